@@ -17,6 +17,8 @@ from levity_trio.store.reads.driving import (
     tags_of,
     under_way,
 )
+from levity_trio.store.reads.mine import own_curve, transaction, transactions
+from levity_trio.store.reads.statements import id_of_own
 from tests.store.books import Books, Station
 from tests.store.owning import SPACE, House
 from tests.store.reading import reading
@@ -63,3 +65,22 @@ def test_what_is_read_of_a_long_history(books: Books, station: Station) -> None:
         assert [under_way(db, "CP-1", action, books.now) for action in (START, STOP)] == [[], []]
         assert running(db, household(books).rule, "anna") == 1
         assert own_command(db, household(books), "driver 7", 1) is None
+
+
+def test_the_sessions_of_a_household_in_a_long_history(books: Books, station: Station) -> None:
+    """plans.py examines these statements, too."""
+    House(books).give(1, "ANNA")
+    ended = station.start(tag="ANNA")
+    books.wait(60)
+    station.stop(ended)
+    number = station.start(5000, tag="ANNA")
+    with reading(books) as db:
+        own, other = household(books), household(books, 2)
+        for is_open, found in ((None, [number, ended]), (True, [number]), (False, [ended])):
+            some = transactions(db, own, 10, is_open=is_open)
+            assert some is not None
+            assert [one.id for one in some.data] == found
+        assert transactions(db, other, 10, before=number) is None
+        assert [transaction(db, one, number) is None for one in (own, other)] == [False, True]
+        assert [own_curve(db, one, number) is None for one in (own, other)] == [False, True]
+        assert id_of_own(db, 1, 1) is None

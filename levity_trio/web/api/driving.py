@@ -109,15 +109,16 @@ class DriversCommand:
     ended_at: str | None
 
 
-def household(asked: Asked) -> Household:
-    """Return the household of a driver. Raises Problem for somebody without one."""
+def account_of(asked: Asked) -> int:
+    """Return the account of a driver. Raises Problem for somebody without one."""
     if asked.caller.account is None:
         raise _conflict("you belong to no household")
-    return _for_anybody(asked)
+    return asked.caller.account
 
 
-def _for_anybody(asked: Asked) -> Household:
-    return Household(asked.caller.account, rule(asked))
+def household(asked: Asked) -> Household:
+    """Return the household of a driver. Raises Problem for somebody without one."""
+    return Household(account_of(asked), rule(asked))
 
 
 def _conflict(words: str) -> Problem:
@@ -136,7 +137,8 @@ async def get_charger(asked: Asked) -> Any:
 
 
 async def _places(asked: Asked, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
-    read = partial(stored.places, household=_for_anybody(asked), now=asked.api.now(), charger=charger, tag=tag)
+    own = Household(asked.caller.account, rule(asked))  # anybody may look
+    read = partial(stored.places, household=own, now=asked.api.now(), charger=charger, tag=tag)
     return await asked.api.reader.run(read)
 
 
@@ -162,7 +164,7 @@ async def start(asked: Asked) -> Any:
 async def _start(asked: Asked, own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     connector = _connector(asked, await _charger(asked))
-    tag = _tag(asked, await _tags(asked, own))
+    tag = _tag(asked, await tags_of(asked))
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
     again = await repeated(asked, asked.path["id"], OPERATIONS[START], payload)
     if again is None:
@@ -175,9 +177,9 @@ async def _start(asked: Asked, own: Household) -> int:
     return await _send(asked, charger.id, START, payload)
 
 
-async def _tags(asked: Asked, own: Household) -> list[OwnTag]:
-    assert own.account is not None  # noqa: S101 - `household` saw to it
-    return await asked.api.reader.run(partial(stored.tags_of, account=own.account, at=asked.api.stamp()))
+async def tags_of(asked: Asked) -> list[OwnTag]:
+    """Return the tags of the household as they are now. Raises Problem."""
+    return await asked.api.reader.run(partial(stored.tags_of, account=account_of(asked), at=asked.api.stamp()))
 
 
 def _connector(asked: Asked, charger: PlacesOfCharger) -> int:

@@ -37,6 +37,7 @@ from levity_trio.web.api import (
     certificates,
     charger_facts,
     chargers,
+    codes,
     commands,
     configuration,
     driving,
@@ -48,6 +49,7 @@ from levity_trio.web.api import (
     local_lists,
     logs,
     meters,
+    mine,
     months,
     now,
     offline,
@@ -98,7 +100,7 @@ ROOMS: Final = (
     *(now, history, system),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, securing, offline, local_lists, imports, addresses),
+    *(certificates, securing, offline, local_lists, imports, addresses, codes),
     *(
         accounts,
         vehicles,
@@ -115,7 +117,7 @@ ROOMS: Final = (
         reconciliations,
     ),
     *(wallets, payments),
-    *(users, driving),
+    *(users, driving, mine),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

@@ -21,6 +21,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Unreadable
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
 from levity_trio.web.dashboard.templating import Templates, personal
@@ -141,7 +142,11 @@ class Channels:
             events.close()
 
     def _join(self, page: Page, view: View, live: Live, sender: _Sender) -> Channel:
-        key: _Key = (view.caller.role, view.caller.account, page.path, *_items(view.path), "?", *_items(view.query))
+        caller = view.caller
+        who = (
+            (caller.account, caller.name) if caller.role is Role.DRIVER else None
+        )  # what one asked for is not another's
+        key: _Key = (caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = Channel(view, live, rest=page.rest, seconds=page.seconds)

@@ -14,9 +14,9 @@ from levity_trio.web.dashboard.page import View
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
 SHAPES: Final[Mapping[str, tuple[str, str]]] = {
-    "free": ("quiet", "Free"),
+    "free": ("free", "Free"),
     "plugged_in": ("busy", "Plugged in"),
-    "in_use": ("busy", "In use"),
+    "in_use": ("used", "In use"),
     "reserved": ("look", "Reserved"),
     "broken": ("broken", "Out of order"),
     "away": ("away", "Away"),

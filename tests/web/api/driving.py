@@ -72,6 +72,7 @@ class Yard:
 
     def __init__(self, books: Books, path: Path) -> None:
         self.books = books
+        self.path = path
         self.house = House(books)
         self.writer = InlineWriter(books.connection)
         self.central = make_central(self.writer)
