@@ -222,9 +222,9 @@ def test_the_log_in_names_the_place_of_a_code_and_nothing_more(server: Serving, 
             page = browser.get("/login", next=f"/d/at/{place}")
             return page.words.partition("With a code")[0].rpartition("Log in to charge")[2].strip()
 
-        assert words("CP-5/1") == f"{name} Connector 1 ◐ In use"
-        assert words("CP-5/2") == f"{name} Connector 2 – Free"
-        assert words("CP-5") == f"{name} Connector 1 ◐ In use Connector 2 – Free"
+        assert words("CP-5/1") == f"{name} Connector 1 ■ In use"
+        assert words("CP-5/2") == f"{name} Connector 2 ✓ Free"
+        assert words("CP-5") == f"{name} Connector 1 ■ In use Connector 2 ✓ Free"
         assert (unknown := words("NOBODY")) == ""
         for place in ("CP-5/3", "CP-5/1/2", "CP-5/0", "../CP-5", "CP-5/../CP-5", "", "CP-5?x", "CP-5/" + "9" * 30):
             assert words(place) == unknown

@@ -44,7 +44,7 @@ def values(shown: Shown) -> Mapping[str, str]:
         ("Preparing", "◐ Plugged in", True),
         ("Charging", "■ In use", False),
         ("Faulted", "✕ Out of order", False),
-        ("Reserved", "▲ Reserved", True),
+        ("Reserved", "▲ Reserved", False),
     ],
 )
 async def test_a_place_says_its_state_and_offers_what_can_be_done(
