@@ -166,7 +166,8 @@ async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
     async with yard.charger():
         opening = Opening(yard, yard.anna.caller)
         assert [*await opening.parts(CHARGE)] == ["running", "places"]
-        assert [*await opening.parts(CHARGER, charger="CP-1")] == ["place"]
+        for changed, expected in ((None, ["place"]), ({"CP-1"}, ["place"]), ({""}, ["place"]), ({"CP-2"}, [])):
+            assert [*await opening.parts(CHARGER, changed, charger="CP-1")] == expected
 
 
 async def test_without_chargers_it_says_so(yard: Yard) -> None:
