@@ -244,12 +244,17 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
         return await form.desk.page(
             "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
         )
-    if (onward := next_of(content)).endswith(COURSE):  # the course says it all, the answer of the charger too
-        onward = onward.removesuffix(COURSE) + COURSE.format(id=answer["id"])
-        return RedirectResponse(form.desk.base + onward, HTTPStatus.SEE_OTHER)
+    if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
+        return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
     form.desk.leave_notes(request, [Note("done", _words(form, reply)), *(Note("warning", one) for one in warnings)])
     return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
+
+
+def _course(content: FormData, answer: Any) -> str | None:
+    """Return the page that shows the course of the command that was made, None if none is to."""
+    onward, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
+    return onward.removesuffix(COURSE) + COURSE.format(**answer) if is_made and onward.endswith(COURSE) else None
 
 
 def _has_secret(answer: Any) -> bool:

@@ -44,7 +44,7 @@ def values(shown: Shown) -> Mapping[str, str]:
         ("Preparing", "◐ Plugged in", True),
         ("Charging", "■ In use", False),
         ("Faulted", "✕ Out of order", False),
-        ("Reserved", "▲ Reserved", True),
+        ("Reserved", "▲ Reserved", False),
     ],
 )
 async def test_a_place_says_its_state_and_offers_what_can_be_done(
@@ -166,7 +166,8 @@ async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
     async with yard.charger():
         opening = Opening(yard, yard.anna.caller)
         assert [*await opening.parts(CHARGE)] == ["running", "places"]
-        assert [*await opening.parts(CHARGER, charger="CP-1")] == ["place"]
+        for changed, expected in ((None, ["place"]), ({"CP-1"}, ["place"]), ({""}, ["place"]), ({"CP-2"}, [])):
+            assert [*await opening.parts(CHARGER, changed, charger="CP-1")] == expected
 
 
 async def test_without_chargers_it_says_so(yard: Yard) -> None:

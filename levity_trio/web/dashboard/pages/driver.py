@@ -13,13 +13,15 @@ from urllib.parse import quote
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.course import course
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
 from levity_trio.web.dashboard.place import SHAPES
 from levity_trio.web.dashboard.sparkline import sparkline
 
 CHARGERS: Final = "/api/me/chargers"
 OWN: Final = "/api/me/transactions"
 SECTION: Final = "Charge"
+SITE: Final = ""
+"""Among what changed: a fact about no charger."""
 MOST: Final = 20
 """Own sessions that go on at once."""
 
@@ -49,7 +51,9 @@ async def _read_place(view: View) -> Values:
     return {"charger": charger, "place": await _place(view, charger)}
 
 
-async def _live_place(view: View, _changed: Changed) -> Sequence[Part]:
+async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
+    if changed is not EVERYTHING and changed.isdisjoint({view.path["charger"], SITE}):
+        return []
     return [await _place(view, await view.get(f"{CHARGERS}/{view.path['charger']}"))]
 
 
@@ -137,6 +141,7 @@ PAGES: Final = (
         template="driver/charge.html",
         read=_read_all,
         live=_live_all,
+        rest=1.0,
         role=Role.DRIVER,
         section=SECTION,
     ),

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
-from levity_trio.web.dashboard.pages.driver import OWN, is_nobody
-from levity_trio.web.dashboard.pages.session import SITE, curves
+from levity_trio.web.dashboard.pages.driver import OWN, SITE, is_nobody
+from levity_trio.web.dashboard.pages.session import curves
 
 ROWS: Final = 50
 STATEMENTS: Final = "/api/me/statements"
