@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.access import user_passwords
+from levity_trio.config import ServerConfig
 from levity_trio.store.writes import accounts, users
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.users import Manager, UserData
@@ -77,7 +79,7 @@ async def ask(app: Any, method: str, path: str, cookie: str, body: bytes = b"") 
 async def driver(site: Site) -> str:
     """Return the cookie of a driver who has logged in."""
     parts: Any = site.api
-    parts.tokens, parts.places = Tokens(), Places()
+    parts.tokens, parts.places, parts.config = Tokens(), Places(), ServerConfig(given_time_zone=ZoneInfo("UTC"))
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     account = site.books.run(accounts.add, AccountData("Flat 1", None, None, None, "2026-01-01"), site.books.at, "root")
     data = UserData("ben", "driver", account)
