@@ -1,7 +1,7 @@
 """The configuration of the server.
 
-Each setting is declared once, as a field of the dataclass below or of that of the log (config_log.py). Its flag,
-environment variable, TOML key and `--help` text are derived from that declaration; config_sources.py reads them,
+Each setting is declared once, as a field of the dataclass below or of those in config_web.py and config_log.py. Its
+flag, environment variable, TOML key and `--help` text are derived from that declaration; config_sources.py reads them,
 settings.py validates the values.
 """
 
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio import time_zones
 from levity_trio.config_log import LogConfig
+from levity_trio.config_web import WebConfig
 from levity_trio.settings import (
     ADDRESS,
     ENDPOINT,
@@ -25,7 +26,6 @@ from levity_trio.settings import (
     SWITCH,
     TAG,
     TEXT,
-    URL,
     ZONE,
     InForce,
     Kind,
@@ -76,14 +76,15 @@ def _read_ping_switch(value: object) -> float | None:
     return None if read_switch(value) else WEBSOCKET_PING_SECONDS
 
 
-API_PORT: Final = 9001
+BEFORE_WEB: Final = "metrics-host"
+"""The setting that those of config_web.py follow in the documentation."""
 CHECK_INTERVAL_SECONDS: Final = 30.0
 SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
+class ServerConfig(WebConfig):
     """All settings except those of the log. Times are in seconds and sizes in bytes unless the name says otherwise."""
 
     host: str = setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
@@ -185,51 +186,6 @@ class ServerConfig:
     )
     metrics_host: str | None = setting(
         None, "metrics-host", "Monitoring", ADDRESS, "Address of the metrics port; that of --host by default."
-    )
-    api: bool = setting(
-        True,
-        "no-api",
-        "API",
-        Kind("", lambda value: not read_switch(value)),
-        "Serve no operator API; the local socket beside the database stays.",
-    )
-    api_host: str = setting("127.0.0.1", "api-host", "API", ADDRESS, "Address of the operator API.")
-    api_port: int | None = setting(
-        *(None, "api-port", "API", whole(0, 65535)),
-        f"Port of the operator API, by default {API_PORT}; 0 selects a free port and logs it.",
-    )
-    api_allowed_hosts: tuple[str, ...] = setting(
-        *((), "api-allowed-hosts", "API", NAMES),
-        "Further names of this server in the Host header of requests, separated by commas.",
-    )
-    api_cors_origin: str | None = setting(
-        *(None, "api-cors-origin", "API", TEXT),
-        "Origin of web pages that may use the API, such as https://example.org.",
-    )
-    api_tls_cert: Path | None = setting(
-        *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."
-    )
-    api_tls_key: Path | None = setting(*(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM).")
-    api_max_streams: int = setting(
-        *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
-    )
-    dashboard: bool = setting(
-        *(True, "no-dashboard", "API", Kind("", lambda value: not read_switch(value))),
-        "Serve no dashboard beside the API.",
-    )
-    public_url: str | None = setting(
-        *(None, "public-url", "API", URL), "URL of the dashboard and the API behind a proxy, with its path."
-    )
-    files_port: int | None = setting(
-        *(None, "files-port", "Files", whole(0, 65535)),
-        "Port at which chargers send and fetch files, off without it; 0 selects a free port and logs it.",
-    )
-    files_host: str | None = setting(
-        *(None, "files-host", "Files", ADDRESS), "Address of the files port; that of --host by default."
-    )
-    files_url: str | None = setting(
-        *(None, "files-url", "Files", URL),
-        "URL by which chargers reach the files port, by default http://ADDRESS:PORT.",
     )
     fluentd_endpoint: tuple[str, int] | None = setting(
         *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
@@ -382,10 +338,20 @@ def certificates_folder(database: Path) -> Path:
     return database.with_name(f"{database.name}.certificates")
 
 
-def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:
+def _settings_of(kind: type[ServerConfig] | type[WebConfig] | type[LogConfig]) -> Iterator[Setting]:
     for one in fields(kind):
         if one.metadata:
             yield Setting(attribute=one.name, default=one.default, **one.metadata)
 
 
-SETTINGS = (*_settings_of(ServerConfig), *_settings_of(LogConfig))
+def _of_server() -> Iterator[Setting]:
+    """Yield the settings of the server in the order of the documentation, not in that of the inheritance."""
+    web = {one.name: one for one in _settings_of(WebConfig)}
+    for one in _settings_of(ServerConfig):
+        if one.name not in web:
+            yield one
+        if one.name == BEFORE_WEB:
+            yield from web.values()
+
+
+SETTINGS = (*_of_server(), *_settings_of(LogConfig))

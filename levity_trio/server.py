@@ -64,7 +64,7 @@ from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.server import listen_for_api, local_socket, open_api
+from levity_trio.web.api.server import DRIVERS_CONNECTIONS, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
@@ -129,9 +129,9 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
     """
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
-    config = _with_ports(config, ports)
     page_listeners = await _listen_for_pages(config)
     api_ports = await listen_for_api(config)
+    config = api_ports.in_config(_with_ports(config, ports))
     file_listeners = await listen_for_files(config)
     prepare()
     with (
@@ -362,7 +362,8 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     if hard == resource.RLIM_INFINITY:
         return config
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = max(1, hard - SPARE_FILES - HANDSHAKES)
+    of_drivers = 0 if config.drivers_port is None else DRIVERS_CONNECTIONS
+    room = max(1, hard - SPARE_FILES - HANDSHAKES - of_drivers)
     if config.max_connections > room:
         log.warning("--max-connections exceeds the limit of open files", max_connections=room, open_files=hard)
     return replace(config, max_connections=min(config.max_connections, room))

@@ -101,6 +101,8 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "tls-key": str(tmp_path / "key.pem"),
         "tls-client-ca": str(tmp_path / "ca.pem"),
         "tls-rsa-suites": "true",
+        "drivers-host": "::1",
+        "drivers-url": "https://charge.example.org",
         "files-host": "::1",
         "files-url": "https://chargers.example.org/files",
         "fluentd-endpoint": "10.0.0.5:24224",

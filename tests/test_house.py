@@ -33,6 +33,7 @@ EVERYTHING = (
     "events",
     "config",
     "config_log",
+    "config_web",
     "signals",
     "systemd",
 )
@@ -79,6 +80,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "events",
         "cells",
         "config",
+        "config_web",
         "clock",
         "log_output",
     ),
@@ -129,8 +131,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "log_facts": ("events", "log_output"),
     "log_output": ("config", "config_log", "log_queue"),
     "log_queue": (),
-    "config": ("config_log", "settings", "time_zones"),
+    "config": ("config_log", "config_web", "settings", "time_zones"),
     "config_log": ("settings",),
+    "config_web": ("settings",),
     "config_sources": ("config", "config_log", "settings"),
     "settings": ("time_zones",),
     "time_zones": (),
@@ -192,7 +195,7 @@ IMPURE = (
     "structlog",
     "logging",
 )
-PURE = ("wire", "billing", "charging", "operations", "events", "config", "config_log", "settings")
+PURE = ("wire", "billing", "charging", "operations", "events", "config", "config_log", "config_web", "settings")
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 
 

@@ -20,7 +20,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import commands, registration
-from levity_trio.store.writes.commands import Draft, Message, NewCommand, Repeatable
+from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.dispatch import new_message_id
@@ -123,13 +123,19 @@ class Chargers:
             repeatable=repeatable,
             url=url,
         )
-        if repeatable is not None:
-            repeated = await self._central.writer.run(commands.find_repeated, new)
-            if repeated is not None:
-                return repeated
+        if repeatable is not None and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None:
+            return repeated
         self._check_registration(charger, action)
         await self._check(charger, can_wait=deadline_seconds is not None)
         return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
+
+    async def repeated(self, charger: str, asked_by: str, repeatable: Repeatable) -> int | None:
+        """Return the command that the same request stored within a day, if there is one.
+
+        Raises KeyReused, StoreUnavailable.
+        """
+        asking = Asking(charger, asked_by, stamp(self._central.clock()), repeatable)
+        return await self._central.writer.run(commands.find_repeated, asking)
 
     async def submit_decided(
         self, charger: str, decide: Callable[[UnitOfWork], tuple[Message | None, T]], *, asked_by: str

@@ -1,4 +1,4 @@
-"""A sheet as one HTML page: for a phone first, prints well, runs no script and loads nothing."""
+"""A sheet, or one of codes, as one HTML page: for a phone first, prints well, runs no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from levity_trio.documents.code_sheet import WORDS, CodeSheet
 from levity_trio.documents.logo import media_type
+from levity_trio.documents.qr import text_code
 from levity_trio.documents.sheet import Sheet
 
 
 def html(sheet: Sheet) -> str:
     """Return the page. Raises DocumentProblem if the logo is neither PNG nor JPEG."""
-    return _page().render(sheet=sheet, logo=_address(sheet.logo) if sheet.logo else None)
+    return _page("page.html").render(sheet=sheet, logo=_address(sheet.logo) if sheet.logo else None)
+
+
+def codes_html(sheet: CodeSheet) -> str:
+    """Return the page of a sheet of codes."""
+    return _page("codes.html").render(sheet=sheet, words=WORDS, code=text_code)
 
 
 def _address(logo: bytes) -> str:
@@ -22,8 +29,8 @@ def _address(logo: bytes) -> str:
 
 
 @cache
-def _page() -> Template:
-    return _ENVIRONMENT.get_template("page.html")
+def _page(name: str) -> Template:
+    return _ENVIRONMENT.get_template(name)
 
 
 _ENVIRONMENT: Final = Environment(

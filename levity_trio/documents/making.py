@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from levity_trio.documents.code_sheet import CodeSheet
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
-from levity_trio.documents.html import html
+from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
 from levity_trio.documents.printing import Form, Paper
 from levity_trio.documents.sheet import Sheet
@@ -25,7 +26,8 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
     if task in _WITHOUT_FONTS:
         yield _WITHOUT_FONTS[Form(task)]
         return
-    from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415 - see above
+    from levity_trio.documents.codes_pdf import codes_pdf  # noqa: PLC0415 - see above
+    from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415
     from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
 
     if task == "logo":
@@ -33,7 +35,7 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         return
     with open_fonts(font) as fonts:
         if task == Form.PDF:
-            yield lambda paper: pdf(sheet_of(paper), fonts)
+            yield lambda one: codes_pdf(one, fonts) if isinstance(one, CodeSheet) else pdf(sheet_of(one), fonts)
         else:
             yield lambda one: fonts.missing((one,) if isinstance(one, str) else _texts(one))
 
@@ -42,6 +44,10 @@ def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
     template = _template(paper.templates)
     return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
+
+
+def _html(one: Paper | CodeSheet) -> str:
+    return codes_html(one) if isinstance(one, CodeSheet) else html(sheet_of(one))
 
 
 def _texts(paper: Paper) -> Iterator[str]:
@@ -71,7 +77,7 @@ def _template(texts: Sequence[str | None]) -> Template:
 
 
 _WITHOUT_FONTS: Final[dict[Form, Maker]] = {
-    Form.HTML: lambda paper: html(sheet_of(paper)).encode(),
+    Form.HTML: lambda one: _html(one).encode(),
     Form.CSV: lambda paper: csv_text(paper.first, _template(paper.templates)).encode(),
     Form.JSON: lambda paper: json_bytes(paper.first),
 }

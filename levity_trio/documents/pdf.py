@@ -31,7 +31,7 @@ _BODY, _SMALL, _TITLE, _LARGE, _HEAD = 9.0, 7.5, 14.0, 24.0, 11.0
 _SOFT, _INK = 80, 0
 _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
-_MODULE, _QUIET = 0.75, 4
+_MODULE, QUIET = 0.75, 4
 _NO_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _PAGES: Final = "\ufdd0" * 3
 """Stands for the number of pages (three digits) until it is known: no characters, so that no name can contain them."""
@@ -65,15 +65,14 @@ def _write(paper: _Paper, sheet: Sheet) -> None:
         paper.paragraph(line, _SMALL, colour=_SOFT)
 
 
-class _Paper(FPDF):
-    """Pages with the mark of a draft at the head, and their number at the foot."""
+class Canvas(FPDF):
+    """Pages without anything on them, in the fonts of documents."""
 
-    def __init__(self, sheet: Sheet, fonts: Fonts) -> None:
-        super().__init__(format=sheet.paper.lower())
-        self._sheet, self._fonts = sheet, fonts
+    def __init__(self, paper: str, title: str, language: str, fonts: Fonts) -> None:
+        super().__init__(format=paper.lower())
+        self._fonts = fonts
         self._divided: dict[tuple[str, float, float, bool], list[str]] = {}
         self.c_margin = 0
-        self.alias_nb_pages(_PAGES)
         self.set_creation_date(_NO_TIME)
         self.set_margins(_MARGIN, _MARGIN)
         self.set_auto_page_break(True, _FOOT)
@@ -81,34 +80,14 @@ class _Paper(FPDF):
         self.add_font(_FAMILY, "B", fonts.bold)
         self.set_font(_FAMILY, size=_BODY)
         self.set_text_shaping(True, features=_FEATURES, direction="ltr")
-        self.set_title(sheet.title)
-        self.set_lang(sheet.language)
+        self.set_title(title)
+        self.set_lang(language)
 
     def close_fonts(self) -> None:
         """Close the font files, of which each sheet opens its own."""
         for font in self.fonts.values():
             if isinstance(font, TTFFont):
                 font.close()
-
-    def header(self) -> None:
-        if self._sheet.mark:
-            self.rule(0.5)
-            self.ln(1.5)
-            self.paragraph(self._sheet.mark, _HEAD, bold=True, align=Align.C)
-            self.ln(1.5)
-            self.rule(0.5)
-            self.ln(3)
-        if self.page_no() > 1:
-            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))  # pages may be mixed up
-            self.paragraph(whose, _SMALL, colour=_SOFT)
-            self.ln(2)
-
-    def footer(self) -> None:
-        self.set_y(-_FOOT + 6)
-        words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
-        text = _PAGES.join(self._fonts.printable(part) for part in words.split(_PAGES))
-        self.style(_SMALL, colour=_SOFT)
-        self.cell(0, _SMALL * _LINE, text, align=Align.R)
 
     def style(self, size: float, bold: bool = False, colour: int = _INK) -> None:
         """Set how the next text looks."""
@@ -155,12 +134,49 @@ class _Paper(FPDF):
         self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
         self.set_draw_color(0)
 
+    def code(self, rows: Sequence[str], left: float, top: float, module: float) -> None:
+        """Draw a QR code; its quiet zone begins at this place."""
+        self.set_fill_color(0)
+        for y, line in enumerate(rows):
+            for x, dark in enumerate(line):
+                if dark == "1":
+                    self.rect(left + (x + QUIET) * module, top + (y + QUIET) * module, module, module, style="F")
+
     def make_room(self, height: float) -> bool:
         """Begin a new page where less than this height is left; return whether it did."""
         if not self.will_page_break(height):
             return False
         self.add_page()
         return True
+
+
+class _Paper(Canvas):
+    """Pages with the mark of a draft at the head, and their number at the foot."""
+
+    def __init__(self, sheet: Sheet, fonts: Fonts) -> None:
+        super().__init__(sheet.paper, sheet.title, sheet.language, fonts)
+        self._sheet = sheet
+        self.alias_nb_pages(_PAGES)
+
+    def header(self) -> None:
+        if self._sheet.mark:
+            self.rule(0.5)
+            self.ln(1.5)
+            self.paragraph(self._sheet.mark, _HEAD, bold=True, align=Align.C)
+            self.ln(1.5)
+            self.rule(0.5)
+            self.ln(3)
+        if self.page_no() > 1:
+            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))  # pages may be mixed up
+            self.paragraph(whose, _SMALL, colour=_SOFT)
+            self.ln(2)
+
+    def footer(self) -> None:
+        self.set_y(-_FOOT + 6)
+        words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
+        text = _PAGES.join(self._fonts.printable(part) for part in words.split(_PAGES))
+        self.style(_SMALL, colour=_SOFT)
+        self.cell(0, _SMALL * _LINE, text, align=Align.R)
 
 
 def _head(paper: _Paper, sheet: Sheet) -> None:
@@ -214,7 +230,7 @@ def _heading(paper: _Paper, text: str, room: float) -> None:
 
 
 def _facts(paper: _Paper, facts: Facts) -> None:
-    side = (len(facts.code) + 2 * _QUIET) * _MODULE if facts.code else 0
+    side = (len(facts.code) + 2 * QUIET) * _MODULE if facts.code else 0
     height = max(len(facts.pairs) * 6.0, side + 8 if side else 0)
     _heading(paper, facts.title, height + 12)
     top, page = paper.get_y(), paper.page
@@ -228,12 +244,7 @@ def _facts(paper: _Paper, facts: Facts) -> None:
 
 
 def _code(paper: _Paper, facts: Facts, left: float, top: float, side: float) -> None:
-    paper.set_fill_color(0)
-    for y, line in enumerate(facts.code):
-        for x, module in enumerate(line):
-            if module == "1":
-                place = left + (x + _QUIET) * _MODULE, top + (y + _QUIET) * _MODULE
-                paper.rect(*place, _MODULE, _MODULE, style="F")
+    paper.code(facts.code, left, top, _MODULE)
     end = paper.get_y()
     paper.set_xy(left, top + side - 1)
     paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)

@@ -18,6 +18,7 @@ import trio
 
 from levity_trio.billing.statement import Statement
 from levity_trio.documents import DocumentProblem
+from levity_trio.documents.code_sheet import CodeSheet
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0
@@ -27,7 +28,7 @@ _ONE: Final = trio.CapacityLimiter(1)
 
 
 class Form(StrEnum):
-    """The forms of a document. A covering sheet is HTML or PDF."""
+    """The forms of a document. A covering sheet is HTML or PDF, and so are codes."""
 
     HTML = "html"
     PDF = "pdf"
@@ -56,7 +57,7 @@ def waiting() -> int:
     return _ONE.statistics().tasks_waiting
 
 
-async def documents(papers: Sequence[Paper], form: Form, font: Path | None = None) -> list[bytes]:
+async def documents(papers: Sequence[Paper | CodeSheet], form: Form, font: Path | None = None) -> list[bytes]:
     """Return a file of each paper; all are in memory at once, so give some dozens. Raises DocumentProblem."""
     made: list[bytes] = await _run(form.value, papers, font)
     return made
@@ -79,7 +80,7 @@ async def check_logo(logo: bytes) -> None:
     await _run("logo", [logo], None)
 
 
-async def _run(task: str, papers: Sequence[Paper | bytes | str], font: Path | None) -> Any:
+async def _run(task: str, papers: Sequence[Paper | CodeSheet | bytes | str], font: Path | None) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
     seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.store.writes.logins import StoredInvitation
+from levity_trio.store.writes.users import MOST_TRIES
 
 Kind = Literal["link", "pin"]
 LINK: Final = "link"
@@ -23,7 +24,6 @@ PIN: Final = "pin"
 LASTS: Final = {LINK: timedelta(hours=24), PIN: timedelta(minutes=15)}
 LINK_BYTES: Final = 16
 PIN_DIGITS: Final = 8
-MOST_TRIES: Final = 5
 _CODE: Final = re.compile(
     r"invite_(?P<link>[0-9]{1,18})_(?P<secret>[A-Za-z0-9_-]{22})|(?P<pin>[0-9]{1,18})-(?P<digits>[0-9]{8})"
 )

@@ -33,7 +33,7 @@ from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, Store
 from levity_trio.store.writes.users import Manager
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tokens import Tokens
-from levity_trio.web.invitations import Invitations
+from levity_trio.web.invitations import Invitations, Presented
 from levity_trio.web.turns import Turns
 from levity_trio.wire.times import stamp
 
@@ -47,10 +47,14 @@ NAME_CHARACTERS: Final = 64
 IPV6_PREFIX: Final = 64
 """One subscriber has all addresses of such a network."""
 FORM: Final = b"form"
+DRIVER: Final = "driver"
+"""The role of those who may log in at the drivers' port."""
 
 _ONE: Final = trio.CapacityLimiter(1)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+_Who = tuple[str, str]
+"""Whose failures are counted: an address with a name or code, or a known browser."""
 Stretch = Callable[..., Awaitable[Any]]
 """Runs a function that takes long."""
 
@@ -79,6 +83,14 @@ class _Visit(NamedTuple):
     address: str
     cookie: str | None
     browser: str
+
+
+class _Door:
+    """One way in: its failures of late, and its queue. A flood at one slows nobody at the other."""
+
+    def __init__(self, one_at_a_time: trio.Lock) -> None:
+        self.failures = Failures()
+        self.turns = Turns(one_at_a_time)
 
 
 async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -130,8 +142,8 @@ class Logins:
         """Of log-ins, by the digests of what their cookies contain."""
         self._used: dict[int, datetime] = {}
         """When log-ins were last used, as far as it is noted."""
-        self._failures = Failures()
-        self._turns = Turns()
+        one_at_a_time = trio.Lock()
+        self._door, self._drivers_door = _Door(one_at_a_time), _Door(one_at_a_time)
         self._changing = trio.Lock()
         self.invitations = Invitations()
         self.are_used = False
@@ -196,14 +208,18 @@ class Logins:
 
     # Logging in and out
 
-    async def enter(self, name: str, password: str, *, address: str, cookie: str | None, browser: str) -> Entered:
-        """Log a user in. Raises Problem."""
+    async def enter(
+        self, name: str, password: str, *, address: str, cookie: str | None, browser: str, for_drivers: bool = False
+    ) -> Entered:
+        """Log a user in. `for_drivers`: at their port, where nobody else is known. Raises Problem."""
         user, visit = self._named(name), _Visit(address, cookie, browser)
+        if for_drivers and user is not None and not self._is_driver(user.id):
+            user = None
         stored = None if user is None else user.password
-        known = self._known(cookie, user)
+        known, door = self._known(cookie, user), self._door_of(for_drivers)
         who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
-        turn = self._turns.known(known) if known else self._turns.stranger(network_of(address))
-        if not await self._try(who, turn, stored or NOBODYS, password) or user is None or stored is None:
+        turn = door.turns.known(known) if known else door.turns.stranger(network_of(address))
+        if not await self._try(door, who, turn, stored or NOBODYS, password) or user is None or stored is None:
             raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", "there is no such user with this password")
         return await self._begin(visit, stored, user=user.id)
 
@@ -212,24 +228,39 @@ class Logins:
         token = self._tokens.check(address, text.strip())
         return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
 
-    async def enter_by_invitation(self, code: str, *, address: str, cookie: str | None, browser: str) -> Entered:
-        """Log in whoever has a one-time code, which is used up. Raises Problem."""
-        who = network_of(address), f"code {self.invitations.number_of(code)}"
-        self._check_wait(who)
-        found = self.invitations.find(code, stamp(self._clock()))
+    async def enter_by_invitation(
+        self, code: str, *, address: str, cookie: str | None, browser: str, for_drivers: bool = False
+    ) -> Entered:
+        """Log in whoever has a one-time code, which is used up. `for_drivers`: see `enter`. Raises Problem."""
+        who, door = (network_of(address), f"code {self.invitations.number_of(code)}"), self._door_of(for_drivers)
+        self._check_wait(door, who)
+        found = self._invitation(code, for_drivers=for_drivers)
         if found is not None and found.is_pin:
-            tries = self.invitations.count_try(found.id)  # before anything is awaited: guesses come at the same time
-            await self._writer.run(users.note_tries, found.id, tries)
-            turn, stretched = self._turns.stranger(who[0]), Stretched(found.salt, found.digest)
-            if not await self._try(who, turn, stretched, found.secret):
-                found = None
+            async with door.turns.stranger(who[0]):
+                found = await self._try_pin(door, who, code, for_drivers=for_drivers)
         elif found is None:
-            self._failures.add(who)
+            door.failures.add(who)
         if found is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED, "wrong_code", "this code is wrong, used or too old; ask for a new one"
             )
         return await self._begin(_Visit(address, cookie, browser), None, user=found.user, invitation=found.id)
+
+    async def _try_pin(self, door: _Door, who: _Who, code: str, *, for_drivers: bool) -> Presented | None:
+        """Return the invitation of a right PIN. Its turn has come: what was refused before that, was no try."""
+        self._check_wait(door, who)  # others may have failed meanwhile
+        found = self._invitation(code, for_drivers=for_drivers)
+        if found is None:
+            return None
+        tries = self.invitations.count_try(found.id)  # before anything is awaited, so that no guess goes uncounted
+        await self._writer.run(users.note_tries, found.id, tries)
+        is_right = await self._is_right(door, who, Stretched(found.salt, found.digest), found.secret)
+        return found if is_right else None
+
+    def _invitation(self, code: str, *, for_drivers: bool) -> Presented | None:
+        """Return the invitation that a code names, as far as it may be used here and tried again."""
+        found = self.invitations.find(code, stamp(self._clock()))
+        return None if found is None or (for_drivers and not self._is_driver(found.user)) else found
 
     async def leave(self, number: int) -> None:
         """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
@@ -246,8 +277,8 @@ class Logins:
             raise Problem(HTTPStatus.CONFLICT, "conflict", "you have no user, and so no password")
         number, known = user.id, f"password of {login.id}"
         if user.password is not None:
-            turn = self._turns.known(known)
-            if not await self._try(("known", known), turn, user.password, old or ""):
+            turn = self._door.turns.known(known)
+            if not await self._try(self._door, ("known", known), turn, user.password, old or ""):
                 raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", "the old password is wrong")
         after: Stretched = await self.stretch(new)
         by = Manager(login.name, False, stamp(self._clock()))
@@ -276,21 +307,32 @@ class Logins:
         return digest
 
     async def _try(
-        self, who: tuple[str, str], turn: AbstractAsyncContextManager[None], stored: Stretched, given: str
+        self, door: _Door, who: _Who, turn: AbstractAsyncContextManager[None], stored: Stretched, given: str
     ) -> bool:
-        """Whether a password or PIN is right. Raises Problem for one who tries too often."""
-        self._check_wait(who)
+        """Whether a password is right. Raises Problem for one who tries too often."""
+        self._check_wait(door, who)
         async with turn:
-            self._check_wait(who)  # others may have failed meanwhile
-            is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
-            if is_right:
-                self._failures.forget(who)
-            else:
-                self._failures.add(who)
+            self._check_wait(door, who)  # others may have failed meanwhile
+            return await self._is_right(door, who, stored, given)
+
+    async def _is_right(self, door: _Door, who: _Who, stored: Stretched, given: str) -> bool:
+        """Whether a password or PIN is right, in a turn that is held."""
+        is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
+        if is_right:
+            door.failures.forget(who)
+        else:
+            door.failures.add(who)
         return is_right
 
-    def _check_wait(self, who: tuple[str, str]) -> None:
-        if (seconds := self._failures.wait_seconds(who)) > 0:
+    def _door_of(self, for_drivers: bool) -> _Door:
+        return self._drivers_door if for_drivers else self._door
+
+    def _is_driver(self, user: int) -> bool:
+        found = self._users.get(user)
+        return found is not None and found.role == DRIVER
+
+    def _check_wait(self, door: _Door, who: _Who) -> None:
+        if (seconds := door.failures.wait_seconds(who)) > 0:
             problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "too many failed log-ins; wait")
             problem.headers["retry-after"] = str(math.ceil(seconds))
             raise problem

@@ -11,8 +11,8 @@ from typing import Any, Final
 from playwright.sync_api import Page
 
 from tests.browser.chromium import seen
-from tests.browser.furnished import furnished_site
-from tests.browser.pages import filled
+from tests.browser.furnished import peopled_site
+from tests.browser.pages import filled, reader_of
 from tests.browser.site import Site
 
 NARROW: Final = {"width": 360, "height": 740}
@@ -66,7 +66,7 @@ HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].fi
 
 
 def open_site(folder: Path) -> AbstractContextManager[Site]:
-    return furnished_site(folder)
+    return peopled_site(folder)
 
 
 @seen(bypass_csp=True)
@@ -114,5 +114,6 @@ def reads_without_javascript(page: Page, site: Site, path: str) -> None:
 
 
 def _open(page: Page, site: Site, path: str) -> None:
+    page.context.add_cookies(site.cookies.get(reader_of(path), []))
     answer: Any = page.goto(site.url + filled(path, site))
     assert answer.status == 200, (answer.status, page.url)

@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.examples import DAY_AND_NIGHT
 from tests.browser.past import AWAY, CHARGERS, CHARGING, DAYS, FAULTED, HOUSEHOLDS, QUIET, TIME_ZONE, Past, write_past
 from tests.browser.site import Site, bare_site
+from tests.integration.browsing import Browser
 from tests.integration.charger import Charger, Closed, now
 
+PASSWORD: Final = "a long enough password"  # noqa: S105
 NEWCOMER, STRANGER = "GRIZZL-E-7731", "04BADCAB1E"
 FLAGS: Final = (
     *("--registration", "ask", "--adopt-existing", "--unknown-tags", "ask", "--time-zone", TIME_ZONE),
@@ -45,6 +47,19 @@ def furnished_site(folder: Path, *, is_closed: bool = True) -> Iterator[Site]:
             if identity != AWAY:
                 presence.enter_context(_present(site.port, identity, past))
         site.shown.update(_shown(site, past))
+        yield site
+
+
+@contextmanager
+def peopled_site(folder: Path) -> Iterator[Site]:
+    """The same site with people who log in: an admin, and a driver of the first household."""
+    with furnished_site(folder) as site:
+        site.ask("POST", "admin", "users", name="Cleo", role="admin", password=PASSWORD)
+        site.ask("POST", "admin", "users", name="Anna", role="driver", account=1, password=PASSWORD)
+        for role, name in (("admin", "Cleo"), ("driver", "Anna")):
+            browser = Browser(site.server)
+            browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
+            site.cookies[role] = [{"name": one, "value": of, "url": site.url} for one, of in browser.cookies.items()]
         yield site
 
 
@@ -132,8 +147,17 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "commands": site.ask("POST", "admin", "chargers", QUIET, "clear-cache")["id"],
         "accounts": 1,
         "tariffs": 1,
+        "/d/at/{charger}": f"/d/at/{CHARGING[0].charger}",
+        "/d/at/{charger}/{connector}": f"/d/at/{QUIET}/1",
+        "/d/sessions/{id}": f"/d/sessions/{_ended(site)}",
         "meters": site.ask("POST", "admin", "meters", name="House", class_percent=1.0)["id"],
     }
+
+
+def _ended(site: Site) -> int:
+    """Return the newest session of the first household that has ended."""
+    found = site.ask("GET", "admin", "accounts", "1", "transactions")["data"]
+    return next(int(one["transaction"]["id"]) for one in found if one["transaction"]["stop_time"] is not None)
 
 
 def _bill(site: Site, month: str) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from urllib.parse import quote
 from levity_trio.web.dashboard import pages
 from tests.browser.site import Site
 
-BESIDE: Final = ("/login", "/do/post/admin/chargers", "/api/docs")
-"""The log-in, a form that is made from a declaration, and the documentation."""
+OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
+"""The log-in, that of a driver who scanned a code, and the page that takes one-time codes."""
+BESIDE: Final = (*OF_STRANGERS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
+"""With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
 SCHEMES: Final = ("light", "dark")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -20,6 +22,13 @@ _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 def filled(path: str, site: Site) -> str:
     """Fill in a page's path with what the furnished site has."""
     return fill_in(path, site.shown)
+
+
+def reader_of(path: str) -> str:
+    """Return the role in which a page is looked at, "" for a stranger's."""
+    if path in OF_STRANGERS:
+        return ""
+    return "driver" if path.startswith(("/d/", "/do/post/me/")) else "admin"
 
 
 def fill_in(path: str, shown: Mapping[str, object]) -> str:

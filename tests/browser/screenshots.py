@@ -16,8 +16,8 @@ from typing import Any, Final
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import PHONE, WIDE, Setting, launched, opened
-from tests.browser.furnished import furnished_site
-from tests.browser.pages import PAGES, SCHEMES, filled
+from tests.browser.furnished import peopled_site
+from tests.browser.pages import PAGES, SCHEMES, filled, reader_of
 from tests.browser.site import Site
 
 WIDTHS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -35,6 +35,7 @@ def take(browser: Browser, site: Site, folder: Path, pages: Sequence[str], *, wh
         for width, options in WIDTHS.items():
             for scheme in SCHEMES:
                 with opened(browser, Setting({**options, "color_scheme": scheme})) as (page, watch):
+                    page.context.add_cookies(site.cookies.get(reader_of(path), []))
                     page.goto(site.url + filled(path, site))
                     page.wait_for_timeout(SETTLED_MS)
                     page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=whole)
@@ -50,7 +51,7 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="whole pages, also what is below the screen")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
-    with tempfile.TemporaryDirectory() as home, launched() as browser, furnished_site(Path(home)) as site:
+    with tempfile.TemporaryDirectory() as home, launched() as browser, peopled_site(Path(home)) as site:
         count = take(browser, site, folder, asked.page or PAGES, whole=asked.whole)
     print(f"{count} pictures in {folder}")
     return 0

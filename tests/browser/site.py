@@ -31,6 +31,8 @@ class Site:
         self.server: Serving
         self.shown: dict[str, object] = {}
         """What stands in the paths of pages that show one thing."""
+        self.cookies: dict[str, list[Any]] = {}
+        """Of those who have logged in, by their roles."""
 
     @property
     def url(self) -> str:

@@ -15,6 +15,8 @@ from tests.integration.serving import Serving
 
 SECONDS = 30.0
 MOST_REDIRECTS = 5
+OF_ALL, OF_DRIVERS = "serving the operator API", "serving the drivers' port"
+"""The log lines that tell the ports."""
 VOID = ("input", "meta", "link", "br", "hr", "img")
 
 
@@ -122,12 +124,13 @@ class Page:
 
 
 class Browser:
-    """One browser, at the dashboard of a server."""
+    """One browser, at the dashboard of a server, or at its drivers' port."""
 
-    def __init__(self, server: Serving) -> None:
-        line = server.wait_line("serving the operator API")
+    def __init__(self, server: Serving, at: str = OF_ALL, port: int | None = None) -> None:
+        """`port`: that of the server, where the line tells the address of a proxy."""
+        line = server.wait_line(at)
         parts = urlsplit(str(line["address"]))
-        self._host, self._port = parts.hostname or "", parts.port
+        self._host, self._port = (parts.hostname or "", parts.port) if port is None else ("127.0.0.1", port)
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str, **query: str) -> Page:
@@ -160,6 +163,11 @@ class Browser:
         body = f"{texts}{file}".encode() + content + f"\r\n--{boundary}--\r\n".encode()
         headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
         return self._follow(self.ask("POST", form.action, body, headers))
+
+    @property
+    def port(self) -> int:
+        """The port of the server."""
+        return self._port or 80
 
     def ask(
         self,

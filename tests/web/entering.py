@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 import trio
+from sqlite_utils import Database
 
 from levity_trio.access import user_passwords
+from levity_trio.store.reads import users as reads
+from levity_trio.store.reads.users import UserRow
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes import users
 from levity_trio.store.writes.tokens import NewToken
@@ -72,12 +75,26 @@ class House:
         return written(number, made.secret)
 
     async def enter(
-        self, name: str, password: str = PASSWORD, *, address: str = HOME, cookie: str | None = None
+        self,
+        name: str,
+        password: str = PASSWORD,
+        *,
+        address: str = HOME,
+        cookie: str | None = None,
+        for_drivers: bool = False,
     ) -> Entered:
-        return await self.logins.enter(name, password, address=address, cookie=cookie, browser="Firefox")
+        visit: dict[str, Any] = {"address": address, "cookie": cookie, "browser": "Firefox"}
+        return await self.logins.enter(name, password, **visit, for_drivers=for_drivers)
 
-    async def use(self, code: str, *, address: str = HOME, cookie: str | None = None) -> Entered:
-        return await self.logins.enter_by_invitation(code, address=address, cookie=cookie, browser="Firefox")
+    async def use(self, code: str, *, address: str = HOME, for_drivers: bool = False) -> Entered:
+        visit: dict[str, Any] = {"address": address, "cookie": None, "browser": "Firefox"}
+        return await self.logins.enter_by_invitation(code, **visit, for_drivers=for_drivers)
+
+    async def stored(self, user: int) -> UserRow:
+        """What operators read of a user."""
+        found = reads.user(Database(self.books.connection), user)
+        assert found is not None
+        return found
 
     def wait(self, **given: float) -> None:
         """Advance the wall clock."""

@@ -7,12 +7,15 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
-from levity_trio.store.writes import users
+from levity_trio.store.writes import accounts, users
+from levity_trio.store.writes.accounts import AccountData
 from levity_trio.web.api.problems import Problem
+from levity_trio.web.invitations import Kind
 from levity_trio.web.logins import new_cookie
 from levity_trio.web.turns import MOST_OF_ADDRESS, MOST_WAITING, Turns
-from tests.web.entering import HOME, STRETCH_SECONDS, House
+from tests.web.entering import HOME, PASSWORD, STRETCH_SECONDS, House
 from tests.web.test_logins import refused
 
 WRONG = "wrong password"
@@ -68,7 +71,7 @@ async def test_a_flood_costs_one_password_at_a_time(house: House) -> None:
 
 
 async def test_who_finds_no_place_is_told_when_to_try_again() -> None:
-    turns = Turns()
+    turns = Turns(trio.Lock())
     async with turns.known("a"):
         with pytest.raises(Problem) as problem:
             await turns.known("a").__aenter__()
@@ -91,6 +94,96 @@ async def test_the_queue_is_bounded(house: House) -> None:
         for number in range(100):
             nursery.start_soon(guess, f"198.51.100.{number}")
     assert told.count("too_many_log_ins") in range(100 - MOST_WAITING - 2, 100 - MOST_WAITING + 1)
+
+
+async def test_few_addresses_do_not_fill_the_queue_for_others(house: House) -> None:
+    """One that has nobody in the queue displaces the second of another; when each has one, it is full."""
+    await house.add("anna")
+    told: list[str] = []
+
+    async def guess(address: str) -> None:
+        told.append(await refused(house.enter("anna", WRONG, address=address)))
+
+    async with trio.open_nursery() as nursery:
+        for address in range(MOST_WAITING // MOST_OF_ADDRESS + 1):  # one is at work
+            for _ in range(MOST_OF_ADDRESS):
+                nursery.start_soon(guess, f"198.51.100.{address}")
+                await trio.testing.wait_all_tasks_blocked()  # the first is at work, not in the queue
+        assert told == ["too_many_log_ins"]
+        await house.enter("anna")
+        assert told.count("too_many_log_ins") == 2
+    assert len(told) == MOST_WAITING + MOST_OF_ADDRESS
+    assert told.count("wrong_password") > MOST_WAITING // MOST_OF_ADDRESS
+
+
+async def test_who_is_displaced_leaves_no_trace() -> None:
+    turns, released = Turns(trio.Lock()), trio.Event()
+    served: list[str] = []
+
+    async def wait(address: str) -> None:
+        try:
+            async with turns.stranger(address):
+                served.append(address)
+                await released.wait()
+        except Problem:
+            served.append("displaced")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait, "at work")
+        await trio.testing.wait_all_tasks_blocked()
+        for address in range(MOST_WAITING // MOST_OF_ADDRESS):
+            for _ in range(MOST_OF_ADDRESS):
+                nursery.start_soon(wait, str(address))
+        await trio.testing.wait_all_tasks_blocked()
+        for stranger in range(MOST_WAITING):
+            nursery.start_soon(wait, f"stranger {stranger}")
+        await trio.testing.wait_all_tasks_blocked()
+        assert served.count("displaced") == MOST_WAITING  # each address keeps one, and the other places have strangers
+        released.set()
+    assert {str(address) for address in range(MOST_WAITING // MOST_OF_ADDRESS)} <= set(served)
+    assert len([one for one in served if one.startswith("stranger")]) == MOST_WAITING // MOST_OF_ADDRESS
+
+
+async def test_the_drivers_door_has_failures_and_a_queue_of_its_own(house: House) -> None:
+    await house.add("anna")
+    flat = house.books.run(accounts.add, AccountData("Flat 1", None, None, None, "2026-01-01"), house.books.at, "root")
+    await house.add("ben", "driver", account=flat)
+    told: list[str] = []
+
+    async def guess(name: str, address: str) -> None:
+        told.append(await refused(house.enter(name, WRONG, address=address, for_drivers=True)))
+
+    for _ in range(10):
+        await guess("anna", HOME)
+    assert set(told) == {"wrong_password", "too_many_failures"}
+    await house.enter("anna")
+    told.clear()
+    async with trio.open_nursery() as nursery:
+        for number in range(100):
+            nursery.start_soon(guess, "ben", f"198.51.100.{number}")
+        await trio.sleep(STRETCH_SECONDS / 2)
+        await house.enter("anna", address="203.0.113.7")
+        assert len(told) < 100
+    assert told.count("too_many_log_ins") >= 100 - MOST_WAITING - 2
+
+
+async def test_at_the_drivers_door_a_right_password_of_somebody_else_is_wrong(house: House) -> None:
+    """It takes as long, and says the same; a browser that is known elsewhere is a stranger there."""
+    await house.add("anna")
+    known = (await house.enter("anna")).cookie
+    for password in (PASSWORD, WRONG):
+        began = trio.current_time()
+        problem = await refused(house.enter("anna", password, cookie=known, for_drivers=True))
+        assert (problem, trio.current_time() - began) == ("wrong_password", STRETCH_SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["link", "pin"])
+async def test_a_code_of_somebody_else_opens_nothing_at_the_drivers_door(house: House, kind: Kind) -> None:
+    """Nor is it used up there."""
+    code = await house.invite(await house.add("anna", "admin", None), kind)
+    for place in range(8):
+        assert await refused(house.use(code, address=f"198.51.100.{place}", for_drivers=True)) == "wrong_code"
+    await house.use(code)
 
 
 async def test_who_leaves_the_queue_gives_the_place_back(house: House) -> None:
@@ -247,6 +340,38 @@ async def test_a_pin_is_guessed_at_five_times(house: House, at_once: int) -> Non
     house.logins = house.restarted()
     await house.logins.open()
     assert await refused(house.use(code)) == "wrong_code"
+
+
+async def test_who_finds_no_place_uses_up_no_pin(house: House) -> None:
+    """A try that the queue refuses is none."""
+    await house.add("anna")
+    code = await house.invite(await house.add("ben", "viewer", None), "pin")
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    told: Counter[str] = Counter()
+
+    async def guess(address: str) -> None:
+        told[await refused(house.enter("anna", WRONG, address=address))] += 1
+
+    async with trio.open_nursery() as nursery:
+        for number in range(MOST_WAITING + 1):
+            nursery.start_soon(guess, f"198.51.100.{number}")
+            await trio.testing.wait_all_tasks_blocked()  # the first is at work, not in the queue
+        for number in range(10):
+            assert await refused(house.use(wrong, address=f"203.0.113.{number + 20}")) == "too_many_log_ins"
+    assert told == {"wrong_password": MOST_WAITING + 1}
+    await house.use(code)
+
+
+@pytest.mark.parametrize(("tries", "is_used_up"), [(4, False), (5, True)])
+async def test_a_pin_that_was_used_up_is_told(house: House, tries: int, is_used_up: bool) -> None:
+    number = await house.add("ben", "viewer", None)
+    code = await house.invite(number, "pin")
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    for place in range(tries):
+        await refused(house.use(wrong, address=f"198.51.100.{place}"))
+    assert (await house.stored(number)).is_used_up is is_used_up
+    await house.invite(number, "pin")
+    assert not (await house.stored(number)).is_used_up
 
 
 async def test_the_fifth_try_of_a_pin_may_be_right(house: House) -> None:

@@ -79,6 +79,13 @@ def billed_transactions(
         words = "transactions in a state for the bill, or of an account, have no numbered pages; go on with next_cursor"
         raise NoPage("page", words)
     db.execute("BEGIN")
+    return sifted_transactions(db, filters, rule, wanted, of_bill, is_newest_first=is_newest_first)
+
+
+def sifted_transactions(
+    db: Database, filters: Filters, rule: Rule, wanted: Wanted, of_bill: OfBill, *, is_newest_first: bool = True
+) -> Page[BilledTransaction]:
+    """Return a page of those in one state or of one account, within a read that has begun. Raises NoPage."""
     listing = Listing([*_candidates(db, filters, rule, of_bill)], filters.order, is_newest_first)
     return _sifted(db, listing, _Known(db, rule), wanted, of_bill)
 
@@ -86,8 +93,13 @@ def billed_transactions(
 def billed_transaction(db: Database, number: int, rule: Rule) -> BilledTransaction | None:
     """Return one transaction."""
     db.execute("BEGIN")
-    found = _Known(db, rule).told(transaction_rows(db, (number,)))
+    found = billed_rows(db, (number,), rule)
     return found[0] if found else None
+
+
+def billed_rows(db: Database, numbers: Sequence[int], rule: Rule) -> list[BilledTransaction]:
+    """Return the transactions with these ids, within a read that has begun."""
+    return _Known(db, rule).told(transaction_rows(db, numbers))
 
 
 class _Known:

@@ -75,6 +75,8 @@ class Charger:
     connectors: tuple[Connector, ...]
 
 
+SERVED: Final = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
+"""Which rows of `cp` are chargers that are not hidden, waiting or refused."""
 _HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
 _SHAPE: Final = Shape(
     Charger,
@@ -148,6 +150,5 @@ def of_model(db: Database, model: str) -> list[str]:
 
     Anybody can claim to be a charger of a model, and a template may hold secrets.
     """
-    served = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
-    found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {served} ORDER BY id", (model,))  # noqa: S608
+    found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {SERVED} ORDER BY id", (model,))  # noqa: S608
     return [charger for (charger,) in found.fetchall()]

@@ -46,7 +46,7 @@ def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) 
         firmware=firmware[0][0] if firmware else None,
         connectors=tuple(Connector(*row) for row in db.execute(_CONNECTORS, (charger,)).fetchall()),
         transactions=_open_transactions(db, charger),
-        reservations=tuple(_reservations(db, charger, now)),
+        reservations=tuple(reservations_in_force(db, charger, now)),
         configuration={key: value for key, value, _ in configuration},
         read_only=frozenset(key for key, _, readonly in configuration if readonly),
         list_version=_list_version(db, charger),
@@ -60,8 +60,8 @@ def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...
     return tuple(OpenTransaction(*row) for row in found.fetchall())
 
 
-def _reservations(db: Database, charger: str, now: datetime) -> list[Reservation]:
-    """Return the reservations in force."""
+def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Reservation]:
+    """Return the reservations of a charger that are in force."""
     found = db.execute(
         "SELECT reservation_id, conn_id, id_tag, parent_id_tag FROM reservation"
         " WHERE cp_id = ? AND ended_at IS NULL AND expires_at > ?",

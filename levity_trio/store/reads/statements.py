@@ -101,6 +101,12 @@ def id_of_number(db: Database, number: int) -> int | None:
     return found[0][0] if found else None
 
 
+def id_of_own(db: Database, account: int, number: int) -> int | None:
+    """Return the row of a closed statement of an account, None for any other."""
+    found = db.execute("SELECT id FROM statement WHERE number = ? AND account_id = ?", (number, account)).fetchall()
+    return found[0][0] if found else None
+
+
 def draft_of(db: Database, month: str) -> int | None:
     """Return the draft of a month, if it is ready."""
     found = db.execute(

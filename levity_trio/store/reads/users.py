@@ -8,11 +8,14 @@ from typing import Final
 from sqlite_utils import Database
 
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.writes.users import MOST_TRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRow:
-    """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`."""
+    """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`, unless
+    it `is_used_up`: a PIN that was guessed at as often as it may be tried.
+    """
 
     id: int
     name: str
@@ -20,6 +23,7 @@ class UserRow:
     account: int | None
     has_password: bool
     invited_until: str | None
+    is_used_up: bool
     last_used_at: str | None
     added_at: str
     added_by: str
@@ -44,11 +48,14 @@ class LoginRow:
     ended_by: str | None
 
 
+_CODE: Final = "FROM invitation WHERE user_id = person.id AND used_at IS NULL"
+_GUESSED_AT: Final = f"SELECT 1 {_CODE} AND tries >= {MOST_TRIES}"
 _USER: Final = Shape(
     UserRow,
     account="account_id",
     has_password="digest IS NOT NULL",  # noqa: S106 - SQL
-    invited_until="(SELECT expires_at FROM invitation WHERE user_id = person.id AND used_at IS NULL)",
+    invited_until=f"(SELECT expires_at {_CODE})",
+    is_used_up=f"EXISTS ({_GUESSED_AT})",
     last_used_at="(SELECT max(last_used_at) FROM login WHERE user_id = person.id)",
 )
 _LOGIN: Final = Shape(

@@ -68,6 +68,15 @@ class Message(NamedTuple):
     payload: Mapping[str, Any]
 
 
+class Asking(NamedTuple):
+    """A request with an Idempotency-Key: about which charger, who asked, and when."""
+
+    charger: str
+    asked_by: str
+    at: str
+    repeatable: Repeatable
+
+
 class Draft(NamedTuple):
     """A command whose message is not decided yet."""
 
@@ -127,7 +136,8 @@ class CommandEnd:
 
 def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
     """Store a command that is to be sent; return None if too many wait for this charger. Raises KeyReused."""
-    if (repeated := find_repeated(db, new)) is not None:
+    asking = None if new.repeatable is None else Asking(new.charger, new.asked_by, new.requested_at, new.repeatable)
+    if asking is not None and (repeated := find_repeated(db, asking)) is not None:
         return Queued(repeated, is_new=False)
     waiting = db.rows("SELECT count(*) FROM command WHERE cp_id = ? AND state = 'queued'", (new.charger,))[0][0]
     if waiting >= QUEUED_COMMANDS:
@@ -172,18 +182,16 @@ def _made(draft: Draft, message: Message) -> NewCommand:
     )
 
 
-def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:
+def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
     """Return the command that the same request stored within IDEMPOTENT_MINUTES, if there is one. Raises KeyReused."""
-    if new.repeatable is None:
-        return None
-    since = minutes_before(new.requested_at, IDEMPOTENT_MINUTES)
+    since = minutes_before(asking.at, IDEMPOTENT_MINUTES)
     found = db.row(
         "SELECT id, request_digest FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
         " AND requested_at >= ? ORDER BY id DESC LIMIT 1",
-        (new.charger, new.repeatable.key, new.asked_by, since),
+        (asking.charger, asking.repeatable.key, asking.asked_by, since),
     )
-    if found is not None and found[1] != new.repeatable.digest:
-        raise KeyReused(new.repeatable.key)
+    if found is not None and found[1] != asking.repeatable.digest:
+        raise KeyReused(asking.repeatable.key)
     return None if found is None else int(found[0])
 
 

@@ -16,6 +16,8 @@ from levity_trio.store.writes.accounts import Code, Refused
 
 DRIVER: Final = "driver"
 ADMIN: Final = "admin"
+MOST_TRIES: Final = 5
+"""Of a PIN."""
 
 
 class NotAllowed(Exception):

@@ -33,10 +33,14 @@ Scope = Any
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A listener of the API. `is_socket`: the local Unix socket, which only its owner can open."""
+    """A listener of the API. `is_socket`: the local Unix socket, which only its owner can open.
+
+    `is_for_drivers`: the drivers' port, at which everybody but a driver is a stranger.
+    """
 
     is_socket: bool = False
     is_loopback: bool = False
+    is_for_drivers: bool = False
     allowed_hosts: Collection[str] = ()
 
 
@@ -47,7 +51,8 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     name = host_name(headers.get("host", ""))
     if is_loopback(name) or name in door.allowed_hosts or name == _server_address(scope):
         return
-    detail = "this Host is not ours; use an address of this server, or allow the name with --api-allowed-hosts"
+    flag = "--drivers-url" if door.is_for_drivers else "--api-allowed-hosts"
+    detail = f"this Host is not ours; use an address of this server, or allow the name with {flag}"
     raise Problem(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", detail)
 
 

@@ -184,10 +184,31 @@ def _check_force(asked: Asked, operation: Operation, transactions: list[int]) ->
 
 async def send(asked: Asked, order: Order) -> int:
     """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
+    return await submit(asked, order, _repeatable(asked, order))
+
+
+def _repeatable(asked: Asked, order: Order) -> Repeatable | None:
+    """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
     key = asked.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
-    return await submit(asked, order, None if key is None else Repeatable(key, _digest(order)))
+    return None if key is None else Repeatable(key, _digest(order))
+
+
+async def repeated(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> int | None:
+    """Return the command of an earlier request with the same key, for those who look at more than `order` does before
+    they send. Raises Problem."""
+    repeatable = _repeatable(asked, Order(charger, operation.action, payload, payload))
+    if repeatable is None:
+        return None
+    try:
+        return await asked.api.chargers.repeated(charger, asked.caller.name, repeatable)
+    except KeyReused:
+        raise _reused() from None
+
+
+def _reused() -> Problem:
+    return invalid("Idempotency-Key", "it was used for another command; choose a new one")
 
 
 async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = None) -> int:
@@ -214,7 +235,7 @@ async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = Non
     except NotRegistered as error:
         raise Problem(HTTPStatus.CONFLICT, "not_registered", str(error)) from None
     except KeyReused:
-        raise invalid("Idempotency-Key", "it was used for another command; choose a new one") from None
+        raise _reused() from None
     except CallQueueFull as error:
         problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "queue_full", str(error))
         problem.headers["retry-after"] = "5"
@@ -244,14 +265,23 @@ async def order(asked: Asked, charger: str, operation: Operation, payload: dict[
 async def respond(asked: Asked, sending: Sending, *, errors: str) -> Answer:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
-    if RESPOND_ASYNC in asked.headers.get("prefer", "").casefold():
-        headers = {"location": f"/api/admin/commands/{command}", "preference-applied": RESPOND_ASYNC}
-        return Answer(await show_command(asked, command, warnings), HTTPStatus.ACCEPTED, headers)
+    if not is_waiting(asked):
+        return accepted(await show_command(asked, command, warnings), f"/api/admin/commands/{command}")
     async with asked.api.places.wait():
         result = await asked.api.chargers.wait(command)
     shown = await show_command(asked, command, warnings, result.stored)
     _check_state(shown, asked.query.errors or errors)
     return Answer(shown)
+
+
+def is_waiting(asked: Asked) -> bool:
+    """Whether the client waits for the charger."""
+    return RESPOND_ASYNC not in asked.headers.get("prefer", "").casefold()
+
+
+def accepted(shown: Any, location: str) -> Answer:
+    """Return the answer to a client that does not wait: the command so far, and where to look for it later."""
+    return Answer(shown, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC})
 
 
 async def show_command(

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.code_sheet import CodeSheet
 from levity_trio.documents.printing import Form, Paper
 from levity_trio.store.among import parts
 from levity_trio.store.billing.biller import newest_biller
@@ -73,7 +74,7 @@ class Made(Response):
         await response(scope, receive, send)
 
 
-def document(api: Api, read: Callable[[], Awaitable[Paper]], form: Form, name: str) -> Made:
+def document(api: Api, read: Callable[[], Awaitable[Paper | CodeSheet]], form: Form, name: str) -> Made:
     """Return a document; `name` is that of its file without the ending, in ASCII."""
 
     async def make() -> Response:

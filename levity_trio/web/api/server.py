@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from stat import S_ISSOCK
 from typing import Final, NamedTuple
@@ -21,7 +22,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from levity_trio.addresses import Flags, listen, reachable
-from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig, socket_path
+from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
+from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
@@ -35,8 +37,10 @@ from levity_trio.web.api import (
     certificates,
     charger_facts,
     chargers,
+    codes,
     commands,
     configuration,
+    driving,
     events,
     everything,
     files,
@@ -45,6 +49,7 @@ from levity_trio.web.api import (
     local_lists,
     logs,
     meters,
+    mine,
     months,
     now,
     offline,
@@ -76,6 +81,7 @@ from levity_trio.web.api.endpoints import Endpoint, StreamedBody
 from levity_trio.web.api.openapi import POLICY, document, page
 from levity_trio.web.api.serving import Doorway, application_of
 from levity_trio.web.below import Below, base_of, of_form
+from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http import Limits, open_http
 
 LONGEST_PATH: Final = 107
@@ -84,12 +90,17 @@ BACKLOG: Final = 64
 CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
+DRIVERS_CONNECTIONS: Final = 256
+DRIVERS_STREAMS: Final = 128
+DRIVERS_AT_WORK: Final = 4
+DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024)
 FLAGS: Final = Flags("--api-host", "--api-port")
+DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
     *(now, history, system),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, securing, offline, local_lists, imports, addresses),
+    *(certificates, securing, offline, local_lists, imports, addresses, codes),
     *(
         accounts,
         vehicles,
@@ -106,7 +117,7 @@ ROOMS: Final = (
         reconciliations,
     ),
     *(wallets, payments),
-    users,
+    *(users, driving, mine),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
@@ -115,30 +126,49 @@ log = get_logger("system")
 
 
 class ApiListeners(NamedTuple):
-    """The listeners of the API: those of its port, and the local socket; each may be missing."""
+    """The listeners of the API: those of its port, of the drivers' port, and the local socket; each may be missing."""
 
     port: Sequence[trio.SocketListener]
     tls: ssl.SSLContext | None
+    drivers: Sequence[trio.SocketListener] = ()
+    """Those of the drivers' port."""
     local: trio.SocketListener | None = None
+
+    def in_config(self, config: ServerConfig) -> ServerConfig:
+        """Return a configuration with the ports that were selected where it says 0."""
+        api_port = _port(self.port) if self.port else config.api_port
+        return replace(config, api_port=api_port, drivers_port=_port(self.drivers) if self.drivers else None)
+
+
+def _port(listeners: Sequence[trio.SocketListener]) -> int:
+    return int(listeners[0].socket.getsockname()[1])
 
 
 async def listen_for_api(config: ServerConfig) -> ApiListeners:
+    """Open the listeners of the API's port and of the drivers' port. Raises EnvironmentProblem."""
+    if not config.api and config.drivers_port is None:
+        return ApiListeners([], None)
+    tls = _tls(config)
+    drivers = []
+    if config.drivers_port is not None:
+        drivers = await listen(config.drivers_host, config.drivers_port, DRIVERS_FLAGS)
+    return ApiListeners(await _listen(config) if config.api else [], tls, drivers)
+
+
+async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
     """Open the listeners of the API's port. If only the default port is taken, chargers are served without it.
 
     Raises EnvironmentProblem.
     """
-    if not config.api:
-        return ApiListeners([], None)
-    tls = _tls(config)
+    port = API_PORT if config.api_port is None else config.api_port
     try:
-        port = API_PORT if config.api_port is None else config.api_port
-        return ApiListeners(await listen(config.api_host, port, FLAGS), tls)
+        return await listen(config.api_host, port, FLAGS)
     except EnvironmentProblem as problem:
         cause = problem.__cause__
         if config.api_port is not None or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
             raise
         log.warning("the operator API is off: its port is taken; choose another with --api-port", port=API_PORT)
-        return ApiListeners([], None)
+        return []
 
 
 def _tls(config: ServerConfig) -> ssl.SSLContext | None:
@@ -205,6 +235,8 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
             inside = await serving.enter_async_context(_beside_pages(app, api, door))
             served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls)
             _log(config, await serving.enter_async_context(served), listeners.tls)
+        if listeners.drivers:
+            await serving.enter_async_context(_open_drivers(app, api, listeners))
         yield
 
 
@@ -221,10 +253,30 @@ async def _beside_pages(app: ASGIApp, api: Api, door: Door) -> AsyncIterator[ASG
     if not api.config.dashboard:
         yield Below(base, through, through)
         return
+    from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - see above
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - see above
 
-    async with open_dashboard(api, app, ENDPOINTS, door) as pages:
+    front = Front(door=door, url=api.config.public_url)
+    async with open_dashboard(api, app, ENDPOINTS, front, api.streams) as pages:
         yield Below(base, through, pages)
+
+
+@asynccontextmanager
+async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
+    """Serve the pages of drivers at their port, within limits of its own: a flood there takes nothing from others."""
+    from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - takes memory
+    from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - takes memory
+
+    config = api.config
+    public = urlsplit(config.drivers_url or "").hostname
+    door = Door(is_for_drivers=True, allowed_hosts=[public] if public else [])
+    front = Front(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
+    streams = trio.CapacityLimiter(DRIVERS_STREAMS)
+    async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
+        served = open_http(Below(front.base, pages, pages), listeners.drivers, DRIVERS_LIMITS, listeners.tls)
+        async with served as port:
+            _log_drivers(config, port, listeners.tls)
+            yield
 
 
 def _through(app: ASGIApp, api: Api, door: Door) -> ASGIApp:
@@ -247,6 +299,13 @@ def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
         log.info("serving the dashboard", address=config.public_url or f"{address}/")
     if tls is None and not is_loopback(config.api_host):
         log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
+
+
+def _log_drivers(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
+    log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
+    is_private = tls is not None or is_loopback(config.drivers_host)
+    if not is_private and not (config.drivers_url or "").startswith("https:"):
+        log.warning("the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert")
 
 
 def _documentation() -> Iterator[Route]:

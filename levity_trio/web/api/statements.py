@@ -87,7 +87,7 @@ async def get_statement(asked: Asked) -> Any:
 
 async def get_document(asked: Asked) -> Response:
     form: Form = asked.query.format
-    return document(asked.api, _one(asked, await _closed(asked)), form, f"statement-{asked.number('number')}")
+    return document(asked.api, paper_of(asked, await _closed(asked)), form, f"statement-{asked.number('number')}")
 
 
 async def get_cover(asked: Asked) -> Response:
@@ -136,7 +136,7 @@ async def get_of_draft(asked: Asked) -> Any:
 async def get_document_of_draft(asked: Asked) -> Response:
     form: Form = asked.query.format
     name = f"draft-{_month(asked)}-{asked.number()}"
-    return document(asked.api, _one(asked, await _drafted(asked)), form, name)
+    return document(asked.api, paper_of(asked, await _drafted(asked)), form, name)
 
 
 async def get_cover_of_draft(asked: Asked) -> Response:
@@ -188,7 +188,9 @@ async def _as_json(api: Api, statement_id: int) -> Any:
     return msgspec.convert(await api.reader.run(read), StatementDocument, from_attributes=True)
 
 
-def _one(asked: Asked, statement_id: int) -> Callable[[], Awaitable[Paper]]:
+def paper_of(asked: Asked, statement_id: int) -> Callable[[], Awaitable[Paper]]:
+    """Return what reads a statement to be printed."""
+
     async def read() -> Paper:
         (paper,) = await read_papers(asked.api, [statement_id])
         return paper

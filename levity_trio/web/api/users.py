@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 
 from levity_trio.store.reads import users as stored
+from levity_trio.store.reads.accounts import account
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
@@ -83,12 +84,16 @@ class LoginsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Me(msgspec.Struct):
-    """Who asks: the name and the role of the token or user. `login` is that of a browser, `account` a driver's."""
+    """Who asks: the name and the role of the token or user. `login` is that of a browser.
+
+    A driver's are `account`, and `household`, what that is called.
+    """
 
     name: str
     role: str
     login: int | None
     account: int | None
+    household: str | None
 
 
 class NewPasswordBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -187,7 +192,16 @@ async def end_login(asked: Asked) -> None:
 async def get_me(asked: Asked) -> Me:
     caller = asked.caller
     login = None if caller.login is None else asked.api.logins.get(caller.login)
-    return Me(caller.name if login is None else login.name, caller.role.word, caller.login, caller.account)
+    household = None
+    if caller.account is not None:
+        household = await asked.api.reader.run(partial(account, number=caller.account))
+    return Me(
+        name=caller.name if login is None else login.name,
+        role=caller.role.word,
+        login=caller.login,
+        account=caller.account,
+        household=None if household is None else household.name,
+    )
 
 
 async def change_my_password(asked: Asked) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import trio
 from starlette.requests import Request
@@ -16,8 +15,9 @@ from starlette.types import Scope
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
+from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.navigation import SECTIONS
+from levity_trio.web.dashboard.navigation import sections_of
 from levity_trio.web.dashboard.notes import Note, Notes
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.reader import Reader
@@ -28,17 +28,17 @@ READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""
 RENDERS: Final = 2
 """Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
-SAME_SITE: Final = ("same-origin", "none", "")
 
 
 class Desk:
     """Serves pages of one dashboard."""
 
-    def __init__(self, api: Api, base: str) -> None:
+    def __init__(self, api: Api, front: Front) -> None:
         self.api = api
-        self.base = base
+        self.front = front
+        self.base = front.base
         self.zone: tzinfo = api.config.time_zone
-        self.templates = Templates(base=base, zone=self.zone)
+        self.templates = Templates(base=self.base, zone=self.zone)
         self._notes = Notes()
         self._renders = trio.CapacityLimiter(RENDERS)
 
@@ -62,7 +62,7 @@ class Desk:
         """Return what the frame around every page needs."""
         return {
             "page": page,
-            "sections": [one for one in SECTIONS if view.caller.role >= one.role],
+            "sections": sections_of(view.caller.role),
             "assets": assets.names(),
             "site": self.api.config.server_name,
             "zone_name": str(self.zone),
@@ -71,6 +71,10 @@ class Desk:
 
     async def forbidden(self, view: View, role: Role) -> Response:
         """Return the page for something that this reader may not do."""
+        if view.caller.role is Role.DRIVER:
+            return await self.problem(
+                view, HTTPStatus.FORBIDDEN, "This page is for those who run this site, not for you"
+            )
         words = f"This needs the role {role.word}; yours is {view.caller.role.word}. Ask an admin of this site."
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 
@@ -87,27 +91,12 @@ class Desk:
     def is_own_form(self, request: Request, form_value: str) -> bool:
         """Whether a form was sent from a page that this browser was shown."""
         reader: Reader = request.scope[READER]
-        return self.is_own_origin(request) and is_form_value(reader.cookie, form_value)
-
-    def is_own_origin(self, request: Request) -> bool:
-        """Whether a browser says that a request comes from a page of ours, or says nothing about that."""
-        site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin")
-        if site not in SAME_SITE:
-            return False
-        if origin is None or (origin == "null" and site == "same-origin"):  # our no-referrer makes it null
-            return True
-        public = self.api.config.public_url
-        own = {request.headers.get("host", "").casefold(), urlsplit(public).netloc.casefold() if public else ""}
-        return urlsplit(origin).netloc.casefold() in own - {""}
+        return self.front.is_own_origin(request) and is_form_value(reader.cookie, form_value)
 
     def leave_notes(self, request: Request, notes: Sequence[Note]) -> None:
         """Keep notes for the next page of this reader."""
         reader: Reader = request.scope[READER]
         self._notes.leave(reader.cookie, list(notes))
-
-    def is_secure(self, scope: Scope) -> bool:
-        """Whether the browser speaks TLS with us, or with the proxy before us."""
-        return scope["scheme"] == "https" or (self.api.config.public_url or "").startswith("https:")
 
 
 class _Page(HTMLResponse):

@@ -37,6 +37,8 @@ from levity_trio.web.dashboard.fields import (
 )
 from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
+from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
+from levity_trio.web.dashboard.inviting import handed_out
 from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
@@ -46,6 +48,8 @@ from levity_trio.web.dashboard.whose import currency_of_site
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
 FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (*("form-value", "form-target", "next", "form-key", "file", "more-rows"),)
+COURSE: Final = "?command={id}"
+"""At the end of where a form goes next: that page shows the course of the command that the form made."""
 FOREIGN: Final = "this form is of another log-in, or of another site; nothing was done. Send it again"
 BACK: Final = "back"
 """The field of a form of a list: what somebody else has decided meanwhile is told on the page of the list."""
@@ -190,7 +194,7 @@ async def perform(form: Form, request: Request) -> Response:
         return await form.desk.forbidden(form.view, form.endpoint.role)
     if request.method != "POST":
         return await form.show(dict(request.query_params), {})
-    if not form.desk.is_own_origin(request):  # before a file is read
+    if not form.desk.front.is_own_origin(request):  # before a file is read
         return await form.show({}, {"": FOREIGN}, HTTPStatus.FORBIDDEN)
     content = await request.form()
     if not form.desk.is_own_form(request, given_in(content).get(FORM_VALUE, "")) or not form.is_meant(content):
@@ -210,6 +214,9 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
     except Refused as refused:
         if content.get(BACK) and refused.status in DECIDED:
             return _back(form, request, content, refused)
+        if next_of(content).endswith(COURSE):
+            form.desk.leave_notes(request, [Note("problem", refused.words[:1].upper() + refused.words[1:])])
+            return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
         return await form.show(_without_value(content), _problems(refused), refused.status)
 
 
@@ -237,13 +244,23 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if "json" not in reply.headers.get("content-type", "json"):
         return Response(reply.body, reply.status, reply.headers)
     answer = reply.content
+    if (handed := await handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
+        return await form.desk.page(HANDED, form.view, {**handed, "next": next_of(content, form.home)})
     if isinstance(form.endpoint.body, StreamedBody) or _has_secret(answer):
         return await form.desk.page(
             "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
         )
+    if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
+        return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
     form.desk.leave_notes(request, [Note("done", _words(form, reply)), *(Note("warning", one) for one in warnings)])
     return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
+
+
+def _course(content: FormData, answer: Any) -> str | None:
+    """Return the page that shows the course of the command that was made, None if none is to."""
+    onward, is_made = next_of(content), isinstance(answer, dict) and isinstance(answer.get("id"), int)
+    return onward.removesuffix(COURSE) + COURSE.format(**answer) if is_made and onward.endswith(COURSE) else None
 
 
 def _has_secret(answer: Any) -> bool:

@@ -18,6 +18,7 @@ WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/admin/id-tags"): "Added: {id_tag} is {status}",
     ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} is {status}",
     ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
+    ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
     ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until it is presented again",
 }
 

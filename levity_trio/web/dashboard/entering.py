@@ -15,7 +15,9 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
+from levity_trio.web.dashboard.front import is_of_drivers
 from levity_trio.web.dashboard.page import Api, View
+from levity_trio.web.dashboard.place import Place, place_of
 from levity_trio.web.dashboard.reader import Reader, cookie_header
 from levity_trio.web.logins import Entered
 from levity_trio.web.pace import Pace
@@ -70,7 +72,7 @@ class _Entrance:
         except Problem as problem:
             return await self._form(request, template, given_in(form), problem.detail, problem.status)
         response = RedirectResponse(self._desk.base + next_of(form), HTTPStatus.SEE_OTHER)
-        secure = self._desk.is_secure(request.scope)
+        secure = self._desk.front.is_secure(request.scope)
         cookie = cookie_header(request.scope, entered.cookie, path=self._desk.base, is_secure=secure)
         response.headers["set-cookie"] = cookie
         return response
@@ -79,34 +81,52 @@ class _Entrance:
         return self._desk.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
 
     async def _of_password(self, request: Request, given: Mapping[str, str]) -> Entered:
-        logins, who = self._desk.api.logins, _who(request)
-        if token := given.get("token", "").strip():
+        logins, who = self._desk.api.logins, self._who(request)
+        if (token := given.get("token", "").strip()) and not self._is_for_drivers:
             return await logins.enter_by_token(token, **who)
-        return await logins.enter(given.get("name", "").strip(), given.get("password", ""), **who)
+        name, password = given.get("name", "").strip(), given.get("password", "")
+        return await logins.enter(name, password, **who, for_drivers=self._is_for_drivers)
 
     async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
-        return await self._desk.api.logins.enter_by_invitation(given.get("code", "").strip(), **_who(request))
+        code, who = given.get("code", "").strip(), self._who(request)
+        return await self._desk.api.logins.enter_by_invitation(code, **who, for_drivers=self._is_for_drivers)
 
     async def _form(
         self, request: Request, template: str, given: Mapping[str, str], problem: str = "", status: int = HTTPStatus.OK
     ) -> Response:
         reader: Reader = request.scope[READER]
         api = self._desk.api
+        wanted = given.get(NEXT, "/")
         values = {
             "name": given.get("name", ""),
-            "next": given.get(NEXT, "/"),
+            "next": wanted,
             "problem": problem,
             "has_users": api.logins.are_used or api.tokens.are_used,
         }
+        if self._is_for_drivers or is_of_drivers(wanted):
+            template = "driver_login.html"
         view = View(api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
         if self._pace.waiting >= MOST_WAITING:
             headers = {"retry-after": "3"}
             return PlainTextResponse("Too many are at the door; try again.\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         async with self._pace.turn():
+            values["place"] = await self._place(reader, wanted)
             return await self._desk.page(template, view, values, status=status)
 
+    async def _place(self, reader: Reader, wanted: str) -> Place | None:
+        """Return the place that the code at a charger names, for a stranger who wants to charge there."""
+        if not is_of_drivers(wanted):
+            return None
+        anybody = View(api=self._inner, caller=Caller("", Role.DRIVER, reader.address))
+        async with self._desk.api.places.read():
+            return await place_of(anybody, wanted)
 
-def _who(request: Request) -> dict[str, Any]:
-    reader: Reader = request.scope[READER]
-    browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
-    return {"address": reader.address, "cookie": reader.cookie, "browser": browser}
+    @property
+    def _is_for_drivers(self) -> bool:
+        return self._desk.front.door.is_for_drivers
+
+    @staticmethod
+    def _who(request: Request) -> dict[str, Any]:
+        reader: Reader = request.scope[READER]
+        browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
+        return {"address": reader.address, "cookie": reader.cookie, "browser": browser}

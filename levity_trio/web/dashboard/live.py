@@ -21,6 +21,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Unreadable
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
 from levity_trio.web.dashboard.templating import Templates, personal
@@ -106,15 +107,15 @@ class Channel:
 class Channels:
     """All channels of a dashboard."""
 
-    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery) -> None:
+    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter) -> None:
         self._api = api
         self._templates = templates
         self._tasks = tasks
         self._channels: dict[_Key, Channel] = {}
         self._renders = trio.CapacityLimiter(1)
         self._pace = Pace()
-        self.places = api.streams
-        """The places of event streams; the API's count too."""
+        self.places = places
+        """Those of event streams."""
         self._is_listening = False
 
     async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
@@ -141,7 +142,11 @@ class Channels:
             events.close()
 
     def _join(self, page: Page, view: View, live: Live, sender: _Sender) -> Channel:
-        key: _Key = (view.caller.role, view.caller.account, page.path, *_items(view.path), "?", *_items(view.query))
+        caller = view.caller
+        who = (
+            (caller.account, caller.name) if caller.role is Role.DRIVER else None
+        )  # what one asked for is not another's
+        key: _Key = (caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = Channel(view, live, rest=page.rest, seconds=page.seconds)
@@ -236,8 +241,8 @@ def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def open_channels(api: Api, templates: Templates) -> AsyncIterator[Channels]:
-    """Keep channels while the block runs."""
+async def open_channels(api: Api, templates: Templates, places: trio.CapacityLimiter) -> AsyncIterator[Channels]:
+    """Keep channels while the block runs. `places` are those of event streams."""
     async with trio.open_nursery() as tasks:
-        yield Channels(api, templates, tasks)
+        yield Channels(api, templates, tasks, places)
         tasks.cancel_scope.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.front import DRIVERS
 
 
 class Section(NamedTuple):
@@ -27,3 +28,15 @@ SECTIONS: Final = (
     Section("History", "/history"),
     Section("System", "/system", Role.ADMIN),
 )
+OF_DRIVERS: Final = (
+    Section("Charge", DRIVERS, Role.DRIVER),
+    Section("Sessions", f"{DRIVERS}sessions", Role.DRIVER),
+    Section("Statements", f"{DRIVERS}statements", Role.DRIVER),
+    Section("Me", f"{DRIVERS}me", Role.DRIVER),
+)
+
+
+def sections_of(role: Role) -> list[Section]:
+    """Return the sections of those who have a role."""
+    sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
+    return [one for one in sections if role >= one.role]

@@ -12,6 +12,7 @@ import orjson
 from starlette.types import ASGIApp
 
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
+from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.inside import Question, ask
 
 Values = Mapping[str, Any]
@@ -37,6 +38,13 @@ class View:
     caller: Caller
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    """As those who look are addressed, where that is not the name with which they ask the API."""
+
+    @property
+    def home(self) -> str:
+        """The first page of those who look."""
+        return DRIVERS if self.caller.role is Role.DRIVER else "/"
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return what a GET of the API answers. Parameters that are None or "" are left out. Raises Refused.

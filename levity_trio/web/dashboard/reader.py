@@ -31,6 +31,8 @@ class Reader:
     caller: Caller | None
     address: str
     is_new: bool = False
+    name: str = ""
+    """Of the user who logged in, or of the token."""
 
     @property
     def form_value(self) -> str:
@@ -39,16 +41,18 @@ class Reader:
 
 
 def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
-    """Return who sends a request."""
+    """Return who sends a request. The cookie of somebody who has no business at this door is none."""
     address = str((scope.get("client") or ["unknown"])[0])
     presented = _presented(headers, cookie_name(scope))
+    login, caller = api.logins.find(presented), None
+    if login is not None and door.is_for_drivers and login.role != Role.DRIVER.word:
+        login, presented = None, ""
     cookie = presented or new_cookie()
-    caller = None
-    if (login := api.logins.find(presented)) is not None:
+    if login is not None:
         caller = caller_of(login, address)
-    elif needs_nothing(door, api, scope, headers):
+    elif not door.is_for_drivers and needs_nothing(door, api, scope, headers):
         caller = Caller(LOCAL_ADMIN, Role.ADMIN, address)
-    return Reader(cookie, caller, address, is_new=not presented)
+    return Reader(cookie, caller, address, is_new=not presented, name="" if login is None else login.name)
 
 
 def cookie_name(scope: Scope) -> str:

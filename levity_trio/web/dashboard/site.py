@@ -5,31 +5,33 @@ Host → cookie → reader → route → page; responses get the headers that ke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
+import trio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
-from levity_trio.web.api.access import Door, check_host, check_url
+from levity_trio.web.api.access import check_host, check_url
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.below import API, base_of
+from levity_trio.web.below import API
 from levity_trio.web.dashboard import assets, entering
 from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import Form, download, perform
+from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
 from levity_trio.web.dashboard.page import Api as InnerApi
@@ -40,6 +42,7 @@ from levity_trio.web.problems import application
 from levity_trio.web.streaming import EventStream
 
 ASSETS: Final = "/assets/"
+LIVE: Final = "/live/"
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -61,32 +64,54 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 @asynccontextmanager
-async def open_dashboard(api: Api, app: ASGIApp, endpoints: Iterable[Endpoint], door: Door) -> AsyncIterator[ASGIApp]:
-    """Yield the application: that of the API, with pages beside it."""
-    desk = Desk(api, base_of(api.config.public_url))
+async def open_dashboard(
+    api: Api, app: ASGIApp, endpoints: Iterable[Endpoint], front: Front, streams: trio.CapacityLimiter
+) -> AsyncIterator[ASGIApp]:
+    """Yield the application of the pages, which ask that of the API. `streams` are the places of event streams."""
+    desk = Desk(api, front)
     inner = InnerApi(app, {(one.method, one.path): one for one in endpoints}, desk.zone)
-    async with open_channels(api, desk.templates) as channels:
+    async with open_channels(api, desk.templates, streams) as channels:
         routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
         pages = application(routes, _failures(desk, inner))
         pages.router.redirect_slashes = False  # it knows nothing of the path and the scheme of a proxy
-        yield _Entrance(pages, desk, door)
+        yield _Entrance(pages, desk, routes, trio.CapacityLimiter(front.at_work))
 
 
 # Routes
 
 
 def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
+    shows = desk.front.shows
     yield Route(f"{ASSETS}{{name}}", assets.serve)
+    if not shows("/"):
+        yield Route("/", _to_drivers(desk))
     for page in PAGES:
-        yield Route(page.path, _page(desk, inner, page))
-        if page.live is not None:
-            yield Route(f"/live{page.path}", _stream(inner, channels, page))
-    for (method, path), endpoint in inner.endpoints.items():
-        below = path.removeprefix(API).replace("/{tag}", "/{tag:path}")
-        if endpoint.changes and endpoint.role > Role.OUTSIDE:
-            yield Route(f"/do/{method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
-        elif _is_file(endpoint):
-            yield Route(f"/get{below}", _file(inner))
+        if shows(page.path):
+            yield from _of_page(desk, inner, channels, page)
+    for endpoint in inner.endpoints.values():
+        if shows(endpoint.path):
+            yield from _of_endpoint(desk, inner, endpoint)
+
+
+def _of_page(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Iterator[Route]:
+    yield Route(page.path, _page(desk, inner, page))
+    if page.live is not None:
+        yield Route(f"/live{page.path}", _stream(inner, channels, page))
+
+
+def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Route]:
+    below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
+    if endpoint.changes and endpoint.role > Role.OUTSIDE:
+        yield Route(f"/do/{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
+    elif _is_file(endpoint):
+        yield Route(f"/get{below}", _file(inner))
+
+
+def _to_drivers(desk: Desk) -> Serve:
+    async def serve(_request: Request) -> Response:
+        return RedirectResponse(desk.base + DRIVERS, HTTPStatus.SEE_OTHER)
+
+    return serve
 
 
 def _is_file(endpoint: Endpoint) -> bool:
@@ -98,7 +123,8 @@ def _page(desk: Desk, inner: InnerApi, page: Page) -> Serve:
     async def serve(request: Request) -> Response:
         view = _view(inner, request)
         if view.caller.role < page.role:
-            return await desk.forbidden(view, page.role)
+            is_start = page.path == "/" and view.home != page.path
+            return await (_to_drivers(desk)(request) if is_start else desk.forbidden(view, page.role))
         places = desk.api.places
         async with places.work() if page.is_work else places.read():
             try:
@@ -145,7 +171,7 @@ def _view(inner: InnerApi, request: Request) -> View:
 def _view_of_anybody(inner: InnerApi, request: Request) -> View:
     """Return the look of a reader, who may not have logged in yet."""
     reader: Reader = request.scope[READER]
-    return View(api=inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
+    return View(api=inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address), name=reader.name)
 
 
 # Failures
@@ -189,32 +215,42 @@ class _Entrance:
 
     pages: ASGIApp
     desk: Desk
-    door: Door
+    routes: Sequence[Route]
+    places: trio.CapacityLimiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers, door = Headers(scope=scope), self.desk.front.door
         try:
-            check_host(self.door, scope, headers)
+            check_host(door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        reader = scope[READER] = find_reader(self.desk.api, self.door, scope, headers)
+        reader = scope[READER] = find_reader(self.desk.api, door, scope, headers)
         is_kept = scope["path"].startswith(ASSETS)
         cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
-        await self._inner(scope, reader)(scope, receive, partial(_send, send, cookie))
+        inner = self._inner(scope, reader)
+        async with self.places if self._is_work(scope, reader) else nullcontext():
+            await inner(scope, receive, partial(_send, send, cookie))
+
+    def _is_work(self, scope: Scope, reader: Reader) -> bool:
+        """Whether a request may ask the API, which all share. Strangers and event streams are limited already."""
+        path = scope["path"]
+        return reader.caller is not None and not path.startswith((ASSETS, LIVE)) and path not in entering.OPEN_PATHS
 
     def _inner(self, scope: Scope, reader: Reader) -> ASGIApp:
         path = scope["path"]
         if reader.caller is not None or path in entering.OPEN_PATHS or path.startswith(ASSETS):
             return self.pages
-        if path.startswith("/live/"):
+        if self.desk.front.door.is_for_drivers and all(one.matches(scope)[0] is Match.NONE for one in self.routes):
+            return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
+        if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
-        wanted = path if scope["method"] == "GET" else "/"
+        wanted = quote(path) if scope["method"] == "GET" else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
 
     def _cookie(self, scope: Scope, reader: Reader) -> str:
-        return cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=self.desk.is_secure(scope))
+        return cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=self.desk.front.is_secure(scope))
 
 
 async def _send(send: Send, cookie: str, message: Message) -> None:

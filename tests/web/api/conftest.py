@@ -13,6 +13,7 @@ import pytest
 import trio
 from starlette.datastructures import Headers, QueryParams
 
+from levity_trio.charger import stream
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
@@ -21,6 +22,7 @@ from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_qu
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.template import new_database
+from tests.web.api.driving import Yard
 
 RETENTION = {"log_days": 90, "log_megabytes": 4096, "event_days": 400}
 
@@ -79,3 +81,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def station(site: Site) -> Station:
     return Station(site.books)
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    monkeypatch.setattr(stream, "_address", lambda _: "memory")
+    with new_database(tmp_path / "site.db") as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
+        yield Yard(Books(connection), tmp_path / "site.db")

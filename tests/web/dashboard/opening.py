@@ -15,6 +15,7 @@ from levity_trio.web.dashboard.page import Api, Page, View
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.web.api.conftest import Site
+from tests.web.api.driving import Yard
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 TEMPLATES: Final = Templates(base="", zone=BERLIN)
@@ -23,25 +24,27 @@ TEMPLATES: Final = Templates(base="", zone=BERLIN)
 class Opening:
     """Whoever opens pages of a site."""
 
-    def __init__(self, site: Site, role: Role = Role.ADMIN) -> None:
-        self._site = site
+    def __init__(self, site: Site | Yard, who: Role | Caller = Role.ADMIN) -> None:
+        self._books = site.books
         endpoints = {(one.method, one.path): one for one in ENDPOINTS}
         self._api = Api(application_of(site.api, ENDPOINTS), endpoints, BERLIN)
-        self._caller = Caller("cleo", role, "127.0.0.1")
+        self._caller = who if isinstance(who, Caller) else Caller("cleo", who, "127.0.0.1")
 
     async def open(self, page: Page, link: str = "", **path: object) -> Shown:
         """Return a page, with the query of a link. Raises Refused."""
         view = self._view(link, path)
         frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": []}
         values = {**frame, "zone_name": "Europe/Berlin", **await page.read(view)}
-        return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, self._site.books.now, values))
+        return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, self._books.now, values))
 
-    async def parts(self, page: Page, changed: Iterable[str] | None = None, **path: object) -> Mapping[str, Shown]:
+    async def parts(
+        self, page: Page, changed: Iterable[str] | None = None, link: str = "", **path: object
+    ) -> Mapping[str, Shown]:
         """Return the live parts of a page that may have changed."""
         assert page.live is not None
-        view = self._view("", path)
+        view = self._view(link, path)
         parts = await page.live(view, None if changed is None else frozenset(changed))
-        html = TEMPLATES.render_parts(parts, view, self._site.books.now)
+        html = TEMPLATES.render_parts(parts, view, self._books.now)
         return {name: Shown(200, page.path, {}, text) for name, text in html.items()}
 
     def _view(self, link: str, path: Mapping[str, object]) -> View:

@@ -69,8 +69,8 @@ class Site:
         self.words[charger] = words or f"{self.words[charger]}!"
         self._feed.observe(ReadingReceived(charger=charger, connector=1, transaction=None, at="", values=()))
 
-    def stream(self, *, role: Role = Role.ADMIN, login: int | None = None) -> AsyncIterator[bytes]:
-        caller = Caller("anna", role, "127.0.0.1", None, login)
+    def stream(self, *, role: Role = Role.ADMIN, login: int | None = None, name: str = "anna") -> AsyncIterator[bytes]:
+        caller = Caller(name, role, "127.0.0.1", None, login)
         return self._channels.stream(self.page, View(api=Api(_no_api, {}), caller=caller), "")
 
 
@@ -128,7 +128,7 @@ async def site(monkeypatch: pytest.MonkeyPatch, logged_out: set[int]) -> AsyncIt
         tokens=SimpleNamespace(are_used=False),
         logins=SimpleNamespace(are_used=False, get=lambda number: None if number in logged_out else LOGGED_IN),
     )
-    async with open_channels(api, TEMPLATES) as channels:
+    async with open_channels(api, TEMPLATES, api.streams) as channels:
         yield Site(channels, feed)
 
 
@@ -188,6 +188,19 @@ async def test_readers_with_other_rights_do_not(autojump_clock: MockClock, site:
     site.tell()
     await trio.sleep(1)
     assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize(("role", "count"), [(Role.ADMIN, 1), (Role.DRIVER, 2)])
+async def test_drivers_share_nothing_not_even_in_one_household(
+    autojump_clock: MockClock, site: Site, nursery: trio.Nursery, role: Role, count: int
+) -> None:
+    for name in ("driver 1", "driver 2"):
+        nursery.start_soon(Screen().read, site.stream(role=role, name=name))
+    await trio.sleep(1)
+    site.asked.clear()
+    site.tell()
+    await trio.sleep(1)
+    assert len(site.asked) == count
 
 
 async def test_who_joins_during_a_render_gets_everything(

@@ -185,6 +185,16 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => { button.disabled = true; }); // after the form was sent
 });
 
+// The code of a link stands behind the #, which no server, log or proxy sees. It is taken from there into its field.
+
+function takeCode() {
+  const field = document.querySelector('form[action$="/welcome"] #f-code');
+  if (!field || location.hash.length < 2) return;
+  field.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+addEventListener("hashchange", takeCode);
+
 const themes = document.querySelectorAll("[data-theme-set]");
 
 function setTheme(theme) {
@@ -223,6 +233,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 setInterval(tick, 10000);
 const current = document.querySelector(".sections [aria-current]");
 if (current) current.parentElement.parentElement.parentElement.scrollLeft = current.offsetLeft - 96;
+takeCode();
 tellZone();
 tellAges();
 hideRead();

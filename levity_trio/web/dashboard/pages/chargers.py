@@ -11,12 +11,18 @@ from levity_trio.web.dashboard.pages.charger import SECTION
 
 ROWS: Final = 200
 LIST: Final = "chargers"
+CODES: Final = "/api/admin/codes"
 
 
 async def _read(view: View) -> Values:
     found = await _page(view)
     is_hidden = "hidden" in view.query
-    return {"list": _part(view, found["data"]), "cursor": found.get("next_cursor"), "is_hidden": is_hidden}
+    return {
+        "list": _part(view, found["data"]),
+        "cursor": found.get("next_cursor"),
+        "is_hidden": is_hidden,
+        "sees_codes": bool(found["data"]) and view.may("GET", CODES),
+    }
 
 
 async def _live(view: View, _changed: Changed) -> Sequence[Part]:

@@ -59,7 +59,7 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
             "session/head.html",
             {**values, "doubts": doubts, "actions": await _actions(view, known, doubts, events)},
         ),
-        Part("curves", "session/curves.html", {"known": curve, "count": count, **_curves(curve, bill, view.api.zone)}),
+        Part("curves", "session/curves.html", {"known": curve, "count": count, **curves(curve, bill, view.api.zone)}),
         Part("why", "session/why.html", values),
         Part("bill", "session/bill.html", {"bill": bill, "money": _money(bill), "one": known}),
         Part(
@@ -99,7 +99,7 @@ async def _actions(
 # Curves
 
 
-def _curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinfo) -> Mapping[str, Any]:
+def curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinfo) -> Mapping[str, Any]:
     """Return the curves of power and register, and the table beneath them."""
     since, until = moment(known["since"]), moment(known["until"])
     seconds = (until - since).total_seconds()

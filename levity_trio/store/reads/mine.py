@@ -1,0 +1,140 @@
+"""The sessions of a household, as its drivers see them: open ones live, ended ones as a bill takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.billing.states import BillState
+from levity_trio.store.reads.billed import (
+    BilledTransaction,
+    OfBill,
+    billed_rows,
+    billed_transaction,
+    sifted_transactions,
+)
+from levity_trio.store.reads.curve import Curve, curve
+from levity_trio.store.reads.driving import Household, open_ones, own_of
+from levity_trio.store.reads.pages import Wanted, cursor_of
+from levity_trio.store.reads.transactions import COMPLETED, Filters
+
+
+class DriversState(StrEnum):
+    """How far a session is, for its driver."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    IN_REVIEW = "in_review"
+    """Its figure is not certain, so no bill takes it yet."""
+    FREE = "free"
+    """A closed statement lists it without a price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriversTransaction:
+    """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
+
+    `power_w` is that of an open one.
+    """
+
+    id: int
+    charger: str
+    charger_name: str | None
+    connector_id: int | None
+    begun_at: str
+    ended_at: str | None
+    energy_wh: int | None
+    power_w: float | None
+    state: DriversState
+
+
+class Some(NamedTuple):
+    """Some sessions, the newest first, and the last of them if there may be more."""
+
+    data: list[DriversTransaction]
+    next: int | None
+
+
+_STATES: Final = {
+    BillState.OPEN: DriversState.OPEN,
+    BillState.HELD_BACK: DriversState.IN_REVIEW,
+    BillState.FREE: DriversState.FREE,
+}
+
+
+def transactions(
+    db: Database, household: Household, limit: int, before: int | None = None, is_open: bool | None = None
+) -> Some | None:
+    """Return the next sessions of a household, before one of its own; None if that is not its own.
+
+    `is_open` is whether only open ones, or only ended ones, are wanted.
+    """
+    db.execute("BEGIN")
+    if before is not None and not own_of(db, household, [before]):
+        return None
+    after = None if before is None else _place(db, before)
+    if is_open:
+        return _open(db, household, limit, after)
+    filters = Filters() if is_open is None else Filters(status=COMPLETED)
+    return _read(db, household, filters, limit, after)
+
+
+def _place(db: Database, number: int) -> tuple[str, int]:
+    (row,) = db.execute("SELECT start_time, id FROM tx WHERE id = ?", (number,)).fetchall()
+    return row[0], row[1]
+
+
+def _open(db: Database, household: Household, limit: int, after: tuple[str, int] | None) -> Some:
+    """Return the open ones; few are open, so they need no index by household."""
+    numbers = own_of(db, household, [one.id for one in open_ones(db)])
+    found = billed_rows(db, numbers, household.rule) if numbers else []
+    found = [one for one in found if after is None or (one.start_time, one.id) < after]
+    found.sort(key=lambda one: (one.start_time, one.id), reverse=True)
+    return _some(found, limit, is_more=len(found) > limit)
+
+
+def _read(db: Database, household: Household, filters: Filters, limit: int, after: tuple[str, int] | None) -> Some:
+    """Return a full page where there is one. Its end is the household's: a cursor may name a session of others."""
+    found, cursor = list[BilledTransaction](), None if after is None else cursor_of(after)
+    while True:
+        wanted = Wanted(limit=limit - len(found), cursor=cursor)
+        page = sifted_transactions(db, filters, household.rule, wanted, OfBill(account=household.account))
+        found, cursor = [*found, *page.data], page.next_cursor
+        if cursor is None or len(found) >= limit:
+            return _some(found, limit, is_more=cursor is not None)
+
+
+def _some(found: list[BilledTransaction], limit: int, *, is_more: bool) -> Some:
+    shown = found[:limit]
+    return Some([_shown(one) for one in shown], shown[-1].id if is_more and shown else None)
+
+
+def transaction(db: Database, household: Household, number: int) -> DriversTransaction | None:
+    """Return a session of a household, None for any other."""
+    found = billed_transaction(db, number, household.rule)
+    is_own = found is not None and household.account is not None and found.account == household.account
+    return _shown(found) if found is not None and is_own else None
+
+
+def own_curve(db: Database, household: Household, number: int) -> Curve | None:
+    """Return the curve of a session of a household, None for any other."""
+    return curve(db, number) if own_of(db, household, [number]) else None
+
+
+def _shown(one: BilledTransaction) -> DriversTransaction:
+    state = _STATES.get(BillState(one.bill), DriversState.ENDED)
+    of_ended = None if state is DriversState.IN_REVIEW else one.energy_wh
+    return DriversTransaction(
+        id=one.id,
+        charger=one.charger,
+        charger_name=one.charger_name,
+        connector_id=one.connector,
+        begun_at=one.start_time,
+        ended_at=one.stop_time,
+        energy_wh=one.energy_so_far_wh if state is DriversState.OPEN else of_ended,
+        power_w=one.power_w,
+        state=state,
+    )

@@ -1,0 +1,74 @@
+"""The codes at chargers: a sheet to be printed, whose labels lead drivers to the page of each place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import msgspec
+from starlette.responses import Response
+
+from levity_trio.documents.code_sheet import CodeSheet, Label
+from levity_trio.documents.printing import Form
+from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
+from levity_trio.web.api.chargers import TAG
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.papers import MEDIA_TYPES, document
+from levity_trio.web.api.problems import Problem
+from levity_trio.web.drivers_address import drivers_address
+
+PLACE: Final = "/d/at"
+"""The page of a place, below the address of the drivers' pages."""
+
+
+class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    format: Literal["html", "pdf"] = "html"
+
+
+async def get_codes(asked: Asked) -> Response:
+    api, config = asked.api, asked.api.config
+    address = drivers_address(config)
+    if address is None:
+        words = "no page for drivers is served, to which codes could lead; start the server with the dashboard"
+        raise Problem(HTTPStatus.CONFLICT, "not_made", words)
+
+    def read_labels(db: Any) -> CodeSheet:
+        db.execute("BEGIN")
+        chargers, connectors = served(db), connectors_of(db, None)
+        known = ((one, [of.connector for of in connectors.get(one.id, ())]) for one in chargers)
+        return CodeSheet(tuple(label for one, of in known for label in _labels(one, of, config.server_name, address)))
+
+    async def read() -> CodeSheet:
+        return await api.reader.run(read_labels)
+
+    return document(api, read, Form(asked.query.format), "codes")
+
+
+def _labels(charger: KnownCharger, connectors: list[int], site: str, address: str) -> Iterator[Label]:
+    """Yield the labels of a charger. Where it has one connector, its own code is enough."""
+    url, name = f"{address}{PLACE}/{quote(charger.id, safe='')}", charger.name or charger.id
+    where = charger.station_name or site
+    if len(connectors) <= 1:
+        yield Label(site=where, charger=name, connector="", url=url)
+        return
+    for one in connectors:
+        yield Label(site=where, charger=name, connector=f"Connector {one}", url=f"{url}/{one}")
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/admin/codes",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Download the sheet of codes for chargers, as HTML or PDF: one label for each connector.",
+        handle=get_codes,
+        query=CodesQuery,
+        answer=str,
+        media_type=MEDIA_TYPES[Form.HTML],
+        other_media_types=(MEDIA_TYPES[Form.PDF],),
+        problems=("not_made", "busy"),
+    ),
+)

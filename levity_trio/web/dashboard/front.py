@@ -1,0 +1,61 @@
+"""Where the dashboard is served: beside the API with all pages, or at the drivers' port with those of drivers only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from levity_trio.web.api.access import Door
+from levity_trio.web.below import base_of
+
+DRIVERS: Final = "/d/"
+"""Below it stand the pages of drivers, and it is the first of them."""
+OWN: Final = "/api/me/"
+"""Below it stands what drivers may ask the API for."""
+SAME_SITE: Final = ("same-origin", "none", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """One address of the dashboard. `url` is the one by which a proxy before it is reached.
+
+    `at_work`: requests that are served at once. More wait here, not in the queue that all share. Strangers have queues
+    of their own (entering.py), and event streams have places.
+    """
+
+    door: Door
+    url: str | None = None
+    at_work: float = math.inf
+
+    @property
+    def base(self) -> str:
+        """The path of the proxy, "" for none."""
+        return base_of(self.url)
+
+    def shows(self, path: str) -> bool:
+        """Whether it has the page, or the form or file of the API, with this path."""
+        return not self.door.is_for_drivers or path.startswith((DRIVERS, OWN))
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Whether the browser speaks TLS with us, or with the proxy before us."""
+        return bool(scope["scheme"] == "https" or (self.url or "").startswith("https:"))
+
+    def is_own_origin(self, request: Request) -> bool:
+        """Whether a browser says that a request comes from a page of ours, or says nothing about that."""
+        site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin")
+        if site not in SAME_SITE:
+            return False
+        if origin is None or (origin == "null" and site == "same-origin"):  # our no-referrer makes it null
+            return True
+        own = {request.headers.get("host", "").casefold(), urlsplit(self.url or "").netloc.casefold()}
+        return urlsplit(origin).netloc.casefold() in own - {""}
+
+
+def is_of_drivers(path: str) -> bool:
+    """Whether a path is that of a page of drivers."""
+    return path.startswith(DRIVERS)

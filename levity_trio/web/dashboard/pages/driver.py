@@ -1,0 +1,160 @@
+"""For drivers: all places with the own sessions on top, and the one place that the code at a charger names.
+
+A place shows what became of what its driver asked for: the number of the command stands in the query, so it is there
+without JavaScript, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.course import course
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.place import SHAPES
+from levity_trio.web.dashboard.sparkline import sparkline
+
+CHARGERS: Final = "/api/me/chargers"
+OWN: Final = "/api/me/transactions"
+SECTION: Final = "Charge"
+SITE: Final = ""
+"""Among what changed: a fact about no charger."""
+MOST: Final = 20
+"""Own sessions that go on at once."""
+
+
+async def _read_all(view: View) -> Values:
+    running, places = await _all(view)
+    return {"running": running, "places": places}
+
+
+async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
+    return await _all(view)
+
+
+async def _all(view: View) -> Sequence[Part]:
+    chargers = (await view.get(CHARGERS))["data"]
+    tags, sessions = await _tags(view), await _sessions(view)
+    running = [{"one": one, "curve": await _curve(view, one["id"])} for one in sessions]
+    places = [{"charger": one, "connectors": _connectors(one, sessions), "path": _path(one["id"])} for one in chargers]
+    return [
+        Part("running", "driver/running.html", {"running": running}),
+        Part("places", "driver/places.html", {"places": places, "tags": tags, "is_nobody": is_nobody(view)}),
+    ]
+
+
+async def _read_place(view: View) -> Values:
+    charger = await view.get(f"{CHARGERS}/{view.path['charger']}")
+    return {"charger": charger, "place": await _place(view, charger)}
+
+
+async def _live_place(view: View, changed: Changed) -> Sequence[Part]:
+    if changed is not EVERYTHING and changed.isdisjoint({view.path["charger"], SITE}):
+        return []
+    return [await _place(view, await view.get(f"{CHARGERS}/{view.path['charger']}"))]
+
+
+async def _place(view: View, charger: Mapping[str, Any]) -> Part:
+    sessions = await _sessions(view)
+    connectors = [one for one in _connectors(charger, sessions) if view.path.get("connector", one["id"]) == one["id"]]
+    for one in connectors:
+        one["curve"] = None if one["session"] is None else await _curve(view, one["session"]["id"])
+    here = _path(charger["id"], view.path.get("connector"))
+    values = {
+        "charger": charger,
+        "connectors": connectors,
+        "here": here,
+        "tags": await _tags(view),
+        "command": await _command(view, charger["id"], connectors),
+        "is_nobody": is_nobody(view),
+    }
+    return Part("place", "driver/place.html", values)
+
+
+def is_nobody(view: View) -> bool:
+    """Whether who looks belongs to no household: an operator, who may look."""
+    return view.caller.account is None
+
+
+def _path(charger: str, connector: str | None = None) -> str:
+    """Return the path of a place."""
+    return f"/d/at/{quote(charger, safe='')}" + (f"/{quote(connector, safe='')}" if connector else "")
+
+
+def _connectors(charger: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the connectors of a charger as a page shows them: with their names, and the own sessions there."""
+    known, own = charger["connectors"], {one["id"]: one for one in sessions}
+    name = "" if len(known) == 1 else "Connector {}"
+    return [
+        {
+            **one,
+            "id": str(one["id"]),
+            "name": name.format(one["id"]),
+            "shape": SHAPES[one["state"]],
+            "session": own.get(one["transaction"]),
+        }
+        for one in known
+    ]
+
+
+async def _sessions(view: View) -> Sequence[Mapping[str, Any]]:
+    """Return the own sessions that go on."""
+    if is_nobody(view):
+        return []
+    found: Sequence[Mapping[str, Any]] = (await view.get(OWN, open=True, limit=MOST))["data"]
+    return found
+
+
+async def _tags(view: View) -> Sequence[Mapping[str, Any]]:
+    """Return the own tags that may charge now."""
+    return [] if is_nobody(view) else [one for one in (await view.get("/api/me/tags"))["data"] if one["is_valid"]]
+
+
+async def _curve(view: View, number: int) -> Any:
+    """Return the small curve of a session, None if too little is known."""
+    known = await view.get(f"{OWN}/{number}/curve")
+    return sparkline([(at, most) for at, _, most in known["power"]])
+
+
+async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, Any]]) -> Values | None:
+    """Return the course of what was asked for here, None once it is of the past."""
+    number = view.query.get("command", "")
+    if not number.isdecimal() or is_nobody(view):
+        return None
+    try:
+        command = await view.get(f"/api/me/commands/{number}")
+    except Refused:  # another one's, or an old address
+        return None
+    shown = course(command)
+    open_here = {one["transaction"] for one in connectors}
+    is_over = shown.is_done and command["action"] == "start" and command["transaction"] not in open_here
+    return None if command["charger"] != charger or is_over else {**command, "course": shown}
+
+
+PAGES: Final = (
+    Page(
+        path="/d/",
+        title="Charge",
+        template="driver/charge.html",
+        read=_read_all,
+        live=_live_all,
+        rest=1.0,
+        role=Role.DRIVER,
+        section=SECTION,
+    ),
+    *(
+        Page(
+            path=path,
+            title="Charge here",
+            template="driver/at.html",
+            read=_read_place,
+            live=_live_place,
+            role=Role.DRIVER,
+            section=SECTION,
+        )
+        for path in ("/d/at/{charger}", "/d/at/{charger}/{connector}")
+    ),
+)

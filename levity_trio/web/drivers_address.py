@@ -1,0 +1,23 @@
+"""The address by which drivers reach their pages: what codes at chargers and links to log in begin with."""
+
+from __future__ import annotations
+
+from levity_trio.addresses import reachable
+from levity_trio.config import ServerConfig
+from levity_trio.config_web import API_PORT
+
+
+def drivers_address(config: ServerConfig, port: int | None = None) -> str | None:
+    """Return the address without a slash at its end, None if no pages are served.
+
+    It is --drivers-url, else that of the drivers' port, else --public-url, else that of the API's port. `port` is the
+    one that was selected where the configuration still says 0; that of a running server does not.
+    """
+    if config.drivers_url is not None:
+        return config.drivers_url
+    scheme = "http" if config.api_tls_cert is None else "https"
+    if config.drivers_port is not None:
+        return f"{scheme}://{reachable(config.drivers_host, config.drivers_port or port or 0)}"
+    if not config.api or not config.dashboard:
+        return None
+    return config.public_url or f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"

@@ -1,0 +1,36 @@
+"""The address that codes at chargers and links for drivers begin with."""
+
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import ServerConfig
+from levity_trio.web.drivers_address import drivers_address
+
+CERTIFICATE = Path("cert.pem")
+OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (ServerConfig(), "http://127.0.0.1:9001"),
+        (ServerConfig(api_port=8080, api_host="192.0.2.7"), "http://192.0.2.7:8080"),
+        (ServerConfig(api_host="::1", api_tls_cert=CERTIFICATE), "https://[::1]:9001"),
+        (ServerConfig(public_url="https://example.org/charging"), "https://example.org/charging"),
+        (OF_DRIVERS, "http://192.0.2.7:9002"),  # the proxy of the operators leads elsewhere
+        (ServerConfig(drivers_port=9002, api_tls_cert=CERTIFICATE), "https://127.0.0.1:9002"),
+        (ServerConfig(drivers_port=9002, drivers_url="https://charge.example.org"), "https://charge.example.org"),
+        (ServerConfig(drivers_url="https://charge.example.org"), "https://charge.example.org"),
+        (ServerConfig(drivers_port=9002, api=False), "http://127.0.0.1:9002"),
+        (ServerConfig(dashboard=False), None),
+        (ServerConfig(api=False, public_url="https://example.org"), None),
+    ],
+)
+def test_the_address(config: ServerConfig, expected: str | None) -> None:
+    assert drivers_address(config) == expected
+
+
+def test_a_port_that_was_selected() -> None:
+    assert drivers_address(ServerConfig(drivers_port=0), 40001) == "http://127.0.0.1:40001"
+    assert drivers_address(ServerConfig(api_port=0), 40001) == "http://127.0.0.1:40001"
