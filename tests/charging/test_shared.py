@@ -130,6 +130,14 @@ def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watt
     assert found(known)[2] == confidence
 
 
+def test_the_power_that_each_tells_may_be_that_of_both() -> None:
+    """It doubles while both charge, so the register rises by no less than power implies: 14.4 kW."""
+    own = [(15, 101_800), (30, 103_600), (45, 106_000), (60, 109_600)]
+    other = beside(watts=steady(14_400, 55) | {65: 7200})
+    known = case(100_000, 109_600, own, 61, {15: 7200, 30: 7200, 45: 14_400, 60: 14_400}, beside=[other])
+    assert "shared_register" in found(known)[3]
+
+
 # Who drew it
 
 
