@@ -166,17 +166,18 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
 def _drawn(power: Power, common: _Common) -> tuple[float, float]:
     """Return the least and the most energy in Wh by the powers told while both ran and next to that time.
 
-    Before the first power, a car may have drawn as much as ever.
+    Before the first power, a car may have drawn as much as ever. Without any while both ran, it may have drawn none.
     """
     if not power:
         return 0.0, inf
     places = range(bisect_right(power.at, common.since), bisect_left(power.at, common.until) + 1)
     edges = [common.since, *(power.at[place] for place in places[:-1]), common.until]
+    is_told = len(places) > 1 or 0 < places[0] < len(power.at)
     least = most = 0.0
     for place, (since, until) in zip(places, pairwise(edges), strict=True):
         beside = slice(max(0, place - 1), place + 1)
         highest = max(power.high[beside]) if place else power.most
         apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.LONG_GAP_SHARE
-        least += min(power.low[beside]) * (until - since) / HOUR
+        least += is_told * min(power.low[beside]) * (until - since) / HOUR
         most += highest * (1 + apart) * (until - since) / HOUR
     return least, most

@@ -148,6 +148,13 @@ def test_a_car_at_rest_has_counted_what_the_other_drew() -> None:
     assert found(known) == doubtful(3600, "register", "shared_register")
 
 
+def test_a_car_that_told_no_power_while_both_ran_may_have_been_full() -> None:
+    """Its last power is from before the other one began, so the two need not have drawn more than the register rose."""
+    other = beside(107_200, 118_000, [(75, 109_000), (90, 110_800)], (51, 150), steady(7200, 75, 90))
+    known = case(100_000, 108_520, [*OWN[:2], (45, 106_000)], 62, steady(7200, 15, 30, 45), beside=[other])
+    assert found(known) == doubtful(8520 - 1320, "register", "shared_register")
+
+
 def rested(*readings: tuple[float, int], watts: dict[float, float]) -> Case:
     """Return a transaction whose other one charged until some minutes before its start."""
     other = beside(100_000, 106_000, readings, (-40, 20), watts)
