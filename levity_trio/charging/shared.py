@@ -93,14 +93,19 @@ def _levels_of(one: Beside) -> Iterator[Level]:
 
 
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
-    """Yield what a connector told of its lifetime register, without the readings that do not rise."""
+    """Yield what a connector told of its lifetime register, without the readings that do not rise.
+
+    Readings below the begin that reach no more than the rise up to the end count from 0 in each transaction.
+    """
     if earlier is not None and earlier.wh <= begin.wh:
         yield earlier
     yield begin
     last = inf if end is None else end.wh
-    before = accumulate(view.wh, max)
-    after = reversed(list(accumulate(reversed(view.wh), min)))
-    for at, wh, highest, lowest in zip(view.at, view.wh, before, after, strict=True):
+    most = max(view.wh, default=0)
+    told = [begin.wh + wh for wh in view.wh] if most < begin.wh and most <= last - begin.wh + view.digit else view.wh
+    before = accumulate(told, max)
+    after = reversed(list(accumulate(reversed(told), min)))
+    for at, wh, highest, lowest in zip(view.at, told, before, after, strict=True):
         if begin.wh <= wh <= last and highest == wh == lowest:
             yield Level(at, wh)
     if end is not None:

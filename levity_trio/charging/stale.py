@@ -1,7 +1,8 @@
-"""A stop or a start that repeats an old register (rules.md, Energy).
+"""Registers that agree with each other, but not with the neighbours (rules.md, Energy).
 
-It agrees with all registers of its own transaction. But energy is missing up to the next transaction, or since the
-previous one, and it can have flowed while the repeated register stood still.
+A stop or a start may repeat an old register. Then energy is missing up to the next transaction, or since the previous
+one, and it can have flowed while the repeated register stood still. Or all registers are low, and the next transaction
+begins where the previous one ended, or above: that was no reset.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def stale(case: Case, chain: Chain) -> Iterator[Doubt]:
     if case.is_timed and case.is_stopped and len(chain.at) > 1:
         yield from _stale_stop(case, chain)
         yield from _stale_start(case, chain)
+        yield from _low(case, chain)
 
 
 def _stale_stop(case: Case, chain: Chain) -> Iterator[Doubt]:
@@ -37,13 +39,25 @@ def _stale_stop(case: Case, chain: Chain) -> Iterator[Doubt]:
 def _stale_start(case: Case, chain: Chain) -> Iterator[Doubt]:
     """The first reading repeats the start, which is above the end of the previous transaction."""
     start, before = case.start_wh, case.before
-    if start is None or before is None or before.end is None or len(chain.at) < 3 or chain.wh[1] or not chain.wh[-1]:
+    if start is None or before is None or before.end is None or chain.wh[1]:
         return
-    until = next(number for number, wh in enumerate(chain.wh) if wh) - 1
+    until = next((number for number, wh in enumerate(chain.wh) if wh), len(chain.wh)) - 1
     if _has_flowed(case, chain, start - before.end, 0, until):
         told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
         words = "the start was read late: the previous transaction ended lower"
         yield _doubt(Code.START_GARBLED, words, told, chain.wh[-1], start - before.end, f"{before.end} Wh before")
+
+
+def _low(case: Case, chain: Chain) -> Iterator[Doubt]:
+    """All its registers are below the previous stop, and the next start is not."""
+    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+    if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
+        return
+    if max(start, stop, *case.view.wh) < before.end - chain.digit and after.begin >= before.end:
+        words = "its registers are below both neighbours: the register was not reset"
+        evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
+        figures = {"as reported": chain.wh[-1], "between the neighbours": after.begin - before.end}
+        yield Doubt(Code.START_GARBLED, words, evidence, figures)
 
 
 def _doubt(code: Code, words: str, told: str, wh: int, missing: int, neighbour: str) -> Doubt:

@@ -138,6 +138,14 @@ def test_the_power_that_each_tells_may_be_that_of_both() -> None:
     assert "shared_register" in found(known)[3]
 
 
+def test_readings_from_0_show_that_a_register_is_its_own() -> None:
+    """Two new connectors began at the same register. The other one still stands there when this one has risen."""
+    own = [(15, 1800), (30, 3600), (45, 5400)]
+    other = beside(100_000, 107_200, [(70, 1800), (85, 3600)], (55, 115), steady(7200, 70, 85))
+    known = case(100_000, 107_200, own, 61, steady(7200, 15, 30, 45), beside=[other])
+    assert found(known) == certain(7200)
+
+
 # Who drew it
 
 

@@ -85,6 +85,28 @@ def test_a_start_is_right_where_nothing_can_have_flowed_before_its_reading(known
     assert found(known) == certain((known.stop_wh or 0) - 100_000)
 
 
+def test_a_start_without_any_reading_may_have_been_read_late() -> None:
+    assert found(case(100_000, 100_000, before=Neighbour(90_000, 95_000)))[3] == {"start_garbled"}
+
+
+# Registers below both neighbours
+
+LOW = [(15, 0), (30, 0)]
+
+
+@pytest.mark.parametrize(("stop", "readings"), [(0, LOW), (0, []), (500, [])])
+def test_registers_below_both_neighbours_are_no_reset(stop: int, readings: Minutes) -> None:
+    known = case(0, stop, readings, before=Neighbour(90_000, 100_000), after=Neighbour(107_200, None))
+    assert found(known) == doubtful(stop, "register", "start_garbled")
+    assert judge(known).doubts[0].figures["between the neighbours"] == 7200
+
+
+@pytest.mark.parametrize(("before", "after"), [(100_000, 5000), (3000, 5000)])
+def test_a_register_that_was_reset_goes_on_from_there(before: int, after: int) -> None:
+    known = case(0, 5000, before=Neighbour(0, before), after=Neighbour(after, None))
+    assert found(known) == certain(5000)
+
+
 # Another meter
 
 

@@ -52,6 +52,18 @@ def test_a_start_that_was_read_late(books: Books, station: Station) -> None:
     assert open_codes(books, transaction) == ["start_garbled"]
 
 
+def test_the_next_start_shows_that_a_low_register_was_no_reset(books: Books, station: Station) -> None:
+    wh = session(station, BEGIN)
+    transaction = station.start(0)
+    books.wait(60)
+    station.stop(transaction, 700)
+    assert_figure(station, transaction, 700, flagged=False)
+    books.wait(60)
+    station.start(wh + 7200)
+    settle(books)
+    assert_figure(station, transaction, 700, flagged=True)
+
+
 def test_a_meter_that_is_swapped_on_the_way_for_one_that_stands_higher(books: Books, station: Station) -> None:
     station.boot(**{SERIAL: "OLD"})
     books.wait(5)

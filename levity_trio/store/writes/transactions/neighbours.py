@@ -40,7 +40,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
         _record_unbilled(db, origin, first, second)
     _judge_beside(db, origin, tx)
     for other in (*before, *after):
-        is_new = _is_touched(tx, other) or _is_in_overlap(db, other) or _repeats_its_register(db, tx, other)
+        is_new = _is_touched(tx, other) or _is_in_overlap(db, other) or _is_missing_energy(db, tx, other)
         if is_new and other.judged_at != origin.received_at:
             judge_again(db, origin, other.id, Cause.LATER)
 
@@ -65,12 +65,15 @@ def _is_touched(tx: Known, other: Known) -> bool:
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
-def _repeats_its_register(db: UnitOfWork, tx: Known, other: Known) -> bool:
-    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it."""
+def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
+    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it, or is
+    lower than what came before."""
     begin = tx.meter_start if tx.billed_from is None else tx.billed_from
     if begin is None or other.meter_stop is None or begin <= other.meter_stop:
         return False
-    return bool(db.rows(_REPEATING, (other.id, tx.own_start_time)))
+    where = (other.charger, other.connector, other.own_start_time, other.id)
+    earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where))
+    return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
 
 
 def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
