@@ -73,7 +73,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
         yield from _rolled_over(case, chain)
-        yield from _swapped(case, chain)
+        yield from swapped(case, chain)
         yield from _reset(case, chain, bounds)
 
 
@@ -190,7 +190,7 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
             yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, values[-1])
 
 
-def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
+def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
     for swapped_at in case.swapped_at:
         for number, (before, after) in enumerate(pairwise(chain.at), 1):

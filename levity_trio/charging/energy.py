@@ -27,14 +27,15 @@ from levity_trio.charging.candidates import (
     session_chain,
 )
 from levity_trio.charging.evidence import Case, View
-from levity_trio.charging.lower import lower_candidates
+from levity_trio.charging.lower import across_a_swap, lower_candidates
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
+from levity_trio.charging.stale import stale
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 5
+RULES: Final = 6
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -105,12 +106,14 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
         return None
     if contradiction(case, bounds, found) is not None:
         return None
-    against = unusual(case, bounds, found.chain)
+    against = across_a_swap(case, found.chain) or unusual(case, bounds, found.chain)
     if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
         doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
         return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
-    doubts = (_doubt(against.code, against, {"as reported": found.chain.wh[-1]}),) if against else ()
-    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts, chain=found.chain)
+    doubts = (
+        [_doubt(against.code, against, {"as reported": found.chain.wh[-1]})] if against else stale(case, found.chain)
+    )
+    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, tuple(doubts), chain=found.chain)
 
 
 class _Reported(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.candidates import REGISTER, SEGMENTS, Candidate
+from levity_trio.charging.bounds import Bounds, Conflict
+from levity_trio.charging.candidates import REGISTER, SEGMENTS, Candidate, swapped
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import HOUR, Chain
@@ -16,9 +17,19 @@ from levity_trio.charging.unusual import unusual
 
 def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
     """Yield the candidates that some further evidence supports."""
+    yield from sorted((one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh"))
     yield from _from_previous_stop(case, bounds)
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from (one for one in _without_leaps_at_rest(case, reported) if _is_usual(case, bounds, one.chain))
+
+
+def across_a_swap(case: Case, reported: Chain) -> Conflict | None:
+    """Return the conflict of a register that rose between the readings of two meters: their difference is no energy."""
+    counted = min((one.wh for one in swapped(case, reported)), default=reported.wh[-1])
+    if counted >= reported.wh[-1]:
+        return None
+    rise = f"{reported.wh[-1] - counted} Wh from the last register of one to the first of the other"
+    return Conflict(Code.METER_SWAPPED, "the meter was swapped", (rise, "another meter's serial number in a boot"))
 
 
 def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:

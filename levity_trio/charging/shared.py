@@ -39,19 +39,35 @@ class _Common(NamedTuple):
         return self.since < self.until and self.begin > 0 and self.rise > tolerances.SHARED_WH
 
 
+class Counted(NamedTuple):
+    """Another transaction that the same register counted, which showed `begin` to `end` Wh while both ran, and the most
+    that its car drew of it; 0 if that is next to nothing."""
+
+    one: Beside
+    begin: int
+    end: int
+    most: int
+
+
+def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
+    """Return the transactions that the register counted, too, while a figure of the range `begin` to `end` flowed."""
+    if begin is None or end is None:
+        return []
+    together = _together(case, begin, end)
+    return [Counted(one, common.begin, common.end, _most(case, one, common)) for one, common in together]
+
+
 def shared(case: Case, begin: int | None, end: int | None, reported: int | None) -> tuple[int, list[Doubt]]:
     """Return the most, in Wh, that a reported figure counts of other transactions, and the doubt. `begin` and `end` are
     the range of its register. A figure that was not reported (None) is doubtful already, and nothing is taken from it.
     """
-    if begin is None or end is None:
-        return 0, []
-    found = [(one, common, most) for one, common in _together(case, begin, end) if (most := _most(case, one, common))]
+    found = [one for one in counted(case, begin, end) if one.most]
     if not found:
         return 0, []
-    one, common, _ = found[0]
-    lost = 0 if reported is None else min(reported, sum(most for *_, most in found))
+    one, low, high, _ = found[0]
+    lost = 0 if reported is None else min(reported, sum(other.most for other in found))
     words = f"its register also counted transaction {one.id} on connector {one.connector}"
-    evidence = (f"{common.begin} to {common.end} Wh while both ran", f"the registers of transaction {one.id}")
+    evidence = (f"{low} to {high} Wh while both ran", f"the registers of transaction {one.id}")
     without = {} if reported is None else {"as reported": reported, WITHOUT: reported - lost}
     return lost, [Doubt(Code.SHARED_REGISTER, words, evidence, without)]
 
@@ -77,14 +93,19 @@ def _levels_of(one: Beside) -> Iterator[Level]:
 
 
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
-    """Yield what a connector told of its lifetime register, without the readings that do not rise."""
+    """Yield what a connector told of its lifetime register, without the readings that do not rise.
+
+    Readings below the begin that reach no more than the rise up to the end count from 0 in each transaction.
+    """
     if earlier is not None and earlier.wh <= begin.wh:
         yield earlier
     yield begin
     last = inf if end is None else end.wh
-    before = accumulate(view.wh, max)
-    after = reversed(list(accumulate(reversed(view.wh), min)))
-    for at, wh, highest, lowest in zip(view.at, view.wh, before, after, strict=True):
+    most = max(view.wh, default=0)
+    told = [begin.wh + wh for wh in view.wh] if most < begin.wh and most <= last - begin.wh + view.digit else view.wh
+    before = accumulate(told, max)
+    after = reversed(list(accumulate(reversed(told), min)))
+    for at, wh, highest, lowest in zip(view.at, told, before, after, strict=True):
         if begin.wh <= wh <= last and highest == wh == lowest:
             yield Level(at, wh)
     if end is not None:
@@ -108,9 +129,22 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int) -> bool:
 
 
 def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
-    """Whether the register rose by less than both cars drew by their power: then each has a register of its own."""
+    """Whether the register rose by less than both cars drew by their power: then each has a register of its own.
+
+    The power that each reports may be that of both, too.
+    """
+    if any(_is_of_both(power, common) for power in (case.power, one.power)):
+        return False
     least = sum(_drawn(power, common)[0] for power in (case.power, one.power))
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.SHARED_WH
+
+
+def _is_of_both(power: Power, common: _Common) -> bool:
+    """Whether a power was higher while both ran than it ever was before or after."""
+    told = list(zip(power.at, power.low, strict=True))
+    together = max((low for at, low in told if common.since <= at <= common.until), default=0.0)
+    alone = max((low for at, low in told if not common.since <= at <= common.until), default=0.0)
+    return alone >= tolerances.LEAST_CHARGING_W and together > (1 + tolerances.STEADY_SHARE) * alone
 
 
 def _most(case: Case, one: Beside, common: _Common) -> int:
@@ -137,17 +171,18 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
 def _drawn(power: Power, common: _Common) -> tuple[float, float]:
     """Return the least and the most energy in Wh by the powers told while both ran and next to that time.
 
-    Before the first power, a car may have drawn as much as ever.
+    Before the first power, a car may have drawn as much as ever. Without any while both ran, it may have drawn none.
     """
     if not power:
         return 0.0, inf
     places = range(bisect_right(power.at, common.since), bisect_left(power.at, common.until) + 1)
     edges = [common.since, *(power.at[place] for place in places[:-1]), common.until]
+    is_told = len(places) > 1 or 0 < places[0] < len(power.at)
     least = most = 0.0
     for place, (since, until) in zip(places, pairwise(edges), strict=True):
         beside = slice(max(0, place - 1), place + 1)
         highest = max(power.high[beside]) if place else power.most
         apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.LONG_GAP_SHARE
-        least += min(power.low[beside]) * (until - since) / HOUR
+        least += is_told * min(power.low[beside]) * (until - since) / HOUR
         most += highest * (1 + apart) * (until - since) / HOUR
     return least, most

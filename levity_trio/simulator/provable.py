@@ -14,8 +14,8 @@ The rules compare the true energy with the messages sent. They use nothing that 
    the rollover is proved, but a server may take it for a reset: see `Proof.least_wh`.
 5. A register that also counted another car (connectors that share a meter) shows the energy of both. Only the reported
    power separates the two, and it is reported for single moments. So under review any energy from 0 to the rise of the
-   register is accepted: see `Proof.most_wh`. If the register rose by no more than one car can have drawn, nobody can
-   detect the other car, and no review is expected (`is_hidden`).
+   register is accepted: see `Proof.most_wh`. That it counted both can be seen, because both connectors report it. Only
+   if the other car drew next to nothing, no review is expected (`is_hidden`).
 6. If a start reports a register below the previous stop on the connector, and no reading of either transaction lies
    between the two, both transactions claim the same stretch and nobody knows whose it is: see `without_overlaps`.
 
@@ -45,8 +45,8 @@ WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
 _LEAST_SCALED: Final = 3
 _POWER_TOLERANCE: Final = Decimal("1.1")
-_FAR_MORE: Final = 2
-_MUCH_WH: Final = 1000
+_LITTLE_WH: Final = 1000
+"""What another car may have drawn from the same register without a review."""
 _SECONDS_PER_HOUR: Final = 3600
 _UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 
@@ -88,7 +88,7 @@ class Proof:
     most_wh: int | None = None
     """The highest energy accepted in the database under review; None means the true energy."""
     is_hidden: bool = False
-    """Its register counted another car, and nobody can detect that."""
+    """Its register counted another car, which drew so little that no review is expected."""
 
 
 class _Point(NamedTuple):
@@ -121,7 +121,8 @@ def prove(entry: Entry) -> Proof:
     if SHARED_METER in entry.lies:
         shown = [int(point.register_wh) for point in points]
         most_wh = max(entry.energy_wh, max(shown, default=0) - min(shown, default=0))
-        return Proof(proved_wh, 0, lost, is_contradicted, False, is_refuted, most_wh, not _is_seen(points))
+        is_hidden = most_wh - entry.energy_wh <= _LITTLE_WH
+        return Proof(proved_wh, 0, lost, is_contradicted, False, is_refuted, most_wh, is_hidden)
     return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
 
 
@@ -299,20 +300,6 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
         return False
     most_wh = max(powers) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR * _POWER_TOLERANCE
     return after.register_wh - before.register_wh > most_wh + 1
-
-
-def _is_seen(points: Sequence[_Point]) -> bool:
-    """Whether the register rose, between two points with power, by far more than the highest power of all explains.
-
-    The highest of all, because a car that draws nothing at both points may have drawn that power in between.
-    """
-    highest_w = max((point.power_w for point in points if point.power_w is not None), default=Decimal(0))
-    return any(
-        after.register_wh - before.register_wh
-        > _FAR_MORE * highest_w * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
-        for before, after in pairwise(points)
-        if before.power_w is not None and after.power_w is not None
-    )
 
 
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:

@@ -20,7 +20,7 @@ MOST: Final = 50
 _SPAN: Final = (
     "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
     " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_stop_time) ELSE own_stop_time END,"
-    " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start),"
+    " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),"
     " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop)"
     " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"

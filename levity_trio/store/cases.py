@@ -158,7 +158,8 @@ def span_of(tx: Known) -> Span:
     """Return a transaction's stretch of time and register as reported, to find those beside it."""
     ended = None if tx.status == "Active" else _ended(tx)
     stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
-    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, register(tx.meter_start), stop)
+    begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
+    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, begin, stop)
 
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
@@ -322,13 +323,14 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
     found = rows(
-        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
+        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at > ? AND received_at <= ?"
+        " ORDER BY id",
         (tx.charger, tx.created_at, last),
     )
     if not found:
         return []
     earlier = rows(
-        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC LIMIT 1",
+        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC LIMIT 1",
         (tx.charger, tx.created_at),
     )
     serial, boots = earlier[0][0] if earlier else None, []

@@ -130,6 +130,22 @@ def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watt
     assert found(known)[2] == confidence
 
 
+def test_the_power_that_each_tells_may_be_that_of_both() -> None:
+    """It doubles while both charge, so the register rises by no less than power implies: 14.4 kW."""
+    own = [(15, 101_800), (30, 103_600), (45, 106_000), (60, 109_600)]
+    other = beside(watts=steady(14_400, 55) | {65: 7200})
+    known = case(100_000, 109_600, own, 61, {15: 7200, 30: 7200, 45: 14_400, 60: 14_400}, beside=[other])
+    assert "shared_register" in found(known)[3]
+
+
+def test_readings_from_0_show_that_a_register_is_its_own() -> None:
+    """Two new connectors began at the same register. The other one still stands there when this one has risen."""
+    own = [(15, 1800), (30, 3600), (45, 5400)]
+    other = beside(100_000, 107_200, [(70, 1800), (85, 3600)], (55, 115), steady(7200, 70, 85))
+    known = case(100_000, 107_200, own, 61, steady(7200, 15, 30, 45), beside=[other])
+    assert found(known) == certain(7200)
+
+
 # Who drew it
 
 
@@ -138,6 +154,13 @@ def test_a_car_at_rest_has_counted_what_the_other_drew() -> None:
     other = beside(103_600, 106_720, [(55, 105_400), (65, 106_600)])
     known = case(100_000, 106_000, own, watts={15: 7200, 30: 7200, 45: 0, 60: 0}, beside=[other])
     assert found(known) == doubtful(3600, "register", "shared_register")
+
+
+def test_a_car_that_told_no_power_while_both_ran_may_have_been_full() -> None:
+    """Its last power is from before the other one began, so the two need not have drawn more than the register rose."""
+    other = beside(107_200, 118_000, [(75, 109_000), (90, 110_800)], (51, 150), steady(7200, 75, 90))
+    known = case(100_000, 108_520, [*OWN[:2], (45, 106_000)], 62, steady(7200, 15, 30, 45), beside=[other])
+    assert found(known) == doubtful(8520 - 1320, "register", "shared_register")
 
 
 def rested(*readings: tuple[float, int], watts: dict[float, float]) -> Case:

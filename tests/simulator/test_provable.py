@@ -198,23 +198,13 @@ def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:
 # A shared meter
 
 
-def shared(*registers: int, powers: tuple[str | None, ...]) -> Proof:
-    entry = reported(*registers)
+@pytest.mark.parametrize(("of_both", "is_hidden"), [(6400, False), (1400, True)])
+def test_what_another_car_drew_is_told_by_its_own_connector(of_both: int, is_hidden: bool) -> None:
+    """Its own car drew 400 Wh. Both connectors report the register, whatever power they report."""
+    entry = reported(0, 100, 200, 300, of_both)
     entry.lies.append(SHARED_METER)
-    for sent, power in zip(entry.sent, powers, strict=True):
-        sent.moments[-1].power_w = power
-    return prove(entry)
-
-
-def test_what_another_car_drew_is_told_by_power_only() -> None:
-    """In a minute the register rises by 6 kWh more than its own car took, at 6 kW."""
-    proof = shared(0, 100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
-    assert (proof.least_wh, proof.most_wh, proof.is_hidden, proof.is_honest) == (0, 6400, False, False)
-
-
-def test_what_another_car_drew_where_no_power_was_told_is_hidden() -> None:
-    proof = shared(0, 6100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
-    assert (proof.most_wh, proof.is_hidden) == (6400, True)
+    proof = prove(entry)
+    assert (proof.least_wh, proof.most_wh, proof.is_hidden, proof.is_honest) == (0, of_both, is_hidden, False)
 
 
 def test_a_register_that_stands_still_twice_for_as_long_proves_nothing_by_that() -> None:

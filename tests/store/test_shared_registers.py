@@ -12,12 +12,14 @@ import pytest
 from levity_trio.charging.energy import RULES
 from levity_trio.events import TransactionRejudged
 from levity_trio.store.cases import known
+from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.recheck import compare
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
 from tests.store.lies import liar_story
 from tests.store.stories import Verdict, play, timeline
 from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts
+from tests.store.test_explain import explained
 
 SHARED = ["shared_register"]
 BEGIN = 1_000_000
@@ -86,6 +88,27 @@ def test_what_only_one_car_drew_is_certain(books: Books, station: Station, twin:
     assert_figure(station, other, 7200, flagged=False)
     figures = books.value("SELECT figures FROM review WHERE tx_id = ? AND code = 'shared_register'", one)
     assert figures == '{"as reported":10800,"without what the other one charged":7200}'
+
+
+def test_an_explanation_names_the_transactions_beside(books: Books, twin: Twin) -> None:
+    """The one whose car drew from the same register, and the one whose car was at rest."""
+    one = twin.start(1)
+    twin.charge(60, 1)
+    other = twin.start(2)
+    twin.charge(30, 2)
+    twin.stop(1)
+    twin.charge(30, 2)
+    twin.stop(2)
+    settle(books)
+    first, second = explained(books, one), explained(books, other)
+    ends = BEGIN + 7200, BEGIN + 14_400
+    assert [(found.id, found.connector, found.begin_wh, found.end_wh) for found in first.beside] == [(other, 2, *ends)]
+    assert [(found.id, found.most_wh) for found in second.beside] == [(one, 0)]
+    shown = (
+        f"  beside: {other} on connector 2, 1,007,200 Wh to 1,014,400 Wh; one register, 1,007,200 Wh to 1,010,800 Wh"
+    )
+    assert f"{shown} while both ran; it drew at most 3,600 Wh" in list(lines(first))
+    assert any(line.startswith(f"  beside: {one}") and line.endswith("next to nothing") for line in lines(second))
 
 
 def test_nothing_is_doubtful_while_nothing_flows(station: Station, twin: Twin) -> None:

@@ -19,8 +19,9 @@ def reset(charger: State, number: int, at: float) -> None:
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
-    """Set the reported register."""
-    charger.memory.offsets[number] = wh - _true_wh(charger.connectors[number], at)
+    """Set the reported register, whatever a quirk adds to it: connectors with one meter then still report one."""
+    _, shown_wh = registers(charger, charger.connectors[number], at)
+    charger.memory.offsets[number] += wh - shown_wh
 
 
 def leap(charger: State, number: int, wh: int) -> None:

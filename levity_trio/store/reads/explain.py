@@ -6,6 +6,7 @@ older.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
@@ -13,8 +14,10 @@ from typing import Final
 from sqlite_utils import Database
 
 from levity_trio.charging.energy import Judgement
+from levity_trio.charging.evidence import Case
 from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.charging.lifecycle import State
+from levity_trio.charging.shared import counted
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
 from levity_trio.store.reads.bill.reading import bill_of
@@ -58,6 +61,22 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A transaction on another connector that ran at the same time and tells the same register: both are one meter.
+
+    While both ran, it rose `from_wh` to `until_wh`. Of that, its car drew `most_wh` at most; 0: next to nothing.
+    """
+
+    id: int
+    connector: int
+    begin_wh: int
+    end_wh: int | None
+    from_wh: int
+    until_wh: int
+    most_wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
     """One explanation of the messages: its figure, and the two pieces of evidence that contradict it, if any do."""
 
@@ -97,6 +116,7 @@ class Explanation:
     readings: tuple[Sampled, ...]
     before: Neighbour | None
     after: Neighbour | None
+    beside: tuple[Beside, ...]
     reviews: tuple[Review, ...]
     steps: tuple[Step, ...]
     bill: Bill | None
@@ -139,7 +159,8 @@ def explain(
     reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
     is_judged = shown.state != State.IMPORTED
     is_figured = is_weighed and is_judged and tx.status != ACTIVE
-    judgement, weighed = weigh(case_of(rows_of(db), tx)) if is_figured else (None, [])
+    case = case_of(rows_of(db), tx) if is_figured else None
+    judgement, weighed = (None, []) if case is None else weigh(case)
     return Explanation(
         transaction=shown,
         settled_by=next((one.resolved_by for one in reversed(reviews) if _is_settling(one)), None),
@@ -148,6 +169,7 @@ def explain(
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=_neighbour(db, tx, BEFORE) if is_judged else None,
         after=_neighbour(db, tx, AFTER) if is_judged else None,
+        beside=() if case is None or judgement is None else tuple(_beside(case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
         bill=None if is_anonymous else bill_of(db, number, rule),
@@ -166,6 +188,12 @@ def _today(judgement: Judgement, tx: Known) -> Today:
         doubts=tuple(doubt.words for doubt in judgement.doubts),
         is_as_stored=judgement.wh == tx.energy_delivered,
     )
+
+
+def _beside(case: Case, judgement: Judgement) -> Iterator[Beside]:
+    for one, low, high, most in counted(case, judgement.billed_from, judgement.billed_until):
+        common = {"from_wh": low, "until_wh": high, "most_wh": most}
+        yield Beside(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
 
 
 def _explained(one: Weighed) -> Explained:

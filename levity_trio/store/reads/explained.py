@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from levity_trio.store.reads.bill.words import bill_lines
-from levity_trio.store.reads.explain import Explained, Explanation, Neighbour, Sampled
+from levity_trio.store.reads.explain import Beside, Explained, Explanation, Neighbour, Sampled
 from levity_trio.store.reads.transactions import Transaction
 
 
@@ -18,8 +18,7 @@ def lines(told: Explanation) -> Iterator[str]:
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
     yield from _headed("Readings", map(_sampled, told.readings))
-    neighbours = (("before", told.before), ("after", told.after))
-    yield from _headed("Neighbours", (_neighbour(which, one) for which, one in neighbours if one is not None))
+    yield from _headed("Neighbours", _neighbours(told))
     yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
     yield from _headed("Doubts", _doubts(told))
     if told.bill is not None:
@@ -69,6 +68,18 @@ def _sampled(one: Sampled) -> str:
     if one.first_wh is not None:
         return f"{what}: {_wh(one.first_wh)} to {_wh(one.last_wh)}"
     return f"{what}: {one.least:.12g} to {one.most:.12g} {one.unit}".rstrip()
+
+
+def _neighbours(told: Explanation) -> Iterator[str]:
+    either = (("before", told.before), ("after", told.after))
+    yield from (_neighbour(which, one) for which, one in either if one is not None)
+    yield from map(_beside, told.beside)
+
+
+def _beside(one: Beside) -> str:
+    of_it = f"it drew at most {_wh(one.most_wh)}" if one.most_wh else "it drew next to nothing"
+    common = f"one register, {_wh(one.from_wh)} to {_wh(one.until_wh)} while both ran; {of_it}"
+    return f"beside: {one.id} on connector {one.connector}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}; {common}"
 
 
 def _neighbour(which: str, one: Neighbour) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from levity_trio.simulator import provable
+from levity_trio.simulator.charger import meters
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks.meters import WIDTHS, RegisterRollsOver
@@ -105,6 +106,22 @@ def test_one_connector_alone_tells_the_truth() -> None:
     driven.session(4_000, 3_600, connector=2)
     driven.run(9_000)
     assert all(prove(entry).is_honest for entry in driven.charger.ledger)
+
+
+def test_a_new_meter_counts_for_both_connectors() -> None:
+    """Both have charged different energy by then, and both report the one register of the new meter."""
+    driven = Driven("shared-meter", connectors=2)
+    driven.session(100, 3_600)
+    driven.session(4_000, 1_800, connector=2)
+    driven.later(7_000, lambda at: meters.swap(driven.charger, 777_000, at))
+    driven.session(8_000, 3_600)
+    driven.session(9_800, 3_600, connector=2)
+    driven.run(20_000)
+    *_, first, second = driven.charger.ledger
+    starts, stops = driven.told("StartTransaction")[-2:], driven.told("StopTransaction")[-2:]
+    assert starts[0]["meterStart"] == 777_000
+    assert 777_000 < starts[1]["meterStart"] < stops[0]["meterStop"]
+    assert stops[1]["meterStop"] == 777_000 + first.energy_wh + second.energy_wh
 
 
 def test_every_second_start_looks_back_into_the_session_before() -> None:

@@ -19,6 +19,10 @@ from levity_trio.store.writes.transactions.states import load, state
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
 BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
 AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
+_REPEATING = (
+    "SELECT 1 FROM tx WHERE id = ? AND own_start_time <= ?"
+    " AND meter_stop IN (coalesce(last_register_wh, meter_start), last_register_wh + meter_start)"
+)
 
 
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
@@ -36,7 +40,8 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
         _record_unbilled(db, origin, first, second)
     _judge_beside(db, origin, tx)
     for other in (*before, *after):
-        if other.judged_at != origin.received_at and (_is_touched(tx, other) or _is_in_overlap(db, other)):
+        is_new = _is_touched(tx, other) or _is_in_overlap(db, other) or _is_missing_energy(db, tx, other)
+        if is_new and other.judged_at != origin.received_at:
             judge_again(db, origin, other.id, Cause.LATER)
 
 
@@ -58,6 +63,17 @@ def _is_touched(tx: Known, other: Known) -> bool:
     if begin is not None and end is not None and begin < other.billed_from < end:
         return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
+
+
+def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
+    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it, or is
+    lower than what came before."""
+    begin = tx.meter_start if tx.billed_from is None else tx.billed_from
+    if begin is None or other.meter_stop is None or begin <= other.meter_stop:
+        return False
+    where = (other.charger, other.connector, other.own_start_time, other.id)
+    earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where))
+    return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
 
 
 def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:

@@ -1,0 +1,123 @@
+"""A stop or a start that repeats an old register, as the neighbour and the energy that flowed meanwhile show."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from levity_trio.charging.energy import judge
+from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.reviews import Code
+from tests.charging.cases import Minutes, case, certain, doubtful, found, steady
+
+RISING = [(15, 101_800), (30, 103_600), (45, 105_400)]
+"""7.2 kW."""
+
+
+def followed(
+    by: int, stop: int = 105_400, readings: Minutes = RISING, watts: Mapping[float, float] | None = None
+) -> Case:
+    return case(100_000, stop, readings, 55, watts, after=Neighbour(by, None))
+
+
+def test_a_stop_that_repeats_the_last_reading_is_doubtful_if_the_next_begins_higher() -> None:
+    (doubt,) = judge(followed(106_600)).doubts
+    assert doubt.code is Code.STOP_GARBLED
+    assert doubt.words == "the stop repeats an old register: the next transaction begins higher"
+    assert doubt.evidence == ("105400 Wh, as 10 minutes before", "then 106600 Wh")
+    assert doubt.figures == {"as reported": 5400, "with what is missing": 6600}
+    assert found(followed(106_600)) == doubtful(5400, "register", "stop_garbled")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(followed(106_600, watts=steady(7200, 15, 30, 45)), id="with power"),
+        pytest.param(followed(103_800, 103_600, [(15, 101_800), (30, 103_600), (45, 103_600)]), id="it stood still"),
+        pytest.param(followed(107_000, 100_000, [(15, 100_000), (30, 100_000)]), id="it never rose"),
+        pytest.param(followed(107_000, 100_000, []), id="without readings"),
+    ],
+)
+def test_energy_that_can_have_flowed_while_the_register_stood_is_missed(known: Case) -> None:
+    assert "stop_garbled" in found(known)[3]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(followed(105_400), id="nothing is missing"),
+        pytest.param(followed(105_450), id="standby power"),
+        pytest.param(followed(150_000), id="more than can have flowed"),
+        pytest.param(followed(500), id="the next one begins lower"),
+        pytest.param(followed(106_600, 105_500), id="the stop is no repetition"),
+        pytest.param(followed(106_600, watts={15: 7200, 30: 7200, 45: 0}), id="the car was at rest"),
+        pytest.param(followed(107_000, 100_000, [(15, 100_000)], {15: 0}), id="the car took nothing"),
+        pytest.param(
+            followed(103_700, 103_600, [*RISING[:2], (45, 103_600)], {15: 7200, 30: 7200, 45: 0}), id="the car was full"
+        ),
+    ],
+)
+def test_a_stop_is_right_where_nothing_can_have_flowed_since(known: Case) -> None:
+    assert found(known) == certain((known.stop_wh or 0) - 100_000)
+
+
+def test_a_start_that_was_read_late_is_doubtful() -> None:
+    readings = [(15, 100_000), (30, 101_800), (45, 103_600)]
+    known = case(100_000, 105_400, readings, before=Neighbour(90_000, 98_200))
+    assert found(known) == doubtful(5400, "register", "start_garbled")
+    assert judge(known).doubts[0].figures == {"as reported": 5400, "with what is missing": 7200}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(case(100_000, 105_400, RISING, before=Neighbour(90_000, 98_200)), id="it rises from its start"),
+        pytest.param(
+            case(100_000, 103_600, [(15, 100_000), (30, 101_800)], 45, before=Neighbour(90_000, 60_000)),
+            id="more than can have flowed",
+        ),
+        pytest.param(
+            case(100_000, 103_600, [(15, 100_000), (30, 101_800)], 45, {15: 0, 30: 7200}, before=Neighbour(9, 98_200)),
+            id="the car waited",
+        ),
+    ],
+)
+def test_a_start_is_right_where_nothing_can_have_flowed_before_its_reading(known: Case) -> None:
+    assert found(known) == certain((known.stop_wh or 0) - 100_000)
+
+
+def test_a_start_without_any_reading_may_have_been_read_late() -> None:
+    assert found(case(100_000, 100_000, before=Neighbour(90_000, 95_000)))[3] == {"start_garbled"}
+
+
+# Registers below both neighbours
+
+LOW = [(15, 0), (30, 0)]
+
+
+@pytest.mark.parametrize(("stop", "readings"), [(0, LOW), (0, []), (500, [])])
+def test_registers_below_both_neighbours_are_no_reset(stop: int, readings: Minutes) -> None:
+    known = case(0, stop, readings, before=Neighbour(90_000, 100_000), after=Neighbour(107_200, None))
+    assert found(known) == doubtful(stop, "register", "start_garbled")
+    assert judge(known).doubts[0].figures["between the neighbours"] == 7200
+
+
+@pytest.mark.parametrize(("before", "after"), [(100_000, 5000), (3000, 5000)])
+def test_a_register_that_was_reset_goes_on_from_there(before: int, after: int) -> None:
+    known = case(0, 5000, before=Neighbour(0, before), after=Neighbour(after, None))
+    assert found(known) == certain(5000)
+
+
+# Another meter
+
+
+@pytest.mark.parametrize("readings", [[], [(15, 101_800), (30, 103_600)]])
+def test_the_difference_of_two_meters_is_no_energy(readings: Minutes) -> None:
+    """It could have flowed, so nothing but the serial number contradicts it."""
+    known = case(100_000, 107_200, readings, swapped_at=[40 * 60.0])
+    assert found(known) == doubtful(readings[-1][1] - 100_000 if readings else 0, "segments", "meter_swapped")
+    assert judge(known).doubts[0].figures["as reported"] == 7200
+
+
+def test_a_meter_that_goes_on_where_the_other_one_stood_loses_nothing() -> None:
+    known = case(100_000, 103_600, [(15, 101_800), (30, 103_600), (50, 103_600)], swapped_at=[40 * 60.0])
+    assert found(known) == certain(3600)
