@@ -251,6 +251,11 @@ def running(db: Database, rule: Rule, key: str) -> int:
     return sum(one.is_running and rule.policy.key(one.id_tag or "") == key for one in open_ones(db))
 
 
+def would_pay(db: Database, household: Household, id_tag: str, place: tuple[str, int], at: str) -> bool:
+    """Whether a session that a tag begins at a charger and connector would be the household's."""
+    return household.owners(db).account(id_tag, *place, at) == household.account
+
+
 class OwnTransaction(NamedTuple):
     """Where a transaction of a household takes or took place."""
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from levity_trio.access.tags import Status
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.outcomes import State
 from levity_trio.store.reads import driving as stored
@@ -27,11 +26,11 @@ from levity_trio.store.reads.driving import (
     OwnTransaction,
     Place,
     PlacesOfCharger,
-    PlaceState,
     UnderWay,
 )
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
+from levity_trio.web.api.driving_words import AWAY, NO_TAG, NOT_YOURS, REFUSED, SPENT, WHY_NOT, words_of
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Page, page_of, whole
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
@@ -41,45 +40,6 @@ from levity_trio.web.api.shown import show, shown_as
 TAG: Final = "drivers"
 ME: Final = "/api/me"
 LONGEST_TAG: Final = 255
-AWAY: Final = "the charger cannot be reached at present; nothing was sent. Try again later"
-NO_TAG: Final = "your household has no tag to charge with; ask whoever runs the chargers"
-REFUSED: Final[Mapping[PlaceState, str]] = {
-    PlaceState.IN_USE: "this connector is in use",
-    PlaceState.RESERVED: "this connector is reserved for somebody else",
-    PlaceState.BROKEN: "this connector is out of order",
-    PlaceState.AWAY: AWAY,
-}
-_WHY_NOT: Final[Mapping[str, str]] = {
-    Status.BLOCKED: "it is blocked",
-    Status.EXPIRED: "it has expired",
-    Status.INVALID: "it is not enabled here",
-}
-SPENT: Final = "nothing is left of what your household paid in advance"
-_STARTING: Final[Mapping[str, str]] = {
-    "queued": "Your start waits to be sent to the charger.",
-    "sent": "Your start was sent; the charger has not answered yet.",
-    "accepted": "The charger agreed. Plug in the car, if it is not plugged in yet.",
-    "rejected": "The charger refused to start.",
-    "error": "The charger could not start.",
-    State.FULFILLED: "Your session has begun.",
-    State.NOT_SEEN: "The charger agreed, but no session began in time.",
-}
-_STOPPING: Final[Mapping[str, str]] = {
-    "queued": "Your stop waits to be sent to the charger.",
-    "sent": "Your stop was sent; the charger has not answered yet.",
-    "accepted": "The charger agreed; your session ends in a moment.",
-    "rejected": "The charger refused to stop.",
-    "error": "The charger could not stop.",
-    State.FULFILLED: "Your session has ended.",
-    State.NOT_SEEN: "The charger agreed, but did not tell that your session ended.",
-    State.CONTRADICTED: "The charger agreed, but your car goes on charging.",
-}
-_LOST: Final[Mapping[str, str]] = {
-    "timed out": "The charger did not answer.",
-    "gone": "The charger was lost before it answered.",
-    "expired": "It was not sent.",
-    "cancelled": "It was not sent.",
-}
 
 
 class StartBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -174,6 +134,9 @@ async def _start(asked: Asked, own: Household) -> int:
     charger = await _charger(asked, tag=tag.key)
     _check_free(next(one for one in charger.connectors if one.id == connector))
     await _check_tag(asked, own, tag)
+    pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=asked.api.stamp())
+    if not await asked.api.reader.run(partial(pays, household=own)):
+        raise _conflict(NOT_YOURS)
     return await _send(asked, charger.id, START, payload)
 
 
@@ -217,7 +180,7 @@ def why_not(asked: Asked, tag: OwnTag) -> str | None:
     if verdict.is_accepted or tags.policy.is_asked_outside(tag.key, known):
         return None
     is_spent = tags.policy.judge(tag.key, known, at).is_accepted
-    return SPENT if is_spent else _WHY_NOT.get(verdict.status, "it is refused here")
+    return SPENT if is_spent else WHY_NOT.get(verdict.status, "it is refused here")
 
 
 async def _same(asked: Asked, action: str, payload: Mapping[str, Any]) -> int | None:
@@ -332,13 +295,6 @@ def _for_driver(own: OwnCommand) -> DriversCommand:
         submitted_at=one.requested_at,
         ended_at=(one.outcome_at or one.answered_at) if is_over else None,
     )
-
-
-def words_of(action: str, state: str, outcome: str | None) -> str:
-    """Return what came of a start or a stop so far. An outcome that was seen says more than an answer that was not."""
-    words = {**(_STARTING if action == START else _STOPPING), **_LOST}
-    is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
-    return words.get(outcome or "" if is_told else state, "Nothing is known of it.")
 
 
 ENDPOINTS: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import trio
 
 from levity_trio.access.wallets import OwnedTag
-from levity_trio.web.api.driving import NO_TAG, REFUSED, words_of
+from levity_trio.billing.ownership import BillBy, Thing, What
+from levity_trio.web.api.driving_words import NO_TAG, NOT_YOURS, REFUSED, words_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.wire.times import stamp
@@ -287,6 +289,18 @@ async def test_a_household_that_has_spent_all(yard: Yard) -> None:
         (period,) = yard.books.rows("SELECT id, key, account_id, since, until FROM ownership")
         yard.central.tags.wallets.load([OwnedTag(*period)], [1])
         assert "paid in advance" in (await yard.anna.refused("POST", START, {}))[2]
+
+
+async def test_nobody_charges_at_the_expense_of_others(yard: Yard) -> None:
+    """Where the connector says who pays, a driver could start a session of others, and never stop it."""
+    yard.central.config = yard.api.config = replace(yard.central.config, bill_by=BillBy.CONNECTOR)  # type: ignore[misc]
+    await yard.add_tag("ANNA")
+    async with yard.charger(connectors=2) as plug:
+        yard.house.give(2, SPACE)
+        refused = await yard.anna.refused("POST", START, {"connector_id": 1})
+        assert refused == (*CONFLICT, NOT_YOURS)
+        yard.house.give(1, Thing(What.SPACE, "CP-1", 2))
+        assert (await plug.while_answering(yard.anna, START, {"connector_id": 2}))["state"] == "accepted"
 
 
 # Repeated, and at once
