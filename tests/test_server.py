@@ -9,6 +9,7 @@ import pytest
 from levity_trio import server
 from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.config import ServerConfig
+from levity_trio.web.api.server import DRIVERS_CONNECTIONS
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ def test_connections_are_capped_to_fit_the_open_files(files: dict[str, int]) -> 
     room = 500 - server.SPARE_FILES - HANDSHAKES
     assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == room
     assert files["soft"] == 500
+
+
+def test_the_drivers_port_keeps_its_open_files(files: dict[str, int]) -> None:
+    """A flood there must not take those of chargers."""
+    files["hard"] = 1000
+    room = 1000 - server.SPARE_FILES - HANDSHAKES
+    assert server.fit_to_files(ServerConfig(drivers_port=0)).max_connections == room - DRIVERS_CONNECTIONS
+    assert files["soft"] == 1000
 
 
 def test_connections_that_fit_stay(files: dict[str, int]) -> None:

@@ -32,6 +32,9 @@ TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what
 PRIVILEGED_PORTS: Final = 1024
 SPARE_FILES: Final = 512
 """Open files other than charger connections: the database, HTTP connections, handshakes in progress."""
+DRIVERS_FILES: Final = 256
+"""Those of the drivers' port."""
+DRIVERS_PORT: Final = 9002
 MIN_FILES: Final = 4096
 STOP_SPARE_SECONDS: Final = 15
 CLOCK_SPARE_SECONDS: Final = 60
@@ -69,6 +72,7 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
         "site": json.dumps(installation.site),
         "user": installation.user,
         "port": str(server.port),
+        "drivers_port": str(server.drivers_port or DRIVERS_PORT),
         "target": json.dumps(_target(server.metrics_address, metrics_port)),
         "plain_target": _target(server.metrics_address, metrics_port),
         "litestream_target": json.dumps(_target(server.metrics_address, litestream_port)),
@@ -85,8 +89,7 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
 
 def _check(server: ServerConfig, installation: Installation) -> None:
     """Raise ConfigError for settings that `serve` accepts and a service cannot have."""
-    if server.port == 0 or server.metrics_port == 0:
-        name = "--port" if server.port == 0 else "--metrics-port"
+    if name := next((name for name, port in _ports(server).items() if port == 0), None):
         raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
     if server.clock_speed > 1:
         raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
@@ -97,6 +100,19 @@ def _check(server: ServerConfig, installation: Installation) -> None:
         raise ConfigError(
             "--remote-write: give an http(s) URL without a password; the password belongs in a file of its own"
         )
+
+
+def _ports(server: ServerConfig) -> dict[str, int]:
+    """Return the ports that the server listens on, by the flags that set them."""
+    ports = {
+        "--port": server.port,
+        "--tls-port": server.tls_port,
+        "--metrics-port": server.metrics_port,
+        "--api-port": server.api_port if server.api else None,
+        "--drivers-port": server.drivers_port,
+        "--files-port": server.files_port,
+    }
+    return {name: port for name, port in ports.items() if port is not None}
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -126,7 +142,8 @@ def _unit_values(
     writable = dict.fromkeys(
         path.parent for path in (server.database, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
-    is_privileged = min(server.port, server.metrics_port or server.port) < PRIVILEGED_PORTS
+    is_privileged = min(_ports(server).values()) < PRIVILEGED_PORTS
+    files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
     arguments = [*installation.program, "serve", *(() if config is None else ("--config", str(config)))]
     return {
         "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
@@ -138,7 +155,7 @@ def _unit_values(
         "private_tmp": "no" if _lies_below(paths, TEMPORARY) else "yes",
         "capabilities": "CAP_NET_BIND_SERVICE" if is_privileged else "",
         "private_users": "no" if is_privileged else "yes",
-        "files": str(max(MIN_FILES, server.max_connections + SPARE_FILES)),
+        "files": str(max(MIN_FILES, files)),
         "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
     }
 

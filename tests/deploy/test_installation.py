@@ -121,14 +121,19 @@ def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
-def test_a_low_port_needs_a_capability() -> None:
-    found = filled(flags={"port": "80"})
+@pytest.mark.parametrize("name", ["port", "tls_port", "metrics_port", "api_port", "drivers_port", "files_port"])
+def test_a_low_port_needs_a_capability(name: str) -> None:
+    found = filled(flags={name: "80"})
     assert (found["capabilities"], found["private_users"]) == ("CAP_NET_BIND_SERVICE", "no")
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(ConfigError, match=f"{flag} 0 selects another port"):
+        filled(flags={name: "0"})
 
 
 def test_limits_follow_the_settings() -> None:
     found = filled(flags={"max_connections": "20000", "shutdown_grace_seconds": "30.5", "clock_wait_seconds": "10"})
     assert (found["files"], found["stop_seconds"], found["clock_seconds"]) == ("20512", "46", "70")
+    assert filled(flags={"max_connections": "20000", "drivers_port": "9002"})["files"] == "20768"
     assert int(filled()["stop_seconds"]) > ServerConfig().shutdown_grace_seconds
 
 

@@ -136,3 +136,17 @@ def test_a_made_password_or_code_is_shown_once(server: Serving) -> None:
     assert page.status == 200
     assert "code" in page.words
     assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_pin_that_was_used_up_by_guesses_is_told_with_its_user(server: Serving) -> None:
+    api, browser = api_of(server), Browser(server)
+    made = api.ask("POST", "admin", "users", given={"name": "emil", "role": "viewer", "invite": "pin"})
+    code = made["invitation"]["code"]
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    for _ in range(5):
+        page = browser.send(browser.get("/welcome").form("/welcome"), code=wrong)
+        assert "this code is wrong" in page.words
+    log_in(browser, "admin")
+    assert "used up by wrong guesses" in browser.get("/system/people").words
+    api.ask("POST", "admin", "users", str(made["id"]), "invitations", given={"kind": "pin"})
+    assert "used up by wrong guesses" not in browser.get("/system/people").words

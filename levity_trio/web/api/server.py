@@ -92,6 +92,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 DRIVERS_CONNECTIONS: Final = 256
 DRIVERS_STREAMS: Final = 128
+DRIVERS_AT_WORK: Final = 4
 DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024)
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
@@ -268,7 +269,8 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
 
     config = api.config
     public = urlsplit(config.drivers_url or "").hostname
-    front = Front(door=Door(is_for_drivers=True, allowed_hosts=[public] if public else []), url=config.drivers_url)
+    door = Door(is_for_drivers=True, allowed_hosts=[public] if public else [])
+    front = Front(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
         served = open_http(Below(front.base, pages, pages), listeners.drivers, DRIVERS_LIMITS, listeners.tls)

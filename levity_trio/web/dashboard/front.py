@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,10 +22,15 @@ SAME_SITE: Final = ("same-origin", "none", "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """One address of the dashboard. `url` is the one by which a proxy before it is reached."""
+    """One address of the dashboard. `url` is the one by which a proxy before it is reached.
+
+    `at_work`: requests that are served at once. More wait here, not in the queue that all share. Strangers have queues
+    of their own (entering.py), and event streams have places.
+    """
 
     door: Door
     url: str | None = None
+    at_work: float = math.inf
 
     @property
     def base(self) -> str:

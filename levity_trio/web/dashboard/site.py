@@ -6,7 +6,7 @@ Host → cookie → reader → route → page; responses get the headers that ke
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -42,6 +42,7 @@ from levity_trio.web.problems import application
 from levity_trio.web.streaming import EventStream
 
 ASSETS: Final = "/assets/"
+LIVE: Final = "/live/"
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -73,7 +74,7 @@ async def open_dashboard(
         routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
         pages = application(routes, _failures(desk, inner))
         pages.router.redirect_slashes = False  # it knows nothing of the path and the scheme of a proxy
-        yield _Entrance(pages, desk, routes)
+        yield _Entrance(pages, desk, routes, trio.CapacityLimiter(front.at_work))
 
 
 # Routes
@@ -215,6 +216,7 @@ class _Entrance:
     pages: ASGIApp
     desk: Desk
     routes: Sequence[Route]
+    places: trio.CapacityLimiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, door = Headers(scope=scope), self.desk.front.door
@@ -227,7 +229,14 @@ class _Entrance:
         reader = scope[READER] = find_reader(self.desk.api, door, scope, headers)
         is_kept = scope["path"].startswith(ASSETS)
         cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
-        await self._inner(scope, reader)(scope, receive, partial(_send, send, cookie))
+        inner = self._inner(scope, reader)
+        async with self.places if self._is_work(scope, reader) else nullcontext():
+            await inner(scope, receive, partial(_send, send, cookie))
+
+    def _is_work(self, scope: Scope, reader: Reader) -> bool:
+        """Whether a request may ask the API, which all share. Strangers and event streams are limited already."""
+        path = scope["path"]
+        return reader.caller is not None and not path.startswith((ASSETS, LIVE)) and path not in entering.OPEN_PATHS
 
     def _inner(self, scope: Scope, reader: Reader) -> ASGIApp:
         path = scope["path"]
@@ -235,7 +244,7 @@ class _Entrance:
             return self.pages
         if self.desk.front.door.is_for_drivers and all(one.matches(scope)[0] is Match.NONE for one in self.routes):
             return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
-        if path.startswith("/live/"):
+        if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
         wanted = quote(path) if scope["method"] == "GET" else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
