@@ -215,7 +215,9 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         if content.get(BACK) and refused.status in DECIDED:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
-            form.desk.leave_notes(request, [Note("problem", refused.words[:1].upper() + refused.words[1:])])
+            form.desk.leave_notes(
+                request, [Note("problem", refused.words[:1].upper() + refused.words[1:].rstrip(".") + ".")]
+            )
             return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
         return await form.show(_without_value(content), _problems(refused), refused.status)
 
