@@ -37,7 +37,7 @@ class DriversState(StrEnum):
 class DriversTransaction:
     """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
 
-    `power_w` is that of an open one.
+    `power_w` is that of an open one, as of `last_reading_at`.
     """
 
     id: int
@@ -48,6 +48,7 @@ class DriversTransaction:
     ended_at: str | None
     energy_wh: int | None
     power_w: float | None
+    last_reading_at: str | None
     state: DriversState
 
 
@@ -136,5 +137,6 @@ def _shown(one: BilledTransaction) -> DriversTransaction:
         ended_at=one.stop_time,
         energy_wh=one.energy_so_far_wh if state is DriversState.OPEN else of_ended,
         power_w=one.power_w,
+        last_reading_at=one.last_reading_at,
         state=state,
     )

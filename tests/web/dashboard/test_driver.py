@@ -150,16 +150,16 @@ async def test_the_own_session_stands_on_top_and_others_show_nothing(yard: Yard)
             assert secret not in shown.html
 
 
-async def test_one_tap_starts_where_a_car_waits(yard: Yard) -> None:
+async def test_a_start_is_one_page_further_where_the_place_is_named(yard: Yard) -> None:
+    """On the wrong row it would charge the car of somebody else."""
     await yard.add_tag("ANNA")
     async with yard.charger() as plug:
         await plug.status("Preparing")
-        given = values(await Opening(yard, yard.anna.caller).open(CHARGE))
-        assert (given["next"], given["connector_id"]) == ("/d/at/CP-1?command={id}", "1")
-        await yard.add_tag("CARD")
         shown = await Opening(yard, yard.anna.caller).open(CHARGE)
         assert not starts(shown)
-        assert "Start…" in shown.words, "which tag is asked at the place"
+        assert "Start…" in shown.words
+        assert "/d/at/CP-1" in shown.links
+        assert values(await at(yard, yard.anna))["next"] == "/d/at/CP-1?command={id}"
 
 
 async def test_live_parts_are_those_of_the_page(yard: Yard) -> None:
