@@ -95,10 +95,12 @@ def _levels_of(one: Beside) -> Iterator[Level]:
 def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
     """Yield what a connector told of its lifetime register, without the readings that do not rise.
 
-    Readings below the begin that reach no more than the rise up to the end count from 0 in each transaction.
+    Readings below the begin that reach no more than the rise up to the end count from 0 in each transaction. A begin
+    that seems to be before the end of the previous transaction was told by a clock that was not set yet.
     """
     if earlier is not None and earlier.wh <= begin.wh:
         yield earlier
+        begin = Level(max(begin.at, earlier.at), begin.wh)
     yield begin
     last = inf if end is None else end.wh
     most = max(view.wh, default=0)

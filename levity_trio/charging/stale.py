@@ -53,7 +53,8 @@ def _low(case: Case, chain: Chain) -> Iterator[Doubt]:
     start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
     if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
         return
-    if max(start, stop, *case.view.wh) < before.end - chain.digit and after.begin >= before.end:
+    is_low = max(start, stop) < before.end - chain.digit <= after.begin - chain.digit
+    if is_low and max(case.view.wh, default=0) < before.end - chain.digit:
         words = "its registers are below both neighbours: the register was not reset"
         evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
         figures = {"as reported": chain.wh[-1], "between the neighbours": after.begin - before.end}

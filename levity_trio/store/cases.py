@@ -274,13 +274,18 @@ _NEIGHBOUR: Final = (
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
 AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
 
 
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings."""
-    return _neighbour(rows, tx, rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
+    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
+
+    An empty one below the one before it had a wrong clock, or the register was reset: the one before counts."""
+    found = rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id))
+    if len(found) > 1 and (begin := found[0][3]) is not None and begin == found[0][4] < (found[1][4] or 0):
+        found = found[1:]
+    return _neighbour(rows, tx, found)
 
 
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:

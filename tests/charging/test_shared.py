@@ -1,5 +1,6 @@
 """Two cars that one register counts (rules.md, Energy): shown by the registers of both, and by who drew power."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -70,6 +71,13 @@ def test_the_one_that_began_earlier_may_have_drawn_it_too() -> None:
 )
 def test_few_facts_show_a_shared_register(other: Beside) -> None:
     assert found(judged(other))[2:] == ("doubtful", {"shared_register"})
+
+
+def test_a_start_of_an_unset_clock_was_after_the_previous_end() -> None:
+    """It seems to have begun an hour earlier, while the other connector's register was lower."""
+    theirs = beside(earlier=level(-20, 95_000))
+    known = replace(judged(theirs, earlier=level(-5, 99_000)), begun=-3600.0)
+    assert found(known)[3] == {"shared_register"}
 
 
 def test_two_others_may_both_have_drawn_of_it() -> None:

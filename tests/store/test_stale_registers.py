@@ -103,3 +103,19 @@ def test_a_car_whose_start_was_lost_is_counted_by_the_same_register(books: Books
     station.stop(17, BEGIN + 17_000)
     settle(books)
     assert open_codes(books, one) == SHARED
+
+
+def test_an_empty_transaction_at_a_wrong_time_hides_no_overlap(books: Books, station: Station) -> None:
+    """Its register is that of the begin of the one before, and its clock is hours ahead."""
+    first = station.start(BEGIN)
+    wh = charge(station, first, BEGIN, tells_power=False)
+    station.stop(first, wh)
+    books.wait(60)
+    empty = station.start(BEGIN)
+    station.stop(empty, BEGIN)
+    books.wait(60)
+    last = station.start(BEGIN + 5000)
+    station.stop(last, charge(station, last, wh, every=15, tells_power=False))
+    settle(books)
+    assert_figure(station, last, 7200, flagged=True)
+    assert open_codes(books, last) == ["overlap"]
