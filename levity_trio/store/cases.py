@@ -328,19 +328,19 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
     found = rows(
-        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at > ? AND received_at <= ?"
-        " ORDER BY id",
+        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
         (tx.charger, tx.created_at, last),
     )
     if not found:
         return []
     earlier = rows(
-        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC LIMIT 1",
+        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC LIMIT 1",
         (tx.charger, tx.created_at),
     )
     serial, boots = earlier[0][0] if earlier else None, []
     for at, reported in found:
-        boots.append((at, reported is not None and serial is not None and reported != serial))
+        is_other = reported is not None and serial is not None and reported != serial
+        boots.append((at, is_other and at > tx.created_at))
         serial = reported or serial
     return boots
 
