@@ -78,7 +78,7 @@ from levity_trio.wire.times import stamp
 LAST_RESORT_SECONDS: Final = 2.0
 """Time for a clean exit after the grace period."""
 LAST_LINE_SECONDS: Final = 0.2
-COLLECT_AFTER: Final = (20_000, 5, 20)
+COLLECT_AFTER: Final = (10_000, 5, 40)
 """Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
 connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
 accumulate in memory."""

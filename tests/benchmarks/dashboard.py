@@ -17,18 +17,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 import trio
 
 from levity_trio.billing.months import Month
 from levity_trio.client import Api, Sought
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES
 from tests.browser.pages import fill_in
 from tests.browser.player import player
@@ -54,6 +58,8 @@ IDLE_SECONDS: Final = 0.02
 """Until the server waits again: the time of a thread is counted up when it stops."""
 DEAF_SECONDS: Final = 10.0
 HEAD: Final = ("", "at most", "measured", "")
+OF_OPERATORS: Final = [page for page in PAGES if page.role > Role.DRIVER]
+NO_HEADERS: Final[Mapping[str, str]] = {}
 BROWSER: Final = {"Accept-Encoding": "gzip, deflate, br, zstd", "Accept": "text/html"}
 
 
@@ -138,21 +144,59 @@ def of_pages(run: Run) -> Iterator[Figure]:
         route = statistics.median(_costs(bare, bare.port, "POST", "/operation", run.rounds))
     yield Figure("CPU of a bare route", "", f"{route * MS:.2f} ms")
     shown = _shown(run)
-    for page in PAGES:
+    for page in OF_OPERATORS:
         costs = _costs(run.server, run.web, "GET", fill_in(page.path, shown), run.rounds)
         limit = NOW_MS if page.path == "/" else PAGE_MS
-        cost = statistics.median(costs) * MS
-        words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}), {cost / MS / route:.0f} x the bare route"
-        yield Figure(f"CPU of {page.title} ({page.path})", f"{limit} ms", words, cost < limit)
+        yield _figure(page, costs, limit, f", {statistics.median(costs) / route:.0f} x the bare route")
 
 
-def _costs(server: Server, port: int, method: str, path: str, rounds: int) -> list[float]:
+def of_drivers(run: Run) -> Iterator[Figure]:
+    """Yield the CPU of each page of a driver. This comes last: from the first user on everybody must log in."""
+    api = Api(f"unix:{run.database}.sock", Sought("server", ""))
+    password = token_hex()
+    api.ask("POST", "admin", "users", given={"name": "Anna", "role": "driver", "account": 1, "password": password})
+    cookie = _logged_in(run, name="Anna", password=password)
+    ((own,),) = query(run.database, "SELECT max(id) FROM tx WHERE id_tag = 'TAG-1' AND stop_time IS NOT NULL")
+    shown = {
+        "/d/at/{charger}": f"/d/at/{identity(0)}",
+        "/d/at/{charger}/{connector}": f"/d/at/{identity(0)}/1",
+        "/d/sessions/{id}": f"/d/sessions/{own}",
+    }
+    for page in PAGES:
+        if page not in OF_OPERATORS:
+            path = fill_in(page.path, shown)
+            yield _figure(page, _costs(run.server, run.web, "GET", path, run.rounds, {"Cookie": cookie}), PAGE_MS)
+
+
+def _figure(page: Page, costs: list[float], limit: int, more: str = "") -> Figure:
+    cost = statistics.median(costs) * MS
+    words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}){more}"
+    return Figure(f"CPU of {page.title} ({page.path})", f"{limit} ms", words, cost < limit)
+
+
+def _logged_in(run: Run, **given: str) -> str:
+    """Log in, and return the cookie."""
+    with closing(http.client.HTTPConnection(HOST, run.web, timeout=60)) as connection:
+        connection.request("GET", "/login")
+        form = connection.getresponse()
+        cookie, content = str(form.headers["set-cookie"]).partition(";")[0], form.read().decode()
+        value = content.partition('name="form-value" value="')[2].partition('"')[0]
+        kind = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", "/login", urlencode({"form-value": value, **given}), kind)
+        answer = connection.getresponse()
+        assert answer.status == 303, answer.status
+        return str(answer.headers["set-cookie"]).partition(";")[0]
+
+
+def _costs(
+    server: Server, port: int, method: str, path: str, rounds: int, headers: Mapping[str, str] = NO_HEADERS
+) -> list[float]:
     """Return the CPU seconds of requests, one after the other, after some for the caches."""
     found = []
     with closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
         for _ in range(WARM + rounds):
             before = server.cpu().total
-            connection.request(method, path, b"{}" if method == "POST" else None, BROWSER)
+            connection.request(method, path, b"{}" if method == "POST" else None, {**BROWSER, **headers})
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 200, (path, answer.status)
@@ -337,7 +381,7 @@ def of_memory(folder: Path) -> Iterator[Figure]:
     for name, flags in (("without", ("--no-dashboard",)), ("unused", ()), ("used", ())):
         with site(folder, folder / f"{name}.db", CHARGERS, *flags) as (server, web):
             if name == "used":
-                for page in PAGES:
+                for page in OF_OPERATORS:
                     if "{" not in page.path:
                         _costs(server, web, "GET", page.path, 1)
             sizes[name] = server.resident_mib()
@@ -369,6 +413,7 @@ PARTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
     "pixel": of_pixel,
     "readers": of_readers,
     "log-ins": of_log_ins,
+    "drivers": of_drivers,
 }
 
 

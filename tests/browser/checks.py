@@ -114,6 +114,6 @@ def reads_without_javascript(page: Page, site: Site, path: str) -> None:
 
 
 def _open(page: Page, site: Site, path: str) -> None:
-    page.context.add_cookies(site.cookies.get(reader_of(path), []))
+    site.lend(page, reader_of(path))
     answer: Any = page.goto(site.url + filled(path, site))
     assert answer.status == 200, (answer.status, page.url)

@@ -12,6 +12,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     Response,
@@ -68,6 +69,12 @@ def launched() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def send(button: Locator) -> None:
+    """Press the button of a form, and wait for the page that answers it: a reload would cut the request off."""
+    with button.page.expect_navigation():
+        button.click()
 
 
 class Watch:

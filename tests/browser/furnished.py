@@ -60,6 +60,8 @@ def peopled_site(folder: Path) -> Iterator[Site]:
             browser = Browser(site.server)
             browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
             site.cookies[role] = [{"name": one, "value": of, "url": site.url} for one, of in browser.cookies.items()]
+        token = site.ask("POST", "admin", "tokens", name="program", role="viewer")["token"]
+        site.headers["program"] = {"authorization": f"Bearer {token}"}
         yield site
 
 

@@ -25,9 +25,11 @@ def filled(path: str, site: Site) -> str:
 
 
 def reader_of(path: str) -> str:
-    """Return the role in which a page is looked at, "" for a stranger's."""
+    """Return the role in which a page is looked at, "" for a stranger's. A log-in opens pages, but not the API."""
     if path in OF_STRANGERS:
         return ""
+    if path.startswith("/api/"):
+        return "program"
     return "driver" if path.startswith(("/d/", "/do/post/me/")) else "admin"
 
 

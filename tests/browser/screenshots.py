@@ -35,7 +35,7 @@ def take(browser: Browser, site: Site, folder: Path, pages: Sequence[str], *, wh
         for width, options in WIDTHS.items():
             for scheme in SCHEMES:
                 with opened(browser, Setting({**options, "color_scheme": scheme})) as (page, watch):
-                    page.context.add_cookies(site.cookies.get(reader_of(path), []))
+                    site.lend(page, reader_of(path))
                     page.goto(site.url + filled(path, site))
                     page.wait_for_timeout(SETTLED_MS)
                     page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=whole)

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from playwright.sync_api import Page
+
 from levity_trio.client import Api, Sought
 from tests.benchmarks.process import _free_port
 from tests.integration.serving import Serving, serving
@@ -33,6 +35,8 @@ class Site:
         """What stands in the paths of pages that show one thing."""
         self.cookies: dict[str, list[Any]] = {}
         """Of those who have logged in, by their roles."""
+        self.headers: dict[str, dict[str, str]] = {}
+        """Of those who have a token, by their roles."""
 
     @property
     def url(self) -> str:
@@ -43,6 +47,11 @@ class Site:
     def port(self) -> int:
         """That of the chargers."""
         return self._port
+
+    def lend(self, page: Page, role: str) -> None:
+        """Let a page be looked at in a role."""
+        page.context.add_cookies(self.cookies.get(role, []))
+        page.context.set_extra_http_headers(self.headers.get(role, {}))
 
     def start(self) -> None:
         self.server = self._running.enter_context(serving(self.database, *self._flags))

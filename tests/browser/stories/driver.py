@@ -10,7 +10,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.chromium import PATIENCE_MS, seen
+from tests.browser.chromium import PATIENCE_MS, seen, send
 from tests.browser.site import Site, bare_site, wait_until
 
 NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
@@ -61,6 +61,7 @@ def an_invited_driver_charges(page: Page, site: Site) -> None:
         place.get_by_role("button", name="Stop my session").click()
         expect(phone.get_by_role("status").filter(has_text="stopped")).to_be_visible()
         _sees_only_his_own(phone, site)
+    site.act("SPACE-4", "unplug")
 
 
 def _invite(page: Page, site: Site, name: str) -> str:
@@ -110,10 +111,10 @@ def without_javascript(page: Page, site: Site) -> None:
     page.get_by_label("One-time code or PIN").fill(made["invitation"]["code"])
     page.get_by_role("button", name="Go on").click()
     expect(page).to_have_url(f"{site.url}/d/at/SPACE-4")
-    page.get_by_role("button", name="Start").click()
+    send(page.get_by_role("button", name="Start"))
     _reload_until(page, "Charging")
     page.get_by_text("Stop", exact=True).click()
-    page.get_by_role("button", name="Stop my session").click()
+    send(page.get_by_role("button", name="Stop my session"))
     _reload_until(page, "stopped")
     site.act("SPACE-4", "unplug")
 
