@@ -259,7 +259,8 @@ class Bounds:
         is_end = number in (1, len(chain.at) - 1)
         is_inexact = is_end or self.case.is_instant
         seconds = max(0.0, now - before) + tolerances.CLOCK + (self.case.interval if is_inexact else 0.0)
-        if not self.case.is_timed or now <= before:
+        is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
+        if not self.case.is_timed or now < before or is_one_moment:
             seconds = max(seconds, self.case.longest)
         slack = 2 * chain.digit
         if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):

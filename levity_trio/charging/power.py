@@ -30,7 +30,8 @@ class Gap(NamedTuple):
     """A gap between two times with power: the rise of the register, and energies by power, in Wh.
 
     `low` and `high` sum the lower and the higher of each two adjacent powers; `most` is the maximum energy. A time in
-    which the register stands still forms one gap with the rise that ends it; `still` is the minimum until that rise.
+    which the register stands still forms one gap with the rise that ends it; `still` is the minimum until that rise,
+    None where it did not stand still.
     """
 
     rise: int
@@ -38,7 +39,7 @@ class Gap(NamedTuple):
     high: float
     most: float
     seconds: float
-    still: float = 0.0
+    still: float | None = None
 
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
@@ -52,12 +53,13 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
     if not rises or min(rises) <= chain.digit or numbers != list(range(numbers[0], numbers[-1] + 1)):
         return list(_gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit))
     steps = (one[numbers[0] : numbers[-1]] for one in power.steps)
-    return list(map(Gap._make, zip(rises, *steps, repeat(0.0))))
+    return list(map(Gap._make, zip(rises, *steps, repeat(None))))
 
 
 def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, digit: int) -> Iterator[Gap]:
     """Yield the gaps of a register that may stand still or fall, given by the numbers of the powers."""
-    begun, until, base, level, still = -1, -1, 0, 0, 0.0
+    begun, until, base, level = -1, -1, 0, 0
+    still: float | None = None
     low, high, most, seconds = power.sums
     for number, wh in reported:
         if number <= until:
@@ -69,9 +71,9 @@ def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, di
         drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
         if wh - base > digit:
             yield Gap(wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still)
-            begun, base, still = number, wh, 0.0
+            begun, base, still = number, wh, None
         elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
-            begun, base, still = number, wh, 0.0  # nothing to catch up
+            begun, base, still = number, wh, None  # nothing to catch up
         else:
             still = low[number] - low[begun]
     if begun >= 0 and high[until] > high[begun]:
@@ -123,7 +125,7 @@ def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
 
 def _most_of(gap: Gap, power: Power) -> float:
     longer = (1 + tolerances.LONG_GAP_SHARE) * power.most * gap.seconds / HOUR
-    return longer if gap.seconds > tolerances.SHORT_GAP and not gap.still else 0.0
+    return longer if gap.seconds > tolerances.SHORT_GAP and gap.still is None else 0.0
 
 
 def far_beyond_power(found: Sequence[Gap], digit: int) -> list[Gap]:
@@ -138,7 +140,9 @@ def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | N
         return None
     allowed, share = slack(power, chain.digit), least_share(power)
     with_stop = [*found[:-1], found[-1]._replace(rise=_risen_by_the_stop(chain, power, found))]
-    return next((gap for gap in with_stop if gap.still > allowed and gap.rise + allowed < gap.low * share), None)
+    return next(
+        (gap for gap in with_stop if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share), None
+    )
 
 
 def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:

@@ -63,6 +63,23 @@ def test_an_honest_meter_is_billed_by_stop_minus_start(known: Case, wh: int) -> 
     assert (judgement.billed_from, judgement.billed_until) == (known.start_wh, known.stop_wh)
 
 
+def paused(leap_at: int, leap: int = 1500) -> Case:
+    """3.7 kW with a pause of 25 minutes, and power each minute. The stop has the time of the last reading."""
+    minutes = range(1, 161)
+    watts = {minute: 0 if 95 < minute <= 120 else 3680 for minute in minutes}
+    risen = [1003 + sum(watts[one] for one in range(1, minute + 1)) // 60 for minute in range(161)]
+    register = [wh + (leap if minute >= leap_at else 0) for minute, wh in enumerate(risen)]
+    readings = [(minute, register[minute]) for minute in minutes]
+    return case(1003, risen[160] + leap, readings, 160, watts)
+
+
+@pytest.mark.parametrize("leap_at", [120, 161])
+def test_a_leap_beside_a_pause_contradicts_power_that_was_told_each_minute(leap_at: int) -> None:
+    """At the end of the pause, and at the stop: a register that stood still without power has nothing to catch up."""
+    assert found(paused(leap_at, 0)) == certain(8280)
+    assert found(paused(leap_at))[2] == "doubtful"
+
+
 def test_readings_of_both_sources_are_tested() -> None:
     honest, other = view(QUARTERS), view([(0, 0), (60, 7200)])
     assert found(case(0, 7300, (), 61, views=[honest, other])) == certain(7300)
