@@ -66,8 +66,8 @@ def test_an_honest_meter_is_billed_by_stop_minus_start(known: Case, wh: int) -> 
 def paused(leap_at: int, leap: int = 1500) -> Case:
     """3.7 kW with a pause of 25 minutes, and power each minute. The stop has the time of the last reading."""
     minutes = range(1, 161)
-    watts = {minute: 0 if 95 < minute <= 120 else 3680 for minute in minutes}
-    risen = [1003 + sum(watts[one] for one in range(1, minute + 1)) // 60 for minute in range(161)]
+    watts: dict[float, float] = {minute: 0 if 95 < minute <= 120 else 3680 for minute in minutes}
+    risen = [1003 + int(sum(watts[one] for one in range(1, minute + 1))) // 60 for minute in range(161)]
     register = [wh + (leap if minute >= leap_at else 0) for minute, wh in enumerate(risen)]
     readings = [(minute, register[minute]) for minute in minutes]
     return case(1003, risen[160] + leap, readings, 160, watts)
