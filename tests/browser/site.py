@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-from playwright.sync_api import Page
+from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.client import Api, Sought
 from tests.benchmarks.process import _free_port
 from tests.integration.serving import Serving, serving
 from tests.integration.simulating import controlled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 WAIT_SECONDS: Final = 30.0
 FREQUENT: Final = {"MeterValueSampleInterval": "1"}

@@ -38,6 +38,11 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "LEVITY_MAX_STARTS": "1000000000", "LEVITY_API_PORT": "0"}
 
 
+def environment_of_user() -> dict[str, str]:
+    """The same without settings, for what writes them into files."""
+    return {name: value for name, value in environment().items() if not name.startswith("LEVITY_")}
+
+
 class Serving:
     """A server process. `lines` are the log lines so far, `stderr` what it wrote there."""
 

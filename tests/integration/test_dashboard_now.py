@@ -40,7 +40,7 @@ def test_the_first_charger_appears_by_itself(tmp_path: Path) -> None:
                 assert shown["start"] == ""
                 charger.call("StatusNotification", connectorId=1, status="Preparing", errorCode="NoError")
                 assert any("Cable in" in patch.get("charger-CP-1", "") for patch in patches)
-        assert "Cable in" in Browser(server).get("/").words
+                assert "Cable in" in Browser(server).get("/").words
 
 
 def test_a_newcomer_is_adopted_on_the_page(tmp_path: Path) -> None:

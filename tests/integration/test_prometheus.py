@@ -16,7 +16,7 @@ from levity_trio.deploy.dashboard import dashboard
 
 from .charger import Charger, meter_values
 from .prometheus import Prometheus, free_port, prometheus, wait_for
-from .serving import PROGRAM, environment, serving
+from .serving import PROGRAM, environment_of_user, serving
 from .story import FLAGS, ONE, Story, metrics_port, session, status
 
 pytestmark = pytest.mark.skipif(
@@ -41,7 +41,7 @@ def deploy(folder: Path, *flags: str) -> None:
     subprocess.run(
         [*PROGRAM, "deploy", "--force", *flags, str(folder)],
         cwd=folder,
-        env=environment(),
+        env=environment_of_user(),
         check=True,
         capture_output=True,
     )

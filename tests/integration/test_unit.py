@@ -22,7 +22,7 @@ import pytest
 from . import confined
 from .charger import Charger
 from .prometheus import free_port
-from .serving import END_SECONDS, PROGRAM, READY_SECONDS, environment
+from .serving import END_SECONDS, PROGRAM, READY_SECONDS, environment, environment_of_user
 
 WATCHDOG_MICROSECONDS = 400_000
 WORST_EXPOSURE_TENTHS = 20
@@ -37,7 +37,7 @@ needs_seccomp = pytest.mark.skipif(find_library("seccomp") is None, reason="libs
 def deploy(folder: Path, *flags: str) -> Path:
     """The unit, as a user gets it."""
     command = [*PROGRAM, "deploy", *flags, str(folder / "files")]
-    subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, env=environment_of_user(), check=True, capture_output=True)
     return folder / "files" / "levity-trio.service"
 
 

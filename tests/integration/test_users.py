@@ -80,6 +80,7 @@ def test_no_password_is_stored_or_recorded(server: Serving) -> None:
         "role": "admin",
         "login": None,
         "account": None,
+        "household": None,
     }
     server.stop()
     written = b"".join(path.read_bytes() for path in server.database.parent.iterdir() if path.is_file())
