@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from itertools import cycle
 
 import trio
@@ -17,6 +18,8 @@ from .websocket import PING, PONG, TEXT, client_frame, take_frame, upgrade_reque
 
 HOST = "127.0.0.1"
 BOOT = '[2,"boot","BootNotification",{"chargePointVendor":"v","chargePointModel":"m"}]'
+Run = Callable[[int, int, float, list[float]], Awaitable[None]]
+"""Runs one charger: its number, the port, its pace, and where the times to its answers go."""
 STATUSES = ("Available", "Preparing", "Charging", "Finishing")
 
 
@@ -69,29 +72,36 @@ class Charger:
             self._answered.set()
 
 
-async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
+async def connected(identity: str, port: int, seconds: list[float], tasks: trio.Nursery) -> Charger:
+    """Return a charger that listens in these tasks."""
     stream = await trio.open_tcp_stream(HOST, port)
-    await stream.send_all(upgrade_request(f"/ws/CP-{number}", port))
+    await stream.send_all(upgrade_request(f"/ws/{identity}", port))
     received = b""
     while b"\r\n\r\n" not in received:
         received += bytes(await stream.receive_some(65536))
     charger = Charger(stream, seconds)
-    await charger.send(BOOT)
+    tasks.start_soon(charger.listen, received.partition(b"\r\n\r\n")[2])
+    return charger
+
+
+async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(charger.listen, received.partition(b"\r\n\r\n")[2])
+        charger = await connected(f"CP-{number}", port, seconds, tasks)
+        await charger.send(BOOT)
         if pace:
             tasks.start_soon(charger.talk, pace)
 
 
-async def main(port: int, count: int, pace: float) -> None:
+async def main(run: Run, port: int, count: int, pace: float) -> None:
+    """Run chargers until standard input ends; print how long their answers took."""
     seconds: list[float] = []
     async with trio.open_nursery() as chargers:
         for number in range(count):
-            chargers.start_soon(run_charger, number, port, pace, seconds)
+            chargers.start_soon(run, number, port, pace, seconds)
         await trio.to_thread.run_sync(sys.stdin.read)
         chargers.cancel_scope.cancel()
     print(json.dumps(seconds))
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    trio.run(main, run_charger, int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

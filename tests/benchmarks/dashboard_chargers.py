@@ -6,7 +6,6 @@ seconds. When standard input ends, they print how long the answers took, in seco
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +14,7 @@ from itertools import cycle
 
 import trio
 
-from .api_chargers import HOST, Charger
-from .websocket import upgrade_request
+from .api_chargers import connected, main
 
 STATUSES = ("SuspendedEV", "Charging")
 Call = tuple[str, dict[str, object]]
@@ -49,14 +47,8 @@ def now() -> str:
 
 
 async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
-    stream = await trio.open_tcp_stream(HOST, port)
-    await stream.send_all(upgrade_request(f"/ws/{identity(number)}", port))
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += bytes(await stream.receive_some(65536))
-    charger = Charger(stream, seconds)
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(charger.listen, received.partition(b"\r\n\r\n")[2])
+        charger = await connected(identity(number), port, seconds, tasks)
         for call in beginning(number):
             await charger.ask(*call)
         seconds.clear()
@@ -65,15 +57,5 @@ async def run_charger(number: int, port: int, pace: float, seconds: list[float])
             await trio.sleep(pace - (time.perf_counter() - charger.asked_at) % pace)
 
 
-async def main(port: int, count: int, pace: float) -> None:
-    seconds: list[float] = []
-    async with trio.open_nursery() as chargers:
-        for number in range(count):
-            chargers.start_soon(run_charger, number, port, pace, seconds)
-        await trio.to_thread.run_sync(sys.stdin.read)
-        chargers.cancel_scope.cancel()
-    print(json.dumps(seconds))
-
-
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    trio.run(main, run_charger, int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

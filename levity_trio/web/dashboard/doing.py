@@ -39,11 +39,11 @@ from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, tex
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
 from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
 from levity_trio.web.dashboard.inviting import handed_out
+from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.dashboard.whose import currency_of_site
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""

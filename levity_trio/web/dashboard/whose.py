@@ -1,4 +1,4 @@
-"""The open sessions of a charger and whose they are in words, and the currency of the site."""
+"""The open sessions of a charger, and whose they are in words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from levity_trio.web.dashboard.page import View
 
 OPEN: Final = "Active"
 MOST: Final = 20
-USUAL: Final = "EUR"
-"""As for a first tariff."""
 
 
 async def open_sessions(view: View, charger: str) -> list[dict[str, Any]]:
     """Return the open sessions of a charger, with whose they are: the household or the tag's name, else the tag."""
     found = (await view.get("/api/admin/transactions", charger=charger, status=OPEN, limit=MOST))["data"]
     return [{**one, "who": one["who"] or one["id_tag"] or "somebody"} for one in found]
-
-
-async def currency_of_site(view: View) -> str:
-    """Return the currency in which this site bills."""
-    wallets = (await view.get("/api/admin/wallets", limit=1))["data"]
-    return (wallets[0]["currency"] if wallets else None) or USUAL

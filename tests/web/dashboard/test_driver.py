@@ -124,6 +124,13 @@ async def test_a_command_that_does_not_exist_is_none(yard: Yard, link: str) -> N
         assert "sent" not in (await at(yard, yard.anna, link)).words
 
 
+async def test_a_command_of_another_place_is_not_told_here(yard: Yard) -> None:
+    await yard.add_tag("ANNA")
+    async with yard.charger(), yard.charger("CP-2") as plug:
+        asked = await plug.while_answering(yard.anna, "/chargers/CP-2/start")
+        assert "accepted" not in (await at(yard, yard.anna, f"?command={asked['id']}")).words
+
+
 async def test_the_command_of_somebody_else_is_none(yard: Yard) -> None:
     await yard.add_tag("ANNA")
     async with yard.charger() as plug:

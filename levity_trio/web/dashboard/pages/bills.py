@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.money import minor_of
+from levity_trio.web.dashboard.money import currency_of_site, minor_of
 from levity_trio.web.dashboard.page import Page, View
-from levity_trio.web.dashboard.whose import currency_of_site
 
 SECTION: Final = "Bills"
 STEP_SECONDS: Final = 2.0
