@@ -28,13 +28,18 @@ class Charger:
 
     def __init__(self, stream: trio.SocketStream, seconds: list[float]) -> None:
         self._stream = stream
+        self._sending = trio.Lock()
         self._seconds = seconds
         self._calls = 0
         self.asked_at = 0.0
         self._answered = trio.Event()
 
     async def send(self, text: str) -> None:
-        await self._stream.send_all(client_frame(TEXT, text.encode()))
+        await self._send(TEXT, text.encode())
+
+    async def _send(self, opcode: int, payload: bytes) -> None:
+        async with self._sending:
+            await self._stream.send_all(client_frame(opcode, payload))
 
     async def ask(self, action: str, payload: dict[str, object]) -> None:
         """Send a call and wait for its answer."""
@@ -55,7 +60,7 @@ class Charger:
             while (found := take_frame(received)) is not None:
                 frame, received = found
                 if frame.opcode == PING:
-                    await self._stream.send_all(client_frame(PONG, frame.payload))
+                    await self._send(PONG, frame.payload)
                 elif frame.opcode == TEXT:
                     await self._take(frame.payload)
             more = await self._stream.receive_some(65536)

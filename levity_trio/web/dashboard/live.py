@@ -24,7 +24,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
-from levity_trio.web.dashboard.templating import Templates, personal
+from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
 from levity_trio.web.feed import Joined
 from levity_trio.web.pace import Pace
 
@@ -75,27 +75,30 @@ class Channel:
         self.changed, self.is_stale, self.news = set(), False, trio.Event()
         return found
 
-    def send(self, html: Mapping[str, str], joining: frozenset[_Sender]) -> None:
+    async def send(self, html: Mapping[str, str], joining: frozenset[_Sender]) -> None:
         """Send the parts that differ; all of them to those who were joining when the parts were read."""
         differing = {name: text for name, text in html.items() if self.shown.get(name) != text}
         self.shown |= differing
-        self._send_to(self.readers, differing)
-        self._send_to(joining & self.joining, html)
+        await self._send_to(self.readers, differing)
+        await self._send_to(joining, html)
         joined = joining & self.joining  # without those that were cut off
         self.joining -= joined
         self.readers |= joined
 
-    def _send_to(self, readers: Collection[_Sender], html: Mapping[str, str]) -> None:
+    async def _send_to(self, readers: Collection[_Sender], html: Mapping[str, str]) -> None:
         if readers and html:
-            self.tell(readers, b"event: parts\ndata: %s\n\n" % orjson.dumps(html))
+            await self.tell(readers, b"event: parts\ndata: %s\n\n" % orjson.dumps(html))
 
-    def tell(self, readers: Collection[_Sender], event: bytes) -> None:
-        """Send an event. A reader without room is cut off."""
+    async def tell(self, readers: Collection[_Sender], event: bytes) -> None:
+        """Send an event to one after the other. A reader without room is cut off."""
         for reader in list(readers):
             try:
                 reader.send_nowait(event)
             except (trio.WouldBlock, trio.BrokenResourceError):
                 self.leave(reader)
+            except trio.ClosedResourceError:
+                pass  # it left meanwhile
+            await trio.sleep(GIVE_WAY_SECONDS)
 
     def leave(self, reader: _Sender) -> None:
         """Remove a reader."""
@@ -174,8 +177,8 @@ class Channels:
             self._is_listening = False
 
     async def _wait_after_fault(self) -> None:
-        for channel in self._channels.values():
-            channel.tell(channel.readers | channel.joining, FAULT)
+        for channel in tuple(self._channels.values()):
+            await channel.tell(channel.readers | channel.joining, FAULT)
         await trio.sleep(FAULT_SECONDS)
 
     async def _hear(self) -> None:
@@ -206,8 +209,7 @@ class Channels:
         """Keep the readers of a channel up to date, for as long as it has any."""
         try:
             while channel.readers or channel.joining:
-                async with self._pace.turn():
-                    is_shown = await self._show(channel)
+                is_shown = await self._show(channel)
                 await trio.sleep(max(SHORTEST_SECONDS, channel.rest) if is_shown else FAULT_SECONDS)
                 with trio.move_on_after(channel.seconds) as waiting:
                     await channel.news.wait()
@@ -217,23 +219,29 @@ class Channels:
 
     async def _show(self, channel: Channel) -> bool:
         """Send what changed; return whether that could be read and rendered. A failure ends nothing but this."""
-        joining = frozenset(channel.joining)
+        async with self._pace.turn():
+            joining = frozenset(channel.joining)
+            html = await self._render(channel)
+        if html is None:
+            channel.is_stale = True
+            await channel.tell(channel.readers | channel.joining, FAULT)
+        else:
+            await channel.send(html, joining)
+        return html is not None
+
+    async def _render(self, channel: Channel) -> Mapping[str, str] | None:
+        """Return the parts that may have changed, or None if they cannot be read or rendered."""
         changed = channel.take_changed()
         try:
             async with self._api.places.work():
                 parts = await channel.live(channel.view, changed)
             now, render = self._api.now(), self._templates.render_parts
-            html = await trio.to_thread.run_sync(render, parts, channel.view, now, limiter=self._renders)
+            return await trio.to_thread.run_sync(render, parts, channel.view, now, limiter=self._renders)
         except Refused as refused:
             log.debug("a page could not be read", status=refused.status, problem=str(refused))
         except Exception:
             log.exception("a live page failed")
-        else:
-            channel.send(html, joining)
-            return True
-        channel.is_stale = True
-        channel.tell(channel.readers | channel.joining, FAULT)
-        return False
+        return None
 
 
 def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.live import FAULT, FAULT_SECONDS, LONGEST_SECONDS, ROOM, Channels, open_channels
 from levity_trio.web.dashboard.page import EVERYTHING, Api, Changed, Page, Part, View
-from levity_trio.web.dashboard.templating import Templates
+from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates
 from levity_trio.web.feed import ROOM as FEED_ROOM
 from levity_trio.web.feed import Feed, Joined
 
@@ -233,6 +233,26 @@ async def test_who_does_not_read_is_cut_off_and_the_others_are_not(
     with trio.fail_after(1):  # the stream holds what fitted, then it ends
         left = [event async for event in sleepy]
     assert len(left) == ROOM
+
+
+async def test_who_leaves_while_a_patch_goes_round_takes_nobody_along(
+    autojump_clock: MockClock, site: Site, nursery: trio.Nursery
+) -> None:
+    """Readers are sent a patch one after the other: all but one leave when some have it."""
+    screens, stays = [Screen() for _ in range(10)], Screen()
+    nursery.start_soon(stays.read, site.stream())
+    async with trio.open_nursery() as leaving:
+        for screen in screens:
+            leaving.start_soon(screen.read, site.stream())
+        await trio.sleep(1)
+        site.tell("CP-1", "left")
+        await trio.sleep(5 * GIVE_WAY_SECONDS)
+        leaving.cancel_scope.cancel()
+    await trio.sleep(1)
+    site.tell("CP-2", "stayed")
+    await trio.sleep(1)
+    assert 0 < sum(len(screen.patches) > 1 for screen in screens) < len(screens)
+    assert stays.shown == site.words == {"CP-1": "left", "CP-2": "stayed"}
 
 
 class TestLoggingOut:
