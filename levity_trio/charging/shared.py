@@ -74,11 +74,11 @@ def shared(case: Case, begin: int | None, end: int | None, reported: int | None)
 
 def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common]]:
     """Yield the other transactions that tell the same register, if it rose while both ran."""
-    own = [*_levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)]
     for _, found in groupby(case.beside, key=attrgetter("connector")):
+        own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
         others = list(found)
         theirs = [level for one in others for level in _levels_of(one)]
-        if not _is_one(own, theirs, max(case.digit, *(one.view.digit for one in others))):
+        if not _is_one([*own], theirs, max(case.digit, *(one.view.digit for one in others))):
             continue
         for one in others:
             until = end if one.end is None else min(end, one.end)

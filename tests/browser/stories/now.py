@@ -67,6 +67,7 @@ def without_javascript(page: Page, site: Site) -> None:
     site.charger("PLAIN")
     site.act("PLAIN", "plug")
     page.goto(f"{site.url}/")
+    _expect(page, "PLAIN", "Cable in", reload=True)
     _start_and_stop(page, "PLAIN", reload=True)
 
 
