@@ -76,6 +76,11 @@ class Chargers:
             for one in self._central.registry.sessions()
         ]
 
+    @property
+    def are_sent_away(self) -> bool:
+        """Whether all chargers lose their connections, because the server stops."""
+        return self._central.registry.is_ending
+
     def is_connected(self, charger: str) -> bool:
         """Whether the charger is connected."""
         return self._central.registry.find(charger) is not None

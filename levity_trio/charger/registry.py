@@ -120,7 +120,8 @@ class Registry:
         self._sessions: dict[str, RegisteredSession] = {}
         self._turns: dict[str, trio.CancelScope] = {}
         """By charger: the newest handshake that waits until the current connection is no longer held."""
-        self._is_ending = False
+        self.is_ending = False
+        """Whether all connections are being ended, because the server stops."""
 
     def __len__(self) -> int:
         return len(self._visitors)
@@ -134,7 +135,7 @@ class Registry:
         with trio.CancelScope() as scope:
             visitor = Visitor(scope, address)
             self._visitors[visitor] = None
-            if self._is_ending:  # a connection may begin after the listeners have closed
+            if self.is_ending:  # a connection may begin after the listeners have closed
                 scope.cancel()
             try:
                 yield visitor
@@ -143,7 +144,7 @@ class Registry:
 
     def end_all(self) -> None:
         """Cancel every connection's scope, so that each sends its own close frame."""
-        self._is_ending = True
+        self.is_ending = True
         for visitor in self._visitors:
             visitor.scope.cancel()
 

@@ -148,6 +148,8 @@ class Logins:
         self.invitations = Invitations()
         self.are_used = False
         """Whether there ever was a user; from then on every request needs a token or a log-in."""
+        self.changed = trio.Event()
+        """Set, and replaced, when users or log-ins have changed."""
 
     # What is known
 
@@ -177,6 +179,8 @@ class Logins:
             used = datetime.fromisoformat(login.last_used_at)
             self._used[login.id] = max(used, noted.get(login.id, used))
         self.invitations.load(stored.invitations)
+        self.changed.set()
+        self.changed = trio.Event()
 
     def find(self, cookie: str | None) -> Login | None:
         """Return the valid log-in that a cookie contains, None if there is none."""

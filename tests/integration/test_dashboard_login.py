@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,34 @@ def test_a_log_in_that_is_ended_from_elsewhere_is_over(server: Serving) -> None:
     ((login,),) = server.query("SELECT max(id) FROM login")
     api_of(server).ask("DELETE", "admin", "logins", str(login))
     assert browser.get("/").path.startswith("/login")
+
+
+def test_a_form_that_is_sent_after_the_log_in_has_ended_says_so_and_leads_back(server: Serving) -> None:
+    browser = Browser(server)
+    log_in(browser, "operator")
+    form = browser.get("/do/post/admin/chargers").form("/do/post")
+    ((login,),) = server.query("SELECT max(id) FROM login")
+    api_of(server).ask("DELETE", "admin", "logins", str(login))
+    page = browser.send(form, id="UNSENT")
+    assert "nothing was done" in page.words
+    page = browser.send(page.form("/login"), name="operator", password=PASSWORD)
+    assert page.path == "/do/post/admin/chargers"
+    assert server.query("SELECT 1 FROM cp WHERE id = 'UNSENT'") == []
+
+
+@pytest.mark.parametrize(("role", "password"), [("viewer", PASSWORD), ("operator", PASSWORD), ("admin", "")])
+def test_the_first_user_must_be_able_to_let_others_in(tmp_path: Path, role: str, password: str) -> None:
+    """From the first user on everybody must log in: one who may not add users would lock the owner out."""
+    with serving(tmp_path / "new.db") as new:
+        browser = Browser(new)
+        form = browser.get("/do/post/admin/users").form("/do/post")
+        refused = browser.send(form, name="anna", role=role, password=password)
+        assert "must be an admin, with a password" in refused.words
+        token = browser.send(browser.get("/do/post/admin/tokens").form("/do/post"), name="eye", role="viewer")
+        assert "must be an admin" in token.words
+        added = browser.send(refused.form("/do/post"), name="anna", role="admin", password=PASSWORD)
+        assert added.path.startswith("/login")
+        assert log_in(browser, "anna", path="/system/people").path == "/system/people"
 
 
 def test_a_token_in_the_form_logs_in_too(server: Serving) -> None:

@@ -28,6 +28,12 @@ def test_the_first_message_of_a_connection(books: Books, station: Station) -> No
     assert books.count("cp") == 1
 
 
+def test_a_charger_was_last_seen_when_its_connection_ended(books: Books, station: Station) -> None:
+    books.wait(30)
+    station.lose()
+    assert books.value("SELECT last_seen_at FROM cp") == books.at
+
+
 def test_no_room_for_another_charger(books: Books, station: Station) -> None:
     station.name = "CP-2"
     assert station.connect(max_chargers=1) is None

@@ -190,8 +190,8 @@ def session_of(db: UnitOfWork, ending: Ending) -> int | None:
 def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
     if _has_successor(db, ending, session):
         return 0
-    offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
-    db.execute(offline, (ending.at, ending.charger))
+    offline = "UPDATE cp SET is_connected = 0, last_seen_at = ?, updated_at = ? WHERE id = ? AND is_connected = 1"
+    db.execute(offline, (ending.at, ending.at, ending.charger))
     cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
     return suspend(db, ending.charger, session, ending.at, cause)
 

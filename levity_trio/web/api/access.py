@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.logins import Login
 
@@ -98,6 +98,16 @@ def caller_of(login: Login, address: str) -> Caller:
     role = Role[login.role.upper()]
     name = f"driver {login.user}" if role is Role.DRIVER else login.name
     return Caller(name, role, address, login.token, login.id, login.account)
+
+
+def check_first(caller: Caller, role: str, *, is_usable: bool = True) -> None:
+    """Refuse a first user or token with which nobody could manage the site. Raises Problem.
+
+    Whoever asks without either does so for the last time, unless on the local socket.
+    """
+    is_unnamed = caller.login is None and caller.token is None and caller.address != LOCAL_SOCKET
+    if is_unnamed and not (role == Role.ADMIN.word and is_usable):
+        raise invalid("role", "the first one must be an admin, with a password: from then on everybody must log in")
 
 
 def is_admitted(api: Api, caller: Caller) -> bool:

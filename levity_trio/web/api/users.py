@@ -15,6 +15,7 @@ from levity_trio.store.reads.accounts import account
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
+from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, given_fields, refusals
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, not_found
@@ -137,6 +138,7 @@ async def get_user(asked: Asked) -> Any:
 
 async def add_user(asked: Asked) -> AddedUser:
     body: NewUserBody = asked.body
+    check_first(asked.caller, body.role, is_usable=body.password is not None)
     logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)

@@ -111,7 +111,7 @@ class _Entrance:
             return PlainTextResponse("Too many are at the door; try again.\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         async with self._pace.turn():
             values["place"] = await self._place(reader, wanted)
-            return await self._desk.page(template, view, values, status=status)
+            return await self._desk.page(template, view, values, reader=reader, status=status)
 
     async def _place(self, reader: Reader, wanted: str) -> Place | None:
         """Return the place that the code at a charger names, for a stranger who wants to charge there."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 import orjson
 import trio
@@ -21,7 +21,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Unreadable
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
 from levity_trio.web.dashboard.templating import GIVE_WAY_SECONDS, Templates, personal
@@ -119,7 +119,17 @@ class Channels:
         self._pace = Pace()
         self.places = places
         """Those of event streams."""
+        self._streams: dict[_Sender, tuple[Channel, Caller]] = {}
         self._is_listening = False
+
+    async def dismiss(self) -> NoReturn:
+        """End the streams of those who are logged out, as soon as that is known."""
+        logins = self._api.logins
+        while True:
+            await logins.changed.wait()
+            for sender, (channel, caller) in tuple(self._streams.items()):
+                if not is_admitted(self._api, caller):
+                    channel.leave(sender)
 
     async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
         """Yield the events of a page until its reader is too slow, has logged out, or the server stops.
@@ -129,6 +139,7 @@ class Channels:
         assert page.live is not None  # noqa: S101 - only live pages have this route
         sender, events = trio.open_memory_channel[bytes](ROOM)
         channel = self._join(page, view, page.live, sender)
+        self._streams[sender] = (channel, view.caller)
         try:
             yield RETRY
             while True:
@@ -141,6 +152,7 @@ class Channels:
         except trio.EndOfChannel:
             return
         finally:
+            del self._streams[sender]
             channel.leave(sender)
             events.close()
 
@@ -225,7 +237,7 @@ class Channels:
         if html is None:
             channel.is_stale = True
             await channel.tell(channel.readers | channel.joining, FAULT)
-        else:
+        elif not self._api.chargers.are_sent_away:  # as readers should not be told that all chargers are away
             await channel.send(html, joining)
         return html is not None
 
@@ -252,5 +264,7 @@ def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
 async def open_channels(api: Api, templates: Templates, places: trio.CapacityLimiter) -> AsyncIterator[Channels]:
     """Keep channels while the block runs. `places` are those of event streams."""
     async with trio.open_nursery() as tasks:
-        yield Channels(api, templates, tasks, places)
+        channels = Channels(api, templates, tasks, places)
+        tasks.start_soon(channels.dismiss)
+        yield channels
         tasks.cancel_scope.cancel()

@@ -34,6 +34,7 @@ from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
+from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.page import Api as InnerApi
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.pages import PAGES
@@ -43,6 +44,9 @@ from levity_trio.web.streaming import EventStream
 
 ASSETS: Final = "/assets/"
 LIVE: Final = "/live/"
+DO: Final = "/do/"
+"""Begins the paths of forms: a GET shows one, a POST sends it."""
+NOT_SENT: Final = Note("problem", "You are logged out, so nothing was done. Log in, then send it again.")
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -102,7 +106,7 @@ def _of_page(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Ite
 def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Route]:
     below = endpoint.path.removeprefix(API).replace("/{tag}", "/{tag:path}")
     if endpoint.changes and endpoint.role > Role.OUTSIDE:
-        yield Route(f"/do/{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
+        yield Route(f"{DO}{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
     elif _is_file(endpoint):
         yield Route(f"/get{below}", _file(inner))
 
@@ -150,7 +154,7 @@ def _stream(inner: InnerApi, channels: Channels, page: Page) -> Serve:
 
 def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Serve:
     async def serve(request: Request) -> Response:
-        path = API + request.scope["path"].removeprefix(f"/do/{endpoint.method.lower()}")
+        path = API + request.scope["path"].removeprefix(f"{DO}{endpoint.method.lower()}")
         return await perform(Form(endpoint, path, _view(inner, request), desk), request)
 
     return serve
@@ -246,7 +250,10 @@ class _Entrance:
             return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
         if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
-        wanted = quote(path) if scope["method"] == "GET" else "/"  # as in a URL, and then as a value in one
+        if scope["method"] == "POST":
+            self.desk.leave_notes(Request(scope), [NOT_SENT])
+        is_page = scope["method"] == "GET" or path.startswith(DO)
+        wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
 
     def _cookie(self, scope: Scope, reader: Reader) -> str:

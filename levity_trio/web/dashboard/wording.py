@@ -92,5 +92,5 @@ def _steps(command: Mapping[str, Any]) -> Iterator[str]:
             yield command["outcome_words"] or "it did otherwise"
         case "not seen":
             yield "nothing came of it"
-        case _ if state in ("sent", "accepted"):
+        case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):
             yield "…"

@@ -83,10 +83,20 @@ def a_restart_of_the_server_is_survived(page: Page, site: Site) -> None:
         expect(page.locator("#link")).to_contain_text("no connection")
         page.clock.fast_forward("03:00")
         expect(page.locator("#link")).to_contain_text("no connection for 3 min")
+        expect(_card(page, "AGAIN")).not_to_contain_text("away")  # what was so before the server stopped
         site.act("AGAIN", "plug")
     expect(page.locator("#link")).to_have_text("live")
     expect(_card(page, "AGAIN")).to_contain_text("Cable in")
     assert page.evaluate("window.isTheSame")
+
+
+def a_page_is_printed_dark_on_white(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    lightness = "() => getComputedStyle(document.body).color.match(/\\d+/g).reduce((sum, part) => sum + Number(part), 0)"
+    assert page.evaluate(lightness) > 600
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(lightness) < 150
 
 
 def a_hidden_page_closes_its_stream(page: Page, site: Site) -> None:

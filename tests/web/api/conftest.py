@@ -65,7 +65,7 @@ class Site:
         """Call an endpoint; return its answer as a client reads it, held against the type that is documented."""
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
-        asked = Asked(self.api, Caller("anna", role, "127.0.0.1"), path, given, sent, Headers())
+        asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers())
         encoded = msgspec.json.encode(await endpoint.handle(asked))
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)

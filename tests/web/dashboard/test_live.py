@@ -116,7 +116,21 @@ def logged_out() -> set[int]:
 
 
 @pytest.fixture
-async def site(monkeypatch: pytest.MonkeyPatch, logged_out: set[int]) -> AsyncIterator[Site]:
+def logins(logged_out: set[int]) -> SimpleNamespace:
+    return SimpleNamespace(
+        are_used=False, get=lambda number: None if number in logged_out else LOGGED_IN, changed=trio.Event()
+    )
+
+
+@pytest.fixture
+def chargers() -> SimpleNamespace:
+    return SimpleNamespace(are_sent_away=False)
+
+
+@pytest.fixture
+async def site(
+    monkeypatch: pytest.MonkeyPatch, logins: SimpleNamespace, chargers: SimpleNamespace
+) -> AsyncIterator[Site]:
     monkeypatch.setattr(trio.to_thread, "run_sync", _inline)
     table: Any = _Table()
     feed = Feed(table, Hooks())
@@ -126,7 +140,8 @@ async def site(monkeypatch: pytest.MonkeyPatch, logged_out: set[int]) -> AsyncIt
         places=Places(),
         now=lambda: NOW,
         tokens=SimpleNamespace(are_used=False),
-        logins=SimpleNamespace(are_used=False, get=lambda number: None if number in logged_out else LOGGED_IN),
+        logins=logins,
+        chargers=chargers,
     )
     async with open_channels(api, TEMPLATES, api.streams) as channels:
         yield Site(channels, feed)
@@ -268,7 +283,26 @@ class TestLoggingOut:
         assert screen.is_over
         assert "secret" not in screen.shown.values()
 
-    async def test_it_ends_the_stream_where_nothing_happens(
+    async def test_it_ends_the_stream_at_once_where_nothing_happens(
+        self,
+        autojump_clock: MockClock,
+        site: Site,
+        nursery: trio.Nursery,
+        logins: SimpleNamespace,
+        logged_out: set[int],
+    ) -> None:
+        screen, other = Screen(), Screen()
+        nursery.start_soon(screen.read, site.stream(login=7))
+        nursery.start_soon(other.read, site.stream(login=8))
+        await trio.sleep(1)
+        logged_out.add(7)
+        logins.changed.set()
+        logins.changed = trio.Event()
+        await trio.sleep(0.1)
+        assert screen.is_over
+        assert not other.is_over
+
+    async def test_a_log_in_that_grew_old_ends_it_too(
         self, autojump_clock: MockClock, site: Site, nursery: trio.Nursery, logged_out: set[int]
     ) -> None:
         screen = Screen()
@@ -286,6 +320,18 @@ class TestLoggingOut:
         logged_out.add(7)
         await trio.sleep(2 * LONGEST_SECONDS)
         assert not screen.is_over
+
+
+async def test_that_the_server_sends_its_chargers_away_is_not_told(
+    autojump_clock: MockClock, site: Site, nursery: trio.Nursery, chargers: SimpleNamespace
+) -> None:
+    screen = Screen()
+    nursery.start_soon(screen.read, site.stream())
+    await trio.sleep(1)
+    chargers.are_sent_away = True
+    site.tell("CP-1", "away")
+    await trio.sleep(1)
+    assert screen.shown["CP-1"] == "one"
 
 
 async def test_where_the_feed_cuts_off_everything_is_read_again(

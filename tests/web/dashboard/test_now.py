@@ -167,6 +167,7 @@ class TestCommands:
             (("Reset", "rejected"), "✕ Restart: sent → the charger refused"),
             (("Reset", "expired"), "✕ Restart: never sent"),
             (("ClearCache", "accepted", "contradicted", "it is full"), "✕ Clear cache: sent → accepted → it is full"),
+            (("ClearCache", "accepted", None), "Clear cache: sent → accepted 1"),  # and the time
         ],
     )
     async def test_how_far_it_is(self, site: Site, station: Station, told: tuple[Any, ...], words: str) -> None:
