@@ -206,13 +206,16 @@ class TestTheSite:
         assert len(shown.links) == 7
 
 
+def newcomers(site: Site, count: int) -> None:
+    for number in range(1, count + 1):
+        Station(site.books, f"NEW-{number}").boot()
+    site.books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id LIKE 'NEW-%'", (site.books.at,))
+
+
 class TestNewcomers:
     @pytest.fixture
-    def newcomer(self, site: Site) -> Station:
-        found = Station(site.books, "NEW-1")
-        found.boot()
-        site.books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id = 'NEW-1'", (site.books.at,))
-        return found
+    def newcomer(self, site: Site) -> None:
+        newcomers(site, 1)
 
     @pytest.mark.usefixtures("newcomer")
     async def test_one_is_adopted_by_one_button(self, site: Site) -> None:
@@ -225,6 +228,18 @@ class TestNewcomers:
         shown = (await look(site, Role.VIEWER))["newcomers"]
         assert "NEW-1" in shown.words
         assert not shown.forms
+
+    async def test_many_do_not_bury_the_chargers(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        newcomers(site, 62)
+        shown = await look(site)
+        assert not shown["newcomers"].words
+        assert "62 new chargers wait to be adopted or refused" in shown["attention"].words
+        assert "/review?kind=charger" in shown["attention"].links
+
+    async def test_three_have_a_card_each(self, site: Site) -> None:
+        newcomers(site, 3)
+        assert len((await look(site))["newcomers"].forms) == 3
 
 
 class TestTheFirstCharger:

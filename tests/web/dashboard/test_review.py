@@ -101,6 +101,13 @@ async def test_hostile_texts_stay_texts(site: Site, station: Station) -> None:
         assert "<script>" not in html
 
 
+async def test_more_newcomers_than_a_page_has_are_told(site: Site) -> None:
+    for number in range(52):
+        Station(site.books, f"NEW-{number}").boot()
+    site.books.connection.execute("UPDATE cp SET waiting_since = ?", (site.books.at,))
+    assert "These 50 of 52 wait longest" in await seen(site, Role.OPERATOR, REVIEW, "/review?kind=charger")
+
+
 class TestTags:
     async def test_a_viewer_sees_neither_names_nor_buttons(self, site: Site) -> None:
         add(site, "TAG", "Anna")

@@ -20,6 +20,8 @@ ADDRESSES: Final = "/api/admin/addresses"
 NEWCOMERS: Final = "/api/admin/newcomers"
 SEPARATOR: Final = ","
 """Between identities in a query. One that contains it cannot be asked for alone."""
+MOST_NEWCOMERS: Final = 3
+"""That have a card each: more must not bury the chargers, so they have one line, which leads to Review."""
 MOST: Final = 16
 """Chargers that are asked for by their names; of more, all are read."""
 MENDED_AT: Final[Mapping[str, str]] = {
@@ -31,7 +33,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "wallet": "/accounts",
     "review": "/review",
     "set_aside": "/review",
-    "newcomer": "/review",
+    "newcomer": "/review?kind=charger",
     "tags": "/review",
 }
 """Where something that wants a look is mended, if not at its charger or session."""
@@ -85,7 +87,7 @@ def _cards(now: Mapping[str, Any], asked: Sequence[str]) -> Iterator[Part]:
 def _entry(view: View, one: Mapping[str, Any]) -> Values:
     """Return something that wants a look, with the way to where it is mended, if its reader may go there."""
     path = _mended_at(one)
-    may_go = view.caller.role >= ROLES.get(path, Role.VIEWER)
+    may_go = view.caller.role >= ROLES.get(path.partition("?")[0], Role.VIEWER)
     return {**one, "path": path if may_go else None}
 
 
@@ -98,9 +100,11 @@ def _mended_at(one: Mapping[str, Any]) -> str:
 
 
 async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    if all(one["kind"] != "newcomer" for one in attention):
+    """Return the newcomers that have a card, none if there are too many."""
+    waiting = sum(one["count"] for one in attention if one["kind"] == "newcomer")
+    if not 0 < waiting <= MOST_NEWCOMERS:
         return []
-    found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True))["data"]
+    found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True, limit=MOST_NEWCOMERS))["data"]
     return found
 
 
