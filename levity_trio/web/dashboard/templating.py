@@ -20,6 +20,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.web.dashboard import charts, money, shapes
+from levity_trio.web.dashboard.isolating import Isolating
 from levity_trio.web.dashboard.page import Part, Values, View
 
 GIVE_WAY_SECONDS: Final = 0.001
@@ -133,6 +134,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=[Isolating],
     )
     made.filters |= {
         "kwh": shapes.kwh,
