@@ -47,6 +47,12 @@ def when(at: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
+def dated(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time as short as it can be understood, with its time of day: 18:04, Tue 18:04, 3 Nov 18:04."""
+    short = when(at, now, zone)
+    return short if ":" in short else f"{short} {at.astimezone(zone):%H:%M}"
+
+
 def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo) -> str:
     """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 – now."""
     begin, end = since.astimezone(zone), (until or now).astimezone(zone)
@@ -110,6 +116,8 @@ def span(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return how long a session took: 0:45, 12:05 (hours and minutes)."""
+    """Return how long a session took: under a minute, 0:45 h, 12:05 h (hours and minutes)."""
+    if seconds < MINUTE:
+        return "under a minute"
     hours, rest = divmod(int(seconds), HOUR)
-    return f"{hours}:{rest // MINUTE:02}"
+    return f"{hours}:{rest // MINUTE:02} h"

@@ -62,6 +62,12 @@ def _time(context: Context, stamp: str | None) -> str | Markup:
 
 
 @pass_context
+def _dated(context: Context, stamp: str | None) -> str | Markup:
+    """Return a short time with its time of day, for lists of what happened."""
+    return _element(_TIME, context, stamp, lambda at: shapes.dated(at, context["now"], context["zone"]))
+
+
+@pass_context
 def _age(context: Context, stamp: str | None) -> str | Markup:
     """Return how long ago something was. The page counts on by itself."""
     return _element(_AGE, context, stamp, lambda at: shapes.span((context["now"] - at).total_seconds()))
@@ -140,6 +146,7 @@ def _environment() -> Environment:
         "kwh": shapes.kwh,
         "kw": shapes.kilowatts,
         "time": _time,
+        "dated": _dated,
         "age": _age,
         "clock": _clock,
         "json": shapes.json_text,

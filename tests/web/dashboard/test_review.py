@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from levity_trio.access.tags import Policy
@@ -19,6 +20,7 @@ from tests.web.dashboard.opening import Opening
 
 (REVIEW,) = PAGES
 TAGS, TAG = OF_TAGS
+TIMES = re.compile("<time [^>]*>([^<]*)<")
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -137,6 +139,13 @@ class TestTags:
         html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
         assert "Nobody has added this tag" in html
         assert f"/sessions/{number}" in html
+
+    async def test_old_sessions_have_their_time_of_day(self, site: Site, station: Station) -> None:
+        doubtful(station, "STRAY")
+        site.books.wait(10 * 24 * 60)
+        html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
+        assert [one for one in TIMES.findall(html) if ":" not in one] == []
+        assert len(TIMES.findall(html)) == 2
 
     async def test_its_sessions_are_found_however_a_charger_spells_it(self, site: Site, station: Station) -> None:
         add(site, "TAG", "Anna")
