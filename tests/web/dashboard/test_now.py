@@ -103,7 +103,7 @@ class TestStates:
     async def test_a_cable_leads_to_the_form_of_a_start(self, site: Site, station: Station) -> None:
         station.status("Preparing", connector=2)
         (link,) = [one for one in (await card(site)).links if one.startswith("/do/")]
-        assert link == "/do/post/admin/chargers/CP-1/remote-start?next=/&connectorId=2&idTag=anonymous"
+        assert link == "/do/post/admin/chargers/CP-1/remote-start?next=/&connectorId=2"
 
     async def test_a_fault_says_its_cause_and_can_be_restarted(self, site: Site, station: Station) -> None:
         station.status("Faulted", error="GroundFailure")

@@ -15,6 +15,7 @@ from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages.review import PAGES
 from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
 from tests.store.books import Station
+from tests.store.owning import House
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
@@ -130,6 +131,14 @@ class TestTags:
         site.books.run(tags.change, Policy(), "BAD", {"status": "Blocked"}, site.books.at, "anna")
         html = await seen(site, Role.OPERATOR, TAGS, "?state=blocked")
         assert ("BAD" in html, "GOOD" in html) == (True, False)
+
+    async def test_a_tag_of_a_household_is_listed_though_nobody_added_it(self, site: Site) -> None:
+        House(site.books).give(1, "GIVEN")
+        html = await seen(site, Role.OPERATOR, TAGS)
+        assert "/tags/GIVEN" in html
+        assert "There are no tags yet" not in html
+        assert "GIVEN" not in await seen(site, Role.OPERATOR, TAGS, "/tags?search=other")
+        assert "GIVEN" not in await seen(site, Role.VIEWER, TAGS)
 
     async def test_a_search_that_finds_nothing(self, site: Site) -> None:
         assert "No tag fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
