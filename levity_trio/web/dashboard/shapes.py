@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final
 
 import orjson
@@ -69,6 +69,17 @@ def day(local: datetime, today: datetime) -> str:
     """Return a day: Tue 3 Nov, Tue 3 Nov 2025."""
     year = "" if local.year == today.year else f" {local.year}"
     return f"{local:%a} {local.day} {local:%b}{year}"
+
+
+def wrong_way_round(first: str | None, last: str | None) -> str:
+    """Return what is wrong with two days, such as 2026-11-01: that the first is after the last; else ""."""
+    try:
+        begin, end = date.fromisoformat(first or ""), date.fromisoformat(last or "")
+    except ValueError:  # one is missing, or refused by the API with words
+        return ""
+    if begin <= end:
+        return ""
+    return f"The days are the wrong way round: {begin.day} {begin:%b %Y} is after {end.day} {end:%b %Y}."
 
 
 def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
