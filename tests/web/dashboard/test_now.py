@@ -182,6 +182,10 @@ class TestTheSite:
         assert "1 charging · 7.2 kW" in shown.words
         assert "Today 1.2 kWh" in shown.words
 
+    async def test_a_month_without_energy_is_left_out(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        assert "Last month" not in (await look(site))["site"].words
+
     @pytest.mark.usefixtures("session")
     async def test_beside_it_stands_how_many_are_silent(self, site: Site) -> None:
         site.books.wait(20)
