@@ -22,6 +22,7 @@ from markupsafe import Markup
 from levity_trio.web.dashboard import charts, money, shapes
 from levity_trio.web.dashboard.isolating import Isolating
 from levity_trio.web.dashboard.page import Part, Values, View
+from levity_trio.web.dashboard.wording import state_of
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -151,6 +152,7 @@ def _environment() -> Environment:
         "clock": _clock,
         "json": shapes.json_text,
         "size": shapes.size,
+        "state_of": state_of,
         "words": shapes.words,
         "duration": _duration,
         "period": _period,

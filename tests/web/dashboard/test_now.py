@@ -254,6 +254,22 @@ class TestTheFirstCharger:
         assert "/do/post/admin/chargers" in shown.links
         assert "charging" not in (await look(site))["site"].words
 
+    async def test_once_it_is_connected_the_page_says_so_and_what_comes_next(self, site: Site) -> None:
+        station = Station(site.books, "SPACE-1")
+        station.boot()
+        shown = (await Opening(site).parts(NOW, ["SPACE-1"]))["start"]
+        assert "SPACE-1 is connected." in shown.words
+        assert "/bills" in shown.links
+        assert "/bills" not in (await look(site, Role.VIEWER))["start"].links
+        station.start()
+        assert "SPACE-1" not in (await look(site))["start"].words
+
+    async def test_one_of_several_is_no_first_one(self, site: Site) -> None:
+        for name in ("SPACE-1", "SPACE-2"):
+            Station(site.books, name).boot()
+        assert not (await look(site))["start"].words
+        assert "start" not in await Opening(site).parts(NOW, ["SPACE-2"])
+
     async def test_by_tls_too(self, site: Site) -> None:
         vars(site.api.config).update(tls_port=9443)
         assert "wss://192.0.2.7:9443/ws/" in (await look(site))["start"].words
@@ -269,7 +285,7 @@ class TestTheFirstCharger:
 
     @pytest.mark.usefixtures("station")
     async def test_afterwards_it_is_gone(self, site: Site) -> None:
-        assert (await look(site))["start"].words == ""
+        assert "Connect the first charger" not in (await look(site))["start"].words
 
 
 class TestWhatIsRenderedAgain:
