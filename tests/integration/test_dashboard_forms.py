@@ -285,3 +285,17 @@ def test_frames_are_filtered_and_stand_still(server: Serving, browser: Browser) 
     only = browser.get("/chargers/CP-F/frames", action="Heartbeat", direction="recv", pause="1")
     assert "Go on live" in only.words
     assert ("Heartbeat" in only.words, "needle" in only.words) == (True, False)
+
+
+def test_a_start_offers_the_tags_of_households(server: Serving, browser: Browser) -> None:
+    """A tag that was given to a household may be in no list of tags."""
+    with Charger(server.port, "OFFERS-TAGS") as charger:
+        boot(charger)
+    api = api_of(server)
+    api.ask("POST", "admin", "accounts", given={"name": "Anna Becker"})
+    (account,) = [one["id"] for one in api.ask("GET", "admin", "accounts")["data"] if one["name"] == "Anna Becker"]
+    api.ask("POST", "admin", "accounts", str(account), "give", given={"tag": "04A2B3C4"})
+    page = browser.get("/do/post/admin/chargers/OFFERS-TAGS/remote-start")
+    assert "04A2B3C4" in [given.get("value") for tag, given in page.tags if tag == "option"]
+    (field,) = [given for tag, given in page.tags if tag == "input" and given.get("name") == "idTag"]
+    assert (field["list"], field["value"]) == ("l-idTag", "")

@@ -200,6 +200,13 @@ def test_power_of_the_site_is_that_of_readings_of_now(books: Books, page: Page) 
     assert (site.sessions, site.charging, site.power_w, site.silent) == (2, 1, 7200, 1)  # the first is 5 minutes behind
 
 
+def test_a_session_that_just_began_is_not_counted_as_silent(books: Books, station: Station, page: Page) -> None:
+    station.start(1000)
+    assert page.read().site.silent == 0
+    books.wait(30)
+    assert page.read().site.silent == 1
+
+
 def test_a_session_is_silent_after_three_of_its_intervals(books: Books, station: Station, page: Page) -> None:
     transaction = station.start(1000)
     charge(station, transaction, 1000, minutes=10, every=2)

@@ -107,7 +107,7 @@ def test_the_text_is_kept_as_it_was_given(site: Site) -> None:
     text = "# Größe \u202e <b>\r\n" + flat()
     site.add(text)
     with reading(site.books) as db:
-        found = reads.tariff(db, 1)
+        found = reads.tariff(db, 1, NOVEMBER)
     assert found is not None
     _, (version,), _ = found
     assert (version.toml, version.digest) == (text, writes.digest_of(text))
@@ -303,8 +303,8 @@ def test_a_version_that_a_closed_month_may_have_used_says_so(site: Site) -> None
 
 def used(site: Site) -> dict[str, bool]:
     with reading(site.books) as db:
-        found = reads.tariff(db, 1)
-        assert reads.tariff(db, 2) is None
+        found = reads.tariff(db, 1, NOVEMBER)
+        assert reads.tariff(db, 2, NOVEMBER) is None
     assert found is not None
     return {one.since: one.is_used for one in found[1]}
 
@@ -340,3 +340,24 @@ def test_a_hundred_sessions_cost_no_query_each(site: Site) -> None:
         assert known.of(1, "CP-1", NOVEMBER) is known.of(None, "CP-1", NOVEMBER)
         known.of_account(1, OCTOBER)
     assert len(asked) == 4  # the account's, the charger's and the site's assignments, and the versions of one tariff
+
+
+@pytest.mark.parametrize(
+    ("day", "says", "next_since", "next_says"),
+    [
+        ("2026-09-30", None, "2026-10-01", "0.32 EUR per kWh"),
+        ("2026-10-01", "0.32 EUR per kWh", "2026-12-01", "0.41 EUR per kWh"),
+        ("2026-11-30", "0.32 EUR per kWh", "2026-12-01", "0.41 EUR per kWh"),
+        ("2026-12-01", "0.41 EUR per kWh", None, None),
+    ],
+)
+def test_a_tariff_says_what_holds_and_what_comes(
+    site: Site, day: str, says: str | None, next_since: str | None, next_says: str | None
+) -> None:
+    site.add(flat())
+    site.add(flat("2026-11-01", "0.99"))
+    site.withdraw(1, NOVEMBER)
+    site.add(flat("2026-12-01", "0.41"))
+    with reading(site.books) as db:
+        (found,) = reads.tariffs(db, None, date.fromisoformat(day), Wanted()).data
+    assert (found.says, found.next_since, found.next_says) == (says, next_since, next_says)

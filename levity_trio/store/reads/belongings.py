@@ -19,6 +19,15 @@ class OwnedTag(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnlistedTag:
+    """A tag that belongs to an account now, and that nobody added to the tags: it has no label, nothing blocks it."""
+
+    id_tag: str
+    account: int
+    account_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Belonging:
     """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if that is known.
 
@@ -74,6 +83,7 @@ _FROM: Final = (
     " LEFT JOIN vehicle ON vehicle.id = ownership.vehicle_id"
 )
 _BELONGING: Final = Shape(Belonging, **_EXPRESSIONS)
+_UNLISTED: Final = Shape(UnlistedTag, account="account.id", account_name="account.name")
 _EXPORTED: Final = Shape(
     Exported,
     **_EXPRESSIONS,
@@ -100,6 +110,15 @@ def belongings_after(db: Database, what: str, last: int, most: int) -> list[Expo
     is_kept = "voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL)"
     rest = f"{joined} WHERE ownership.id > ? AND what = ? AND {is_kept} ORDER BY ownership.id LIMIT ?"
     return _EXPORTED.every(db, rest, (last, what, most))
+
+
+def unlisted_tags(db: Database, now: str, most: int) -> list[UnlistedTag]:
+    """Return the tags that belong to accounts now and that nobody added, by their normal forms."""
+    is_now = "voided_at IS NULL AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+    is_listed = "EXISTS (SELECT 1 FROM tag WHERE tag.key = ownership.key AND ended_at IS NULL)"
+    joined = "FROM ownership JOIN account ON account.id = account_id"
+    rest = f"{joined} WHERE what = 'tag' AND {is_now} AND NOT {is_listed} ORDER BY ownership.key LIMIT ?2"
+    return _UNLISTED.every(db, rest, (now, most))
 
 
 def owned_tags_after(db: Database, last: int, most: int) -> list[OwnedTag]:

@@ -58,7 +58,8 @@ _CLOSING: Final = Shape(Closing, account="account_id")
 MOST: Final = 240
 """Closings that are shown: twenty years."""
 _SUMS: Final = (
-    "SELECT coalesce(sum(kind = 'session'), 0), coalesce(sum(energy_wh) FILTER (WHERE kind IN ('session', 'free')), 0),"
+    "SELECT count(*) FILTER (WHERE kind IN ('session', 'free')),"
+    " coalesce(sum(energy_wh) FILTER (WHERE kind IN ('session', 'free')), 0),"
     " coalesce(sum(kind = 'correction'), 0), coalesce(sum(kind = 'held back'), 0),"
     " coalesce(sum(energy_wh) FILTER (WHERE kind = 'held back'), 0), coalesce(sum(kind = 'unpriced'), 0)"
     " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"

@@ -13,6 +13,7 @@ from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion
+from levity_trio.store.connectors import Rows
 from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.tariffs import Tariffs, first_open_day, parsed
@@ -22,7 +23,8 @@ from levity_trio.store.tariffs import Tariffs, first_open_day, parsed
 class Tariff:
     """A tariff; `since` are the days from which its versions hold, without those that were withdrawn.
 
-    `says` is what its newest version says, in short; null if all were withdrawn.
+    `says` is what the version that holds today says, in short; null if none does. `next_says` is what the next one
+    says, from the day `next_since` on; null if there is none.
     """
 
     id: int
@@ -30,7 +32,9 @@ class Tariff:
     currency: str
     prices: str
     since: Any
-    says: str | None
+    says: str | None = None
+    next_since: str | None = None
+    next_says: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,8 @@ _SINCE: Final = (
 _NEWEST: Final = (
     "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER BY since DESC LIMIT 1)"
 )
-_TARIFF: Final = Shape(Tariff, since=_SINCE, says=_NEWEST)
+_VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+_TARIFF: Final = Shape(Tariff, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
 _VERSION: Final = Shape(Version, is_used="coalesce(since < ?, 0)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ASSIGNED: Final = Shape(
@@ -127,15 +132,15 @@ _FROM: Final = (
 )
 
 
-def tariffs(db: Database, name: str | None, wanted: Wanted) -> Page[Tariff]:
+def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> Page[Tariff]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
     load = _TARIFF.by_id(db, "tariff")
-    return read_page(db, listing, wanted, lambda key: _said(load(key)))
+    return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
 
 
-def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assigned]] | None:
+def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[Version], list[Assigned]] | None:
     """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
     db.execute("BEGIN")
     found = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
@@ -146,12 +151,21 @@ def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assig
     versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
     told = [replace(one, words=[*words(parsed(one.toml))]) for one in versions]
-    return _said(found[0]), told, _ASSIGNED.every(db, newest, (number,))
+    return _said(rows_of(db), found[0], today), told, _ASSIGNED.every(db, newest, (number,))
 
 
-def _said(one: Tariff) -> Tariff:
-    """Return a tariff with its newest version in words."""
-    return one if one.says is None else replace(one, says=in_short(parsed(one.says)))
+def _said(rows: Rows, one: Tariff, today: date) -> Tariff:
+    """Return a tariff with what it says today, and what it will say next."""
+    begun = [day for day in one.since if day <= str(today)]
+    coming = [day for day in one.since if day > str(today)]
+
+    def says(days: Sequence[str]) -> str | None:
+        if not days:
+            return None
+        ((toml,),) = rows(_VERSION_OF_DAY, (one.id, days[0]))
+        return in_short(parsed(toml))
+
+    return replace(one, says=says(begun[-1:]), next_since=coming[0] if coming else None, next_says=says(coming[:1]))
 
 
 def usual_terms(db: Database, name: str) -> tuple[str, str]:

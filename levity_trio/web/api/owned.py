@@ -9,6 +9,7 @@ import msgspec
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.reads import accounts as stored
+from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.owned import (
     Ends,
     Owned,
@@ -24,12 +25,25 @@ from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import giving
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Before, EndedBefore, EndedSince, OfCharger, Page, Since, moment, page, page_of
+from levity_trio.web.api.lists import (
+    Before,
+    EndedBefore,
+    EndedSince,
+    OfCharger,
+    Page,
+    Since,
+    moment,
+    page,
+    page_of,
+    whole,
+)
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.review import DECISION_PROBLEMS, Deciding, decide
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.web.api.transactions import TRANSACTIONS
 
+OWNED_TAGS: Final = "/api/admin/owned-id-tags"
+MOST_TAGS: Final = 500
 UNOWNED: Final = "/api/admin/unowned-transactions"
 PARTS: Final = "A page may have fewer rows than its limit; next_cursor leads to the others."
 
@@ -93,6 +107,10 @@ async def list_unowned(asked: Asked) -> Page[Any]:
     return await page(asked.api, read)
 
 
+async def list_owned_tags(asked: Asked) -> Page[Any]:
+    return whole(await asked.api.reader.run(partial(unlisted_tags, now=asked.api.stamp(), most=MOST_TAGS)))
+
+
 async def get_account_of(asked: Asked) -> Any:
     number = asked.number()
     found = await asked.api.reader.run(partial(owned, number=number, rule=rule_of(asked)))
@@ -132,6 +150,15 @@ ENDPOINTS: Final = (
         handle=list_unowned,
         query=UnownedQuery,
         answer=page_of(Transaction),
+    ),
+    Endpoint(
+        method="GET",
+        path=OWNED_TAGS,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
+        handle=list_owned_tags,
+        answer=page_of(UnlistedTag),
     ),
     Endpoint(
         method="GET",

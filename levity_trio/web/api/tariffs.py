@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -150,7 +151,7 @@ class Assignment(Assigned):
 
 async def list_tariffs(asked: Asked) -> Page[Any]:
     query: TariffsQuery = asked.query
-    return await page(asked.api, partial(stored.tariffs, name=query.name, wanted=wanted(query)))
+    return await page(asked.api, partial(stored.tariffs, name=query.name, today=_today(asked), wanted=wanted(query)))
 
 
 async def get_tariff(asked: Asked) -> Any:
@@ -222,7 +223,7 @@ def _said(asked: Asked) -> Said:
 
 
 async def _shown(asked: Asked, number: int) -> dict[str, Any]:
-    found = await asked.api.reader.run(partial(stored.tariff, number=number))
+    found = await asked.api.reader.run(partial(stored.tariff, number=number, today=_today(asked)))
     if found is None:
         raise not_found(f"tariff {number}")
     tariff, versions, assignments = found
@@ -261,9 +262,13 @@ def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list
     return [*found, SITE] if is_site else found
 
 
+def _today(asked: Asked) -> date:
+    return today(asked.api.now(), asked.api.config.time_zone)
+
+
 async def get_in_force(asked: Asked) -> Any:
     query: InForceQuery = asked.query
-    day = today(asked.api.now(), asked.api.config.time_zone) if query.day is None else local_day(query.day, "day")
+    day = _today(asked) if query.day is None else local_day(query.day, "day")
     read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
     try:
         return show(await asked.api.reader.run(read))

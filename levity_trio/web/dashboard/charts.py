@@ -1,7 +1,8 @@
 """Charts as SVG, made on the server: curves of power and register, bars, and small curves without an axis.
 
 Colours, widths and fonts are in assets/chart.css. Positions along the time are per cent of the width, so that labels
-keep their size on a narrow screen; shapes are stretched. assets/chart.js shows the value under a finger.
+keep their size on a narrow screen; shapes are stretched. Labels of levels stand left of the plot, where the sheet
+leaves room. assets/chart.js shows the value under a finger.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ _CURVE: Final = Markup(
     '<path class="line" d="{line}"/></svg>{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
 )
 _AREA: Final = Markup('<path class="area" d="{}"/>')
-_LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/><text x="2" y="{above}">{label}</text>')
+_LABEL: Final = Markup('<text class="level" x="-6" y="{}" text-anchor="end">{}</text>')
+_LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/>{label}')
 _TIME: Final = Markup('<text x="{at}%" y="{y}" text-anchor="{anchor}">{label}</text>')
 _BAND: Final = Markup(
     '<rect class="band shade-{shade}" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title>'
@@ -135,11 +137,11 @@ _BAND: Final = Markup(
 
 
 def _scale(scale: Sequence[Tick], unit: str) -> Iterator[Markup]:
-    """Yield the levels of the values; the highest names the unit."""
+    """Yield the levels of the values, labelled left of the plot, and their unit above."""
     for place, tick in enumerate(scale):
         y = round(TOP + PLOT * (1 - place / (len(scale) - 1)), 1)
-        label = f"{tick.label} {unit}" if tick is scale[-1] else tick.label
-        yield _LEVEL.format(y=y, above=round(y - 4, 1), label=label)
+        yield _LEVEL.format(y=y, label=_LABEL.format(round(y + 4, 1), tick.label))
+    yield _LABEL.format(TOP // 2, unit)
 
 
 def _time(tick: Tick, seconds: float) -> Markup:

@@ -17,6 +17,7 @@ from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.whose import open_sessions
 
 MOST: Final = 200
+OWNED_TAGS: Final = "/api/admin/owned-id-tags"
 OPERATIONS: Final = "operations"
 """The tag of the endpoints that send a CALL to a charger."""
 FORCE, DEADLINE = "?force", "?deadline"
@@ -86,8 +87,13 @@ class Offers:
         return replace(one, offered=found, value=value)
 
     def _usual(self, one: Field, found: Sequence[Offer]) -> str:
-        """Return the value that is mostly meant: the only one there is, or the example of an operation."""
+        """Return the value that is mostly meant: the only one there is, or the example of an operation.
+
+        Where no tag is known, a start has that of sessions without one.
+        """
         name = last_name(one.name)
+        if name == "idTag" and not found and self.endpoint.path.endswith("remote-start"):
+            return self.desk.api.config.auto_start_id_tag
         if self.endpoint.tag != OPERATIONS or one.name.startswith(QUERY):
             return ""
         is_meant = one.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
@@ -133,7 +139,11 @@ class Offers:
         return [Offer(str(one["id"]), f"{one['who']}, connector {one['connector']}") for one in sessions]
 
     async def _tags(self, _around: Circumstances) -> list[Offer]:
-        return [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]
+        listed = [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]
+        if not self.view.may("GET", OWNED_TAGS):
+            return listed
+        owned = (await self.view.get(OWNED_TAGS))["data"]
+        return [*listed, *(Offer(one["id_tag"], one["account_name"]) for one in owned)]
 
     async def _keys(self, _around: Circumstances | None = None) -> list[Offer]:
         if not self.endpoint.path.startswith(CHARGER):

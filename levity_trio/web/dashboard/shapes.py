@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final
 
 import orjson
@@ -47,6 +47,12 @@ def when(at: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
+def dated(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time as short as it can be understood, with its time of day: 18:04, Tue 18:04, 3 Nov 18:04."""
+    short = when(at, now, zone)
+    return short if ":" in short else f"{short} {at.astimezone(zone):%H:%M}"
+
+
 def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo) -> str:
     """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 – now."""
     begin, end = since.astimezone(zone), (until or now).astimezone(zone)
@@ -63,6 +69,17 @@ def day(local: datetime, today: datetime) -> str:
     """Return a day: Tue 3 Nov, Tue 3 Nov 2025."""
     year = "" if local.year == today.year else f" {local.year}"
     return f"{local:%a} {local.day} {local:%b}{year}"
+
+
+def wrong_way_round(first: str | None, last: str | None) -> str:
+    """Return what is wrong with two days, such as 2026-11-01: that the first is after the last; else ""."""
+    try:
+        begin, end = date.fromisoformat(first or ""), date.fromisoformat(last or "")
+    except ValueError:  # one is missing, or refused by the API with words
+        return ""
+    if begin <= end:
+        return ""
+    return f"The days are the wrong way round: {begin.day} {begin:%b %Y} is after {end.day} {end:%b %Y}."
 
 
 def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -110,6 +127,8 @@ def span(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return how long a session took: 0:45, 12:05 (hours and minutes)."""
+    """Return how long a session took: under a minute, 0:45 h, 12:05 h (hours and minutes)."""
+    if seconds < MINUTE:
+        return "under a minute"
     hours, rest = divmod(int(seconds), HOUR)
-    return f"{hours}:{rest // MINUTE:02}"
+    return f"{hours}:{rest // MINUTE:02} h"

@@ -20,7 +20,9 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.web.dashboard import charts, money, shapes
+from levity_trio.web.dashboard.isolating import Isolating
 from levity_trio.web.dashboard.page import Part, Values, View
+from levity_trio.web.dashboard.wording import state_of
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -58,6 +60,12 @@ def _element(made: Markup, context: Context, stamp: str | None, words: Callable[
 def _time(context: Context, stamp: str | None) -> str | Markup:
     """Return a short time."""
     return _element(_TIME, context, stamp, lambda at: shapes.when(at, context["now"], context["zone"]))
+
+
+@pass_context
+def _dated(context: Context, stamp: str | None) -> str | Markup:
+    """Return a short time with its time of day, for lists of what happened."""
+    return _element(_TIME, context, stamp, lambda at: shapes.dated(at, context["now"], context["zone"]))
 
 
 @pass_context
@@ -133,15 +141,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=[Isolating],
     )
     made.filters |= {
         "kwh": shapes.kwh,
         "kw": shapes.kilowatts,
         "time": _time,
+        "dated": _dated,
         "age": _age,
         "clock": _clock,
         "json": shapes.json_text,
         "size": shapes.size,
+        "state_of": state_of,
         "words": shapes.words,
         "duration": _duration,
         "period": _period,

@@ -19,6 +19,7 @@ def the_first_bill(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/")
     expect(page.get_by_role("heading", name="Connect the first charger")).to_be_visible()
     site.charger("SPACE-1", **FAST)
+    expect(page.get_by_text("SPACE-1 is connected.")).to_be_visible()
     expect(page.get_by_role("link", name="SPACE-1")).to_be_visible()
     page.get_by_role("navigation").get_by_role("link", name="Bills").click()
     _say_who_bills(page)

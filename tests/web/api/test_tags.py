@@ -6,13 +6,14 @@ from typing import Any
 
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
-from levity_trio.web.api import tags
+from levity_trio.web.api import owned, tags
 from levity_trio.web.api.endpoints import Role
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
 
 (LIST,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAGS)]
+(OWNED,) = [one for one in owned.ENDPOINTS if one.path == owned.OWNED_TAGS]
 (ONE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAG)]
 
 
@@ -59,3 +60,13 @@ async def test_viewers_see_no_households(site: Site) -> None:
     (found,) = await listed(site, Role.VIEWER)
     one = await site.call(ONE, role=Role.VIEWER, tag="TAG")
     assert found["account"] is found["account_name"] is one["account"] is one["account_name"] is None
+
+
+async def test_tags_of_households_that_nobody_added(site: Site) -> None:
+    add(site, "ADDED")
+    house = House(site.books)
+    for tag in ("ADDED", "GIVEN", "TAKEN"):
+        house.give(1, tag)
+    house.take(1, "TAKEN", site.books.at)
+    (found,) = (await site.call(OWNED, role=Role.OPERATOR))["data"]
+    assert found == {"id_tag": "GIVEN", "account": 1, "account_name": "Anna"}

@@ -107,6 +107,21 @@ async def test_the_list_says_how_each_is(site: Site) -> None:
     assert "Charging" in page.words
 
 
+async def test_a_state_has_one_word_on_all_pages(site: Site, station: Station) -> None:
+    station.status("Available")
+    for page in (CHARGERS, CHARGER):
+        assert "Available" in (await look(site, page)).words
+
+
+async def test_only_one_that_waits_is_new(site: Site) -> None:
+    """With --registration open nobody is asked to adopt a charger."""
+    for page in (CHARGERS, CHARGER):
+        assert "New" not in (await look(site, page)).words
+    site.books.connection.execute("UPDATE cp SET waiting_since = ?", (site.books.at,))
+    for page in (CHARGERS, CHARGER):
+        assert "New" in (await look(site, page)).words
+
+
 def command(state: str, **fields: Any) -> dict[str, Any]:
     at = "2026-01-01T00:00:00.000Z"
     told: dict[str, Any] = dict.fromkeys(

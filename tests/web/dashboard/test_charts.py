@@ -53,6 +53,13 @@ def test_an_area_begins_at_nothing_and_a_line_at_its_lowest() -> None:
     assert next(made(points, is_area=True).iter("text")).text == "0"
 
 
+def test_labels_of_levels_stand_beside_the_plot_and_cover_nothing() -> None:
+    for svg in (made([(0, 1.0), (60, 2.0)]), drawn(bars([Bar("1", 50.0), Bar("2", 1.0)], "kWh", "Energy"))):
+        levels = [one for one in svg.iter("text") if one.get("class") == "level"]
+        assert len(levels) > 3
+        assert {(one.get("x"), one.get("text-anchor")) for one in levels} == {("-6", "end")}
+
+
 def test_a_single_reading_is_a_dot() -> None:
     (line,) = of_class(made([(1800.0, 7.2)]), "line")
     assert re.fullmatch(r"M500\.0 [\d.]+h0", line.get("d", ""))

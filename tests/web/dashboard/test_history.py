@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages.history import PAGES
 from levity_trio.web.dashboard.pages.sessions import PAGES as OF_SESSIONS
 from tests.store.books import Station
@@ -60,6 +63,26 @@ async def test_a_day_that_is_none_is_told(site: Site) -> None:
 
 
 async def test_the_last_day_is_included(site: Site, station: Station) -> None:
+    charge(station, 5000)
+    day = site.books.at[:10]
+    assert "5.0 kWh" in (await Opening(site).open(HISTORY, f"?from={day}&to={day}")).words
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        (HISTORY, "?from=2026-11-10&to=2026-11-01"),
+        (SESSIONS, "?from=2026-11-10&to=2026-11-01"),
+        (SESSIONS, "?ended_since=2026-11-10&ended_before=2026-11-01"),
+    ],
+)
+async def test_days_that_are_the_wrong_way_round_are_told(site: Site, page: Page, link: str) -> None:
+    shown = await Opening(site).open(page, link)
+    assert "The days are the wrong way round: 10 Nov 2026 is after 1 Nov 2026." in shown.words
+    assert "Nobody has charged" not in shown.words
+
+
+async def test_one_day_is_no_wrong_way_round(site: Site, station: Station) -> None:
     charge(station, 5000)
     day = site.books.at[:10]
     assert "5.0 kWh" in (await Opening(site).open(HISTORY, f"?from={day}&to={day}")).words

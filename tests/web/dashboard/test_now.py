@@ -103,7 +103,7 @@ class TestStates:
     async def test_a_cable_leads_to_the_form_of_a_start(self, site: Site, station: Station) -> None:
         station.status("Preparing", connector=2)
         (link,) = [one for one in (await card(site)).links if one.startswith("/do/")]
-        assert link == "/do/post/admin/chargers/CP-1/remote-start?next=/&connectorId=2&idTag=anonymous"
+        assert link == "/do/post/admin/chargers/CP-1/remote-start?next=/&connectorId=2"
 
     async def test_a_fault_says_its_cause_and_can_be_restarted(self, site: Site, station: Station) -> None:
         station.status("Faulted", error="GroundFailure")
@@ -183,6 +183,10 @@ class TestTheSite:
         assert "1 charging · 7.2 kW" in shown.words
         assert "Today 1.2 kWh" in shown.words
 
+    async def test_a_month_without_energy_is_left_out(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        assert "Last month" not in (await look(site))["site"].words
+
     @pytest.mark.usefixtures("session")
     async def test_beside_it_stands_how_many_are_silent(self, site: Site) -> None:
         site.books.wait(20)
@@ -207,13 +211,16 @@ class TestTheSite:
         assert len(shown.links) == 7
 
 
+def newcomers(site: Site, count: int) -> None:
+    for number in range(1, count + 1):
+        Station(site.books, f"NEW-{number}").boot()
+    site.books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id LIKE 'NEW-%'", (site.books.at,))
+
+
 class TestNewcomers:
     @pytest.fixture
-    def newcomer(self, site: Site) -> Station:
-        found = Station(site.books, "NEW-1")
-        found.boot()
-        site.books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id = 'NEW-1'", (site.books.at,))
-        return found
+    def newcomer(self, site: Site) -> None:
+        newcomers(site, 1)
 
     @pytest.mark.usefixtures("newcomer")
     async def test_one_is_adopted_by_one_button(self, site: Site) -> None:
@@ -227,6 +234,18 @@ class TestNewcomers:
         assert "NEW-1" in shown.words
         assert not shown.forms
 
+    async def test_many_do_not_bury_the_chargers(self, site: Site, station: Station) -> None:
+        station.status("Available")
+        newcomers(site, 62)
+        shown = await look(site)
+        assert not shown["newcomers"].words
+        assert "62 new chargers wait to be adopted or refused" in shown["attention"].words
+        assert "/review?kind=charger" in shown["attention"].links
+
+    async def test_three_have_a_card_each(self, site: Site) -> None:
+        newcomers(site, 3)
+        assert len((await look(site))["newcomers"].forms) == 3
+
 
 class TestTheFirstCharger:
     async def test_the_page_leads_to_it(self, site: Site) -> None:
@@ -235,6 +254,22 @@ class TestTheFirstCharger:
         assert "The address ws://192.0.2.7:9000/ws/ as a QR code" in attributes(shown, "svg", "aria-label")
         assert "/do/post/admin/chargers" in shown.links
         assert "charging" not in (await look(site))["site"].words
+
+    async def test_once_it_is_connected_the_page_says_so_and_what_comes_next(self, site: Site) -> None:
+        station = Station(site.books, "SPACE-1")
+        station.boot()
+        shown = (await Opening(site).parts(NOW, ["SPACE-1"]))["start"]
+        assert "SPACE-1 is connected." in shown.words
+        assert "/bills" in shown.links
+        assert "/bills" not in (await look(site, Role.VIEWER))["start"].links
+        station.start()
+        assert "SPACE-1" not in (await look(site))["start"].words
+
+    async def test_one_of_several_is_no_first_one(self, site: Site) -> None:
+        for name in ("SPACE-1", "SPACE-2"):
+            Station(site.books, name).boot()
+        assert not (await look(site))["start"].words
+        assert "start" not in await Opening(site).parts(NOW, ["SPACE-2"])
 
     async def test_by_tls_too(self, site: Site) -> None:
         vars(site.api.config).update(tls_port=9443)
@@ -251,7 +286,7 @@ class TestTheFirstCharger:
 
     @pytest.mark.usefixtures("station")
     async def test_afterwards_it_is_gone(self, site: Site) -> None:
-        assert (await look(site))["start"].words == ""
+        assert "Connect the first charger" not in (await look(site))["start"].words
 
 
 class TestWhatIsRenderedAgain:

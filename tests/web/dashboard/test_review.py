@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from levity_trio.access.tags import Policy
@@ -14,11 +15,13 @@ from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages.review import PAGES
 from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
 from tests.store.books import Station
+from tests.store.owning import House
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
 (REVIEW,) = PAGES
 TAGS, TAG = OF_TAGS
+TIMES = re.compile("<time [^>]*>([^<]*)<")
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -101,6 +104,13 @@ async def test_hostile_texts_stay_texts(site: Site, station: Station) -> None:
         assert "<script>" not in html
 
 
+async def test_more_newcomers_than_a_page_has_are_told(site: Site) -> None:
+    for number in range(52):
+        Station(site.books, f"NEW-{number}").boot()
+    site.books.connection.execute("UPDATE cp SET waiting_since = ?", (site.books.at,))
+    assert "These 50 of 52 wait longest" in await seen(site, Role.OPERATOR, REVIEW, "/review?kind=charger")
+
+
 class TestTags:
     async def test_a_viewer_sees_neither_names_nor_buttons(self, site: Site) -> None:
         add(site, "TAG", "Anna")
@@ -122,6 +132,14 @@ class TestTags:
         html = await seen(site, Role.OPERATOR, TAGS, "?state=blocked")
         assert ("BAD" in html, "GOOD" in html) == (True, False)
 
+    async def test_a_tag_of_a_household_is_listed_though_nobody_added_it(self, site: Site) -> None:
+        House(site.books).give(1, "GIVEN")
+        html = await seen(site, Role.OPERATOR, TAGS)
+        assert "/tags/GIVEN" in html
+        assert "There are no tags yet" not in html
+        assert "GIVEN" not in await seen(site, Role.OPERATOR, TAGS, "/tags?search=other")
+        assert "GIVEN" not in await seen(site, Role.VIEWER, TAGS)
+
     async def test_a_search_that_finds_nothing(self, site: Site) -> None:
         assert "No tag fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
 
@@ -130,6 +148,13 @@ class TestTags:
         html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
         assert "Nobody has added this tag" in html
         assert f"/sessions/{number}" in html
+
+    async def test_old_sessions_have_their_time_of_day(self, site: Site, station: Station) -> None:
+        doubtful(station, "STRAY")
+        site.books.wait(10 * 24 * 60)
+        html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
+        assert [one for one in TIMES.findall(html) if ":" not in one] == []
+        assert len(TIMES.findall(html)) == 2
 
     async def test_its_sessions_are_found_however_a_charger_spells_it(self, site: Site, station: Station) -> None:
         add(site, "TAG", "Anna")

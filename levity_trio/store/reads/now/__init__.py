@@ -86,7 +86,7 @@ class _Read:
             sessions=len(known),
             charging=sum(not one.is_suspended for one in charging),
             power_w=sum(told),
-            silent=len(powers) - len(told),
+            silent=sum(powers[one.id] is None and not self._silence.is_beginning(one) for one in known),
             start_id_tag=asked.start_id_tag,
             energy=energy_now(self._db, asked.at, asked.rule.zone, [one.energy_wh for one in known]),
         )

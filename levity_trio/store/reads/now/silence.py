@@ -36,10 +36,19 @@ class Silence:
         """Return the power of a session if it is that of now."""
         return one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
 
+    def is_beginning(self, one: OpenTransaction) -> bool:
+        """Whether a session is so young that its first power need not have come."""
+        return one.power_at is None and one.started_at >= self._before(max(LEAST_SECONDS, self._interval(one)))
+
     def _oldest(self, one: OpenTransaction) -> str:
+        return self._before(max(LEAST_SECONDS, INTERVALS * self._interval(one)))
+
+    def _interval(self, one: OpenTransaction) -> float:
         told = self._intervals.get(one.charger) or ""
         interval = int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 0
-        seconds = max(LEAST_SECONDS, INTERVALS * (interval or one.pace_seconds or UNKNOWN_SECONDS))
+        return interval or one.pace_seconds or UNKNOWN_SECONDS
+
+    def _before(self, seconds: float) -> str:
         if seconds not in self._times:
             self._times[seconds] = stamp(self._now - timedelta(seconds=seconds))
         return self._times[seconds]

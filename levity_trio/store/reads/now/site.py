@@ -42,7 +42,8 @@ class SiteNow:
     """The site. `sessions` are the open ones, `charging` those in which energy flows.
 
     `power_w` is the sum of the powers that are not older than three sampling intervals of their chargers; `silent` is
-    how many open sessions have no such power. `start_id_tag` is the tag of sessions that begin without one.
+    how many open sessions have no such power, without those that began less than an interval ago. `start_id_tag` is
+    the tag of sessions that begin without one.
     """
 
     name: str

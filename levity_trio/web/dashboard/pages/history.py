@@ -12,10 +12,12 @@ from levity_trio.billing.months import Month
 from levity_trio.web.dashboard.charts import Bar
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.shapes import wrong_way_round
 
 HISTORY: Final = "/api/history"
 WATT_HOURS: Final = 1000
 WHOSE: Final[Mapping[str, str]] = {"site": "the site", "charger": "each charger", "account": "each household"}
+NOTHING: Final[Mapping[str, Any]] = {"periods": (), "series": ()}
 LENGTHS: Final[Mapping[str, str]] = {"day": "day", "month": "month"}
 
 
@@ -24,7 +26,8 @@ async def _read(view: View) -> Mapping[str, Any]:
     whose = {one: words for one, words in WHOSE.items() if one != "account" or view.may("GET", "/api/admin/accounts")}
     of = view.query.get("of") if view.query.get("of") in whose else "site"
     given = {name: view.query[name] for name in ("from", "to") if view.query.get(name)}
-    found, problem = await _found(view, {"by": by, "of": of, **_until(given)})
+    problem = wrong_way_round(given.get("from"), given.get("to"))
+    found, problem = (NOTHING, problem) if problem else await _found(view, {"by": by, "of": of, **_until(given)})
     return {
         "by": by,
         "of": of,
@@ -44,7 +47,7 @@ async def _found(view: View, asked: Mapping[str, Any]) -> tuple[Mapping[str, Any
     except Refused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        return {"periods": [], "series": []}, str(refused)
+        return NOTHING, str(refused)
 
 
 def _until(given: Mapping[str, str]) -> dict[str, str]:

@@ -17,9 +17,13 @@ from levity_trio.web.dashboard.wording import action_of, has_failed, state_of, s
 
 NOW: Final = "/api/now"
 ADDRESSES: Final = "/api/admin/addresses"
+CHARGERS: Final = "/api/admin/chargers"
+TRANSACTIONS: Final = "/api/admin/transactions"
 NEWCOMERS: Final = "/api/admin/newcomers"
 SEPARATOR: Final = ","
 """Between identities in a query. One that contains it cannot be asked for alone."""
+MOST_NEWCOMERS: Final = 3
+"""That have a card each: more must not bury the chargers, so they have one line, which leads to Review."""
 MOST: Final = 16
 """Chargers that are asked for by their names; of more, all are read."""
 MENDED_AT: Final[Mapping[str, str]] = {
@@ -31,7 +35,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "wallet": "/accounts",
     "review": "/review",
     "set_aside": "/review",
-    "newcomer": "/review",
+    "newcomer": "/review?kind=charger",
     "tags": "/review",
 }
 """Where something that wants a look is mended, if not at its charger or session."""
@@ -53,15 +57,15 @@ async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
     asked = _asked_for(changed)
     now = await view.get(NOW, charger=SEPARATOR.join(asked))
     is_whole = not asked
-    if not now["chargers"] and asked:  # they are newcomers, or retired; there may be no others
-        now, is_whole = await view.get(NOW), True
+    if asked and (not now["chargers"] or await _is_first(view, now["site"])):
+        now, is_whole = await view.get(NOW), True  # they are newcomers, or retired; or the start has to change
     head = [
         Part("site", "now/site.html", {"site": now["site"], "has_chargers": bool(now["chargers"])}),
         Part("attention", "now/attention.html", {"entries": [_entry(view, one) for one in now["attention"]]}),
         Part("newcomers", "now/newcomers.html", {"newcomers": await _newcomers(view, now["attention"])}),
     ]
     if is_whole:
-        head.append(Part("start", "now/start.html", await _start(view, now["chargers"])))
+        head.append(Part("start", "now/start.html", await _start(view, now)))
     return head, [*_cards(now, asked)]
 
 
@@ -85,7 +89,7 @@ def _cards(now: Mapping[str, Any], asked: Sequence[str]) -> Iterator[Part]:
 def _entry(view: View, one: Mapping[str, Any]) -> Values:
     """Return something that wants a look, with the way to where it is mended, if its reader may go there."""
     path = _mended_at(one)
-    may_go = view.caller.role >= ROLES.get(path, Role.VIEWER)
+    may_go = view.caller.role >= ROLES.get(path.partition("?")[0], Role.VIEWER)
     return {**one, "path": path if may_go else None}
 
 
@@ -98,18 +102,33 @@ def _mended_at(one: Mapping[str, Any]) -> str:
 
 
 async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    if all(one["kind"] != "newcomer" for one in attention):
+    """Return the newcomers that have a card, none if there are too many."""
+    waiting = sum(one["count"] for one in attention if one["kind"] == "newcomer")
+    if not 0 < waiting <= MOST_NEWCOMERS:
         return []
-    found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True))["data"]
+    found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True, limit=MOST_NEWCOMERS))["data"]
     return found
 
 
 # The first charger
 
 
-async def _start(view: View, chargers: Sequence[object]) -> Values:
-    if chargers:
-        return {"is_empty": False}
+async def _is_first(view: View, site: Mapping[str, Any]) -> bool:
+    """Whether a site has one charger, with which nobody has charged yet."""
+    energy = site["energy"]
+    if site["sessions"] or energy["month_wh"] or energy["last_month_wh"]:
+        return False
+    if len((await view.get(CHARGERS, limit=2))["data"]) != 1:
+        return False
+    return not (await view.get(TRANSACTIONS, limit=1))["data"]
+
+
+async def _start(view: View, now: Mapping[str, Any]) -> Values:
+    """Return the way to the first charger; once it is connected, that it is, and what comes next."""
+    if now["chargers"]:
+        (first, *_) = now["chargers"]
+        is_there = first["is_connected"] and await _is_first(view, now["site"])
+        return {"is_empty": False, "first": (first["name"] or first["id"]) if is_there else None}
     if not view.may("GET", ADDRESSES):
         return {"is_empty": True, "addresses": []}
     from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from levity_trio.billing.states import BillState
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.shapes import wrong_way_round
 from levity_trio.wire.times import stamp
 
 TRANSACTIONS: Final = "/api/admin/transactions"
@@ -18,6 +19,7 @@ ACCOUNTS: Final = "/api/admin/accounts"
 CHARGERS: Final = "/api/admin/chargers"
 MOST_CHOICES: Final = 500
 OLDEST: Final = "oldest"
+SPANS: Final = (("from", "to"), ("ended_since", "ended_before"))
 UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
 
 
@@ -68,6 +70,9 @@ async def _read(view: View) -> Mapping[str, Any]:
 
 async def _found(view: View, asked: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
     """Return a page of sessions, or none and what is wrong with the filter."""
+    for first, last in SPANS:
+        if problem := wrong_way_round(view.query.get(first), view.query.get(last)):
+            return {"data": []}, problem
     try:
         return await view.get(TRANSACTIONS, **asked, cursor=view.query.get("cursor")), ""
     except Refused as refused:

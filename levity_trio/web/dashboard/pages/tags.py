@@ -10,6 +10,7 @@ from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 
 TAGS: Final = "/api/admin/id-tags"
+OWNED: Final = "/api/admin/owned-id-tags"
 ACCOUNTS: Final = "/api/admin/accounts"
 SESSIONS: Final = 20
 HOUSEHOLDS: Final = 100
@@ -32,6 +33,7 @@ async def _list(view: View) -> Mapping[str, Any]:
         "total": page.get("total"),
         "cursor": page.get("next_cursor"),
         "asked": asked,
+        "unlisted": await _unlisted(view, search) if not state and not view.query.get("cursor") else [],
         "search": search,
         "state": state,
         "states": [*STATES],
@@ -39,6 +41,14 @@ async def _list(view: View) -> Mapping[str, Any]:
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
     }
+
+
+async def _unlisted(view: View, search: str) -> Any:
+    """Return the tags that households were given and nobody added, for those who may see whose they are."""
+    if not view.may("GET", OWNED):
+        return []
+    found = (await view.get(OWNED))["data"]
+    return [one for one in found if search.lower() in f"{one['id_tag']} {one['account_name']}".lower()]
 
 
 async def _show(view: View) -> Mapping[str, Any]:
