@@ -81,7 +81,7 @@ def test_one_price_is_two_fields_and_the_next_one_keeps_the_rest(server: Serving
         ("price", "cheap", "must be a number"),
         ("price", "1e3", "must be a number"),
         ("tax", "0.19", "would be less than one percent"),
-        ("since", "2026-02-30", "give a day"),
+        ("since", "2026-02-30", "Give a day"),
         ("name", '"\nprice = 0', "visible characters"),
         ("currency", "XXX", "is no currency"),
     ],

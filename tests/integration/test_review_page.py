@@ -114,6 +114,14 @@ class TestSessions:
         assert DECIDED in page.words
         assert figure(server, number)[0] == 3000
 
+    def test_an_answer_to_what_has_changed_meanwhile(self, browser: Browser, charger: Charger) -> None:
+        number = doubtful(charger)
+        seen = session(browser, number)
+        browser.press(seen, "Does not matter", reason="a test")
+        page = browser.press(seen, "Confirm 4.0 kWh")
+        assert "✕ Nothing was done: this session has changed since you looked: look again." in page.words
+        assert "newest event" not in page.words
+
     def test_without_a_reason_nothing_is_done(self, server: Serving, browser: Browser, charger: Charger) -> None:
         number = doubtful(charger)
         page = browser.press(session(browser, number), "Confirm", reason=" ")

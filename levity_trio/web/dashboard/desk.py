@@ -17,10 +17,12 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.navigation import sections_of
+from levity_trio.web.dashboard.navigation import sections_of, start_of
 from levity_trio.web.dashboard.notes import Note, Notes
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.reader import Reader
+from levity_trio.web.dashboard.refusals import title_of
+from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.logins import is_form_value
 
@@ -80,13 +82,12 @@ class Desk:
 
     async def refused(self, view: View, refused: Refused) -> Response:
         """Return the page for something that the API refused."""
-        return await self.problem(view, refused.status, str(refused))
+        return await self.problem(view, refused.status, refused.words)
 
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
-        sentence = words[:1].upper() + words[1:].rstrip(".") + "."
-        title = HTTPStatus(status).phrase
-        return await self.page("problem.html", view, {"title": title, "words": sentence}, status=status)
+        shown = {"title": title_of(status), "words": sentence(words), "start": start_of(view.caller.role)}
+        return await self.page("problem.html", view, shown, status=status)
 
     def is_own_form(self, request: Request, form_value: str) -> bool:
         """Whether a form was sent from a page that this browser was shown."""
