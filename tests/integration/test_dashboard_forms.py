@@ -163,6 +163,8 @@ class TestWhatAFormKnows:
         form = form_of(browser, "clear-cache", "CP-AWAY")
         page = browser.send(form)
         assert "waits for the charger" in page.words
+        refused = browser.send(form_of(browser, "clear-cache", "CP-AWAY"), **{"?deadline": ""})
+        assert "It is away, and nothing was sent: say how long this may wait for it" in refused.words
         number = last_command(server)[-1]
         until = api_of(server).ask("GET", "admin", "commands", str(number))["deadline_at"]
         said = f"Waits for CP-AWAY, which is away: {words_of('ClearCache')}, until "

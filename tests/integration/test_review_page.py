@@ -18,7 +18,7 @@ FLAGS = ("--unknown-tags", "ask", "--registration", "ask")
 TAG = "04A1B2C3"
 BEGINS = count(1_000_000, 10_000)
 """Registers at the start of sessions: a start with the same values would be a repeated one."""
-DECIDED = "somebody has decided this already"
+DECIDED = "Nothing was done. Somebody has decided this already"
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ class TestSessions:
         seen = session(browser, number)
         browser.press(seen, "Does not matter", reason="a test")
         page = browser.press(seen, "Confirm 4.0 kWh")
-        assert "✕ Nothing was done: this session has changed since you looked: look again." in page.words
+        assert "✕ Nothing was done. This session has changed since you looked: look again." in page.words
         assert "newest event" not in page.words
 
     def test_without_a_reason_nothing_is_done(self, server: Serving, browser: Browser, charger: Charger) -> None:

@@ -45,7 +45,7 @@ def test_a_tag_is_blocked_unblocked_changed_and_removed(server: Serving, browser
     removed = page.form("Remove CARD/1")
     assert browser.press(removed, "Remove").path == "/tags"
     assert state(server, "CARD/1") == []
-    assert "somebody has decided this already" in browser.press(removed, "Remove").words
+    assert "Somebody has decided this already" in browser.press(removed, "Remove").words
 
 
 def test_the_list_is_found_by_typing(browser: Browser) -> None:

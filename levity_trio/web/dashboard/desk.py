@@ -21,7 +21,6 @@ from levity_trio.web.dashboard.navigation import sections_of, start_of
 from levity_trio.web.dashboard.notes import Note, Notes
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.reader import Reader
-from levity_trio.web.dashboard.refusals import title_of
 from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.logins import is_form_value
@@ -30,6 +29,13 @@ READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""
 RENDERS: Final = 2
 """Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
+HEADINGS: Final[Mapping[int, str]] = {
+    HTTPStatus.FORBIDDEN: "This is not for you",
+    HTTPStatus.NOT_FOUND: "This is not there",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
+}
+"""Of pages for failures."""
+OTHERWISE: Final = "That did not work"
 
 
 class Desk:
@@ -86,7 +92,11 @@ class Desk:
 
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
-        shown = {"title": title_of(status), "words": sentence(words), "start": start_of(view.caller.role)}
+        shown = {
+            "title": HEADINGS.get(status, OTHERWISE),
+            "words": sentence(words),
+            "start": start_of(view.caller.role),
+        }
         return await self.page("problem.html", view, shown, status=status)
 
     def is_own_form(self, request: Request, form_value: str) -> bool:

@@ -42,10 +42,10 @@ from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
 from levity_trio.web.dashboard.inviting import handed_out
 from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.notes import Note
+from levity_trio.web.dashboard.obstacles import EXPLAINED, explained
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.dashboard.refusals import SAID, words_of
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute
 from levity_trio.web.dashboard.titles import help_of, title_of
@@ -62,7 +62,6 @@ LINE: Final = "line "
 """Begins the names of problems that are about a line of a file."""
 MOST_LINES: Final = 50
 DECIDED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-BY_ANOTHER: Final = "somebody has decided this already"
 SECRETS: Final = ("token", "password", "code", "secret", "invitation")
 """Members of an answer that are shown only once."""
 KEY_BYTES: Final = 12
@@ -217,27 +216,29 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         return await _after(form, request, content, reply)
     except Unreadable as error:
         return await form.show(_without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
-    except Refused as refused:
-        words = await words_of(form.view, form.path, refused)
+    except Refused as found:
+        refused = await explained(form.view, form.endpoint, found)
         if content.get(BACK) and refused.status in DECIDED:
-            return _back(form, request, content, words if refused.code in SAID else f"{BY_ANOTHER}. {sentence(words)}")
+            return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
-            form.desk.leave_notes(request, [Note("problem", sentence(words))])
+            form.desk.leave_notes(request, [Note("problem", sentence(refused.words))])
             return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
-        return await form.show(_without_value(content), _problems(refused, words), refused.status)
+        return await form.show(_without_value(content), _problems(refused), refused.status)
 
 
-def _problems(refused: Refused, words: str) -> dict[str, str]:
+def _problems(refused: Refused) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
-        return {refused.field: words}
-    return {"": words} | {f"{LINE}{one['line']}, {one['field']}": one["detail"] for one in lines}
+        return {refused.field: refused.words}
+    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": one["detail"] for one in lines}
 
 
-def _back(form: Form, request: Request, content: FormData, words: str) -> Response:
+def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
     """Return to the page of the form, which shows what holds now."""
-    form.desk.leave_notes(request, [Note("problem", f"Nothing was done: {words.rstrip('.')}.")])
+    said = sentence(refused.words)
+    words = said if refused.code in EXPLAINED else f"Somebody has decided this already. {said}"
+    form.desk.leave_notes(request, [Note("problem", f"Nothing was done. {words}")])
     return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
-from levity_trio.web.dashboard.saying import in_words, sentence
+from levity_trio.web.dashboard.saying import in_words
 
 JSON: Final = "application/json"
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
@@ -43,11 +43,6 @@ class Refused(Exception):
     def words(self) -> str:
         """What to do about it, without the name of the field."""
         return in_words(str(self).removeprefix(f"{self.field}: "))
-
-    @property
-    def sentence(self) -> str:
-        """The words as they stand alone."""
-        return sentence(self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

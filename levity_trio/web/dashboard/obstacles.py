@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from collections.abc import Sequence
 from typing import Final
 
-from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard.fields import LABELS
 from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.offers import OPERATIONS
 from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.whose import open_sessions
 
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
-SAID: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
+EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
 """Of which the words say all."""
 AWAY: Final = "it is away, and nothing was sent: say how long this may wait for it"
 LOOK_AGAIN: Final = "this session has changed since you looked: look again"
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
-TITLES: Final[Mapping[int, str]] = {
-    HTTPStatus.FORBIDDEN: "This is not for you",
-    HTTPStatus.NOT_FOUND: "This is not there",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
-}
-OTHERWISE: Final = "That did not work"
 
 
-def title_of(status: int) -> str:
-    """Return the heading of a page for a failure."""
-    return TITLES.get(status, OTHERWISE)
+async def explained(view: View, endpoint: Endpoint, refused: Refused) -> Refused:
+    """Return a refused request to an endpoint as a person understands it."""
+    words = await _words(view, endpoint, refused)
+    return refused if words is None else Refused(refused.status, {**refused.document, "detail": words})
 
 
-async def words_of(view: View, path: str, refused: Refused) -> str:
-    """Return why a request to a path was refused."""
-    if refused.code == NEEDS_FORCE:
+async def _words(view: View, endpoint: Endpoint, refused: Refused) -> str | None:
+    """Return other words than those of the API, None where these will do."""
+    if refused.code == NEEDS_FORCE and "id" in view.path:
         return await _interrupts(view, refused)
-    if refused.code == CHANGED and path.startswith(OF_SESSIONS):
+    if refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
         return LOOK_AGAIN
-    if refused.code == NOT_CONNECTED and view.caller.role > Role.DRIVER:
-        return AWAY
-    return refused.words
+    may_wait = refused.code == NOT_CONNECTED and endpoint.tag == OPERATIONS
+    return AWAY if may_wait else None
 
 
 async def _interrupts(view: View, refused: Refused) -> str:
