@@ -178,7 +178,7 @@ def test_what_changed_since_it_was_shown_is_not_closed(server: Serving, browser:
 def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Browser, charger: Charger) -> None:
     charge(charger, "TAG-1", 0, 4000)
     page = browser.get(f"/bills/{MONTH}", carry_below="five")
-    assert "give an amount such as 5.00" in page.words
+    assert "Give an amount such as 5.00" in page.words
     assert not can_be_closed(page)
     assert not can_be_closed(browser.get(f"/bills/{MONTH}", carry_below="-1"))
     page = browser.get(f"/bills/{MONTH}", carry_below="5,00")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from levity_trio.web.dashboard.done import TAGS
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving
@@ -192,7 +193,7 @@ class TestTags:
     ) -> None:
         form = self.asked(browser, charger, tag)
         page = browser.press(form, answer, name="Tom")
-        assert f"{tag} is {status}" in page.words
+        assert f"Added: {tag} {TAGS[status]}" in page.words
         assert server.query("SELECT status, name FROM tag WHERE id_tag = ?", tag) == [(status, "Tom")]
         assert DECIDED in browser.press(form, "Block").words
 

@@ -19,18 +19,21 @@ WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/admin/set-aside/{id}/dismiss"): "Done: the message does not matter",
     ("POST", "/api/admin/chargers/{id}/adopt"): "{charger} is adopted",
     ("POST", "/api/admin/chargers/{id}/refuse"): "{charger} is refused",
-    ("POST", "/api/admin/id-tags"): "Added: {id_tag} is {status}",
-    ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} is {status}",
+    ("POST", "/api/admin/id-tags"): "Added: {id_tag} {can}",
+    ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} {can}",
     ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
     ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
     ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until it is presented again",
 }
+TAGS: Final[Mapping[str, str]] = {"Accepted": "may charge", "Blocked": "is blocked"}
+"""What a tag can, by its status."""
 
 
 def told(method: str, path: str, values: Mapping[str, Any]) -> str | None:
     """Return what was done, of the values in the path and in the answer."""
     words = WORDS.get((method, path))
-    return None if words is None else words.format_map(values)
+    status = values.get("status")
+    return None if words is None else words.format_map({**values, "can": TAGS.get(str(status), f"is {status}")})
 
 
 def under_way(

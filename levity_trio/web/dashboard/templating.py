@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from levity_trio.web.dashboard import charts, money, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
+from levity_trio.web.dashboard.saying import in_words, sentence
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -143,6 +144,7 @@ def _environment() -> Environment:
         "json": shapes.json_text,
         "size": shapes.size,
         "words": shapes.words,
+        "sentence": lambda words: sentence(in_words(words)),
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,

@@ -160,3 +160,11 @@ async def test_hostile_names_stay_words(site: Site) -> None:
         shown = await listed(site, link)
         assert all("src" in given for tag, given in shown.tags if tag == "script")
     assert HOSTILE in (await listed(site)).words
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [("/?cursor=x", "✕ The cursor is not one"), ("/?from=x", "✕ From: give a time such as")],
+)
+async def test_what_is_wrong_with_a_filter_is_a_sentence(site: Site, link: str, words: str) -> None:
+    assert words in (await listed(site, link)).words
