@@ -38,7 +38,7 @@ def new_charger(browser: Browser) -> Form:
 def test_a_form_becomes_a_request_of_the_api(server: Serving, browser: Browser) -> None:
     page = browser.send(new_charger(browser), id="FORM-1", name="Space 1", next="/")
     assert (page.status, page.path) == (200, "/")
-    assert "Done: Register a charger" in page.words
+    assert "✓ Done: Add a charger" in page.words
     assert server.query("SELECT name FROM cp WHERE id = 'FORM-1'") == [("Space 1",)]
     assert server.query("SELECT path FROM operator_action WHERE method = 'POST' ORDER BY id DESC LIMIT 1") == [
         ("/api/admin/chargers",)
@@ -204,3 +204,20 @@ class TestStreams:
 def test_assets_bring_no_cookie(server: Serving, browser: Browser) -> None:
     (sheet,) = [given["href"] for tag, given in browser.get("/").tags if given.get("rel") == "stylesheet"]
     assert "set-cookie" not in Browser(server).ask("GET", sheet).headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nothing", 404, "This is not there There is nothing at /nothing; the navigation leads to all pages. Now"),
+        ("/accounts/4711", 404, "This is not there There is no household 4711. Now"),
+        ("/bills/2026-13", 422, "That did not work Give a month such as 2026-10. Now"),
+    ],
+)
+def test_a_failure_has_a_plain_heading_a_sentence_and_a_way_on(
+    browser: Browser, path: str, status: int, words: str
+) -> None:
+    page = browser.get(path)
+    assert page.status == status
+    assert words in page.words
+    assert page.links[-1] == "/"

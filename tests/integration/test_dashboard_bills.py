@@ -90,6 +90,7 @@ def charger(server: Serving) -> Iterator[Charger]:
     api = api_of(server)
     with Charger(server.port, "CP-1") as connected:
         connected.boot()
+        api.ask("PUT", "admin", "chargers", "CP-1", given={"name": "Space 1"})
         api.ask("PUT", "admin", "biller", given={"name": HOSTILE, "bank_account": "DE02120300000000202051"})
         for number, name in enumerate(("Anna", HOSTILE), 1):
             api.ask("POST", "admin", "accounts", given={"name": name, "since": BEGUN})
@@ -117,6 +118,7 @@ def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
     assert (draft["ready"], draft["done"]) == (False, 0)
     page = preview(browser)
     assert "Held back: 1" in page.words
+    assert "Space 1, connector 1" in page.words
     assert "waits for review" in page.words, page.words[-900:]
     assert f"/sessions/{doubtful}" in page.links
     (link,) = [link for link in page.links if f"/bills/{MONTH}/draft/" in link]
@@ -125,6 +127,7 @@ def test_a_session_that_is_held_back_says_why_and_leads_to_itself(
     assert "waits for review" in drafted.words
     for one in (page, drafted):
         assert HOSTILE in one.words
+        assert "CP-1" not in one.words
         assert all("src" in given for tag, given in one.tags if tag == "script")
 
 
@@ -167,7 +170,7 @@ def test_what_changed_since_it_was_shown_is_not_closed(server: Serving, browser:
     charge(charger, "TAG-1", 4000, 10_000, 1)
     page = browser.send(form)
     assert page.status == 409
-    assert "the month comes to something else now; look at its preview" in page.words
+    assert "The month comes to something else now; look at its preview" in page.words
     assert server.query("SELECT 1 FROM closing") == []
     assert "3.20 EUR" in preview(browser).words
 
@@ -175,7 +178,7 @@ def test_what_changed_since_it_was_shown_is_not_closed(server: Serving, browser:
 def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Browser, charger: Charger) -> None:
     charge(charger, "TAG-1", 0, 4000)
     page = browser.get(f"/bills/{MONTH}", carry_below="five")
-    assert "give an amount such as 5.00" in page.words
+    assert "Give an amount such as 5.00" in page.words
     assert not can_be_closed(page)
     assert not can_be_closed(browser.get(f"/bills/{MONTH}", carry_below="-1"))
     page = browser.get(f"/bills/{MONTH}", carry_below="5,00")
@@ -211,7 +214,7 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     page = browser.send(preview(browser).form(CLOSE))
     assert "owes 1.28 EUR" in page.words
     statement = browser.get("/statements/1")
-    assert "Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
+    assert "Space 1 · TAG-1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
     assert f"/sessions/{transaction}" in statement.links
     for path in (f"closings/{MONTH}/document?format=pdf", f"closings/{MONTH}/archive?format=csv&after=0"):
         assert f"/get/admin/{path}".replace("csv", "pdf") in page.links
@@ -242,7 +245,8 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     browser.send(browser.get(path).form(path), figure_wh="3000", reason="read from its display")
     page = browser.get(f"/bills/{MONTH}/reconciliation")
     assert f"/sessions/{corrected}" in page.links
-    assert "1.000 3.000 corrected by hand" in page.words
+    assert "Space 1 1.000 3.000 corrected by hand" in page.words
+    assert "CP-1" not in page.words
 
 
 @pytest.mark.usefixtures("charger")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,7 @@ from levity_trio.operations.operation import example
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.operations import CHARGER, GROUPS, words_of
+from levity_trio.web.dashboard.titles import title_of
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
@@ -95,7 +98,9 @@ def _send(server: Serving, browser: Browser, operation: Operation) -> None:
     assert not unknown, (operation.action, unknown, form.names)
     page = browser.post(form.action, typed | form.values)
     assert (page.status, page.path) == (200, f"/chargers/{RESTARTING}"), (operation.action, page.words[:600])
-    assert f"Sent to {RESTARTING}: {words_of(operation.action)}" in page.words
+    words = words_of(operation.action)  # it may be away still, after the one before
+    told = (f"✓ Sent to {RESTARTING}: {words}", f"▲ Waits for {RESTARTING}, which is away: {words}, until ")
+    assert any(one in page.words for one in told), page.words[:600]
     charger, action, payload, asked_by, _ = last_command(server)
     assert (charger, action, asked_by) == (RESTARTING, operation.action, "local admin")
     assert example(operation).keys() <= json.loads(payload).keys()
@@ -116,7 +121,7 @@ def test_every_endpoint_that_changes_something_has_a_form(server: Serving, brows
                 address = _address(one)
                 page = browser.get(address)
                 assert page.status == 200, (address, page.words)
-                page.form(address)
+                assert title_of(one.method, one.path) in page.form(address).words
 
 
 def _address(one: Endpoint) -> str:
@@ -158,9 +163,19 @@ class TestWhatAFormKnows:
         form = form_of(browser, "clear-cache", "CP-AWAY")
         page = browser.send(form)
         assert "waits for the charger" in page.words
+        refused = browser.send(form_of(browser, "clear-cache", "CP-AWAY"), **{"?deadline": ""})
+        assert "It is away, and nothing was sent: say how long this may wait for it" in refused.words
         number = last_command(server)[-1]
+        until = api_of(server).ask("GET", "admin", "commands", str(number))["deadline_at"]
+        said = f"Waits for CP-AWAY, which is away: {words_of('ClearCache')}, until "
+        assert re.search(rf"▲ {said}(\d+ \w+ )?{_minute(until)}", page.words)
+        assert "Sent to" not in page.words
         cancelled = browser.send(browser.get(f"/commands/{number}").form(f"/do/delete/admin/commands/{number}"))
         assert "cancelled before it was sent" in cancelled.words
+
+
+def _minute(stamp: str) -> str:
+    return f"{datetime.fromisoformat(stamp).astimezone():%H:%M}"
 
 
 def _offered(page: Page, name: str) -> list[str]:
@@ -225,6 +240,9 @@ class TestAnOpenSession:
         form = page.form("/reset")
         refused = browser.send(form)
         assert (refused.status, "Nothing was done" in refused.words) == (409, True)
+        said = f"{HOSTILE} is charging here: stop that session first, or tick “Do it although a session is open”"
+        assert said in refused.words
+        assert "would interrupt" not in refused.words
         browser.post(form.action, form.values | {"?force": "true"})
         assert last_command(server)[:2] == ("CP-2", "Reset")
 

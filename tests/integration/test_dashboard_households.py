@@ -112,4 +112,4 @@ def test_a_viewer_is_told_that_this_is_not_for_viewers(server: Serving, path: st
 def test_a_household_that_is_not_there(server: Serving) -> None:
     page = log_in(server, "operator").get("/accounts/4711")
     assert page.status == 404
-    assert "There is no account 4711" in page.words
+    assert "There is no household 4711" in page.words

@@ -71,7 +71,7 @@ def test_the_audit_names_who_did_what(server: Serving) -> None:
     admin = log_in(server, "admin")
     admin.send(admin.get("/do/post/admin/stations").form("/do/post"), name=HOSTILE)
     page = admin.get("/system/audit")
-    assert "/api/admin/stations" in page.words
+    assert "Add a station What was sent POST /api/admin/stations" in page.words
     assert HOSTILE in admin.get("/system").words
     assert all("src" in given for tag, given in page.tags if tag == "script")
 
@@ -83,3 +83,14 @@ def test_an_older_page_of_the_audit(server: Serving) -> None:
     page = admin.get("/system/audit")
     (older,) = [one for one in page.links if one.startswith("?before=")]
     assert admin.get(f"/system/audit{older}").words != page.words
+
+
+def test_the_audit_names_chargers_and_leaves_paths_to_the_details(server: Serving) -> None:
+    admin = log_in(server, "admin")
+    admin.send(admin.get("/do/post/admin/chargers").form("/do/post"), id="SPACE-01", name="Space 1")
+    admin.send(admin.get("/do/put/admin/chargers/SPACE-01").form("/do/put"), name="Space 7")
+    admin.send(admin.get("/do/delete/admin/chargers/NOBODY").form("/do/delete"))
+    page = admin.get("/system/audit")
+    assert "Rename, or move to a station: Space 7 What was sent PUT /api/admin/chargers/SPACE-01" in page.words
+    assert "Retire: NOBODY" in page.words
+    assert "Body" not in page.words

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger
+from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -81,7 +82,7 @@ def test_one_price_is_two_fields_and_the_next_one_keeps_the_rest(server: Serving
         ("price", "cheap", "must be a number"),
         ("price", "1e3", "must be a number"),
         ("tax", "0.19", "would be less than one percent"),
-        ("since", "2026-02-30", "give a day"),
+        ("since", "2026-02-30", "Give a day"),
         ("name", '"\nprice = 0', "visible characters"),
         ("currency", "XXX", "is no currency"),
     ],
@@ -135,6 +136,7 @@ def test_a_version_is_added_to_a_tariff_and_withdrawn(server: Serving, browser: 
 def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, browser: Browser) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
+    api_of(server).ask("PUT", "admin", "chargers", "CP-1", given={"name": "Space 1"})
     add(browser, toml())
     path = "/do/post/admin/accounts"
     browser.send(browser.get(path).form(path), name=HOSTILE)
@@ -147,9 +149,22 @@ def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, bro
         assert page.path == "/tariffs", page.words
     page = browser.get("/tariffs")
     assert "The whole site Night" in page.words
-    assert "Charger CP-1 Night" in page.words
+    assert "Charger Space 1 Night" in page.words
     assert f"{HOSTILE} Night" in page.words
     assert scripts(page) == []
+
+
+def test_a_meter_names_its_chargers_as_people_do(server: Serving, browser: Browser) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+    api = api_of(server)
+    api.ask("PUT", "admin", "chargers", "CP-1", given={"name": "Space 1"})
+    given = {"name": "Yard", "class_percent": 1, "since": "2026-03-01", "chargers": ["CP-1"]}
+    made = api.ask("POST", "admin", "meters", given=given)
+    for path in ("/meters", f"/meters/{made['id']}"):
+        page = browser.get(path)
+        assert "Measures Space 1" in page.words
+        assert "CP-1" not in page.words
 
 
 def png() -> bytes:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from levity_trio.web.dashboard.done import TAGS
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving
@@ -18,7 +19,7 @@ FLAGS = ("--unknown-tags", "ask", "--registration", "ask")
 TAG = "04A1B2C3"
 BEGINS = count(1_000_000, 10_000)
 """Registers at the start of sessions: a start with the same values would be a repeated one."""
-DECIDED = "somebody has decided this already"
+DECIDED = "Nothing was done. Somebody has decided this already"
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,14 @@ class TestSessions:
         assert DECIDED in page.words
         assert figure(server, number)[0] == 3000
 
+    def test_an_answer_to_what_has_changed_meanwhile(self, browser: Browser, charger: Charger) -> None:
+        number = doubtful(charger)
+        seen = session(browser, number)
+        browser.press(seen, "Does not matter", reason="a test")
+        page = browser.press(seen, "Confirm 4.0 kWh")
+        assert "✕ Nothing was done. This session has changed since you looked: look again." in page.words
+        assert "newest event" not in page.words
+
     def test_without_a_reason_nothing_is_done(self, server: Serving, browser: Browser, charger: Charger) -> None:
         number = doubtful(charger)
         page = browser.press(session(browser, number), "Confirm", reason=" ")
@@ -184,7 +193,7 @@ class TestTags:
     ) -> None:
         form = self.asked(browser, charger, tag)
         page = browser.press(form, answer, name="Tom")
-        assert f"{tag} is {status}" in page.words
+        assert f"Added: {tag} {TAGS[status]}" in page.words
         assert server.query("SELECT status, name FROM tag WHERE id_tag = ?", tag) == [(status, "Tom")]
         assert DECIDED in browser.press(form, "Block").words
 

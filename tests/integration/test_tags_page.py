@@ -35,8 +35,9 @@ def test_a_tag_is_blocked_unblocked_changed_and_removed(server: Serving, browser
     add(browser, "CARD/1", name="Anna")
     page = browser.get("/tags/CARD%2F1")
     page = browser.press(page.form("Block"), "Block")
+    assert "✓ Changed: CARD/1 is blocked" in page.words
     assert (page.path, state(server, "CARD/1")) == ("/tags/CARD%2F1", [("Blocked", "Anna")])
-    browser.press(page.form("Unblock"), "Unblock")
+    assert "✓ Changed: CARD/1 may charge" in browser.press(page.form("Unblock"), "Unblock").words
     assert state(server, "CARD/1") == [("Accepted", "Anna")]
     change = "/do/patch/admin/id-tags/CARD%2F1"
     browser.send(browser.get(change).form(change), name="Anna, blue")
@@ -45,7 +46,7 @@ def test_a_tag_is_blocked_unblocked_changed_and_removed(server: Serving, browser
     removed = page.form("Remove CARD/1")
     assert browser.press(removed, "Remove").path == "/tags"
     assert state(server, "CARD/1") == []
-    assert "somebody has decided this already" in browser.press(removed, "Remove").words
+    assert "Somebody has decided this already" in browser.press(removed, "Remove").words
 
 
 def test_the_list_is_found_by_typing(browser: Browser) -> None:

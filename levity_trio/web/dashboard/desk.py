@@ -17,10 +17,11 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.navigation import sections_of
+from levity_trio.web.dashboard.navigation import sections_of, start_of
 from levity_trio.web.dashboard.notes import Note, Notes
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.reader import Reader
+from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
 from levity_trio.web.logins import is_form_value
 
@@ -28,6 +29,13 @@ READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""
 RENDERS: Final = 2
 """Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
+HEADINGS: Final[Mapping[int, str]] = {
+    HTTPStatus.FORBIDDEN: "This is not for you",
+    HTTPStatus.NOT_FOUND: "This is not there",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
+}
+"""Of pages for failures."""
+OTHERWISE: Final = "That did not work"
 
 
 class Desk:
@@ -80,13 +88,16 @@ class Desk:
 
     async def refused(self, view: View, refused: Refused) -> Response:
         """Return the page for something that the API refused."""
-        return await self.problem(view, refused.status, str(refused))
+        return await self.problem(view, refused.status, refused.words)
 
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
-        sentence = words[:1].upper() + words[1:].rstrip(".") + "."
-        title = HTTPStatus(status).phrase
-        return await self.page("problem.html", view, {"title": title, "words": sentence}, status=status)
+        shown = {
+            "title": HEADINGS.get(status, OTHERWISE),
+            "words": sentence(words),
+            "start": start_of(view.caller.role),
+        }
+        return await self.page("problem.html", view, shown, status=status)
 
     def is_own_form(self, request: Request, form_value: str) -> bool:
         """Whether a form was sent from a page that this browser was shown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, Final
@@ -20,10 +21,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.web.api.endpoints import Endpoint, StreamedBody
+from levity_trio.web.api.endpoints import Endpoint, Role, StreamedBody
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk
-from levity_trio.web.dashboard.done import told
+from levity_trio.web.dashboard.done import told, under_way
 from levity_trio.web.dashboard.fields import (
     MONEY,
     MORE_ROWS,
@@ -41,9 +42,13 @@ from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
 from levity_trio.web.dashboard.inviting import handed_out
 from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.notes import Note
+from levity_trio.web.dashboard.obstacles import EXPLAINED, explained
 from levity_trio.web.dashboard.offers import Offers
-from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
+from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.saying import capital, in_words, sentence
+from levity_trio.web.dashboard.shapes import minute
+from levity_trio.web.dashboard.titles import help_of, title_of
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
@@ -81,13 +86,12 @@ class Form:
     @property
     def title(self) -> str:
         """What it does, in words of people."""
-        return words_for(self.endpoint.method, self.endpoint.path) or self.endpoint.summary.rstrip(".")
+        return title_of(self.endpoint.method, self.endpoint.path)
 
     @property
     def help(self) -> str:
-        """What the declaration says, where the title is another one."""
-        summary = self.endpoint.summary.rstrip(".")
-        return "" if self.title == summary else summary.partition(": ")[2] or summary
+        """What to know before."""
+        return help_of(self.endpoint.method, self.endpoint.path)
 
     @property
     def home(self) -> str:
@@ -98,6 +102,7 @@ class Form:
         self, given: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
     ) -> Response:
         """Return the form with these values."""
+        problems = {name: capital(words) for name, words in problems.items()}
         values = {**await self._present(), **given}
         offers = Offers(self.view, self.endpoint, self.desk)
         around = await offers.circumstances()
@@ -211,13 +216,12 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         return await _after(form, request, content, reply)
     except Unreadable as error:
         return await form.show(_without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
-    except Refused as refused:
+    except Refused as found:
+        refused = await explained(form.view, form.endpoint, found)
         if content.get(BACK) and refused.status in DECIDED:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
-            form.desk.leave_notes(
-                request, [Note("problem", refused.words[:1].upper() + refused.words[1:].rstrip(".") + ".")]
-            )
+            form.desk.leave_notes(request, [Note("problem", sentence(refused.words))])
             return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
         return await form.show(_without_value(content), _problems(refused), refused.status)
 
@@ -232,8 +236,9 @@ def _problems(refused: Refused) -> dict[str, str]:
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
     """Return to the page of the form, which shows what holds now."""
-    words = f"Nothing was done: somebody has decided this already, or it has changed ({refused.words})"
-    form.desk.leave_notes(request, [Note("problem", words)])
+    said = sentence(refused.words)
+    words = said if refused.code in EXPLAINED else f"Somebody has decided this already. {said}"
+    form.desk.leave_notes(request, [Note("problem", f"Nothing was done. {words}")])
     return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
 
 
@@ -255,7 +260,8 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
         return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
-    form.desk.leave_notes(request, [Note("done", _words(form, reply)), *(Note("warning", one) for one in warnings)])
+    told = [Note("warning", sentence(in_words(one))) for one in warnings]
+    form.desk.leave_notes(request, [await _done(form, reply), *told])
     return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
 
 
@@ -269,11 +275,16 @@ def _has_secret(answer: Any) -> bool:
     return isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
 
 
-def _words(form: Form, reply: Reply) -> str:
+async def _done(form: Form, reply: Reply) -> Note:
+    """Return what came of a request. What a charger is asked waits while that is away."""
+    if reply.status == HTTPStatus.ACCEPTED and form.view.caller.role is Role.DRIVER:
+        return Note("done", f"Sent: {form.title}")
     if reply.status == HTTPStatus.ACCEPTED:
-        return f"Sent to {form.view.path.get('id', 'the charger')}: {form.title}. Its course stands below"
+        charger = await form.view.get(f"/api/admin/chargers/{quote(reply.content['charger'], safe='')}")
+        said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
+        return under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
-    return told(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.help or form.title}"
+    return Note("done", told(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.title}")
 
 
 def next_of(content: FormData, home: str = "") -> str:

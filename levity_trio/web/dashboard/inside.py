@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
+from levity_trio.web.dashboard.saying import in_words
 
 JSON: Final = "application/json"
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
@@ -41,7 +42,7 @@ class Refused(Exception):
     @property
     def words(self) -> str:
         """What to do about it, without the name of the field."""
-        return str(self).removeprefix(f"{self.field}: ")
+        return in_words(str(self).removeprefix(f"{self.field}: "))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

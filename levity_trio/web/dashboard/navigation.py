@@ -40,3 +40,8 @@ def sections_of(role: Role) -> list[Section]:
     """Return the sections of those who have a role."""
     sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
     return [one for one in sections if role >= one.role]
+
+
+def start_of(role: Role) -> str:
+    """Return what the first page of those who have a role is called."""
+    return next((one.name for one in sections_of(role)), "Log in")

@@ -75,7 +75,7 @@ GROUPS: Final = (
             Asking("install-certificate", "Install a root certificate"),
             Asking("delete-certificate", "Delete a root certificate"),
             Asking("certificate-signed", "Send its own certificate"),
-            Asking("extended-trigger-message", "Ask for a message of the security extension"),
+            Asking("extended-trigger-message", "Ask for a security message now"),
         ),
     ),
     Group(
@@ -108,9 +108,10 @@ GROUPS: Final = (
     ),
     Group("Raw", (Asking("data-transfer", "Send a message of the vendor"), Asking("raw", "Send any call"))),
 )
-_WORDS: Final[Mapping[tuple[str, str], str]] = {
+ASKED: Final[Mapping[tuple[str, str], str]] = {
     (one.method, one.endpoint): one.words for group in GROUPS for one in group.askings
 }
+"""What each request about a charger does."""
 
 
 def groups_for(view: View) -> list[Group]:
@@ -122,15 +123,10 @@ def groups_for(view: View) -> list[Group]:
     return [group for group in allowed if group.askings]
 
 
-def words_for(method: str, endpoint: str) -> str | None:
-    """Return what a request about a charger does, None for any other."""
-    return _WORDS.get((method, endpoint))
-
-
 def words_of(action: str) -> str:
     """Return what an action of OCPP does; the action itself, if it was sent raw."""
     operation = OPERATIONS.get(action)
-    return action if operation is None else _WORDS["POST", f"{CHARGER}/{operation.path}"]
+    return action if operation is None else ASKED["POST", f"{CHARGER}/{operation.path}"]
 
 
 def page_of(charger: str) -> str:

@@ -82,11 +82,16 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
     return f"The days are the wrong way round: {begin.day} {begin:%b %Y} is after {end.day} {end:%b %Y}."
 
 
-def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
-    """Return a time to the second: 18:04:05, 3 Nov 18:04:05."""
+def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time to the minute: 18:04, 3 Nov 18:04."""
     local, today = at.astimezone(zone), now.astimezone(zone)
     day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
-    return f"{day}{local:%H:%M:%S}"
+    return f"{day}{local:%H:%M}"
+
+
+def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time to the second: 18:04:05, 3 Nov 18:04:05."""
+    return f"{minute(at, now, zone)}:{at.astimezone(zone):%S}"
 
 
 def size(count: int | None) -> str:

@@ -20,8 +20,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.web.dashboard import charts, money, shapes
-from levity_trio.web.dashboard.isolating import Isolating
 from levity_trio.web.dashboard.page import Part, Values, View
+from levity_trio.web.dashboard.saying import in_words, sentence
 from levity_trio.web.dashboard.wording import state_of
 
 GIVE_WAY_SECONDS: Final = 0.001
@@ -141,7 +141,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        extensions=[Isolating],
     )
     made.filters |= {
         "kwh": shapes.kwh,
@@ -154,6 +153,7 @@ def _environment() -> Environment:
         "size": shapes.size,
         "state_of": state_of,
         "words": shapes.words,
+        "sentence": lambda words: sentence(in_words(words)),
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -26,16 +25,6 @@ STATES: Final[Mapping[str, State]] = {
     "Unavailable": State("away", "Unavailable"),
     "Faulted": State("broken", "Faulted"),
 }
-ACTIONS: Final[Mapping[str, str]] = {
-    "RemoteStartTransaction": "Start",
-    "RemoteStopTransaction": "Stop",
-    "Reset": "Restart",
-    "ChangeAvailability": "Change of availability",
-    "GetConfiguration": "Reading of the configuration",
-    "SetChargingProfile": "Limit",
-    "ClearChargingProfile": "End of limits",
-}
-"""Where splitting the name of an action does not say it in words of people."""
 ANSWERS: Final[Mapping[str, str]] = {
     "queued": "waits for the charger",
     "accepted": "accepted",
@@ -54,7 +43,6 @@ ENDS: Final[Mapping[str, str]] = {
 }
 """What came of a command that was fulfilled."""
 FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
-_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def state_of(status: str | None) -> State:
@@ -62,11 +50,6 @@ def state_of(status: str | None) -> State:
     if status in (None, "", "Unknown"):
         return UNKNOWN
     return STATES.get(status, State("look", status))
-
-
-def action_of(action: str) -> str:
-    """Return what a command does, in words."""
-    return ACTIONS.get(action) or _CAPITAL.sub(" ", action).capitalize()
 
 
 def steps(command: Mapping[str, Any]) -> list[str]:

@@ -32,7 +32,7 @@ class Opening:
 
     async def open(self, page: Page, link: str = "", **path: object) -> Shown:
         """Return a page, with the query of a link. Raises Refused."""
-        view = self._view(link, path)
+        view = self.view(link, path)
         frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": []}
         values = {**frame, "zone_name": "Europe/Berlin", **await page.read(view)}
         return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, self._books.now, values))
@@ -42,12 +42,12 @@ class Opening:
     ) -> Mapping[str, Shown]:
         """Return the live parts of a page that may have changed."""
         assert page.live is not None
-        view = self._view(link, path)
+        view = self.view(link, path)
         parts = await page.live(view, None if changed is None else frozenset(changed))
         html = TEMPLATES.render_parts(parts, view, self._books.now)
         return {name: Shown(200, page.path, {}, text) for name, text in html.items()}
 
-    def _view(self, link: str, path: Mapping[str, object]) -> View:
+    def view(self, link: str, path: Mapping[str, object]) -> View:
         query = dict(parse_qsl(urlsplit(link).query))
         given = {name: str(value) for name, value in path.items()}
         return View(api=self._api, caller=self._caller, path=given, query=query)

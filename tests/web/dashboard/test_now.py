@@ -161,13 +161,19 @@ class TestCommands:
         ("told", "words"),
         [
             (("Reset", "sent"), "Restart: sent → …"),
-            (("RemoteStopTransaction", "accepted", "pending"), "Stop: sent → accepted → …"),
-            (("RemoteStopTransaction", "accepted", "fulfilled"), "Stop: sent → accepted → ended"),
-            (("RemoteStartTransaction", "accepted", "not seen"), "✕ Start: sent → accepted → nothing came of it"),
+            (("RemoteStopTransaction", "accepted", "pending"), "Stop a session: sent → accepted → …"),
+            (("RemoteStopTransaction", "accepted", "fulfilled"), "Stop a session: sent → accepted → ended"),
+            (
+                ("RemoteStartTransaction", "accepted", "not seen"),
+                "✕ Start a session: sent → accepted → nothing came of it",
+            ),
             (("Reset", "rejected"), "✕ Restart: sent → the charger refused"),
             (("Reset", "expired"), "✕ Restart: never sent"),
-            (("ClearCache", "accepted", "contradicted", "it is full"), "✕ Clear cache: sent → accepted → it is full"),
-            (("ClearCache", "accepted", None), "Clear cache: sent → accepted 1"),  # and the time
+            (
+                ("ClearCache", "accepted", "contradicted", "it is full"),
+                "✕ Make it forget remembered tags: sent → accepted → it is full",
+            ),
+            (("ClearCache", "accepted", None), "Make it forget remembered tags: sent → accepted 1"),  # and the time
         ],
     )
     async def test_how_far_it_is(self, site: Site, station: Station, told: tuple[Any, ...], words: str) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.pages import sessions
+from levity_trio.web.dashboard.pages import sessions, tags
 from tests.integration.browsing import Page as Shown
 from tests.store.books import Station
 from tests.store.owning import House
@@ -47,6 +47,15 @@ async def test_it_says_when_where_who_and_how_much(site: Site, station: Station)
     assert "14:00 – 15:00 CP-1 · connector 2 Other 5.00 kWh – Ended nobody's" in shown.words
     assert "13:00 – 14:00 Space 4 Anna 5.00 kWh – Ended to be billed" in shown.words
     assert "2 sessions" in shown.words
+
+
+async def test_the_page_of_a_tag_names_the_charger_as_people_do(site: Site, station: Station) -> None:
+    charge(station)
+    site.books.connection.execute("UPDATE cp SET name = 'Space 1' WHERE id = 'CP-1'")
+    (page,) = [one for one in tags.PAGES if one.template == "tag.html"]
+    shown = await Opening(site).open(page, tag="TAG")
+    assert "13:00 Space 1 14:00 5.0" in shown.words
+    assert "CP-1" not in shown.words
 
 
 async def test_states_are_words(site: Site, station: Station) -> None:
@@ -151,3 +160,11 @@ async def test_hostile_names_stay_words(site: Site) -> None:
         shown = await listed(site, link)
         assert all("src" in given for tag, given in shown.tags if tag == "script")
     assert HOSTILE in (await listed(site)).words
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [("/?cursor=x", "✕ The cursor is not one"), ("/?from=x", "✕ From: give a time such as")],
+)
+async def test_what_is_wrong_with_a_filter_is_a_sentence(site: Site, link: str, words: str) -> None:
+    assert words in (await listed(site, link)).words

@@ -8,6 +8,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import currency_of_site, minor_of
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 SECTION: Final = "Bills"
 STEP_SECONDS: Final = 2.0
@@ -35,7 +36,8 @@ async def _months(view: View) -> Values:
 async def _month(view: View) -> Values:
     month = view.path["month"]
     one = await view.get(f"/api/admin/months/{month}")
-    shown: Values = {"month": month, "one": one, "open_month": None, "sums": None, "draft": None}
+    names = await names_of_chargers(view)
+    shown: Values = {"month": month, "one": one, "names": names, "open_month": None, "sums": None, "draft": None}
     if one["state"] == "closed":
         return shown | await _closed(view, month)
     open_month = (await view.get("/api/admin/billing"))["open_month"]
@@ -87,7 +89,8 @@ async def _statements(view: View, month: str) -> Any:
 
 async def _reconciliation(view: View) -> Values:
     month = view.path["month"]
-    return {"month": month, "found": await view.get(f"/api/admin/reconciliations/{month}")}
+    found = await view.get(f"/api/admin/reconciliations/{month}")
+    return {"month": month, "found": found, "names": await names_of_chargers(view)}
 
 
 async def _papers(view: View) -> Values:
@@ -101,12 +104,14 @@ async def _papers(view: View) -> Values:
 async def _statement(view: View) -> Values:
     number = view.path["number"]
     one = await view.get(f"/api/admin/statements/{number}")
-    return {"one": one, "document": f"/get/admin/statements/{number}/document"}
+    document = f"/get/admin/statements/{number}/document"
+    return {"one": one, "document": document, "names": await names_of_chargers(view)}
 
 
 async def _drafted(view: View) -> Values:
     path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
-    return {"one": await view.get(f"/api{path}"), "document": f"/get{path}/document"}
+    one = await view.get(f"/api{path}")
+    return {"one": one, "document": f"/get{path}/document", "names": await names_of_chargers(view)}
 
 
 PAGES: Final = (

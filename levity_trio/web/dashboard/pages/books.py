@@ -9,6 +9,7 @@ from typing import Any, Final
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 SECTION: Final = "Bills"
 MOST: Final = 200
@@ -30,13 +31,14 @@ async def _payments(view: View) -> Values:
 
 
 async def _meters(view: View) -> Values:
-    return {"meters": (await view.get("/api/admin/meters", limit=MOST))["data"]}
+    meters = (await view.get("/api/admin/meters", limit=MOST))["data"]
+    return {"meters": meters, "names": await names_of_chargers(view)}
 
 
 async def _meter(view: View) -> Values:
     path = f"/api/admin/meters/{view.path['id']}"
     readings = await view.get(f"{path}/readings", cursor=view.query.get("cursor"))
-    return {"meter": await view.get(path), "readings": readings}
+    return {"meter": await view.get(path), "readings": readings, "names": await names_of_chargers(view)}
 
 
 PAGES: Final = (

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.navigation import SECTIONS
+from levity_trio.web.dashboard.operations import words_of
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, part_id
 from levity_trio.web.dashboard.sparkline import sparkline
-from levity_trio.web.dashboard.wording import action_of, has_failed, state_of, steps
+from levity_trio.web.dashboard.wording import has_failed, state_of, steps
 
 NOW: Final = "/api/now"
 ADDRESSES: Final = "/api/admin/addresses"
@@ -153,7 +154,7 @@ def _card(charger: Mapping[str, Any] | None, site: Mapping[str, Any]) -> Values:
         "whole": _whole(charger),
         "connectors": [_connector(one) for one in charger["connectors"]],
         "command": command and {**command, "steps": steps(command), "has_failed": has_failed(command)},
-        "action": command and action_of(command["action"]),
+        "action": command and words_of(command["action"]),
         "is_quiet": _is_quiet(charger),
         "is_used": any(one["transaction"] for one in charger["connectors"]),
     }

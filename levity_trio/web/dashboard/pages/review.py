@@ -11,6 +11,7 @@ from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View
 from levity_trio.web.dashboard.shapes import kwh
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 REVIEW: Final = "/api/admin/review"
 COUNTS: Final = f"{REVIEW}/counts"
@@ -57,7 +58,7 @@ class Names:
     tags: Mapping[str, str]
 
     def charger(self, charger: str) -> str:
-        return self.chargers.get(charger) or charger
+        return self.chargers.get(charger, charger)
 
     def tag(self, id_tag: str | None) -> str | None:
         return self.tags.get(id_tag or "") or id_tag
@@ -184,10 +185,10 @@ async def _tags(view: View, most: int) -> Found:
 
 
 async def _names(view: View, id_tags: Sequence[str | None] | set[str | None]) -> Names:
-    chargers = (await view.get("/api/admin/chargers", limit=ALL))["data"]
+    chargers = await names_of_chargers(view)
     is_shown = view.may("GET", REVIEW)
     tags = {one: await _name_of(view, one) for one in id_tags if one} if is_shown else {}
-    return Names({one["id"]: one["name"] for one in chargers}, tags)
+    return Names(chargers, tags)
 
 
 async def _name_of(view: View, id_tag: str) -> str:

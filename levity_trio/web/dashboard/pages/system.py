@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.titles import deed
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 ADMIN: Final = "/api/admin"
 FEW: Final = 20
@@ -44,7 +46,19 @@ async def _people(view: View) -> Mapping[str, Any]:
 
 async def _audit(view: View) -> Mapping[str, Any]:
     actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
-    return {"actions": actions, "older": actions[-1]["id"] if len(actions) == FEW else None}
+    chargers = await names_of_chargers(view)
+    shown = [{**one, "words": _done(one, chargers)} for one in actions]
+    return {"actions": shown, "older": actions[-1]["id"] if len(actions) == FEW else None}
+
+
+def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
+    """Return what was done, and to what; None for what is done by no form."""
+    done = deed(action["method"], action["path"])
+    if done is None or not done.names:
+        return done and done.title
+    first, *others = done.names
+    named = chargers.get(first, first) if done.is_about_charger else first
+    return f"{done.title}: {', '.join((named, *others))}"
 
 
 PAGES: Final = (

@@ -8,6 +8,7 @@ from typing import Any, Final
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 SECTION: Final = "Tariffs"
 MOST: Final = 200
@@ -26,6 +27,7 @@ async def _tariffs(view: View) -> Values:
         "accounts": (await view.get("/api/admin/accounts", limit=MOST))["data"],
         "examples": list(EXAMPLES),
         "example": example,
+        "names": await names_of_chargers(view),
         "toml": EXAMPLES.get(example, ""),
     }
 
@@ -33,7 +35,7 @@ async def _tariffs(view: View) -> Values:
 async def _tariff(view: View) -> Values:
     found = await view.get(f"/api/admin/tariffs/{view.path['id']}")
     standing = [one for one in found["versions"] if one["withdrawn_at"] is None]
-    return {"tariff": found, "newest": standing[0] if standing else None}
+    return {"tariff": found, "newest": standing[0] if standing else None, "names": await names_of_chargers(view)}
 
 
 PAGES: Final = (

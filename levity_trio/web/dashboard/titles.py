@@ -1,0 +1,202 @@
+"""What each form of the dashboard does: one short title in words of people, for heading, button and note.
+
+The summaries of endpoints are written for programmers. A test holds that every form has a title, and none is left over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final, NamedTuple
+
+from levity_trio.web.dashboard.operations import ASKED, CHARGER
+
+ADMIN: Final = "/api/admin"
+LINES: Final = "All lines of the file are taken, or none; then it says what is wrong with each."
+TITLES: Final[Mapping[tuple[str, str], str]] = {
+    ("POST", f"{ADMIN}/accounts"): "Add a household",
+    ("PATCH", f"{ADMIN}/accounts/{{id}}"): "Change a household",
+    ("POST", f"{ADMIN}/accounts/{{id}}/close"): "Let a household move out",
+    ("POST", f"{ADMIN}/accounts/{{id}}/give"): "Give a household a tag, space or vehicle",
+    ("POST", f"{ADMIN}/accounts/{{id}}/take"): "Take a tag, space or vehicle away",
+    ("DELETE", f"{ADMIN}/accounts/{{id}}/personal"): "Delete what is personal",
+    ("POST", f"{ADMIN}/account-import"): "Import households",
+    ("POST", f"{ADMIN}/account-tag-import"): "Import the tags of households",
+    ("POST", f"{ADMIN}/account-space-import"): "Import the spaces of households",
+    ("POST", f"{ADMIN}/vehicles"): "Add a vehicle",
+    ("PATCH", f"{ADMIN}/vehicles/{{id}}"): "Change a vehicle",
+    ("DELETE", f"{ADMIN}/vehicles/{{id}}"): "Remove a vehicle",
+    ("POST", f"{ADMIN}/vehicle-import"): "Import vehicles",
+    ("POST", f"{ADMIN}/id-tags"): "Add a tag",
+    ("PATCH", f"{ADMIN}/id-tags/{{tag}}"): "Change a tag",
+    ("DELETE", f"{ADMIN}/id-tags/{{tag}}"): "Remove a tag",
+    ("DELETE", f"{ADMIN}/asked-id-tags/{{tag}}"): "Forget an unknown tag",
+    ("POST", f"{ADMIN}/id-tag-import"): "Import tags",
+    ("POST", f"{ADMIN}/stations"): "Add a station",
+    ("PUT", f"{ADMIN}/stations/{{id}}"): "Change a station",
+    ("DELETE", f"{ADMIN}/stations/{{id}}"): "Delete a station",
+    ("POST", f"{ADMIN}/chargers"): "Add a charger",
+    ("PUT", f"{CHARGER}/connectors/{{connector}}"): "Say what a connector is",
+    ("POST", f"{ADMIN}/newcomers/adopt"): "Adopt all new chargers with a session",
+    ("POST", f"{ADMIN}/bulk"): "Ask many chargers at once",
+    ("POST", "/api/charge-points/{id}/request"): "Ask a charger for anything",
+    ("DELETE", f"{ADMIN}/commands/{{id}}"): "Cancel what waits for a charger",
+    ("PUT", f"{ADMIN}/configuration-templates/{{name}}"): "Set a template of configurations",
+    ("DELETE", f"{ADMIN}/configuration-templates/{{name}}"): "Remove a template of configurations",
+    ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Bring chargers into line",
+    ("POST", f"{ADMIN}/certificates"): "Adopt a charger's certificate",
+    ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "Revoke a charger's certificate",
+    ("POST", f"{ADMIN}/files"): "Add firmware",
+    ("DELETE", f"{ADMIN}/files/{{id}}"): "Delete a file",
+    ("POST", f"{ADMIN}/transactions/{{id}}/confirm"): "Confirm a session",
+    ("POST", f"{ADMIN}/transactions/{{id}}/correct"): "Correct a session",
+    ("POST", f"{ADMIN}/transactions/{{id}}/close"): "Close a session",
+    ("POST", f"{ADMIN}/transactions/{{id}}/give"): "Give a session to a household",
+    ("POST", f"{ADMIN}/transactions/{{id}}/take-back"): "Take a session back from a household",
+    ("POST", f"{ADMIN}/reviews/{{id}}/dismiss"): "Dismiss a doubt",
+    ("POST", f"{ADMIN}/set-aside/{{id}}/attach"): "Add a message to a session",
+    ("POST", f"{ADMIN}/set-aside/{{id}}/make-transaction"): "Make a session of a message",
+    ("POST", f"{ADMIN}/set-aside/{{id}}/dismiss"): "Dismiss a message",
+    ("POST", f"{ADMIN}/tariffs"): "Add a tariff",
+    ("POST", f"{ADMIN}/tariff-prices"): "Set a price",
+    ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Withdraw a tariff",
+    ("POST", f"{ADMIN}/tariff-assignments"): "Say where a tariff holds",
+    ("PUT", f"{ADMIN}/billing"): "Say since when bills are made here",
+    ("POST", f"{ADMIN}/drafts/{{month}}"): "Prepare a month's statements",
+    ("POST", f"{ADMIN}/closings/{{month}}"): "Close a month",
+    ("PUT", f"{ADMIN}/biller"): "Say who bills",
+    ("PUT", f"{ADMIN}/biller/logo"): "Set the logo of statements",
+    ("DELETE", f"{ADMIN}/biller/logo"): "Remove the logo of statements",
+    ("PUT", f"{ADMIN}/biller/template"): "Set your own words of statements",
+    ("DELETE", f"{ADMIN}/biller/template"): "Remove your own words of statements",
+    ("POST", f"{ADMIN}/meters"): "Add a meter",
+    ("PATCH", f"{ADMIN}/meters/{{id}}"): "Change a meter",
+    ("POST", f"{ADMIN}/meters/{{id}}/readings"): "Enter a reading",
+    ("POST", f"{ADMIN}/meters/{{id}}/readings/{{reading}}/void"): "Void a reading",
+    ("POST", f"{ADMIN}/meter-reading-import"): "Import readings of meters",
+    ("POST", f"{ADMIN}/wallets/{{id}}/payment"): "Enter a payment",
+    ("POST", f"{ADMIN}/wallets/{{id}}/top-up"): "Enter money paid in advance",
+    ("POST", f"{ADMIN}/wallets/{{id}}/refund"): "Enter money that was paid out",
+    ("POST", f"{ADMIN}/wallets/{{id}}/chargeback"): "Enter money that a bank took back",
+    ("POST", f"{ADMIN}/wallets/{{id}}/correction"): "Correct a balance",
+    ("POST", f"{ADMIN}/wallets/{{id}}/terms"): "Say how a household pays",
+    ("POST", f"{ADMIN}/payment-services"): "Add a payment service",
+    ("DELETE", f"{ADMIN}/payment-services/{{id}}"): "Revoke a payment service",
+    ("POST", f"{ADMIN}/users"): "Add a user",
+    ("PATCH", f"{ADMIN}/users/{{id}}"): "Change a user",
+    ("DELETE", f"{ADMIN}/users/{{id}}"): "Remove a user",
+    ("POST", f"{ADMIN}/users/{{id}}/invitations"): "Invite a user",
+    ("DELETE", f"{ADMIN}/logins/{{id}}"): "End a log-in",
+    ("POST", f"{ADMIN}/tokens"): "Make a token",
+    ("DELETE", f"{ADMIN}/tokens/{{id}}"): "Revoke a token",
+    ("POST", f"{ADMIN}/webhooks"): "Add a webhook",
+    ("DELETE", f"{ADMIN}/webhooks/{{id}}"): "Remove a webhook",
+    ("POST", f"{ADMIN}/webhooks/{{id}}/test"): "Test a webhook",
+    ("POST", f"{ADMIN}/imports/levity/chargers"): "Import chargers of Levity",
+    ("POST", f"{ADMIN}/imports/levity/transactions"): "Import sessions of Levity",
+    ("POST", f"{ADMIN}/imports/levity/readings"): "Import readings of Levity",
+    ("POST", f"{ADMIN}/imports/levity/errors"): "Import errors of Levity",
+    ("POST", "/api/me/password"): "Change your password",
+    ("POST", "/api/me/chargers/{id}/start"): "Start a session",
+    ("POST", "/api/me/transactions/{id}/stop"): "Stop your session",
+}
+"""Of what is not about one charger: that has its words in `operations`."""
+HELPS: Final[Mapping[tuple[str, str], str]] = {
+    ("POST", f"{ADMIN}/accounts/{{id}}/close"): "What belongs to it stays with it until somebody else is given it.",
+    ("POST", f"{ADMIN}/accounts/{{id}}/give"): "Whoever had it has it no longer.",
+    ("POST", f"{ADMIN}/accounts/{{id}}/take"): "Then it belongs to nobody.",
+    ("DELETE", f"{ADMIN}/accounts/{{id}}/personal"): "Closed statements keep names for the years of keeping.",
+    **{
+        ("POST", f"{ADMIN}/{one}-import"): LINES
+        for one in ("account", "account-tag", "account-space", "vehicle", "id-tag", "meter-reading")
+    },
+    ("DELETE", f"{ADMIN}/vehicles/{{id}}"): "Then it belongs to nobody; what it was stays on record.",
+    ("PATCH", f"{ADMIN}/id-tags/{{tag}}"): "Chargers are told to forget a tag that is blocked.",
+    ("DELETE", f"{ADMIN}/id-tags/{{tag}}"): "It is then unknown; what it was stays on record.",
+    ("DELETE", f"{ADMIN}/asked-id-tags/{{tag}}"): "It comes back when it is presented again.",
+    ("DELETE", f"{ADMIN}/stations/{{id}}"): "Its chargers then have none.",
+    ("POST", f"{ADMIN}/chargers"): "Before it connects, or to show one again that was retired or forgotten.",
+    ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Exactly the keys that differ are changed.",
+    ("POST", f"{ADMIN}/certificates"): "It opens the door of this charger, and of no other.",
+    ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "The connection that it opened ends.",
+    ("POST", f"{ADMIN}/tariffs"): "For one price a kWh, Tariffs has a shorter form.",
+    ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Only what no closed month has used; then it never held.",
+    ("POST", f"{ADMIN}/closings/{{month}}"): "Its statements get their numbers, and never change again.",
+    ("PUT", f"{ADMIN}/biller"): "This is what statements say of you; logo and words have forms of their own.",
+    ("PUT", f"{ADMIN}/biller/logo"): "A PNG or JPEG of 1,000,000 bytes at most.",
+    ("PUT", f"{ADMIN}/biller/template"): "Nothing is stored if the file has a fault.",
+    ("PATCH", f"{ADMIN}/meters/{{id}}"): "One that is replaced is given an end, and its successor is added.",
+    ("POST", f"{ADMIN}/meters/{{id}}/readings/{{reading}}/void"): "It stays on record, and counts no more.",
+    ("POST", f"{ADMIN}/users"): "With a password, or with an invitation to choose one.",
+    ("DELETE", f"{ADMIN}/users/{{id}}"): "The user's log-ins end.",
+    ("POST", f"{ADMIN}/users/{{id}}/invitations"): "A link or a PIN for one log-in; it is shown only once.",
+    **dict.fromkeys((("POST", f"{ADMIN}/tokens"), ("POST", f"{ADMIN}/payment-services")), "It is shown only once."),
+    ("POST", "/api/me/password"): "Your other log-ins end.",
+    ("PUT", f"{CHARGER}/security"): "It rises by itself; only this lowers it.",
+    ("POST", f"{CHARGER}/password"): "To be entered at the charger; it is shown only once.",
+    ("POST", f"{CHARGER}/readmit"): "Within 10 minutes, as after a factory reset.",
+    ("POST", f"{CHARGER}/security-profile"): "Step by step; the same profile again renews its password or its keys.",
+    ("DELETE", f"{CHARGER}/security-profile"): "What was sent to the charger stays.",
+    ("DELETE", CHARGER): "It is hidden until it charges again. Its data stays.",
+    ("POST", f"{CHARGER}/forget"): "For a wrong name or a trial: it is hidden until it charges again. Its data stays.",
+    ("POST", f"{CHARGER}/adopt"): "It is then one of yours, and may charge.",
+    ("POST", f"{CHARGER}/refuse"): "It can charge nobody. What it reports is kept.",
+    ("POST", f"{CHARGER}/configuration/read"): "All of it, in parts if the charger does not tell it at once.",
+    ("POST", f"{CHARGER}/offline-policy"): "These keys are sent to it, and read back.",
+    ("POST", f"{CHARGER}/local-lists/resume"): "After one was sent by hand, or to try again at once.",
+    ("POST", f"{CHARGER}/remote-start"): "As if the tag were presented at the charger.",
+    ("POST", f"{CHARGER}/reset"): "An open session ends.",
+    ("POST", f"{CHARGER}/unlock-connector"): "An open session of the connector ends.",
+    ("POST", f"{CHARGER}/reserve-now"): "Keeps a connector for a tag.",
+    ("POST", f"{CHARGER}/clear-cache"): "Those that it knows from earlier sessions; it asks for them again.",
+    ("POST", f"{CHARGER}/send-local-list"): "It holds while the charger has no connection.",
+    ("POST", f"{CHARGER}/get-local-list-version"): "0 is no list; -1 means that the charger cannot keep one.",
+    ("POST", f"{CHARGER}/set-charging-profile"): "Of the charger, a connector or a session.",
+    ("POST", f"{CHARGER}/clear-charging-profile"): "Those that fit; where nothing is filled in, all.",
+    ("POST", f"{CHARGER}/get-composite-schedule"): "What results from all limits together.",
+    ("POST", f"{CHARGER}/get-diagnostics"): "The charger uploads them.",
+    ("POST", f"{CHARGER}/get-log"): "The charger uploads its diagnostics or its security log.",
+    ("POST", f"{CHARGER}/raw"): "Its content is not checked.",
+}
+"""What helps to decide, beneath the title."""
+
+
+class Deed(NamedTuple):
+    """What was done, and to what: the names in its path."""
+
+    title: str
+    names: tuple[str, ...]
+    is_about_charger: bool
+
+
+def title_of(method: str, path: str) -> str:
+    """Return what the form of a request does; `path` is that of its endpoint."""
+    return ASKED.get((method, path)) or TITLES[method, path]
+
+
+def help_of(method: str, path: str) -> str:
+    """Return what to know before, "" where the title says it all."""
+    return HELPS.get((method, path), "")
+
+
+def deed(method: str, path: str) -> Deed | None:
+    """Return what a request did, by the path to which it was sent; None if no form does that."""
+    for declared, pattern in _patterns(method):
+        if found := pattern.fullmatch(path):
+            return Deed(title_of(method, declared), found.groups(), declared.startswith(CHARGER))
+    return None
+
+
+@cache
+def _patterns(method: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return how paths of a method look, those with fewer names first. A tag may hold slashes."""
+    known = [path for one, path in (*TITLES, *ASKED) if one == method]
+    return tuple((path, _pattern(path)) for path in sorted(known, key=lambda one: one.count("{")))
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_NAME.sub(lambda name: "(.+)" if name[1] == "tag" else "([^/]+)", path))
+
+
+_NAME: Final = re.compile(r"\{(\w+)\}")
