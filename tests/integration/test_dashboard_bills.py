@@ -239,7 +239,7 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     assert "Yes. Every kWh" in page.words
     corrected = charge(charger, "TAG-1", 4000, 8000, 1)
     path = f"/do/post/admin/transactions/{corrected}/correct"
-    browser.send(browser.get(path).form(path), figure_wh="3000", reason="read from its display")
+    browser.send(browser.get(path).form(path), figure_wh="3.000", reason="read from its display")
     page = browser.get(f"/bills/{MONTH}/reconciliation")
     assert f"/sessions/{corrected}" in page.links
     assert "1.000 3.000 corrected by hand" in page.words

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from levity_trio.web.api.endpoints import MINOR_UNITS, Body, Endpoint, StructBody
+from levity_trio.web.api.endpoints import MINOR_UNITS, WATT_HOURS, Body, Endpoint, StructBody
 
 Schema = Mapping[str, Any]
-GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
+GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
     *(
         "group",
         "rows",
@@ -25,6 +25,7 @@ GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LI
         "area",
         "number",
         "money",
+        "energy",
         "choice",
         "switch",
         "yes or no",
@@ -42,10 +43,9 @@ LABELS: Final[Mapping[str, str]] = {
     "idTag": "Tag",
     "transactionId": "Session",
     "id_tag": "Tag",
-    "wh": "Energy (Wh)",
-    "figure_wh": "Energy (Wh)",
-    "meter_start_wh": "Register at the start (Wh)",
-    "meter_stop_wh": "Register at the end (Wh)",
+    "figure_wh": "Energy (kWh)",
+    "meter_start_wh": "Register at the start (kWh)",
+    "meter_stop_wh": "Register at the end (kWh)",
     "start_time": "Began",
     "stop_time": "Ended",
     "transaction": "Session",
@@ -77,6 +77,7 @@ LABELS: Final[Mapping[str, str]] = {
     "localAuthorizationList": "Tags",
     "idTagInfo": "What it may do",
     "max_a": "Largest current (A)",
+    "battery_kwh": "Battery (kWh)",
     "max_kw": "Largest power (kW)",
 }
 """Where the name of a field does not say it in words of people."""
@@ -87,6 +88,8 @@ LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
 SCALARS: Final = ("string", "integer", "number", "boolean")
+_BY_FORMAT: Final = {MINOR_UNITS["format"]: MONEY, WATT_HOURS["format"]: ENERGY}
+"""Numbers that people type in another unit than the API takes."""
 
 
 class Offer(NamedTuple):
@@ -266,7 +269,7 @@ def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
         case "array" if _resolved(schema.get("items", {}), components).get("properties"):
             return ROWS
         case "integer" | "number":
-            return MONEY if schema.get("format") == MINOR_UNITS["format"] else NUMBER
+            return _BY_FORMAT.get(schema.get("format", ""), NUMBER)
         case "array" if schema.get("items", {}).get("type") in SCALARS:
             return LINES
         case "string" if "enum" not in schema:
@@ -285,7 +288,7 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
     if kind == NUMBER:
         step = schema.get("multipleOf", 1 if schema["type"] == "integer" else "any")
         return {"min": schema.get("minimum"), "max": schema.get("maximum"), "step": step}
-    if kind == MONEY:
+    if kind in (MONEY, ENERGY):
         return {"inputmode": "decimal"}
     return {
         "maxlength": schema.get("maxLength"),

@@ -136,6 +136,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "kwh": shapes.kwh,
+        "typed_kwh": shapes.typed_kwh,
         "kw": shapes.kilowatts,
         "time": _time,
         "age": _age,
