@@ -80,7 +80,7 @@ class Desk:
 
     async def refused(self, view: View, refused: Refused) -> Response:
         """Return the page for something that the API refused."""
-        return await self.problem(view, refused.status, str(refused))
+        return await self.problem(view, refused.status, refused.sentence)
 
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""

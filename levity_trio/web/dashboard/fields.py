@@ -137,6 +137,13 @@ def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
             yield one
 
 
+def every(fields: tuple[Field, ...]) -> Iterator[Field]:
+    """Yield the fields, and what they stand in."""
+    for one in fields:
+        yield one
+        yield from every(one.inner)
+
+
 def last_name(name: str) -> str:
     """Return the name of a field without those of what it stands in."""
     return name.removeprefix(QUERY).rpartition(".")[2]

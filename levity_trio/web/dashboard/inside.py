@@ -14,8 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
+from levity_trio.web.dashboard.fields import label_of
+from levity_trio.web.dashboard.refusals import plain_words
 
 JSON: Final = "application/json"
+WHOLE_BODY: Final = "body"
+"""As the field of a problem: none of them alone."""
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
 """For an answer that is taken whole: nobody need listen for its client to leave."""
 
@@ -39,9 +43,20 @@ class Refused(Exception):
         return str(self.document.get("field", ""))
 
     @property
-    def words(self) -> str:
-        """What to do about it, without the name of the field."""
+    def told(self) -> str:
+        """What the API says about it, without the name of the field."""
         return str(self).removeprefix(f"{self.field}: ")
+
+    @property
+    def words(self) -> str:
+        """What to do about it, in plain words, without the name of the field."""
+        return plain_words(self.told)
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it, with the field in words."""
+        words = self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+        return words[:1].upper() + words[1:].rstrip(".") + "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
