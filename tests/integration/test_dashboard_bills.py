@@ -184,6 +184,13 @@ def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Bro
     assert server.query("SELECT total, is_carried FROM statement") == [(128, 1)]
 
 
+def test_an_amount_below_nothing_is_refused_in_money(browser: Browser) -> None:
+    set_up(browser, "Anna")
+    page = browser.get(f"/bills/{MONTH}", carry_below="-5")
+    assert "give 0.00 EUR or more" in page.words
+    assert "expected" not in page.words
+
+
 def test_nobody_bills_yet(server: Serving, browser: Browser) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()

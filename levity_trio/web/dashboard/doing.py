@@ -48,6 +48,7 @@ from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
 from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.refusals import Typed, plain_words
 from levity_trio.web.dashboard.shapes import typed_kwh
+from levity_trio.web.dashboard.subjects import subject_of
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
@@ -110,6 +111,7 @@ class Form:
         shown = {
             "form": self,
             "around": around,
+            "subject": await subject_of(self.view, self.endpoint),
             "fields": [one for one in fields if not one.name.startswith(QUERY)],
             "manner": [one for one in fields if one.name.startswith(QUERY)],
             "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
@@ -178,7 +180,7 @@ class Form:
         fields = with_rows(self.fields, given)
         field = next((one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None)
         if field is None:
-            return {"": refused.sentence}
+            return {"": refused.labelled}
         unit = await self._unit(field, given)
         typed = Typed(unit=unit, choices=field.choices, example=field.example)
         return {refused.field: plain_words(refused.told, typed)}
@@ -248,9 +250,7 @@ async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
-    return {"": refused.words} | {
-        f"{LINE}{one['line']}, {one['field']}": plain_words(one["detail"]) for one in lines
-    }
+    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": plain_words(one["detail"]) for one in lines}
 
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:

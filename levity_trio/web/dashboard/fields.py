@@ -84,6 +84,7 @@ LABELS: Final[Mapping[str, str]] = {
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_OF_PROGRAMS: Final = re.compile(r"A time such as \S+Z\.\s*")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
@@ -248,15 +249,23 @@ def _field(name: str, given: Schema, components: Schema, *, is_required: bool, i
         name=name,
         kind=kind,
         label=label_of(name),
-        help="" if kind == MONEY else schema.get("description", ""),
+        help=_help(schema, kind),
         is_required=is_required,
         is_enforced=is_required and is_enforced,
         value="" if default is None or kind in (JSON, ROWS) else plain(default),
-        example=plain(examples[0]),
+        example="" if kind == TIME else plain(examples[0]),
         choices=tuple(plain(one) for one in schema.get("enum", ()) if one is not None),
         inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
         limits=_limits(schema, kind),
     )
+
+
+def _help(schema: Schema, kind: str) -> str:
+    """Return what the API says about a field, without how a program writes it."""
+    words: str = schema.get("description", "")
+    if kind == MONEY:
+        return ""
+    return _OF_PROGRAMS.sub("", words) if kind == TIME else words
 
 
 def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:

@@ -53,9 +53,14 @@ class Refused(Exception):
         return plain_words(self.told)
 
     @property
-    def sentence(self) -> str:
+    def labelled(self) -> str:
         """What to do about it, with the field in words."""
-        words = self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+        return self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it, with the field in words, as a sentence."""
+        words = self.labelled
         return words[:1].upper() + words[1:].rstrip(".") + "."
 
 
