@@ -99,7 +99,7 @@ def test_a_price_that_is_not_understood_stands_at_its_field(
     assert wrong["name"] == field
 
 
-def test_a_day_that_is_taken_is_told_at_its_field(server: Serving, browser: Browser) -> None:
+def test_a_day_that_is_taken_is_told_at_its_field(browser: Browser) -> None:
     browser.send(browser.get("/tariffs").form(PRICES), price="0.32", since="2026-03-01")
     page = browser.send(browser.get("/tariffs").form(PRICES), price="0.35", since="2026-03-01")
     assert page.status == 409

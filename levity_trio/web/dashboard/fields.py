@@ -49,6 +49,8 @@ LABELS: Final[Mapping[str, str]] = {
     "start_time": "Began",
     "stop_time": "Ended",
     "transaction": "Session",
+    "account": "Household",
+    "site": "For the whole site",
     "parent_id_tag": "Group (parent tag)",
     "max_transactions": "Sessions at once, at most",
     "expires_at": "Expires",

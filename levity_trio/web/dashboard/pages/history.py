@@ -44,7 +44,7 @@ async def _found(view: View, asked: Mapping[str, Any]) -> tuple[Mapping[str, Any
     except Refused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        return {"periods": [], "series": []}, str(refused)
+        return {"periods": [], "series": []}, refused.labelled
 
 
 def _until(given: Mapping[str, str]) -> dict[str, str]:
