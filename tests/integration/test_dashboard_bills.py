@@ -187,6 +187,13 @@ def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Bro
     assert server.query("SELECT total, is_carried FROM statement") == [(128, 1)]
 
 
+def test_an_amount_below_nothing_is_refused_in_money(browser: Browser) -> None:
+    set_up(browser, "Anna")
+    page = browser.get(f"/bills/{MONTH}", carry_below="-5")
+    assert "give 0.00 EUR or more" in page.words
+    assert "expected" not in page.words
+
+
 def test_nobody_bills_yet(server: Serving, browser: Browser) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -242,7 +249,7 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     assert "Yes. Every kWh" in page.words
     corrected = charge(charger, "TAG-1", 4000, 8000, 1)
     path = f"/do/post/admin/transactions/{corrected}/correct"
-    browser.send(browser.get(path).form(path), figure_wh="3000", reason="read from its display")
+    browser.send(browser.get(path).form(path), figure_wh="3.000", reason="read from its display")
     page = browser.get(f"/bills/{MONTH}/reconciliation")
     assert f"/sessions/{corrected}" in page.links
     assert "Space 1 1.000 3.000 corrected by hand" in page.words

@@ -35,7 +35,7 @@ def test_a_session_is_found_settled_and_given_away(server: Serving) -> None:
     (path,) = {one for one in browser.get("/sessions", review="true").links if one.startswith("/sessions/")}
     shown = browser.get(path)
     (correct,) = [one for one in shown.links if "/correct?" in one]
-    shown = browser.send(browser.get(correct).form("/correct"), figure_wh="4000", reason="read from its display")
+    shown = browser.send(browser.get(correct).form("/correct"), figure_wh="4,0", reason="read from its display")
     assert (shown.status, shown.path) == (200, path)
     assert "4.00 kWh" in shown.words
     assert "In doubt" not in shown.words

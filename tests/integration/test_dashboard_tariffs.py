@@ -81,6 +81,7 @@ def test_one_price_is_two_fields_and_the_next_one_keeps_the_rest(server: Serving
     [
         ("price", "cheap", "must be a number"),
         ("price", "1e3", "must be a number"),
+        ("price", "-0.30", "give 0 if it is free"),
         ("tax", "0.19", "would be less than one percent"),
         ("since", "2026-02-30", "Give a day"),
         ("name", '"\nprice = 0', "visible characters"),
@@ -97,6 +98,20 @@ def test_a_price_that_is_not_understood_stands_at_its_field(
     assert page.form(PRICES).values["since"]
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
     assert wrong["name"] == field
+
+
+def test_a_day_that_is_taken_is_told_at_its_field(browser: Browser) -> None:
+    browser.send(browser.get("/tariffs").form(PRICES), price="0.32", since="2026-03-01")
+    page = browser.send(browser.get("/tariffs").form(PRICES), price="0.35", since="2026-03-01")
+    assert page.status == 409
+    (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
+    assert wrong["name"] == "since"
+    assert "Since : another version of Flat holds from 2026-03-01" in page.words
+    assert "valid_from" not in page.words
+    page = add(browser, toml("Flat", "2026-03-01"))
+    (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
+    assert (page.status, wrong["name"]) == (409, "toml")
+    assert browser.send(browser.get("/tariffs").form(PRICES), price="0", since="2026-04-01").status == 200
 
 
 def test_a_tariff_of_several_prices_is_text_and_nothing_of_it_is_lost(server: Serving, browser: Browser) -> None:

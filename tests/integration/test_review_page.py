@@ -100,7 +100,7 @@ class TestSessions:
         others = [one for one in form.buttons if one.words.startswith("It was")]
         if others:
             browser.press(form, others[0].words)
-            assert figure(server, number)[0] == int(others[0].values["figure_wh"]) != wh
+            assert figure(server, number)[0] == round(float(others[0].values["figure_wh"]) * 1000) != wh
         else:
             browser.press(form, "Confirm")
         assert figure(server, number)[1] == "certain"
@@ -109,7 +109,7 @@ class TestSessions:
         number = doubtful(charger)
         seen = session(browser, number)
         correct = browser.get(f"/do/post/admin/transactions/{number}/correct", next="/review").form("/correct")
-        browser.send(correct, figure_wh="3000", reason="read at the meter")
+        browser.send(correct, figure_wh="3", reason="read at the meter")
         page = browser.press(seen, "Confirm 4.0 kWh")
         assert page.path == "/review"
         assert DECIDED in page.words
@@ -145,7 +145,7 @@ class TestMessages:
         page = browser.press(entry(page, f"/set-aside/{message}/"), f"It belongs to {TAG}")
         assert "Nothing was done" in page.words  # its register cannot be read: the form asks for it
         ((begin,),) = server.query("SELECT meter_start FROM tx WHERE id = ?", number)
-        page = browser.send(page.form("/attach"), meter_stop_wh=str(begin + 500))
+        page = browser.send(page.form("/attach"), meter_stop_wh=f"{(begin + 500) / 1000:.3f}")
         assert page.path == "/review?kind=message"
         assert f"/set-aside/{message}/" not in page.html
         assert figure(server, number)[0] == 500

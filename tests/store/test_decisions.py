@@ -159,6 +159,42 @@ def test_a_correction_needs_a_figure(station: Station, anna: Operator) -> None:
     assert (refusal.problem, refusal.field) == (Problem.INVALID, "figure_wh")
 
 
+MOST_WH = 406_666
+"""In one hour, at 400 kW, with a minute for times that are not exact."""
+
+
+def test_a_correction_is_refused_that_no_charger_could_have_delivered(
+    books: Books, station: Station, anna: Operator
+) -> None:
+    transaction = stopped(station)
+    before = books.rows("SELECT * FROM tx")
+    problem = refused(anna.correct, transaction, figure_wh=MOST_WH + 1)
+    assert (problem.problem, problem.field) == (Problem.INVALID, "figure_wh")
+    assert "no charger delivers 406.667 kWh in 1 h 0 min, the most is 406.666 kWh" in problem.words
+    assert refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
+    backwards = refused(anna.correct, transaction, meter_start=9000)
+    assert backwards.field == "meter_start_wh"
+    assert "at the end, 5.000 kWh, is below the one at the start, 9.000 kWh" in backwards.words
+    assert books.rows("SELECT * FROM tx") == before
+    assert anna.correct(transaction, figure_wh=MOST_WH).energy_delivered == MOST_WH
+
+
+def test_what_is_possible_is_judged_by_the_corrected_times(books: Books, station: Station, anna: Operator) -> None:
+    transaction = stopped(station)
+    early = "2026-03-01T10:00:00.000Z"
+    assert anna.correct(transaction, figure_wh=2 * MOST_WH, start_time=early).energy_delivered == 2 * MOST_WH
+    ended = books.value("SELECT stop_time FROM tx")
+    assert refused(anna.correct, transaction, figure_wh=MOST_WH, start_time=ended).field == "figure_wh"
+
+
+def test_an_open_one_stays_open_if_its_register_is_impossible(books: Books, station: Station, anna: Operator) -> None:
+    transaction = station.start(1000)
+    books.wait(HOUR)
+    assert refused(anna.close, transaction, meter_stop=1000 + 99_999_999).field == "meter_stop_wh"
+    assert books.value("SELECT status FROM tx") == "Active"
+    assert anna.close(transaction, meter_stop=1000 + MOST_WH).energy_delivered == MOST_WH
+
+
 def test_times_of_the_bill_are_corrected_in_order(books: Books, station: Station, anna: Operator) -> None:
     transaction = stopped(station)
     started, ended = "2026-03-01T12:10:00.000Z", "2026-03-01T12:50:00.000Z"

@@ -118,13 +118,14 @@ class AccountWithBelongings(Account):
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Report what the store refuses. Raises Problem."""
+def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Report what the store refuses. `fields` are those of the request, by their names in the store. Raises Problem."""
     try:
         yield
     except Refused as refused:
-        members = {"field": refused.field} if refused.field else {}
-        words = f"{refused.field}: {refused.words}" if refused.field else refused.words
+        field = (fields or {}).get(refused.field, refused.field)
+        members = {"field": field} if field else {}
+        words = f"{field}: {refused.words}" if field else refused.words
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 

@@ -28,7 +28,7 @@ from levity_trio.store.writes.transactions.deciding import Decision, DecisionRef
 from levity_trio.store.writes.transactions.deciding import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid, not_found
@@ -39,7 +39,7 @@ TAG: Final = "review"
 ADMIN: Final = "/api/admin"
 DECISION_PROBLEMS: Final = tuple(Refusal)
 
-Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 Time = Annotated[
     str,

@@ -56,7 +56,7 @@ Price = Annotated[
     msgspec.Meta(
         max_length=20,
         description="For a kWh, with a decimal point.",
-        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*[+-]?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
+        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
     ),
 ]
 TariffName = Annotated[
@@ -165,7 +165,7 @@ async def add_version(asked: Asked) -> Any:
     def write(db: UnitOfWork) -> Change:
         return writes.add(db, given, first_open_day(db.rows), said)
 
-    with refusals():
+    with refusals({"valid_from": "toml"}):
         done = await asked.api.writer.run(write)
     return await _shown(asked, done.id) | {"result": done.word}
 
@@ -173,6 +173,8 @@ async def add_version(asked: Asked) -> Any:
 async def add_price(asked: Asked) -> Any:
     """Add a version with one price. A comma is taken for a decimal point."""
     body: PriceBody = asked.body
+    if body.price.strip().startswith("-"):
+        raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
     since, name = local_day(body.since, "since"), body.name.strip()
     usual = await asked.api.reader.run(partial(stored.usual_terms, name=name))
     currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
@@ -188,7 +190,7 @@ async def add_price(asked: Asked) -> Any:
             writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, said)
         return done
 
-    with refusals():
+    with refusals(OF_PRICE):
         done = await asked.api.writer.run(write)
     return await _shown(asked, done.id) | {"result": done.word}
 

@@ -39,7 +39,10 @@ CENTS: Final = "Minor units of the currency, such as cents."
 Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
 Currency = Annotated[
     str,
-    msgspec.Meta(description="ISO 4217; that of the site by default.", extra_json_schema={"enum": sorted(CURRENCIES)}),
+    msgspec.Meta(
+        description="Three letters, such as EUR; that of the site by default.",
+        extra_json_schema={"enum": sorted(CURRENCIES)},
+    ),
 ]
 Why = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")]
 

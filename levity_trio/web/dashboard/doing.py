@@ -6,7 +6,7 @@ request. What the API refuses is shown at the field and at the top, with all tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -26,10 +26,12 @@ from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk
 from levity_trio.web.dashboard.done import told, under_way
 from levity_trio.web.dashboard.fields import (
+    ENERGY,
     MONEY,
     MORE_ROWS,
     QUERY,
     Field,
+    every,
     fields_of,
     filled,
     last_name,
@@ -40,14 +42,16 @@ from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, tex
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
 from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
 from levity_trio.web.dashboard.inviting import handed_out
-from levity_trio.web.dashboard.money import currency_of_site
+from levity_trio.web.dashboard.money import currency_of_site, money
 from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.obstacles import EXPLAINED, explained
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.refusals import Typed, plain_words
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
-from levity_trio.web.dashboard.shapes import minute
+from levity_trio.web.dashboard.shapes import minute, typed_kwh
+from levity_trio.web.dashboard.subjects import subject_of
 from levity_trio.web.dashboard.titles import help_of, title_of
 
 BEFORE: Final = "before:"
@@ -111,9 +115,10 @@ class Form:
         shown = {
             "form": self,
             "around": around,
+            "subject": await subject_of(self.view, self.endpoint),
             "fields": [one for one in fields if not one.name.startswith(QUERY)],
             "manner": [one for one in fields if one.name.startswith(QUERY)],
-            "labels": {one.name.removeprefix(QUERY): one.label for one in leaves(fields)},
+            "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
             "offered": {last_name(one.name): one.offered for one in leaves(fields) if one.offered},
             "problems": problems,
             "values": values,
@@ -174,6 +179,25 @@ class Form:
             return given.get("currency", "")
         return await currency_of_site(self.view)
 
+    async def problem_of(self, refused: Refused, given: Mapping[str, str]) -> dict[str, str]:
+        """Return what is wrong, by the name of its field, in the unit in which that is typed."""
+        fields = with_rows(self.fields, given)
+        field = next((one for one in every(fields) if one.name.removeprefix(QUERY) == refused.field), None)
+        if field is None:
+            return {"": refused.labelled}
+        unit = await self._unit(field, given)
+        typed = Typed(unit=unit, choices=field.choices, example=field.example)
+        return {refused.field: plain_words(refused.told, typed)}
+
+    async def _unit(self, field: Field, given: Mapping[str, str]) -> Callable[[int], str]:
+        """Return how a number of the API is written in the unit in which it is typed."""
+        if field.kind == ENERGY:
+            return lambda wh: f"{typed_kwh(wh)} kWh"
+        if field.kind != MONEY:
+            return str
+        currency = await self._currency(given)
+        return lambda minor: money(minor, currency)
+
     def _changed(self, given: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH only what differs from what the form showed at first."""
         if self.endpoint.method != "PATCH":
@@ -221,17 +245,17 @@ async def _send(form: Form, request: Request, content: FormData) -> Response:
         if content.get(BACK) and refused.status in DECIDED:
             return _back(form, request, content, refused)
         if next_of(content).endswith(COURSE):
-            form.desk.leave_notes(request, [Note("problem", sentence(refused.words))])
+            form.desk.leave_notes(request, [Note("problem", refused.sentence)])
             return RedirectResponse(form.desk.base + next_of(content).removesuffix(COURSE), HTTPStatus.SEE_OTHER)
-        return await form.show(_without_value(content), _problems(refused), refused.status)
+        return await form.show(_without_value(content), await _problems(form, refused, content), refused.status)
 
 
-def _problems(refused: Refused) -> dict[str, str]:
+async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str, str]:
     """Return what is wrong, by the names of fields; of a file, by its lines."""
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
-        return {refused.field: refused.words}
-    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": one["detail"] for one in lines}
+        return await form.problem_of(refused, given_in(content))
+    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": plain_words(one["detail"]) for one in lines}
 
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from levity_trio.web.api.endpoints import MINOR_UNITS, Body, Endpoint, StructBody
+from levity_trio.web.api.endpoints import MINOR_UNITS, WATT_HOURS, Body, Endpoint, StructBody
 
 Schema = Mapping[str, Any]
-GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
+GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, ENERGY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
     *(
         "group",
         "rows",
@@ -25,6 +25,7 @@ GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LI
         "area",
         "number",
         "money",
+        "energy",
         "choice",
         "switch",
         "yes or no",
@@ -42,13 +43,14 @@ LABELS: Final[Mapping[str, str]] = {
     "idTag": "Tag",
     "transactionId": "Session",
     "id_tag": "Tag",
-    "wh": "Energy (Wh)",
-    "figure_wh": "Energy (Wh)",
-    "meter_start_wh": "Register at the start (Wh)",
-    "meter_stop_wh": "Register at the end (Wh)",
+    "figure_wh": "Energy (kWh)",
+    "meter_start_wh": "Register at the start (kWh)",
+    "meter_stop_wh": "Register at the end (kWh)",
     "start_time": "Began",
     "stop_time": "Ended",
     "transaction": "Session",
+    "account": "Household",
+    "site": "For the whole site",
     "parent_id_tag": "Group (parent tag)",
     "max_transactions": "Sessions at once, at most",
     "expires_at": "Expires",
@@ -77,16 +79,20 @@ LABELS: Final[Mapping[str, str]] = {
     "localAuthorizationList": "Tags",
     "idTagInfo": "What it may do",
     "max_a": "Largest current (A)",
+    "battery_kwh": "Battery (kWh)",
     "max_kw": "Largest power (kW)",
 }
 """Where the name of a field does not say it in words of people."""
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_OF_PROGRAMS: Final = re.compile(r"A time such as \S+Z\.\s*")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
 SCALARS: Final = ("string", "integer", "number", "boolean")
+_BY_FORMAT: Final = {MINOR_UNITS["format"]: MONEY, WATT_HOURS["format"]: ENERGY}
+"""Numbers that people type in another unit than the API takes."""
 
 
 class Offer(NamedTuple):
@@ -132,6 +138,13 @@ def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
             yield from leaves(one.inner)
         else:
             yield one
+
+
+def every(fields: tuple[Field, ...]) -> Iterator[Field]:
+    """Yield the fields, and what they stand in."""
+    for one in fields:
+        yield one
+        yield from every(one.inner)
 
 
 def last_name(name: str) -> str:
@@ -238,15 +251,23 @@ def _field(name: str, given: Schema, components: Schema, *, is_required: bool, i
         name=name,
         kind=kind,
         label=label_of(name),
-        help="" if kind == MONEY else schema.get("description", ""),
+        help=_help(schema, kind),
         is_required=is_required,
         is_enforced=is_required and is_enforced,
         value="" if default is None or kind in (JSON, ROWS) else plain(default),
-        example=plain(examples[0]),
+        example="" if kind == TIME else plain(examples[0]),
         choices=tuple(plain(one) for one in schema.get("enum", ()) if one is not None),
         inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
         limits=_limits(schema, kind),
     )
+
+
+def _help(schema: Schema, kind: str) -> str:
+    """Return what the API says about a field, without how a program writes it."""
+    words: str = schema.get("description", "")
+    if kind == MONEY:
+        return ""
+    return _OF_PROGRAMS.sub("", words) if kind == TIME else words
 
 
 def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:
@@ -266,7 +287,7 @@ def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
         case "array" if _resolved(schema.get("items", {}), components).get("properties"):
             return ROWS
         case "integer" | "number":
-            return MONEY if schema.get("format") == MINOR_UNITS["format"] else NUMBER
+            return _BY_FORMAT.get(schema.get("format", ""), NUMBER)
         case "array" if schema.get("items", {}).get("type") in SCALARS:
             return LINES
         case "string" if "enum" not in schema:
@@ -285,7 +306,7 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
     if kind == NUMBER:
         step = schema.get("multipleOf", 1 if schema["type"] == "integer" else "any")
         return {"min": schema.get("minimum"), "max": schema.get("maximum"), "step": step}
-    if kind == MONEY:
+    if kind in (MONEY, ENERGY):
         return {"inputmode": "decimal"}
     return {
         "maxlength": schema.get("maxLength"),

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.web.dashboard.fields import LINES, MONEY, NUMBER, QUERY, TIME, Field, leaves, plain
+from levity_trio.web.dashboard.fields import ENERGY, LINES, MONEY, NUMBER, QUERY, TIME, Field, leaves, plain
 from levity_trio.web.dashboard.money import minor_of
+from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
 from levity_trio.wire.times import stamp
 
 _STEPS: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -75,6 +76,8 @@ def _at(content: Any, name: str) -> Any:
 def _text(one: Field, value: Any, zone: tzinfo) -> str:
     if one.kind == LINES and isinstance(value, list):
         return "\n".join(map(plain, value))
+    if one.kind == ENERGY:
+        return typed_kwh(value)
     if one.kind == TIME:
         return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
     return plain(value)
@@ -89,6 +92,8 @@ def _value(one: Field, text: str, zone: tzinfo) -> Any:
             return [line.strip() for line in text.splitlines() if line.strip()]
         case "area":
             return "\n".join(text.splitlines())
+        case "energy":
+            return _wh(one.name, text)
         case "time":
             return _moment(one.name, text, zone)
         case "number" | "json":
@@ -100,6 +105,13 @@ def _value(one: Field, text: str, zone: tzinfo) -> Any:
 def _minor(name: str, text: str, currency: str) -> int:
     try:
         return minor_of(text, currency)
+    except ValueError as error:
+        raise Unreadable(name, str(error)) from None
+
+
+def _wh(name: str, text: str) -> int:
+    try:
+        return wh_of(text)
     except ValueError as error:
         raise Unreadable(name, str(error)) from None
 

@@ -14,9 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
-from levity_trio.web.dashboard.saying import in_words
+from levity_trio.web.dashboard.fields import label_of
+from levity_trio.web.dashboard.refusals import plain_words
+from levity_trio.web.dashboard.saying import in_words, sentence
 
 JSON: Final = "application/json"
+WHOLE_BODY: Final = "body"
+"""As the field of a problem: none of them alone."""
 WHOLE: Final[Mapping[str, str]] = {"version": "3.0", "spec_version": "2.4"}
 """For an answer that is taken whole: nobody need listen for its client to leave."""
 
@@ -40,9 +44,24 @@ class Refused(Exception):
         return str(self.document.get("field", ""))
 
     @property
+    def told(self) -> str:
+        """What the API says about it, without the name of the field."""
+        return str(self).removeprefix(f"{self.field}: ")
+
+    @property
     def words(self) -> str:
-        """What to do about it, without the name of the field."""
-        return in_words(str(self).removeprefix(f"{self.field}: "))
+        """What to do about it, in plain words, without the name of the field."""
+        return in_words(plain_words(self.told))
+
+    @property
+    def labelled(self) -> str:
+        """What to do about it, with the field in words."""
+        return self.words if self.field in ("", WHOLE_BODY) else f"{label_of(self.field)}: {self.words}"
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it, with the field in words, as a sentence."""
+        return sentence(self.labelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

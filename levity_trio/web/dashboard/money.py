@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents import formats
 from levity_trio.documents.template import ENGLISH, Template
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.dashboard.shapes import THIN, UNKNOWN
+from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
 
 LARGEST: Final = 2**53
 USUAL: Final = "EUR"
@@ -44,13 +44,10 @@ def typed(minor: int, code: str) -> str:
 
 def minor_of(text: str, code: str) -> int:
     """Return an amount of money as it was typed in minor units. Raises ValueError with what to type."""
-    try:
-        exact = Decimal(text.strip().replace(",", ".")).scaleb(CURRENCIES[code].exponent)
-    except InvalidOperation:
-        exact = Decimal("NaN")
-    if not exact.is_finite() or exact != exact.to_integral_value() or not abs(exact) < LARGEST:
+    minor = whole(text, CURRENCIES[code].exponent)
+    if minor is None or not abs(minor) < LARGEST:
         raise ValueError(f"give an amount such as {typed(500, code)}")
-    return int(exact)
+    return minor
 
 
 def month(text: str) -> str:

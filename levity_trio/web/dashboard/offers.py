@@ -10,8 +10,21 @@ from typing import Any, Final
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
 from levity_trio.web.dashboard.desk import Desk
-from levity_trio.web.dashboard.fields import CHOICE, GROUP, NUMBER, QUERY, ROWS, Field, Offer, last_name, leaves
+from levity_trio.web.dashboard.fields import (
+    CHOICE,
+    GROUP,
+    MONEY,
+    NUMBER,
+    QUERY,
+    ROWS,
+    TIME,
+    Field,
+    Offer,
+    last_name,
+    leaves,
+)
 from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.whose import open_sessions
@@ -27,6 +40,14 @@ MASKED: Final = "***"
 SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
 """Where there is only one, it is meant."""
 ENDING: Final = ("remote-stop",)
+CURRENCY: Final = "currency"
+REASONS: Final[Mapping[str, str]] = {
+    "payment": "paid",
+    "top-up": "paid in advance",
+    "refund": "paid out",
+    "chargeback": "taken back by the bank",
+}
+"""Why money mostly moves, by the last part of the path."""
 LOCAL_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -69,8 +90,9 @@ class Offers:
     ) -> tuple[Field, ...]:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
         offered = {name: await self._offered(name, around) for name in {last_name(one.name) for one in leaves(fields)}}
-        values = await self._defaults(given, around)
-        return tuple(self._filled(one, offered, values) for one in fields if self._is_shown(one, around))
+        values = {**await self._defaults(given, around), **await self._of_money(fields)}
+        shown = tuple(self._filled(one, offered, values) for one in fields if self._is_shown(one, around))
+        return shown if CURRENCY in offered else tuple(_in_currency(one, values.get(CURRENCY, "")) for one in shown)
 
     def _is_shown(self, one: Field, around: Circumstances) -> bool:
         """`force` is an admin's, and of operations only where it changes anything."""
@@ -83,6 +105,8 @@ class Offers:
         if one.kind in (GROUP, ROWS):
             return replace(one, inner=tuple(self._filled(inner, offered, values) for inner in one.inner))
         found = offered[last_name(one.name)]
+        if one.kind == TIME:
+            one = replace(one, help=f"{one.help} In the time of {self.desk.zone}.".lstrip())
         value = one.value or values.get(one.name, "") or self._usual(one, found)
         return replace(one, offered=found, value=value)
 
@@ -114,6 +138,13 @@ class Offers:
             keys = {one.value: one.words for one in await self._keys()}
             found["value"] = keys.get(given[KEY_OF], "").replace(MASKED, "")
         return found
+
+    async def _of_money(self, fields: tuple[Field, ...]) -> Mapping[str, str]:
+        """Return the site's currency, and why money mostly moves, for a form with an amount."""
+        if all(one.kind != MONEY for one in leaves(fields)):
+            return {}
+        reason = REASONS.get(self.endpoint.path.rpartition("/")[2], "")
+        return {CURRENCY: await currency_of_site(self.view), "reason": reason}
 
     async def _offered(self, name: str, around: Circumstances) -> tuple[Offer, ...]:
         read = _READERS.get(name)
@@ -174,6 +205,11 @@ class Offers:
 
     async def _stations(self, _around: Circumstances) -> list[Offer]:
         return await self._named("/api/admin/stations")
+
+
+def _in_currency(one: Field, currency: str) -> Field:
+    """Return a field that says in which currency its money is typed, where none can be chosen."""
+    return replace(one, help=f"In {currency}.") if one.kind == MONEY else one
 
 
 _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequence[Offer]]]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -17,12 +18,33 @@ SOON: Final = 60
 NEAR_DAYS: Final = 6
 """For so many days a weekday says enough."""
 TWO: Final = 2
+_TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9})")
 _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def kwh(wh: float | None, digits: int = 1) -> str:
     """Return energy in kWh, without its unit."""
     return UNKNOWN if wh is None else f"{wh / 1000:,.{digits}f}".replace(",", THIN)
+
+
+def typed_kwh(wh: int) -> str:
+    """Return energy as a field of a form takes it: in kWh, exact to the Wh."""
+    return f"{Decimal(wh).scaleb(-3):f}"
+
+
+def wh_of(text: str) -> int:
+    """Return energy as it was typed, in kWh. Raises ValueError with what to type."""
+    wh = whole(text, 3)
+    if wh is None:
+        raise ValueError("give kWh such as 13 or 13.275, with three decimals at most")
+    return wh
+
+
+def whole(text: str, decimals: int) -> int | None:
+    """Return a number as it was typed, in units so many decimals smaller; None if that is not a whole number."""
+    given = _TYPED.fullmatch(text.strip())
+    exact = Decimal(given[0].replace(",", ".")).scaleb(decimals) if given else None
+    return int(exact) if exact is not None and exact == exact.to_integral_value() else None
 
 
 def kilowatts(watts: float | None) -> str:

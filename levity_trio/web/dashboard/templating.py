@@ -144,6 +144,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "kwh": shapes.kwh,
+        "typed_kwh": shapes.typed_kwh,
         "kw": shapes.kilowatts,
         "time": _time,
         "dated": _dated,

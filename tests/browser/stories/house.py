@@ -24,7 +24,7 @@ def a_doubtful_session_is_corrected(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/sessions/{number}")
     expect(page.get_by_text("In doubt:", exact=True)).to_be_visible()
     page.get_by_role("link", name="Correct").click()
-    page.get_by_label("Energy (Wh)").fill("3600")
+    page.get_by_label("Energy (kWh)").fill("3.6")
     page.locator("[name=reason]").fill("The register leapt; the car took 3.6 kWh.")
     page.locator("main form button.strong").click()
     expect(page).to_have_url(f"{site.url}/sessions/{number}")

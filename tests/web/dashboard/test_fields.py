@@ -13,6 +13,7 @@ import pytest
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.fields import (
+    ENERGY,
     JSON,
     MONEY,
     YES_OR_NO,
@@ -37,6 +38,7 @@ def endpoint(path: str, method: str = "POST") -> Endpoint:
 START = endpoint("/api/admin/chargers/{id}/remote-start")
 PROFILE = endpoint("/api/admin/chargers/{id}/set-charging-profile")
 RESERVE = endpoint("/api/admin/chargers/{id}/reserve-now")
+CORRECT = endpoint("/api/admin/transactions/{id}/correct")
 CORRECTION = endpoint("/api/admin/wallets/{id}/correction")
 
 
@@ -226,3 +228,27 @@ def test_what_is_no_money_is_told_at_its_field(text: str) -> None:
     with pytest.raises(Unreadable, match=r"such as 5\.00") as caught:
         body_of(fields, {"amount": text}, BERLIN, "EUR")
     assert caught.value.name == "amount"
+
+
+@pytest.mark.parametrize(
+    ("text", "wh"), [("13", 13_000), ("13,275", 13_275), ("0.001", 1), (" 1234.5 ", 1_234_500), ("0", 0)]
+)
+def test_energy_is_typed_in_kwh(text: str, wh: int) -> None:
+    (one,) = [each for each in leaves(fields_of(CORRECT)) if each.name == "figure_wh"]
+    assert (one.kind, one.label) == (ENERGY, "Energy (kWh)")
+    assert body_of((one,), {"figure_wh": text}, BERLIN, "EUR") == {"figure_wh": wh}
+    shown = texts((one,), {"figure_wh": wh}, BERLIN)
+    assert body_of((one,), shown, BERLIN, "EUR") == {"figure_wh": wh}
+
+
+@pytest.mark.parametrize("text", ["much", "13.2755", "1_000", "1e3", "٣", "NaN", "13 kWh", "1.234,5"])
+def test_what_is_no_energy_is_told_at_its_field(text: str) -> None:
+    with pytest.raises(Unreadable, match="kWh such as 13") as caught:
+        body_of(fields_of(CORRECT), {"figure_wh": text}, BERLIN, "EUR")
+    assert caught.value.name == "figure_wh"
+
+
+@pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
+def test_no_form_asks_for_wh(one: Endpoint) -> None:
+    named = [each for each in leaves(fields_of(one)) if each.name.endswith("_wh")]
+    assert all(each.kind == ENERGY and "kWh" in each.label for each in named)

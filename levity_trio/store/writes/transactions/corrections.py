@@ -9,7 +9,9 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.energy import CERTAIN
+from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.tolerances import FASTEST_W, INTERVAL
 from levity_trio.events import TransactionCorrected
 from levity_trio.store.cases import Known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -61,8 +63,9 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     check(db, tx, decision, Cause.CORRECTED)
     corrected = _completed(tx, correction)
     stood = before(db, tx)
-    _check_correction(tx, corrected)
+    _check_correction(tx, correction, corrected)
     _check_times(corrected, stood, decision.at)
+    _check_energy(correction, corrected, stood)
     enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": stood})
     codes = settle(db, tx, decision, CORRECTED)
     _store(db, tx, corrected, decision.at)
@@ -110,10 +113,17 @@ def _completed(tx: Known, correction: Correction) -> Correction:
     return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
 
 
-def _check_correction(tx: Known, corrected: Correction) -> None:
+def _check_correction(tx: Known, given: Correction, corrected: Correction) -> None:
     """Check registers, energy and tag. Raises DecisionRefused."""
-    for name in ("figure_wh", "meter_start", "meter_stop"):
-        wh = getattr(corrected, name)
+    if corrected.figure_wh is not None and corrected.figure_wh < 0 and given.figure_wh is None:
+        begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
+        words = f"the register at the end, {end:.3f} kWh, is below the one at the start, {begin:.3f} kWh"
+        raise DecisionRefused(Problem.INVALID, words, _source(given))
+    for name, wh in (
+        ("figure_wh", corrected.figure_wh),
+        ("meter_start_wh", corrected.meter_start),
+        ("meter_stop_wh", corrected.meter_stop),
+    ):
         if wh is not None and not 0 <= wh < HIGHEST_WH:
             raise DecisionRefused(Problem.INVALID, f"{wh} Wh is not possible", name)
     if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
@@ -130,6 +140,28 @@ def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> No
     is_given = start_time is not None or stop_time is not None
     if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
         raise DecisionRefused(Problem.INVALID, "it cannot stop before it starts", name)
+
+
+def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
+    """Check that a charger can have delivered the energy in the duration that now holds. Raises DecisionRefused."""
+    figure = corrected.figure_wh or 0
+    begin, end = corrected.start_time or stood["start_time"], corrected.stop_time or stood["stop_time"]
+    duration = max(0.0, seconds(end) - seconds(begin))
+    most = int(FASTEST_W * (duration + INTERVAL) / 3600)
+    if figure > most:
+        minutes = int(duration / 60)
+        words = (
+            f"no charger delivers {figure / 1000:.3f} kWh in {minutes // 60} h {minutes % 60} min, the most is"
+            f" {most / 1000:.3f} kWh; if it took longer, correct its times, too"
+        )
+        raise DecisionRefused(Problem.INVALID, words, _source(given))
+
+
+def _source(given: Correction) -> str:
+    """Return the name of the value that a figure was found by."""
+    if given.figure_wh is not None:
+        return "figure_wh"
+    return "meter_stop_wh" if given.meter_stop is not None else "meter_start_wh"
 
 
 def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.money import currency_of_site, minor_of
+from levity_trio.web.dashboard.money import currency_of_site, minor_of, money
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.whose import names_of_chargers
 
@@ -67,10 +67,12 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
     """Return the terms of the preview, and what is wrong with those that were typed."""
     if not (text := view.query.get("carry_below", "").strip()):
         return {}, ""
+    currency = await currency_of_site(view)
     try:
-        return {"carry_below": minor_of(text, await currency_of_site(view))}, ""
+        minor = minor_of(text, currency)
     except ValueError as error:
         return {}, str(error)
+    return ({"carry_below": minor}, "") if minor >= 0 else ({}, f"give {money(0, currency)} or more")
 
 
 async def _closed(view: View, month: str) -> Values:

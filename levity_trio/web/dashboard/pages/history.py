@@ -47,7 +47,7 @@ async def _found(view: View, asked: Mapping[str, Any]) -> tuple[Mapping[str, Any
     except Refused as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        return NOTHING, str(refused)
+        return NOTHING, refused.labelled
 
 
 def _until(given: Mapping[str, str]) -> dict[str, str]:

@@ -78,7 +78,7 @@ async def _found(view: View, asked: Mapping[str, str]) -> tuple[Mapping[str, Any
     except Refused as refused:
         if refused.status not in UNREADABLE:
             raise
-        return {"data": []}, str(refused)
+        return {"data": []}, refused.labelled
 
 
 async def _filters(view: View) -> Iterator[Filter]:
