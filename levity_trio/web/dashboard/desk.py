@@ -88,7 +88,7 @@ class Desk:
 
     async def refused(self, view: View, refused: Refused) -> Response:
         """Return the page for something that the API refused."""
-        return await self.problem(view, refused.status, refused.labelled)
+        return await self.problem(view, refused.status, refused.words)
 
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
