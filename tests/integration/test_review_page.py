@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -91,19 +92,21 @@ class TestSessions:
         assert figure(server, number)[2] is None
         assert reason(server, number) == "a test"
 
-    def test_another_figure_is_one_button(self, server: Serving, browser: Browser, charger: Charger) -> None:
+    def test_another_figure_is_one_button_if_it_is_possible(
+        self, server: Serving, browser: Browser, charger: Charger
+    ) -> None:
         number = charger.start(TAG, 900_000)
         charger.call("StopTransaction", transactionId=number, meterStop=12_000, timestamp=now())
-        (wh, _, review) = figure(server, number)
-        assert review
         form = session(browser, number)
-        others = [one for one in form.buttons if one.words.startswith("It was")]
-        if others:
-            browser.press(form, others[0].words)
-            assert figure(server, number)[0] == round(float(others[0].values["figure_wh"]) * 1000) != wh
-        else:
-            browser.press(form, "Confirm")
-        assert figure(server, number)[1] == "certain"
+        (other,) = [one for one in form.buttons if one.words.startswith("It was")]
+        page = browser.press(form, other.words)
+        assert page.status == 422
+        assert "no charger delivers 112.000 kWh in 0 h 0 min" in page.words
+        correct = page.form("/correct")
+        assert correct.values["figure_wh"] == other.values["figure_wh"] == "112.000"
+        begun = datetime.now(UTC) - timedelta(hours=1)
+        assert browser.send(correct, start_time=begun.isoformat()).status == 200
+        assert figure(server, number) == (112_000, "certain", None)
 
     def test_an_answer_after_that_of_somebody_else(self, server: Serving, browser: Browser, charger: Charger) -> None:
         number = doubtful(charger)

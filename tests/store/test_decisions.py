@@ -159,8 +159,8 @@ def test_a_correction_needs_a_figure(station: Station, anna: Operator) -> None:
     assert (refusal.problem, refusal.field) == (Problem.INVALID, "figure_wh")
 
 
-MOST_WH = 406_666
-"""In one hour, at 400 kW, with a minute for times that are not exact."""
+MOST_WH = 413_555
+"""In one hour, at 400 kW, with two minutes for times that are not exact."""
 
 
 def test_a_correction_is_refused_that_no_charger_could_have_delivered(
@@ -170,7 +170,7 @@ def test_a_correction_is_refused_that_no_charger_could_have_delivered(
     before = books.rows("SELECT * FROM tx")
     problem = refused(anna.correct, transaction, figure_wh=MOST_WH + 1)
     assert (problem.problem, problem.field) == (Problem.INVALID, "figure_wh")
-    assert "no charger delivers 406.667 kWh in 1 h 0 min, the most is 406.666 kWh" in problem.words
+    assert "no charger delivers 413.556 kWh in 1 h 0 min, the most is 413.555 kWh" in problem.words
     assert refused(anna.correct, transaction, meter_stop=1000 + MOST_WH + 1).field == "meter_stop_wh"
     backwards = refused(anna.correct, transaction, meter_start=9000)
     assert backwards.field == "meter_start_wh"

@@ -11,7 +11,7 @@ import orjson
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
-from levity_trio.charging.tolerances import FASTEST_W, INTERVAL
+from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import TransactionCorrected
 from levity_trio.store.cases import Known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -33,6 +33,8 @@ from levity_trio.store.writes.transactions.states import load
 METHOD: Final = "corrected"
 """The `energy_method` of a figure that an operator set."""
 HIGHEST_WH: Final = 2**53
+INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
+"""By so much a session may have been longer than its times say, as for those who judge it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, 
     figure = corrected.figure_wh or 0
     begin, end = corrected.start_time or stood["start_time"], corrected.stop_time or stood["stop_time"]
     duration = max(0.0, seconds(end) - seconds(begin))
-    most = int(FASTEST_W * (duration + INTERVAL) / 3600)
+    most = int(FASTEST_W * (duration + INEXACT_SECONDS) / 3600)
     if figure > most:
         minutes = int(duration / 60)
         words = (
