@@ -51,7 +51,7 @@ def test_a_household_gets_a_tag_and_its_sessions(server: Serving) -> None:
     page = make(operator, "Anna")
     assert "Nothing yet" in page.words
     page = operator.send(operator.get(_give(page)).form("/give"), tag="04AA", since=LONG_AGO)
-    assert "Done" in page.words
+    assert "Done: Give a household" in page.words
     assert "/tags/04AA" in page.links
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
@@ -63,6 +63,17 @@ def test_a_household_gets_a_tag_and_its_sessions(server: Serving) -> None:
 
 def _give(page: Page) -> str:
     return next(one for one in page.links if "/give?" in one)
+
+
+def test_a_charger_that_belongs_to_a_household_has_its_name(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    with Charger(server.port, "CP-7") as charger:
+        charger.boot()
+    api_of(server).ask("PUT", "admin", "chargers", "CP-7", given={"name": "Space 7"})
+    page = make(operator, "Clara")
+    page = operator.send(operator.get(_give(page)).form("/give"), charger="CP-7", since=LONG_AGO)
+    assert "✓ Done: Give a household a tag, space or vehicle" in page.words
+    assert "Spaces Space 7" in page.words
 
 
 def test_what_is_taken_away_stands_under_what_did_belong(server: Serving) -> None:

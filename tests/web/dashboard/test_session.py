@@ -199,6 +199,12 @@ class TestProof:
         assert "11 readings." in shown.words
         assert "There are none" in (await opening.open(READINGS, "?measurand=odd", id=number)).words
 
+    async def test_its_charger_has_its_name_and_its_id_stands_beside(self, site: Site, station: Station) -> None:
+        site.books.connection.execute("UPDATE cp SET name = 'Space 4' WHERE id = 'CP-1'")
+        number = charge(station)
+        assert "Charger Space 4 CP-1 , connector 1" in (await opened(site, number)).words
+        assert "All that Space 4 and the server sent" in (await Opening(site).open(FRAMES, id=number)).words
+
     async def test_its_frames_are_those_of_its_charger_meanwhile(self, site: Site, station: Station) -> None:
         frame(site, station, "before")
         site.books.wait(30)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.whose import names_of_chargers
 
 ACCOUNTS: Final = "/api/admin/accounts"
 WALLETS: Final = "/api/admin/wallets"
@@ -56,6 +57,7 @@ async def _show(view: View) -> Mapping[str, Any]:
         "personal": await _personal(view, number),
         "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
         "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
+        "names": await names_of_chargers(view),
         "prepaid": PREPAID,
     }
 
