@@ -190,7 +190,7 @@ def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Bro
 def test_an_amount_below_nothing_is_refused_in_money(browser: Browser) -> None:
     set_up(browser, "Anna")
     page = browser.get(f"/bills/{MONTH}", carry_below="-5")
-    assert "give 0.00 EUR or more" in page.words
+    assert "Give 0.00 EUR or more" in page.words
     assert "expected" not in page.words
 
 

@@ -37,7 +37,7 @@ def test_the_first_charger_appears_by_itself(tmp_path: Path) -> None:
             with Charger(server.port, "CP-1") as charger:
                 charger.boot()
                 shown = next(patch for patch in patches if "charger-CP-1" in patch)
-                assert shown["start"] == ""
+                assert "<strong>CP-1</strong> is connected" in shown["start"]
                 charger.call("StatusNotification", connectorId=1, status="Preparing", errorCode="NoError")
                 assert any("Cable in" in patch.get("charger-CP-1", "") for patch in patches)
                 assert "Cable in" in Browser(server).get("/").words

@@ -61,9 +61,9 @@ def test_who_corrects_a_session_sees_which_and_is_refused_what_is_impossible(ser
     assert IN_UTC.search(page.words) is None
     page = browser.send(page.form(path), figure_wh="99999.999", reason="a slip")
     assert (page.status, wrong(page)["name"], wrong(page)["value"]) == (422, "figure_wh", "99999.999")
-    assert "Energy (kWh) : no charger delivers 99999.999 kWh" in page.words
+    assert "Energy (kWh) : No charger delivers 99999.999 kWh" in page.words
     page = browser.send(page.form(path), figure_wh="-5")
-    assert "Energy (kWh) : give 0.000 kWh or more" in page.words
+    assert "Energy (kWh) : Give 0.000 kWh or more" in page.words
     page = browser.send(page.form(path), figure_wh="2,001")
     assert page.status == 200
     assert server.query("SELECT energy_delivered FROM tx WHERE id = ?", number) == [(2001,)]
@@ -85,7 +85,7 @@ def test_a_payment_says_whose_and_is_refused_in_money(server: Serving, browser: 
     for amount in ("0", "-5"):
         page = browser.send(form, amount=amount)
         assert (page.status, wrong(page)["name"]) == (422, "amount")
-        assert "Amount : give 0.01 EUR or more" in page.words
+        assert "Amount : Give 0.01 EUR or more" in page.words
         assert "expected" not in page.words
     browser.send(page.form(PAYMENT), amount="12,50")
     assert server.query("SELECT amount, currency, reason FROM ledger") == [(1250, "EUR", "paid")]

@@ -106,7 +106,7 @@ def test_a_day_that_is_taken_is_told_at_its_field(browser: Browser) -> None:
     assert page.status == 409
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]
     assert wrong["name"] == "since"
-    assert "Since : another version of Flat holds from 2026-03-01" in page.words
+    assert "Since : Another version of Flat holds from 2026-03-01" in page.words
     assert "valid_from" not in page.words
     page = add(browser, toml("Flat", "2026-03-01"))
     (wrong,) = [given for _, given in page.tags if "aria-invalid" in given]

@@ -164,7 +164,7 @@ async def test_hostile_names_stay_words(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("link", "words"),
-    [("/?cursor=x", "✕ The cursor is not one"), ("/?from=x", "✕ From: give a time such as")],
+    [("/?cursor=x", "✕ Cursor: the cursor is not one"), ("/?from=x", "✕ From: give a time such as")],
 )
 async def test_what_is_wrong_with_a_filter_is_a_sentence(site: Site, link: str, words: str) -> None:
     assert words in (await listed(site, link)).words
