@@ -53,6 +53,6 @@ def test_the_file_of_what_is_listed(server: Serving) -> None:
     file = browser.get(link)
     assert file.headers["content-type"].startswith("text/csv")
     _, row = file.html.splitlines()
-    assert ",'=1+1,2026-03-01 " in row  # no formula in a spreadsheet
+    assert ",'=1+1,2026-03-01T" in row  # no formula in a spreadsheet
     (link,) = [one for one in browser.get("/sessions", tag="other").links if one.startswith("/get/")]
     assert len(browser.get(link).html.splitlines()) == 1

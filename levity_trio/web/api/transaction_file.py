@@ -41,4 +41,5 @@ def _cells(one: BilledTransaction, zone: tzinfo) -> list[object]:
 
 
 def _local(text: str, zone: tzinfo) -> str:
-    return datetime.fromisoformat(text).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    """Return a time of the site with its offset: an hour that a change of the clock repeats is told apart."""
+    return datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="seconds")

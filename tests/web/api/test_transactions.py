@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
-from levity_trio.web.api import transactions
+from levity_trio.web.api import transaction_file, transactions
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE, House
@@ -104,7 +105,9 @@ async def test_all_of_them_as_a_file(site: Site, station: Station, monkeypatch: 
     head, *rows = await file(site)
     assert head == "id,charger,connector,space,who,id_tag,start,stop,kwh,confidence,review,bill"
     assert [row.split(",")[0] for row in rows] == [str(number) for number in reversed(every)]
-    assert rows[-1] == (f"{every[0]},CP-1,1,,,'{FORMULA},2026-03-01 12:00:00,2026-03-01 13:00:00,5.0,certain,,nobody's")
+    assert rows[-1] == (
+        f"{every[0]},CP-1,1,,,'{FORMULA},2026-03-01T12:00:00+00:00,2026-03-01T13:00:00+00:00,5.0,certain,,nobody's"
+    )
     assert len(await file(site, tag="other")) == 1
 
 
@@ -132,3 +135,9 @@ async def test_an_explanation_without_weighing(site: Site, station: Station) -> 
     assert {name: whole[name] for name in whole if name not in weighed} == {
         name: short[name] for name in short if name not in weighed
     }
+
+
+def test_the_file_tells_the_repeated_hour_apart() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    told = [transaction_file._local(f"2026-10-25T{hour}:30:00.000Z", berlin) for hour in ("00", "01")]
+    assert told == ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"]

@@ -113,6 +113,11 @@ async def test_a_state_has_one_word_on_all_pages(site: Site, station: Station) -
         assert "Available" in (await look(site, page)).words
 
 
+async def test_frames_say_that_some_come_later(site: Site) -> None:
+    (frames,) = charger_frames.PAGES
+    assert "such as a heartbeat, stands here after a few seconds" in (await look(site, frames)).words
+
+
 async def test_only_one_that_waits_is_new(site: Site) -> None:
     """With --registration open nobody is asked to adopt a charger."""
     for page in (CHARGERS, CHARGER):
