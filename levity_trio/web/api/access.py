@@ -101,13 +101,13 @@ def caller_of(login: Login, address: str) -> Caller:
 
 
 def check_first(caller: Caller, role: str, *, is_usable: bool = True) -> None:
-    """Refuse a first user or token with which nobody could manage the site. Raises Problem.
+    """Refuse a first user with whom nobody could manage the site. Raises Problem.
 
-    Whoever asks without either does so for the last time, unless on the local socket.
+    Whoever asks without token and log-in does so for the last time, unless on the local socket.
     """
     is_unnamed = caller.login is None and caller.token is None and caller.address != LOCAL_SOCKET
     if is_unnamed and not (role == Role.ADMIN.word and is_usable):
-        raise invalid("role", "the first one must be an admin, with a password: from then on everybody must log in")
+        raise invalid("role", "the first user must be an admin, with a password: from then on everybody must log in")
 
 
 def is_admitted(api: Api, caller: Caller) -> bool:
