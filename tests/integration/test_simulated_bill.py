@@ -47,6 +47,8 @@ CENTS_A_KWH: Final = 32
 FREE_BELOW_WH: Final = 100
 SEAMS: Final = (6, 22)
 """Hours at which day and night begin."""
+NEARLY: Final = timedelta(minutes=10)
+"""A charger's clock is set by answers, which take minutes of simulated time where the machine is busy."""
 SCENARIO: Final = """
 title = "Each charger lies in one way of its own"
 hours = {hours}
@@ -261,11 +263,21 @@ def shown_wh(entry: Entry) -> int:
     return int(stop.moments[-1].register or 0) - int(start.moments[-1].register or 0)
 
 
-def owner(entry: Entry, ledger: Ledger) -> int | None:
+def owner(entry: Entry, began: datetime) -> int | None:
     owners = {tag: account for account in range(1, 7) for tag in tags_of(account)}
     if entry.id_tag == WANDERING:
-        return 1 if wall(ledger, entry.began) < HANDED_OVER else 2
+        return 1 if began < HANDED_OVER else 2
     return owners.get(entry.id_tag)
+
+
+def begins(billed: Billed) -> dict[int, datetime]:
+    """Return when sessions began: by their chargers' clocks where these are nearly right, as the bill has it."""
+    told = {one["tx"]: datetime.fromisoformat(one["started_at"]) for one in of_kinds(billed, "session", "free")}
+    truly = {number: wall(billed.ledger, entry.began) for number, entry in billed.entries.items()}
+    return {
+        number: told[number] if number in told and abs(told[number] - at) < NEARLY else at
+        for number, at in truly.items()
+    }
 
 
 def wall(ledger: Ledger, at: float) -> datetime:
@@ -277,8 +289,9 @@ def wall(ledger: Ledger, at: float) -> datetime:
 def charged(billed: Billed) -> dict[int, dict[int, int]]:
     """Return for each account the Wh of each session that its statement must ask for, or name as free."""
     found: dict[int, dict[int, int]] = defaultdict(dict)
+    began = begins(billed)
     for number, entry in billed.entries.items():
-        account = owner(entry, billed.ledger)
+        account = owner(entry, began[number])
         is_certain = entry.ended is not None and number not in {*billed.doubtful, *billed.not_over}
         if account is not None and is_certain and wall(billed.ledger, entry.ended or 0) >= midnight(MONTH):
             found[account][number] = shown_wh(entry)
