@@ -1,8 +1,9 @@
 """Invariants of every story, whatever its lies and losses (rules.md, Energy).
 
-A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure.
+A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure. STORIES=1000 tells more.
 """
 
+import os
 from contextlib import closing
 from random import Random
 
@@ -14,7 +15,7 @@ from tests.store.honest_stories import honest_story
 from tests.store.lies import LIES, PAIRS, liar_story
 from tests.store.stories import Outcome, Played, Session, Story, Verdict, play, timeline
 
-EXAMPLES = 200
+EXAMPLES = int(os.environ.get("STORIES", "100"))
 by_seed = settings(
     max_examples=EXAMPLES,
     deadline=None,
