@@ -100,13 +100,13 @@ def caller_of(login: Login, address: str) -> Caller:
     return Caller(name, role, address, login.token, login.id, login.account)
 
 
-def check_first(caller: Caller, role: str, *, is_usable: bool = True) -> None:
+def check_first(caller: Caller, role: str, *, has_password: bool) -> None:
     """Refuse a first user with whom nobody could manage the site. Raises Problem.
 
     Whoever asks without token and log-in does so for the last time, unless on the local socket.
     """
     is_unnamed = caller.login is None and caller.token is None and caller.address != LOCAL_SOCKET
-    if is_unnamed and not (role == Role.ADMIN.word and is_usable):
+    if is_unnamed and not (role == Role.ADMIN.word and has_password):
         raise invalid("role", "the first user must be an admin, with a password: from then on everybody must log in")
 
 

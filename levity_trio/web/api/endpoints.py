@@ -25,8 +25,9 @@ LARGEST_EXACT: Final = 2**53
 """Of the floating-point numbers, in which each whole number up to this one is exact."""
 DIGITS: Final = len(str(HIGHEST_ID))
 MINOR_UNITS: Final[dict[str, Any]] = {"format": "minor-units"}
-WATT_HOURS: Final[dict[str, Any]] = {"format": "watt-hours"}
 """In the schema of a whole number: an amount of money in minor units of its currency, such as cents."""
+WATT_HOURS: Final[dict[str, Any]] = {"format": "watt-hours"}
+"""In the schema of a whole number: an energy or a register in Wh."""
 
 
 class Role(IntEnum):

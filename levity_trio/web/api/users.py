@@ -138,7 +138,7 @@ async def get_user(asked: Asked) -> Any:
 
 async def add_user(asked: Asked) -> AddedUser:
     body: NewUserBody = asked.body
-    check_first(asked.caller, body.role, is_usable=body.password is not None)
+    check_first(asked.caller, body.role, has_password=body.password is not None)
     logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
