@@ -156,18 +156,19 @@ class TestWhatAFormKnows:
             change.form("change-configuration").values | {"key": key, "value": "60"}
         )
 
-    def test_one_that_is_away_is_waited_for(self, server: Serving, browser: Browser) -> None:
-        with Charger(server.port, "CP-AWAY") as charger:
+    @pytest.mark.parametrize("away", ["CP-AWAY", "CP AWAY"])
+    def test_one_that_is_away_is_waited_for(self, server: Serving, browser: Browser, away: str) -> None:
+        with Charger(server.port, away) as charger:
             boot(charger)
-        wait_for(lambda: not api_of(server).ask("GET", "admin", "chargers", "CP-AWAY")["is_connected"])
-        form = form_of(browser, "clear-cache", "CP-AWAY")
+        wait_for(lambda: not api_of(server).ask("GET", "admin", "chargers", away)["is_connected"])
+        form = form_of(browser, "clear-cache", away)
         page = browser.send(form)
         assert "waits for the charger" in page.words
-        refused = browser.send(form_of(browser, "clear-cache", "CP-AWAY"), **{"?deadline": ""})
+        refused = browser.send(form_of(browser, "clear-cache", away), **{"?deadline": ""})
         assert "It is away, and nothing was sent: say how long this may wait for it" in refused.words
         number = last_command(server)[-1]
         until = api_of(server).ask("GET", "admin", "commands", str(number))["deadline_at"]
-        said = f"Waits for CP-AWAY, which is away: {words_of('ClearCache')}, until "
+        said = f"Waits for {away}, which is away: {words_of('ClearCache')}, until "
         assert re.search(rf"▲ {said}(\d+ \w+ )?{_minute(until)}", page.words)
         assert "Sent to" not in page.words
         cancelled = browser.send(browser.get(f"/commands/{number}").form(f"/do/delete/admin/commands/{number}"))

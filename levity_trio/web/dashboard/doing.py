@@ -304,7 +304,7 @@ async def _done(form: Form, reply: Reply) -> Note:
     if reply.status == HTTPStatus.ACCEPTED and form.view.caller.role is Role.DRIVER:
         return Note("done", f"Sent: {form.title}")
     if reply.status == HTTPStatus.ACCEPTED:
-        charger = await form.view.get(f"/api/admin/chargers/{quote(reply.content['charger'], safe='')}")
+        charger = await form.view.get(f"/api/admin/chargers/{reply.content['charger']}")
         said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
         return under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
