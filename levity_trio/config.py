@@ -17,6 +17,7 @@ from levity_trio.config_log import LogConfig
 from levity_trio.config_web import WebConfig
 from levity_trio.settings import (
     ADDRESS,
+    DATABASE,
     ENDPOINT,
     FILE,
     FILES,
@@ -27,8 +28,10 @@ from levity_trio.settings import (
     TAG,
     TEXT,
     ZONE,
+    DatabaseAddress,
     InForce,
     Kind,
+    PostgresqlAddress,
     Setting,
     minutes,
     one_of,
@@ -107,7 +110,11 @@ class ServerConfig(WebConfig):
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
         "Maximum size of a message; a larger one closes the connection.",
     )
-    database: Path = setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
+    database: DatabaseAddress = setting(
+        *(Path("levity.db"), "db", "Storage", DATABASE),
+        "File of a SQLite database, which is created if it is missing; or the address of one on PostgreSQL:"
+        " postgresql://user@host/name.",
+    )
     tls_port: int | None = setting(
         *(None, "tls-port", "TLS", whole(0, 65535)),
         "Port for chargers that use TLS, in addition to --port, which then also takes TLS; 0 selects a free port and"
@@ -322,20 +329,40 @@ class ServerConfig(WebConfig):
         return self.given_time_zone or time_zones.of_system()
 
     @property
+    def beside(self) -> Path:
+        """The path beside which this server has its own files: that of its database, or its name in this folder."""
+        return self.database if isinstance(self.database, Path) else Path(self.server_name)
+
+    @property
+    def shown_database(self) -> str:
+        """The database, with its whole path if it is a file."""
+        return str(self.database.absolute() if isinstance(self.database, Path) else self.database)
+
+    def file(self, otherwise: str) -> Path:
+        """Return the path of the database, for a command that needs a file.
+
+        Raises:
+            ConfigError: it is on PostgreSQL. `otherwise` says what to use there.
+        """
+        if isinstance(self.database, PostgresqlAddress):
+            raise ConfigError(f"this command works on a file of SQLite; {otherwise}")
+        return self.database
+
+    @property
     def check_interval_seconds(self) -> float:
         """The interval between two checks for work that only the passage of time causes."""
         return max(SHORTEST_CHECK_INTERVAL_SECONDS, CHECK_INTERVAL_SECONDS / self.clock_speed)
 
 
-def socket_path(database: Path) -> Path:
-    """Return the path of the local socket beside a database."""
-    return database.with_name(f"{database.name}.sock")
+def socket_path(beside: Path) -> Path:
+    """Return the path of the local socket."""
+    return beside.with_name(f"{beside.name}.sock")
 
 
-def certificates_folder(database: Path) -> Path:
-    """Return the path of the folder of the certificate authority beside a database."""
-    database = database.resolve()
-    return database.with_name(f"{database.name}.certificates")
+def certificates_folder(beside: Path) -> Path:
+    """Return the path of the folder of the certificate authority."""
+    beside = beside.resolve()
+    return beside.with_name(f"{beside.name}.certificates")
 
 
 def _settings_of(kind: type[ServerConfig] | type[WebConfig] | type[LogConfig]) -> Iterator[Setting]:

@@ -47,7 +47,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
             values[setting.attribute] = setting.default
     values["in_force"] = tuple(in_force)
     server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
-    _check_log_file(server.database, log.file)
+    _check_log_file(server.beside, log.file)
     return server, log
 
 

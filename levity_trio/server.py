@@ -51,10 +51,10 @@ from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.signals import open_signals, wait_for_stop
-from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.following import open_following
 from levity_trio.store.forgetting import open_forgetting
+from levity_trio.store.opening import open_store
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
@@ -136,12 +136,12 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
     prepare()
     with (
         ExitStack() as last,
-        open_database(config.database, _simulated_time(config, clock)) as connection,
-        local_socket(config.database) as local,
+        open_store(config.database, config.server_name, _simulated_time(config, clock)) as store,
+        local_socket(config.beside) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
         hooks = Hooks()
-        async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
+        async with open_writer(store, partial(_publish, hooks), grace_seconds) as writer:
             with closing(Reader(config.database, KEPT_READERS)) as reader:
                 writer.release_readers = reader.close
                 known = await reader.run(beginning)
@@ -348,7 +348,7 @@ def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
         "serving",
         port=port,
         address=f"ws://{reachable(config.host, port)}/ws/CHARGER-ID",
-        database=str(config.database.absolute()),
+        database=config.shown_database,
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,

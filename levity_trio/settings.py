@@ -267,8 +267,30 @@ def _read_files(value: object) -> tuple[Path, ...]:
     return tuple(_read_file(path.strip() if isinstance(path, str) else path) for path in paths)
 
 
+class PostgresqlAddress(str):
+    """The address of a database on PostgreSQL, without a password."""
+
+    __slots__ = ()
+
+
+DatabaseAddress = Path | PostgresqlAddress
+
+
+def _read_database(value: object) -> DatabaseAddress:
+    """Return the path of a file, or an address of PostgreSQL."""
+    if not isinstance(value, str) or not value.startswith(("postgresql:", "postgres:")):
+        return _read_file(value)
+    address = urlsplit(value)
+    if address.password is not None or "password=" in address.query:
+        raise Unusable("leave out the password, which others would see; libpq reads it from ~/.pgpass or PGPASSWORD")
+    if not value.startswith(("postgresql://", "postgres://")) or not address.path.strip("/"):
+        raise Unusable("give an address such as postgresql://user@host/database, or the path of a file")
+    return PostgresqlAddress(value)
+
+
 ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
+DATABASE = Kind("DATABASE", _read_database)
 FILES = Kind("FILE", _read_files, is_repeatable=True)
 SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)

@@ -107,7 +107,7 @@ class Securing:
 
     async def _call(self, plan: Plan, step: Step) -> tuple[str, Payload]:
         if step is Step.ROOT:
-            pem = await trio.to_thread.run_sync(_read_root, certificates_folder(self._central.config.database))
+            pem = await trio.to_thread.run_sync(_read_root, certificates_folder(self._central.config.beside))
             return "InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": pem}
         if step is Step.CERTIFICATE:
             return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}

@@ -45,7 +45,7 @@ class Signing:
     def __init__(self, central: Central) -> None:
         self._central = central
         self._chargers = Chargers(central)
-        self._folder = certificates_folder(central.config.database)
+        self._folder = certificates_folder(central.config.beside)
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:

@@ -37,7 +37,7 @@ def files_of(config: ServerConfig) -> Files:
 def _files_of(config: ServerConfig) -> Files:
     keys = config.tls_keys or config.tls_certs  # one file may hold both
     pairs = tuple(Pair(*pair) for pair in zip(config.tls_certs, keys, strict=True))
-    folder = certificates_folder(config.database)
+    folder = certificates_folder(config.beside)
     if not pairs and config.tls_port is not None:
         pairs = tuple(Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file())
     authorities = () if config.tls_client_ca is None else (config.tls_client_ca,)

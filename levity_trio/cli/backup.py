@@ -43,8 +43,9 @@ def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+    database = config.file("for PostgreSQL use pg_dump, or pg_basebackup with an archive of the WAL")
     with ByteProgress(is_json=is_json) as progress:
-        held, not_noted = back_up(config.database, file, progress, is_forced=is_forced)
+        held, not_noted = back_up(database, file, progress, is_forced=is_forced)
     if not_noted is not None:
         click.echo(f"warning: the dashboard will not know of this backup: {not_noted}", err=True)
     if is_json:

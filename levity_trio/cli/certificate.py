@@ -57,8 +57,9 @@ def _offline(function: Callable[..., Sequence[Described]]) -> Callable[..., None
     def run(*, is_json: bool, **given: Any) -> None:
         settings = {name: given.pop(name) for name in ("database", "config")}
         config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
-        folder = certificates_folder(config.database)
-        _check_owner(config.database)
+        folder = certificates_folder(config.beside)
+        if isinstance(config.database, Path):
+            _check_owner(config.database)
         try:
             made = function(folder, datetime.now(UTC), **given)
         except AuthorityProblem as problem:

@@ -39,7 +39,7 @@ def run_forget(*, charger: str, retired_on: str | None, **given: object) -> int:
     from levity_trio.store.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
-    hide(config.database, charger, retired_on)
+    hide(config.database, config.server_name, charger, retired_on)
     state = f"retired on {retired_on}" if retired_on else "hidden"
     say(f"{cell(charger)} is {state}. Its data stays in the database; it reappears when it charges again.")
     return 0

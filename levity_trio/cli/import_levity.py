@@ -52,7 +52,7 @@ def run_import(*, old: str, is_json: bool, **given: object) -> int:
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
-    path, database = Path(old), config.database
+    path, database = Path(old), config.file("import into a new file first")
     if path.exists() and database.exists() and database.samefile(path):
         raise ConfigError(f"{old} is both the old database and --db; give a new file with --db")
     with open_levity(path) as connection, _open_target(database) as take:

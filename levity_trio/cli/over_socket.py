@@ -21,7 +21,7 @@ def over_socket(function: Callable[..., None]) -> Callable[..., None]:
         settings = {name: given.pop(name) for name in ("database", "config") if name in given}
         if api is None:
             config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
-            api = f"unix:{socket_path(config.database.resolve())}"
+            api = f"unix:{socket_path(config.beside.resolve())}"
         function(Operator(api, is_json=is_json), **given)
 
     return run

@@ -47,12 +47,13 @@ def run_restore(*, backup: Path, is_forced: bool, is_json: bool, last_statement:
     from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+    database = config.file("for PostgreSQL use pg_restore, or the base backup with the archive of the WAL")
     with ByteProgress(is_json=is_json) as progress:
-        restored = put_back(backup, config.database, progress, is_forced=is_forced, last_statement=last_statement)
+        restored = put_back(backup, database, progress, is_forced=is_forced, last_statement=last_statement)
     if is_json:
-        say(json.dumps(_record(config.database, restored), ensure_ascii=False))
+        say(json.dumps(_record(database, restored), ensure_ascii=False))
     else:
-        for line in _lines(config.database, restored):
+        for line in _lines(database, restored):
             say(line)
     return 0
 

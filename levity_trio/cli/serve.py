@@ -51,7 +51,7 @@ def options(settings: Iterable[Setting]) -> list[click.Option]:
 def database_options() -> list[click.Option]:
     """Return the options of a command that uses the server's database and never creates it."""
     (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
-    return options([replace(database, help="Existing SQLite database.")])
+    return options([replace(database, help="Existing database, as for `serve`.")])
 
 
 def _option(setting: Setting) -> click.Option:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from levity_trio.cli.databases import DATABASE
 from levity_trio.cli.tables import say
 from levity_trio.config import ConfigError
+from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.simulator.plan import Plan
@@ -102,8 +104,8 @@ RUN_OPTIONS = (
 OUTPUT_OPTIONS = (
     click.Option(
         ["--verify"],
-        type=FILE,
-        metavar="FILE",
+        type=DATABASE,
+        metavar="DATABASE",
         help="Database of the central system, to be compared with the simulation at its end.",
     ),
     click.Option(
@@ -167,7 +169,7 @@ def run_simulate(
     speed: float,
     seed: int,
     quirks: Sequence[str],
-    verify: Path | None,
+    verify: DatabaseAddress | None,
     ledger: Path | None,
     is_json: bool,
     control: str | None,

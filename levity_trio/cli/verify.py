@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from levity_trio.cli.databases import DATABASE
+from levity_trio.settings import DatabaseAddress
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 EXAMPLES = """\
 \b
@@ -24,7 +27,7 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 """
 
 
-def run_verify(*, ledger: Path, db: Path, is_json: bool) -> int:
+def run_verify(*, ledger: Path, db: DatabaseAddress, is_json: bool) -> int:
     from levity_trio.output import output_errors, print_line  # noqa: PLC0415
     from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
@@ -44,7 +47,7 @@ verify = click.Command(
     "verify",
     params=[
         click.Argument(["ledger"], type=FILE),
-        click.Argument(["db"], type=FILE),
+        click.Argument(["db"], type=DATABASE),
         click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
     ],
     callback=run_verify,

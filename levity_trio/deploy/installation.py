@@ -61,8 +61,9 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
     _check(server, installation)
+    server.file("for PostgreSQL, write a unit that runs `levity-trio serve`")
     server, log = _absolute(server, log, is_database_set=_is_set("database", flags, environment, config))
-    _check_paths([server.database, *_paths(log.file, config)])
+    _check_paths([server.beside, *_paths(log.file, config)])
     metrics_port = server.metrics_port or METRICS_PORT
     agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
     litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
@@ -81,8 +82,8 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
         "agent_address": f"127.0.0.1:{agent_port}",
         "remote_write": json.dumps(installation.remote_write),
         "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
-        "database": str(server.database),
-        "quoted_database": json.dumps(str(server.database)),
+        "database": str(server.beside),
+        "quoted_database": json.dumps(str(server.beside)),
         **_fluentd_values(server),
     }
 
@@ -130,7 +131,7 @@ def _is_set(attribute: str, flags: Mapping[str, object], environment: Mapping[st
 
 def _absolute(server: ServerConfig, log: LogConfig, *, is_database_set: bool) -> tuple[ServerConfig, LogConfig]:
     """Return the configuration with absolute paths and a metrics port. The default database is in STATE_FOLDER."""
-    database = server.database.absolute() if is_database_set else STATE_FOLDER / server.database
+    database = server.beside.absolute() if is_database_set else STATE_FOLDER / server.beside
     file = None if log.file is None else log.file.absolute()
     return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT), replace(log, file=file)
 
@@ -138,9 +139,9 @@ def _absolute(server: ServerConfig, log: LogConfig, *, is_database_set: bool) ->
 def _unit_values(
     server: ServerConfig, log: LogConfig, config: Path | None, installation: Installation
 ) -> dict[str, str]:
-    paths = [server.database, *_paths(log.file, config), Path(installation.program[0])]
+    paths = [server.beside, *_paths(log.file, config), Path(installation.program[0])]
     writable = dict.fromkeys(
-        path.parent for path in (server.database, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
+        path.parent for path in (server.beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
     is_privileged = min(_ports(server).values()) < PRIVILEGED_PORTS
     files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
@@ -149,7 +150,7 @@ def _unit_values(
         "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
         "first_word": installation.program[0],
         "environment": "\n".join(f"Environment={_word(line)}" for line in _environment(server, log, config)),
-        "mounts": _word(str(server.database.parent)),
+        "mounts": _word(str(server.beside.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
         "home": "read-only" if _lies_below(paths, HOMES) else "yes",
         "private_tmp": "no" if _lies_below(paths, TEMPORARY) else "yes",

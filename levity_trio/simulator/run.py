@@ -26,6 +26,7 @@ from levity_trio.config import ConfigError, EnvironmentProblem, innermost
 from levity_trio.config_log import LogConfig
 from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
+from levity_trio.settings import DatabaseAddress
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -85,7 +86,7 @@ class Order:
     first_hour: int
     speed: float
     seed: int
-    database: Path | None
+    database: DatabaseAddress | None
     control: Control | None
     ledger: Path | None = None
     """File to which the run's ledger is written."""

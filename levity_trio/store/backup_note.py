@@ -8,6 +8,8 @@ from typing import Final
 
 import orjson
 
+from levity_trio.settings import PostgresqlAddress
+
 NEW: Final = ".new"
 
 
@@ -28,8 +30,10 @@ def note(database: Path, backup: LastBackup) -> None:
     new.replace(path)
 
 
-def last_backup(database: Path) -> LastBackup | None:
+def last_backup(database: Path | PostgresqlAddress) -> LastBackup | None:
     """Return what is noted; None where nothing is, or where it cannot be read."""
+    if isinstance(database, PostgresqlAddress):
+        return None
     try:
         found = orjson.loads(_path(database).read_bytes())
         return LastBackup(str(found["at"]), str(found["file"]), int(found["bytes"]))
@@ -37,8 +41,10 @@ def last_backup(database: Path) -> LastBackup | None:
         return None
 
 
-def is_replicated(database: Path) -> bool:
-    """Whether Litestream follows a database: it has a folder beside it."""
+def is_replicated(database: Path | PostgresqlAddress) -> bool:
+    """Whether another program saves a database: Litestream, which has a folder beside it, or PostgreSQL's own tools."""
+    if isinstance(database, PostgresqlAddress):
+        return True
     return database.with_name(f".{database.name}-litestream").is_dir()
 
 

@@ -7,10 +7,10 @@ for have no such ceiling.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 from levity_trio.events import OWN_FACTS, TRANSACTION_FACTS, Fact, FactsCounted
+from levity_trio.store.database import Connection
 from levity_trio.store.writes.origin import minutes_before
 
 DAILY_FACTS: Final = 1_000
@@ -22,7 +22,8 @@ DATE: Final = slice(10)
 
 COUNT: Final = (
     "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES (?, ?, ?, 1) ON CONFLICT (cp_id, kind) DO UPDATE"
-    " SET facts = CASE day WHEN excluded.day THEN facts + 1 ELSE 1 END, day = excluded.day RETURNING facts"
+    " SET facts = CASE fact_count.day WHEN excluded.day THEN fact_count.facts + 1 ELSE 1 END, day = excluded.day"
+    " RETURNING facts"
 )
 ONLY_COUNT: Final = (
     "UPDATE fact_count SET counted = counted + 1 WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
@@ -30,13 +31,13 @@ ONLY_COUNT: Final = (
 REPORTED: Final = "UPDATE fact_count SET told = counted, told_at = ? WHERE cp_id = ? AND kind = ?"
 
 
-def is_below(connection: sqlite3.Connection, charger: str, kind: str, at: str, most: int) -> bool:
+def is_below(connection: Connection, charger: str, kind: str, at: str, most: int) -> bool:
     """Count a fact; return False if it exceeds `most` of its kind on this day."""
     ((facts,),) = connection.execute(COUNT, (charger, kind, at[DATE])).fetchall()
     return bool(facts <= most)
 
 
-def only_count(connection: sqlite3.Connection, charger: str, kind: str, at: str) -> FactsCounted | None:
+def only_count(connection: Connection, charger: str, kind: str, at: str) -> FactsCounted | None:
     """Count a fact that is not stored; return a report of such facts at most once an hour, else None."""
     ((count, reported_at),) = connection.execute(ONLY_COUNT, (charger, kind)).fetchall()
     if reported_at is not None and reported_at > minutes_before(at, REPORT_MINUTES):

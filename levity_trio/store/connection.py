@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -17,9 +19,12 @@ from sqlite_utils import Database
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.database import Space
 from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership, migrate
 
 BUSY_MILLISECONDS = 2_000
+PROGRESS_STEPS = 10_000
+"""SQLite virtual machine instructions between two checks of the time; they take well below a millisecond."""
 CACHED_STATEMENTS = 256
 JOURNAL_BYTES = 32_000_000
 """The WAL is truncated to this size when it restarts; a long read may have let it grow."""
@@ -27,12 +32,33 @@ CACHE_KIBIBYTES = 512
 """The page cache. The B-tree pages that 20 chargers write to need a tenth of it; the system caches the file."""
 
 
+class FileConnection(sqlite3.Connection):
+    """A connection that writes to a file, or to memory in tests."""
+
+    def begin(self) -> None:
+        """Begin a transaction, and take the write lock before the first read."""
+        self.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Interrupt a statement that runs beyond so many seconds."""
+        until = time.monotonic() + seconds
+        self.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
+        try:
+            yield
+        finally:
+            self.set_progress_handler(None, 0)
+
+
 class InUse(EnvironmentProblem):
     """Another server holds this database."""
 
 
 @contextmanager
-def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[sqlite3.Connection]:
+def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[FileConnection]:
     """Open the only writing connection: take the lock, check ownership, migrate; checkpoint the WAL on exit.
 
     A new file is created for the `simulated` time, if one is given. An existing file must have the same clock speed.
@@ -105,10 +131,10 @@ def _take(descriptor: int, path: Path) -> None:
         raise InUse(f"another levity-trio runs on {path}; stop it, or choose another file with --db") from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> FileConnection:
     """Return a writing connection with the server's settings; its first statement opens the WAL."""
     connection = sqlite3.connect(
-        path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS
+        path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=FileConnection
     )
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}").fetchall()
@@ -120,10 +146,30 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> Database:
+class FileDatabase(Database):
+    """A connection that reads a file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection, execute_plugins=False)
+
+    def space(self) -> Space:
+        """Return sizes from `stat`: opening and closing the files would release SQLite's locks. Raises OSError."""
+        marks = ("page_size", "page_count", "freelist_count")
+        page_bytes, pages, free_pages = (self.execute(f"PRAGMA {name}").fetchone()[0] for name in marks)
+        path = Path(self.execute("PRAGMA database_list").fetchall()[0][2])
+        wal, size = path.with_name(f"{path.name}-wal"), path.stat().st_size
+        unused = page_bytes * free_pages + max(0, size - page_bytes * pages)  # a file may be longer than its pages
+        wal_bytes = wal.stat().st_size if wal.exists() else 0
+        return Space(size, unused, wal_bytes, shutil.disk_usage(path).free)
+
+    def version(self) -> int:
+        return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+
+def open_reader(path: Path) -> FileDatabase:
     """Return a read-only connection for use by one thread at a time. Close it soon."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
-    return Database(connection, execute_plugins=False)
+    return FileDatabase(connection)

@@ -16,7 +16,7 @@ ADD: Final = (
 )
 ADD_ONE: Final = (
     "INSERT INTO event_sum (cp_id, counter, what, amount) VALUES (?, ?, ?, 1)"
-    " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = amount + 1"
+    " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = event_sum.amount + 1"
 )
 
 

@@ -27,6 +27,8 @@ THE_DATABASES = frozenset(
 
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+POSTGRESQLS = ("08", "25006", "40", "53", "55P03", "57P", "58")
+"""The same on PostgreSQL: the connection, a standby, conflicts with others, no room, a lock, a shutdown, its files."""
 
 
 class DatabaseFault(Exception):
@@ -55,7 +57,7 @@ class RateExceeded(StoreUnavailable):
 
 def is_the_databases(error: BaseException) -> bool:
     """Whether an error concerns the disk or the file rather than the statement, so that a retry may succeed."""
-    return _code(error) in THE_DATABASES
+    return _code(error) in THE_DATABASES or (getattr(error, "sqlstate", None) or "").startswith(POSTGRESQLS)
 
 
 def is_damage(error: BaseException) -> bool:

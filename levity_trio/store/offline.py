@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from sqlite_utils import Database
-
 from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.store.connection import InUse, open_database
+from levity_trio.settings import DatabaseAddress
+from levity_trio.store.connection import FileDatabase, InUse, open_database
+from levity_trio.store.database import Database
 from levity_trio.store.faults import DatabaseFault
-from levity_trio.store.reads import simulated_time
+from levity_trio.store.opening import open_store
+from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
-from levity_trio.store.schema import check_ownership, clock_speed
-from levity_trio.store.unit_of_work import commit
+from levity_trio.store.schema import SIMULATED_TIME_VERSION, check_ownership, clock_speed
+from levity_trio.store.unit_of_work import Store, commit
 from levity_trio.store.writes import hiding, imports
 from levity_trio.wire.times import stamp
 
 
-def forget(path: Path, charger: str, retired_on: str | None) -> None:
+def forget(address: DatabaseAddress, server: str, charger: str, retired_on: str | None) -> None:
     """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
         ConfigError: no charger has this identity.
         EnvironmentProblem: a server runs, the database cannot be used, or the charger has an open transaction.
     """
-    with _open_known(path) as connection:
-        at = stamp(_clock_of(connection)())
+    with _open_known(address, server) as store:
+        at = stamp(look(address, _clock)())
         write = partial(hiding.hide, charger=charger, at=at, retired_on=retired_on)
         try:
-            commit(connection, [write])[0].unwrap()
+            store.commit([write])[0].unwrap()
         except hiding.UnknownCharger:
-            raise ConfigError(f"no charger {charger} is in {path}") from None
+            raise ConfigError(f"no charger {charger} is in {address}") from None
         except hiding.StillCharging:
             raise EnvironmentProblem(f"{charger} has an open transaction; hide it after that has ended") from None
         except DatabaseFault as fault:
-            raise EnvironmentProblem(f"cannot write the database {path}: {fault}") from None
+            raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
 
 
 ServerRuns = InUse
@@ -59,7 +59,7 @@ def open_import(path: Path) -> Iterator[Import]:
     check_ownership(path)
     speed = clock_speed(path) or 1
     with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
-        clock = _clock_of(connection)
+        clock = _clock(FileDatabase(connection))
 
         def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
             at = stamp(clock())
@@ -72,17 +72,14 @@ def open_import(path: Path) -> Iterator[Import]:
         yield take
 
 
-def _clock_of(connection: sqlite3.Connection) -> Clock:
-    simulated = simulated_time(Database(connection, execute_plugins=False))
+def _clock(db: Database) -> Clock:
+    simulated = simulated_time(db)
     return accelerated(*simulated, system_clock) if simulated else system_clock
 
 
 @contextmanager
-def _open_known(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the writing connection to an existing database, at the clock speed that it was created for."""
-    check_ownership(path)
-    speed = clock_speed(path)
-    if speed is None:
-        raise EnvironmentProblem(f"there is no database {path}; choose it with --db")
-    with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
-        yield connection
+def _open_known(address: DatabaseAddress, server: str) -> Iterator[Store]:
+    """Open an existing database as the server of this name, at the clock speed that it was created for."""
+    simulated = look(address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None)
+    with open_store(address, server, simulated) as store:
+        yield store

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Final, NamedTuple
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.billing.months import Month
 from levity_trio.clock import Clock
 from levity_trio.store.billing.drafting import Drafted, Drafter
 from levity_trio.store.billing.due import CHANGED, Plan, Terms, affected, due, newest_revision
 from levity_trio.store.billing.months import begun
+from levity_trio.store.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writer import Writer

@@ -10,24 +10,23 @@ again, because billing data must always fit.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
+from math import inf
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned
 from levity_trio.log_output import get_logger
 from levity_trio.store import event_sums
+from levity_trio.store.database import Database, Space
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLog
 from levity_trio.store.reads import Reader, Unreadable
@@ -36,6 +35,7 @@ from levity_trio.store.writer import Writer
 from levity_trio.wire.times import stamp
 
 ROWS_AT_ONCE: Final = 200
+PAGE_BYTES: Final = 4096
 AGED_ROWS: Final = 20_000
 """Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
@@ -71,14 +71,12 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Extent(NamedTuple):
-    """The extent of the log and its file: ids from first to last without gaps, sizes in bytes."""
+    """The extent of the log and its database: ids from first to last without gaps, sizes in bytes."""
 
     first: int
     last: int
     bytes_per_row: float
-    page_bytes: int
-    pages: int
-    free_pages: int
+    space: Space
 
     @property
     def rows(self) -> int:
@@ -112,8 +110,7 @@ class Sample:
 def extent(db: Database, sample: Sample) -> Extent:
     """Measure the log."""
     first, last = _row(db, "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)")
-    marks = (_row(db, f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count"))
-    return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, *marks)
+    return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, db.space())
 
 
 def aged(db: Database, before: str, now: str, table: str = "log") -> int | None:
@@ -189,7 +186,6 @@ class Pruning:
         self._limits = limits
         self._writer = writer
         self._reader = reader
-        self._path = config.database
         self._keep = timedelta(days=config.log_days)
         self._most_bytes = config.log_megabytes * 1_000_000
         self._clock = clock
@@ -216,7 +212,7 @@ class Pruning:
         """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
         found, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(found.rows)
-        room_bytes = await trio.to_thread.run_sync(room, self._path, found)
+        room_bytes = room(found.space)
         self._judge(room_bytes, found.rows)
         surplus = max(SCARCE_BYTES - room_bytes, found.rows * found.bytes_per_row - self._most_bytes)
         freed = 0
@@ -224,7 +220,7 @@ class Pruning:
             freed = await self._delete(found.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_events()
         spare_pages = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_pages
-        if freed or found.free_pages > spare_pages:
+        if found.space.disk_free is not None and (freed or found.space.unused > spare_pages * PAGE_BYTES):
             await self._shrink(spare_pages)
 
     def _now(self) -> datetime | None:
@@ -278,7 +274,7 @@ class Pruning:
         await trio.sleep(self._limits.rest_times * (trio.current_time() - began))
         return done
 
-    def _judge(self, room_bytes: int, rows: int) -> None:
+    def _judge(self, room_bytes: float, rows: int) -> None:
         """Log once that the disk runs low; if no row is left to delete, pause frame logging until there is space."""
         if room_bytes >= ENOUGH_BYTES and self._is_scarce:
             self._is_scarce = False
@@ -292,10 +288,9 @@ class Pruning:
             log.warning("the disk runs low; no frames are logged until there is space", free_bytes=room_bytes)
 
 
-def room(path: Path, found: Extent) -> int:
-    """Return the bytes that the database can still grow by: free disk space, free pages, preallocated space."""
-    beyond = path.stat().st_size - found.pages * found.page_bytes
-    return shutil.disk_usage(path).free + found.free_pages * found.page_bytes + max(0, beyond)
+def room(space: Space) -> float:
+    """Return the bytes that the database can still grow by; those of a PostgreSQL server are not known."""
+    return inf if space.disk_free is None else space.disk_free + space.unused
 
 
 @asynccontextmanager

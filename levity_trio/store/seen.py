@@ -179,11 +179,12 @@ def _files(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     found = db.rows(
-        "SELECT answered_at, json_extract(answer, '$.listVersion') FROM command WHERE cp_id = ? AND id > ?"
+        "SELECT answered_at, answer FROM command WHERE cp_id = ? AND id > ?"
         " AND action = 'GetLocalListVersion' AND state = 'accepted' AND json_valid(answer)",
         (command.charger, command.id),
     )
-    for at, version in found:
+    for at, answer in found:
+        version = orjson.loads(answer).get("listVersion")
         if isinstance(version, int):
             yield ListVersion(moment(at), version)
 

@@ -8,22 +8,20 @@ published after the commit.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 import outcome
 
 from levity_trio.events import PRESENT_FACTS, Fact
 from levity_trio.store.ceilings import DAILY_FACTS, has_ceiling, is_below, only_count
+from levity_trio.store.database import WritingConnection
 from levity_trio.store.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
 
 Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
 
-PROGRESS_STEPS = 10_000
-"""SQLite virtual machine instructions between two checks of the time; they take well below a millisecond."""
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -36,7 +34,7 @@ class UnitOfWork:
 
     __slots__ = ("_connection", "facts")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: WritingConnection) -> None:
         self._connection = connection
         self.facts: list[Fact] = []
 
@@ -77,14 +75,11 @@ class UnitOfWork:
         return error
 
     def _within(self, change: Callable[[], None], seconds: float) -> Exception | None:
-        until = time.monotonic() + seconds
-        self._connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
         try:
-            change()
+            with self._connection.limited(seconds):
+                change()
         except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything; the error is returned
             return error
-        finally:
-            self._connection.set_progress_handler(None, 0)
         return None
 
     def record(self, fact: Fact, session: int | None = None) -> bool:
@@ -115,6 +110,28 @@ class UnitOfWork:
         return False
 
 
+class Store(Protocol):
+    """Where the writer commits: a file, or PostgreSQL."""
+
+    @property
+    def path(self) -> str:
+        """The database, to be named in the log."""
+
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
+        """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
+
+        Raises:
+            DatabaseFault: nothing was stored; the same batch may be retried.
+            DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
+            CommitLost: the batch was committed, but perhaps to a file that no path leads to.
+        """
+
+    def save(self) -> None:
+        """Save the content of a lost file to where it can be found."""
+
+    def close(self) -> None: ...
+
+
 class Result(NamedTuple):
     """The outcome of one write: its return value or its own error, and its facts."""
 
@@ -129,7 +146,7 @@ class Result(NamedTuple):
         return self.value
 
 
-def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
+def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
     """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 
     Most batches contain no failing write, so the first attempt uses no savepoints. If a write fails, the whole batch
@@ -145,7 +162,7 @@ def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Resu
     return together.unwrap()
 
 
-def _each_alone(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
+def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
     """Run each write in a savepoint; those that meet a damaged page fail, and the others run again without them.
 
     After such an error SQLite accepts no further change in the transaction, and does not commit it.
@@ -164,20 +181,20 @@ def _is_damaged(result: Result) -> bool:
     return isinstance(result.error, DatabaseDamaged)
 
 
-Run = Callable[[sqlite3.Connection, Write], Result]
+Run = Callable[[WritingConnection, Write], Result]
 
 
-def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run: Run) -> list[Result]:
+def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run: Run) -> list[Result]:
     """Run the writes and commit them; where one meets a damaged page, nothing, and its result is the last one."""
     results: list[Result] = []
     try:
         _roll_back(connection)  # an earlier ROLLBACK may have failed
-        connection.execute("BEGIN IMMEDIATE")  # take the write lock before the first read
+        connection.begin()
         for write in writes:
             results.append(run(connection, write))
             if _is_damaged(results[-1]):
                 return results
-        connection.execute("COMMIT")
+        connection.commit()
     except sqlite3.Error as error:
         if is_damage(error):
             raise DatabaseDamaged(str(error)) from error
@@ -190,7 +207,7 @@ def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run
     return results
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: WritingConnection) -> None:
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -198,12 +215,12 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         raise DatabaseFault(f"ROLLBACK: {error}") from error
 
 
-def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
+def _plainly(connection: WritingConnection, write: Write) -> Result:
     transaction = UnitOfWork(connection)
     return Result(write(transaction), None, transaction.facts)
 
 
-def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
+def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
     captured = outcome.capture(write, transaction)  # carries a write's failure to its caller

@@ -3,7 +3,7 @@
 All queued writes are committed together (group commit) in a worker thread, so the event loop never blocks on the disk,
 and a slow disk leads to larger batches. While commits fail, the same batch is retried with backoff and `is_failing` is
 set. A caller that has waited for `commit_seconds` gets StoreUnavailable, and its write leaves the batch. If a file of
-the database was deleted or replaced, no caller waits: see writing_connection.py.
+the database was deleted or replaced, no caller waits: see file_store.py.
 
 A write that needs a damaged page of the file fails at once, and alone. The file does not repair itself, so `is_damaged`
 stays set until the server stops.
@@ -14,9 +14,8 @@ the shield starts when the body is left.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, TypeVarTuple, cast
@@ -27,9 +26,8 @@ from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
-from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
+from levity_trio.store.unit_of_work import Result, Store, UnitOfWork, Write
 from levity_trio.store.writes import frames
-from levity_trio.store.writing_connection import WritingConnection
 
 BATCH_JOBS = 250
 PATIENT_TURNS = 4
@@ -112,12 +110,10 @@ class WriterStatistics:
 class Writer:
     """Executes all changes of the database. Created by `open_writer`."""
 
-    def __init__(
-        self, jobs: trio.MemorySendChannel[_Job], publish: Publish, connection: WritingConnection, limits: Limits
-    ) -> None:
+    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, store: Store, limits: Limits) -> None:
         self._limits = limits
         self._jobs = jobs
-        self._connection = connection
+        self._store = store
         self._publish = publish
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
@@ -281,13 +277,13 @@ class Writer:
         if rows := self.frames.take():
             writes.insert(0, partial(frames.add, rows=rows))
         try:
-            results = await trio.to_thread.run_sync(self._connection.commit, writes, limiter=thread)
+            results = await trio.to_thread.run_sync(self._store.commit, writes, limiter=thread)
         except DatabaseDamaged as error:
             results = [Result(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
             if isinstance(fault, FileLost):  # callers were released first, because a copy may take minutes
-                await trio.to_thread.run_sync(self._connection.save, limiter=thread)
+                await trio.to_thread.run_sync(self._store.save, limiter=thread)
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
@@ -323,7 +319,7 @@ class Writer:
                 if self._damaged.bit_count() == 1:
                     log.error(
                         "the database file is damaged; writes that need the damaged page are not acknowledged",
-                        database=self._connection.path,
+                        database=self._store.path,
                         reason=str(result.error),
                         writes=self._damaged,
                         advice=RESTORE,
@@ -370,9 +366,9 @@ async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_J
 
 @asynccontextmanager
 async def open_writer(
-    connection: sqlite3.Connection, publish: Publish, drain_seconds: float, limits: Limits = DEFAULT_LIMITS
+    store: Store, publish: Publish, drain_seconds: float, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Writer]:
-    """Open a writer on this connection; on exit, commit the queued writes within `drain_seconds`.
+    """Open a writer on this store; on exit, commit the queued writes within `drain_seconds`.
 
     `publish` is called for each fact after its commit, in commit order, before the caller gets its result.
 
@@ -380,21 +376,20 @@ async def open_writer(
         StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
     """
     sender, jobs = trio.open_memory_channel[_Job](limits.waiting_jobs)
-    with closing(WritingConnection(connection)) as writing:
-        writer = Writer(sender, publish, writing, limits)
-        drain = trio.CancelScope(shield=True)  # around the worker only; the body stays cancellable
-        async with trio.open_nursery() as working:
-            working.start_soon(writer._work, jobs, drain)
-            try:
-                with sender:
-                    async with trio.open_nursery() as flushing:
-                        flushing.start_soon(writer._flush)
-                        flushing.start_soon(writer._flush_notes)
-                        flushing.start_soon(writer._give_up)
-                        yield writer
-                        flushing.cancel_scope.cancel()
-                    writer._flush_nowait()
-            finally:
-                drain.deadline = trio.current_time() + drain_seconds
+    writer = Writer(sender, publish, store, limits)
+    drain = trio.CancelScope(shield=True)  # around the worker only; the body stays cancellable
+    async with trio.open_nursery() as working:
+        working.start_soon(writer._work, jobs, drain)
+        try:
+            with sender:
+                async with trio.open_nursery() as flushing:
+                    flushing.start_soon(writer._flush)
+                    flushing.start_soon(writer._flush_notes)
+                    flushing.start_soon(writer._give_up)
+                    yield writer
+                    flushing.cancel_scope.cancel()
+                writer._flush_nowait()
+        finally:
+            drain.deadline = trio.current_time() + drain_seconds
     if drain.cancelled_caught:
         raise StoreUnavailable

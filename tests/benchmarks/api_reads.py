@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.database import Database
 from levity_trio.store.reads import look
 from levity_trio.store.reads.billed import OfBill, billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses

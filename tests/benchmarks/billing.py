@@ -19,8 +19,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Policy
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
@@ -33,6 +31,7 @@ from levity_trio.store.preparing import plan
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.unit_of_work import commit
 from levity_trio.store.writes.billing import closing as closings
+from tests.store.reading import view
 
 from .conversation import Conductor, Conversation, ReadingTimes, charge
 from .filled_bills import BEGUN, BERLIN, Site, fill
@@ -229,7 +228,7 @@ def closing_write(original: Path, copy: Path, month: Month) -> float:
         source.backup(target)
     with open_database(copy) as connection:
         terms = Terms(Rule(BERLIN, Policy(), BillBy.TAG), 0)
-        database = Database(connection, execute_plugins=False)
+        database = view(connection)
         planned = plan(database, month, None, terms)
         ((draft,),) = connection.execute("SELECT id FROM draft").fetchall()
         found = closables(rows_of(database), draft, b"salt")

@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.cli import main
 from levity_trio.clock import SimulatedTime
@@ -15,6 +14,7 @@ from levity_trio.store.reads import Beginning, beginning
 from levity_trio.store.reads.present import present, waiting
 from tests.charger.parts import START
 from tests.store.books import Books, Station
+from tests.store.reading import view
 
 Change = Callable[[Books], object]
 FILE = Path("levity.db")
@@ -36,17 +36,17 @@ def trial(books: Books) -> None:
 
 def read() -> Beginning:
     with closing(open_reader(FILE).conn) as connection:
-        return beginning(Database(connection))
+        return beginning(view(connection))
 
 
 def reviews() -> int:
     with closing(open_reader(FILE).conn) as connection:
-        return waiting(Database(connection)).reviews
+        return waiting(view(connection)).reviews
 
 
 def hidden() -> frozenset[str]:
     with closing(open_reader(FILE).conn) as connection:
-        return present(Database(connection)).hidden
+        return present(view(connection)).hidden
 
 
 def test_a_hidden_charger_is_not_reported_and_its_data_stays(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +103,11 @@ def take_up(books: Books, *, is_there_room: bool) -> None:
     ("arguments", "status", "line"),
     [
         (["NOBODY"], 2, "levity-trio: no charger NOBODY is in levity.db\n"),
-        (["CP-1", "--db", "other.db"], 1, "levity-trio: there is no database other.db; choose it with --db\n"),
+        (
+            ["CP-1", "--db", "other.db"],
+            1,
+            "levity-trio: there is no database other.db; choose the database of the server with --db\n",
+        ),
         (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it after that has ended\n"),
     ],
 )

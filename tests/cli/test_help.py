@@ -23,8 +23,8 @@ def test_help_fits_a_terminal(
 @pytest.mark.parametrize("command", ["logs", "recheck", "forget"])
 def test_only_serve_offers_to_create_the_database(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  --db FILE ")]
-    assert line.endswith("Existing SQLite database.  [default: levity.db]")
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  --db DATABASE ")]
+    assert line.endswith("Existing database, as for `serve`.  [default: levity.db]")
 
 
 def test_the_lists_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

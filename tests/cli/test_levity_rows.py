@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.levity.history import TABLES, History
 from levity_trio.store.unit_of_work import commit
 from levity_trio.store.writes import imports
@@ -66,7 +67,7 @@ ROWS = st.lists(
 )
 
 
-def import_all(history: History, ours: sqlite3.Connection) -> list[tuple[int, ...]]:
+def import_all(history: History, ours: FileConnection) -> list[tuple[int, ...]]:
     """Import a history; check that each row was imported or left out, and return what became of the parts."""
     found: list[tuple[int, ...]] = []
     for parts in (history.chargers(), history.transactions(), history.readings(), history.errors()):

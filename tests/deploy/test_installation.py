@@ -71,7 +71,7 @@ ODD: dict[str, str] = {
 def test_the_service_reads_what_was_meant(folder: Path) -> None:
     """The unit's environment gives the same configuration for all settings, with absolute paths."""
     server, log = load(ODD, {})
-    meant = (server.database.absolute(), log.file and log.file.absolute())
+    meant = (server.beside.absolute(), log.file and log.file.absolute())
     found = filled(flags=ODD)
     again, log_again = load({}, environment_of(found))
     assert (again.database, log_again.file) == meant == (folder / "a b%n.db", folder / "levity.log")

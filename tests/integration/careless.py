@@ -8,15 +8,15 @@ from levity_trio.cli import main
 from levity_trio.store import connection as store_connection
 
 
-class Careless(sqlite3.Connection):
+class Careless(store_connection.FileConnection):
     """A connection on which nobody can switch synchronous on."""
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         return super().execute("PRAGMA synchronous = OFF" if "synchronous" in sql else sql, *parameters)
 
 
-def careless_connect(*arguments: Any, **named: Any) -> sqlite3.Connection:
-    return sqlite3.connect(*arguments, **named, factory=Careless)
+def careless_connect(*arguments: Any, **named: Any) -> Any:
+    return sqlite3.connect(*arguments, **named | {"factory": Careless})
 
 
 class CarelessSqlite:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from levity_trio.cli import main
-from tests.store.plans import Recorder, whole_reads
+from tests.store.plans import Recorder, recording, whole_reads
 
 PROGRAM = (sys.executable, "-m", "tests.integration.recorded")
 
@@ -22,7 +22,7 @@ def recorded_in(file: Path) -> list[str]:
 
 if __name__ == "__main__":
     file = Path(sys.argv.pop(1))
-    vars(sqlite3)["connect"] = partial(sqlite3.connect, factory=Recorder)
+    vars(sqlite3)["connect"] = partial(recording, sqlite3.connect)
     status = main()
     file.write_text(json.dumps(Recorder.seen))
     sys.exit(status)

@@ -38,12 +38,12 @@ def locked(folder: Path) -> Iterator[None]:
 @pytest.fixture
 def config(tmp_path: Path) -> ServerConfig:
     config = ServerConfig(database=tmp_path / "site.db", tls_port=0)
-    certificates_folder(config.database).mkdir()
+    certificates_folder(config.beside).mkdir()
     return config
 
 
 def test_a_folder_of_another_user_is_told(config: ServerConfig) -> None:
-    with locked(certificates_folder(config.database)), pytest.raises(EnvironmentProblem, match="chown"):
+    with locked(certificates_folder(config.beside)), pytest.raises(EnvironmentProblem, match="chown"):
         open_tls(config)
 
 
@@ -55,7 +55,7 @@ async def test_a_folder_that_is_taken_away_later_is_an_error_and_the_server_goes
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch_files, config, tls, 0.01)
         await trio.sleep(0.05)
-        with locked(certificates_folder(config.database)), trio.fail_after(SECONDS):
+        with locked(certificates_folder(config.beside)), trio.fail_after(SECONDS):
             while not any(line["log_level"] == "error" for line in log_lines):  # noqa: ASYNC110 - a log has no event
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from levity_trio.events import Event
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
@@ -14,6 +12,7 @@ from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.totals import totals
 from tests.plugins.scrapes import Page, parse
 from tests.store.books import Books, Station, meter_value
+from tests.store.reading import view
 
 LONG_AFTER = 2 * ZERO_SECONDS
 
@@ -24,7 +23,7 @@ class Run:
     def __init__(self, books: Books) -> None:
         self.books = books
         self.metrics = Metrics()
-        counted = totals(Database(books.connection))
+        counted = totals(view(books.connection))
         books.connection.execute("ROLLBACK")
         self.metrics.begin(is_audited=True)
         self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
@@ -47,7 +46,7 @@ class Run:
         return parse(self.text(links))
 
     def text(self, links: list[LinkState] | None = None) -> str:
-        database = Database(self.books.connection)
+        database = view(self.books.connection)
         now = present(database)
         self.books.connection.execute("ROLLBACK")
         self.gauges.update(now, links or [])

@@ -1,19 +1,19 @@
 """A server in memory with one plugin, and a charger that receives calls."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
+from levity_trio.store.connection import FileConnection
+from levity_trio.store.database import Database
 from levity_trio.store.reads import Reader, Unreadable, look
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
 from tests.charger.parts import InlineWriter, configure, make_central
@@ -44,7 +44,7 @@ class InlineReader:
 class PublishingWriter(InlineWriter):
     """A writer that also publishes facts of coalesced writes; `hold` delays them, as the real one does for 5 s."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: FileConnection) -> None:
         super().__init__(connection)
         self._held: list[Write] | None = None
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.billing.assignments import Scope, Target
 from levity_trio.billing.months import Month
@@ -19,6 +18,7 @@ from levity_trio.store.billing.closable import Closables
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
+from levity_trio.store.database import Database
 from levity_trio.store.preparing import Preparing, Progress
 from levity_trio.store.reads import billing as reads
 from levity_trio.store.reads.shapes import rows_of

@@ -3,6 +3,7 @@
 A charger's messages are processed as in the handlers: times and readings are parsed, and one write commits.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
@@ -27,6 +29,7 @@ from levity_trio.store.writes.transactions.unreadable import start_unreadable, s
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import stamp
+from tests import postgresql
 from tests.store.template import migrated
 
 F = TypeVar("F", bound=Fact)
@@ -39,9 +42,11 @@ SERVER = "levity"
 UNSET_CLOCK = "1970-01-01T00:00:00Z"
 
 
-def in_memory() -> sqlite3.Connection:
+def in_memory() -> FileConnection:
     """Return a new in-memory database with the server's schema."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    if os.environ.get("STORE") == "postgresql":
+        return cast("FileConnection", postgresql.new_database())
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.deserialize(migrated())
     return connection
@@ -70,7 +75,7 @@ class Queries:
 class Books(Queries):
     """The database, the published facts, and the present time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: FileConnection) -> None:
         self.connection = connection
         self.now = NOON
         self.policy = Policy()

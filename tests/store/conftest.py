@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 
 from tests.store.books import Books, Station, in_memory
-from tests.store.plans import Recorder, whole_reads
+from tests.store.plans import Recorder, recording, whole_reads
 
 judged: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
 def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Recorder))
+    monkeypatch.setattr(sqlite3, "connect", partial(recording, sqlite3.connect))
     yield
     monkeypatch.undo()
     new = {sql: parameters for sql, parameters in Recorder.seen.items() if sql not in judged}

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Final
 
 import orjson
-from sqlite_utils import Database
 
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
@@ -21,6 +20,7 @@ from levity_trio.store.writes import commands, local_lists, sessions, tags
 from levity_trio.store.writes.commands import CommandEnd, Draft, Taken, state_for
 from levity_trio.store.writes.tags import TagData
 from tests.store.books import SERVER, Station
+from tests.store.reading import view
 
 MOST_STEPS: Final = 2000
 LIMITS: Final = {"LocalAuthListEnabled": "true", "LocalAuthListMaxLength": "1000", "SendLocalListMaxLength": "20"}
@@ -81,7 +81,7 @@ class Keeping:
 
     def _read(self, read: Any) -> Any:
         try:
-            return read(Database(self.books.connection))
+            return read(view(self.books.connection))
         finally:
             self.books.connection.rollback()
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
 from levity_trio.charging.moments import Moment
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
@@ -194,9 +195,9 @@ _DOING: dict[Cause, Callable[[Living], None]] = {
 }
 
 
-def lived(template: sqlite3.Connection, acts: Sequence[Cause]) -> Life:
+def lived(template: FileConnection, acts: Sequence[Cause]) -> Life:
     """Return a life in a new copy of an empty database."""
-    with closed_after(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+    with closed_after(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
         template.backup(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         return Living(Books(connection)).live(acts)

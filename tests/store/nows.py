@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.reads.disk import Disk
+from levity_trio.store.database import Space
 from levity_trio.store.reads.now import Asked, Now, now
 from levity_trio.store.reads.now.attention import Attention, Machine
 from levity_trio.store.reads.now.cards import ChargerNow, SessionNow
@@ -22,7 +22,7 @@ WELL = Machine(
     can_store=True,
     is_damaged=False,
     is_clock_trusted=True,
-    disk=Disk(0, 0, 10**10),
+    space=Space(0, 0, 0, 10**10),
     backup=None,
     is_replicated=True,
 )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from types import FrameType
 from typing import Any, ClassVar
 
+from levity_trio.store.connection import FileConnection
 from tests.store.history import with_history
 
 FEW_TRANSACTIONS = 100
@@ -58,7 +59,7 @@ PERMITTED = {
     "FROM each": "a row for each connector",
     "tx_by_time": "a page of a list, in the order of the index",
     "FROM habit": "a few for each connector",
-    "status = 'Completed' AND (? IS NULL OR cp_id = ?)": "recheck, which a person runs",
+    "status = 'Completed' AND (?1 IS NULL OR cp_id = ?1)": "recheck, which a person runs",
     "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",
 }
 """Parts of statements that may scan tables, and the reasons."""
@@ -71,7 +72,7 @@ READ_ALL = ("levity_trio.store.schema", "levity_trio.store.keeping")
 """Migrations, which run once, and commands that copy and check a database as a whole, in a process of their own."""
 
 
-class Recorder(sqlite3.Connection):
+class Recorder(FileConnection):
     """A connection that collects the package's statements, each with its number of parameters."""
 
     seen: ClassVar[dict[str, int]] = {}
@@ -80,6 +81,11 @@ class Recorder(sqlite3.Connection):
         if sql not in self.seen and _is_ours(sys._getframe(1)):
             self.seen[sql] = len(parameters)
         return super().execute(sql, parameters)
+
+
+def recording(connect: Callable[..., Any], *arguments: object, **named: object) -> Any:
+    """Open a connection that collects statements."""
+    return connect(*arguments, **named | {"factory": Recorder})
 
 
 def _is_ours(frame: FrameType | None) -> bool:

@@ -1,26 +1,42 @@
 """Reads of a test's books, as on a connection of their own."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
-from sqlite_utils import Database
-
+from levity_trio.store.connection import FileDatabase
+from levity_trio.store.database import Connection, Database
+from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
 from tests.store.books import Books
+
+
+def view(connection: Connection) -> Database:
+    """A connection for reads."""
+    if isinstance(connection, PostgresqlConnection):
+        return PostgresqlDatabase(connection)
+    assert isinstance(connection, sqlite3.Connection)
+    return FileDatabase(connection)
 
 
 @contextmanager
 def reading(books: Books) -> Iterator[Database]:
     """A view for any number of reads."""
-    database = _View(books.connection, execute_plugins=False)
-    yield database
-    if books.connection.in_transaction:
-        books.connection.execute("ROLLBACK")
+    database = view(books.connection)
+    yield cast("Database", _View(database))
+    books.connection.rollback()
 
 
-class _View(Database):
+class _View:
     """Each read begins a database transaction and leaves it to the end of its connection."""
 
-    def execute(self, sql: str, parameters: object = None) -> object:  # type: ignore[override]
-        if sql == "BEGIN" and self.conn.in_transaction:
-            self.conn.execute("ROLLBACK")
-        return super().execute(sql, parameters)  # type: ignore[arg-type]
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        if sql == "BEGIN":
+            self._database.conn.rollback()
+        return self._database.execute(sql, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.connection import FileConnection, open_database
 from levity_trio.store.schema import migrate
 
 
@@ -22,7 +22,7 @@ def migrated() -> bytes:
 
 
 @contextmanager
-def new_database(path: Path) -> Iterator[sqlite3.Connection]:
+def new_database(path: Path) -> Iterator[FileConnection]:
     """Create a database in a file, and open it as a server does."""
     path.write_bytes(migrated())
     with open_database(path) as connection:

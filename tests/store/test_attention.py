@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.store.backup_note import LastBackup
-from levity_trio.store.reads.disk import Disk
+from levity_trio.store.database import Space
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.nows import WELL, Page
@@ -30,7 +30,9 @@ def test_where_all_is_well_it_is_empty(station: Station, page: Page) -> None:
 
 
 def test_what_the_machine_lacks(page: Page) -> None:
-    page.machine = WELL._replace(can_store=False, is_damaged=True, is_clock_trusted=False, disk=Disk(0, 0, 499_000_000))
+    page.machine = WELL._replace(
+        can_store=False, is_damaged=True, is_clock_trusted=False, space=Space(0, 0, 0, 499_000_000)
+    )
     found = page.attention()
     assert [(one.kind, one.level) for one in found] == [
         *(("storage", "broken"), ("storage", "broken"), ("disk", "broken"), ("clock", "broken")),

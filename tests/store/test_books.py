@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlite_utils import Database
-
 from levity_trio.charging.lifecycle import DECISIONS, rows
+from levity_trio.store.database import Database
 from levity_trio.store.reads.books import NOTHING, Booked, LifecycleRow, Mark, booked_since, lifecycle_rows, mark
 from tests.store.books import Books, Station, in_memory
+from tests.store.reading import view
 
 
 def site() -> tuple[Books, Station, Database]:
     books = Books(in_memory())
-    return books, Station(books), Database(books.connection)
+    return books, Station(books), view(books.connection)
 
 
 def test_a_transaction_is_read_as_it_would_be_billed() -> None:

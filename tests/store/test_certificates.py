@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateRefused
@@ -16,6 +15,7 @@ from levity_trio.store.writes.certificates import DAILY_CERTIFICATES, MOST_ATTEM
 from levity_trio.store.writes.commands import CommandEnd, NewCommand
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
+from tests.store.reading import view
 
 HOUSE = "House"
 TRIGGER = '{"requestedMessage":"SignChargePointCertificate"}'
@@ -231,7 +231,7 @@ def test_a_certificate_is_adopted_once(books: Books, known: Station) -> None:
 
 def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(books: Books, known: Station) -> None:
     def expiries() -> dict[str, str]:
-        found = dict(present(Database(books.connection)).certificates)
+        found = dict(present(view(books.connection)).certificates)
         books.connection.execute("COMMIT")
         return found
 

@@ -1,6 +1,5 @@
 """A page of the database file that is damaged under the open connection: only the writes that need it fail."""
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,8 +11,9 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.connection import open_database
+from levity_trio.store.connection import FileConnection, open_database
 from levity_trio.store.faults import DatabaseDamaged
+from levity_trio.store.file_store import FileStore
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import RESTORE, Limits, Writer, open_writer
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.logs_errors
 class Site:
     """A database file, of whose oldest rows each has a page of its own, and its writing connection."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: FileConnection) -> None:
         self.path = path
         self.connection = connection
         rows = ((AT, f"row {number} {'x' * 3000}") for number in range(ROWS))
@@ -70,7 +70,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(site.connection, lambda _event: None, SECONDS, LIMITS) as writer:
+        async with open_writer(FileStore(site.connection), lambda _event: None, SECONDS, LIMITS) as writer:
             yield writer
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from levity_trio.charger.telling import Unreadable
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.settled import settled_by
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.deciding import DecisionRefused
@@ -31,7 +32,7 @@ FIGURES = (0, 1, 500, 4000, 90_000)
 class Decided:
     """A transaction to which chance happens, and an operator. What must hold is checked after each act."""
 
-    def __init__(self, connection: sqlite3.Connection, chance: Random) -> None:
+    def __init__(self, connection: FileConnection, chance: Random) -> None:
         self.books = Books(connection)
         self.chance = chance
         self.living = Living(self.books)
@@ -163,15 +164,15 @@ WAYS = (
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[sqlite3.Connection]:
+def template() -> Iterator[FileConnection]:
     with closing(in_memory()) as connection:
         yield connection
 
 
-def test_decisions_and_late_messages_in_any_order(template: sqlite3.Connection) -> None:
+def test_decisions_and_late_messages_in_any_order(template: FileConnection) -> None:
     decisions = refusals = 0
     for seed in range(SEED, SEED + LIVES):
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
             template.backup(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             decided = Decided(connection, Random(seed))

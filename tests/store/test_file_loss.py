@@ -11,8 +11,9 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.connection import open_database
+from levity_trio.store.connection import FileConnection, open_database
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.file_store import FileStore
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, open_writer
 
@@ -29,7 +30,7 @@ Mishap = Callable[[Path], object]
 class Site:
     """A database file and its writing connection."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: FileConnection) -> None:
         self.folder = folder
         self.path = folder / "site.db"
         self.wal = folder / "site.db-wal"
@@ -58,7 +59,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(site.connection, lambda _event: None, drain_seconds, LIMITS) as writer:
+        async with open_writer(FileStore(site.connection), lambda _event: None, drain_seconds, LIMITS) as writer:
             yield writer
 
 

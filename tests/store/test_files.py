@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 import pytest
 import trio
-from sqlite_utils import Database
 from structlog.typing import EventDict
 
 from levity_trio.events import FileReceived
@@ -26,6 +25,7 @@ from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.writes import commands, files, outcomes
 from levity_trio.store.writes.files import NewFile, NewUrl
 from tests.store.books import Books, Station
+from tests.store.reading import view
 from tests.store.test_commands import answer, queue
 from tests.store.test_pruning import Disk
 
@@ -63,7 +63,7 @@ def firmware(books: Books, title: str = "fw.bin", name: str = "two") -> int | No
 
 
 def url(books: Books, digest: str = "d", hours: float = 0) -> reads.Url | None:
-    return reads.url(Database(books.connection), digest, books.now + timedelta(hours=hours))
+    return reads.url(view(books.connection), digest, books.now + timedelta(hours=hours))
 
 
 # Rows
@@ -109,7 +109,7 @@ def test_a_file_that_came_is_a_fact_and_fulfils_its_command(books: Books, statio
 
 def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(books: Books, station: Station) -> None:
     number = firmware(books)
-    found = reads.firmware(Database(books.connection), "fw.bin")
+    found = reads.firmware(view(books.connection), "fw.bin")
     assert found is not None
     assert (found.id, found.title, found.state) == (number, "fw.bin", "stored")
     assert firmware(books, name="three") is None
@@ -129,10 +129,10 @@ def test_a_list_shows_the_newest_first_also_what_was_deleted(books: Books, stati
     firmware(books, name="three")
     assert books.run(files.delete, 1, books.at, "anna") == "one"
     assert books.run(files.delete, 1, books.at, "anna") is None
-    page = reads.files(Database(books.connection), None, Wanted())
+    page = reads.files(view(books.connection), None, Wanted())
     assert [(one.id, one.state) for one in page.data] == [(3, "stored"), (2, "stored"), (1, "deleted")]
     books.connection.rollback()
-    of_charger = reads.files(Database(books.connection), "CP-1", Wanted())
+    of_charger = reads.files(view(books.connection), "CP-1", Wanted())
     assert [one.command for one in of_charger.data] == [command, command]
 
 
@@ -145,7 +145,7 @@ def test_retention_leaves_firmware(books: Books, station: Station) -> None:
     received(books, command, "young")
     assert books.run(files.expire, books.at, before) == ["old"]
     assert books.run(files.expire, books.at, before) == []
-    known = reads.known(Database(books.connection), ["old", "young", "kept", "unknown"])
+    known = reads.known(view(books.connection), ["old", "young", "kept", "unknown"])
     assert known == {"old": False, "young": True, "kept": True}
 
 

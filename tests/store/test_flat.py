@@ -12,15 +12,16 @@ from contextlib import closing as closed_in_the_end
 from typing import NamedTuple
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.charging.moments import understand
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing, judging
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import SERVER, Books, Station, meter_value
 from tests.store.history import REGISTER, with_history
+from tests.store.reading import view
 from tests.store.telling import watts
 
 FEW, MANY = 100, 10_000
@@ -31,7 +32,7 @@ STILL = "2022-01-01T00:00:00Z"
 
 def _count(transactions: int, write: Write) -> int:
     """Return the steps of a write with this many past transactions."""
-    with closed_in_the_end(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+    with closed_in_the_end(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
         connection.deserialize(with_history(transactions))
         connection.execute("PRAGMA foreign_keys = ON")
         station = Station(Books(connection))
@@ -150,7 +151,7 @@ def _preparing(station: Station) -> int:
 
 def _auto_starts_look(station: Station, _: int) -> None:
     # It finds the connector: another status would make the look too easy.
-    found: Sequence[PlugIn] = plug_ins(Database(station.books.connection, execute_plugins=False), station.name)
+    found: Sequence[PlugIn] = plug_ins(view(station.books.connection), station.name)
     assert [plug_in.connector for plug_in in found] == [1]
     station.books.connection.execute("ROLLBACK")
 

@@ -10,6 +10,8 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
+from levity_trio.store.connection import FileConnection
+from levity_trio.store.file_store import FileStore
 from levity_trio.store.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, open_writer
@@ -30,13 +32,13 @@ def keep(db: UnitOfWork, name: str) -> None:
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path: Path) -> Iterator[FileConnection]:
     with new_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield connection
 
 
-def stored(connection: sqlite3.Connection) -> list[str]:
+def stored(connection: FileConnection) -> list[str]:
     """Return what another process would find."""
     path = connection.execute("PRAGMA database_list").fetchall()[0][2]
     with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as other:
@@ -51,8 +53,8 @@ def publish(_event: object) -> None:
     """Nobody looks."""
 
 
-async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(connection: sqlite3.Connection) -> None:
-    async with open_writer(connection, publish, SECONDS) as writer:
+async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(connection: FileConnection) -> None:
+    async with open_writer(FileStore(connection), publish, SECONDS) as writer:
         for number in range(211):
             writer.log_frame(row(str(number)))
         await writer.run(keep, "fact")
@@ -61,23 +63,23 @@ async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(con
         assert (statistics.writes, statistics.frames.rows, statistics.frames.waiting) == (1, 211, 0)
 
 
-async def test_without_a_fact_they_are_stored_within_seconds(connection: sqlite3.Connection) -> None:
-    async with open_writer(connection, publish, SECONDS, LIMITS) as writer:
+async def test_without_a_fact_they_are_stored_within_seconds(connection: FileConnection) -> None:
+    async with open_writer(FileStore(connection), publish, SECONDS, LIMITS) as writer:
         writer.log_frame(row("alone"))
         with trio.fail_after(SECONDS):
             while not stored(connection):  # noqa: ASYNC110 - nothing tells of it
                 await trio.sleep(0.002)
 
 
-async def test_what_waits_at_the_end_is_stored(connection: sqlite3.Connection) -> None:
-    async with open_writer(connection, publish, SECONDS) as writer:
+async def test_what_waits_at_the_end_is_stored(connection: FileConnection) -> None:
+    async with open_writer(FileStore(connection), publish, SECONDS) as writer:
         writer.log_frame(row("last"))
     assert stored(connection) == ["last"]
 
 
 @pytest.mark.logs_errors
 async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_without_them(
-    connection: sqlite3.Connection, tmp_path: Path
+    connection: FileConnection, tmp_path: Path
 ) -> None:
     seen: list[list[str]] = []
 
@@ -86,7 +88,7 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
         seen.append(stored(connection))
 
     limits = replace(LIMITS, frames_rest_seconds=0.5)  # far longer than until the next attempt
-    async with open_writer(connection, publish, SECONDS, limits) as writer, trio.open_nursery() as nursery:
+    async with open_writer(FileStore(connection), publish, SECONDS, limits) as writer, trio.open_nursery() as nursery:
         writer.log_frame(row("frame"))
         with closing(sqlite3.connect(tmp_path / "site.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -103,8 +105,8 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
 
 
 @pytest.mark.logs_errors
-async def test_frames_that_cannot_be_stored_cost_no_fact(connection: sqlite3.Connection) -> None:
-    async with open_writer(connection, publish, SECONDS) as writer:
+async def test_frames_that_cannot_be_stored_cost_no_fact(connection: FileConnection) -> None:
+    async with open_writer(FileStore(connection), publish, SECONDS) as writer:
         writer.log_frame(row("\ud800"))  # no UTF-8
         await writer.run(keep, "fact")
         writer.log_frame(row("next"))
@@ -155,10 +157,10 @@ async def test_while_it_is_paused_all_is_dropped() -> None:
 
 
 async def test_frames_that_rest_are_stored_though_nothing_else_is_written(
-    connection: sqlite3.Connection,
+    connection: FileConnection,
 ) -> None:
     """The rest is longer than the time after which frames are stored by themselves."""
-    async with open_writer(connection, publish, SECONDS, LIMITS) as writer:
+    async with open_writer(FileStore(connection), publish, SECONDS, LIMITS) as writer:
         writer.log_frame(row("waits"))
         writer.frames.take()
         writer.frames.refused()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.store.connection import open_database
 from levity_trio.store.reads import beginning
@@ -28,6 +27,7 @@ from tests.store.books import Books, Station
 from tests.store.files import make_ours
 from tests.store.levity_file import REGISTER
 from tests.store.owning import House
+from tests.store.reading import view
 
 REFUSED = "is imported: it is history of another system"
 BEGUN, ENDED = "2026-03-01T10:00:00.000Z", "2026-03-01T11:00:00.000Z"
@@ -170,7 +170,7 @@ def test_it_is_never_judged_again(tmp_path: Path) -> None:
 
 
 def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int) -> None:
-    db = Database(books.connection, execute_plugins=False)
+    db = view(books.connection)
     (listed,) = transactions(db, Filters(charger="CP-1"), Wanted()).data
     assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (imported, "imported", 17, 4000)
     db.execute("COMMIT")
@@ -189,7 +189,7 @@ def test_it_is_of_no_present(books: Books) -> None:
     error = ErrorRow("CP-1", 3, 1, "GroundFailure", None, None, None, BEGUN, None, BEGUN)
     import_one(books)
     books.run(imports.take, "errors", [error], books.at)
-    db = Database(books.connection, execute_plugins=False)
+    db = view(books.connection)
     now = present(db)
     assert (now.transactions, now.connectors) == ([], [])
     db.execute("COMMIT")
@@ -199,7 +199,7 @@ def test_it_is_of_no_present(books: Books) -> None:
 
 def test_its_session_is_no_connection(books: Books) -> None:
     import_one(books)
-    db = Database(books.connection, execute_plugins=False)
+    db = view(books.connection)
     (one,) = uptimes(db, "CP-1", "2026-01-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")
     assert one.links == 0
     db.execute("COMMIT")

@@ -1,6 +1,5 @@
 """The life of a transaction in the database follows the table, for every order of causes."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
@@ -9,6 +8,7 @@ from random import Random
 import pytest
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import minutes_before
 from levity_trio.store.writes.transactions.readings import MOVE, MOVE_OR_STAY
@@ -28,25 +28,25 @@ WAYS: dict[State, tuple[Cause, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[sqlite3.Connection]:
+def template() -> Iterator[FileConnection]:
     with closing(in_memory()) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("state", WAYS)
 @pytest.mark.parametrize("act", ACTS)
-def test_each_step_of_the_table(template: sqlite3.Connection, state: State, act: Cause) -> None:
+def test_each_step_of_the_table(template: FileConnection, state: State, act: Cause) -> None:
     acts = (*WAYS[state], act)
     assert lived(template, acts) == by_the_table(acts)
 
 
-def test_every_order_of_any_two_after_each_state(template: sqlite3.Connection) -> None:
+def test_every_order_of_any_two_after_each_state(template: FileConnection) -> None:
     for state, *acts in product(WAYS, ACTS, ACTS):
         whole = (*WAYS[state], *acts)
         assert lived(template, whole) == by_the_table(whole), whole
 
 
-def test_orders_of_five(template: sqlite3.Connection) -> None:
+def test_orders_of_five(template: FileConnection) -> None:
     chance, seen = Random(SEED), set[State]()
     for _ in range(SAMPLES):
         acts = tuple(chance.choices(ACTS, k=LONGEST))

@@ -3,18 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.store.reads.newest import STRAY_ROWS, Newest, newest
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 from tests.store.books import SERVER, Books, Station
+from tests.store.reading import view
 
 ONCE = datetime.fromisoformat("2036-02-07T06:28:16.000Z")
 
 
 def look(books: Books) -> Newest | None:
-    return newest(Database(books.connection, execute_plugins=False))
+    return newest(view(books.connection))
 
 
 def at(books: Books) -> str | None:

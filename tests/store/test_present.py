@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.store.reads.present import RECENT_READINGS, OpenTransaction, present
 from tests.store.books import Books, Station, meter_value
+from tests.store.reading import view
 from tests.store.telling import watts
 
 
 def only(books: Books) -> OpenTransaction:
-    found = present(Database(books.connection))
+    found = present(view(books.connection))
     books.connection.execute("ROLLBACK")
     (one,) = found.transactions
     return one

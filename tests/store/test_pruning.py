@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 import trio
-from sqlite_utils import Database
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.store import pruning
+from levity_trio.store.connection import FileConnection
+from levity_trio.store.file_store import FileStore
 from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Limits, Pruning, Sample, extent
 from levity_trio.store.reads import Reader
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -44,7 +45,7 @@ class Kept:
     """A database whose log is pruned by each `look`, with a simulated disk."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, writer: Writer, monkeypatch: Any, limits: Limits
+        self, path: Path, connection: FileConnection, writer: Writer, monkeypatch: Any, limits: Limits
     ) -> None:
         self.path = path
         self.connection = connection
@@ -99,7 +100,7 @@ async def keeping(
     path = tmp_path / "site.db"
     with new_database(path) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        async with open_writer(connection, lambda _event: None, SECONDS) as writer:
+        async with open_writer(FileStore(connection), lambda _event: None, SECONDS) as writer:
             yield Kept(path, connection, writer, monkeypatch, limits)
 
 
@@ -166,7 +167,7 @@ async def test_a_look_reads_each_row_of_its_sample_once(kept: Kept) -> None:
     """Each is a page or two of a log of gigabytes, and a look comes every ten seconds."""
     sample, said = Sample(), list[str]()
 
-    def look(db: Database) -> Extent:
+    def look(db: Any) -> Extent:
         db.conn.set_trace_callback(said.append)
         return extent(db, sample)
 

@@ -263,7 +263,7 @@ def test_looking_does_not_make_what_is_not_there(tmp_path: Path) -> None:
 
 def _sql_in_code() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for path in (ROOT / PACKAGE).rglob("*.py"):
+    for path in {*(ROOT / PACKAGE).rglob("*.py")} - {*(ROOT / PACKAGE / "store" / "postgresql").iterdir()}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 text = re.sub(r"\bDO UPDATE\b|\bIS DISTINCT FROM\b", "", node.value)

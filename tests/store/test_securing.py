@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped
 from levity_trio.store.reads import securing as reads
@@ -12,6 +10,7 @@ from levity_trio.store.writes import commands, credentials, securing
 from levity_trio.store.writes.commands import CommandEnd
 from levity_trio.store.writes.securing import NewPlan
 from tests.store.books import Books, Station
+from tests.store.reading import view
 from tests.store.test_certificates import ask
 
 STEPS = (Step.PASSWORD, Step.PROFILE, Step.CONNECTION)
@@ -47,7 +46,7 @@ def test_step_by_step_until_the_charger_comes_back(books: Books, station: Statio
     assert not books.run(securing.with_plans)
     assert books.count("securing_step") == 2
     books.run(credentials.require, "CP-1", 0, books.at, "anna")
-    shown = reads.newest_securing(Database(books.connection), "CP-1")
+    shown = reads.newest_securing(view(books.connection), "CP-1")
     assert shown is not None
     assert (shown.state, shown.steps[-1].state) == ("done", "done")  # it was, whatever came later
 
@@ -73,6 +72,6 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     assert (begin(profile=2), begin(profile=2), begin(profile=2, address="wss://a")) == (3, 3, 4)
     assert books.run(securing.cancel, "CP-1", books.at, "anna")
     assert not books.run(securing.cancel, "CP-1", books.at, "anna")
-    with_states = reads.all_securing(Database(books.connection), "CP-1", Wanted())
+    with_states = reads.all_securing(view(books.connection), "CP-1", Wanted())
     books.connection.execute("COMMIT")
     assert [one.state for one in with_states.data] == ["cancelled", "replaced", "replaced", "replaced"]

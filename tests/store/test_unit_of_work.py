@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.events import CertificateRequested, Fact
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.faults import DatabaseFault, is_the_databases
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
 from tests.store.template import new_database
@@ -15,7 +16,7 @@ LARGE = "x" * 100_000
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def connection(tmp_path: Path) -> Iterator[FileConnection]:
     with new_database(tmp_path / "site.db") as connection:
         yield connection
 
@@ -45,17 +46,17 @@ def repeat_a_key(db: UnitOfWork) -> None:
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '')")
 
 
-def kept(connection: sqlite3.Connection) -> list[str]:
+def kept(connection: FileConnection) -> list[str]:
     return [name for (name,) in connection.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
 
 
-def limit_pages(connection: sqlite3.Connection, more: int) -> None:
+def limit_pages(connection: FileConnection, more: int) -> None:
     """Simulate a full disk: allow only this many further pages."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + more}").fetchall()
 
 
-def test_answers_and_facts_in_order(connection: sqlite3.Connection) -> None:
+def test_answers_and_facts_in_order(connection: FileConnection) -> None:
     results = commit(connection, [keep("a"), keep("b")])
     assert [result.unwrap() for result in results] == ["a", "b"]
     assert [list(result.facts) for result in results] == [[fact("a")], [fact("b")]]
@@ -65,7 +66,7 @@ def test_answers_and_facts_in_order(connection: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("failing", [fail(ValueError("a bug")), repeat_a_key, lambda db: db.execute("NO SQL")])
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_one_that_fails_is_undone_alone(connection: sqlite3.Connection, failing: Write, position: int) -> None:
+def test_one_that_fails_is_undone_alone(connection: FileConnection, failing: Write, position: int) -> None:
     writes = [keep("a"), keep("b")]
     writes.insert(position, failing)
     results = commit(connection, writes)
@@ -76,19 +77,19 @@ def test_one_that_fails_is_undone_alone(connection: sqlite3.Connection, failing:
         results[position].unwrap()
 
 
-def test_all_fail(connection: sqlite3.Connection) -> None:
+def test_all_fail(connection: FileConnection) -> None:
     results = commit(connection, [repeat_a_key, repeat_a_key])
     assert all(result.error is not None for result in results)
 
 
-def test_a_foreign_key_is_kept(connection: sqlite3.Connection) -> None:
+def test_a_foreign_key_is_kept(connection: FileConnection) -> None:
     insert = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
     (result,) = commit(connection, [lambda db: db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")])
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         result.unwrap()
 
 
-def test_a_full_disk_throws_the_batch_away(connection: sqlite3.Connection) -> None:
+def test_a_full_disk_throws_the_batch_away(connection: FileConnection) -> None:
     limit_pages(connection, more=2)
     for failing in ([], [fail(ValueError("a bug"))]):
         with pytest.raises(DatabaseFault, match="full"):
@@ -100,7 +101,7 @@ def test_a_full_disk_throws_the_batch_away(connection: sqlite3.Connection) -> No
     assert kept(connection) == ["a", LARGE, "b"]
 
 
-def test_a_write_that_hides_a_full_disk_is_found_out(connection: sqlite3.Connection) -> None:
+def test_a_write_that_hides_a_full_disk_is_found_out(connection: FileConnection) -> None:
     def hide(db: UnitOfWork) -> str:
         with pytest.raises(sqlite3.OperationalError, match="full"):
             keep(LARGE)(db)
@@ -112,7 +113,7 @@ def test_a_write_that_hides_a_full_disk_is_found_out(connection: sqlite3.Connect
     assert kept(connection) == []
 
 
-def test_a_lock_held_elsewhere(connection: sqlite3.Connection, tmp_path: Path) -> None:
+def test_a_lock_held_elsewhere(connection: FileConnection, tmp_path: Path) -> None:
     connection.execute("PRAGMA busy_timeout = 0").fetchall()
     other = sqlite3.connect(tmp_path / "site.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -123,7 +124,7 @@ def test_a_lock_held_elsewhere(connection: sqlite3.Connection, tmp_path: Path) -
     assert kept(connection) == ["a"]
 
 
-def test_what_a_transaction_gives(connection: sqlite3.Connection) -> None:
+def test_what_a_transaction_gives(connection: FileConnection) -> None:
     def look(db: UnitOfWork) -> tuple[object, ...]:
         insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
         changed = db.execute(insert, ("A",))

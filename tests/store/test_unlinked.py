@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from levity_trio.charging.lifecycle import State
 from levity_trio.store.reads.unlinked import fitting, message
 from tests.store.books import Books, Station
+from tests.store.reading import view
 
 
 def test_a_message_has_its_frame(books: Books, station: Station) -> None:
     station.stop(17, "many")
-    db = Database(books.connection)
+    db = view(books.connection)
     found = message(db, 1)
     assert found is not None
     assert (found.charger, found.action, found.transaction, found.received_at) == (
@@ -34,7 +33,7 @@ def test_it_fits_what_has_no_stop_of_its_charger(books: Books, station: Station)
     station.stop(station.start(1000, connector=2), 5000)
     running = station.start(1000, connector=3)
     Station(books, "CP-2").start(1000)
-    db = Database(books.connection)
+    db = view(books.connection)
     found = fitting(db, "CP-1", "StopTransaction", books.at)
     assert [(one.id, one.state) for one in found] == [(running, State.OPEN), (closed, State.CLOSED)]
     assert found[1].energy_wh == 2000

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from levity_trio.store import schema
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads import totals
 from levity_trio.store.schema import migrate, newest_version
 from tests.store.books import Books, Station
@@ -43,9 +44,9 @@ TOLD = {"stopped": [4000], "closed": [2500, 3000], "reopened": [500, 700], "nega
 """The energy of some transactions in the event table, in order."""
 
 
-def made(version: int, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
+def made(version: int, monkeypatch: pytest.MonkeyPatch) -> FileConnection:
     """An empty database of that version."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
     connection.execute("PRAGMA foreign_keys = ON")
     with monkeypatch.context() as then:
         then.setattr(

@@ -13,7 +13,9 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested, Event
+from levity_trio.store.connection import FileConnection
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.file_store import FileStore
 from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, WriterStatistics, open_writer
@@ -29,7 +31,7 @@ LARGE = "x" * 200_000
 class Site:
     """A database file, its writing connection, and the facts that were published."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: FileConnection) -> None:
         self.path = path
         self.connection = connection
         self.published: list[str] = []
@@ -65,7 +67,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site, limits: Limits = OFTEN, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(site.connection, site.publish, drain_seconds, limits) as writer:
+        async with open_writer(FileStore(site.connection), site.publish, drain_seconds, limits) as writer:
             yield writer
 
 

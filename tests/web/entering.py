@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.access import user_passwords
 from levity_trio.store.reads import users as reads
@@ -23,6 +22,7 @@ from levity_trio.web.logins import Entered, Logins
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books
+from tests.store.reading import view
 
 PASSWORD: Final = "correct horse"  # noqa: S105
 HOME: Final = "203.0.113.1"
@@ -92,7 +92,7 @@ class House:
 
     async def stored(self, user: int) -> UserRow:
         """What operators read of a user."""
-        found = reads.user(Database(self.books.connection), user)
+        found = reads.user(view(self.books.connection), user)
         assert found is not None
         return found
 

@@ -27,7 +27,7 @@ async def security_event_notification(
 
 async def sign_certificate(exchange: Exchange, request: call.SignCertificate) -> call_result.SignCertificate:
     """A02: decide on a request for a certificate. What is accepted is issued and sent later, by charger.signing."""
-    folder, csr = certificates_folder(exchange.central.config.database), _whole_csr(exchange, request)
+    folder, csr = certificates_folder(exchange.central.config.beside), _whole_csr(exchange, request)
     if not has_root(folder):
         return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, NO_AUTHORITY))
     try:

@@ -14,7 +14,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
-from levity_trio.store.reads.disk import Disk
+from levity_trio.store.database import Space
 from levity_trio.store.reads.local_lists import LocalListStatus
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
@@ -77,11 +77,12 @@ class Gauges:
             },
         )
 
-    def update_files(self, files: Disk) -> None:
-        """Set the gauges of file sizes and free space."""
+    def update_space(self, space: Space) -> None:
+        """Set the gauges of sizes and free space, where these are known."""
         metrics = self._metrics
-        metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database
-        metrics.disk_free[()].value = files.free
+        metrics.wal_bytes[()].value, metrics.database_bytes[()].value = space.wal, space.database
+        if space.disk_free is not None:
+            metrics.disk_free[()].value = space.disk_free
 
     def update_lists(self, lists: Sequence[LocalListStatus]) -> None:
         """Set the gauges of the local lists, where they are kept."""

@@ -22,7 +22,6 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.reads import Unreadable
-from levity_trio.store.reads.disk import disk
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -128,7 +127,7 @@ class Scrape:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
                 await self._read_lists()
-                self._gauges.update_files(await trio.to_thread.run_sync(disk, self._site.config.database))
+                self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
         except (Unreadable, OSError) as error:
             log.warning("metrics are outdated: cannot read the database", reason=str(error))
 

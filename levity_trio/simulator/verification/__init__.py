@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import DatabaseAddress
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
 from levity_trio.simulator.provable import Proof, prove, without_overlaps
 from levity_trio.simulator.verification.comparison import (
@@ -94,21 +94,19 @@ class Verdict:
         }
 
 
-def baseline(path: Path) -> Mark:
+def baseline(path: DatabaseAddress) -> Mark:
     """Return the state of the database before a simulation.
 
     Raises:
         EnvironmentProblem: the file is missing, or is not a levity-trio database.
     """
-    if not path.exists():  # fail before the run rather than at its end
-        raise EnvironmentProblem(f"--verify {path}: no such file; start the server first, or give its database")
     try:
         return look(path, mark)
     except EnvironmentProblem as problem:
         raise EnvironmentProblem(str(problem).replace("--db", "--verify")) from problem
 
 
-def verify(path: Path, ledger: Ledger) -> Verdict:
+def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
     """Compare the database since the ledger's mark with the ledger.
 
     Raises:

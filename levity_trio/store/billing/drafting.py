@@ -42,7 +42,7 @@ _IS_CHANGED: Final = (
 _CURRENCY: Final = "SELECT currency FROM tariff ORDER BY id LIMIT 1"
 _CARRIED: Final = (
     "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger WHERE ledger.statement_id = statement.id"
-    " AND kind <> 'statement'), 0)) FROM statement WHERE account_id = ?1 AND number IS NOT NULL AND is_carried"
+    " AND kind <> 'statement'), 0)) FROM statement WHERE account_id = ?1 AND number IS NOT NULL AND is_carried = 1"
     " AND closing_id = (SELECT max(closing_id) FROM statement WHERE account_id = ?1 AND number IS NOT NULL)"
     " GROUP BY currency"
 )

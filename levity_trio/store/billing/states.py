@@ -14,7 +14,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
 
 _FACTS: Final = (
-    "SELECT id, status = 'Active', imported_id IS NOT NULL OR coalesce(stop_time < ?, 0), review, judge_after,"
+    "SELECT id, status = 'Active', imported_id IS NOT NULL OR coalesce(stop_time < ?, false), review, judge_after,"
     " confidence FROM tx WHERE id IN ({})"
 )
 _BILLED: Final = (

@@ -14,9 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import FileDatabase
 from levity_trio.store.reads.newest import newest
 from levity_trio.store.schema import check_ownership, look
 
@@ -56,7 +55,7 @@ class Content(NamedTuple):
 
 def content(connection: sqlite3.Connection) -> Content:
     """Return what a database of any version holds. Raises sqlite3.Error if it is damaged."""
-    last = newest(Database(connection, execute_plugins=False))
+    last = newest(FileDatabase(connection))
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     ((transactions, completed, energy_wh),) = connection.execute(
         "SELECT count(*), coalesce(sum(status = 'Completed'), 0),"

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import trio
-from sqlite_utils import Database
 
 from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import open_reader
+from levity_trio.settings import DatabaseAddress
+from levity_trio.store.database import Database
+from levity_trio.store.opening import open_known, open_reader
 from levity_trio.store.reads.newest import Newest, newest
-from levity_trio.store.schema import check_ownership
 
 T = TypeVar("T")
 
@@ -31,10 +30,10 @@ class Unreadable(Exception):
 
 
 class Reader:
-    """Reads of one database file; two at a time. Up to `keep` connections are kept, until it is closed."""
+    """Reads of one database; two at a time. Up to `keep` connections are kept, until it is closed."""
 
-    def __init__(self, path: Path, keep: int = 0) -> None:
-        self._path = path
+    def __init__(self, address: DatabaseAddress, keep: int = 0) -> None:
+        self._address = address
         self._keep = keep
         self._idle: list[Database] = []
         self._threads = trio.CapacityLimiter(2)
@@ -52,8 +51,14 @@ class Reader:
             self._idle.pop().conn.close()
 
     def _read(self, read: Callable[[Database], T]) -> T:
-        """Read over a kept connection. After any error it is closed: the next read opens the file again."""
-        database = self._idle.pop() if self._idle else open_reader(self._path)
+        """Read over a kept connection, or over a new one if that was lost meanwhile."""
+        if self._idle:
+            with suppress(sqlite3.OperationalError):
+                return self._read_over(self._idle.pop(), read)
+        return self._read_over(open_reader(self._address), read)
+
+    def _read_over(self, database: Database, read: Callable[[Database], T]) -> T:
+        """Read over a connection. After any error it is closed."""
         is_kept = False
         try:
             result = read(database)
@@ -67,23 +72,18 @@ class Reader:
         return result
 
 
-def look(path: Path, read: Callable[[Database], T]) -> T:
+def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
     """Run a function of a database that another process may be writing. Blocks until it returns.
 
     Raises:
         EnvironmentProblem: the file is missing, is not ours, or cannot be read.
     """
-    check_ownership(path)
     try:
-        return _read(path, read)
+        database = open_known(address)
+        with closing(database.conn):
+            return read(database)
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"cannot read the database {path}: {error}") from error
-
-
-def _read(path: Path, read: Callable[[Database], T]) -> T:
-    database = open_reader(path)
-    with closing(database.conn):
-        return read(database)
+        raise EnvironmentProblem(f"cannot read the database {address}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,21 @@ class Beginning:
 def beginning(db: Database) -> Beginning:
     """Read the known chargers that are not hidden, those of them that have charged, the number of open transactions,
     the newest row, and the simulated clock, if any."""
-    chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
+    chargers = frozenset(charger for (charger,) in db.execute("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
-    has_charged = chargers.intersection(row["id"] for row in db.query(charged))
+    has_charged = chargers.intersection(charger for (charger,) in db.execute(charged))
     decided = {
-        row["id"]: Decision(row["registration"])
-        for row in db.query("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
+        charger: Decision(registration)
+        for charger, registration in db.execute("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
     }
-    open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
+    ((open_transactions,),) = db.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall()
     return Beginning(chargers, has_charged, decided, open_transactions, newest(db), simulated_time(db))
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:
     """Return the simulated clock that the database was created for; None for real time."""
-    for made_for in db.query("SELECT begun_at, speed FROM simulated_time"):
-        return SimulatedTime(datetime.fromisoformat(made_for["begun_at"]), made_for["speed"])
+    for begun_at, speed in db.execute("SELECT begun_at, speed FROM simulated_time"):
+        return SimulatedTime(datetime.fromisoformat(begun_at), speed)
     return None
 
 

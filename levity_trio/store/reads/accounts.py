@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
@@ -60,7 +59,7 @@ NOT_REMOVED: Final = Condition("removed_at IS NULL")
 def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> Page[Account]:
     """Return a page of accounts, by their names. Raises NoPage."""
     db.execute("BEGIN")
-    conditions = given(("name = ?", filters.name), ("instr(lower(name), lower(?))", filters.search))
+    conditions = given(("name = ?", filters.name), ("instr(lower(name), lower(?)) > 0", filters.search))
     if filters.is_open is not None:
         negated = "" if filters.is_open else "NOT "
         is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
@@ -80,7 +79,7 @@ def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted)
     db.execute("BEGIN")
     conditions = [NOT_REMOVED, *given(("name = ?", name))]
     if search is not None:
-        is_found = "(instr(lower(name), lower(?)) OR instr(lower(coalesce(plate, '')), lower(?)))"
+        is_found = "(instr(lower(name), lower(?)) > 0 OR instr(lower(coalesce(plate, '')), lower(?)) > 0)"
         conditions.append(Condition(is_found, (search, search)))
     listing = Listing([Branch("vehicle INDEXED BY vehicle_name", conditions)], ("name", "id"), is_newest_first=False)
     return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))

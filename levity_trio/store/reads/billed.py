@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
+from levity_trio.store.database import Database
 from levity_trio.store.reads.owned import candidates
 from levity_trio.store.reads.pages import Branch, Listing, NoPage, Page, Row, Wanted, sift
 from levity_trio.store.reads.shapes import rows_of

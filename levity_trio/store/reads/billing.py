@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.store.billing.closable import Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
+from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
@@ -65,7 +64,7 @@ _SUMS: Final = (
     " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"
 )
 _STATEMENTS: Final = (
-    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(total) FILTER (WHERE NOT is_carried), 0), max(currency)"
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(total) FILTER (WHERE is_carried = 0), 0), max(currency)"
     " FROM statement WHERE draft_id = ? AND number IS NULL AND EXISTS (SELECT 1 FROM position"
     " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.charging.lifecycle import DECISIONS, rows
+from levity_trio.store.database import Database
 
 _TRANSACTIONS: Final = (
     "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, start_time, stop_time, meter_start, meter_stop,"
@@ -78,11 +77,11 @@ class Booked:
 
 def mark(db: Database) -> Mark:
     """Return the present position in the books; that of a database without tables is the beginning."""
-    if "tx" not in db.table_names():
+    if not db.version():
         return Mark()
     return Mark(
-        next(db.query("SELECT coalesce(max(id), 0) AS id FROM tx"))["id"],
-        next(db.query("SELECT coalesce(max(last_received_at), '') AS at FROM set_aside"))["at"],
+        db.execute("SELECT coalesce(max(id), 0) FROM tx").fetchone()[0],
+        db.execute("SELECT coalesce(max(last_received_at), '') FROM set_aside").fetchone()[0],
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Policy
 from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
@@ -15,6 +13,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.store.among import marks
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.charges import Used
 from levity_trio.wire.times import stamp

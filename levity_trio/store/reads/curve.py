@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import POWER, seconds
 from levity_trio.charging.power import HOUR
 from levity_trio.store.cases import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
@@ -50,8 +49,8 @@ class Curve:
 _OF_IT: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp <= ? AND tx_id = ?"
 _ENDS: Final = tuple(f"SELECT timestamp {_OF_IT} ORDER BY timestamp {order} LIMIT 1" for order in ("ASC", "DESC"))
 _WATTS: Final = (
-    "CASE WHEN value GLOB '*[^0-9.]*' OR value = '' THEN NULL WHEN unit IN ('kW', 'kVA') THEN value * 1000.0"
-    " ELSE value * 1.0 END"
+    "CASE WHEN value GLOB '*[^0-9.]*' OR value = '' THEN NULL WHEN unit IN ('kW', 'kVA')"
+    " THEN CAST(value AS REAL) * 1000 ELSE CAST(value AS REAL) END"
 )
 _STRETCH: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND tx_id = ?"
 _HIGHEST: Final = (

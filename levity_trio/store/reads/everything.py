@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Policy
+from levity_trio.store.database import Database
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of

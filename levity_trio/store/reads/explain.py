@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.explain import Weighed, weigh
@@ -20,6 +18,7 @@ from levity_trio.charging.lifecycle import State
 from levity_trio.charging.shared import counted
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.store.reads.review_queue import Review, anonymous_review, reviews_of

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.clock import accelerated, system_clock
-from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import DatabaseAddress
+from levity_trio.store.database import Database
 from levity_trio.store.reads import LoggedFrame, look, simulated_time
 from levity_trio.wire.times import stamp
 
@@ -45,32 +43,30 @@ class FrameReading:
     Every method raises EnvironmentProblem if the file is missing, is not ours, or cannot be read.
     """
 
-    def __init__(self, path: Path, wanted: Wanted, piece: Piece = DEFAULT_PIECE) -> None:
-        if not path.exists():
-            raise EnvironmentProblem(f"there is no database {path}; choose the database of the server with --db")
-        self._path = path
+    def __init__(self, address: DatabaseAddress, wanted: Wanted, piece: Piece = DEFAULT_PIECE) -> None:
+        self._address = address
         self._wanted = wanted
         self._piece = piece
-        self._after = look(path, _newest)
+        self._after = look(address, _newest)
 
     def is_known(self, charger: str) -> bool:
         """Whether this charger has ever sent a message to the server."""
-        return look(self._path, lambda db: bool(list(db.query("SELECT 1 FROM cp WHERE id = ?", (charger,)))))
+        return look(self._address, lambda db: bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall()))
 
     def go_back(self, frames: int) -> None:
         """Move back by this number of matching frames."""
-        while frames > 0 and self._after > look(self._path, _before_oldest):
-            frames, self._after = look(self._path, partial(_back, self._after, self._wanted, frames, self._piece))
+        while frames > 0 and self._after > look(self._address, _before_oldest):
+            frames, self._after = look(self._address, partial(_back, self._after, self._wanted, frames, self._piece))
 
     def go_back_to(self, since: datetime | timedelta) -> None:
         """Move back to the first frame since then. A duration counts back from now, by the database's clock."""
-        at = look(self._path, partial(_moment, since))
-        while (start := look(self._path, partial(_before, self._after, at, self._piece))) is not None:
+        at = look(self._address, partial(_moment, since))
+        while (start := look(self._address, partial(_before, self._after, at, self._piece))) is not None:
             self._after = start
 
     def next(self) -> list[LoggedFrame] | None:
         """Return the next frames; None at the end of the log. An empty list does not mean the end."""
-        frames, reached = look(self._path, partial(_next, self._after, self._wanted, self._piece))
+        frames, reached = look(self._address, partial(_next, self._after, self._wanted, self._piece))
         is_end = reached == self._after
         self._after = reached
         return None if is_end else frames

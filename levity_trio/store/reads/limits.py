@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlite_utils import Database
 
 from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
+from levity_trio.store.database import Database
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp
 
@@ -25,7 +25,7 @@ _CHARGING: Final = (
 _CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? ORDER BY conn_id"
 _REPORTED: Final = (
     "SELECT answer, answered_at FROM command WHERE cp_id = ? AND action = 'GetCompositeSchedule'"
-    " AND state = 'accepted' AND json_valid(payload) AND json_extract(payload, '$.connectorId') = ?"
+    " AND state = 'accepted' AND json_valid(payload) AND CAST(json_extract(payload, '$.connectorId') AS INTEGER) = ?"
     " ORDER BY id DESC LIMIT 1"
 )
 

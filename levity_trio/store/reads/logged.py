@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Page, cursor_of, key_of
 
 MOST_READ: Final = 100_000
@@ -51,7 +50,7 @@ _ENDS: Final = "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT 
 _COLUMNS: Final = "id, cp_id, session_id, at, direction, message_id, action, frame"
 _NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "action", "frame")
 
-_CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = ?", "instr(frame, ?)")
+_CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = ?", "instr(frame, ?) > 0")
 
 
 def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> Page[Frame]:

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed, share_register, stretches
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.store.cases import is_other_meter, register
 from levity_trio.store.connectors import connectors
+from levity_trio.store.database import Database
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.settled import settled_by

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.billing.states import BillState
+from levity_trio.store.database import Database
 from levity_trio.store.reads.billed import (
     BilledTransaction,
     OfBill,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
+from levity_trio.store.database import Database
 
 STRAY_ROWS: Final = 3
 STRAY_AHEAD: Final = timedelta(days=31)

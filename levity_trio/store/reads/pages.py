@@ -15,9 +15,9 @@ from itertools import groupby, islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
-from sqlite_utils import Database
 
 from levity_trio.store.among import marks
+from levity_trio.store.database import Database
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

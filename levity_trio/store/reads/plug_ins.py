@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import orjson
-from sqlite_utils import Database
 
+from levity_trio.store.database import Database
 from levity_trio.store.writes.origin import minutes_before
 
 CABLES: Final = 4

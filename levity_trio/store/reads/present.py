@@ -11,12 +11,11 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
 from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
+from levity_trio.store.database import Database
 from levity_trio.wire.times import stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version

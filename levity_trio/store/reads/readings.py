@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.store.cases import known, span
 from levity_trio.store.connectors import connectors
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 

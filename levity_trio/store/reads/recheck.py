@@ -15,17 +15,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Final, NamedTuple
-
-from sqlite_utils import Database
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import DatabaseAddress
 from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, case_of
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
@@ -34,8 +33,8 @@ from levity_trio.store.settled import overruled, settled_by
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?) AND imported_id IS NULL"
-PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
+COMPLETED: Final = "status = 'Completed' AND (?1 IS NULL OR cp_id = ?1) AND imported_id IS NULL"
+PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ?2 AND {COMPLETED} ORDER BY id LIMIT ?3"  # noqa: S608 - our own names
 REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 
 
@@ -90,35 +89,29 @@ class Rechecking:
     Raises EnvironmentProblem if the file is missing, is not ours, is of another version, or cannot be read.
     """
 
-    def __init__(self, path: Path, charger: str | None) -> None:
-        if not path.exists():
-            raise EnvironmentProblem(f"there is no database {path}; choose the database of the server with --db")
-        self._path = path
+    def __init__(self, address: DatabaseAddress, charger: str | None) -> None:
+        self._address = address
         self._charger = charger
-        if look(path, _version) < newest_version():
+        if look(address, lambda db: db.version()) < newest_version():
             raise EnvironmentProblem(
-                f"{path} is from an older version of levity-trio; start this version's server on it once, or on a copy"
+                f"{address} is from an older version of levity-trio; start this version's server on it"
+                " once, or on a copy"
             )
-        self.total = look(path, partial(_count, charger))
+        self.total = look(address, partial(_count, charger))
         """The number of transactions at the beginning."""
-        self.is_known = charger is None or look(path, partial(_is_known, charger))
+        self.is_known = charger is None or look(address, partial(_is_known, charger))
         """Whether the charger is known, if one was given."""
 
     def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Page]:
         """Judge the transactions page by page; each page is a read of its own."""
         after = 0
-        while (found := look(self._path, partial(_page, after, self._charger, most_rows, seconds))) is not None:
+        while (found := look(self._address, partial(_page, after, self._charger, most_rows, seconds))) is not None:
             page, after = found
             yield page
 
 
-def _version(db: Database) -> int:
-    ((version,),) = db.execute("PRAGMA user_version").fetchall()
-    return int(version)
-
-
 def _count(charger: str | None, db: Database) -> int:
-    ((count,),) = db.execute(f"SELECT count(*) FROM tx WHERE {COMPLETED}", (charger, charger)).fetchall()  # noqa: S608
+    ((count,),) = db.execute(f"SELECT count(*) FROM tx WHERE {COMPLETED}", (charger,)).fetchall()  # noqa: S608
     return int(count)
 
 
@@ -132,7 +125,7 @@ def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: D
     ends = time.monotonic() + seconds
     rows = rows_of(db)
     count, stored_wh, differences = 0, 0, list[Difference]()
-    for row in rows(PAGE, (after, charger, charger, most_rows)):
+    for row in rows(PAGE, (charger, after, most_rows)):
         tx = Known(*row)
         count, after, stored_wh = count + 1, tx.id, stored_wh + (tx.energy_delivered or 0)
         if (difference := compare(rows, tx)) is not None:

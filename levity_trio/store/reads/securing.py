@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.access.securing import State, next_step
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of

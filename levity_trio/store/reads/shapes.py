@@ -7,9 +7,9 @@ from dataclasses import Field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
-from sqlite_utils import Database
 
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.pages import Row

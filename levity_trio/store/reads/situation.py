@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.situation import Connector, OpenTransaction, Reservation, Situation
+from levity_trio.store.database import Database
 from levity_trio.wire.times import stamp
 
 _CONNECTORS: Final = (
@@ -19,7 +18,7 @@ _CONNECTORS: Final = (
 )
 _CONFIGURATION: Final = (
     "SELECT key, value, readonly FROM configuration WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ?"
-    " GROUP BY key) AND is_known"
+    " GROUP BY key) AND is_known = 1"
 )
 _SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
 _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
@@ -30,8 +29,8 @@ _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
 }
 """Where each number was used before: the actions, and the place in their payloads."""
 _PROFILE_IDS: Final = (
-    "max(coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'), 0),"
-    " coalesce(json_extract(payload, '$.chargingProfile.chargingProfileId'), 0))"
+    "coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'),"
+    " json_extract(payload, '$.chargingProfile.chargingProfileId'))"
 )
 
 
@@ -80,7 +79,7 @@ def next_number(db: Database, charger: str, allotted: Allotted) -> int:
     actions, place = _NUMBER_IN[allotted]
     value = _PROFILE_IDS if allotted is Allotted.PROFILE else f"json_extract(payload, '{place}')"
     highest = [
-        db.execute(f"SELECT max({value}) FROM ({_SENT})", (charger, action)).fetchall()[0][0] or 0  # noqa: S608 - ours
+        db.execute(f"SELECT max(CAST({value} AS INTEGER)) FROM ({_SENT})", (charger, action)).fetchall()[0][0] or 0  # noqa: S608 - ours
         for action in actions
     ]
     return int(max(highest)) + 1

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
-from sqlite_utils import Database
-
-from levity_trio.store.reads.disk import disk
+from levity_trio.store.database import Database
 
 DAY_SECONDS: Final = 86_400.0
 _FRAMES: Final = "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id LIMIT 1)"
@@ -27,7 +24,7 @@ class StoredData:
     database_bytes: int
     wal_bytes: int
     unused_bytes: int
-    disk_free_bytes: int
+    disk_free_bytes: int | None
     first_run_at: str | None
     growth_bytes_per_day: int | None
     schema: int
@@ -35,26 +32,22 @@ class StoredData:
     frames_since: str | None
 
 
-def stored_data(db: Database, path: Path, now: datetime) -> StoredData:
+def stored_data(db: Database, path: str, now: datetime) -> StoredData:
     """Read the state of a database. Raises OSError."""
     db.execute("BEGIN")
-    sizes = disk(path)
-    page_bytes, free_pages, schema = (
-        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count", "user_version")
-    )
-    unused = page_bytes * free_pages
+    space = db.space()
     first_run = db.execute("SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)").fetchone()
     begun_at = None if first_run is None else first_run[0]
     first, last, since = db.execute(_FRAMES).fetchone()
     return StoredData(
-        path=str(path.absolute()),
-        database_bytes=sizes.database,
-        wal_bytes=sizes.wal,
-        unused_bytes=unused,
-        disk_free_bytes=sizes.free,
+        path=path,
+        database_bytes=space.database,
+        wal_bytes=space.wal,
+        unused_bytes=space.unused,
+        disk_free_bytes=space.disk_free,
         first_run_at=begun_at,
-        growth_bytes_per_day=_growth(sizes.database - unused, begun_at, now),
-        schema=schema,
+        growth_bytes_per_day=_growth(space.database - space.unused, begun_at, now),
+        schema=db.version(),
         frames=0 if first is None else last - first + 1,
         frames_since=since,
     )

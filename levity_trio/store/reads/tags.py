@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Tag
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
@@ -93,9 +92,9 @@ def _conditions(filters: Filters) -> list[Condition]:
         operator = "<=" if filters.expired else ">"
         conditions.append(Condition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,)))
     if filters.search is not None:
-        of_name = " OR instr(lower(name), lower(?))" if filters.sees_names else ""
+        of_name = " OR instr(lower(name), lower(?)) > 0" if filters.sees_names else ""
         values = (filters.search,) * (2 if filters.sees_names else 1)
-        conditions.append(Condition(f"(instr(key, lower(?)){of_name})", values))
+        conditions.append(Condition(f"(instr(key, lower(?)) > 0{of_name})", values))
     return conditions
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
 
-from sqlite_utils import Database
-
 from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.tariffs import Tariffs, first_open_day, parsed
@@ -108,7 +107,7 @@ _NEWEST: Final = (
 )
 _VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
 _TARIFF: Final = Shape(Tariff, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
-_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, 0)", words="NULL")
+_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, false)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ASSIGNED: Final = Shape(
     Assigned,

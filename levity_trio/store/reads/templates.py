@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from levity_trio.operations.templates import Compared, compare, together
+from levity_trio.store.database import Database
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.shapes import Shape

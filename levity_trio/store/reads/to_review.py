@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.charging.answers import Answer, about_message, about_transaction
 from levity_trio.charging.lifecycle import State
+from levity_trio.store.database import Database
 from levity_trio.store.reads.charger_facts import SetAside
 from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.reads.review_queue import Review, Waiting, queue

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlite_utils import Database
-
+from levity_trio.store.database import Database
 from levity_trio.store.writes.sessions import NO_OUTAGES, SERVER_ENDED, STOPPING
 
 Pair = tuple[str, str]
@@ -32,7 +31,8 @@ def sums_of(source: str) -> str:
 
     Each event of a transaction adds only the difference from the energy reported before, positive or negative.
     """
-    step = "json_extract(data, '$.energy_wh') - json_extract(data, '$.before_wh')"
+    after, before = (f"CAST(json_extract(data, '$.{name}') AS INTEGER)" for name in ("energy_wh", "before_wh"))
+    step = f"{after} - {before}"
     counter = f"CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END"
     has_energy = "kind NOT IN ('EnergyJumped', 'IdentityShared')"
     return f"""

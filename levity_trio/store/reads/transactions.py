@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.store.among import marks
+from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.charging.answers import takes
 from levity_trio.charging.lifecycle import State, state_of
+from levity_trio.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
 from levity_trio.access.tags import Policy
+from levity_trio.store.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.tags import TagRow
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlite_utils import Database
-
+from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.writes.users import MOST_TRIES
 

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlite_utils import Database
-
+from levity_trio.store.database import Database
 from levity_trio.store.reads.events import StoredFact
 
 

@@ -28,7 +28,7 @@ JUDGING_SECONDS: Final = 5.0
 OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, "it could not be judged; the log of the server tells why")
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
-    " WHERE outcome = 'pending' AND (? IS NULL OR cp_id = ?)"
+    " WHERE outcome = 'pending' AND (?1 IS NULL OR cp_id = ?1)"
 )
 
 
@@ -60,7 +60,7 @@ def forget(db: UnitOfWork, command: int, state: str) -> None:
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
     """Judge the pending outcomes, of one charger or of all; return how many stay pending."""
-    return sum(not _is_known(db, row, at) for row in db.rows(_FOLLOWED, (charger, charger)))
+    return sum(not _is_known(db, row, at) for row in db.rows(_FOLLOWED, (charger,)))
 
 
 def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:

@@ -13,7 +13,7 @@ from levity_trio.store.writes.accounts import Code, Refused, find
 _SET: Final = (
     "INSERT INTO wallet (account_id, limit_amount, prepaid_since) VALUES (?, ?, ?) ON CONFLICT (account_id)"
     " DO UPDATE SET limit_amount = excluded.limit_amount, prepaid_since = excluded.prepaid_since, spent_since ="
-    " CASE WHEN excluded.prepaid_since IS NULL THEN NULL ELSE spent_since END"
+    " CASE WHEN excluded.prepaid_since IS NULL THEN NULL ELSE wallet.spent_since END"
 )
 
 

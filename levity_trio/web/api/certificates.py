@@ -73,7 +73,7 @@ async def _list_requests(asked: Asked) -> object:
 
 
 async def _authority(asked: Asked) -> Authority:
-    folder = certificates_folder(asked.api.config.database)
+    folder = certificates_folder(asked.api.config.beside)
     if not has_root(folder):
         raise not_found("certificate authority; create one with `levity-trio certificate init`")
     try:

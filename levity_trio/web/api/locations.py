@@ -55,7 +55,7 @@ async def located(asked: Asked, operation: Operation, payload: dict[str, Any]) -
 
 async def root_pem(api: Api) -> str:
     """Return the root of our certificate authority, in PEM. Raises Problem."""
-    path = certificates_folder(api.config.database) / files.ROOT
+    path = certificates_folder(api.config.beside) / files.ROOT
     try:
         return (await trio.to_thread.run_sync(files.read, path)).decode()
     except AuthorityProblem as problem:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from levity_trio.store.backup_note import is_replicated, last_backup
-from levity_trio.store.reads.disk import disk
 from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now.attention import Machine
@@ -33,7 +32,7 @@ async def get_now(asked: Asked) -> Any:
             can_store=not api.writer.is_failing,
             is_damaged=api.writer.is_damaged,
             is_clock_trusted=is_trusted,
-            disk=disk(api.config.database),
+            space=db.space(),
             backup=last_backup(api.config.database),
             is_replicated=is_replicated(api.config.database),
         )

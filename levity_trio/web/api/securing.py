@@ -59,7 +59,7 @@ async def _begin(asked: Asked) -> Any:
 
 async def _plan(asked: Asked, body: SecuringBody, known: Secured) -> NewPlan:
     config, charger = asked.api.config, asked.path["id"]
-    folder = certificates_folder(config.database)
+    folder = certificates_folder(config.beside)
     has_authority = has_root(folder)
     if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
         raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="profile")

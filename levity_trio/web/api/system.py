@@ -90,7 +90,7 @@ class System:
 async def get_system(asked: Asked) -> Any:
     api, is_admin = asked.api, asked.caller.role >= Role.ADMIN
     config = api.config
-    database = await api.reader.run(partial(stored_data, path=config.database, now=api.now()))
+    database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
     backup = await trio.to_thread.run_sync(last_backup, config.database)
     shown = show(
         System(

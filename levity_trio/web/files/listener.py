@@ -144,7 +144,7 @@ async def open_files(
     listeners: Sequence[trio.SocketListener],
 ) -> AsyncIterator[Shelf]:
     """Serve files while the block runs, if there are listeners, and yield the shelf, which exists in any case."""
-    shelf = Shelf(Folder(config.database))
+    shelf = Shelf(Folder(config.beside))
     await shelf.folder.sweep(lambda names: reader.run(partial(stored.known, names=names)))
     keep = timedelta(days=config.log_days)
     async with trio.open_nursery() as tasks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, TypeVar, cast
 import msgpack
 import pytest
 import trio
-from sqlite_utils import Database
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
@@ -20,11 +18,14 @@ from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
 from levity_trio.plugins.base import Chargers, Plugin, Site
 from levity_trio.plugins.fluentd import open_fluentd_audit
 from levity_trio.plugins.fluentd.audit import open_audit
+from levity_trio.store.connection import FileConnection
+from levity_trio.store.database import Database
 from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.writer import Writer
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.plugins.fluentd.fluentds import Fluentd, open_fluentd
 from tests.store.books import in_memory
+from tests.store.reading import view
 
 T = TypeVar("T")
 ADD = "INSERT INTO log (cp_id, at, direction, message_id, action, frame) VALUES (?, ?, 'recv', '\"1\"', 'Heartbeat', ?)"
@@ -35,8 +36,8 @@ FRAME = '[2,"1","Heartbeat",{}]'
 class InlineReader:
     """The reader's interface without its thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._database = Database(connection)
+    def __init__(self, connection: FileConnection) -> None:
+        self._database = view(connection)
         self.reads = 0
         self.is_broken = False
 
@@ -51,7 +52,7 @@ class InlineReader:
 class Log:
     """A server's frame log and the events that its plugins observe."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: FileConnection) -> None:
         self.connection = connection
         self.reader = InlineReader(connection)
         self.events: list[Event] = []

@@ -34,7 +34,7 @@ async def test_what_runs(site: Site) -> None:
 
 async def test_the_database(site: Site) -> None:
     configure(site)
-    path = site.api.config.database
+    path = site.api.config.beside
     database = (await site.call(SYSTEM))["database"]
     assert (database["path"], database["database_bytes"]) == (str(path), path.stat().st_size)
     assert database["wal_bytes"] == path.with_name(f"{path.name}-wal").stat().st_size > 0

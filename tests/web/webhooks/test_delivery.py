@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import pytest
 import trio
-from sqlite_utils import Database
 
 from levity_trio.events import ChargerConnected, ErrorOpened, Fact, WebhookGivenUp
 from levity_trio.plugins.base import Hooks
@@ -27,6 +26,7 @@ from levity_trio.web.webhooks.request import new_secret
 from tests.charger import parts
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
+from tests.store.reading import view
 from tests.store.template import new_database
 from tests.web.webhooks.receivers import ACCEPTED, Receiver, receiving
 
@@ -65,7 +65,7 @@ class Site:
         self.hooks.observe(fact)
 
     def listed(self) -> WebhookRow:
-        return webhooks(Database(self.books.connection))[0]
+        return webhooks(view(self.books.connection))[0]
 
     def waiting(self) -> list[tuple[Any, ...]]:
         return self.books.rows("SELECT cp_id, position, attempts FROM webhook_waiting ORDER BY cp_id")

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from levity_trio.billing.arithmetic import arithmetic
 from levity_trio.billing.blocking import Stretch
 from levity_trio.billing.money import CURRENCIES
@@ -23,6 +21,7 @@ from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.billing.states import Billed, billed, states
 from levity_trio.store.connectors import Rows
+from levity_trio.store.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.bill.advice import advice
 from levity_trio.store.reads.bill.local_times import local

@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from sqlite_utils import Database
-
 from levity_trio.store.backup_note import LastBackup
-from levity_trio.store.reads.disk import Disk
+from levity_trio.store.database import Database, Space
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.wire.times import stamp
@@ -82,7 +80,7 @@ class About(NamedTuple):
 NOTHING: Final = About()
 _GIVEN_UP: Final = (
     "SELECT name, sum(facts), min(at) FROM webhook_given_up JOIN webhook ON webhook.id = webhook_id"
-    " WHERE at >= ? AND removed_at IS NULL GROUP BY webhook_id ORDER BY name"
+    " WHERE at >= ? AND removed_at IS NULL GROUP BY webhook_id, name ORDER BY name"
 )
 
 
@@ -98,7 +96,7 @@ class Machine(NamedTuple):
     can_store: bool
     is_damaged: bool
     is_clock_trusted: bool
-    disk: Disk
+    space: Space
     backup: LastBackup | None
     is_replicated: bool
 
@@ -144,8 +142,8 @@ def _of_machine(machine: Machine) -> Iterator[Attention]:
         yield _entry(Kind.STORAGE, "Nothing can be stored at present; look at the disk and at the log")
     if machine.is_damaged:
         yield _entry(Kind.STORAGE, "The database is damaged; restore it from a copy")
-    if machine.disk.free < LITTLE_BYTES:
-        yield _entry(Kind.DISK, f"Only {machine.disk.free / 1e6:.0f} MB are free on the disk of the database")
+    if machine.space.disk_free is not None and machine.space.disk_free < LITTLE_BYTES:
+        yield _entry(Kind.DISK, f"Only {machine.space.disk_free / 1e6:.0f} MB are free on the disk of the database")
     if not machine.is_clock_trusted:
         yield _entry(Kind.CLOCK, "The clock of this server is not trusted; times may be wrong")
 

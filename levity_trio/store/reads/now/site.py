@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from sqlite_utils import Database
-
 from levity_trio.billing.months import Month, beginning
+from levity_trio.store.database import Database
 from levity_trio.store.reads.energy import delivered_wh
 from levity_trio.wire.times import stamp
 

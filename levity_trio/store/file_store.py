@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from levity_trio.log_output import get_logger
-from levity_trio.store.connection import checkpoint, connect, lock_once
+from levity_trio.store.connection import FileConnection, checkpoint, connect, lock_once
 from levity_trio.store.faults import CommitLost, DatabaseFault
 from levity_trio.store.file_identity import files_of
 from levity_trio.store.unit_of_work import Result, Write, commit
@@ -22,10 +22,10 @@ from levity_trio.store.unit_of_work import Result, Write, commit
 log = get_logger("system")
 
 
-class WritingConnection:
-    """A connection that commits only while its files are at their paths."""
+class FileStore:
+    """The writing connection to a file. It commits only while the files are at their paths."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: FileConnection) -> None:
         self._given = self._connection = connection
         self._database, *self._beside = files_of(connection)
         self._is_saved = False
@@ -38,13 +38,7 @@ class WritingConnection:
         return self._database.path
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
-        """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
-
-        Raises:
-            DatabaseFault: nothing was stored; the same batch may be retried.
-            DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
-            CommitLost: the batch was committed, but perhaps to a file that no path leads to.
-        """
+        """Commit the writes, and check afterwards where they went: see `Store`."""
         self._database.check()
         results = commit(self._connection, writes)
         try:

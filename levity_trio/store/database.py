@@ -1,0 +1,78 @@
+"""What the store needs of a database: a file of SQLite, or PostgreSQL.
+
+All statements are written for SQLite. Errors are those of the module sqlite3, whose names are the DB-API's (PEP 249).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Space(NamedTuple):
+    """Sizes in bytes: of the database with what is free in it, of that, of the WAL, and of what is free on the disk.
+
+    The disk of a PostgreSQL server is not known.
+    """
+
+    database: int
+    unused: int
+    wal: int
+    disk_free: int | None
+
+
+class Cursor(Protocol):
+    """What a statement returned, and how many rows it changed."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def fetchone(self) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection, for use by one thread at a time."""
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class WritingConnection(Connection, Protocol):
+    """The connection of the writer."""
+
+    def begin(self) -> None:
+        """Begin a transaction that writes."""
+
+    def commit(self) -> None: ...
+
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
+        """Interrupt a statement that runs beyond so many seconds."""
+
+
+class Database(Protocol):
+    """A connection for reads."""
+
+    @property
+    def conn(self) -> Connection: ...
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
+
+    def query(self, sql: str, parameters: Any = ..., /) -> Iterator[dict[str, Any]]: ...
+
+    def space(self) -> Space: ...
+
+    def version(self) -> int:
+        """Return the version of its schema."""

@@ -1,0 +1,227 @@
+"""A connection to PostgreSQL that takes the statements of this program as they are written for SQLite.
+
+Each statement is translated and prepared once. libpq is used through psycopg's own wrapper of it: a cursor of psycopg
+costs five times as much processor time, at each of the ten statements of a message.
+
+Errors are raised as the classes of the same name in sqlite3, with PostgreSQL's code as `sqlstate`: both have these
+names from the DB-API (PEP 249).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from psycopg import conninfo, pq
+from psycopg.errors import error_from_result
+
+from levity_trio.store.database import Parameters, Space
+from levity_trio.store.postgresql.dialect import translated
+
+Row = tuple[Any, ...]
+Load = Callable[[bytes], object]
+
+LOCK_SECONDS: Final = 2
+IDLE_SECONDS: Final = 5
+"""A transaction of a server that was cut off ends after so long at most, and with it its locks."""
+SETTINGS: Final = {
+    "search_path": "public,levity",
+    "synchronous_commit": "on",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    "timezone": "UTC",
+}
+CONNECT_SECONDS: Final = 5
+_INT8, _FLOAT8, _BYTEA, _NUMERIC, _BOOLEAN = 20, 701, 17, 1700, 16
+_TYPES: Final[Mapping[type, int]] = {int: _INT8, float: _FLOAT8, bytes: _BYTEA}
+"""The types of parameters. That of a text, a truth value or NULL follows from the statement."""
+_IN_TRANSACTION: Final = frozenset({pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR})
+_DONE: Final = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
+_CLASSES: Final = frozenset(
+    {"IntegrityError", "OperationalError", "ProgrammingError", "DataError", "InternalError", "NotSupportedError"}
+)
+
+
+class Result:
+    """What a statement returned, and how many rows it changed."""
+
+    __slots__ = ("_rows", "names", "rowcount")
+
+    def __init__(self, names: Sequence[str], rows: list[Row], rowcount: int) -> None:
+        self.names, self._rows, self.rowcount = names, rows, rowcount
+
+    def fetchall(self) -> list[Row]:
+        return self._rows
+
+    def fetchone(self) -> Row | None:
+        return self._rows[0] if self._rows else None
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+
+class PostgresqlConnection:
+    """One connection, for use by one thread at a time."""
+
+    def __init__(self, pgconn: pq.abc.PGconn) -> None:
+        self._pgconn = pgconn
+        self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._columns: dict[bytes, Sequence[tuple[int, str, Load]]] = {}
+
+    def adopt(self, pgconn: pq.abc.PGconn) -> None:
+        """Go on over another connection; the one before is closed."""
+        self._pgconn.finish()
+        self._pgconn = pgconn
+        self._prepared.clear()
+        self._columns.clear()
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+        """Run a statement that is written for SQLite. Raises sqlite3.Error."""
+        statement = translated(sql)
+        values = [parameters[name] for name in statement.names] if isinstance(parameters, Mapping) else parameters
+        types = tuple([_TYPES.get(type(value), 0) for value in values])
+        name = self._prepared.get((sql, types)) or self._prepare(sql, statement.sql, types)
+        result = self._pgconn.exec_prepared(name, [_sent(value) for value in values])  # type: ignore[misc]
+        _check(result, sql)
+        if not result.ntuples:
+            return Result((), [], result.command_tuples or 0)
+        columns = self._columns.get(name) or self._describe(name, result)
+        get = result.get_value
+        rows = [
+            tuple([None if (sent := get(row, column)) is None else load(sent) for column, _, load in columns])
+            for row in range(result.ntuples)
+        ]
+        return Result([title for _, title, _ in columns], rows, result.command_tuples or 0)
+
+    def _prepare(self, sql: str, text: str, types: tuple[int, ...]) -> bytes:
+        name = b"%d" % len(self._prepared)
+        _check(self._pgconn.prepare(name, text.encode(), types), sql)
+        self._prepared[sql, types] = name
+        return name
+
+    def _describe(self, name: bytes, result: pq.abc.PGresult) -> Sequence[tuple[int, str, Load]]:
+        """Return the columns of a statement: their numbers, names and types."""
+        self._columns[name] = [
+            (column, (result.fname(column) or b"").decode(), _LOADS.get(result.ftype(column), bytes.decode))
+            for column in range(result.nfields)
+        ]
+        return self._columns[name]
+
+    def run(self, script: str) -> None:
+        """Run statements that are written for PostgreSQL. Raises sqlite3.Error."""
+        _check(self._pgconn.exec_(script.encode()), script)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._pgconn.status != pq.ConnStatus.OK
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._pgconn.transaction_status in _IN_TRANSACTION
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Interrupt a statement that runs beyond so many seconds."""
+        self.run(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+        yield
+        self.run("SET LOCAL statement_timeout = 0")
+
+    def rollback(self) -> None:
+        if self.in_transaction:
+            self.run("ROLLBACK")
+
+    def close(self) -> None:
+        self._pgconn.finish()
+
+
+class PostgresqlDatabase:
+    """A connection for reads."""
+
+    def __init__(self, connection: PostgresqlConnection) -> None:
+        self.conn = connection
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+        """Run a statement that is written for SQLite. Raises sqlite3.Error."""
+        return self.conn.execute(sql, parameters)
+
+    def query(self, sql: str, parameters: Parameters = ()) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a statement by the names of their columns. Raises sqlite3.Error."""
+        result = self.conn.execute(sql, parameters)
+        return (dict(zip(result.names, row, strict=True)) for row in result)
+
+    def space(self) -> Space:
+        """Return the size of the database. What is free in it, and on the server's disk, is the server's own affair."""
+        ((size,),) = self.execute("SELECT pg_database_size(current_database())").fetchall()
+        return Space(size, 0, 0, None)
+
+    def version(self) -> int:
+        ((version,),) = self.execute("SELECT version FROM levity.migrated").fetchall()
+        return int(version)
+
+
+def connect(address: str, **settings: str) -> pq.abc.PGconn:
+    """Open a connection with the settings above and these. Raises sqlite3.OperationalError."""
+    options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
+    given = conninfo.conninfo_to_dict(address)
+    asked: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "levity-trio",
+        "tcp_user_timeout": 5000,
+    } | given
+    asked |= {"options": f"{given.get('options', '')} {options}".strip(), "client_encoding": "UTF8"}
+    pgconn = pq.PGconn.connect(conninfo.make_conninfo("", **asked).encode())
+    if pgconn.status != pq.ConnStatus.OK:
+        reason = pgconn.error_message.decode("utf-8", "replace").strip()
+        pgconn.finish()
+        raise sqlite3.OperationalError(reason.splitlines()[-1] if reason else "no connection")
+    pgconn.notice_handler = _ignore
+    return pgconn
+
+
+def open_reader(address: str) -> PostgresqlDatabase:
+    """Return a connection for reads, for use by one thread at a time. Raises sqlite3.OperationalError."""
+    only_reads = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
+    return PostgresqlDatabase(PostgresqlConnection(connect(address, **only_reads)))
+
+
+def _ignore(notice: pq.abc.PGresult) -> None:
+    """Ignore a notice: the statements of this program need none."""
+
+
+def _check(result: pq.abc.PGresult, sql: str) -> None:
+    if result.status in _DONE:
+        return
+    error = error_from_result(result)
+    names = (base.__name__ for base in type(error).__mro__)
+    kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "Error"))
+    words = str(error).strip().splitlines()
+    raised = kind(f"{words[0] if words else 'the connection was lost'} ({sql[:100]})")
+    raised.sqlstate = error.sqlstate  # type: ignore[attr-defined]
+    raise raised
+
+
+def _number(sent: bytes) -> int | float:
+    """Return a number of any precision: an integer, such as a sum, or a float."""
+    return float(sent) if b"." in sent else int(sent)
+
+
+_LOADS: Final[Mapping[int, Load]] = {
+    _BOOLEAN: lambda sent: sent == b"t",
+    _NUMERIC: _number,
+    _BYTEA: lambda sent: bytes.fromhex(sent[2:].decode()),
+    **dict.fromkeys((_INT8, 21, 23, 26), int),
+    **dict.fromkeys((700, _FLOAT8), float),
+}
+
+
+def _sent(value: object) -> bytes | None:
+    """Return a parameter as text. A text of PostgreSQL cannot have a NUL: its symbol stands for it."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.replace("\0", "\N{SYMBOL FOR NULL}").encode()
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    return b"%d" % value if isinstance(value, int) else repr(value).encode()

@@ -1,0 +1,146 @@
+"""The writer's connection to PostgreSQL: commits batches, connects again, and finds out what became of a commit.
+
+A server has a row in `levity.server`, which its first statement in each batch locks. A COMMIT that was cut off by a
+lost connection may or may not have happened. The row tells, as soon as its lock is free: then whatever the old
+connection did is over.
+
+The row also has a token, which grows each time a server with this name starts. A server whose token is not the newest
+one has been replaced, and stores nothing more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from levity_trio.clock import SimulatedTime
+from levity_trio.config import EnvironmentProblem
+from levity_trio.log_output import get_logger
+from levity_trio.store.postgresql.address import shown
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
+from levity_trio.store.unit_of_work import Result, Write, commit
+
+LEASE_SECONDS: Final = 15.0
+"""How long after its last commit a server still counts as running."""
+PAUSE_SECONDS: Final = 0.2
+_TAKE: Final = (
+    "INSERT INTO levity.server AS known (name, token, batch, until)"
+    " VALUES (?1, 1, 0, clock_timestamp() + make_interval(secs => ?2)) ON CONFLICT (name) DO UPDATE"
+    " SET token = known.token + 1, until = excluded.until WHERE known.until < clock_timestamp() RETURNING token, batch"
+)
+_CLAIM: Final = (
+    "UPDATE levity.server SET batch = ?1, until = clock_timestamp() + make_interval(secs => ?4)"
+    " WHERE name = ?2 AND token = ?3"
+)
+_GIVE_BACK: Final = "UPDATE levity.server SET until = clock_timestamp() WHERE name = ?1 AND token = ?2"
+_STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
+log = get_logger("system")
+
+
+class Replaced(EnvironmentProblem):
+    """Another server with this name has started."""
+
+
+class _Link(PostgresqlConnection):
+    """The writing connection. It connects again by itself, and each of its transactions has a number."""
+
+    def __init__(self, address: str, server: str, simulated: SimulatedTime | None) -> None:
+        super().__init__(connect(address))
+        self._address, self._server = address, server
+        check_server(self)
+        migrate(self, simulated)
+        check_clock_speed(self, simulated.speed if simulated else 1)
+        found = self.execute(_TAKE, (server, LEASE_SECONDS)).fetchall()
+        if not found:
+            self.close()
+            raise EnvironmentProblem(_running(server))
+        ((self._token, self._number),) = found
+
+    def begin(self) -> None:
+        """Begin a transaction: lock the row of this server. Raises sqlite3.Error, Replaced."""
+        if self.is_lost:
+            self.adopt(connect(self._address))
+        self._number += 1
+        self.run("BEGIN")
+        if not self.execute(_CLAIM, (self._number, self._server, self._token, LEASE_SECONDS)).rowcount:
+            raise Replaced(f"another server with the name {self._server} has started; give each its own --server-name")
+
+    def commit(self) -> None:
+        """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
+        try:
+            self.run("COMMIT")
+        except sqlite3.Error:
+            if not self.is_lost or not self._is_stored():
+                raise
+
+    def _is_stored(self) -> bool:
+        """Wait until the database tells whether the last transaction was committed."""
+        log.warning("the connection to the database was lost during a commit; asking what became of it")
+        while True:
+            try:
+                self.adopt(connect(self._address))
+                self.run("BEGIN")
+                found = self.execute(_STORED, (self._server, self._token)).fetchall()
+                self.rollback()
+            except sqlite3.Error:
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return found == [(self._number,)]
+
+    def give_back(self) -> None:
+        """Give the name back, so that the next server need not wait for it."""
+        if not self.is_lost:
+            self.rollback()
+            self.execute(_GIVE_BACK, (self._server, self._token))
+        self.close()
+
+
+class PostgresqlStore:
+    """The store of one server. Created by `open_store`."""
+
+    def __init__(self, address: str, link: _Link) -> None:
+        self._address, self._link = address, link
+
+    @property
+    def path(self) -> str:
+        """The address of the database, without a password."""
+        return shown(self._address)
+
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
+        """Commit the writes: see `Store`."""
+        return commit(self._link, writes)
+
+    def save(self) -> None:
+        """Do nothing: the files of the database are PostgreSQL's."""
+
+    def close(self) -> None:
+        """Do nothing: `open_store` closes the connection."""
+
+
+@contextmanager
+def open_store(address: str, server: str, simulated: SimulatedTime | None = None) -> Iterator[PostgresqlStore]:
+    """Open the database for the server of this name: check it, migrate it, take the name.
+
+    Raises:
+        EnvironmentProblem: it cannot be used, belongs to another program, or a server of this name runs on it.
+    """
+    try:
+        link = _Link(address, server, simulated)
+    except sqlite3.Error as error:
+        raise EnvironmentProblem(f"cannot use the database {shown(address)}: {error}") from error
+    try:
+        yield PostgresqlStore(address, link)
+    finally:
+        with suppress(sqlite3.Error):  # the name is free after LEASE_SECONDS
+            link.give_back()
+
+
+def _running(server: str) -> str:
+    return (
+        f"a server with the name {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago;"
+        " stop it, wait, or choose another name with --server-name"
+    )

@@ -1,0 +1,181 @@
+"""A PostgreSQL server of the tests' own, in a folder of its own, and databases on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.database import Parameters
+from levity_trio.store.postgresql.connection import PostgresqlConnection, Result, connect
+from levity_trio.store.postgresql.schema import migrate
+
+FOLDERS: Final = "/usr/lib/postgresql/*/bin"
+"""Where Debian has its programs, which are not in PATH."""
+SETTINGS: Final = {
+    "listen_addresses": "",
+    "max_connections": "50",
+    "shared_buffers": "32MB",
+    "fsync": "on",
+    "autovacuum_naptime": "5s",
+    "log_min_messages": "panic",
+}
+USER: Final = "postgres"
+_CLEAR: Final = """
+CREATE PROCEDURE levity.clear() LANGUAGE plpgsql AS $$
+DECLARE name text; is_filled boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', name) INTO is_filled;
+        IF is_filled THEN
+            EXECUTE format('DELETE FROM %s', name);
+        END IF;
+    END LOOP;
+    FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> 'tx_id_seq' LOOP
+        EXECUTE format('ALTER SEQUENCE %s RESTART', name);
+    END LOOP;
+    UPDATE levity.counted SET seq = 0;
+END $$
+"""
+
+
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs."""
+    found = shutil.which(name) or next((str(path) for path in Path("/").glob(f"{FOLDERS[1:]}/{name}")), None)
+    assert found, f"{name} is not installed: apt-get install postgresql"
+    return found
+
+
+class Server:
+    """A server on a socket in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._data = folder / "data"
+        self._user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        self._run(
+            "initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, name: str, *arguments: str) -> None:
+        subprocess.run(
+            [program(name), *arguments], check=True, user=self._user, cwd=self.folder, stdout=subprocess.DEVNULL
+        )
+
+    def start(self, **settings: str) -> None:
+        """Start it, and wait until it takes connections."""
+        options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
+
+    def stop(self, how: str = "fast") -> None:
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-m", how, "stop")
+
+    def kill(self) -> None:
+        """Kill it and all its processes at once."""
+        (pid, *_) = (self._data / "postmaster.pid").read_text().split()
+        children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
+        for one in (pid, *children):
+            os.kill(int(one), signal.SIGKILL)
+
+    def address(self, database: str) -> PostgresqlAddress:
+        return PostgresqlAddress(f"postgresql://{USER}@/{database}?host={self.folder}")
+
+    def sql(self, statement: str, database: str = "postgres") -> None:
+        """Run one statement on a connection of its own."""
+        connection = PostgresqlConnection(connect(self.address(database)))
+        try:
+            connection.run(statement)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server of one test's own, which it may stop or kill."""
+    folder = Path(tempfile.mkdtemp(prefix="levity-postgresql-"))
+    try:
+        server = Server(folder)
+        server.start()
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(folder)
+
+
+_numbers = count(1)
+_free: list[Pooled] = []
+_started: list[Server] = []
+
+
+def shared() -> Server:
+    """The server of this process, for tests that do not stop it. It does not wait for the disk."""
+    if not _started:
+        server = Server(Path(tempfile.mkdtemp(prefix="levity-postgresql-")))
+        server.start(fsync="off")
+        _started.append(server)
+        server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
+        model = PostgresqlConnection(connect(server.address("model")))
+        migrate(model)
+        model.run(_CLEAR)
+        model.close()
+    return _started[0]
+
+
+def stop_shared() -> None:
+    """Stop the server of this process, if it was needed."""
+    for server in _started:
+        server.stop("immediate")
+        shutil.rmtree(server.folder)
+    _started.clear()
+
+
+class Pooled(PostgresqlConnection):
+    """A connection to a database of its own, which the next test uses again: to create one takes as long as a test."""
+
+    def __init__(self) -> None:
+        self._name = f"pooled_{next(_numbers)}"
+        shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
+        super().__init__(connect(shared().address(self._name)))
+        self._is_changed = False
+
+    def begin(self) -> None:
+        self.run("BEGIN")
+
+    def commit(self) -> None:
+        self.run("COMMIT")
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+        self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
+        return super().execute(sql, parameters)
+
+    def close(self) -> None:
+        """Empty the database and keep it, unless a test changed its schema."""
+        if self._is_changed or self.is_lost:
+            super().close()
+            shared().sql(f"DROP DATABASE {self._name} (FORCE)")
+        else:
+            self.rollback()
+            self.run("CALL levity.clear()")
+            _free.append(self)
+
+
+_CHANGES: Final = re.compile(r"\s*(CREATE|DROP|ALTER)\b")
+
+
+def new_database() -> Pooled:
+    """Return a connection to an empty database with the server's schema."""
+    return _free.pop() if _free else Pooled()
