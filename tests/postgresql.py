@@ -160,7 +160,7 @@ class Pooled(PostgresqlConnection):
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
-        return super().execute(sql, parameters)
+        return super().execute(_DROPPED.sub(r"CALL levity.drop_trigger('\1')", sql), parameters)
 
     def close(self) -> None:
         """Empty the database and keep it, unless a test changed its schema."""
@@ -173,7 +173,8 @@ class Pooled(PostgresqlConnection):
             _free.append(self)
 
 
-_CHANGES: Final = re.compile(r"\s*(CREATE|DROP|ALTER)\b")
+_DROPPED: Final = re.compile(r"DROP TRIGGER (\w+)")
+_CHANGES: Final = re.compile(r"\s*(CREATE|DROP|ALTER|SET)\b")
 
 
 def new_database() -> Pooled:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 import click
 
-from levity_trio.settings import DATABASE as SETTING
-from levity_trio.settings import DatabaseAddress, Unusable
+from levity_trio.settings import DATABASE, DatabaseAddress, Unusable
 
 
-class _Database(click.ParamType[DatabaseAddress]):
-    name = "DATABASE"
-
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> DatabaseAddress:
-        """Return the address. A value that is none is an error of usage."""
-        try:
-            return cast("DatabaseAddress", SETTING.read(value))
-        except Unusable as problem:
-            self.fail(str(problem), param, context)
-
-
-DATABASE: Final = _Database()
+def read_database(_context: click.Context, _parameter: click.Parameter, value: str | None) -> DatabaseAddress | None:
+    """Return the address that was given, for `callback`. A value that is none is an error of usage."""
+    try:
+        return None if value is None else cast("DatabaseAddress", DATABASE.read(value))
+    except Unusable as problem:
+        raise click.BadParameter(str(problem)) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.databases import DATABASE
+from levity_trio.cli.databases import read_database
 from levity_trio.cli.tables import say
 from levity_trio.config import ConfigError
 from levity_trio.settings import DatabaseAddress
@@ -104,7 +104,7 @@ RUN_OPTIONS = (
 OUTPUT_OPTIONS = (
     click.Option(
         ["--verify"],
-        type=DATABASE,
+        callback=read_database,
         metavar="DATABASE",
         help="Database of the central system, to be compared with the simulation at its end.",
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.databases import DATABASE
+from levity_trio.cli.databases import read_database
 from levity_trio.settings import DatabaseAddress
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -47,7 +47,7 @@ verify = click.Command(
     "verify",
     params=[
         click.Argument(["ledger"], type=FILE),
-        click.Argument(["db"], type=DATABASE),
+        click.Argument(["db"], callback=read_database),
         click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
     ],
     callback=run_verify,

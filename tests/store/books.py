@@ -3,7 +3,6 @@
 A charger's messages are processed as in the handlers: times and readings are parsed, and one write commits.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,6 @@ from levity_trio.store.writes.transactions.unreadable import start_unreadable, s
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import stamp
-from tests import postgresql
 from tests.store.template import migrated
 
 F = TypeVar("F", bound=Fact)
@@ -44,8 +42,6 @@ UNSET_CLOCK = "1970-01-01T00:00:00Z"
 
 def in_memory() -> FileConnection:
     """Return a new in-memory database with the server's schema."""
-    if os.environ.get("STORE") == "postgresql":
-        return cast("FileConnection", postgresql.new_database())
     connection = sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.deserialize(migrated())

@@ -7,10 +7,25 @@ from functools import partial
 
 import pytest
 
+from tests.postgresql import new_database, stop_shared
 from tests.store.books import Books, Station, in_memory
 from tests.store.plans import Recorder, recording, whole_reads
 
 judged: set[str] = set()
+POSTGRESQL = "postgresql"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out, on PostgreSQL, what is marked as a matter of SQLite's own."""
+    items[:] = [item for item in items if item.get_closest_marker("sqlite") is None or not _is_on_postgresql(item)]
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and POSTGRESQL in item.callspec.id
+
+
+def pytest_unconfigure() -> None:
+    stop_shared()
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +39,10 @@ def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not found, "\n".join(found)
 
 
-@pytest.fixture
-def books() -> Iterator[Books]:
-    with closing(in_memory()) as connection:
+@pytest.fixture(params=[in_memory, new_database], ids=["sqlite", POSTGRESQL])
+def books(request: pytest.FixtureRequest) -> Iterator[Books]:
+    """The books, once in SQLite and once on PostgreSQL."""
+    with closing(request.param()) as connection:
         yield Books(connection)
 
 

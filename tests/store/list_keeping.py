@@ -90,7 +90,7 @@ class Keeping:
         found = self.books.rows(
             "SELECT lower(tag.id_tag), tag.status, tag.expires_at, tag.parent_id_tag FROM tag"
             " JOIN listed_tag ON listed_tag.tag = lower(tag.id_tag) WHERE ended_at IS NULL"
-            " ORDER BY tag.status <> 'Accepted' OR coalesce(tag.expires_at <= ?, 0), listed_tag.id LIMIT ?",
+            " ORDER BY tag.status <> 'Accepted' OR coalesce(tag.expires_at <= ?, false), listed_tag.id LIMIT ?",
             self.books.at,
             int(self.limits["LocalAuthListMaxLength"]),
         )

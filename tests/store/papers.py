@@ -168,18 +168,21 @@ class Papers:
     def _transaction(self, one: Position) -> None:
         """Store a transaction with its charger, as far as others refer to them."""
         who, charger = "(?, ?, ?)", one.charger or "CP-1"
-        self.rows(f"INSERT OR IGNORE INTO cp (id, created_at, updated_at) VALUES {who}", [charger, AT, AT])
-        self.rows("INSERT OR IGNORE INTO run (id, version, started_at, clock_trusted) VALUES (1, '1', ?, 1)", [AT])
+        self.rows(f"INSERT INTO cp (id, created_at, updated_at) VALUES {who} ON CONFLICT DO NOTHING", [charger, AT, AT])
         self.rows(
-            "INSERT OR IGNORE INTO session (id, cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
-            " VALUES (1, ?, 1, 'a', '/', 1, ?)",
+            "INSERT INTO run (id, version, started_at, clock_trusted) VALUES (1, '1', ?, 1) ON CONFLICT DO NOTHING",
+            [AT],
+        )
+        self.rows(
+            "INSERT INTO session (id, cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+            " VALUES (1, ?, 1, 'a', '/', 1, ?) ON CONFLICT DO NOTHING",
             [charger, AT],
         )
         until = _text(one.ended_at)
         self.rows(
-            "INSERT OR IGNORE INTO tx (id, cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time,"
+            "INSERT INTO tx (id, cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time,"
             " own_start_time, stop_time, created_at, updated_at, energy_delivered, energy_method, confidence)"
-            " VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, 'register', 'certain')",
+            " VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, 'register', 'certain') ON CONFLICT DO NOTHING",
             [
                 one.transaction,
                 charger,
@@ -193,7 +196,7 @@ class Papers:
             ],
         )
         if one.space:
-            self.rows("INSERT OR IGNORE INTO space VALUES (?, ?, ?)", [charger, one.connector, one.space])
+            self.rows("INSERT INTO space VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [charger, one.connector, one.space])
 
     def _vehicle(self, name: str | None) -> int | None:
         if name is None:

@@ -59,7 +59,7 @@ PERMITTED = {
     "FROM each": "a row for each connector",
     "tx_by_time": "a page of a list, in the order of the index",
     "FROM habit": "a few for each connector",
-    "status = 'Completed' AND (?1 IS NULL OR cp_id = ?1)": "recheck, which a person runs",
+    "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1)": "recheck, which a person runs",
     "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",
 }
 """Parts of statements that may scan tables, and the reasons."""

@@ -99,7 +99,7 @@ def test_vehicles_and_whose_they_are(books: Books) -> None:
     assert lines(books, writes.import_vehicles, *rows) == ["same"] * 2
     again = rows[0]._replace(fields={"name": "kombi", "plate": "B-XY 1"}, owned=OwnedLine("Ben"))
     assert lines(books, writes.import_vehicles, again) == ["changed"]
-    assert books.rows("SELECT name, plate, battery_wh FROM vehicle") == [
+    assert books.rows("SELECT name, plate, battery_wh FROM vehicle ORDER BY id") == [
         ("kombi", "B-XY 1", 58_500),
         ("Bus", None, None),
     ]

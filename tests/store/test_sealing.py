@@ -44,9 +44,12 @@ def test_sound_statements(biller: Biller) -> None:
 
 
 def behind_the_guards(books: Books, sql: str) -> None:
-    for (name,) in books.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-        books.connection.execute(f"DROP TRIGGER {name}")
-    books.connection.execute("PRAGMA foreign_keys = OFF")
+    if isinstance(books.connection, sqlite3.Connection):
+        for (name,) in books.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+            books.connection.execute(f"DROP TRIGGER {name}")
+        books.connection.execute("PRAGMA foreign_keys = OFF")
+    else:
+        books.connection.execute("SET session_replication_role = replica")
     books.connection.execute(sql)
 
 

@@ -225,7 +225,10 @@ def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: S
         books.run(commands.queue, ask(one, name))
         one.write(commands.take)
     station.lose()
-    assert books.rows("SELECT action, state FROM command") == [("Reset", "gone"), ("UnlockConnector", "sent")]
+    assert books.rows("SELECT action, state FROM command ORDER BY id") == [
+        ("Reset", "gone"),
+        ("UnlockConnector", "sent"),
+    ]
     books.run(sessions.start_run, SERVER, "1.0", books.at, True)
     assert books.rows("SELECT state FROM command") == [("gone",), ("gone",)]
     assert [(fact.charger, fact.action) for fact in books.recorded(CallFailed)] == [

@@ -293,7 +293,7 @@ def test_a_version_that_a_closed_month_may_have_used_says_so(site: Site) -> None
     assert used(site) == {"2026-10-01": False, "2026-11-01": False}
     of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
     add = site.books.connection.execute
-    add("INSERT INTO billing (begun_on, begun_at, begun_by) VALUES ('2026-10-01', '', '')")
+    add("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, '2026-10-01', '', '')")
     add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', 1, '{{}}', 1, '', 'a', '', '')")
     assert used(site) == {"2026-10-01": False, "2026-11-01": False}, "only one account was closed"
     add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', NULL, '{{}}', 1, '', 'b', '', '')")

@@ -133,6 +133,13 @@ class _Translation:
         self._skip(1)
         return "" if word == "INDEXED" else "OPERATOR(levity.!*~)"
 
+    def limited(self) -> str:
+        """Leave out LIMIT -1, which SQLite needs before OFFSET."""
+        if self._following().text != "-":
+            return "LIMIT"
+        self._skip(2)
+        return ""
+
     def same(self) -> str:
         """Translate IS: in SQLite, it compares any two values, of which NULL is one."""
         is_not = self._following().word == "NOT"
@@ -165,6 +172,7 @@ _WORDS: Final[Mapping[str, _Rule]] = {
     "NOT": _Translation.negated,
     "IS": _Translation.same,
     "CROSS": _Translation.joined,
+    "LIMIT": _Translation.limited,
     "GLOB": lambda _: "OPERATOR(levity.*~)",
     "LIKE": lambda _: "ILIKE",
     "NOCASE": lambda _: "levity.nocase",

@@ -68,7 +68,7 @@ CREATE FUNCTION instr(text, text) RETURNS bigint IMMUTABLE STRICT PARALLEL SAFE 
 CREATE FUNCTION chars(VARIADIC integer[]) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN
     (SELECT string_agg(chr(code), '') FROM unnest($1) AS code);
 
--- JSON in columns of text. A path is $ with the names of properties.
+-- JSON in columns of text. A path is $ with names of properties or numbers of items.
 CREATE FUNCTION json_valid(text) RETURNS boolean IMMUTABLE STRICT LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM $1::json;
@@ -76,9 +76,11 @@ BEGIN
 EXCEPTION WHEN invalid_text_representation THEN
     RETURN false;
 END $$;
+CREATE FUNCTION readable(text) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN
+    replace($1, '\u0000', '\u2400'); -- an escaped NUL, which no text of PostgreSQL can have
 CREATE FUNCTION json_type(text) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN json_typeof($1::json);
 CREATE FUNCTION json_extract(text, text) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN
-    $1::json #>> string_to_array(substr($2, 3), '.');
+    jsonb_path_query_first(levity.readable($1)::jsonb, $2::jsonpath) #>> '{}';
 CREATE FUNCTION json_each(text) RETURNS TABLE (key text, value text) IMMUTABLE STRICT LANGUAGE sql AS $$
     SELECT pairs.key, pairs.value
     FROM pg_catalog.json_each_text(CASE json_typeof($1::json) WHEN 'object' THEN $1::json END) AS pairs

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from psycopg import pq
+
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
@@ -71,6 +73,8 @@ class _Link(PostgresqlConnection):
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
+        if self._pgconn.transaction_status == pq.TransactionStatus.INERROR:  # COMMIT would succeed, and roll back
+            raise sqlite3.InternalError("a statement failed, and its write went on")
         try:
             self.run("COMMIT")
         except sqlite3.Error:

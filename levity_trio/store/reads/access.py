@@ -50,7 +50,7 @@ def actions(db: Database, before: int | None, limit: int) -> list[ActionRow]:
     """Return the actions with an id below `before`, the newest first."""
     rows = db.execute(
         "SELECT id, at, who, role, address, method, path, body, status, code FROM operator_action"
-        " WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
+        " WHERE CAST(?1 AS INTEGER) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
         (before, limit),
     )
     return [ActionRow(*row) for row in rows.fetchall()]

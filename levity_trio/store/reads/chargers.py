@@ -79,7 +79,7 @@ SERVED: Final = "hidden_at IS NULL AND waiting_since IS NULL AND registration <>
 _HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
 _SHAPE: Final = Shape(
     Charger,
-    open_faults="(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND NOT is_warning)",
+    open_faults="(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND is_warning = 0)",
     is_hidden=_HIDDEN,
     connectors="NULL",
 )

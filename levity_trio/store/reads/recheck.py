@@ -33,7 +33,7 @@ from levity_trio.store.settled import overruled, settled_by
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-COMPLETED: Final = "status = 'Completed' AND (?1 IS NULL OR cp_id = ?1) AND imported_id IS NULL"
+COMPLETED: Final = "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) AND imported_id IS NULL"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ?2 AND {COMPLETED} ORDER BY id LIMIT ?3"  # noqa: S608 - our own names
 REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 

@@ -109,11 +109,12 @@ _VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AN
 _TARIFF: Final = Shape(Tariff, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
 _VERSION: Final = Shape(Version, is_used="coalesce(since < ?, false)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
+_ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
 _ASSIGNED: Final = Shape(
     Assigned,
     id="row.id",
     scope="row.scope",
-    account="CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END",
+    account=_ACCOUNT,
     account_name="account.name",
     charger="CASE row.scope WHEN 'charger' THEN row.key END",
     tariff="row.tariff_id",
@@ -127,7 +128,7 @@ _ASSIGNED: Final = Shape(
 )
 _FROM: Final = (
     "FROM tariff_assignment AS row LEFT JOIN tariff ON tariff.id = row.tariff_id"
-    " LEFT JOIN account ON row.scope = 'account' AND account.id = CAST(row.key AS INTEGER)"
+    f" LEFT JOIN account ON row.scope = 'account' AND account.id = {_ACCOUNT}"
 )
 
 

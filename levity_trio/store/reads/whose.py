@@ -32,7 +32,7 @@ class Whose:
 
     def account_names(self, accounts: Iterable[int | None]) -> Mapping[int | None, str]:
         known = tuple({one for one in accounts if one is not None})
-        return dict(self._rows(_ACCOUNTS.format(marks(known)), known))
+        return dict(self._rows(_ACCOUNTS.format(marks(known)), known)) if known else {}
 
     def tag_name(self, id_tag: str | None) -> str | None:
         return None if id_tag is None else self._name(_TAG, self._policy.key(id_tag))

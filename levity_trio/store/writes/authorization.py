@@ -59,7 +59,9 @@ def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int |
 
 def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -> Verdict:
     """Store what the outside authorizer said of a transaction; return the verdict that holds, the first one stored."""
-    stored = "UPDATE tx SET verdict = ?, verdict_expiry = ?, verdict_parent = ?, is_asked = 0 WHERE id = ? AND is_asked"
+    stored = (
+        "UPDATE tx SET verdict = ?, verdict_expiry = ?, verdict_parent = ?, is_asked = 0 WHERE id = ? AND is_asked = 1"
+    )
     if db.execute(stored, (*verdict, transaction)):
         record_refusal(db, origin, transaction, verdict)
     found = db.row("SELECT verdict, verdict_expiry, verdict_parent FROM tx WHERE id = ?", (transaction,))

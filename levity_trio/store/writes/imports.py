@@ -91,7 +91,9 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
     return number, "added" if found is None else "changed"
 
 
-_FIELD: Final = {name: f"json_extract(one.value, '$[{place}]')" for place, name in enumerate(ReadingRow._fields)}
+_NUMBERS: Final = frozenset({"imported_id", "transaction", "connector"})
+_TEXT: Final = {name: f"json_extract(one.value, '$[{place}]')" for place, name in enumerate(ReadingRow._fields)}
+_FIELD: Final = {name: f"CAST({text} AS INTEGER)" if name in _NUMBERS else text for name, text in _TEXT.items()}
 _KNOWN: Final = (
     "EXISTS (SELECT 1 FROM meter_val WHERE cp_id = {charger} AND conn_id = {connector} AND timestamp = {timestamp}"
     " AND imported_id = {imported_id})"

@@ -152,7 +152,7 @@ def ask(db: UnitOfWork, origin: Origin, key: str, id_tag: str) -> None:
     """List an unknown tag for an operator to add, among the last ones of its charger."""
     db.execute(
         "INSERT INTO asked_tag (key, id_tag, cp_id, first_at, last_at, count) VALUES (?1, ?2, ?3, ?4, ?4, 1)"
-        " ON CONFLICT (key) DO UPDATE SET id_tag = ?2, cp_id = ?3, last_at = ?4, count = count + 1",
+        " ON CONFLICT (key) DO UPDATE SET id_tag = ?2, cp_id = ?3, last_at = ?4, count = asked_tag.count + 1",
         (key, id_tag, origin.charger, origin.received_at),
     )
     db.execute(

@@ -50,6 +50,8 @@ class Site:
                 server_name="levity",
                 auto_start_id_tag="anonymous",
                 database=path,
+                beside=path,
+                shown_database=str(path),
                 host="192.0.2.7",
                 port=9000,
                 tls_port=None,

@@ -127,6 +127,8 @@ class Sessions:
         return {number: owner.account for number, owner in owners.decide(transactions).items()}
 
     def _account_names(self, accounts: set[int | None]) -> dict[int | None, str]:
+        if not accounts:
+            return {}
         sql = f"SELECT id, name FROM account WHERE id IN ({marks(accounts)})"  # noqa: S608 - marks
         return dict(self.db.execute(sql, tuple(accounts)).fetchall())
 
