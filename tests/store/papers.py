@@ -182,7 +182,8 @@ class Papers:
         self.rows(
             "INSERT INTO tx (id, cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time,"
             " own_start_time, stop_time, created_at, updated_at, energy_delivered, energy_method, confidence)"
-            " VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, 'register', 'certain') ON CONFLICT DO NOTHING",
+            " VALUES (?, ?, ?, 1, ?, 'Accepted', 'Completed', 'charger', ?, ?, ?, ?, ?, ?, 'register', 'certain')"
+            " ON CONFLICT DO NOTHING",
             [
                 one.transaction,
                 charger,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.keeping import statements
+from levity_trio.store.postgresql.connection import PostgresqlConnection
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.transactions import corrections
@@ -146,5 +147,9 @@ def test_a_closing_is_whole_or_nothing(
     assert left[0] > 0 or statement < MORE_THAN_A_CLOSING_HAS
 
 
-def dump(connection: sqlite3.Connection) -> list[str]:
-    return list(connection.iterdump())
+def dump(connection: sqlite3.Connection | PostgresqlConnection) -> list[object]:
+    """Return all rows of a database."""
+    if isinstance(connection, sqlite3.Connection):
+        return list(connection.iterdump())
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+    return [sorted(map(repr, connection.execute(f"SELECT * FROM {table}").fetchall())) for (table,) in tables]
