@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from math import inf
 from pathlib import Path
 
 from levity_trio.log_output import get_logger
@@ -24,6 +25,8 @@ log = get_logger("system")
 
 class FileStore:
     """The writing connection to a file. It commits only while the files are at their paths."""
+
+    idle_seconds = inf
 
     def __init__(self, connection: FileConnection) -> None:
         self._given = self._connection = connection

@@ -117,6 +117,10 @@ class Store(Protocol):
     def path(self) -> str:
         """The database, to be named in the log."""
 
+    @property
+    def idle_seconds(self) -> float:
+        """How long it may go without a commit."""
+
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 

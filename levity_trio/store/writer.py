@@ -239,9 +239,10 @@ class Writer:
 
     async def _flush(self) -> None:
         while True:
-            await self._coalescing.wait()
-            await trio.sleep(self._limits.coalesce_seconds)
-            for job in self._take_coalesced():
+            with trio.move_on_after(self._store.idle_seconds):
+                await self._coalescing.wait()
+                await trio.sleep(self._limits.coalesce_seconds)
+            for job in self._take_coalesced() or [_Background(_nothing)]:
                 await self._jobs.send(job)
 
     def _flush_nowait(self) -> None:

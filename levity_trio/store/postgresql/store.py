@@ -106,6 +106,8 @@ class _Link(PostgresqlConnection):
 class PostgresqlStore:
     """The store of one server. Created by `open_store`."""
 
+    idle_seconds = LEASE_SECONDS / 3
+
     def __init__(self, address: str, link: _Link) -> None:
         self._address, self._link = address, link
 
