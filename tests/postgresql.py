@@ -31,6 +31,10 @@ SETTINGS: Final = {
 }
 USER: Final = "postgres"
 _CLEAR: Final = """
+CREATE FUNCTION levity.pragma_table_info(text) RETURNS TABLE (name text, type text) LANGUAGE sql AS $$
+    SELECT column_name, CASE data_type WHEN 'bigint' THEN 'INTEGER' WHEN 'text' THEN 'TEXT' ELSE 'REAL' END
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position
+$$;
 CREATE PROCEDURE levity.clear() LANGUAGE plpgsql AS $$
 DECLARE name text; is_filled boolean;
 BEGIN
@@ -160,7 +164,10 @@ class Pooled(PostgresqlConnection):
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
-        return super().execute(_DROPPED.sub(r"CALL levity.drop_trigger('\1')", sql), parameters)
+        if sql.startswith("PRAGMA"):
+            return Result((), [], 0)
+        sql = _DROPPED.sub(r"CALL levity.drop_trigger('\1')", _ROWID.sub(_PLACE, sql))
+        return super().execute(sql, parameters)
 
     def close(self) -> None:
         """Empty the database and keep it, unless a test changed its schema."""
@@ -173,6 +180,9 @@ class Pooled(PostgresqlConnection):
             _free.append(self)
 
 
+_ROWID: Final = re.compile(r"\browid\b")
+_PLACE: Final = "CAST((CAST(CAST(ctid AS text) AS point))[1] AS bigint)"
+"""The number of a row in the first page of its table. The tables of a test are no longer."""
 _DROPPED: Final = re.compile(r"DROP TRIGGER (\w+)")
 _CHANGES: Final = re.compile(r"\s*(CREATE|DROP|ALTER|SET)\b")
 

@@ -33,10 +33,9 @@ def boot_and_report(station: Station, times: int) -> None:
 def flooded(books: Books, station: Station) -> Station:
     """A charger that has reached the daily ceiling for every kind of fact."""
     kinds = [kind.__name__ for kind in Fact.__subclasses__()]
-    books.connection.executemany(
-        "INSERT OR IGNORE INTO fact_count (cp_id, kind, day, facts) VALUES ('CP-1', ?, ?, 0)",
-        [(kind, books.at[:10]) for kind in (*kinds, "StatusNotification")],
-    )
+    counted = "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES ('CP-1', ?, ?, 0) ON CONFLICT DO NOTHING"
+    for kind in (*kinds, "StatusNotification"):
+        books.connection.execute(counted, (kind, books.at[:10]))
     books.connection.execute("UPDATE fact_count SET facts = ?", (DAILY_FACTS,))
     station.start()
     return station

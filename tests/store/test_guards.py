@@ -152,6 +152,7 @@ def test_a_fact_is_not_deleted(full: Books, table: str) -> None:
         full.connection.execute(delete)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("table", "column"), EVERY_COLUMN)
 def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, table: str, column: str) -> None:
     if column in CHANGEABLE[table]:
@@ -385,6 +386,7 @@ def test_an_imported_one_stays_imported(books: Books) -> None:
 # Each guard for itself
 
 
+@pytest.mark.sqlite
 def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
     """Without the guard, the refused change passes: no guard is redundant."""
     guards = full.rows("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%RAISE%'")

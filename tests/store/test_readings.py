@@ -63,6 +63,7 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
     ]
 
 
+@pytest.mark.sqlite
 def test_the_usual_batch_takes_two_statements(books: Books, station: Station) -> None:
     transaction = station.start()
     books.wait(1)

@@ -39,18 +39,16 @@ def found(books: Books) -> list[str]:
     return [*statements.sealed(books.connection), *statements.sums(books.connection)]
 
 
+@pytest.mark.sqlite
 def test_sound_statements(biller: Biller) -> None:
     assert found(biller.books) == []
     assert biller.books.value("SELECT count(*) FROM statement") == 4
 
 
 def behind_the_guards(books: Books, sql: str) -> None:
-    if isinstance(books.connection, sqlite3.Connection):
-        for (name,) in books.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
-            books.connection.execute(f"DROP TRIGGER {name}")
-        books.connection.execute("PRAGMA foreign_keys = OFF")
-    else:
-        books.connection.execute("SET session_replication_role = replica")
+    for (name,) in books.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger'"):
+        books.connection.execute(f"DROP TRIGGER {name}")
+    books.connection.execute("PRAGMA foreign_keys = OFF")
     books.connection.execute(sql)
 
 
@@ -60,6 +58,7 @@ ADD = (
 )
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
@@ -84,12 +83,14 @@ def test_what_was_changed_is_found(biller: Biller, sql: str, words: str) -> None
     assert [line for line in found(biller.books) if line.startswith(words)], found(biller.books)
 
 
+@pytest.mark.sqlite
 def test_a_statement_that_was_made_anew_with_new_digests_does_not_follow(biller: Biller) -> None:
     """Somebody who knows how seals are made must change all later ones too, and those stand on paper."""
     behind_the_guards(biller.books, "UPDATE statement SET content = 'x', digest = 'y' WHERE number = 1")
     assert "statement 2 does not follow the one before: one of them was made later" in found(biller.books)
 
 
+@pytest.mark.sqlite
 def test_names_can_go_and_the_figures_still_prove_themselves(biller: Biller) -> None:
     gone = "UPDATE statement_party SET party = NULL, removed_at = '2036', removed_by = 'cleo' WHERE statement_id = 1"
     biller.books.connection.execute(gone)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from levity_trio.store import event_sums
 from levity_trio.store.reads import totals
 from tests.store.books import Books, Station
 
 
+@pytest.mark.sqlite
 def test_counted_facts_are_found_by_their_index(books: Books) -> None:
     plan = [row[3] for row in books.rows(f"EXPLAIN QUERY PLAN {totals.SUMS}")]
     found = [step for step in plan if step.split()[1] == "event"]

@@ -1,0 +1,115 @@
+"""Batches for a store on PostgreSQL, and what it has stored."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import count
+
+from levity_trio.events import CertificateRequested, Fact
+from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.faults import DatabaseFault
+from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
+from levity_trio.store.postgresql.schema import migrate
+from levity_trio.store.postgresql.store import PostgresqlStore
+from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
+from tests.postgresql import Server
+
+MODEL = "model"
+TRIES = 5
+_numbers = count(1)
+
+
+def fact(name: str) -> Fact:
+    return CertificateRequested(charger=None, at="2026", csr=name)
+
+
+def keep(name: str, then: Callable[[], None] = lambda: None, *, times: int = 1) -> Write:
+    """A write that records a fact; the first `times` that it runs, it calls `then` afterwards."""
+    runs = count(1)
+
+    def write(db: UnitOfWork) -> str:
+        db.record(fact(name))
+        if next(runs) <= times:
+            then()
+        return name
+
+    return write
+
+
+def kept(address: PostgresqlAddress) -> list[str]:
+    """Return the names of the facts that are stored, and check that their ids have no gaps."""
+    found = query(address, "SELECT id, data FROM event ORDER BY id")
+    assert [number for number, _ in found] == [*range(1, len(found) + 1)]
+    return [json.loads(data)["csr"] for _, data in found]
+
+
+def query(address: PostgresqlAddress, sql: str, *parameters: object) -> list[Row]:
+    with closing(open_reader(address).conn) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def change(address: PostgresqlAddress, sql: str) -> None:
+    """Run statements of PostgreSQL on a connection of their own."""
+    with closing(PostgresqlConnection(connect(address))) as connection:
+        connection.run(sql)
+
+
+def empty_database(server: Server) -> PostgresqlAddress:
+    """Create a database without a schema."""
+    name = f"site_{next(_numbers)}"
+    server.sql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C'")
+    return server.address(name)
+
+
+def make_model(server: Server) -> None:
+    """Create the database that `new_database` copies."""
+    server.sql(f"CREATE DATABASE {MODEL} TEMPLATE template0 LOCALE 'C'")
+    with closing(PostgresqlConnection(connect(server.address(MODEL)))) as connection:
+        migrate(connection)
+
+
+def new_database(server: Server) -> PostgresqlAddress:
+    """Create a database with the schema."""
+    name = f"site_{next(_numbers)}"
+    server.sql(f"CREATE DATABASE {name} TEMPLATE {MODEL} STRATEGY file_copy")
+    return server.address(name)
+
+
+def kill(server: Server) -> None:
+    """Kill a server and all its processes, and wait for their end, so that it can be started again.
+
+    A dead process counts as running until init has collected it; the files with its number are deleted, therefore.
+    """
+    files = (server.folder / "data/postmaster.pid", server.folder / ".s.PGSQL.5432.lock")
+    pid = files[0].read_text().split()[0]
+    children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
+    ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
+    for end in ends:
+        signal.pidfd_send_signal(end, signal.SIGKILL)
+    for end in ends:
+        select.select([end], [], [])
+        os.close(end)
+    for file in files:
+        file.unlink()
+
+
+def name_of(address: PostgresqlAddress) -> str:
+    return address.partition("@/")[2].partition("?")[0]
+
+
+def commit_at_last(
+    store: PostgresqlStore, writes: Sequence[Write], before: Callable[[], object], tries: int = TRIES
+) -> list[Result]:
+    """Commit a batch as the writer does: after a fault of the database, the same batch again; `before` is called."""
+    for _ in range(tries):
+        try:
+            return store.commit(writes)
+        except DatabaseFault:
+            before()
+    raise AssertionError("the batch was never committed")

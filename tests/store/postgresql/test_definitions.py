@@ -1,0 +1,203 @@
+"""The schema on PostgreSQL is that of a new SQLite file, made by the same migrations, in one go or in steps."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
+from levity_trio.store.schema import migrations
+from tests.postgresql import Server, shared, stop_shared
+from tests.store.template import migrated
+
+Rows = list[tuple[Any, ...]]
+STEPS = (1, 2)
+"""How many migrations come with an upgrade. Those before rewrite rows by functions of SQLite that no database on
+PostgreSQL needs: none is as old."""
+TYPES = {"INTEGER": "bigint", "TEXT": "text", "REAL": "double precision", "BLOB": "bytea"}
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable = 'NO', column_default, is_identity = 'YES', is_generated
+FROM information_schema.columns JOIN pg_tables ON tablename = table_name AND schemaname = table_schema
+WHERE table_schema = 'public' ORDER BY table_name, ordinal_position
+"""
+KEYS = """
+SELECT CAST(CAST(conrelid AS regclass) AS text), CAST(contype AS text), pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = CAST('public' AS regnamespace) ORDER BY 1, 2, 3
+"""
+INDEXES = """
+SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2
+"""
+TRIGGERS = """
+SELECT CAST(CAST(tgrelid AS regclass) AS text), tgname, pg_get_triggerdef(pg_trigger.oid), prosrc FROM pg_trigger
+JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal ORDER BY 1, 2
+"""
+FUNCTIONS = "SELECT proname FROM pg_proc WHERE pronamespace = CAST('levity' AS regnamespace) ORDER BY 1"
+VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1"
+COUNTED = "SELECT name, seq FROM levity.counted ORDER BY name"
+VERSION = "SELECT version FROM levity.migrated"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    yield shared()
+    stop_shared()
+
+
+@pytest.fixture(scope="module")
+def made(server: Server) -> Iterator[PostgresqlConnection]:
+    """A new database with the schema."""
+    with closing(PostgresqlConnection(connect(server.address("model")))) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def file() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(migrated())
+        yield connection
+
+
+def plain(name: str) -> str:
+    return name.strip('"')
+
+
+def tables(file: sqlite3.Connection) -> list[str]:
+    sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    return [name for (name,) in file.execute(sql)]
+
+
+def columns_of_file(file: sqlite3.Connection) -> Rows:
+    """Return table, column, type, NOT NULL. A primary key is always NOT NULL in PostgreSQL."""
+    sql = 'SELECT name, type, "notnull" OR pk FROM pragma_table_xinfo(?)'
+    return [
+        (table, name, TYPES[kind.split()[0]], bool(is_needed))
+        for table in tables(file)
+        for name, kind, is_needed in file.execute(sql, (table,))
+    ]
+
+
+def test_the_same_columns_in_the_same_order(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    found = [row[:4] for row in made.execute(COLUMNS)]
+    assert sorted_by_table(found) == sorted_by_table(columns_of_file(file))
+
+
+def sorted_by_table(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: row[0])  # stable: the order of columns stays
+
+
+def test_the_same_defaults(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    """Those of ids apart, which sequences and counters give; a default is written with its type."""
+    expected = {
+        (table, name): default
+        for table in tables(file)
+        for name, default in file.execute("SELECT name, dflt_value FROM pragma_table_xinfo(?)", (table,))
+        if default is not None
+    }
+    found = {row[:2]: re.sub(r"::[\w ]+", "", row[4]) for row in made.execute(COLUMNS) if row[4] is not None}
+    ids = {key for key, default in found.items() if default.startswith("next_id") or "levity.next_id" in default}
+    assert ids == {("log", "id"), ("event", "id")}
+    assert {
+        key: default for key, default in found.items() if key not in ids and not is_generated(made, key)
+    } == expected
+
+
+def is_generated(made: PostgresqlConnection, key: tuple[str, str]) -> bool:
+    return any(row[:2] == key and row[6] == "ALWAYS" for row in made.execute(COLUMNS))
+
+
+def test_the_same_generated_columns(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    """SQLite computes some at each read, PostgreSQL 15 always when it stores them."""
+    sql = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)"
+    expected = {(table, name) for table in tables(file) for (name,) in file.execute(sql, (table,))}
+    assert {row[:2] for row in made.execute(COLUMNS) if row[6] == "ALWAYS"} == expected
+
+
+def test_the_same_primary_keys(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    sql = "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk"
+    expected = {table: [name for (name,) in file.execute(sql, (table,))] for table in tables(file)}
+    found = {plain(table): names_in(text) for table, kind, text in made.execute(KEYS) if kind == "p"}
+    assert found == {table: names for table, names in expected.items() if names}
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in the first parentheses."""
+    return [plain(name.strip()) for name in text.partition("(")[2].partition(")")[0].split(",")]
+
+
+def test_the_same_foreign_keys(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    sql = 'SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(?)'
+    expected = {(table, *row) for table in tables(file) for row in file.execute(sql, (table,))}
+    shape = re.compile(r"FOREIGN KEY \((.+)\) REFERENCES (.+)\((.+)\)(?: ON DELETE (.+))?$")
+    found = set()
+    for table, kind, text in made.execute(KEYS):
+        if kind == "f" and (match := shape.match(text)):
+            column, other, key, deleting = match.groups()
+            found.add((plain(table), plain(column), plain(other), plain(key), deleting or "NO ACTION"))
+    assert found == expected
+
+
+def test_the_same_indexes(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    """With the same columns, unique or partial or neither."""
+    sql = "SELECT name, \"unique\", partial FROM pragma_index_list(?) WHERE origin = 'c'"
+    expected = {
+        (table, name, bool(is_unique), bool(is_partial))
+        for table in tables(file)
+        for name, is_unique, is_partial in file.execute(sql, (table,))
+    }
+    keys = {name for (name,) in made.execute("SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u')")}
+    found = {
+        (plain(table), name, text.startswith("CREATE UNIQUE"), " WHERE " in text)
+        for table, name, text in made.execute(INDEXES)
+        if name not in keys
+    }
+    assert found == expected
+
+
+def test_the_same_unique_constraints(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    sql = "SELECT name FROM pragma_index_list(?) WHERE origin = 'u'"
+    columns = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
+    expected = sorted(
+        (table, [column for (column,) in file.execute(columns, (name,))])
+        for table in tables(file)
+        for (name,) in file.execute(sql, (table,)).fetchall()
+    )
+    assert sorted((plain(table), names_in(text)) for table, kind, text in made.execute(KEYS) if kind == "u") == expected
+
+
+def test_the_same_triggers_and_views(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    triggers = file.execute("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    assert {(plain(table), name) for table, name, *_ in made.execute(TRIGGERS)} == set(triggers)
+    views = file.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall()
+    assert [row[:1] for row in made.execute(VIEWS)] == sorted(views)
+
+
+def dump(connection: PostgresqlConnection) -> dict[str, Rows]:
+    every = (COLUMNS, KEYS, INDEXES, TRIGGERS, FUNCTIONS, VIEWS, COUNTED, VERSION)
+    return {sql: connection.execute(sql).fetchall() for sql in every}
+
+
+@pytest.mark.parametrize("later", STEPS)
+def test_an_upgrade_makes_the_same_schema(server: Server, monkeypatch: pytest.MonkeyPatch, later: int) -> None:
+    """First without the last migrations, by an older program; then with them."""
+    server.sql(f"CREATE DATABASE upgraded_{later} TEMPLATE template0 LOCALE 'C'")
+    server.sql(f"CREATE DATABASE new_{later} TEMPLATE template0 LOCALE 'C'")
+    every = migrations()
+    with (
+        closing(PostgresqlConnection(connect(server.address(f"upgraded_{later}")))) as upgraded,
+        closing(PostgresqlConnection(connect(server.address(f"new_{later}")))) as new,
+    ):
+        migrate(new)
+        monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-later])
+        migrate(upgraded)
+        assert upgraded.execute(VERSION).fetchall() == [(every[-later - 1][0],)]
+        monkeypatch.undo()
+        migrate(upgraded)
+        assert dump(upgraded) == dump(new)
+        migrate(upgraded)  # once more, it changes nothing
+        assert dump(upgraded) == dump(new)
