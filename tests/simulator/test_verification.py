@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from levity_trio.simulator.ledger import STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.verification import Mark, Unprovable, Verdict, _take, baseline, verify
 from levity_trio.simulator.verification.comparison import Kind
 from levity_trio.store.reads.books import BookedTransaction
+from levity_trio.wire.times import stamp
 from tests.simulator.site import Site
 from tests.store.files import make, make_ours
 
@@ -347,4 +349,21 @@ def test_a_stop_without_a_number_has_no_time_to_compare(site: Site) -> None:
     )
     assert Kind.TIME not in site.kinds()
     stop.register = "2000"
+    assert Kind.TIME in site.kinds()
+
+
+def test_a_clock_that_was_ahead_days_ago_may_be_ahead_in_a_queued_message(site: Site) -> None:
+    """The last difference that the server could measure is the one that it knows."""
+    ahead = site.start(behind=-60)
+    site.stop(ahead, 1000)
+    site.books.wait(3 * 24 * 60)
+    entry = site.start(meter=2000)
+    site.stop(entry, 1000)
+    entry.sent[0].answered = entry.began + 600
+    site.books.connection.execute(
+        "UPDATE tx SET start_time = ? WHERE id = ?",
+        [stamp(site.books.now - timedelta(minutes=120)), entry.transaction_id],
+    )
+    assert Kind.TIME not in site.kinds()
+    entry.sent[0].answered = entry.began
     assert Kind.TIME in site.kinds()

@@ -38,7 +38,6 @@ __all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
 
 _SHOW_A_HABIT: Final = 5
 """Number of transactions after which the central system knows a charger's habit, as its documentation says."""
-_DAY: Final = 24 * 3600.0
 
 
 class Unprovable(NamedTuple):
@@ -164,7 +163,7 @@ def _cases(ledger: Ledger) -> list[Case]:
             ledger=ledger,
             is_followed=place in followed,
             is_habit=habits[place],
-            ahead=_ahead_around(entry, clocks[entry.charger]),
+            ahead=_ahead_by(entry, clocks[entry.charger]),
         )
         for place, entry in enumerate(ledger.entries)
     ]
@@ -196,10 +195,10 @@ def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
     return clocks
 
 
-def _ahead_around(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
-    """The furthest a clock was ahead from a day before a transaction to its end."""
+def _ahead_by(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
+    """The furthest that a clock was ahead by the end of a transaction."""
     ended = entry.began if entry.ended is None else entry.ended
-    return max((by for at, by in clock if entry.began - _DAY <= at <= ended), default=timedelta())
+    return max((by for at, by in clock if at <= ended), default=timedelta())
 
 
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
