@@ -220,6 +220,41 @@ NEIGHBOURS: list[Any] = [
         *(doubtful(5401, "register", "overlap"),),
         id="the previous one may have gone on, to its own first reading",
     ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, is_end_known=False)},
+        *((), doubtful(0, "register", "overlap")),
+        id="the previous one may have gone on, to its own stop",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, is_end_known=False)},
+        *([(10, 100), (50, 1800)], doubtful(6001, "register", "overlap")),
+        id="its own readings count from 0 and show nothing of it",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False)},
+        *([(10, 3601), (50, 8000)], certain(7001)),
+        id="energy flowed in between, the end unknown",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False, may_go_on=True)},
+        *([(10, 3601), (50, 8000)], doubtful(5401, "register", "overlap")),
+        id="starts overlapped before: the previous one may have gone on to its own first reading",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False, may_go_on=True)},
+        *((), doubtful(0, "register", "overlap")),
+        id="starts overlapped before: the previous one may have gone on to its own stop",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 2001, is_end_known=False, may_go_on=True)},
+        *([(10, 3601), (50, 8000)], certain(7001)),
+        id="starts overlapped before: this one is where the previous one was last",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1950, is_end_known=False, may_go_on=True)},
+        *([(10, 2001), (50, 8000)], certain(7001)),
+        id="starts overlapped before: its own first reading confirms this one",
+    ),
     pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins at its end"),
     pytest.param(
         {"after": Neighbour(8001, None)}, (), doubtful(6000, "register", "overlap"), id="the next begins before its end"

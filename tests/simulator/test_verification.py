@@ -367,3 +367,16 @@ def test_a_clock_that_was_ahead_days_ago_may_be_ahead_in_a_queued_message(site: 
     assert Kind.TIME not in site.kinds()
     entry.sent[0].answered = entry.began
     assert Kind.TIME in site.kinds()
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_a_start_that_may_lie_within_one_without_a_stop_makes_less_certain(site: Site, overlaps: bool) -> None:
+    """If its connector has overlapped before, the 7,000 Wh of the last one may also be the previous one's."""
+    site.charge(wh=4000, meter=1000)
+    second = site.start(meter=4000 if overlaps else 5000)
+    second.meter_start = 5000
+    site.stop(second, 4000)
+    site.end(site.start(meter=9000), 1000)
+    entry = site.charge(wh=7000, meter=10_000)
+    site.books.connection.execute("UPDATE tx SET energy_delivered = 0 WHERE id = ?", [entry.transaction_id])
+    assert (Kind.FLAGGED in reviewed(site, entry)) is not overlaps

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
-from levity_trio.simulator.provable import Proof, prove, without_overlaps
+from levity_trio.simulator.provable import Proof, is_overlapping, prove, without_overlaps, without_start
 from levity_trio.simulator.verification.comparison import (
     Case,
     Fault,
@@ -148,10 +148,8 @@ def _cases(ledger: Ledger) -> list[Case]:
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     pairs = list(_neighbours(ledger.entries))
-    for first, second in pairs:
-        for place in (first, second):
-            shared = without_overlaps(ledger.entries[first], ledger.entries[second], proofs[place].least_wh)
-            proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
+    for place, shared in _shared(ledger.entries, pairs, proofs):
+        proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
     followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
     habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
@@ -167,6 +165,22 @@ def _cases(ledger: Ledger) -> list[Case]:
         )
         for place, entry in enumerate(ledger.entries)
     ]
+
+
+def _shared(
+    entries: Sequence[Entry], pairs: Iterable[tuple[int, int]], proofs: Sequence[Proof]
+) -> Iterator[tuple[int, int]]:
+    """Yield each index with the energy that may also be a neighbour's, in Wh, less what was yielded for it before."""
+    overlapping = set[tuple[str, int]]()
+    for place, other in pairs:
+        first, second = entries[place], entries[other]
+        for one in (place, other):
+            yield one, without_overlaps(first, second, proofs[one].least_wh)
+        connector = (first.charger, first.connector)
+        if connector in overlapping:
+            yield other, without_start(first, second, proofs[other].least_wh)
+        if is_overlapping(first, second):
+            overlapping.add(connector)
 
 
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
