@@ -127,6 +127,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     habits, reports_power = _habits(rows, tx, until)
     own = span_of(tx)
     others = beside(rows, own, until)
+    ahead = _ahead(tx) if line.begun == seconds(tx.own_start_time) else 0
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -147,12 +148,18 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
-        swapped_at=[seconds(at) for at, is_other in boots if is_other],
+        swapped_at=[seconds(at) + ahead for at, is_other in boots if is_other],
         available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
         reports_power=reports_power,
     )
+
+
+def _ahead(tx: Known) -> int:
+    """Return by how many seconds the charger's clock was ahead of ours; a message that was queued shows less."""
+    ahead = max(tx.start_skew or 0, tx.stop_skew or 0)
+    return ahead if tx.is_start_timed and ahead > tolerances.AHEAD_SECONDS else 0
 
 
 def span_of(tx: Known) -> Span:
