@@ -187,6 +187,15 @@ def test_a_state_of_charge_that_fell_is_of_another_car(fall: float) -> None:
     assert (judged == certain(80_001)) is (fall == 60.0)
 
 
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_times_of_receipt_do_not_limit_what_flowed_before_the_first_state_of_charge(is_timed: bool) -> None:
+    """Queued messages of a clock that stood still arrive within seconds."""
+    charges = [Charge(45.0, 89.9), Charge(58.0, 99.9)]
+    readings = [(0.75, 34_850), (58 / 60, 42_616)]
+    judged = judge(case(0, 42_616, readings, minutes=2, charges=charges, is_dc=True, is_timed=is_timed, longest=18_000))
+    assert (judged.wh == 42_616) is not is_timed
+
+
 # Neighbours
 
 NEIGHBOURS: list[Any] = [
