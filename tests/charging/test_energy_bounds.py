@@ -6,6 +6,7 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.evidence import Case, Charge, Neighbour
+from levity_trio.charging.reviews import Code
 from tests.charging.cases import case, certain, doubtful, found, steady
 
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
@@ -194,6 +195,17 @@ def test_times_of_receipt_do_not_limit_what_flowed_before_the_first_state_of_cha
     readings = [(0.75, 34_850), (58 / 60, 42_616)]
     judged = judge(case(0, 42_616, readings, minutes=2, charges=charges, is_dc=True, is_timed=is_timed, longest=18_000))
     assert (judged.wh == 42_616) is not is_timed
+
+
+@pytest.mark.parametrize(("habits", "reviews"), [({}, set()), ({Code.REGISTER_RESET: 34}, {"power_disagrees"})])
+def test_where_registers_are_reset_one_that_stands_still_may_have_reached_the_same_again(
+    habits: dict[Code, int], reviews: set[str]
+) -> None:
+    readings, watts = [(15, 12_500), (30, 12_500)], steady(50_000, 15, 30)
+    judged = found(case(0, 24_153, readings, minutes=44, watts=watts, is_dc=True, habits=habits))
+    assert (judged[0], judged[3]) == (24_153, reviews)
+    rising = found(case(0, 36_653, [(15, 12_500), (30, 25_000)], minutes=44, watts=watts, is_dc=True, habits=habits))
+    assert rising == certain(36_653)
 
 
 # Neighbours
