@@ -352,6 +352,7 @@ class Bounds:
         rise, step = self.case.charged, tolerances.CHARGE_STEP
         smallest, largest = tolerances.BATTERY_WH
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
+        beside = beside if self.case.is_timed else max(beside, self.case.longest)
         room = largest * (rise + step) / 100 + self.refused_w * beside / HOUR
         wh = chain.wh[-1]
         if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:

@@ -35,7 +35,7 @@ from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import stale
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 6
+RULES: Final = 7
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"

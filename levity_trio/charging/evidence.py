@@ -172,6 +172,9 @@ class Neighbour(NamedTuple):
     highest: int | None = None
     is_end_known: bool = True
     """Its charger sent the stop. Otherwise it may have gone on after `end`."""
+    may_go_on: bool = False
+    """It may have gone on beyond the next start: its end is unknown, and other starts there lay within the previous
+    transaction."""
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.reviews import Code, Doubt
 
@@ -11,27 +13,36 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
     of its register.
 
     An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
-    If the previous transaction was closed by the system, it may have gone on, up to the first reading of this one.
+    If the previous transaction was closed by the system, it may have gone on, up to the first reading of this one, or
+    up to its stop if it has none. Where starts have overlapped before, that is so even beyond its last known register.
     """
     if begin is None or end is None or end < begin:
         return 0, []
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
-    if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
-        doubts.append(_overlap("the previous transaction", begin, min(before.end, end)))
-        lost += min(_after_previous(before, begin, case.view), end) - begin
+    if before and before.begin is not None and before.end is not None and before.begin < begin:
+        until = _after_previous(before, begin, end, case.view)
+        if begin < before.end - slack:
+            figures = {} if before.is_end_known else _figures(begin, until, end)
+            doubts.append(_overlap("the previous transaction", begin, min(before.end, end), figures))
+            lost += until - begin
+        elif before.may_go_on and before.end + slack < begin < until - slack:
+            doubts.append(_may_overlap(before.end, begin, until, _figures(begin, until, end)))
+            lost += until - begin
     if after is not None and after.begin is not None and begin < after.begin < end - slack:
-        doubts.append(_overlap("the next transaction", after.begin, end))
+        doubts.append(_overlap("the next transaction", after.begin, end, {}))
         lost += end - max(_until_next(after, begin, end, case.view), begin)
     return lost, doubts[:1]
 
 
-def _after_previous(before: Neighbour, begin: int, view: View) -> int:
+def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
     """Return the register in Wh from which energy belongs to a transaction that begins within the previous one."""
-    until = before.end or begin
+    until = min(max(begin, before.end or begin), end)
     if any(begin <= wh < until for wh in view.wh):
         return max(begin, min(before.highest or 0, until))
-    return until if before.is_end_known else next((wh for wh in view.wh if wh >= until), until)
+    if before.is_end_known:
+        return until
+    return min(next((wh for wh in view.wh if wh >= until), until if view.wh else end), end)
 
 
 def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
@@ -43,6 +54,16 @@ def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> in
     return max(own) if after.lowest is not None and after.lowest < end else end
 
 
-def _overlap(whose: str, since: int, until: int) -> Doubt:
+def _overlap(whose: str, since: int, until: int, figures: Mapping[str, int]) -> Doubt:
     words = f"{until - since} Wh also belong to {whose}"
-    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"))
+    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"), figures)
+
+
+def _may_overlap(last: int, begin: int, until: int, figures: Mapping[str, int]) -> Doubt:
+    words = f"up to {until - begin} Wh may also belong to the previous transaction, whose end is unknown"
+    evidence = (f"meterStart {begin} Wh; others lay within the transaction before", f"{last} Wh last known there")
+    return Doubt(Code.OVERLAP, words, evidence, figures)
+
+
+def _figures(begin: int, until: int, end: int) -> dict[str, int]:
+    return {"as reported": end - begin, "from the next register": end - until}

@@ -106,6 +106,9 @@ MEETING_BY_CHANCE: Final = 0.05
 the distance of these two as a share of the register, multiplied for all that lie so."""
 HABIT_TRANSACTIONS: Final = 5
 """The number of transactions that show a habit of a charger, or the power that it delivers."""
+COMPARED_STARTS: Final = 20
+OVERLAPPING_STARTS: Final = 2
+"""If so many of the last COMPARED_STARTS starts on a connector lay within the previous transaction, others may, too."""
 REJUDGE_SECONDS: Final = 60.0
 """The minimum time between two judgements of a transaction because of later facts."""
 AHEAD_SECONDS: Final = 60

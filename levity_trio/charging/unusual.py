@@ -8,7 +8,7 @@ from itertools import pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import FASTER_THAN_POWER, STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gap, far_beyond_power, never_caught_up
+from levity_trio.charging.power import HOUR, Chain, Gap, far_beyond_power, never_caught_up, slack
 from levity_trio.charging.reviews import Code
 
 
@@ -20,12 +20,29 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
+    if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
+        return reset
     beyond = (
         _far_beyond_power(case, chain, found) or _faster_at_first(case, bounds, chain) or _faster_at_last(case, chain)
     )
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
+
+
+def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+    """Return the conflict of a register that stood still despite power, at a charger whose register is often reset.
+
+    It may have been reset to 0, and have reached the same again; it cannot be told from one that catches up.
+    """
+    if Code.REGISTER_RESET not in case.habits or not case.power:
+        return None
+    allowed = slack(case.power, chain.digit)
+    still = next((gap for gap in bounds.gaps(chain) if (gap.still or 0.0) > allowed), None)
+    if still is None:
+        return None
+    evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.still or 0)} Wh by power before it rose")
+    return Conflict(Code.POWER_DISAGREES, f"{STILL_WITH_POWER}, and this one is often reset", evidence)
 
 
 def _is_conclusive(case: Case) -> bool:

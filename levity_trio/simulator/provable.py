@@ -18,6 +18,9 @@ The rules compare the true energy with the messages sent. They use nothing that 
    if the other car drew next to nothing, no review is expected (`is_hidden`).
 6. If a start reports a register below the previous stop on the connector, and no reading of either transaction lies
    between the two, both transactions claim the same stretch and nobody knows whose it is: see `without_overlaps`.
+7. If starts on a connector have reported registers from within the previous transaction, and the previous transaction
+   has no stop, nobody knows whether this start does so again, and whose the energy before the next register is: see
+   `without_start`.
 
 Nothing else is a proof: power times time is not a register. Energy that no count spans was delivered but cannot be
 proved; each such stretch has a class. Messages that were never sent, or were thrown away, prove nothing.
@@ -102,7 +105,7 @@ class _Point(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """A range of the transaction's energy, in Wh from its start."""
+    """A range of the transaction's energy, in Wh from its start, or of its register."""
 
     low: int
     high: int
@@ -128,15 +131,36 @@ def prove(entry: Entry) -> Proof:
 
 def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
     """Return how much energy two consecutive transactions both claim, in Wh, limited to `wh` (rule 6)."""
-    before, after = list(_points(first)), list(_points(second))
+    found = _overlap(first, second)
+    between = [point for point in (*_points(first), *_points(second)) if point.action == METER_VALUES]
+    if found is None or any(found.low < point.register_wh <= found.high for point in between):
+        return 0
+    return min(wh, found.high - found.low)
+
+
+def is_overlapping(first: Entry, second: Entry) -> bool:
+    """Whether a start reports a register from within the previous transaction."""
+    return _overlap(first, second) is not None
+
+
+def without_start(first: Entry, second: Entry, wh: int) -> int:
+    """Return how much of a transaction's energy may also be the previous one's, in Wh, limited to `wh` (rule 7)."""
+    if first.message(STOP) is not None or second.message(START) is None:
+        return 0
+    later = (point.delivered_wh for point in _points(second) if point.action != START)
+    return min(wh, next(later, second.energy_wh))
+
+
+def _overlap(first: Entry, second: Entry) -> _Stretch | None:
+    """The stretch of the register that two consecutive transactions both claim, from the start of the second to the
+    stop of the first."""
+    before = list(_points(first))
     begins = [int(point.register_wh) for point in before if point.action == START]
     ends = [int(point.register_wh) for point in before if point.action == STOP]
-    starts = [int(point.register_wh) for point in after if point.action == START]
+    starts = [int(point.register_wh) for point in _points(second) if point.action == START]
     if not (begins and ends and starts) or not begins[0] < starts[0] < ends[0]:
-        return 0
-    between = [point for point in (*before, *after) if point.action == METER_VALUES]
-    is_reached = any(starts[0] < point.register_wh <= ends[0] for point in between)
-    return 0 if is_reached else min(wh, ends[0] - starts[0])
+        return None
+    return _Stretch(starts[0], ends[0])
 
 
 def _points(entry: Entry) -> Iterator[_Point]:

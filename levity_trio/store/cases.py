@@ -21,6 +21,7 @@ from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.beside import Span, beside, earlier
 from levity_trio.store.connectors import Rows, maximum_w
+from levity_trio.store.neighbours import is_other_meter, starts_overlap
 from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
@@ -126,6 +127,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     habits, reports_power = _habits(rows, tx, until)
     own = span_of(tx)
     others = beside(rows, own, until)
+    ahead = _ahead(tx) if line.begun == seconds(tx.own_start_time) else 0
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -146,12 +148,18 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
-        swapped_at=[seconds(at) for at, is_other in boots if is_other],
+        swapped_at=[seconds(at) + ahead for at, is_other in boots if is_other],
         available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
         reports_power=reports_power,
     )
+
+
+def _ahead(tx: Known) -> int:
+    """Return by how many seconds the charger's clock was ahead of ours; a message that was queued shows less."""
+    ahead = max(tx.start_skew or 0, tx.stop_skew or 0)
+    return ahead if tx.is_start_timed and ahead > tolerances.AHEAD_SECONDS else 0
 
 
 def span_of(tx: Known) -> Span:
@@ -285,7 +293,11 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     found = rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id))
     if len(found) > 1 and (begin := found[0][3]) is not None and begin == found[0][4] < (found[1][4] or 0):
         found = found[1:]
-    return _neighbour(rows, tx, found)
+    before = _neighbour(rows, tx, found)
+    if before is None or before.end is None or found[0][6] != "system":
+        return before
+    may_go_on = starts_overlap(rows, (tx.charger, tx.connector, until, tx.own_start_time, tx.id))
+    return before._replace(is_end_known=False, may_go_on=may_go_on)
 
 
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
@@ -307,21 +319,6 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     return Neighbour(begin, end, min(own, default=None), max(own, default=None), stopped_by != "system")
-
-
-def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
-    """Whether a boot between two times reported another meter than a boot before them."""
-    between = "SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1"
-    if not rows(between, (charger, first, last)):
-        return False
-    serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (charger, at)))}
-    return len(serials) > 1
-
-
-_SERIAL: Final = (
-    "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL"
-    " ORDER BY received_at DESC LIMIT 1"
-)
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:

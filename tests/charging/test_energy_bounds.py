@@ -6,6 +6,7 @@ import pytest
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.evidence import Case, Charge, Neighbour
+from levity_trio.charging.reviews import Code
 from tests.charging.cases import case, certain, doubtful, found, steady
 
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
@@ -187,6 +188,26 @@ def test_a_state_of_charge_that_fell_is_of_another_car(fall: float) -> None:
     assert (judged == certain(80_001)) is (fall == 60.0)
 
 
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_times_of_receipt_do_not_limit_what_flowed_before_the_first_state_of_charge(is_timed: bool) -> None:
+    """Queued messages of a clock that stood still arrive within seconds."""
+    charges = [Charge(45.0, 89.9), Charge(58.0, 99.9)]
+    readings = [(0.75, 34_850), (58 / 60, 42_616)]
+    judged = judge(case(0, 42_616, readings, minutes=2, charges=charges, is_dc=True, is_timed=is_timed, longest=18_000))
+    assert (judged.wh == 42_616) is not is_timed
+
+
+@pytest.mark.parametrize(("habits", "reviews"), [({}, set()), ({Code.REGISTER_RESET: 34}, {"power_disagrees"})])
+def test_where_registers_are_reset_one_that_stands_still_may_have_reached_the_same_again(
+    habits: dict[Code, int], reviews: set[str]
+) -> None:
+    readings, watts = [(15, 12_500), (30, 12_500)], steady(50_000, 15, 30)
+    judged = found(case(0, 24_153, readings, minutes=44, watts=watts, is_dc=True, habits=habits))
+    assert (judged[0], judged[3]) == (24_153, reviews)
+    rising = found(case(0, 36_653, [(15, 12_500), (30, 25_000)], minutes=44, watts=watts, is_dc=True, habits=habits))
+    assert rising == certain(36_653)
+
+
 # Neighbours
 
 NEIGHBOURS: list[Any] = [
@@ -219,6 +240,41 @@ NEIGHBOURS: list[Any] = [
         [(10, 3601), (50, 8000)],
         *(doubtful(5401, "register", "overlap"),),
         id="the previous one may have gone on, to its own first reading",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, is_end_known=False)},
+        *((), doubtful(0, "register", "overlap")),
+        id="the previous one may have gone on, to its own stop",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, is_end_known=False)},
+        *([(10, 100), (50, 1800)], doubtful(6001, "register", "overlap")),
+        id="its own readings count from 0 and show nothing of it",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False)},
+        *([(10, 3601), (50, 8000)], certain(7001)),
+        id="energy flowed in between, the end unknown",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False, may_go_on=True)},
+        *([(10, 3601), (50, 8000)], doubtful(5401, "register", "overlap")),
+        id="starts overlapped before: the previous one may have gone on to its own first reading",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1001, is_end_known=False, may_go_on=True)},
+        *((), doubtful(0, "register", "overlap")),
+        id="starts overlapped before: the previous one may have gone on to its own stop",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 2001, is_end_known=False, may_go_on=True)},
+        *([(10, 3601), (50, 8000)], certain(7001)),
+        id="starts overlapped before: this one is where the previous one was last",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 1950, is_end_known=False, may_go_on=True)},
+        *([(10, 2001), (50, 8000)], certain(7001)),
+        id="starts overlapped before: its own first reading confirms this one",
     ),
     pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins at its end"),
     pytest.param(

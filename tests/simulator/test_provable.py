@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.simulator import provable
 from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry, Moment, Sent
-from levity_trio.simulator.provable import Loss, Lost, Proof, prove, without_overlaps
+from levity_trio.simulator.provable import Loss, Lost, Proof, is_overlapping, prove, without_overlaps, without_start
 
 LIFETIME = 5_000_000
 FLOWED = (0, 100, 200, 300, 400)
@@ -225,3 +225,21 @@ def test_a_register_that_stands_still_twice_for_as_long_proves_nothing_by_that()
 def test_a_stretch_that_two_tell_and_no_reading_reaches_is_nobodys(start: int, first_reading: int, wh: int) -> None:
     first, second = reported(*lifetime(0, 100, 200, 300, 400)), reported(*lifetime(start, first_reading, 600, 700, 800))
     assert without_overlaps(first, second, 400) == wh
+    assert is_overlapping(first, second) is (350 <= start < 400)
+
+
+@pytest.mark.parametrize(
+    ("stop", "readings", "wh"),
+    [
+        pytest.param(None, (500, 600, 700), 100, id="up to its first reading"),
+        pytest.param(None, (None, None, None), 400, id="up to its stop"),
+        pytest.param(400, (500, 600, 700), 0, id="the previous stop is known"),
+    ],
+)
+def test_what_flowed_after_a_start_that_may_overlap_may_be_the_previous_ones(
+    stop: int | None, readings: tuple[int | None, ...], wh: int
+) -> None:
+    first, second = reported(*lifetime(0, 100, 200, 300, stop)), reported(*lifetime(400, *readings, 800))
+    assert without_start(first, second, 1000) == wh
+    assert without_start(first, second, 50) == min(wh, 50)
+    assert without_start(first, reported(*lifetime(None, *readings, 800)), 1000) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from levity_trio.simulator.ledger import STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.verification import Mark, Unprovable, Verdict, _take, baseline, verify
 from levity_trio.simulator.verification.comparison import Kind
 from levity_trio.store.reads.books import BookedTransaction
+from levity_trio.wire.times import stamp
 from tests.simulator.site import Site
 from tests.store.files import make, make_ours
 
@@ -348,3 +350,33 @@ def test_a_stop_without_a_number_has_no_time_to_compare(site: Site) -> None:
     assert Kind.TIME not in site.kinds()
     stop.register = "2000"
     assert Kind.TIME in site.kinds()
+
+
+def test_a_clock_that_was_ahead_days_ago_may_be_ahead_in_a_queued_message(site: Site) -> None:
+    """The last difference that the server could measure is the one that it knows."""
+    ahead = site.start(behind=-60)
+    site.stop(ahead, 1000)
+    site.books.wait(3 * 24 * 60)
+    entry = site.start(meter=2000)
+    site.stop(entry, 1000)
+    entry.sent[0].answered = entry.began + 600
+    site.books.connection.execute(
+        "UPDATE tx SET start_time = ? WHERE id = ?",
+        [stamp(site.books.now - timedelta(minutes=120)), entry.transaction_id],
+    )
+    assert Kind.TIME not in site.kinds()
+    entry.sent[0].answered = entry.began
+    assert Kind.TIME in site.kinds()
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_a_start_that_may_lie_within_one_without_a_stop_makes_less_certain(site: Site, overlaps: bool) -> None:
+    """If its connector has overlapped before, the 7,000 Wh of the last one may also be the previous one's."""
+    site.charge(wh=4000, meter=1000)
+    second = site.start(meter=4000 if overlaps else 5000)
+    second.meter_start = 5000
+    site.stop(second, 4000)
+    site.end(site.start(meter=9000), 1000)
+    entry = site.charge(wh=7000, meter=10_000)
+    site.books.connection.execute("UPDATE tx SET energy_delivered = 0 WHERE id = ?", [entry.transaction_id])
+    assert (Kind.FLAGGED in reviewed(site, entry)) is not overlaps

@@ -15,6 +15,7 @@ from tests.store.telling import (
     bill_of,
     charge_state,
     close_silent,
+    others,
     session,
     settle,
     watts,
@@ -291,6 +292,20 @@ def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(boo
     assert_doubtful(station, transaction, 10 * STEP, 10 * STEP)
     settle(books)
     assert bill_of(station, power_cut)[1] == 5 * STEP
+
+
+def test_queued_readings_of_a_lost_start_rise_in_the_order_of_their_arrival(books: Books, station: Station) -> None:
+    """The last one of the unset clock, whose time is that of its receipt, arrives after the time of the next one."""
+    start, begun = 2_402_793, books.now - timedelta(minutes=68)
+    for number in range(1, 9):
+        books.wait(2)
+        books.now = max(books.now, begun + timedelta(minutes=number * QUARTER))
+        waited = (books.now - begun).total_seconds() / 60 - number * QUARTER
+        at = unset(100 + number * QUARTER) if number <= 4 else station.clock(waited)
+        station.tell(meter_value(at, start + number * STEP, watts(11_000)), transaction=-45)
+    station.stop(-45, start + 8 * STEP)
+    (found,) = others(books)
+    assert found[1:] == (7 * STEP, True)  # from its first reading
 
 
 def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, station: Station) -> None:

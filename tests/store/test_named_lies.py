@@ -137,6 +137,33 @@ def test_an_overlap_may_belong_to_the_second(books: Books, station: Station) -> 
     assert_figure(station, second, 14_400, flagged=True)
 
 
+@pytest.mark.parametrize("has_readings", [True, False])
+@pytest.mark.parametrize("overlapping", [1, 2])
+def test_a_start_that_may_lie_within_a_transaction_of_unknown_end(
+    books: Books, station: Station, overlapping: int, has_readings: bool
+) -> None:
+    """The charger dies in the second last transaction after 7,200 Wh. The last start is 300 Wh below that."""
+    register = session(station, 100_000)
+    for _ in range(overlapping):
+        lying = station.start(register - 2000)
+        register = charge(station, lying, register)
+        station.stop(lying, register)
+        register = session(station, register)
+    unfinished = station.start(register)
+    books.wait(HOUR)
+    close_silent(station)
+    books.wait(HOUR)
+    last = station.start(register + 6900)
+    if has_readings:
+        charge(station, last, register + 7200, tells_power=False)
+    books.wait(HOUR)
+    station.stop(last, register + 14_400)
+    settle(books)
+    assert_figure(station, unfinished, 0, flagged=True)
+    lowest = 6600 if has_readings else 0  # from its first reading
+    assert_figure(station, last, lowest if overlapping > 1 else 7500, flagged=overlapping > 1)
+
+
 @pytest.mark.parametrize("every", [0, 15])
 def test_a_start_of_zero_three_times_in_a_row(books: Books, station: Station, every: int) -> None:
     """The register counts the charger's life, whatever its starts say."""

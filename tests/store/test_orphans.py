@@ -345,14 +345,21 @@ def test_equal_zeros_say_nothing(books: Books, station: Station) -> None:
     assert station.bill(charging) == (3000, "register", "doubtful")
 
 
-def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(books: Books, station: Station) -> None:
-    """rules.md: an overlap is billed once, to the one whose own readings reach into it."""
+@pytest.mark.parametrize(("reading", "wh"), [(4500, 3500), (None, 0)])
+def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(
+    books: Books, station: Station, reading: int | None, wh: int
+) -> None:
+    """rules.md: an overlap is billed once, to the one whose own readings reach into it. It may have gone on after its
+    last reading, up to the first one of the next transaction."""
     transaction = suspended(books, station)
     newer = new_start(station, 3500)
     assert station.bill(transaction)[0] == 3000
     books.wait(HOUR)
+    if reading is not None:
+        station.tell(station.register(reading), transaction=newer)
+        books.wait(HOUR)
     station.stop(newer, 8000)
-    assert station.bill(newer) == (4000, "register", "doubtful")
+    assert station.bill(newer) == (wh, "register", "doubtful")
     assert "500 Wh also belong to the previous transaction" in station.review(newer)
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) is None
 

@@ -6,7 +6,7 @@ from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import TransactionRejudged
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes
-from tests.store.telling import assert_figure, bill_of, charge, session, settle
+from tests.store.telling import HOUR, assert_figure, bill_of, charge, session, settle
 from tests.store.test_shared_registers import SHARED
 
 BEGIN = 1_000_000
@@ -85,6 +85,27 @@ def test_a_meter_that_is_swapped_where_no_reading_tells(books: Books, station: S
     books.wait(60)
     station.stop(transaction, BEGIN + 9000)
     assert bill_of(station, transaction)[1:] == (0, True)
+
+
+def test_a_meter_that_is_swapped_after_the_stop_by_the_clock_of_the_charger(books: Books, station: Station) -> None:
+    """Its clock is two hours ahead, so by its times there are readings before and after the receipt of the boot."""
+    station.behind = -2 * HOUR
+    station.boot(**{SERIAL: "OLD"})
+    books.wait(5)
+    transaction = station.start(BEGIN)
+    wh = charge(station, transaction, BEGIN, 3 * HOUR)
+    station.lose()
+    stopped = station.clock()
+    books.wait(20)
+    station.connect()
+    station.boot(**{SERIAL: "NEW"})
+    station.stop(transaction, wh, at=stopped)
+    assert_figure(station, transaction, 21_600, flagged=False)
+
+
+def test_a_meter_that_is_swapped_on_the_way_by_the_clock_of_the_charger(books: Books, station: Station) -> None:
+    station.behind = -2 * HOUR
+    test_a_meter_that_is_swapped_on_the_way_for_one_that_stands_higher(books, station)
 
 
 def test_a_car_whose_start_was_lost_is_counted_by_the_same_register(books: Books, station: Station) -> None:

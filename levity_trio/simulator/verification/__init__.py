@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import DatabaseAddress
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
-from levity_trio.simulator.provable import Proof, prove, without_overlaps
+from levity_trio.simulator.provable import Proof, is_overlapping, prove, without_overlaps, without_start
 from levity_trio.simulator.verification.comparison import (
     Case,
     Fault,
@@ -38,7 +38,6 @@ __all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
 
 _SHOW_A_HABIT: Final = 5
 """Number of transactions after which the central system knows a charger's habit, as its documentation says."""
-_DAY: Final = 24 * 3600.0
 
 
 class Unprovable(NamedTuple):
@@ -147,10 +146,8 @@ def _cases(ledger: Ledger) -> list[Case]:
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     pairs = list(_neighbours(ledger.entries))
-    for first, second in pairs:
-        for place in (first, second):
-            shared = without_overlaps(ledger.entries[first], ledger.entries[second], proofs[place].least_wh)
-            proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
+    for place, shared in _shared(ledger.entries, pairs, proofs):
+        proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
     followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
     habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
@@ -162,10 +159,26 @@ def _cases(ledger: Ledger) -> list[Case]:
             ledger=ledger,
             is_followed=place in followed,
             is_habit=habits[place],
-            ahead=_ahead_around(entry, clocks[entry.charger]),
+            ahead=_ahead_by(entry, clocks[entry.charger]),
         )
         for place, entry in enumerate(ledger.entries)
     ]
+
+
+def _shared(
+    entries: Sequence[Entry], pairs: Iterable[tuple[int, int]], proofs: Sequence[Proof]
+) -> Iterator[tuple[int, int]]:
+    """Yield each index with the energy that may also be a neighbour's, in Wh, less what was yielded for it before."""
+    overlapping = set[tuple[str, int]]()
+    for place, other in pairs:
+        first, second = entries[place], entries[other]
+        for one in (place, other):
+            yield one, without_overlaps(first, second, proofs[one].least_wh)
+        connector = (first.charger, first.connector)
+        if connector in overlapping:
+            yield other, without_start(first, second, proofs[other].least_wh)
+        if is_overlapping(first, second):
+            overlapping.add(connector)
 
 
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
@@ -194,10 +207,10 @@ def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
     return clocks
 
 
-def _ahead_around(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
-    """The furthest a clock was ahead from a day before a transaction to its end."""
+def _ahead_by(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
+    """The furthest that a clock was ahead by the end of a transaction."""
     ended = entry.began if entry.ended is None else entry.ended
-    return max((by for at, by in clock if entry.began - _DAY <= at <= ended), default=timedelta())
+    return max((by for at, by in clock if at <= ended), default=timedelta())
 
 
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:

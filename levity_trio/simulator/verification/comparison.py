@@ -8,8 +8,9 @@ high --speed). The server's measurement of the clock has the same error once mor
   a connection, nobody knows how far the clock was ahead: any time from the true one to the reported one is accepted.
 - A clock that was behind looks like a message that waited: any time from the reported one to the receipt is accepted.
   If the clock was never set (before 2021), any time from the start of the run to the receipt is accepted.
-- Nobody knows whether a clock that was ahead was corrected before a message was queued: if it was ahead within the day
-  before, the database may have the reported time less the difference.
+- Nobody knows whether a clock that was ahead was corrected before a message was queued: if it was ever ahead before,
+  the database may have the reported time less the difference, which may have been last seen days before. Every message
+  that arrives more than a minute late looks queued, however large the tolerance is.
 - If no start (or no stop) arrived, its time is not compared. Nor is the time of a stop whose register is not a number.
 
 Energy that is fully proved must be exact. If some of it is lost, the database may have any value from the proved to the
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import Proof
@@ -34,6 +36,8 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
 
 UNSEEN = " (none of its own messages refutes another)"
 """Added to a fault of energy that only neighbouring transactions, or nothing at all, can show."""
+_LATE: Final = timedelta(seconds=60)
+"""A message that arrives later may have been queued; up to this, every server must take it for one sent at once."""
 
 
 class Kind(StrEnum):
@@ -66,8 +70,8 @@ class Case:
     """One transaction with all that is needed to judge it.
 
     `is_honest`: it and its neighbours are honest. `is_followed`: its connector sent the start of a later transaction.
-    `is_habit`: its connector contradicted itself so often that the server may know the habit. `ahead`: how far its
-    charger's clock was ahead at about that time.
+    `is_habit`: its connector contradicted itself so often that the server may know the habit. `ahead`: the most that
+    its charger's clock was ahead by then.
     """
 
     entry: Entry
@@ -194,9 +198,8 @@ def _window(case: Case, sent: Sent) -> tuple[datetime, datetime] | None:
         return zero - slack, received + slack
     if reported < true - slack:
         return reported - slack, received + slack
-    is_queued = received > true + slack
-    first = true - slack - (case.ahead if is_queued else timedelta())
-    return first, (max(true, reported) if is_queued else true) + slack
+    first = true - slack - (case.ahead if received > true + min(slack, _LATE) else timedelta())
+    return first, (max(true, reported) if received > true + slack else true) + slack
 
 
 def ahead(ledger: Ledger, moment: Moment) -> timedelta:

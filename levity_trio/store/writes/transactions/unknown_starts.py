@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from levity_trio.charging.evidence import seconds
+from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.charging.matching import is_id, reported_id
 from levity_trio.charging.moments import Moment
@@ -32,7 +33,7 @@ MOST_READINGS = 1_000
 _REGISTERS = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
 _BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?"
 UNASSIGNED = (
-    f"SELECT timestamp, wh, told_id, tx_id {_REGISTERS} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
+    f"SELECT timestamp, wh, told_id, tx_id, id {_REGISTERS} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
     f" (SELECT timestamp, tx_id {_REGISTERS} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
 )
 """The newest readings, back to the first one of a transaction; of those with its time, some may be unassigned."""
@@ -124,14 +125,25 @@ def _unassigned(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -
     at = (origin.charger, connector, request.moment.understood)
     newest = db.rows(UNASSIGNED, (*at, *at, MOST_READINGS, MOST_READINGS))
     wanted, called = reported_id(request.transaction), None
-    readings: list[tuple[str, int]] = []
-    for timestamp, wh, told_id, transaction in newest:
+    readings: list[tuple[int, str, int]] = []
+    for timestamp, wh, told_id, transaction, number in newest:
         names = {one for one in (reported_id(told_id), called, wanted) if one is not None}
         if transaction is not None or len(names) > 1:
             break
         called = called or reported_id(told_id)
-        readings.insert(0, (timestamp, wh))
-    return _Stretch(connector, called, readings)
+        readings.insert(0, (number, timestamp, wh))
+    return _Stretch(connector, called, _in_order(readings))
+
+
+def _in_order(readings: list[tuple[int, str, int]]) -> Sequence[tuple[str, int]]:
+    """Return times and registers in Wh in order of time, or of arrival if the register rises only in that.
+
+    Queued readings of a clock that was unset have the times of their receipt, and may be older than the next one of
+    the clock that was set meanwhile.
+    """
+    arrived = sorted(readings)
+    is_set = is_rising([wh for *_, wh in arrived]) and not is_rising([wh for *_, wh in readings])
+    return [(timestamp, wh) for _, timestamp, wh in (arrived if is_set else readings)]
 
 
 def _leads_to(last: tuple[str, int], request: Stop) -> bool:
