@@ -24,6 +24,7 @@ CHARGERS = 10
 SECONDS = 30
 EXPIRE = "UPDATE levity.server SET until = clock_timestamp()"
 """What the passage of the lease does."""
+HURRY = ("--shutdown-grace", "1")
 FAILING = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
 
 
@@ -169,7 +170,7 @@ def test_postgresql_is_killed_under_load(tmp_path: Path, postgresql: Server, add
 
 def test_a_stop_while_postgresql_is_away(tmp_path: Path, postgresql: Server, address: PostgresqlAddress) -> None:
     """It ends within its grace, and says that not all could be stored."""
-    with serving(*on(address, tmp_path), may_log_errors=True) as server:
+    with serving(*on(address, tmp_path), *HURRY, may_log_errors=True) as server:
         charge(server, "CP-1", 1000)
         kill(postgresql)
         try:
@@ -186,7 +187,7 @@ def test_a_stop_while_nobody_knows_what_became_of_a_commit(
     """PostgreSQL dies with the question, and does not come back: a stop need not wait for it."""
     with (
         relayed(postgresql.folder) as relay,
-        serving(*on(relay.address(name_of(address)), tmp_path), may_log_errors=True) as server,
+        serving(*on(relay.address(name_of(address)), tmp_path), *HURRY, may_log_errors=True) as server,
         Charger(server.port, "CP-1") as charger,
     ):
         charger.boot()  # behind what a start writes

@@ -11,7 +11,7 @@ import pytest
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.faults import is_damage, is_the_databases
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
-from tests.postgresql import Pooled, new_database, running, shared, stop_shared
+from tests.postgresql import Pooled, new_database, running, shared
 from tests.store.postgresql.stored import kill
 
 CHARGER = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
@@ -32,7 +32,6 @@ REALS = [0.0, 0.1, -2.5, 1e300, 5e-324, 1 / 3]
 def shared_database() -> Iterator[Pooled]:
     with closing(new_database()) as database:
         yield database
-    stop_shared()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.schema import migrations
-from tests.postgresql import Server, shared, stop_shared
+from tests.postgresql import Server, shared
 from tests.store.template import migrated
 
 Rows = list[tuple[Any, ...]]
@@ -44,9 +44,8 @@ VERSION = "SELECT version FROM levity.migrated"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    yield shared()
-    stop_shared()
+def server() -> Server:
+    return shared()
 
 
 @pytest.fixture(scope="module")

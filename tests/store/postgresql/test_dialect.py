@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from levity_trio.store.postgresql.dialect import translated
-from tests.postgresql import Pooled, new_database, stop_shared
+from tests.postgresql import Pooled, new_database
 
 TRANSLATIONS = {
     "marks": ("SELECT ?, ? FROM tx", "SELECT $1, $2 FROM tx"),
@@ -90,7 +90,6 @@ def test_two_nameless_subqueries_have_two_names() -> None:
 def database() -> Iterator[Pooled]:
     with closing(new_database()) as database:
         yield database
-    stop_shared()
 
 
 @pytest.fixture(scope="module")
