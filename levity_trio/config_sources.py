@@ -17,7 +17,7 @@ from levity_trio.config import (
     ServerConfig,
 )
 from levity_trio.config_log import LogConfig
-from levity_trio.settings import PREFIX, InForce, Setting, Unusable, environment_name, shown
+from levity_trio.settings import PREFIX, InForce, Setting, Unusable, UnusableSecret, environment_name, shown
 
 T = TypeVar("T")
 
@@ -124,7 +124,8 @@ def _read(setting: Setting, value: object, source: str) -> object:
     try:
         return setting.kind.read(value)
     except Unusable as problem:
-        named = source if setting.kind.is_secret else f"{source} {shown(value)}"
+        is_secret = setting.kind.is_secret or isinstance(problem, UnusableSecret)
+        named = source if is_secret else f"{source} {shown(value)}"
         raise ConfigError(f"{named}: {problem}") from None
 
 

@@ -327,8 +327,10 @@ async def _serve_chargers(
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
             _log_serving(central.config, ports, known)
             async with open_supervision(os.environ):
-                await wait_for_stop(signals)
-                last.enter_context(_last_resort(grace_seconds))
+                try:
+                    await wait_for_stop(signals)
+                finally:  # also if a task failed
+                    last.enter_context(_last_resort(grace_seconds))
             accepting.cancel_scope.cancel()
         central.registry.end_all()
         chargers.cancel_scope.deadline = trio.current_time() + grace_seconds

@@ -27,6 +27,10 @@ class Unusable(ValueError):
     """Raised by a kind's `read`. The text says what to give; it completes a line such as `--port 70000: …`."""
 
 
+class UnusableSecret(Unusable):
+    """Raised for a value that contains a secret, and is not shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The placeholder of a setting's value in `--help`, and the function that parses it."""
@@ -282,7 +286,9 @@ def _read_database(value: object) -> DatabaseAddress:
         return _read_file(value)
     address = urlsplit(value)
     if address.password is not None or "password=" in address.query:
-        raise Unusable("leave out the password, which others would see; libpq reads it from ~/.pgpass or PGPASSWORD")
+        raise UnusableSecret(
+            "leave out the password, which others would see; libpq reads it from ~/.pgpass or PGPASSWORD"
+        )
     if not value.startswith(("postgresql://", "postgres://")) or not address.path.strip("/"):
         raise Unusable("give an address such as postgresql://user@host/database, or the path of a file")
     return PostgresqlAddress(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -89,11 +90,21 @@ class Server:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-m", how, "stop")
 
     def kill(self) -> None:
-        """Kill it and all its processes at once."""
-        (pid, *_) = (self._data / "postmaster.pid").read_text().split()
+        """Kill it and all its processes, and wait for their end, so that it can be started again.
+
+        A dead process counts as running until init has collected it; the files with its number are deleted, therefore.
+        """
+        files = (self._data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
+        pid = files[0].read_text().split()[0]
         children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
-        for one in (pid, *children):
-            os.kill(int(one), signal.SIGKILL)
+        ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
+        for end in ends:
+            signal.pidfd_send_signal(end, signal.SIGKILL)
+        for end in ends:
+            select.select([end], [], [])
+            os.close(end)
+        for file in files:
+            file.unlink()
 
     def address(self, database: str) -> PostgresqlAddress:
         return PostgresqlAddress(f"postgresql://{USER}@/{database}?host={self.folder}")

@@ -59,13 +59,21 @@ class Securing:
 
     async def run(self) -> None:
         """Look for as long as the server runs."""
-        self._planned |= set(await self._central.writer.run(securing.with_plans))
+        self._planned |= await self._with_plans()
         self._changed |= self._planned
         while True:
             self._news = trio.Event()
             await self._look_at_changed()
             with trio.move_on_after(RETRY_SECONDS if self._changed else float("inf")):
                 await self._news.wait()
+
+    async def _with_plans(self) -> set[str]:
+        """Return the chargers with a plan, as soon as the database can be used."""
+        while True:
+            try:
+                return set(await self._central.writer.run(securing.with_plans))
+            except StoreUnavailable:
+                await trio.sleep(RETRY_SECONDS)
 
     async def _look_at_changed(self) -> None:
         for charger in sorted(self._changed):

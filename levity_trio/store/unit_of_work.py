@@ -227,18 +227,23 @@ def _plainly(connection: WritingConnection, write: Write) -> Result:
 def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
-    captured = outcome.capture(write, transaction)  # carries a write's failure to its caller
+    captured = outcome.capture(_released, connection, write, transaction)  # carries a failure to its caller
     if isinstance(captured, outcome.Value):
-        result = Result(captured.value, None, transaction.facts)
-    elif is_damage(captured.error):
+        return Result(captured.value, None, transaction.facts)
+    if is_damage(captured.error):
         return Result(None, _damaged(captured.error), ())
-    elif is_the_databases(captured.error):
+    if is_the_databases(captured.error):
         raise captured.error
-    else:
-        connection.execute("ROLLBACK TO write")
-        result = Result(None, captured.error, ())
+    connection.execute("ROLLBACK TO write")
     connection.execute("RELEASE write")
-    return result
+    return Result(None, captured.error, ())
+
+
+def _released(connection: WritingConnection, write: Write, transaction: UnitOfWork) -> object:
+    """Run a write and release its savepoint. PostgreSQL refuses that if a statement failed and the write went on."""
+    value = write(transaction)
+    connection.execute("RELEASE write")
+    return value
 
 
 def _damaged(error: BaseException) -> DatabaseDamaged:

@@ -19,9 +19,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.store.opening import open_reader
-
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "levity_trio")
 READY_SECONDS = 60.0
@@ -49,7 +46,7 @@ def environment_of_user() -> dict[str, str]:
 class Serving:
     """A server process. `lines` are the log lines so far, `stderr` what it wrote there."""
 
-    def __init__(self, process: subprocess.Popen[str], database: DatabaseAddress) -> None:
+    def __init__(self, process: subprocess.Popen[str], database: Path) -> None:
         self.process = process
         self.database = database
         self.lines: list[LogLine] = []
@@ -131,31 +128,24 @@ class Serving:
             self.stderr += line
 
 
-def query(database: DatabaseAddress, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+def query(database: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
     """Rows of a database, read without changing it."""
-    if isinstance(database, PostgresqlAddress):
-        with closing(open_reader(database).conn) as reader:
-            return reader.execute(sql, parameters).fetchall()
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(sql, parameters).fetchall()
 
 
 @contextmanager
 def serving(
-    database: DatabaseAddress,
-    *flags: str,
-    program: Sequence[str] = PROGRAM,
-    may_log_errors: bool = False,
-    folder: Path | None = None,
+    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False
 ) -> Iterator[Serving]:
     """A server on this database, ready; a test may end it before the block is left, in any way.
 
-    Its working directory is `folder`, or that of a database that is a file. `program` is what is started before `serve`.
+    Its working directory is that of the database. `program` is what is started before `serve`.
     """
     settings = ("--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json")
     process = subprocess.Popen(
         [*program, "serve", *settings, *flags],
-        cwd=folder or Path(database).parent,
+        cwd=database.parent,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

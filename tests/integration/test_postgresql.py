@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from levity_trio.settings import PostgresqlAddress
 from tests.postgresql import Server, running
 from tests.store.postgresql.relay import relayed
-from tests.store.postgresql.stored import change, empty_database, kill, name_of, query
+from tests.store.postgresql.stored import change, empty_database, name_of, query
 
 from .charger import Charger, meter_values, now
 from .fleet import Account, Fleet, accounts, answered
@@ -157,7 +156,7 @@ def test_postgresql_is_killed_under_load(tmp_path: Path, postgresql: Server, add
         load.join(fleet)
         for _ in range(2):
             assert goes_on(load, fleet, SECONDS)
-            kill(postgresql)
+            postgresql.kill()
             assert not goes_on(load, fleet, 1)
             postgresql.start()
         assert goes_on(load, fleet, SECONDS)
@@ -172,7 +171,7 @@ def test_a_stop_while_postgresql_is_away(tmp_path: Path, postgresql: Server, add
     """It ends within its grace, and says that not all could be stored."""
     with serving(*on(address, tmp_path), *HURRY, may_log_errors=True) as server:
         charge(server, "CP-1", 1000)
-        kill(postgresql)
+        postgresql.kill()
         try:
             server.signal(signal.SIGTERM)
             assert server.wait() in (0, 1)
@@ -191,7 +190,7 @@ def test_a_stop_while_nobody_knows_what_became_of_a_commit(
         Charger(server.port, "CP-1") as charger,
     ):
         charger.boot()  # behind what a start writes
-        relay.cut_behind(b"COMMIT\0", partial(kill, postgresql))
+        relay.cut_behind(b"COMMIT\0", postgresql.kill)
         charger.send("BootNotification", chargePointVendor="Other", chargePointModel="Other")
         try:
             charger.wait_closed()

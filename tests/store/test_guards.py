@@ -279,7 +279,7 @@ def test_the_text_of_a_transaction_is_that_of_its_open_reviews(full: Books) -> N
 
 def test_one_review_of_a_code_is_open(full: Books) -> None:
     again = "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) SELECT tx_id, code, '', '', '', ''"
-    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE|unique"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE|unique"):
         full.connection.execute(f"{again} FROM review")
     full.connection.execute("UPDATE review SET resolved_at = '2026', resolved_by = 'anna', resolution = 'confirmed'")
     assert full.rows("SELECT review FROM tx") == [(None,)]

@@ -10,8 +10,10 @@ names from the DB-API (PEP 249).
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, Final
 
 from psycopg import conninfo, pq
@@ -38,7 +40,9 @@ _INT8, _FLOAT8, _BYTEA, _NUMERIC, _BOOLEAN = 20, 701, 17, 1700, 16
 _TYPES: Final[Mapping[type, int]] = {int: _INT8, float: _FLOAT8, bytes: _BYTEA}
 """The types of parameters. That of a text, a truth value or NULL follows from the statement."""
 _IN_TRANSACTION: Final = frozenset({pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR})
+_WAITING: Final = {pq.PollingStatus.READING: EVENT_READ, pq.PollingStatus.WRITING: EVENT_WRITE}
 _DONE: Final = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
+_LOST: Final = "08006"
 _CLASSES: Final = frozenset(
     {"IntegrityError", "OperationalError", "ProgrammingError", "DataError", "InternalError", "NotSupportedError"}
 )
@@ -171,12 +175,25 @@ def connect(address: str, **settings: str) -> pq.abc.PGconn:
         "tcp_user_timeout": 5000,
     } | given
     asked |= {"options": f"{given.get('options', '')} {options}".strip(), "client_encoding": "UTF8"}
-    pgconn = pq.PGconn.connect(conninfo.make_conninfo("", **asked).encode())
+    pgconn = _opened(conninfo.make_conninfo("", **asked).encode())
     if pgconn.status != pq.ConnStatus.OK:
         reason = pgconn.error_message.decode("utf-8", "replace").strip()
         pgconn.finish()
-        raise sqlite3.OperationalError(reason.splitlines()[-1] if reason else "no connection")
+        raise sqlite3.OperationalError(reason.splitlines()[0] if reason else f"no answer within {CONNECT_SECONDS} s")
     pgconn.notice_handler = _ignore
+    return pgconn
+
+
+def _opened(conninfo: bytes) -> pq.abc.PGconn:
+    """Connect. PQconnectdb would hold the interpreter's lock meanwhile, and so stop the event loop."""
+    pgconn, until = pq.PGconn.connect_start(conninfo), time.monotonic() + CONNECT_SECONDS
+    status = pq.PollingStatus.WRITING
+    while status in _WAITING and pgconn.status != pq.ConnStatus.BAD:
+        with DefaultSelector() as selector:
+            selector.register(pgconn.socket, _WAITING[status])
+            if not selector.select(max(0.0, until - time.monotonic())):
+                break
+        status = pgconn.connect_poll()
     return pgconn
 
 
@@ -195,10 +212,10 @@ def _check(result: pq.abc.PGresult, sql: str) -> None:
         return
     error = error_from_result(result)
     names = (base.__name__ for base in type(error).__mro__)
-    kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "Error"))
+    kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "OperationalError"))
     words = str(error).strip().splitlines()
     raised = kind(f"{words[0] if words else 'the connection was lost'} ({sql[:100]})")
-    raised.sqlstate = error.sqlstate  # type: ignore[attr-defined]
+    raised.sqlstate = error.sqlstate or _LOST  # type: ignore[attr-defined]
     raise raised
 
 

@@ -101,3 +101,13 @@ BEGIN
     EXECUTE format('DROP TRIGGER %I ON %s', $1, place);
     EXECUTE format('DROP FUNCTION levity.%I()', $1);
 END $$;
+
+-- A date some months or years later. A day that the month lacks counts into the next one, as in SQLite.
+CREATE FUNCTION date(text, VARIADIC text[]) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+DECLARE day date := substr($1, 1, 10); step interval;
+BEGIN
+    FOREACH step IN ARRAY $2::interval[] LOOP
+        day := (date_trunc('month', day) + step)::date + (extract(day FROM day)::integer - 1);
+    END LOOP;
+    RETURN to_char(day, 'YYYY-MM-DD');
+END $$;

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import select
-import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import count
@@ -79,24 +75,6 @@ def new_database(server: Server) -> PostgresqlAddress:
     name = f"site_{next(_numbers)}"
     server.sql(f"CREATE DATABASE {name} TEMPLATE {MODEL} STRATEGY file_copy")
     return server.address(name)
-
-
-def kill(server: Server) -> None:
-    """Kill a server and all its processes, and wait for their end, so that it can be started again.
-
-    A dead process counts as running until init has collected it; the files with its number are deleted, therefore.
-    """
-    files = (server.folder / "data/postmaster.pid", server.folder / ".s.PGSQL.5432.lock")
-    pid = files[0].read_text().split()[0]
-    children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
-    ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
-    for end in ends:
-        signal.pidfd_send_signal(end, signal.SIGKILL)
-    for end in ends:
-        select.select([end], [], [])
-        os.close(end)
-    for file in files:
-        file.unlink()
 
 
 def name_of(address: PostgresqlAddress) -> str:

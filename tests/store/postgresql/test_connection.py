@@ -12,7 +12,6 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.faults import is_damage, is_the_databases
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
 from tests.postgresql import Pooled, new_database, running, shared
-from tests.store.postgresql.stored import kill
 
 CHARGER = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
 TEXTS = [
@@ -179,7 +178,7 @@ def test_a_wrong_statement_names_itself(database: Pooled) -> None:
 def test_an_error_of_a_server_that_is_gone() -> None:
     with running() as server:
         connection = PostgresqlConnection(connect(server.address("postgres")))
-        kill(server)
+        server.kill()
         with pytest.raises(sqlite3.Error) as told:
             connection.execute("SELECT 1")
         assert connection.is_lost

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
@@ -13,7 +12,7 @@ from levity_trio.store.faults import DatabaseFault
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from tests.postgresql import Server, running
 from tests.store.postgresql.relay import Side, relayed
-from tests.store.postgresql.stored import commit_at_last, keep, kept, kill, make_model, name_of, new_database
+from tests.store.postgresql.stored import commit_at_last, keep, kept, make_model, name_of, new_database
 
 COMMIT_BYTES = 12
 
@@ -52,7 +51,7 @@ def test_killed_between_batches(server: Server) -> None:
     address = new_database(server)
     with open_store(address, "levity") as store:
         store.commit([keep("a"), keep("b")])
-        kill(server)
+        server.kill()
         for _ in range(3):
             refuse(store, "never")
         server.start()
@@ -64,7 +63,7 @@ def test_killed_while_the_writes_run(server: Server) -> None:
     address = new_database(server)
     with open_store(address, "levity") as store:
         store.commit([keep("a")])
-        writes = [keep("b"), keep("c", partial(kill, server)), keep("d")]
+        writes = [keep("b"), keep("c", server.kill), keep("d")]
         commit_at_last(store, writes, server.start)
         assert kept(address) == ["a", "b", "c", "d"]
         store.commit([keep("e")])
@@ -82,7 +81,7 @@ def test_killed_during_a_commit(server: Server, side: Side, number: int) -> None
     ):
 
         def kill_it() -> None:
-            kill(server)
+            server.kill()
             is_killed.set()
 
         commit_at_last(store, [keep("a", lambda: relay.cut(side, number, kill_it))], lambda: None)
@@ -107,6 +106,6 @@ def test_the_store_is_closed_while_the_database_is_away(server: Server) -> None:
     address = new_database(server)
     with open_store(address, "levity") as store:
         store.commit([keep("a")])
-        kill(server)
+        server.kill()
     server.start()
     assert kept(address) == ["a"]
