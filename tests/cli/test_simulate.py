@@ -95,7 +95,7 @@ def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
             "--verify applies to the chargers of a scenario only; give --scenario",
         ),
         (["--control", "9100", "--state", "/"], "is a directory"),
-        (["--verify", "/"], "is a directory"),
+        (["--verify", "/"], "is not a regular file"),
         (["--state", "x.json"], "give --control too"),
         (["--control", "http"], "such as 9100"),
         (["day"], "unexpected extra argument"),

@@ -187,13 +187,13 @@ def connect(address: str, **settings: str) -> pq.abc.PGconn:
 def _opened(conninfo: bytes) -> pq.abc.PGconn:
     """Connect. PQconnectdb would hold the interpreter's lock meanwhile, and so stop the event loop."""
     pgconn, until = pq.PGconn.connect_start(conninfo), time.monotonic() + CONNECT_SECONDS
-    status = pq.PollingStatus.WRITING
+    status: pq.PollingStatus = pq.PollingStatus.WRITING
     while status in _WAITING and pgconn.status != pq.ConnStatus.BAD:
         with DefaultSelector() as selector:
             selector.register(pgconn.socket, _WAITING[status])
             if not selector.select(max(0.0, until - time.monotonic())):
                 break
-        status = pgconn.connect_poll()
+        status = pq.PollingStatus(pgconn.connect_poll())
     return pgconn
 
 
