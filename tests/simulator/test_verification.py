@@ -295,7 +295,8 @@ def test_the_same_start_twice_is_found_once(site: Site) -> None:
 
 def test_a_database_without_a_row_begins_at_nothing(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
-    with pytest.raises(EnvironmentProblem, match=r"there is no database .*site\.db; choose the database of the server with --verify"):
+    words = r"there is no database .*site\.db; choose the database of the server with --verify"
+    with pytest.raises(EnvironmentProblem, match=words):
         baseline(path)
     assert not path.exists()
     path.touch()
