@@ -25,7 +25,10 @@ from .targets import targets
 KINDS: tuple[Kind, ...] = ("echo", "serve")
 WATCHED: tuple[Kind, ...] = ("echo", "serve", "metrics", "audit")
 """With --watched: what metrics and audit cost, too."""
+STORES: tuple[Kind, ...] = ("echo", "serve", "postgresql")
+"""With --postgresql: the same on a PostgreSQL server of the bench's own, over a Unix socket."""
 CHARGERS = (1, 20, 200, 2000)
+COMPARED_CHARGERS = (20, 2000)
 STORM_CHARGERS = 1000
 PROFILED_CHARGERS = (20,)
 SECONDS, QUICK_SECONDS = 6.0, 1.5
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--storm", type=int, metavar="N", help="N chargers at once; without --chargers only this")
     add("--only", choices=WATCHED, help="one of the servers; then no ratio")
     add("--watched", action="store_true", help="serve with metrics, and with the audit, too; of 20 unless told")
+    add("--postgresql", action="store_true", help="serve on PostgreSQL, too; of 20 and 2,000 unless told")
     add("--seconds", type=float, help=f"steady phase of each run; {SECONDS:g} unless told")
     add("--rounds", type=int, help=f"how often each server runs for a row; {ROUNDS} unless told")
     add("--quick", action="store_true", help=f"{QUICK_SECONDS:g} s and one round: a rough look")
@@ -67,7 +71,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     brief = arguments.quick or arguments.profile
     only: Kind | None = arguments.only or ("serve" if arguments.profile else None)
     return Plan(
-        kinds=(only,) if only else WATCHED if arguments.watched else KINDS,
+        kinds=(only,) if only else WATCHED if arguments.watched else STORES if arguments.postgresql else KINDS,
         chargers=_rows(arguments),
         storm_chargers=_storm_chargers(arguments),
         seconds=arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS),
@@ -80,13 +84,16 @@ def _rows(arguments: argparse.Namespace) -> tuple[int, ...]:
         return tuple(sorted(set(arguments.chargers)))
     if arguments.profile or arguments.watched:
         return PROFILED_CHARGERS
+    if arguments.postgresql:
+        return COMPARED_CHARGERS
     return () if arguments.storm else CHARGERS
 
 
 def _storm_chargers(arguments: argparse.Namespace) -> int:
     if arguments.storm:
         return int(arguments.storm)
-    return 0 if arguments.chargers or arguments.profile or arguments.watched else STORM_CHARGERS
+    is_one_load = arguments.chargers or arguments.profile or arguments.watched or arguments.postgresql
+    return 0 if is_one_load else STORM_CHARGERS
 
 
 def _raise_open_files() -> None:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from levity_trio.settings import DatabaseAddress
+from tests import postgresql
 from tests.integration.serving import LEFT_OUT
 
-Kind = Literal["echo", "tls echo", "serve", "metrics", "audit"]
+Kind = Literal["echo", "tls echo", "serve", "metrics", "audit", "postgresql"]
 """The bare echo; one by TLS, which knows no WebSocket; the server; the same that is scraped; the same with an audit
-to a receiver that takes all."""
+to a receiver that takes all; the server on PostgreSQL."""
 
 BARE: dict[Kind, str] = {"echo": "echo", "tls echo": "tls_echo"}
 """The modules of the bare servers."""
@@ -83,7 +85,7 @@ def machine_cpu_seconds() -> float:
 
 @contextmanager
 def running(
-    kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = (), database: Path | None = None
+    kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = (), database: DatabaseAddress | None = None
 ) -> Iterator[Server]:
     """Start a server with an empty database, or this one, wait until it listens; stop it by SIGTERM in the end."""
     if kind == "audit":
@@ -91,6 +93,12 @@ def running(
         with _process([sys.executable, "-m", "tests.benchmarks.sink", str(sink)], sink, directory):
             audited = ("--metrics-port", "0", "--fluentd-endpoint", f"127.0.0.1:{sink}", *settings)
             with running("serve", chargers, directory, audited) as server:
+                yield server
+        return
+    if kind == "postgresql":
+        with postgresql.running() as site:
+            site.sql("CREATE DATABASE bench TEMPLATE template0 LOCALE 'C'")
+            with running("serve", chargers, directory, settings, site.address("bench")) as server:
                 yield server
         return
     watched = ("--metrics-port", "0") if kind == "metrics" else ()
@@ -131,7 +139,7 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[subproc
         _stop(process)
 
 
-def _command(kind: Kind, port: int, database: Path, connections: int) -> list[str]:
+def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int) -> list[str]:
     if kind in BARE:
         return [sys.executable, "-m", f"tests.benchmarks.{BARE[kind]}", str(port)]
     return [

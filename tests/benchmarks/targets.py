@@ -16,6 +16,8 @@ WITH: dict[Kind, str] = {"serve": "", "metrics": ", with metrics", "audit": ", w
 CPU_US, ECHO_US = 130, 53
 P99_MS = 10
 CONNECTION_KB = 40
+POSTGRESQL_RATIOS = {20: 1.8, 2000: 1.5}
+"""CPU per call on PostgreSQL against SQLite, by number of chargers."""
 STORM_SECONDS = 1.5  # "about 1 s"
 
 
@@ -35,11 +37,20 @@ def targets(results: Results) -> list[Target]:
         if row.chargers == CHARGERS:
             for kind in (kind for kind in CPU_RATIOS if kind in row.runs):
                 found += [*_beside_the_echo(row, kind), *_by_itself(row.runs[kind])]
+        if row.chargers in POSTGRESQL_RATIOS and {"serve", "postgresql"} <= row.runs.keys():
+            found.append(_on_postgresql(row))
         if number and row.chargers > CHARGERS and "serve" in row.runs:
             found.append(_slope(results, number))
     if storm := results.storms.get("serve"):
         found.append(_storm(storm))
     return found
+
+
+def _on_postgresql(row: Row) -> Target:
+    sqlite, other = (row.runs[kind].mixed.cpu_us_per_call for kind in ("serve", "postgresql"))
+    ratio, limit = other / sqlite, POSTGRESQL_RATIOS[row.chargers]
+    what = f"CPU per call of {row.chargers:,} on PostgreSQL against SQLite"
+    return Target(what, f"<= {limit} x", f"{ratio:.2f} x ({other:.0f} beside {sqlite:.0f} us)", ratio <= limit)
 
 
 def _beside_the_echo(row: Row, kind: Kind) -> list[Target]:

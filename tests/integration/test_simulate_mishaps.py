@@ -89,7 +89,7 @@ def test_a_database_that_is_gone_at_the_end_costs_no_summary(tmp_path: Path, ser
         told, stderr = process.communicate(timeout=END_SECONDS)
     assert process.returncode == 1
     assert json.loads(told)["total"]["sent"] > 0
-    assert "cannot read the database" in stderr.splitlines()[-1]
+    assert "there is no database books.db" in stderr.splitlines()[-1]
 
 
 def test_commanded_chargers_are_in_the_summary_too(tmp_path: Path, server: Serving) -> None:

@@ -21,6 +21,8 @@ from tests.store.telling import (
     watts,
 )
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 QUARTER = 15
 STEP = 2750  # Wh in a quarter of an hour at 11 kW
 FROZEN = "1970-01-01T00:00:00Z"

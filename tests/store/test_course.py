@@ -15,6 +15,8 @@ from tests.store.billed import billed_of, evidence_of
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.telling import by_phase, charge, kwh, session, settle, watts
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 MINUTE = timedelta(minutes=1)
 COURSE = Needs(course=True, stay=False)
 

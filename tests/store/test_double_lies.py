@@ -1,5 +1,7 @@
 """Two lies together (issue 8): one hides the other, or makes it worse."""
 
+import pytest
+
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -13,6 +15,8 @@ from tests.store.telling import (
     start_with,
     watts,
 )
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
 
 def test_a_garbled_start_and_an_idless_stop(books: Books, station: Station) -> None:

@@ -13,6 +13,8 @@ from tests.store.lies import LIES, Report, liar_story
 from tests.store.stories import Curve, Session, Story, Verdict, Voice, play, tell
 from tests.store.telling import HOUR, assert_figure, charge, charge_state, settle, watts
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 SESSIONS = 300
 SHARE_FLAGGED = 0.01
 SUN: Curve = ((7, 1400), (4, 5200), (9, 0), (5, 7360), (12, 2300), (6, 6100), (8, 0), (30, 7360), (40, 3680))

@@ -10,6 +10,8 @@ from levity_trio.events import EnergyJumped
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import charge, charge_state, current, watts
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 Sample = int | str | dict[str, str]
 
 

@@ -18,6 +18,8 @@ from tests.store.telling import (
     watts,
 )
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 
 def told_at_11_kw(station: Station, transaction: int, start: int, told: list[int], every: int = HOUR) -> None:
     """Readings at each interval: Wh since the start, with 11 kW."""

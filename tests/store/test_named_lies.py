@@ -29,6 +29,8 @@ from tests.store.telling import (
     watts,
 )
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 # A stop without an id, and another car's session
 
 

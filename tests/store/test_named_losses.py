@@ -16,6 +16,8 @@ from tests.store.telling import (
     watts,
 )
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 # An invalid start
 
 

@@ -6,6 +6,8 @@ import pytest
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import HOUR, assert_figure, assert_open, bill_of, session, watts
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 QUARTER = 15
 STEP = 2750  # Wh in a quarter of an hour at 11 kW
 CAR = 11_000

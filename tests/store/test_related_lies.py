@@ -22,6 +22,8 @@ from tests.store.telling import (
     watts,
 )
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 MODULI = [2**16, 2**31, 2**32, 1_000_000]
 BEGIN, END = "Transaction.Begin", "Transaction.End"
 

@@ -21,6 +21,8 @@ from tests.store.stories import Verdict, play, timeline
 from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts
 from tests.store.test_explain import explained
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 SHARED = ["shared_register"]
 BEGIN = 1_000_000
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import TransactionRejudged
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes
 from tests.store.telling import HOUR, assert_figure, bill_of, charge, session, settle
 from tests.store.test_shared_registers import SHARED
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
 BEGIN = 1_000_000
 SERIAL = "meter_serial_number"

@@ -18,6 +18,8 @@ from tests.store.bills import Biller
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
 YEAR: Final = 2025
 LONG_AGO: Final = f"{YEAR - 1}-01-01T00:00:00.000Z"
 PRICES: Final = {"night": 22, "noon": 11, "day": 34}
