@@ -88,7 +88,10 @@ def test_a_window_without_energy_has_no_line() -> None:
 @given(moments, st.integers(0, 3 * 86_400), st.integers(100, 10**6), st.decimals(-1, 5, places=6))
 @settings(deadline=None)
 def test_energy_against_a_model(at: datetime, length: int, wh: int, price: Decimal) -> None:
-    """Without evidence energy is even; each line is quantity × price, rounded once; Wh add up."""
+    """Without evidence energy is even; each line is quantity × price, rounded once; Wh add up.
+
+    In three days there are at most four nights; each is whole Wh.
+    """
     windows = (NIGHT, Window(name="day", price=price))
     found = priced(
         session(started_at=at, ended_at=at + length * SECOND, energy_wh=wh), tariff(windows=windows, free_below_wh=0)
@@ -101,7 +104,7 @@ def test_energy_against_a_model(at: datetime, length: int, wh: int, price: Decim
         exact = line.quantity * {"night": NIGHT.price, "day": price}[str(line.window)] / 10
         assert line.amount == exact.quantize(Decimal(1), ROUND_HALF_UP)
         if line.window == "night" and length:
-            assert abs(line.quantity - wh * night * 60 / length) <= 1 + wh * 8 * 60 / length
+            assert abs(line.quantity - wh * night * 60 / length) <= 4 + wh * 8 * 60 / length
 
 
 # Free, fees, limits

@@ -66,7 +66,7 @@ async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
         guard(writer, "StopTransaction")
         await charger.call("StopTransaction", stop)
         assert writer.rows(TX) == [("Active", 1, None, None)]
-        assert writer.rows("SELECT kind, cause FROM tx_event") == [
+        assert writer.rows("SELECT kind, cause FROM tx_event ORDER BY id") == [
             ("start", None),
             ("suspend", "its stop could not be read"),
         ]

@@ -177,7 +177,7 @@ async def test_one_that_commits_by_itself_costs_only_itself(
     async with open_charger(central) as charger:
         for number in range(2):
             await charger.call("StartTransaction", START | {"connectorId": number + 1})
-    assert writer.rows("SELECT conn_id FROM tx") == [(1,), (2,)]
+    assert writer.rows("SELECT conn_id FROM tx ORDER BY id") == [(1,), (2,)]
     assert amender.calls == 2
     assert len(watcher.of(PluginFailed)) == 2
 

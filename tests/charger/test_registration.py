@@ -417,5 +417,6 @@ async def test_adopt_all_is_for_those_with_a_transaction(central: Central, write
         await charger.call("StartTransaction", START)
         assert await Chargers(central).adopt_all(ANNA) == ["A"]
         await accept(charger, "TriggerMessage")
-    assert writer.rows("SELECT cp_id, decision FROM registration") == [("REFUSED", "refused"), ("A", "adopted")]
+    told = "SELECT cp_id, decision FROM registration ORDER BY id"
+    assert writer.rows(told) == [("REFUSED", "refused"), ("A", "adopted")]
     assert await writer.run(registration.locked_out, "2026") == []

@@ -84,8 +84,10 @@ class Recorder(FileConnection):
 
 
 def recording(connect: Callable[..., Any], *arguments: object, **named: object) -> Any:
-    """Open a connection that collects statements."""
-    return connect(*arguments, **named | {"factory": Recorder})
+    """Open a connection that collects statements, and gives rows without ORDER BY in reverse: no order is promised."""
+    connection = connect(*arguments, **named | {"factory": Recorder})
+    connection.execute("PRAGMA reverse_unordered_selects = ON")
+    return connection
 
 
 def _is_ours(frame: FrameType | None) -> bool:

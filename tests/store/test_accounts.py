@@ -101,7 +101,7 @@ def test_a_mistake_is_voided_and_what_holds_instead_is_entered(books: Books, sta
     kept = books.rows("SELECT id, account_id, since, until, reason FROM ownership")
     house.give(BEN, "Card", LONG_AGO, reason="it was Ben's from the beginning")
     assert house.whose(mistaken) == BEN
-    assert books.rows("SELECT id, account_id, since, until, reason FROM ownership LIMIT 1") == kept
+    assert books.rows("SELECT id, account_id, since, until, reason FROM ownership WHERE id = 1") == kept
     told = books.rows("SELECT account_id, voided_by, void_reason, reason FROM ownership ORDER BY id")
     assert told == [
         (ANNA, "cleo", "it was Ben's from the beginning", None),

@@ -130,7 +130,7 @@ def test_a_template_is_replaced_and_removed_and_stays(books: Books, station: Sta
         assert templates.template(db, "garage") is None
     with pytest.raises(UnknownTemplate):
         books.run(remove_template, "garage", books.at, "anna")
-    assert books.rows("SELECT ended_by FROM configuration_template") == [("ben",), ("anna",)]
+    assert books.rows("SELECT ended_by FROM configuration_template ORDER BY id") == [("ben",), ("anna",)]
 
 
 def test_chargers_beside_a_template(books: Books, station: Station) -> None:

@@ -272,7 +272,8 @@ def test_the_text_of_a_transaction_is_that_of_its_open_reviews(full: Books) -> N
     full.connection.execute(add, (transaction, "too_fast", "too fast", "2026"))
     assert full.value(told, transaction) == f"{words}; an overlap"
     resolve = "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ? WHERE id = ?"
-    for text, (review,) in zip(("an overlap", None), full.rows("SELECT id FROM review LIMIT 2"), strict=True):
+    reviews = full.rows("SELECT id FROM review ORDER BY id LIMIT 2")
+    for text, (review,) in zip(("an overlap", None), reviews, strict=True):
         full.connection.execute(resolve, ("2026", "anna", "confirmed", "looked at the meter", review))
         assert full.value(told, transaction) == text
 

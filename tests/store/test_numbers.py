@@ -67,7 +67,7 @@ def test_the_next_closing_uses_no_number_that_was_printed(site: Site) -> None:
     assert site.restore(3).last_statement == 3
     assert site.bill(4, 5) == [4, 5]
     assert site.problems() == []
-    assert query(site.path, "SELECT number FROM statement WHERE number IS NOT NULL") == [(1,), (4,), (5,)]
+    assert query(site.path, "SELECT number FROM statement WHERE number > 0 ORDER BY number") == [(1,), (4,), (5,)]
 
 
 def test_numbers_that_only_the_owner_knows(site: Site) -> None:
@@ -75,7 +75,7 @@ def test_numbers_that_only_the_owner_knows(site: Site) -> None:
     site.restore(7)
     back_up(site.path, site.backup, ignore, is_forced=True)
     site.restore(9)
-    assert query(site.path, "SELECT first, last FROM lost_statements") == [(2, 7), (8, 9)]
+    assert query(site.path, "SELECT first, last FROM lost_statements ORDER BY first") == [(2, 7), (8, 9)]
     assert site.bill(4) == [10]
     assert site.problems() == []
     change(site.path, "DROP TRIGGER lost_statements_are_kept; DELETE FROM lost_statements WHERE first = 8")

@@ -124,7 +124,7 @@ def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
     )
     for _ in range(2):
         with open_database(path) as connection:
-            assert connection.execute("SELECT x FROM second").fetchall() == [(1,), (2,)]
+            assert connection.execute("SELECT x FROM second ORDER BY x").fetchall() == [(1,), (2,)]
             assert pragma(connection, "user_version") == NEWEST + 9
 
 
@@ -167,7 +167,8 @@ def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pyt
             " ('CP-1', 1, '2026', 'recv', '\"2\"', 'StopTransaction', 'again')",
         )
     with open_database(path) as connection:
-        assert connection.execute("SELECT cp_id, session_id, at, message_id, frame FROM evidence").fetchall() == [
+        kept = "SELECT cp_id, session_id, at, message_id, frame FROM evidence ORDER BY id"
+        assert connection.execute(kept).fetchall() == [
             ("CP-1", 1, "2026", '"1"', "stop"),
             ("CP-1", 1, "2026", '"2"', "again"),
         ]

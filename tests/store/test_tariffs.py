@@ -126,7 +126,7 @@ def test_another_text_of_a_day_is_refused_until_the_first_is_withdrawn(site: Sit
     assert site.price(None, "CP-1", OCTOBER) == "0.23"
     assert refused(site.withdraw, 1, NOVEMBER).code == Code.NOT_FOUND
     assert refused(site.withdraw, 2, OCTOBER).words == "there is no tariff 2"
-    assert site.books.rows("SELECT withdrawn_by, withdraw_reason FROM tariff_version") == [
+    assert site.books.rows("SELECT withdrawn_by, withdraw_reason FROM tariff_version ORDER BY id") == [
         ("cleo", "wrong"),
         (None,) * 2,
     ]

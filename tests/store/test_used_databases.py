@@ -322,7 +322,8 @@ def test_what_was_recorded_of_names_and_reasons_is_masked(monkeypatch: pytest.Mo
         for path, body in bodies.items():
             insert(connection, "operator_action", at=AT, request=path, address="", method="POST", path=path, body=body)
         migrate(connection)
-        found = [body and orjson.loads(body) for (body,) in connection.execute("SELECT body FROM operator_action")]
+        masked = connection.execute("SELECT body FROM operator_action ORDER BY id")
+        found = [body and orjson.loads(body) for (body,) in masked]
         assert found == [
             {"id_tag": "A", "name": "***", "notes": "***"},
             {"tag": "A", "reason": "***"},

@@ -83,7 +83,8 @@ def _used(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[Used]:
     touched |= {number for number, owner in owners.items() if owner.account in prepaid}
     kept = [number for number in numbers if number in touched]
     revisions: dict[int, int] = dict(rows(_REVISIONS.format(among), numbers))
-    return [_one(number, priced, revisions.get(number, 0)) for number, priced in pricer.price(kept).items()]
+    priced = pricer.price(kept)
+    return [_one(number, priced[number], revisions.get(number, 0)) for number in kept]
 
 
 def _one(number: int, priced: Priced, revision: int) -> Used:

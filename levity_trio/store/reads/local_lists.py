@@ -85,7 +85,7 @@ class LeftOut:
 def tags_to_renew(db: Database, at: str) -> list[str]:
     """Return the tags that are listed otherwise than they should be at this time, in lower case."""
     db.execute("BEGIN")
-    found = [*db.execute(_REMOVED).fetchall(), *db.execute(_CHANGED, (at,)).fetchall()]  # first those that make room
+    found = [*sorted(db.execute(_REMOVED)), *sorted(db.execute(_CHANGED, (at,)))]  # first those that make room
     return [tag for (tag,) in found]
 
 

@@ -91,7 +91,7 @@ class Present(NamedTuple):
 CERTIFICATES: Final = (
     "SELECT security.cp_id, not_after FROM security JOIN certificate ON certificate.id = (SELECT id FROM certificate"
     " WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1)"
-    " WHERE profile = 3"
+    " WHERE profile = 3 ORDER BY security.cp_id"
 )
 
 

@@ -145,7 +145,7 @@ def _hash_data(scene: Scene) -> dict[str, Any]:
 
 
 def _has_booted(scene: Scene, version: str = "1.0.0", times: int = 2) -> bool:
-    boots = scene.writer.rows("SELECT firmware_version FROM boot")
+    boots = scene.writer.rows("SELECT firmware_version FROM boot ORDER BY id")
     return len(boots) == times and boots[-1] == (version,)
 
 
