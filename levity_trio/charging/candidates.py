@@ -306,8 +306,7 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 def _between(case: Case, begin: int, end: int) -> Chain:
     """Return the chain of the readings between these two registers. Without a stop, the last reading may be the end."""
-    view = case.view
-    chain = chain_of(case, begin, view, None)
+    view, chain = case.view, chain_of(case, begin, case.view, None)
     at, wh = list(chain.at), list(chain.wh)
     if begin in view.wh[:1]:
         at, wh = at[1:], wh[1:]
@@ -322,10 +321,11 @@ def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     A transaction that the system closed ended at its last reading, or at the last one from which the next continues.
     """
     if not case.is_stopped and case.view.wh:
-        yield case.view.wh[-1], ""
-        after, last = (case.after and case.after.begin) or 0, case.view.wh[-1]
+        after, last = case.after and case.after.begin, case.view.wh[-1]
+        yield last, ""
         if after and abs(after - last) > case.digit:
-            yield from _as_reported(next((wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last), None))
+            ends = (wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last or last < wh <= after)
+            yield from _as_reported(next(ends, None))
         return
     yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)

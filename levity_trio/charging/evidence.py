@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
+from levity_trio.wire.times import stamp
 
 POWER: Final = "Power.Active.Import"
 CURRENT: Final = "Current.Import"
@@ -304,6 +305,11 @@ class Case:
 def seconds(timestamp: str) -> float:
     """Convert a time of the database to seconds."""
     return datetime.fromisoformat(timestamp).timestamp()
+
+
+def timestamp_of(at: float) -> str:
+    """Convert seconds to a time of the database."""
+    return stamp(datetime.fromtimestamp(at, UTC))
 
 
 def watts_of(value: str, unit: str) -> float | None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
+from math import inf
 from operator import itemgetter
 from statistics import median
 from typing import Final, NamedTuple
 
-from levity_trio.charging.evidence import seconds
+from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.wire.times import parse_time, stamp
+from levity_trio.wire.times import parse_time
 
 STILL_SECONDS: Final = 60
 """If messages with the same time are received further apart, the charger's clock does not run."""
@@ -59,8 +59,24 @@ def message_time(understood: str, sent: str | None, received_at: str) -> Message
 
 
 def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
-    """Return the timeline by the times of receipt, for a clock that stands still."""
-    return Timeline(start.received, ended, [(row[0], row[RECEIVED_AT], *row[2:]) for row in rows], is_timed=False)
+    """Return the timeline by the times of receipt, for a clock that stands still.
+
+    Readings that arrived together after a gap had been queued: each but the last was then read at the usual time after
+    the one before.
+    """
+    receipts = {row[RECEIVED_AT]: seconds(row[RECEIVED_AT]) for row in rows}
+    unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
+    timed = [(row[0], timestamp_of(unqueued[row[RECEIVED_AT]]), *row[2:]) for row in rows]
+    return Timeline(start.received, ended, timed, is_timed=False)
+
+
+def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
+    usual = _usual([after - before for before, after in pairwise(receipts)])
+    found, last = list[float](), begun
+    for received, following in zip(receipts, [*receipts, inf][1:], strict=True):
+        last = min(received, last + usual) if following - received < usual / 2 else received
+        found.append(last)
+    return found
 
 
 def stands_still(moments: Sequence[MessageTime]) -> bool:
@@ -99,7 +115,7 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
 
 def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
     """Whether a reading has an earlier time than a message received before it."""
-    earliest, since = _stamp(own - AHEAD_SECONDS), _stamp(received)  # text order is time order
+    earliest, since = timestamp_of(own - AHEAD_SECONDS), timestamp_of(received)  # text order is time order
     return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
 
 
@@ -133,7 +149,7 @@ def by_steps(
     if stop is not None:
         last, lasted = stop, lasted + clock.step(last, stop, _since(start, stop) - lasted)
     begun = last.understood - lasted
-    rows = [(row[0], _stamp(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
+    rows = [(row[0], timestamp_of(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
     return Timeline(begun, last.understood, rows)
 
 
@@ -178,9 +194,9 @@ def _usual_step(moments: Iterable[MessageTime]) -> float:
         for before, now in pairwise(moments)
         if before.own is not None and now.own is not None and before.is_believed == now.is_believed
     ]
+    return _usual(steps)
+
+
+def _usual(steps: Iterable[float]) -> float:
     rising = [step for step in steps if step > 0]
     return median(rising) if len(rising) > 1 else 0.0
-
-
-def _stamp(at: float) -> str:
-    return stamp(datetime.fromtimestamp(at, UTC))

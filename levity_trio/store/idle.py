@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.charging.evidence import seconds
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.store.cases import Known, available_times, boots_during
 from levity_trio.store.connectors import Rows
 
@@ -23,8 +24,22 @@ def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
     a transactionId belongs to another transaction. The first statuses after a boot are ignored."""
     received = tx._replace(stop_received_at=received_at)
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    times = available_times(rows, received, [at for at, _ in boots_during(rows, received)], since, seconds(at))
+    times = available_times(rows, received, boot_times(rows, received), since, seconds(at))
     return any(is_available for _, is_available in times)
+
+
+def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | None:
+    """Return since when its connector was available without a sign of charging until this moment, which is a later
+    start; None if it was not. The first statuses after a boot are ignored."""
+    received = tx._replace(stop_received_at=received_at)
+    since, ended = seconds(max(tx.own_start_time, tx.last_reading_at or "")), seconds(at)
+    found: float | None = None
+    for moment, is_available in available_times(rows, received, boot_times(rows, received), since, ended):
+        if is_available:
+            found = moment if found is None else found
+        elif moment < ended - tolerances.AHEAD_SECONDS:
+            found = None  # Charging may be reported just before the start that it belongs to
+    return None if found is None else timestamp_of(found)
 
 
 def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float | None:
@@ -33,6 +48,11 @@ def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float |
     since = max(tx.own_start_time, tx.last_reading_at or "")
     found = rows(_IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at))
     return seconds(found[0][0]) if found else None
+
+
+def boot_times(rows: Rows, tx: Known) -> list[str]:
+    """Return when its charger booted during a transaction."""
+    return [at for at, _ in boots_during(rows, tx)]
 
 
 _IDLE: Final = (

@@ -161,6 +161,18 @@ def lossy() -> Case:
     return judged(case.entry, is_honest=False)
 
 
+@pytest.mark.parametrize(
+    ("told", "stopped_by", "is_fault"),
+    [(0, "system", False), (-1, "system", False), (0, "joined", True), (7, "system", True)],
+)
+def test_a_stop_without_its_id_may_be_set_aside(told: int, stopped_by: str, *, is_fault: bool) -> None:
+    case = charged()
+    case.entry.sent[1].transaction_id = told
+    case.entry.sent[1].moments[-1].register = "4500"
+    found = kinds(differences(judged(case.entry), replace(BOOKED, stopped_by=stopped_by)))
+    assert (Kind.IDENTITY in found) is is_fault
+
+
 CLOSED = replace(BOOKED, meter_stop=4000, stop_time=time(BEGAN + 2000))
 
 

@@ -225,6 +225,29 @@ def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: 
     assert_figure(station, transaction, 9 * STEP, flagged=False)
 
 
+@pytest.mark.parametrize("is_strange", [False, True])
+def test_readings_of_a_clock_that_stands_still_arrive_together_after_an_outage(
+    books: Books, station: Station, *, is_strange: bool
+) -> None:
+    """Three were queued: by their receipt the register rose by kilowatt-hours in a second. A strange charger sends kWh
+    called Wh, and its stop is lost."""
+    begin = wh = 3_690_000
+    transaction = station.start(begin, at=FROZEN)
+    for power, minutes in [(50_000, 5)] * 6 + [(34_000, 44), (20_000, 1 / 60), (6_060, 1 / 60)]:
+        books.wait(minutes)
+        wh += power // 12
+        told = f"{wh / 1000:.3f}" if is_strange else wh
+        station.tell(meter_value(FROZEN, told, watts(power)), transaction=transaction)
+    books.wait(1)
+    if is_strange:
+        close_silent(station)
+        station.start(wh, at=FROZEN)
+        settle(books)
+    else:
+        station.stop(transaction, wh, at=FROZEN)
+    assert_figure(station, transaction, wh - begin, flagged=is_strange)
+
+
 @pytest.mark.parametrize("is_set_since", [False, True])
 def test_a_skew_from_before_the_last_connection_was_lost_is_over(
     books: Books, station: Station, is_set_since: bool

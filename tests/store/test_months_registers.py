@@ -76,6 +76,22 @@ def test_a_last_reading_that_leaps_takes_nothing_from_the_next_transaction(books
     assert_figure(station, second, 7_200, flagged=False)
 
 
+def test_a_last_reading_that_is_too_low_takes_nothing_from_its_transaction(books: Books, station: Station) -> None:
+    """No stop came; the next start shows that the register was higher. Another reading was wrong as well."""
+    first = station.start(2_184_483)
+    told_at_11_kw(station, first, 2_184_483, [5500, 333, 16_500, 22_000, 27_500, 33_000, 38_500], 30)
+    books.wait(30)
+    station.tell(meter_value(station.clock(), 2_184_483 + 20_003, watts(0)), transaction=first)
+    close_silent(station)
+    books.wait(10)
+    begin = 2_184_483 + 40_920
+    second = station.start(begin)
+    station.stop(second, charge(station, second, begin))
+    settle(books)
+    assert_figure(station, first, 38_500, flagged=True)
+    assert_figure(station, second, 7_200, flagged=False)
+
+
 def test_a_register_that_was_set_back_while_another_car_came(books: Books, station: Station) -> None:
     """The charger restarted, and the second car's battery is emptier: no state of charge contradicts its energy."""
     transaction = station.start(3331)

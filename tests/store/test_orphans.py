@@ -78,6 +78,33 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
     assert books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'") == "2026-03-01T13:00:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("later", "ended"),
+    [
+        ((), "2026-03-01T12:30:00.000Z"),
+        ((("Preparing", 1), ("Charging", 0)), "2026-03-01T12:30:00.000Z"),  # just before the start that they belong to
+        ((("Charging", HOUR), ("Available", HOUR)), "2026-03-02T13:30:00.000Z"),
+        ((("Charging", HOUR), ("Finishing", HOUR)), "2026-03-02T14:30:00.000Z"),
+    ],
+)
+def test_one_whose_connector_was_available_ended_then_and_not_a_day_later(
+    books: Books, station: Station, later: tuple[tuple[str, int], ...], ended: str
+) -> None:
+    """Its own stop was lost, or could not be joined."""
+    older = new_start(station)
+    books.wait(20)
+    station.tell(station.register(4000), transaction=older)
+    books.wait(10)
+    station.status("Available")
+    books.wait(DAY)
+    for status, minutes in later:
+        station.status(status)
+        books.wait(minutes)
+    new_start(station, 4000)
+    assert books.value("SELECT stop_time FROM tx WHERE id = ?", older) == ended
+    assert station.bill(older) == (3000, "register", "certain")
+
+
 @pytest.mark.parametrize("sent", ["2026-03-01T12:00:00Z", UNSET_CLOCK])
 def test_the_same_start_again_closes_nothing(books: Books, station: Station, sent: str) -> None:
     transaction = new_start(station, at=sent)

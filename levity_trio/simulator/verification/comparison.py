@@ -155,8 +155,14 @@ def _sent_and_booked(entry: Entry, booking: BookedTransaction) -> Iterator[tuple
         yield "connector", start.connector, booking.connector
         yield "tag", start.id_tag, booking.id_tag
         yield "meter_start", _own_register(start), booking.meter_start
-    if stop is not None and not booking.is_open:
+    if stop is not None and not booking.is_open and not _is_set_aside(stop, booking):
         yield "meter_stop", _own_register(stop), booking.meter_stop
+
+
+def _is_set_aside(stop: Sent, booking: BookedTransaction) -> bool:
+    """Whether a stop without an id was not joined: it may fit two connectors. Nothing but its register is then left
+    out of the comparison; its energy and its time are compared all the same."""
+    return stop.transaction_id in (None, 0, -1) and booking.stopped_by == "system"
 
 
 def _own_register(sent: Sent) -> int | None:

@@ -10,7 +10,7 @@ from levity_trio.store.database import Database
 
 _TRANSACTIONS: Final = (
     "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, start_time, stop_time, meter_start, meter_stop,"
-    " energy_delivered AS energy_wh, confidence, told_id, status FROM tx WHERE id > ? ORDER BY id"
+    " energy_delivered AS energy_wh, confidence, told_id, stopped_by, status FROM tx WHERE id > ? ORDER BY id"
 )
 _OPEN_REVIEWS: Final = "SELECT tx_id AS id, code FROM review WHERE tx_id > ? AND resolved_at IS NULL ORDER BY id"
 _STEPS: Final = (
@@ -34,7 +34,8 @@ NOTHING: Final = Mark()
 class BookedTransaction:
     """A transaction as it would be billed: registers and energy in Wh, billed times; None for missing values.
 
-    `told_id` is the transactionId of a stop without a start; `reviews` are the codes of the open reviews.
+    `told_id` is the transactionId of a stop without a start; `stopped_by` is "system" where no stop of the charger was
+    taken; `reviews` are the codes of the open reviews.
     """
 
     id: int
@@ -48,6 +49,7 @@ class BookedTransaction:
     energy_wh: int | None = None
     confidence: str | None = None
     told_id: int | None = None
+    stopped_by: str | None = None
     is_open: bool = False
     reviews: tuple[str, ...] = ()
 

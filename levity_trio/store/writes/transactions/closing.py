@@ -16,6 +16,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
 from levity_trio.events import TransactionClosed
 from levity_trio.store.cases import CHARGING, Known, by_our_clock
+from levity_trio.store.idle import available_until
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
@@ -120,10 +121,13 @@ def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since
 
 def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str = "system") -> None:
     """Close a transaction, if the table has such a step. It ended when it was last seen: when its charger was lost,
-    when the next one began (even if that start was lost), or at the time of the closing. An operator may give it."""
+    when its connector became available before the next start, when the next one began (even if that start was lost),
+    or at the time of the closing. An operator may give it."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
     at = min(closing.at, _next_began(db, tx) or closing.at)
+    if closing.cause is Cause.NEXT_START:
+        at = available_until(db.rows, tx, at, origin.received_at) or at
     lost_at = closing.ended or min(tx.suspended_at or at, at)
     ended = max(tx.own_start_time, tx.last_reading_at or "", lost_at)
     seen_at = by_our_clock(tx, tx.last_reading_at or tx.own_start_time)
