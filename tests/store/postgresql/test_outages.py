@@ -11,8 +11,9 @@ import pytest
 from levity_trio.store.faults import DatabaseFault
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from tests.postgresql import Server, running
+from tests.store.batches import keep
 from tests.store.postgresql.relay import Side, relayed
-from tests.store.postgresql.stored import commit_at_last, keep, kept, make_model, name_of, new_database
+from tests.store.postgresql.stored import commit_at_last, kept, make_model, name_of, new_database
 
 COMMIT_BYTES = 12
 
