@@ -103,6 +103,12 @@ def test_no_such_database(server: Server) -> None:
     assert 'database "nowhere" does not exist' in refused(server.address("nowhere"))
 
 
+def test_an_address_that_libpq_refuses(server: Server) -> None:
+    address = server.address("postgres")
+    for wrong in (f"{address}&foo=bar", "postgresql://%zz/name", "postgresql://host:port/name"):
+        assert refused(PostgresqlAddress(wrong)).startswith(f"cannot use the database {wrong}: invalid ")
+
+
 def test_another_encoding(server: Server) -> None:
     server.sql("CREATE DATABASE latin TEMPLATE template0 LOCALE 'C' ENCODING 'LATIN1'")
     assert "LATIN1; create it with createdb" in refused(server.address("latin"))
