@@ -19,11 +19,12 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
+from levity_trio.store.reads import look
 from levity_trio.store.schema import FIRST_TRANSACTION_ID, migrations, newest_version
-from tests.postgresql import USER, Server, running
+from tests.postgresql import USER, Server
 from tests.store.batches import keep
 from tests.store.postgresql.relay import relayed
-from tests.store.postgresql.stored import MODEL, change, empty_database, kept, make_model, name_of, new_database, query
+from tests.store.postgresql.stored import MODEL, change, empty_database, kept, name_of, new_database, query
 
 PARTS = (
     "SELECT relkind, count(*) FROM pg_class"
@@ -33,13 +34,6 @@ WAITS = "another server creates or migrates the database; waiting until it has d
 MIGRATING = 0x4C565433
 SECONDS = 30
 PAUSE_SECONDS = 0.01
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        make_model(server)
-        yield server
 
 
 def parts(address: PostgresqlAddress) -> list[tuple[object, ...]]:
@@ -183,6 +177,12 @@ def test_a_schema_of_another_program(server: Server) -> None:
     address = empty_database(server)
     change(address, "CREATE SCHEMA levity")
     assert "belongs to another program" in refused(address)
+
+
+def test_an_empty_database_is_not_read(server: Server) -> None:
+    address = empty_database(server)
+    with pytest.raises(EnvironmentProblem, match="is empty; choose the database of the server with --db"):
+        look(address, lambda db: db.version())
 
 
 def test_the_time_outs_of_a_role_do_not_end_a_migration(server: Server) -> None:

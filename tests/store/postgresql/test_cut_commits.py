@@ -15,10 +15,10 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import SETTINGS
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from levity_trio.store.unit_of_work import UnitOfWork, Write
-from tests.postgresql import Server, running
+from tests.postgresql import Server
 from tests.store.batches import fact, keep
 from tests.store.postgresql.relay import Relay, Side, relayed
-from tests.store.postgresql.stored import commit_at_last, kept, make_model, name_of, new_database
+from tests.store.postgresql.stored import commit_at_last, kept, name_of, new_database
 
 COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
@@ -41,13 +41,6 @@ class Site(NamedTuple):
 
     def kept(self) -> list[str]:
         return kept(self.direct)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        make_model(server)
-        yield server
 
 
 @pytest.fixture(scope="module")

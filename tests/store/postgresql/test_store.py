@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -25,7 +24,6 @@ from tests.store.postgresql.stored import (
     commit_at_last,
     empty_database,
     kept,
-    make_model,
     new_database,
     query,
 )
@@ -40,13 +38,6 @@ with open_store(sys.argv[1], "levity"):
     time.sleep(600)
 """
 """A program that holds a store until it is killed."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        make_model(server)
-        yield server
 
 
 @pytest.fixture
