@@ -278,19 +278,23 @@ class PostgresqlAddress(str):
 
 
 DatabaseAddress = Path | PostgresqlAddress
+_DATABASE_FORM = "give an address such as postgresql://user@host/database, or the path of a file"
 
 
 def _read_database(value: object) -> DatabaseAddress:
     """Return the path of a file, or an address of PostgreSQL."""
     if not isinstance(value, str) or not value.startswith(("postgresql:", "postgres:")):
         return _read_file(value)
-    address = urlsplit(value)
+    try:
+        address = urlsplit(value)
+    except ValueError as error:  # unbalanced brackets
+        raise UnusableSecret(_DATABASE_FORM) from error
     if address.password is not None or "password=" in address.query:
         raise UnusableSecret(
             "leave out the password, which others would see; libpq reads it from ~/.pgpass or PGPASSWORD"
         )
     if not value.startswith(("postgresql://", "postgres://")) or not address.path.strip("/"):
-        raise Unusable("give an address such as postgresql://user@host/database, or the path of a file")
+        raise Unusable(_DATABASE_FORM)
     return PostgresqlAddress(value)
 
 

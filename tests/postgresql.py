@@ -31,6 +31,8 @@ SETTINGS: Final = {
     "log_min_messages": "panic",
 }
 USER: Final = "postgres"
+IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own in it
+ROOM_BYTES: Final = 4_000_000_000
 _CLEAR: Final = """
 CREATE FUNCTION levity.pragma_table_info(text) RETURNS TABLE (name text, type text) LANGUAGE sql AS $$
     SELECT column_name, CASE data_type WHEN 'bigint' THEN 'INTEGER' WHEN 'text' THEN 'TEXT' ELSE 'REAL' END
@@ -118,10 +120,16 @@ class Server:
             connection.close()
 
 
+def new_folder() -> Path:
+    """Return a new folder, in memory if there is room: a wait for the disk is most of the time otherwise."""
+    is_roomy = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix="levity-postgresql-", dir=IN_MEMORY if is_roomy else None))
+
+
 @contextmanager
 def running() -> Iterator[Server]:
     """A server of one test's own, which it may stop or kill."""
-    folder = Path(tempfile.mkdtemp(prefix="levity-postgresql-"))
+    folder = new_folder()
     try:
         server = Server(folder)
         server.start()
@@ -139,7 +147,7 @@ _started: list[Server] = []
 def shared() -> Server:
     """The server of this process, for tests that do not stop it. It does not wait for the disk."""
     if not _started:
-        server = Server(Path(tempfile.mkdtemp(prefix="levity-postgresql-")))
+        server = Server(new_folder())
         server.start(fsync="off")
         _started.append(server)
         server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")

@@ -262,3 +262,14 @@ def test_a_plugin_has_a_table_of_its_own(write_toml: WriteToml) -> None:
     for wrong in ("plugin = 1", "[plugin]\nbell = 1"):
         with pytest.raises(ConfigError, match=r"\[plugin.NAME\]"):
             load({"config": write_toml(wrong)}, {})
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql:name", "postgresql:///", "postgresql://user@host", "postgresql://user:secret@[::1/name"]
+    + ["postgres://user:secret@\N{ACCOUNT OF}/name"],
+)
+def test_an_address_of_postgresql_that_is_none(address: str) -> None:
+    line = problem({"database": address})
+    assert "give an address such as postgresql://user@host/database" in line
+    assert "secret" not in line

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.settings import DatabaseAddress, PostgresqlAddress
 
 NEW: Final = ".new"
 
@@ -30,7 +30,7 @@ def note(database: Path, backup: LastBackup) -> None:
     new.replace(path)
 
 
-def last_backup(database: Path | PostgresqlAddress) -> LastBackup | None:
+def last_backup(database: DatabaseAddress) -> LastBackup | None:
     """Return what is noted; None where nothing is, or where it cannot be read."""
     if isinstance(database, PostgresqlAddress):
         return None
@@ -41,7 +41,7 @@ def last_backup(database: Path | PostgresqlAddress) -> LastBackup | None:
         return None
 
 
-def is_replicated(database: Path | PostgresqlAddress) -> bool:
+def is_replicated(database: DatabaseAddress) -> bool:
     """Whether another program saves a database: Litestream, which has a folder beside it, or PostgreSQL's own tools."""
     if isinstance(database, PostgresqlAddress):
         return True

@@ -35,7 +35,6 @@ from levity_trio.store.writer import Writer
 from levity_trio.wire.times import stamp
 
 ROWS_AT_ONCE: Final = 200
-PAGE_BYTES: Final = 4096
 AGED_ROWS: Final = 20_000
 """Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
@@ -63,8 +62,8 @@ class Limits:
     step_seconds: float = 0.004
     rest_times: int = 6
     """A step with its commit is followed by a rest of so many times its length."""
-    spare_pages: int = 4096
-    """Free pages that the file may keep: the next frames are about to need them."""
+    spare_bytes: int = 16_777_216
+    """What the file may keep of free pages: the next frames are about to need them."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -153,14 +152,14 @@ def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
         rows += db.execute("DELETE FROM log WHERE id <= ?", (min(last, first + ROWS_AT_ONCE - 1),))
 
 
-def shrink(db: UnitOfWork, spare_pages: int, seconds: float) -> bool:
+def shrink(db: UnitOfWork, spare_bytes: int, seconds: float) -> bool:
     """Release free pages of the file for at most `seconds`; return True if only the spare ones are left.
 
     The next checkpoint truncates the file.
     """
     until = time.monotonic() + seconds
-    ((free,),) = db.rows("PRAGMA freelist_count")
-    for _ in range(free - spare_pages):
+    ((free,),), ((page_bytes,),) = db.rows("PRAGMA freelist_count"), db.rows("PRAGMA page_size")
+    for _ in range(free - spare_bytes // page_bytes):
         db.rows("PRAGMA incremental_vacuum(1)")  # with a larger number, Python still stops after one page
         if time.monotonic() > until:
             return False
@@ -219,9 +218,9 @@ class Pruning:
         if surplus > 0 and found.rows:
             freed = await self._delete(found.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_events()
-        spare_pages = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_pages
-        if found.space.disk_free is not None and (freed or found.space.unused > spare_pages * PAGE_BYTES):
-            await self._shrink(spare_pages)
+        spare_bytes = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_bytes
+        if found.space.disk_free is not None and (freed or found.space.unused > spare_bytes):
+            await self._shrink(spare_bytes)
 
     def _now(self) -> datetime | None:
         """Return the time, None if the clock is untrusted: a clock that is years ahead would delete everything."""
@@ -264,8 +263,8 @@ class Pruning:
             rows, is_all = rows + deleted.rows, deleted.is_all
         return rows
 
-    async def _shrink(self, spare_pages: int) -> None:
-        while not await self._step(shrink, spare_pages, self._limits.step_seconds):
+    async def _shrink(self, spare_bytes: int) -> None:
+        while not await self._step(shrink, spare_bytes, self._limits.step_seconds):
             pass
 
     async def _step(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.database import Connection
 from levity_trio.wire.times import stamp
 
 APPLICATION_ID = 0x4C565433  # "LVT3"
@@ -81,9 +82,14 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
         raise NotOurs(_how_to_import(path))
     if application_id != APPLICATION_ID and (application_id or version or tables):
         raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
+    check_version(path, version, advice)
+
+
+def check_version(database: object, version: int, advice: str) -> None:
+    """Check that this program knows the version of a schema. Raises NewerSchema."""
     if version > newest_version():
         raise NewerSchema(
-            f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
+            f"{database} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
             f"install that version, or {advice}"
         )
 
@@ -112,11 +118,17 @@ def check_clock_speed(path: Path, speed: int) -> None:
         NotOurs: it was created for another speed.
     """
     made_for = clock_speed(path)
-    if made_for in (None, speed):
+    if made_for is not None:
+        check_speed(path, made_for, speed)
+
+
+def check_speed(database: object, made_for: int, speed: int) -> None:
+    """Check that a database was created for a wall clock of this speed. Raises NotOurs."""
+    if made_for == speed:
         return
     if made_for == 1:
-        raise NotOurs(f"{path} keeps real time; leave out --clock-speed, or choose a new file with --db")
-    raise NotOurs(f"{path} was made for --clock-speed {made_for}; give that, or choose another file with --db")
+        raise NotOurs(f"{database} keeps real time; leave out --clock-speed, or choose a new database with --db")
+    raise NotOurs(f"{database} was made for --clock-speed {made_for}; give that, or choose another one with --db")
 
 
 def clock_speed(path: Path) -> int | None:
@@ -171,9 +183,10 @@ def _apply(connection: sqlite3.Connection, number: int, script: str, simulated: 
         for statement in statements(script):
             connection.execute(statement)
         if number == 1:
-            _choose_transaction_ids(connection)
+            values = ("tx", transaction_id_base())
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
         if number == SIMULATED_TIME_VERSION and simulated is not None:
-            _keep_simulated_time(connection, simulated)
+            keep_simulated_time(connection, simulated)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     finally:
@@ -193,12 +206,15 @@ def statements(script: str) -> Iterator[str]:
         yield statement
 
 
-def _choose_transaction_ids(connection: sqlite3.Connection) -> None:
-    """Begin transactionIds at a random base, so that a stop for an earlier database matches no new transaction."""
-    base = FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
-    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', ?)", (base,))
+def transaction_id_base() -> int:
+    """Return where a new database begins its transactionIds.
+
+    It is random, so that a stop for an earlier database matches no new transaction.
+    """
+    return FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
 
 
-def _keep_simulated_time(connection: sqlite3.Connection, simulated: SimulatedTime) -> None:
+def keep_simulated_time(connection: Connection, simulated: SimulatedTime) -> None:
+    """Store the clock that a new database is created for. Raises sqlite3.Error."""
     values = (stamp(simulated.begun), simulated.speed)
     connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, ?)", values)

@@ -133,8 +133,6 @@ class Store(Protocol):
     def save(self) -> None:
         """Save the content of a lost file to where it can be found."""
 
-    def close(self) -> None: ...
-
 
 class Result(NamedTuple):
     """The outcome of one write: its return value or its own error, and its facts."""

@@ -22,7 +22,7 @@ from tests.integration.crowd import CROWDS, boot_seconds, crowding, let_charge
 from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
 from tests.integration.npm import install
-from tests.integration.old_frames import fill_log, frames_left, free_pages
+from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.outages import locked
 from tests.integration.receiver import PACKAGE, Receiver
 from tests.integration.serving import Serving, serving
@@ -147,7 +147,7 @@ class Soak:
             load.join(accounts(len(self.fleet), "PRUNE"))
             began = time.perf_counter()
             deleting = _measure(load, "prune, rows too old", lambda: frames_left(database, rows) <= young)
-            shrinking = _measure(load, "prune, free pages", lambda: free_pages(database) <= DEFAULT_LIMITS.spare_pages)
+            shrinking = _measure(load, "prune, free pages", lambda: free_bytes(database) <= DEFAULT_LIMITS.spare_bytes)
             seconds = time.perf_counter() - began
             quiet = load.measure(PART_SECONDS)
             faults = dict(load.faults)

@@ -37,7 +37,7 @@ def frames_left(database: Path, rows: int) -> int:
     return max(0, rows + 1 - int(oldest))
 
 
-def free_pages(database: Path) -> int:
-    """How many pages of the file are free."""
-    ((pages,),) = query(database, "PRAGMA freelist_count")
-    return int(pages)
+def free_bytes(database: Path) -> int:
+    """How much of the file is free pages."""
+    ((pages,),), ((page_bytes,),) = query(database, "PRAGMA freelist_count"), query(database, "PRAGMA page_size")
+    return int(pages * page_bytes)

@@ -77,10 +77,10 @@ def test_a_database_of_another_clock_is_refused(end: str, tmp_path: Path) -> Non
             if end == "power cut":
                 server.kill()
     line = refused(tmp_path, "--port", "0", "--db", "real.db", *FAST)
-    assert "real.db keeps real time; leave out --clock-speed, or choose a new file with --db" in line
+    assert "real.db keeps real time; leave out --clock-speed, or choose a new database with --db" in line
     for flags in ((), ("--clock-speed", "60")):
         line = refused(tmp_path, "--port", "0", "--db", "simulated.db", *flags)
-        assert "simulated.db was made for --clock-speed 5000; give that, or choose another file with --db" in line
+        assert "simulated.db was made for --clock-speed 5000; give that, or choose another one with --db" in line
 
 
 def test_without_the_flag_a_database_keeps_real_time(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from levity_trio.store.pruning import DEFAULT_LIMITS
 from tests.integration.fleet import Fleet, accounts
-from tests.integration.old_frames import fill_log, frames_left, free_pages
+from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.serving import PROGRAM, environment, serving
 
 ROWS, YOUNG = 120_000, 20_000
@@ -72,7 +72,7 @@ def test_it_is_pruned_while_chargers_talk(tmp_path: Path) -> None:
         load.join(accounts(5))
 
         def is_done() -> bool:
-            return frames_left(database, ROWS) <= YOUNG and free_pages(database) <= DEFAULT_LIMITS.spare_pages
+            return frames_left(database, ROWS) <= YOUNG and free_bytes(database) <= DEFAULT_LIMITS.spare_bytes
 
         waits = load.measure(60, is_done)
         assert is_done()

@@ -186,7 +186,7 @@ async def test_a_look_reads_each_row_of_its_sample_once(kept: Kept) -> None:
 
 
 async def test_the_file_shrinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with keeping(tmp_path, monkeypatch, replace(WITHOUT_REST, spare_pages=10)) as kept:
+    async with keeping(tmp_path, monkeypatch, replace(WITHOUT_REST, spare_bytes=40_960)) as kept:
         await kept.fill(30_000, 100)
         await kept.fill(1000)
         kept.checkpoint()

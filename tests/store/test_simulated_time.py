@@ -70,7 +70,7 @@ def test_a_crash_before_the_first_migration_is_made_good(path: Path) -> None:
 def test_one_that_keeps_real_time_is_refused_to_another(path: Path) -> None:
     make_for(path, None)
     assert made_for(path) is None
-    assert "leave out --clock-speed, or choose a new file with --db" in refusal(path, FAST)
+    assert "leave out --clock-speed, or choose a new database with --db" in refusal(path, FAST)
     path.with_name("site.db.lock").unlink()
     refusal(path, FAST)  # and leaves no lock either
     make_for(path, None)
@@ -79,7 +79,7 @@ def test_one_that_keeps_real_time_is_refused_to_another(path: Path) -> None:
 @pytest.mark.parametrize("simulated", [None, SimulatedTime(NOON, 61)])
 def test_one_of_a_simulation_is_refused_to_another(path: Path, simulated: SimulatedTime | None) -> None:
     make_for(path, FAST)
-    assert "was made for --clock-speed 60; give that, or choose another file with --db" in refusal(path, simulated)
+    assert "was made for --clock-speed 60; give that, or choose another one with --db" in refusal(path, simulated)
     make_for(path, FAST)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.events import CertificateRequested, Fact
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.faults import DatabaseFault, is_the_databases
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
+from tests.store.batches import fact, fail, keep, repeat_a_key
 from tests.store.template import new_database
 
 LARGE = "x" * 100_000
@@ -19,31 +19,6 @@ LARGE = "x" * 100_000
 def connection(tmp_path: Path) -> Iterator[FileConnection]:
     with new_database(tmp_path / "site.db") as connection:
         yield connection
-
-
-def fact(name: str) -> Fact:
-    return CertificateRequested(charger=None, at="2026", csr=name)
-
-
-def keep(name: str) -> Write:
-    def write(db: UnitOfWork) -> str:
-        db.record(fact(name))
-        return name
-
-    return write
-
-
-def fail(error: Exception) -> Write:
-    def write(db: UnitOfWork) -> None:
-        db.record(fact("never"))
-        raise error
-
-    return write
-
-
-def repeat_a_key(db: UnitOfWork) -> None:
-    for _ in range(2):
-        db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '')")
 
 
 def kept(connection: FileConnection) -> list[str]:

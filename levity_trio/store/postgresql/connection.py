@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, Final
 
-from psycopg import conninfo, pq
+from psycopg import ProgrammingError, conninfo, pq
 from psycopg.errors import error_from_result
 
 from levity_trio.store.database import Parameters, Space
@@ -168,7 +168,10 @@ class PostgresqlDatabase:
 def connect(address: str, **settings: str) -> pq.abc.PGconn:
     """Open a connection with the settings above and these. Raises sqlite3.OperationalError."""
     options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
-    given = conninfo.conninfo_to_dict(address)
+    try:
+        given = conninfo.conninfo_to_dict(address)
+    except ProgrammingError as error:
+        raise sqlite3.OperationalError(str(error).strip()) from error
     asked: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "levity-trio",
@@ -214,7 +217,7 @@ def _check(result: pq.abc.PGresult, sql: str) -> None:
     names = (base.__name__ for base in type(error).__mro__)
     kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "OperationalError"))
     words = str(error).strip().splitlines()
-    raised = kind(f"{words[0] if words else 'the connection was lost'} ({sql[:100]})")
+    raised = kind(f"{words[0] if words else 'the connection was lost'} ({' '.join(sql[:100].split())})")
     raised.sqlstate = error.sqlstate or _LOST  # type: ignore[attr-defined]
     raise raised
 

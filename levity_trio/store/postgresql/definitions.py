@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from levity_trio.store.postgresql.dialect import translated
+from levity_trio.store.postgresql.dialect import TYPES, translated
 
 COUNTED: Final = frozenset({"log", "event"})
 """The tables whose ids have no gaps, and the order of the commits."""
-_TYPES: Final = {"INTEGER": "bigint", "REAL": "double precision", "BLOB": "bytea"}
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+|\"\w+\") \((.+)\)\s*(?:STRICT|WITHOUT ROWID|,|\s)*;?\s*$", re.DOTALL)
 _COLUMN: Final = re.compile(r"ALTER TABLE (\w+|\"\w+\") ADD COLUMN (.+?);?\s*$", re.DOTALL)
 _REFERENCE: Final = re.compile(r"(?:^|\s+)REFERENCES\s+(\w+)\s*\((\w+)\)((?:\s+ON DELETE (?:CASCADE|SET NULL))*)")
@@ -67,7 +66,7 @@ def _parts(body: str) -> Iterator[str]:
 def _column(table: str, text: str, later: list[str]) -> str:
     """Return a column or a constraint; a foreign key is added to `later`."""
     name, kind, rest = (*text.split(" ", 2), "")[:3]
-    if kind not in ("TEXT", *_TYPES):
+    if kind not in ("TEXT", *TYPES):
         return translated(text).sql
     if match := _REFERENCE.search(rest):
         key = f"FOREIGN KEY ({_name(name)}) REFERENCES {_name(match[1])} ({match[2]}){match[3]}"
@@ -77,7 +76,7 @@ def _column(table: str, text: str, later: list[str]) -> str:
         return f"{_name(name)} bigint {_identity(table, later)} PRIMARY KEY"
     collated = "" if kind != "TEXT" or "COLLATE" in rest else ' COLLATE "C"'
     rest = translated(rest.replace(" VIRTUAL", " STORED")).sql
-    return f"{_name(name)} {_TYPES.get(kind, 'text')}{collated} {rest}"
+    return f"{_name(name)} {TYPES.get(kind, 'text')}{collated} {rest}"
 
 
 def _identity(table: str, later: list[str]) -> str:

@@ -17,7 +17,7 @@ RESERVED: Final = frozenset({"user"})
 """Names of ours that are words of PostgreSQL's grammar."""
 _FUNCTIONS: Final = {"CHAR": "chars", "TRIM": "btrim"}
 """Functions of SQLite whose names are words of PostgreSQL's grammar, and what stands for them."""
-_TYPES: Final = {"INTEGER": "bigint", "REAL": "double precision"}
+TYPES: Final = {"INTEGER": "bigint", "REAL": "double precision", "BLOB": "bytea"}
 _LONE_SIGN: Final = frozenset({"", "(", ",", "WHERE", "AND", "OR", "ON", "BY", "SELECT", "THEN", "ELSE", "WHEN"})
 """What stands before a + that only keeps SQLite from using an index."""
 _NEXT_JOIN: Final = frozenset(
@@ -177,5 +177,5 @@ _WORDS: Final[Mapping[str, _Rule]] = {
     "LIKE": lambda _: "ILIKE",
     "NOCASE": lambda _: "levity.nocase",
     "IMMEDIATE": lambda _: "",
-    **{word: lambda _, name=name: name for word, name in _TYPES.items()},  # type: ignore[misc]
+    **{word: lambda _, name=name: name for word, name in TYPES.items()},  # type: ignore[misc]
 }

@@ -111,3 +111,5 @@ BEGIN
     END LOOP;
     RETURN to_char(day, 'YYYY-MM-DD');
 END $$;
+
+SET LOCAL search_path TO DEFAULT;

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import secrets
+import time
 from importlib.resources import files
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
+from levity_trio.log_output import get_logger
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
 from levity_trio.store.postgresql.definitions import migration
 from levity_trio.store.schema import (
-    FIRST_TRANSACTION_ID,
-    TRANSACTION_ID_BASES,
-    NewerSchema,
     NotOurs,
+    check_speed,
+    check_version,
+    keep_simulated_time,
     migrations,
-    newest_version,
     statements,
+    transaction_id_base,
 )
-from levity_trio.wire.times import stamp
 
 OLDEST_SERVER: Final = 150000
 """PostgreSQL 15."""
 _MIGRATING: Final = 0x4C565433
 """The advisory lock of a migration: two servers may start at once."""
+PAUSE_SECONDS: Final = 0.2
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"
+"""Read committed: who waited for the lock must see what its holder did. A table may be large to a role's time-out."""
+_LOCK: Final = f"SELECT pg_try_advisory_xact_lock({_MIGRATING})"
+_IS_USED: Final = (
+    "SELECT to_regnamespace('levity') IS NOT NULL OR EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public')"
+)
+_FOREIGN: Final = (
+    "the database belongs to another program; create one for levity-trio with createdb, or choose another with --db"
+)
 _LOCALE: Final = "createdb --template template0 --encoding UTF8"
+log = get_logger("system")
 
 
 def check_server(connection: PostgresqlConnection) -> None:
@@ -47,74 +58,67 @@ def check_server(connection: PostgresqlConnection) -> None:
 def check_ownership(connection: PostgresqlConnection) -> int:
     """Return the version of the schema; 0 for an empty database. Raises NotOurs, NewerSchema."""
     if not _value(connection, "SELECT to_regclass('levity.migrated') IS NOT NULL"):
-        tables = _value(connection, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        if tables:
-            raise NotOurs("the database belongs to another program; create one for levity-trio with createdb")
+        if _value(connection, _IS_USED):
+            raise NotOurs(_FOREIGN)
         return 0
     version: int = _value(connection, "SELECT version FROM levity.migrated")
-    if version > newest_version():
-        raise NewerSchema(
-            f"the database was written by a newer levity-trio (schema {version}, this one knows {newest_version()});"
-            " install that version, or choose another database with --db"
-        )
+    check_version("the database", version, "choose another database with --db")
     return version
 
 
 def check_clock_speed(connection: PostgresqlConnection, speed: int) -> None:
     """Check that an existing database was created for a wall clock of this speed. Raises NotOurs."""
     found = connection.execute("SELECT speed FROM simulated_time").fetchall()
-    made_for = found[0][0] if found else 1
-    if made_for != speed:
-        raise NotOurs(f"the database was made for --clock-speed {made_for}; give that, or choose another with --db")
+    check_speed("the database", found[0][0] if found else 1, speed)
 
 
 def open_known(address: str) -> PostgresqlDatabase:
     """Return a connection for reads to a database that is ours. Raises EnvironmentProblem, sqlite3.Error."""
     database = open_reader(address)
     if not check_ownership(database.conn):
-        raise EnvironmentProblem("the database is empty; choose another with --db")
+        raise EnvironmentProblem(f"the database {address} is empty; choose the database of the server with --db")
     return database
 
 
 def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = None) -> None:
-    """Create the schema, or migrate it to the newest version. Raises NotOurs, sqlite3.Error."""
-    connection.run(f"SELECT pg_advisory_lock({_MIGRATING})")
+    """Create the schema, or migrate it to the newest version, in one transaction.
+
+    Another server that does the same is waited for.
+
+    Raises:
+        NotOurs: the database is not for this version of this program.
+        sqlite3.Error: nothing was changed.
+    """
     try:
+        _begin_alone(connection)
         version = check_ownership(connection)
         if not version:
-            _create(connection)
+            connection.run(files(__package__).joinpath("functions.sql").read_text(encoding="utf-8"))
         for number, path in migrations():
             if number > version:
-                script = statements(path.read_text(encoding="utf-8"))
-                _apply(connection, number, [*migration(script, is_new=not version)])
+                _apply(connection, number, path.read_text(encoding="utf-8"), is_new=not version)
         if not version:
-            _begin(connection, simulated)
+            connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
+            if simulated is not None:
+                keep_simulated_time(connection, simulated)
+        connection.run("COMMIT")
     finally:
         connection.rollback()
-        if not connection.is_lost:
-            connection.run(f"SELECT pg_advisory_unlock({_MIGRATING})")
 
 
-def _create(connection: PostgresqlConnection) -> None:
-    script = files(__package__).joinpath("functions.sql").read_text(encoding="utf-8")
-    connection.run(f"BEGIN;\n{script}\nCOMMIT")
+def _begin_alone(connection: PostgresqlConnection) -> None:
+    """Begin a transaction that no other migration runs beside. A signal ends the wait, unlike one for a lock."""
+    connection.run(_BEGIN)
+    if not _value(connection, _LOCK):
+        log.warning("another server creates or migrates the database; waiting until it has done so")
+        while not _value(connection, _LOCK):
+            time.sleep(PAUSE_SECONDS)
 
 
-def _apply(connection: PostgresqlConnection, number: int, script: list[str]) -> None:
-    connection.run("BEGIN")
-    for statement in script:
+def _apply(connection: PostgresqlConnection, number: int, script: str, *, is_new: bool) -> None:
+    for statement in migration(statements(script), is_new=is_new):
         connection.run(statement)
     connection.execute("UPDATE levity.migrated SET version = ?", (number,))
-    connection.run("COMMIT")
-
-
-def _begin(connection: PostgresqlConnection, simulated: SimulatedTime | None) -> None:
-    """Begin transactionIds at a random base, as in a new file, and keep the simulated time."""
-    base = FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
-    connection.run(f"SELECT setval('tx_id_seq', {base})")
-    if simulated is not None:
-        values = (stamp(simulated.begun), simulated.speed)
-        connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, ?)", values)
 
 
 def _value(connection: PostgresqlConnection, sql: str) -> Any:

@@ -21,7 +21,6 @@ from psycopg import pq
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
-from levity_trio.store.postgresql.address import shown
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.unit_of_work import Result, Write, commit
@@ -39,6 +38,8 @@ _CLAIM: Final = (
     " WHERE name = ?2 AND token = ?3"
 )
 _GIVE_BACK: Final = "UPDATE levity.server SET until = clock_timestamp() WHERE name = ?1 AND token = ?2"
+_NOT_ALLOWED: Final = "42501"
+_ADVICE: Final = "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
 _STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
 log = get_logger("system")
 
@@ -64,8 +65,17 @@ class _Link(PostgresqlConnection):
 
     def begin(self) -> None:
         """Begin a transaction: lock the row of this server. Raises sqlite3.Error, Replaced."""
-        if self.is_lost:
+        if not self.is_lost:
+            try:
+                self._claim()
+            except sqlite3.Error:
+                if not self.is_lost:
+                    raise
+        if self.is_lost:  # since the last commit; it is a fault only if there is no other connection
             self.adopt(connect(self._address))
+            self._claim()
+
+    def _claim(self) -> None:
         self._number += 1
         self.run("BEGIN")
         if not self.execute(_CLAIM, (self._number, self._server, self._token, LEASE_SECONDS)).rowcount:
@@ -109,12 +119,7 @@ class PostgresqlStore:
     idle_seconds = LEASE_SECONDS / 3
 
     def __init__(self, address: str, link: _Link) -> None:
-        self._address, self._link = address, link
-
-    @property
-    def path(self) -> str:
-        """The address of the database, without a password."""
-        return shown(self._address)
+        self.path, self._link = address, link
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Commit the writes: see `Store`."""
@@ -122,9 +127,6 @@ class PostgresqlStore:
 
     def save(self) -> None:
         """Do nothing: the files of the database are PostgreSQL's."""
-
-    def close(self) -> None:
-        """Do nothing: `open_store` closes the connection."""
 
 
 @contextmanager
@@ -137,7 +139,8 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
     try:
         link = _Link(address, server, simulated)
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"cannot use the database {shown(address)}: {error}") from error
+        advice = _ADVICE if getattr(error, "sqlstate", None) == _NOT_ALLOWED else ""
+        raise EnvironmentProblem(f"cannot use the database {address}: {error}{advice}") from error
     try:
         yield PostgresqlStore(address, link)
     finally:

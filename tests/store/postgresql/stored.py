@@ -7,35 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import count
 
-from levity_trio.events import CertificateRequested, Fact
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.faults import DatabaseFault
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import PostgresqlStore
-from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
+from levity_trio.store.unit_of_work import Result, Write
 from tests.postgresql import Server
 
 MODEL = "model"
 TRIES = 5
 _numbers = count(1)
-
-
-def fact(name: str) -> Fact:
-    return CertificateRequested(charger=None, at="2026", csr=name)
-
-
-def keep(name: str, then: Callable[[], None] = lambda: None, *, times: int = 1) -> Write:
-    """A write that records a fact; the first `times` that it runs, it calls `then` afterwards."""
-    runs = count(1)
-
-    def write(db: UnitOfWork) -> str:
-        db.record(fact(name))
-        if next(runs) <= times:
-            then()
-        return name
-
-    return write
 
 
 def kept(address: PostgresqlAddress) -> list[str]:

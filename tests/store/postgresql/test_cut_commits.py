@@ -12,11 +12,13 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.postgresql.connection import SETTINGS
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from levity_trio.store.unit_of_work import UnitOfWork, Write
-from tests.postgresql import Server, running
+from tests.postgresql import Server
+from tests.store.batches import fact, keep
 from tests.store.postgresql.relay import Relay, Side, relayed
-from tests.store.postgresql.stored import commit_at_last, fact, keep, kept, make_model, name_of, new_database
+from tests.store.postgresql.stored import commit_at_last, kept, name_of, new_database
 
 COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
@@ -39,13 +41,6 @@ class Site(NamedTuple):
 
     def kept(self) -> list[str]:
         return kept(self.direct)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        make_model(server)
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +98,11 @@ def thaw_after(event: threading.Event, frozen: list[int]) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 5, len(COMMIT)])
-def test_a_frozen_backend_has_the_commit_in_its_socket(site: Site, number: int) -> None:
+def test_a_frozen_backend_has_the_commit_in_its_socket(
+    site: Site, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     """The store asks until the row of the server is free: before, no answer would be true for ever."""
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
     before, frozen, name = site.kept(), list[int](), f"frozen after {number}"
     has_waited = site.relay.saw(LOCK_TIMEOUT)
     thawing = threading.Thread(target=thaw_after, args=(has_waited, frozen))

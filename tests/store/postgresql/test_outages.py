@@ -10,18 +10,12 @@ import pytest
 
 from levity_trio.store.faults import DatabaseFault
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
-from tests.postgresql import Server, running
+from tests.postgresql import Server
+from tests.store.batches import keep
 from tests.store.postgresql.relay import Side, relayed
-from tests.store.postgresql.stored import commit_at_last, keep, kept, make_model, name_of, new_database
+from tests.store.postgresql.stored import commit_at_last, kept, name_of, new_database
 
 COMMIT_BYTES = 12
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running() as server:
-        make_model(server)
-        yield server
 
 
 @contextmanager

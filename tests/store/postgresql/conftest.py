@@ -1,0 +1,17 @@
+"""A server of PostgreSQL for the tests of one module, which may stop or kill it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgresql import Server, running
+from tests.store.postgresql.stored import make_model
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running() as server:
+        make_model(server)
+        yield server

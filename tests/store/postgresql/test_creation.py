@@ -1,0 +1,195 @@
+"""The schema on PostgreSQL is created or migrated whole or not at all, by one server at a time, and by the owner."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.typing import EventDict
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.schema import migrate
+from levity_trio.store.postgresql.store import open_store
+from levity_trio.store.reads import look
+from levity_trio.store.schema import FIRST_TRANSACTION_ID, migrations, newest_version
+from tests.postgresql import USER, Server
+from tests.store.batches import keep
+from tests.store.postgresql.relay import relayed
+from tests.store.postgresql.stored import MODEL, change, empty_database, kept, name_of, new_database, query
+
+PARTS = (
+    "SELECT relkind, count(*) FROM pg_class"
+    " WHERE relnamespace IN (to_regnamespace('public'), to_regnamespace('levity')) GROUP BY relkind ORDER BY relkind"
+)
+WAITS = "another server creates or migrates the database; waiting until it has done so"
+MIGRATING = 0x4C565433
+SECONDS = 30
+PAUSE_SECONDS = 0.01
+
+
+def parts(address: PostgresqlAddress) -> list[tuple[object, ...]]:
+    """Return how many tables, indexes, sequences and views there are."""
+    return query(address, PARTS)
+
+
+def refused(address: PostgresqlAddress) -> str:
+    with pytest.raises(EnvironmentProblem) as told, open_store(address, "levity"):
+        pytest.fail("it was opened")
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+def assert_whole(server: Server, address: PostgresqlAddress) -> None:
+    """A server creates the schema, or finds it whole, and stores."""
+    with open_store(address, "levity") as store:
+        store.commit([keep("a")])
+    assert kept(address) == ["a"]
+    assert parts(address) == parts(server.address(MODEL))
+    assert query(address, "SELECT version FROM levity.migrated") == [(newest_version(),)]
+    ((base,),) = query(address, "SELECT last_value FROM tx_id_seq")
+    assert base >= FIRST_TRANSACTION_ID
+
+
+@pytest.mark.parametrize(
+    "last", [b"CREATE SCHEMA levity", b"CREATE TABLE cp (", b"CREATE TABLE closing (", b"setval(", b"COMMIT\0"]
+)
+def test_a_creation_that_is_cut(server: Server, last: bytes) -> None:
+    """The connection is lost behind these bytes: the next start creates the schema, or finds it."""
+    address = empty_database(server)
+    with relayed(server.folder) as relay:
+        relay.cut_behind(last)
+        assert "cannot use the database" in refused(relay.address(name_of(address)))
+        assert relay.cuts == 1
+    assert_whole(server, address)
+
+
+@pytest.mark.parametrize("at", [1, newest_version() // 2, newest_version()])
+def test_a_creation_whose_backend_is_ended(server: Server, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Before the migration of this number, as an administrator or a crash of another backend does it."""
+    address, every = empty_database(server), migrations()
+
+    def numbered() -> Iterator[tuple[int, Path]]:
+        for number, path in every:
+            if number == at:
+                server.sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE state LIKE 'idle in%'")
+            yield number, path
+
+    monkeypatch.setattr("levity_trio.store.postgresql.schema.migrations", numbered)
+    assert "cannot use the database" in refused(address)
+    assert query(address, "SELECT to_regnamespace('levity')") == [(None,)]
+    monkeypatch.undo()
+    assert_whole(server, address)
+
+
+def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are missing are one transaction."""
+    address, every = empty_database(server), migrations()
+    with closing(PostgresqlConnection(connect(address))) as connection, monkeypatch.context() as older:
+        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-2])
+        migrate(connection)
+    before = parts(address)
+    change(address, f"ALTER TABLE levity.migrated ADD CONSTRAINT fails CHECK (version < {newest_version()})")
+    assert "cannot use the database" in refused(address)
+    assert parts(address) == before
+    change(address, "ALTER TABLE levity.migrated DROP CONSTRAINT fails")
+    assert_whole(server, address)
+
+
+def test_two_servers_create_at_once(server: Server) -> None:
+    address, names = empty_database(server), [f"server {number}" for number in range(4)]
+
+    def start(name: str) -> None:
+        with open_store(address, name) as store:
+            store.commit([keep(name)])
+
+    with ThreadPoolExecutor() as threads:
+        for started in [threads.submit(start, name) for name in names]:
+            started.result()
+    assert sorted(kept(address)) == names
+    assert parts(address) == parts(server.address(MODEL))
+
+
+@contextmanager
+def migrating(address: PostgresqlAddress) -> Iterator[None]:
+    """Hold the lock of a migration, as another server would."""
+    with closing(PostgresqlConnection(connect(address))) as other:
+        other.run(f"SELECT pg_advisory_lock({MIGRATING})")
+        yield
+
+
+def test_a_migration_of_another_server_is_waited_for(server: Server, log_lines: list[EventDict]) -> None:
+    address = empty_database(server)
+    with ThreadPoolExecutor() as threads:
+        with migrating(address):
+            started = threads.submit(assert_whole, server, address)
+            while not log_lines and not started.done():
+                time.sleep(PAUSE_SECONDS)
+            assert not started.done()
+        started.result()
+    assert [line["event"] for line in log_lines] == [WAITS]
+
+
+@contextmanager
+def started(address: PostgresqlAddress, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A server of its own process, which is killed in the end."""
+    command = [sys.executable, "-m", "levity_trio", "serve", "--port", "0", "--api-port", "0", "--db", address]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait(server: Server, tmp_path: Path, number: signal.Signals) -> None:
+    address = empty_database(server)
+    with migrating(address), started(address, tmp_path) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stderr is not None
+        assert WAITS in waiting.stdout.readline()
+        waiting.send_signal(number)
+        assert waiting.wait(SECONDS) in (-number, 128 + number)
+        assert waiting.stderr.read().strip() == ""
+    assert query(address, "SELECT to_regnamespace('levity')") == [(None,)]
+
+
+def test_a_user_who_may_only_connect(server: Server) -> None:
+    """As PostgreSQL 15 makes it: only the owner of a database creates something in it."""
+    server.sql("CREATE ROLE neighbour LOGIN")
+    advice = "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
+    for address in (empty_database(server), new_database(server)):
+        words = refused(PostgresqlAddress(address.replace(f"{USER}@", "neighbour@")))
+        assert "permission denied" in words
+        assert words.endswith(advice)
+
+
+def test_a_schema_of_another_program(server: Server) -> None:
+    address = empty_database(server)
+    change(address, "CREATE SCHEMA levity")
+    assert "belongs to another program" in refused(address)
+
+
+def test_an_empty_database_is_not_read(server: Server) -> None:
+    address = empty_database(server)
+    with pytest.raises(EnvironmentProblem, match="is empty; choose the database of the server with --db"):
+        look(address, lambda db: db.version())
+
+
+def test_the_time_outs_of_a_role_do_not_end_a_migration(server: Server) -> None:
+    server.sql("CREATE ROLE hasty SUPERUSER LOGIN")
+    server.sql("ALTER ROLE hasty SET statement_timeout = 1")
+    server.sql("ALTER ROLE hasty SET default_transaction_isolation = 'serializable'")
+    address = empty_database(server)
+    with closing(PostgresqlConnection(connect(address.replace(f"{USER}@", "hasty@")))) as connection:
+        migrate(connection)
+    assert_whole(server, address)
