@@ -422,3 +422,25 @@ def test_a_clock_that_is_set_ahead_and_then_back_by_less_than_a_step(books: Book
         station.tell(meter_value(station.clock(), wh, watts(11_000)), transaction=transaction)
     station.stop(transaction, wh)
     assert station.bill(transaction)[:2] == (12 * STEP, "register")
+
+
+def test_an_older_one_of_a_clock_that_was_ahead_takes_nothing_from_the_next(books: Books) -> None:
+    """The clock was six hours ahead, and was set before the next one, whose readings and stop have no id. By the time
+    of its start the older one would then be the newer."""
+    station = Station(books, "CP-2", behind=-6 * HOUR)
+    older = station.start(1000)
+    tell(station, older, station.clock(), 1000 + STEP)
+    station.boot()
+    books.wait(5 * HOUR)
+    close_silent(station)
+    station.behind = 0
+    newer, wh = station.start(5000, tag="NEXT"), 5000
+    for _ in range(8):
+        books.wait(QUARTER - 1)
+        wh += STEP
+        tell(station, 0, station.clock(), wh)
+    books.wait(1)
+    station.stop(0, wh)
+    settle(books)
+    assert_figure(station, newer, 8 * STEP, flagged=True)
+    assert bill_of(station, older)[:2] == ("Completed", STEP)

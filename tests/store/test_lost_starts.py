@@ -306,3 +306,18 @@ def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(b
     close_silent(station)
     assert_time(books, first, "stop_time", began)
     assert_figure(station, first, wh - 100_000)
+
+
+@pytest.mark.parametrize("stray", [-600, 90_000])
+def test_single_wrong_readings_do_not_hide_what_flowed_before_them(
+    books: Books, station: Station, stray: int
+) -> None:
+    """Its start was never sent; every fourth reading is wrong."""
+    session(station, 6_933_562 - 7200)
+    books.wait(QUARTER)
+    lies = iter(range(1, 100))
+    end = charge(station, OWN, 6_933_562, told=lambda wh: wh + 5 * stray // 4 if next(lies) % 4 == 0 else wh)
+    station.stop(OWN, end, tag="SECOND")
+    settle(books)
+    ((other, _, _),) = [one for one in others(books, 0) if one[2]]
+    assert_doubtful(station, other, 6_600, 7_200)

@@ -26,7 +26,11 @@ NEWEST = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
-
+STARTED_SINCE = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time BETWEEN ? AND ? AND id > ?"  # noqa: S608 - our own names
+    " AND abs(start_skew_seconds) <= ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
+)
+"""Later transactions that began by a clock that is right."""
 NEXT = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time, id LIMIT 1"
@@ -61,9 +65,17 @@ def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
 
 
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:
-    """Return the newest transaction of a connector that had begun by this time."""
+    """Return the newest transaction of a connector that had begun by this time.
+
+    One that began by a clock that was ahead is older than those that began after its receipt, once the clock was set.
+    """
     row = db.row(NEWEST, (charger, connector, at))
-    return Known(*row) if row is not None else None
+    if row is None:
+        return None
+    tx = Known(*row)
+    if (tx.start_skew or 0) > AHEAD_SECONDS:
+        row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, AHEAD_SECONDS)) or row
+    return Known(*row)
 
 
 def skew(db: UnitOfWork, charger: str) -> int | None:

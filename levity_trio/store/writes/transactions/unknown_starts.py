@@ -156,8 +156,9 @@ def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
     """Return the time of the reading from which the register rises to the last one without a long pause; None if it
     never rises."""
     first: str | None = None
-    still_since, level = readings[-1]
-    for (timestamp, wh), (later, _) in zip(reversed(readings[:-1]), reversed(readings[1:]), strict=True):
+    steady = list(_without_strays(readings))
+    still_since, level = steady[-1]
+    for (timestamp, wh), (later, _) in zip(reversed(steady[:-1]), reversed(steady[1:]), strict=True):
         is_silent = seconds(later) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
         is_still = wh == level and seconds(still_since) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
         is_still = is_still and first is not None  # a full car may stay until its stop
@@ -166,3 +167,11 @@ def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
         if wh < level:
             first, still_since, level = timestamp, timestamp, wh
     return first
+
+
+def _without_strays(readings: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Leave out single readings that are lower or higher than both of their neighbours, which rise."""
+    for number, (timestamp, wh) in enumerate(readings):
+        around = [level for _, level in readings[max(0, number - 1) : number + 2 : 2]]
+        if len(around) < 2 or around[0] > around[1] or around[0] <= wh <= around[1]:
+            yield timestamp, wh
