@@ -27,8 +27,7 @@ UNKNOWN_ACTIONS = 10_000
 KNOWN, BUSY = 200, 20
 MEASURED_SECONDS = 5
 GENEROUS_MILLISECONDS, GENEROUS_TIMES = 250, 4
-"""A busy machine makes them wait without a scrape, too."""
-"""On a quiet machine the p99 stays under 25 ms, which the test prints."""
+"""On a quiet machine the p99 stays under 25 ms, which the test prints; a busy one makes them wait without a scrape."""
 FAULTS = ("GroundFailure", "OtherError")
 
 # As Prometheus does: once a second, the whole text, and never the next before the last.
