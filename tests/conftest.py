@@ -1,6 +1,7 @@
 """What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
 
 from collections.abc import Generator, Iterator
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ settings.register_profile("house", deadline=None)  # no test asserts a timing
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
-WAITING_WORKERS = 1
+WAITING_WORKERS = 2
 
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
@@ -29,13 +30,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that mostly wait: a long one that came last would leave the other workers idle."""
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+    """Let files that mostly wait and files that compute take turns, so that some worker always computes.
+
+    There are more of the latter, and they are short: a long one that came last would leave the other workers idle.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [of_file for of_file in files.values() if of_file[0].get_closest_marker("integration")]
+    computing = [of_file for of_file in files.values() if not of_file[0].get_closest_marker("integration")]
+    turns = chain.from_iterable(zip_longest(waiting, computing, fillvalue=()))
+    items[:] = chain.from_iterable(turns)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than cores: whoever waits for a server leaves a core to the others."""
+    """Two more than cores: whoever waits for a server leaves a core to the others."""
     return (yield) + WAITING_WORKERS
 
 

@@ -25,7 +25,7 @@ from tests.integration.npm import install
 from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.outages import locked
 from tests.integration.receiver import PACKAGE, Receiver
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import PROGRAM, Serving, serving
 from tests.integration.stall import stall
 
 from .process import Server
@@ -108,7 +108,7 @@ class Soak:
 
     def floods(self, seconds: float) -> Iterator[Figure]:
         """Each kind of flood for so long, and what the others had to wait."""
-        with serving(self.database) as server, Fleet(server.port) as load:
+        with serving(self.database, program=PROGRAM) as server, Fleet(server.port) as load:
             load.join(self.fleet)
             looked_at = Server(server.process.pid, server.port)
             before_mib = looked_at.resident_mib()
@@ -126,7 +126,7 @@ class Soak:
     def strangers(self, count: int) -> Iterator[Figure]:
         """So many with the largest messages, of each kind on a database of its own; a known charger boots meanwhile."""
         for number, kind in enumerate(CROWDS):
-            with serving(self.database.with_name(f"strangers-{number}.db")) as server:
+            with serving(self.database.with_name(f"strangers-{number}.db"), program=PROGRAM) as server:
                 let_charge(server.port, "KNOWN")
                 with crowding(server.port, count, kind, STRANGERS_SECONDS) as crowd:
                     longest = max(boot_seconds(server.port, "KNOWN", STRANGERS_SECONDS))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.benchmarks.process import Server
 from tests.integration.fleet import Account, Fleet, Waits
 from tests.integration.receiver import Receiver
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import PROGRAM, Serving, serving
 
 BEAT_SECONDS = 0.1
 """Each charger sends a message so often: a hundred times as often as a busy one, and yet less than the server can."""
@@ -35,7 +35,7 @@ class Stall(NamedTuple):
 def stall(database: Path, receiver: Receiver, fleet: Sequence[Account], seconds: float) -> Stall:
     """Let these chargers talk, the receiver standing still for so long; then wait until it has all."""
     endpoint = f"127.0.0.1:{receiver.port}"
-    with serving(database, "--fluentd-endpoint", endpoint) as server:
+    with serving(database, "--fluentd-endpoint", endpoint, program=PROGRAM) as server:
         process = Server(server.process.pid, server.port)
         with Fleet(server.port, BEAT_SECONDS) as load:
             load.join(fleet)

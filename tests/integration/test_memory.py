@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.process import Server
 
 from .crowd import boot_seconds, crowding, let_charge
-from .serving import serving
+from .serving import PROGRAM, serving
 
 STRANGERS, SECONDS, MOST_MIB = 100, 4.0, 250
 
@@ -15,7 +15,7 @@ STRANGERS, SECONDS, MOST_MIB = 100, 4.0, 250
 @pytest.mark.parametrize("kind", ["samples", "empty samples"])
 def test_memory_is_bounded_whatever_strangers_send(tmp_path: Path, kind: str) -> None:
     """Without a budget each of them costs 14 MB and more."""
-    with serving(tmp_path / "levity.db") as server:
+    with serving(tmp_path / "levity.db", program=PROGRAM) as server:
         let_charge(server.port, "KNOWN")
         with crowding(server.port, STRANGERS, kind, SECONDS) as crowd:
             waits = boot_seconds(server.port, "KNOWN", SECONDS)

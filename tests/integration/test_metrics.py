@@ -26,8 +26,8 @@ from .serving import ROOT, Serving, environment, serving
 UNKNOWN_ACTIONS = 10_000
 KNOWN, BUSY = 200, 20
 MEASURED_SECONDS = 5
-GENEROUS_MILLISECONDS = 250
-"""On a quiet machine the p99 stays under 25 ms, which the test prints."""
+GENEROUS_MILLISECONDS, GENEROUS_TIMES = 250, 4
+"""On a quiet machine the p99 stays under 25 ms, which the test prints; a busy one makes them wait without a scrape."""
 FAULTS = ("GroundFailure", "OtherError")
 
 # As Prometheus does: once a second, the whole text, and never the next before the last.
@@ -206,7 +206,7 @@ def test_a_scrape_each_second_holds_nobody_up(tmp_path: Path, capsys: pytest.Cap
     with capsys.disabled():
         print(f"\n{BUSY} busy of {KNOWN} known chargers, alone: {alone}")
         print(f"scraped each second: {scraped}; {told}; {cpu_ms:.0f} ms of CPU a scrape; without them {quiet}")
-    assert scraped.p99_milliseconds < GENEROUS_MILLISECONDS
+    assert scraped.p99_milliseconds < max(GENEROUS_MILLISECONDS, GENEROUS_TIMES * alone.p99_milliseconds)
 
 
 @contextmanager
