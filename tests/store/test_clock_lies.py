@@ -444,3 +444,24 @@ def test_an_older_one_of_a_clock_that_was_ahead_takes_nothing_from_the_next(book
     settle(books)
     assert_figure(station, newer, 8 * STEP, flagged=True)
     assert bill_of(station, older)[:2] == ("Completed", STEP)
+
+
+def test_a_clock_that_was_ahead_is_set_while_two_cars_charge(books: Books) -> None:
+    """Nothing has an id, and the times after that are before both starts."""
+    station = Station(books, "CP-2", behind=-100)
+    first = station.start(1000, tag="ONE")
+    second = station.start(70_000, 2, "TWO")
+    for number in range(1, 7):
+        books.wait(QUARTER)
+        if number == 4:
+            station.behind = 0
+        for connector, start in ((1, 1000), (2, 70_000)):
+            station.tell(
+                meter_value(station.clock(), start + number * STEP, watts(11_000)), transaction=0, connector=connector
+            )
+    books.wait(1)
+    station.stop(0, 1000 + 6 * STEP, tag="ONE")
+    station.stop(0, 70_000 + 6 * STEP, tag="TWO")
+    settle(books)
+    assert_figure(station, first, 6 * STEP, flagged=True)
+    assert_figure(station, second, 6 * STEP, flagged=True)

@@ -309,9 +309,7 @@ def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(b
 
 
 @pytest.mark.parametrize("stray", [-600, 90_000])
-def test_single_wrong_readings_do_not_hide_what_flowed_before_them(
-    books: Books, station: Station, stray: int
-) -> None:
+def test_single_wrong_readings_do_not_hide_what_flowed_before_them(books: Books, station: Station, stray: int) -> None:
     """Its start was never sent; every fourth reading is wrong."""
     session(station, 6_933_562 - 7200)
     books.wait(QUARTER)

@@ -4,7 +4,7 @@ A server has a row in `levity.server`, which its first statement in each batch l
 lost connection may or may not have happened. The row tells, as soon as its lock is free: then whatever the old
 connection did is over.
 
-The row also has a token, which grows each time a server with this name starts. A server whose token is not the newest
+The row also has a token, which grows each time a server starts on this database. A server whose token is not the newest
 one has been replaced, and stores nothing more.
 """
 
@@ -28,10 +28,13 @@ from levity_trio.store.unit_of_work import Result, Write, commit
 LEASE_SECONDS: Final = 15.0
 """How long after its last commit a server still counts as running."""
 PAUSE_SECONDS: Final = 0.2
+_ALONE: Final = "LOCK TABLE levity.server IN SHARE ROW EXCLUSIVE MODE"
+_OTHER: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp() ORDER BY name LIMIT 1"
+_REPLACE: Final = "UPDATE levity.server SET token = token + 1 WHERE name <> ?1"
 _TAKE: Final = (
     "INSERT INTO levity.server AS known (name, token, batch, until)"
     " VALUES (?1, 1, 0, clock_timestamp() + make_interval(secs => ?2)) ON CONFLICT (name) DO UPDATE"
-    " SET token = known.token + 1, until = excluded.until WHERE known.until < clock_timestamp() RETURNING token, batch"
+    " SET token = known.token + 1, until = excluded.until RETURNING token, batch"
 )
 _CLAIM: Final = (
     "UPDATE levity.server SET batch = ?1, until = clock_timestamp() + make_interval(secs => ?4)"
@@ -45,7 +48,7 @@ log = get_logger("system")
 
 
 class Replaced(EnvironmentProblem):
-    """Another server with this name has started."""
+    """Another server has started on this database."""
 
 
 class _Link(PostgresqlConnection):
@@ -57,11 +60,20 @@ class _Link(PostgresqlConnection):
         check_server(self)
         migrate(self, simulated)
         check_clock_speed(self, simulated.speed if simulated else 1)
-        found = self.execute(_TAKE, (server, LEASE_SECONDS)).fetchall()
-        if not found:
+        self._token, self._number = self._take()
+
+    def _take(self) -> tuple[int, int]:
+        """Take the database for this server; return its token and the number of its last transaction. Raises
+        EnvironmentProblem: another server has it."""
+        self.run("BEGIN")
+        self.execute(_ALONE)
+        for (name,) in self.execute(_OTHER).fetchall():
             self.close()
-            raise EnvironmentProblem(_running(server))
-        ((self._token, self._number),) = found
+            raise EnvironmentProblem(_running(name))
+        self.execute(_REPLACE, (self._server,))
+        ((token, number),) = self.execute(_TAKE, (self._server, LEASE_SECONDS)).fetchall()
+        self.run("COMMIT")
+        return token, number
 
     def begin(self) -> None:
         """Begin a transaction: lock the row of this server. Raises sqlite3.Error, Replaced."""
@@ -79,7 +91,7 @@ class _Link(PostgresqlConnection):
         self._number += 1
         self.run("BEGIN")
         if not self.execute(_CLAIM, (self._number, self._server, self._token, LEASE_SECONDS)).rowcount:
-            raise Replaced(f"another server with the name {self._server} has started; give each its own --server-name")
+            raise Replaced("another server has started on this database; only one at a time can use it")
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
@@ -150,6 +162,6 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
 
 def _running(server: str) -> str:
     return (
-        f"a server with the name {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago;"
-        " stop it, wait, or choose another name with --server-name"
+        f"the server {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago; stop it or wait:"
+        " only one at a time can use it"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.postgresql.connection import SETTINGS
+from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
 from levity_trio.store.postgresql.store import Replaced, open_store
 from levity_trio.store.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
 from levity_trio.store.unit_of_work import UnitOfWork, Write
@@ -126,32 +127,44 @@ def test_the_speed_of_the_clock_is_that_of_the_database(server: Server) -> None:
         pass
 
 
-def test_a_name_is_taken_once(address: PostgresqlAddress) -> None:
+def test_a_database_is_taken_once(address: PostgresqlAddress) -> None:
     with open_store(address, "levity") as store:
-        assert "a server with the name levity runs on this database" in refused(address)
-        with open_store(address, "another") as another:
-            another.commit([keep("of the other")])
+        for name in ("levity", "another"):
+            assert refused(address, name).startswith("the server levity runs on this database")
         store.commit([keep("of the first")])
-    with open_store(address, "levity") as store:  # free at once, because it was given back
+    with open_store(address, "another") as store:  # free at once, because it was given back
         store.commit([keep("of the second")])
-    assert kept(address) == ["of the other", "of the first", "of the second"]
+    assert kept(address) == ["of the first", "of the second"]
+
+
+def test_two_that_start_at_once_do_not_both_take_it(address: PostgresqlAddress) -> None:
+    """The second waits for the first one's transaction."""
+    with open_store(address, "levity"):
+        pass
+    with ThreadPoolExecutor(4) as pool, ExitStack() as opened:
+        names = [f"server-{number}" for number in range(4)]
+        found = [pool.submit(opened.enter_context, open_store(address, name)) for name in names]
+        refusals = [problem for one in found if (problem := one.exception()) is not None]
+    assert len(refusals) == 3
+    assert all("runs on this database" in str(problem) for problem in refusals)
 
 
 def test_a_lease_is_prolonged_by_each_commit(address: PostgresqlAddress) -> None:
     with open_store(address, "levity") as store:
         change(address, EXPIRE)
         store.commit([keep("a")])
-        assert "--server-name" in refused(address)
+        assert "runs on this database" in refused(address)
 
 
-def test_a_server_that_was_replaced_stores_nothing_more(address: PostgresqlAddress) -> None:
+@pytest.mark.parametrize("name", ["levity", "another"])
+def test_a_server_that_was_replaced_stores_nothing_more(address: PostgresqlAddress, name: str) -> None:
     with open_store(address, "levity") as first:
         first.commit([keep("before")])
         change(address, EXPIRE)
-        with open_store(address, "levity") as second:
+        with open_store(address, name) as second:
             second.commit([keep("of the second")])
             for _ in range(2):
-                with pytest.raises(Replaced, match="--server-name"):
+                with pytest.raises(Replaced, match="another server has started"):
                     first.commit([keep("never")])
             second.commit([keep("again of the second")])
     assert kept(address) == ["before", "of the second", "again of the second"]
@@ -274,16 +287,12 @@ def test_a_lock_held_elsewhere_is_a_fault_of_the_database(
 ) -> None:
     """An administrator's forgotten transaction: the batch is tried again, and stored when the lock is free."""
     monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
-    with open_store(address, "levity") as store, open_store(address, "another") as another:
-        waiting = keep("waiting")
-
-        def lock(db: UnitOfWork) -> None:
-            db.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
-            faults = list[str]()
-            with pytest.raises(AssertionError, match="never committed"):
-                commit_at_last(store, [waiting], lambda: faults.append("fault"), tries=1)
-            assert faults == ["fault"]
-
-        another.commit([lock])
+    with open_store(address, "levity") as store, closing(PostgresqlConnection(connect(address))) as another:
+        waiting, faults = keep("waiting"), list[str]()
+        another.run("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(AssertionError, match="never committed"):
+            commit_at_last(store, [waiting], lambda: faults.append("fault"), tries=1)
+        assert faults == ["fault"]
+        another.run("COMMIT")
         store.commit([waiting])
     assert kept(address) == ["waiting"]

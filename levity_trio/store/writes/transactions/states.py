@@ -31,6 +31,11 @@ STARTED_SINCE = (
     " AND abs(start_skew_seconds) <= ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 """Later transactions that began by a clock that is right."""
+STARTED_AHEAD = (
+    f"{OPEN_ONES} AND conn_id = ? AND start_time <= ? AND own_start_time > ? AND start_skew_seconds > ?"
+    " ORDER BY id DESC LIMIT 1"
+)
+"""Open transactions that began by a clock that was ahead, and has been set since."""
 NEXT = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time, id LIMIT 1"
@@ -67,15 +72,15 @@ def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:
     """Return the newest transaction of a connector that had begun by this time.
 
-    One that began by a clock that was ahead is older than those that began after its receipt, once the clock was set.
+    Where the charger's clock was ahead and has been set since, the order of receipt counts.
     """
     row = db.row(NEWEST, (charger, connector, at))
-    if row is None:
-        return None
-    tx = Known(*row)
-    if (tx.start_skew or 0) > AHEAD_SECONDS:
+    tx = None if row is None else Known(*row)
+    if tx is None or tx.status != "Active":
+        row = db.row(STARTED_AHEAD, (charger, connector, at, at, AHEAD_SECONDS)) or row
+    if tx is not None and (tx.start_skew or 0) > AHEAD_SECONDS:
         row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, AHEAD_SECONDS)) or row
-    return Known(*row)
+    return None if row is None else Known(*row)
 
 
 def skew(db: UnitOfWork, charger: str) -> int | None:
