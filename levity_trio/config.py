@@ -22,6 +22,7 @@ from levity_trio.settings import (
     FILE,
     FILES,
     NAMES,
+    NETWORKS,
     PATTERN,
     SECRET_URL,
     SWITCH,
@@ -31,6 +32,7 @@ from levity_trio.settings import (
     DatabaseAddress,
     InForce,
     Kind,
+    Network,
     PostgresqlAddress,
     Setting,
     minutes,
@@ -101,6 +103,11 @@ class ServerConfig(WebConfig):
         whole(1, 1_000_000),
         "Maximum number of concurrent connections; more get 503, but a charger with transactions displaces one"
         " without. The open file limit may lower it.",
+    )
+    proxy_from: tuple[Network, ...] = setting(
+        *((), "proxy-from", "Network", NETWORKS),
+        "Addresses of proxies, separated by commas: each connection from there must begin with a PROXY header,"
+        " version 2.",
     )
     max_chargers: int = setting(
         *(1000, "max-chargers", "Network", whole(1, 1_000_000)),

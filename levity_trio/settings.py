@@ -7,6 +7,7 @@ says in its error what to give instead. The only I/O here is the check of a path
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +18,7 @@ from levity_trio import time_zones
 PREFIX = "LEVITY_"
 """Prefix of the environment variables of settings."""
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 _SHOWN_CHARACTERS = 100
 _LONGEST_URL = 200
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
@@ -248,6 +250,15 @@ def _read_names(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
+def _read_networks(value: object) -> tuple[Network, ...]:
+    """Return the networks in a list, or in a text that separates them by commas; an address is one of its own."""
+    texts = value if isinstance(value, list | tuple) else str(value).split(",")
+    try:
+        return tuple(ip_network(str(text).strip()) for text in texts)
+    except ValueError:
+        raise Unusable("give addresses or networks, such as 10.0.0.5 or 10.0.0.0/24, separated by commas") from None
+
+
 def _read_file(value: object) -> Path:
     """Return the path of a regular file that exists or can be created in an existing folder."""
     if not isinstance(value, str) or not value or "\0" in value:
@@ -310,4 +321,5 @@ TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))
 PATTERN = Kind("REGEX", _read_pattern)
 NAMES = Kind("NAMES", _read_names)
+NETWORKS = Kind("NETWORKS", _read_networks)
 ZONE = Kind("ZONE", _read_zone)

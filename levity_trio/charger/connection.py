@@ -16,14 +16,14 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.admission import admit, check_handshakes
+from levity_trio.charger.admission import admit, check_handshakes, is_proxy
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import retry_after
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Session
 from levity_trio.charger.session_row import Peer
-from levity_trio.charger.stream import ChargerStream, HeadTooLarge
-from levity_trio.charger.tls import TlsFailed
+from levity_trio.charger.stream import GONE_ALREADY, ChargerStream, HeadTooLarge
+from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
 from levity_trio.charger.transcript import refused as refused_row
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
 from levity_trio.events import HandshakeRefused
@@ -36,6 +36,7 @@ from levity_trio.wire.handshake import (
     parse_head,
     refusal,
 )
+from levity_trio.wire.proxy_header import SIGNATURE, BadProxyHeader
 from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import stamp
 
@@ -54,12 +55,14 @@ log = get_logger("ws")
 
 
 async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_only: bool = False) -> None:
-    """Serve one connection until it ends. Raises only Cancelled."""
+    """Serve one connection until it ends; one that has ended already leaves no trace. Raises only Cancelled."""
     session: Session | None = None
     with _boundary(), central.budget.opened() as account:
         config = central.config
         stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
+            if stream.remote_address == GONE_ALREADY:
+                return
             with central.registry.enlisted(stream.remote_address) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
@@ -90,6 +93,8 @@ async def _enter(
     raw, head = b"", None
     try:
         check_handshakes(central, visitor)
+        if not await _introduce(central, stream, visitor):
+            return None
         await _secure(central, stream, visitor, tls_only=tls_only)
         raw = await _read_head(central, stream)
         head = parse_head(raw)
@@ -137,10 +142,27 @@ def _record_refusal(
     return seconds
 
 
+async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) -> bool:
+    """Let a proxy name its peer; return False for a health check of the proxy itself. Raises BadRequest."""
+    if not is_proxy(stream.remote_address, central.config):
+        return True
+    with trio.move_on_after(_patience(central)):
+        try:
+            passes_on = await stream.begin_proxied()
+        except BadProxyHeader as error:
+            raise BadRequest(400, f"{stream.remote_address} is in --proxy-from, but {error}.") from error
+        visitor.address = stream.remote_address
+        return passes_on
+    raise BadRequest(408, TOO_SLOW)
+
+
 async def _secure(central: Central, stream: ChargerStream, visitor: Visitor, *, tls_only: bool) -> None:
     """Perform the TLS handshake, if the peer begins one. Raises BadRequest."""
     with trio.move_on_after(_patience(central)) as patience:
-        if not await stream.is_tls():
+        first = await stream.receive_first()
+        if first.startswith(SIGNATURE):
+            raise BadRequest(400, f"A PROXY header arrived from {stream.remote_address}, which is not in --proxy-from.")
+        if not first.startswith(HANDSHAKE_BYTE):
             if tls_only:
                 raise BadRequest(400, TLS_ONLY, kind="tls")
             return

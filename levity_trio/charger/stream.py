@@ -19,9 +19,10 @@ from typing import Final
 import trio
 
 from levity_trio.charger.budget import Account
-from levity_trio.charger.tls import HANDSHAKE_BYTE, Tls, fingerprint_of
+from levity_trio.charger.tls import Tls, fingerprint_of
 from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.wire.framing import CLOSE, FINAL, Framing
+from levity_trio.wire.proxy_header import read_proxy_header
 
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
@@ -31,6 +32,8 @@ LONGEST_REST_SECONDS: Final = 0.05
 FAREWELL_BYTES: Final = 16 * 1024
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 CLOSE_FRAME: Final = FINAL | CLOSE
+GONE_ALREADY: Final = "gone already"
+"""The address of a peer that has left before it is served, such as a health check of a proxy."""
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -75,10 +78,22 @@ class ChargerStream(trio.abc.Stream):
         self.last_word: Callable[[], bytes] | None = None
         """Returns the close frame that the library owes the peer; None once a close frame was sent."""
 
-    async def is_tls(self) -> bool:
-        """Receive the first bytes; return whether the peer begins with a TLS handshake."""
-        self._ahead = await self._receive_more()
-        return self._ahead.startswith(HANDSHAKE_BYTE)
+    async def begin_proxied(self) -> bool:
+        """Read the header of a proxy: the peer is then the one that it names. Return whether it passes on a connection.
+
+        Raises BadProxyHeader.
+        """
+        received = b""
+        while (header := read_proxy_header(received)) is None:
+            received += await self._receive_more()
+        self._ahead = received[header.size :]
+        self.remote_address = header.address or self.remote_address
+        return not header.is_local
+
+    async def receive_first(self) -> bytes:
+        """Receive the first bytes, which remain to be read, and return them."""
+        self._ahead = self._ahead or await self._receive_more()
+        return self._ahead
 
     async def begin_tls(self, tls: Tls) -> str | None:
         """Perform the TLS handshake that the peer began; return the fingerprint of its certificate, if it has one.
@@ -240,8 +255,8 @@ def _address(transport: trio.abc.Stream) -> str:
         return "memory"
     try:
         return str(transport.socket.getpeername()[0])
-    except OSError:  # already disconnected
-        return "unknown"
+    except OSError:
+        return GONE_ALREADY
 
 
 def _ignore() -> None:

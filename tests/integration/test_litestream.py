@@ -82,7 +82,7 @@ def test_what_was_answered_is_in_the_copy(tmp_path: Path) -> None:
             faults = dict(load.faults)
     assert answered(fleet) > len(fleet) * POWER_CUTS
     assert not faults
-    assert not missing(fleet, restored(config, database))
+    assert not missing(fleet, restored(config, database)), (tmp_path / "litestream.log").read_text()
 
 
 def test_it_tells_what_the_alerts_watch(tmp_path: Path) -> None:

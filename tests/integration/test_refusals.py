@@ -1,5 +1,6 @@
 """What the machine refuses: exit status 1, one plain line on stderr, nothing created, nothing changed."""
 
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -105,7 +106,9 @@ def test_a_second_server_on_one_file(name: str, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(database)
     with serving(database) as server, Charger(server.port, "CP-1") as charger:
         charger.boot()
+        server.signal(signal.SIGSTOP)  # its own writes would be changes, too
         assert "another levity-trio runs on" in refused(tmp_path, "--port", "0", "--db", name)
+        server.signal(signal.SIGCONT)
         assert charger.start("TAG") > 0
         assert server.query("SELECT count(*) FROM tx") == [(1,)]
 

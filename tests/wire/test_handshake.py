@@ -294,11 +294,11 @@ def test_a_masked_head_is_left_to_its_output_to_escape() -> None:
 
 @pytest.mark.parametrize("raw", [b"?" * 8192, b"?" + b"password" * 1000, b"://" * 2700, b" " * 8192, b"\r" * 8192])
 def test_no_head_takes_long(raw: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     masked_head(raw)
     with pytest.raises(BadRequest):
         parse_head(b"GET " + raw)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.5
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"GET /" + tail + b" HTTP/1.1\r\n" + tail))

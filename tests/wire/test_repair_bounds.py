@@ -72,9 +72,9 @@ def test_a_payload_is_not_changed_by_reading_it() -> None:
     ],
 )
 def test_the_largest_frame_holds_nobody_up(meter_value: list[Any]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     message = read_request("MeterValues", {"connectorId": 1, "meterValue": meter_value}, strict=False).message
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2
     assert len(message.meter_value) <= MAX_ITEMS
 
 
@@ -84,9 +84,9 @@ def test_the_largest_frame_holds_nobody_up(meter_value: list[Any]) -> None:
 )
 def test_a_number_of_a_million_digits_holds_nobody_up(digits: str, reservation: int | None) -> None:
     start = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": NOON}
-    started = time.perf_counter()
+    started = time.process_time()
     understood = read_request("StartTransaction", start | {"reservationId": digits}, strict=False)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2
     assert understood.message.reservation_id == reservation
 
 

@@ -85,6 +85,6 @@ def test_no_escaped_text_makes_masking_slow(escaped: str) -> None:
 
 @pytest.mark.parametrize("text", ['"' + "token" * 40_000, '"token' * 30_000, "://" * 60_000, '"token":' * 20_000])
 def test_no_text_makes_masking_slow(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     masked_frame(text)
-    assert time.perf_counter() - began < 2  # it took minutes
+    assert time.process_time() - began < 2  # it took minutes
