@@ -10,6 +10,8 @@ from structlog.contextvars import clear_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from tests.postgresql import stop_shared
+
 settings.register_profile("house", deadline=None)  # no test asserts a timing
 settings.load_profile("house")
 
@@ -41,6 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     computing = [of_file for of_file in files.values() if not of_file[0].get_closest_marker("integration")]
     turns = chain.from_iterable(zip_longest(waiting, computing, fillvalue=()))
     items[:] = chain.from_iterable(turns)
+
+
+def pytest_unconfigure() -> None:
+    stop_shared()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,15 +9,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.database import Parameters
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Result, connect
+from levity_trio.store.postgresql.definitions import migration
 from levity_trio.store.postgresql.schema import migrate
 
 FOLDERS: Final = "/usr/lib/postgresql/*/bin"
@@ -140,7 +142,7 @@ def running() -> Iterator[Server]:
 
 
 _numbers = count(1)
-_free: list[Pooled] = []
+_free: defaultdict[type, list[Any]] = defaultdict(list)
 _started: list[Server] = []
 
 
@@ -169,6 +171,11 @@ def stop_shared() -> None:
 class Pooled(PostgresqlConnection):
     """A connection to a database of its own, which the next test uses again: to create one takes as long as a test."""
 
+    @classmethod
+    def new(cls) -> Self:
+        """Return a connection to an empty database with the server's schema."""
+        return _free[cls].pop() if _free[cls] else cls()
+
     def __init__(self) -> None:
         self._name = f"pooled_{next(_numbers)}"
         shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
@@ -185,8 +192,11 @@ class Pooled(PostgresqlConnection):
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
         if sql.startswith("PRAGMA"):
             return Result((), [], 0)
-        sql = _DROPPED.sub(r"CALL levity.drop_trigger('\1')", _ROWID.sub(_PLACE, sql))
-        return super().execute(sql, parameters)
+        if _DEFINES.match(sql):
+            for statement in migration(iter([sql]), is_new=False):
+                self.run(statement)
+            return Result((), [], 0)
+        return super().execute(_ROWID.sub(_PLACE, sql), parameters)
 
     def close(self) -> None:
         """Empty the database and keep it, unless a test changed its schema."""
@@ -196,16 +206,16 @@ class Pooled(PostgresqlConnection):
         else:
             self.rollback()
             self.run("CALL levity.clear()")
-            _free.append(self)
+            _free[type(self)].append(self)
 
 
 _ROWID: Final = re.compile(r"\browid\b")
 _PLACE: Final = "CAST((CAST(CAST(ctid AS text) AS point))[1] AS bigint)"
 """The number of a row in the first page of its table. The tables of a test are no longer."""
-_DROPPED: Final = re.compile(r"DROP TRIGGER (\w+)")
+_DEFINES: Final = re.compile(r"(CREATE|DROP) TRIGGER\b")
 _CHANGES: Final = re.compile(r"\s*(CREATE|DROP|ALTER|SET)\b")
 
 
 def new_database() -> Pooled:
     """Return a connection to an empty database with the server's schema."""
-    return _free.pop() if _free else Pooled()
+    return Pooled.new()

@@ -26,7 +26,7 @@ _SPAN: Final = (
     " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 RUNNING: Final = f"{_SPAN} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 1"
-BEGUN: Final = f"{_SPAN} AND own_start_time > ?4 AND own_start_time < ?5 ORDER BY own_start_time LIMIT {MOST}"
+BEGUN: Final = f"{_SPAN} AND own_start_time > ?4 AND own_start_time < ?5 ORDER BY own_start_time, id LIMIT {MOST}"
 EARLIER: Final = f"{_SPAN} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
 
 

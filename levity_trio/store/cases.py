@@ -331,7 +331,8 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     if not found:
         return []
     earlier = rows(
-        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC LIMIT 1",
+        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC, id DESC"
+        " LIMIT 1",
         (tx.charger, tx.created_at),
     )
     serial, boots = earlier[0][0] if earlier else None, []

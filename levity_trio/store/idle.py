@@ -59,5 +59,5 @@ _IDLE: Final = (
     "SELECT status.timestamp FROM status WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?3 AND ?4"
     " AND status IN ('Available', 'Preparing') AND status.timestamp > ?5 AND status.timestamp < ?6"
     " AND EXISTS (SELECT 1 FROM boot WHERE boot.cp_id = ?1 AND boot.received_at BETWEEN ?3 AND status.received_at)"
-    " ORDER BY received_at LIMIT 1"
+    " ORDER BY received_at, status.id LIMIT 1"
 )

@@ -37,5 +37,5 @@ def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
 
 _SERIAL: Final = (
     "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL"
-    " ORDER BY received_at DESC LIMIT 1"
+    " ORDER BY received_at DESC, id DESC LIMIT 1"
 )

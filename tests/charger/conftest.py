@@ -16,8 +16,8 @@ import trio.testing
 
 from levity_trio.charger import stream, threads
 from levity_trio.charger.central import Central
+from tests.both_stores import both_with_file, new_file
 from tests.charger.parts import InlineWriter, make_central
-from tests.store.template import new_database
 
 LONGEST_SECONDS = 86_400.0
 
@@ -55,9 +55,10 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[InlineWriter]:
-    with new_database(tmp_path / "levity.db") as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
+def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InlineWriter]:
+    """A writer on SQLite and PostgreSQL at once; on SQLite alone for a test marked `sqlite`."""
+    path = tmp_path / "levity.db"
+    with new_file(path) if request.node.get_closest_marker("sqlite") else both_with_file(path) as connection:
         yield InlineWriter(connection)
 
 

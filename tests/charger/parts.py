@@ -11,7 +11,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.database import WritingConnection
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.unit_of_work import Result, UnitOfWork, commit
@@ -39,7 +39,7 @@ class InlineWriter:
     `is_unavailable`, nothing is committed and callers get StoreUnavailable after their time-out.
     """
 
-    def __init__(self, connection: FileConnection) -> None:
+    def __init__(self, connection: WritingConnection) -> None:
         self._connection = connection
         self._commits = 0
         self.facts: list[Fact] = []

@@ -17,10 +17,10 @@ from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
 from levity_trio.wire.payloads import CHARGER_ACTIONS
+from tests.both_stores import both_with_file
 from tests.charger.conftest import run_in_virtual_time
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger
-from tests.store.template import new_database
 from tests.wire.examples import ANY_JSON, nearly, schema_of
 
 MOST_SECONDS = 60
@@ -41,8 +41,7 @@ TEXTS = st.lists(PRINTABLE | FRAMES.map(as_json) | CALLS.map(as_json), min_size=
 
 @pytest.fixture(scope="module")
 def central(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Central]:
-    with new_database(tmp_path_factory.mktemp("any_text") / "levity.db") as connection:
-        connection.execute("PRAGMA synchronous = OFF")
+    with both_with_file(tmp_path_factory.mktemp("any_text") / "levity.db") as connection:
         yield make_central(InlineWriter(connection))
 
 

@@ -54,7 +54,7 @@ async def test_the_end_during_a_write_loses_nothing(central: Central, writer: In
         central.registry.end_all()
         assert (await charger.wait_closed_silently())[0] == 1001
         writer.answer_seconds = 0
-    assert writer.row("SELECT count(*), suspended_at IS NOT NULL FROM tx") == (1, 1)
+    assert writer.row("SELECT suspended_at IS NOT NULL FROM tx") == (1,)
 
 
 async def test_one_that_ends_while_its_row_is_stored_ends_that_row(central: Central, writer: InlineWriter) -> None:

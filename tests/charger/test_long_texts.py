@@ -1,6 +1,7 @@
 """Over-long texts: whole in `evidence` (and in the log until it is pruned), cut with their digest everywhere else."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.wire.texts import LONGEST_TEXT, cut, digest
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import PATH, open_charger
+from tests.store.books import in_memory
 
 LONG = "T" * 100_000
 TIME = "2026-03-01T12:00:00Z"
@@ -30,16 +32,20 @@ MESSAGES: list[tuple[str, dict[str, Any]]] = [
     ("MeterValues", {"connectorId": 1, "meterValue": [{"timestamp": TIME, "sampledValue": [SAMPLE]}]}),
     ("StopTransaction", {"transactionId": 7, "meterStop": "none", "timestamp": TIME, "reason": LONG, "idTag": LONG}),
 ]
+COLUMNS = (
+    "SELECT one.name, known.name FROM sqlite_schema AS one JOIN pragma_table_info(one.name) AS known"
+    " WHERE one.type = 'table' AND known.type = 'TEXT'"
+)
 WHOLE = ("log", "evidence")
 FITS_CHARACTERS = 25_000
 
 
 def longest(writer: InlineWriter) -> dict[str, int]:
     """The longest text of each column of each table."""
-    tables = [name for (name,) in writer.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    columns = [(table, column) for table in tables for _, column, *_ in writer.rows(f"PRAGMA table_info({table})")]
+    with closing(in_memory()) as model:
+        columns = model.execute(COLUMNS).fetchall()
     return {
-        f"{table}.{column}": writer.row(f"SELECT coalesce(max(length({column})), 0) FROM {table}")[0]
+        f"{table}.{column}": writer.row(f'SELECT coalesce(max(length("{column}")), 0) FROM "{table}"')[0]
         for table, column in columns
         if (table in WHOLE) <= (column != "frame")
     }

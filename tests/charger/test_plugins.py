@@ -132,7 +132,7 @@ async def test_two_that_fail_at_each_others_failures(central: Central, writer: I
 
 
 @pytest.mark.logs_errors
-@pytest.mark.parametrize("sql", [READS, WRITES])
+@pytest.mark.parametrize("sql", [READS, pytest.param(WRITES, marks=pytest.mark.sqlite)])
 async def test_one_that_amends_for_ever_is_interrupted(
     central: Central, writer: InlineWriter, watcher: Watcher, sql: str
 ) -> None:

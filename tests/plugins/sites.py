@@ -12,13 +12,12 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.database import Database
+from levity_trio.store.database import Database, WritingConnection
 from levity_trio.store.reads import Reader, Unreadable, look
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
+from tests.both_stores import both_with_file
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
-from tests.store.template import new_database
 
 INTERVAL_SECONDS = 43_200
 """Long enough that no connection is closed for silence."""
@@ -44,7 +43,7 @@ class InlineReader:
 class PublishingWriter(InlineWriter):
     """A writer that also publishes facts of coalesced writes; `hold` delays them, as the real one does for 5 s."""
 
-    def __init__(self, connection: FileConnection) -> None:
+    def __init__(self, connection: WritingConnection) -> None:
         super().__init__(connection)
         self._held: list[Write] | None = None
 
@@ -134,8 +133,7 @@ class Served:
 @contextmanager
 def served(folder: Path) -> Iterator[Served]:
     path = folder / "levity.db"
-    with new_database(path) as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # power failures are not tested here
+    with both_with_file(path) as connection:
         yield Served(path, PublishingWriter(connection))
 
 

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 
 import pytest
 
-from tests.postgresql import new_database, stop_shared
+from levity_trio.store.connection import FileConnection
+from tests.both_stores import both_in_memory
 from tests.store.books import Books, Station, in_memory
 from tests.store.plans import Recorder, recording, whole_reads
 
@@ -24,10 +25,6 @@ def _is_on_postgresql(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and hasattr(item, "callspec") and POSTGRESQL in item.callspec.id
 
 
-def pytest_unconfigure() -> None:
-    stop_shared()
-
-
 @pytest.fixture(autouse=True)
 def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sqlite3, "connect", partial(recording, sqlite3.connect))
@@ -39,10 +36,16 @@ def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not found, "\n".join(found)
 
 
-@pytest.fixture(params=[in_memory, new_database], ids=["sqlite", POSTGRESQL])
+@contextmanager
+def only_in_memory() -> Iterator[FileConnection]:
+    with closing(in_memory()) as connection:
+        yield connection
+
+
+@pytest.fixture(params=[only_in_memory, both_in_memory], ids=["sqlite", POSTGRESQL])
 def books(request: pytest.FixtureRequest) -> Iterator[Books]:
-    """The books, once in SQLite and once on PostgreSQL."""
-    with closing(request.param()) as connection:
+    """The books, once in SQLite and once on PostgreSQL, where SQLite must answer the same."""
+    with request.param() as connection:
         yield Books(connection)
 
 

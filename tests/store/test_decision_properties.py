@@ -32,8 +32,8 @@ FIGURES = (0, 1, 500, 4000, 90_000)
 class Decided:
     """A transaction to which chance happens, and an operator. What must hold is checked after each act."""
 
-    def __init__(self, connection: FileConnection, chance: Random) -> None:
-        self.books = Books(connection)
+    def __init__(self, books: Books, chance: Random) -> None:
+        self.books = books
         self.chance = chance
         self.living = Living(self.books)
         self.transaction = self.living.transaction
@@ -146,7 +146,7 @@ class Decided:
         told = [
             orjson.loads(data)
             for (data,) in self.books.rows(
-                "SELECT data FROM event WHERE json_extract(data, '$.transaction') = ? AND kind IN"
+                "SELECT data FROM event WHERE CAST(json_extract(data, '$.transaction') AS INTEGER) = ? AND kind IN"
                 " ('TransactionStopped', 'TransactionClosed', 'TransactionRejudged', 'TransactionCorrected')",
                 transaction,
             )
@@ -175,7 +175,7 @@ def test_decisions_and_late_messages_in_any_order(template: FileConnection) -> N
         with closing(sqlite3.connect(":memory:", isolation_level=None, factory=FileConnection)) as connection:
             template.backup(connection)
             connection.execute("PRAGMA foreign_keys = ON")
-            decided = Decided(connection, Random(seed))
+            decided = Decided(Books(connection), Random(seed))
             decided.live()
             decisions, refusals = decisions + decided.decisions, refusals + decided.refusals
     assert min(decisions, refusals) > LIVES

@@ -191,7 +191,7 @@ _NEXT_BEGUN: Final = f"{_NEXT} (own_start_time, id) > (?, ?) ORDER BY own_start_
 _AVAILABLE: Final = (
     "SELECT min(timestamp, received_at), received_at, session_id FROM status WHERE cp_id = ?1 AND conn_id = ?2"
     " AND received_at BETWEEN ?3 AND ?4 AND status = ?6 AND min(timestamp, received_at) BETWEEN ?3 AND ?5"
-    " ORDER BY received_at LIMIT 1"
+    " ORDER BY received_at, id LIMIT 1"
 )
 _STATUSES: Final = (
     "SELECT conn_id, min(timestamp, received_at), status, error_code FROM status WHERE cp_id = ? AND conn_id IN (0, ?)"

@@ -228,7 +228,7 @@ def _number(sent: bytes) -> int | float:
 
 
 _LOADS: Final[Mapping[int, Load]] = {
-    _BOOLEAN: lambda sent: sent == b"t",
+    _BOOLEAN: lambda sent: int(sent == b"t"),  # SQLite has no truth values
     _NUMERIC: _number,
     _BYTEA: lambda sent: bytes.fromhex(sent[2:].decode()),
     **dict.fromkeys((_INT8, 21, 23, 26), int),

@@ -26,7 +26,7 @@ recent (at, row, session_id) AS (
 SELECT at, row FROM recent JOIN session ON session.id = session_id, trusted WHERE session.run_id >= trusted.run
 UNION ALL SELECT * FROM (SELECT coalesce(ended_at, started_at), 'run ' || id FROM run, trusted WHERE id >= trusted.run
     ORDER BY id DESC LIMIT 100)
-ORDER BY at DESC"""
+ORDER BY at DESC, row DESC"""
 
 
 class Newest(NamedTuple):

@@ -138,7 +138,8 @@ _OPEN: Final = (
     " coalesce(clock_skew_seconds, 0), last_reading_at FROM tx JOIN cp ON cp.id = tx.cp_id"
     " LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
     " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
-    " AND wh IS NOT NULL ORDER BY timestamp LIMIT 1) WHERE tx.status = 'Active'{chosen} ORDER BY own_start_time, tx.id"
+    " AND wh IS NOT NULL ORDER BY timestamp, id LIMIT 1) WHERE tx.status = 'Active'{chosen}"
+    " ORDER BY own_start_time, tx.id"
 )
 
 
@@ -220,7 +221,7 @@ def _recent(db: Database, row: _Row) -> list[Recent]:
     found = db.execute(
         "SELECT measurand, timestamp, value, unit, phase, wh, received_at FROM (SELECT tx_id, measurand, timestamp,"
         " value, unit, phase, wh, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ?"
-        " ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
+        " ORDER BY timestamp DESC, id DESC LIMIT ?) WHERE tx_id = ?"
         " AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
         (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
     ).fetchall()

@@ -147,9 +147,13 @@ def _profile(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+_FIRMWARE: Final = (
+    "SELECT firmware_version FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC, id DESC LIMIT 1"
+)
+
+
 def _firmware(db: UnitOfWork, charger: str, at: str) -> str | None:
-    newest = "SELECT firmware_version FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC LIMIT 1"
-    found = db.row(newest, (charger, at))
+    found = db.row(_FIRMWARE, (charger, at))
     return None if found is None else found[0]
 
 

@@ -39,7 +39,8 @@ ELSEWHERE = """
 TAKE_OFFLINE = f"UPDATE cp SET is_connected = 0 WHERE is_connected = 1 AND NOT EXISTS {ELSEWHERE}"  # noqa: S608 - ours
 WITH_OPEN_TRANSACTIONS = f"""
 SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
-    SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = cp.id AND status = 'Active' AND suspended_at IS NULL)"""  # noqa: S608
+    SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = cp.id AND status = 'Active' AND suspended_at IS NULL)
+ORDER BY id"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
 
 
 def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
-    for _, session in db.rows(END_SESSIONS, (at, SERVER_ENDED, server)):
+    for _, session in sorted(db.rows(END_SESSIONS, (at, SERVER_ENDED, server))):
         give_up_sent(db, at, session)
     end_left_over(db, server, at)
     db.execute(TAKE_OFFLINE, (server,))

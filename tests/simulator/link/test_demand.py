@@ -41,7 +41,7 @@ async def test_what_the_server_answers(central: Central, writer: InlineWriter) -
         }
         answer = await api.done("POST", SEND, {"action": "Heartbeat"})
         assert list(answer["payload"]) == ["currentTime"]
-    (told,) = writer.rows("SELECT data ->> 'data' FROM event WHERE kind = 'DataTransferred'")
+    (told,) = writer.rows("SELECT json_extract(data, '$.data') FROM event WHERE kind = 'DataTransferred'")
     assert told == ("hello",)
 
 

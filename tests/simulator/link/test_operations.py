@@ -204,7 +204,7 @@ CASES: dict[str, Case] = {
             "configuration_key": [{"key": "NumberOfConnectors", "readonly": True, "value": "1"}],
             "unknown_key": ["Magic"],
         },
-        lambda scene: scene.writer.rows("SELECT key FROM configuration WHERE is_known") == [("NumberOfConnectors",)],
+        lambda scene: scene.writer.rows("SELECT key FROM configuration WHERE is_known=1") == [("NumberOfConnectors",)],
     ),
     "GetDiagnostics": Case(
         lambda _: call.GetDiagnostics(location=PLACE),

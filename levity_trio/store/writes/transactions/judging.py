@@ -30,7 +30,7 @@ from levity_trio.wire.times import stamp
 
 MOST_AT_ONCE = 100
 """Transactions judged again in one write."""
-DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after LIMIT ?"  # noqa: S608 - our own names
+DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after, id LIMIT ?"  # noqa: S608 - our own names
 
 
 class Ending(NamedTuple):

@@ -17,7 +17,8 @@ ROWS: Final = 60
 """The newest rows of a connector, which include the previous register and recent power."""
 _NEWEST: Final = (
     "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at FROM (SELECT * FROM meter_val"
-    " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
+    " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?)"
+    " WHERE tx_id = ?"
 )
 
 
