@@ -104,17 +104,23 @@ def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pyt
     assert_whole(server, address)
 
 
-def test_two_servers_create_at_once(server: Server) -> None:
+def test_servers_that_create_at_once(server: Server) -> None:
+    """Those that come while another has the database are refused; what they find is whole."""
     address, names = empty_database(server), [f"server {number}" for number in range(4)]
 
-    def start(name: str) -> None:
-        with open_store(address, name) as store:
-            store.commit([keep(name)])
+    def start(name: str) -> str | None:
+        try:
+            with open_store(address, name) as store:
+                store.commit([keep(name)])
+        except EnvironmentProblem as problem:
+            return str(problem)
+        return None
 
     with ThreadPoolExecutor() as threads:
-        for started in [threads.submit(start, name) for name in names]:
-            started.result()
-    assert sorted(kept(address)) == names
+        problems = dict(zip(names, threads.map(start, names), strict=True))
+    assert None in problems.values()
+    assert all(problem is None or "runs on this database" in problem for problem in problems.values())
+    assert sorted(kept(address)) == [name for name, problem in problems.items() if problem is None]
     assert parts(address) == parts(server.address(MODEL))
 
 
