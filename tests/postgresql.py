@@ -171,8 +171,9 @@ class Pooled(PostgresqlConnection):
 
     def __init__(self) -> None:
         self._name = f"pooled_{next(_numbers)}"
+        self.address = shared().address(self._name)
         shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
-        super().__init__(connect(shared().address(self._name)))
+        super().__init__(connect(self.address))
         self._is_changed = False
 
     def begin(self) -> None:
@@ -183,7 +184,7 @@ class Pooled(PostgresqlConnection):
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
-        if sql.startswith("PRAGMA"):
+        if _SETTING.match(sql):
             return Result((), [], 0)
         sql = _DROPPED.sub(r"CALL levity.drop_trigger('\1')", _ROWID.sub(_PLACE, sql))
         return super().execute(sql, parameters)
@@ -199,6 +200,7 @@ class Pooled(PostgresqlConnection):
             _free.append(self)
 
 
+_SETTING: Final = re.compile(r"PRAGMA \w+ =")
 _ROWID: Final = re.compile(r"\browid\b")
 _PLACE: Final = "CAST((CAST(CAST(ctid AS text) AS point))[1] AS bigint)"
 """The number of a row in the first page of its table. The tables of a test are no longer."""
