@@ -25,7 +25,7 @@ def pytest_unconfigure() -> None:
     stop_shared()
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES)
+@pytest.fixture(params=[*STORES.values()], ids=[*STORES])
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
     """A database, once in a file and once on PostgreSQL."""
     with request.param(tmp_path) as stored:
