@@ -17,6 +17,8 @@ from structlog.testing import capture_logs
 
 from levity_trio.access import user_passwords
 from levity_trio.charger import stream
+from levity_trio.cli import main
+from levity_trio.settings import DatabaseAddress
 from levity_trio.store.connection import open_database
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS
@@ -65,6 +67,13 @@ OF_THE_STORE: Final = re.compile(r"\w+ /(api/)?system\b")
 """What shows the store itself, and the memory of the process."""
 RANDOM: Final = re.compile(r"\b[0-9a-f]{16}\b")
 """Ids of messages and requests. They are random, and which task takes the next one depends on time."""
+COMMANDS: Final = (
+    ("logs", "--json"),
+    ("logs", QUIET, "--action", "bootnotification", "--since", "2026-01-01"),
+    ("recheck", "--json"),
+    ("recheck",),
+)
+"""Commands that read a database themselves."""
 WITH_GAPS: Final = {"evidence"}
 """Tables whose ids nobody is told: those that a failed attempt took are not given out again on PostgreSQL."""
 
@@ -75,6 +84,7 @@ class Outcome(NamedTuple):
     told: list[Told]
     answers: dict[str, tuple[int, bytes]]
     rows: dict[str, list[str]]
+    address: DatabaseAddress
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +110,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
 
 def _lived(stored: Stored, past: Past, file: sqlite3.Connection, before: Outcome | None = None) -> Outcome:
     told, answers = trio.run(partial(_live, stored, past, before))
-    return Outcome(told, answers, dict(_rows(stored.connection, file)))
+    return Outcome(told, answers, dict(_rows(stored.connection, file)), stored.address)
 
 
 async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[list[Told], dict[str, tuple[int, bytes]]]:
@@ -164,6 +174,19 @@ def test_the_same_is_read(both: tuple[Outcome, Outcome]) -> None:
         if not OF_THE_STORE.match(asked):
             texts = [RANDOM.sub("…", one.decode("latin-1")) for one in (body, on_postgresql[asked][1])]
             assert texts[0] == texts[1], asked
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_read_the_same(
+    both: tuple[Outcome, Outcome], command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for one in both:
+        status = main([*command, "--db", str(one.address)])
+        shown = capsys.readouterr()
+        found.append((status, RANDOM.sub("…", shown.out), shown.err))
+    assert found[0] == found[1]
+    assert found[0][:2] != (0, "")
 
 
 def test_nothing_fails(both: tuple[Outcome, Outcome]) -> None:
