@@ -178,8 +178,9 @@ class Pooled(PostgresqlConnection):
 
     def __init__(self) -> None:
         self._name = f"pooled_{next(_numbers)}"
+        self.address = shared().address(self._name)
         shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
-        super().__init__(connect(shared().address(self._name)))
+        super().__init__(connect(self.address))
         self._is_changed = False
 
     def begin(self) -> None:
@@ -190,7 +191,7 @@ class Pooled(PostgresqlConnection):
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         self._is_changed = self._is_changed or bool(_CHANGES.match(sql))
-        if sql.startswith("PRAGMA"):
+        if _SETTING.match(sql):
             return Result((), [], 0)
         if _DEFINES.match(sql):
             for statement in migration(iter([sql]), is_new=False):
@@ -209,6 +210,7 @@ class Pooled(PostgresqlConnection):
             _free[type(self)].append(self)
 
 
+_SETTING: Final = re.compile(r"PRAGMA \w+ =")
 _ROWID: Final = re.compile(r"\browid\b")
 _PLACE: Final = "CAST((CAST(CAST(ctid AS text) AS point))[1] AS bigint)"
 """The number of a row in the first page of its table. The tables of a test are no longer."""

@@ -3,7 +3,8 @@ leaves of deleted texts.
 
 SQLite writes zeros over what it deletes within a page. A page that becomes free keeps its content, so free pages are
 released, and the next checkpoint truncates the file. The unused space of a page may keep rows that SQLite moved to
-another page long ago; in the indexes of names that happens soon, so they are written anew.
+another page long ago; in the indexes of names that happens soon, so they are written anew. In tables of PostgreSQL, its
+own VACUUM does that later.
 """
 
 from __future__ import annotations

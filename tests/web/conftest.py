@@ -10,9 +10,10 @@ import pytest
 
 from levity_trio.access import user_passwords
 from tests.charger.conftest import run_in_virtual_time
+from tests.postgresql import stop_shared
 from tests.store.books import Books
-from tests.store.template import new_database
 from tests.web.entering import House
+from tests.web.stores import STORES, Stored
 
 
 def pytest_itemcollected(item: pytest.Function) -> None:
@@ -20,10 +21,19 @@ def pytest_itemcollected(item: pytest.Function) -> None:
         item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
 
 
+def pytest_unconfigure() -> None:
+    stop_shared()
+
+
+@pytest.fixture(params=[*STORES.values()], ids=[*STORES])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
+    """A database, once in a file and once on PostgreSQL."""
+    with request.param(tmp_path) as stored:
+        yield stored
+
+
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setattr(user_passwords, "SCRYPT_N", 2)
     monkeypatch.setattr(user_passwords, "SCRYPT_P", 1)
-    with new_database(tmp_path / "site.db") as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
-        yield House(Books(connection))
+    return House(Books(stored.connection))

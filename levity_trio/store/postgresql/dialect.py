@@ -15,8 +15,8 @@ STATEMENTS: Final = 4096
 """Translations that are kept. The program has about half as many statements."""
 RESERVED: Final = frozenset({"user"})
 """Names of ours that are words of PostgreSQL's grammar."""
-_FUNCTIONS: Final = {"CHAR": "chars", "TRIM": "btrim"}
-"""Functions of SQLite whose names are words of PostgreSQL's grammar, and what stands for them."""
+_FUNCTIONS: Final = {"CHAR": "chars", "TRIM": "btrim", "LOWER": "levity.lowered"}
+"""Functions of SQLite whose names PostgreSQL has for something else, and what stands for them."""
 TYPES: Final = {"INTEGER": "bigint", "REAL": "double precision", "BLOB": "bytea"}
 _LONE_SIGN: Final = frozenset({"", "(", ",", "WHERE", "AND", "OR", "ON", "BY", "SELECT", "THEN", "ELSE", "WHEN"})
 """What stands before a + that only keeps SQLite from using an index."""
@@ -177,5 +177,7 @@ _WORDS: Final[Mapping[str, _Rule]] = {
     "LIKE": lambda _: "ILIKE",
     "NOCASE": lambda _: "levity.nocase",
     "IMMEDIATE": lambda _: "",
+    "PRAGMA": lambda _: "TABLE",  # functions.sql has views of these names
+    "REINDEX": lambda _: "REINDEX TABLE",
     **{word: lambda _, name=name: name for word, name in TYPES.items()},  # type: ignore[misc]
 }

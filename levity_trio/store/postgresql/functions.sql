@@ -24,6 +24,10 @@ $$;
 -- The highest id of each table ever given out, under SQLite's name for it.
 CREATE VIEW sqlite_sequence AS SELECT name, seq FROM counted;
 
+-- Free pages are PostgreSQL's own affair: there are none to release.
+CREATE VIEW freelist_count AS SELECT 0 AS freelist_count;
+CREATE VIEW page_size AS SELECT current_setting('block_size')::integer AS page_size;
+
 -- Texts that differ only in capitals are the same.
 CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 
@@ -65,6 +69,8 @@ CREATE AGGREGATE group_concat(text, text) (
     SFUNC = pg_catalog.string_agg_transfn, STYPE = internal, FINALFUNC = pg_catalog.string_agg_finalfn
 );
 CREATE FUNCTION instr(text, text) RETURNS bigint IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN strpos($1, $2);
+-- SQLite folds the letters of ASCII only, PostgreSQL those of the database's language.
+CREATE FUNCTION lowered(text) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN lower($1 COLLATE "C");
 CREATE FUNCTION chars(VARIADIC integer[]) RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN
     (SELECT string_agg(chr(code), '') FROM unnest($1) AS code);
 

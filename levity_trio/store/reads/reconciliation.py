@@ -56,7 +56,7 @@ class _Meter(NamedTuple):
 def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -> Reconciliation:
     """Reconcile a month, which lies in `span` of UTC."""
     db.execute("BEGIN")
-    meters = list(_meters(db, span))
+    meters = sorted(_meters(db, span), key=lambda meter: meter.name.lower())
     times = sorted({reading.at for meter in meters for reading in meter.readings})
     whole = Span(min([span.since, *times]), max([span.end, *times]))
     registers = Site(db, whole)
@@ -89,7 +89,7 @@ def _compared(meter: _Meter, levels: Mapping[str, Mapping[str, Bounds]], span: S
 
 _METERS: Final = (
     "SELECT id, name, class_percent, chargers_percent, digits FROM meter"
-    " WHERE since < ? AND coalesce(until, '9999') > ? ORDER BY name"
+    " WHERE since < ? AND coalesce(until, '9999') > ? ORDER BY id"
 )
 _READINGS: Final = "SELECT id, at, value, unit, wh FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
 _UNTIL_THEN: Final = f"{_READINGS} AND at >= ? AND at < ? ORDER BY at"

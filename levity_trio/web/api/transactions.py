@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.states import BillState
+from levity_trio.store.database import Database
 from levity_trio.store.reads import pages, readings
 from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
 from levity_trio.store.reads.curve import Curve, curve
@@ -35,7 +36,6 @@ from levity_trio.web.api.lists import (
     moment,
     page,
     page_of,
-    shown,
     wanted,
     whole,
 )
@@ -137,10 +137,14 @@ async def get_curve(asked: Asked) -> Any:
 
 async def list_readings(asked: Asked) -> Page[Any]:
     number, query = asked.number(), asked.query
-    found = await asked.api.reader.run(lambda db: readings.of_transaction(db, number, query.measurand, wanted(query)))
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return shown(found)
+
+    def read(db: Database) -> pages.Page[Reading]:
+        found = readings.of_transaction(db, number, query.measurand, wanted(query))
+        if found is None:
+            raise not_found(f"transaction {number}")
+        return found
+
+    return await page(asked.api, read)
 
 
 async def list_events(asked: Asked) -> Page[Any]:

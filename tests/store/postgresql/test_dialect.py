@@ -57,6 +57,8 @@ TRANSLATIONS = {
     "types": ("CAST(a AS INTEGER), CAST(b AS REAL)", "CAST(a AS bigint), CAST(b AS double precision)"),
     "CHAR": ("char(10), CHAR(13)", "chars(10), chars(13)"),
     "TRIM": ("trim(a, ' ')", "btrim(a, ' ')"),
+    "LOWER": ("lower(a) = lower(?)", "levity.lowered(a) = levity.lowered($1)"),
+    "REINDEX": ('REINDEX "user"', 'REINDEX TABLE "user"'),
     "concatenation and comparison": ("a || b <> c AND d != e", "a || b <> c AND d != e"),
     "BEGIN IMMEDIATE": ("BEGIN IMMEDIATE", "BEGIN "),
 }
@@ -135,6 +137,8 @@ SAME: dict[str, tuple[str, tuple[object, ...]]] = {
     ),
     "group_concat": ("SELECT group_concat(column1, ', ') FROM (VALUES ('a'), (NULL), ('b')) AS t", ()),
     "instr": ("SELECT instr('abc', 'c'), instr('abc', 'd'), instr('äc', 'c')", ()),
+    "lower": ("SELECT lower('AÖß'), instr(lower('AÖ'), lower('Ö'))", ()),
+    "free pages": ("PRAGMA freelist_count", ()),
     "char and trim": ("SELECT char(9, 228), trim(' a '), trim('xax', 'x')", ()),
     "a BLOB": ("SELECT CAST('ä' AS BLOB)", ()),
     "division and remainder": ("SELECT 7 / 2, -7 / 2, -7 % 3", ()),

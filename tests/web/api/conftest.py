@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +14,15 @@ from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.charger import stream
 from levity_trio.plugins.base import Hooks
+from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
-from tests.store.template import new_database
 from tests.web.api.driving import Yard
+from tests.web.stores import Stored
 
 RETENTION = {"log_days": 90, "log_megabytes": 4096, "event_days": 400}
 
@@ -30,7 +30,7 @@ RETENTION = {"log_days": 90, "log_megabytes": 4096, "event_days": 400}
 class Site:
     """The books of a server, and its API."""
 
-    def __init__(self, books: Books, path: Path) -> None:
+    def __init__(self, books: Books, address: DatabaseAddress, beside: Path) -> None:
         self.books = books
         parts: Any = SimpleNamespace(
             begun_at="2026-01-01T00:00:00.000Z",
@@ -43,15 +43,15 @@ class Site:
             now=lambda: books.now,
             clock=lambda: books.now,
             writer=InlineWriter(books.connection),
-            reader=Reader(path),
+            reader=Reader(address),
             config=SimpleNamespace(
                 time_zone=ZoneInfo("UTC"),
                 bill_by="tag",
                 server_name="levity",
                 auto_start_id_tag="anonymous",
-                database=path,
-                beside=path,
-                shown_database=str(path),
+                database=address,
+                beside=beside,
+                shown_database=str(address),
                 host="192.0.2.7",
                 port=9000,
                 tls_port=None,
@@ -75,9 +75,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with new_database(tmp_path / "site.db") as connection:
-        yield Site(Books(connection), tmp_path / "site.db")
+def site(stored: Stored, tmp_path: Path) -> Site:
+    return Site(Books(stored.connection), stored.address, tmp_path / "site.db")
 
 
 @pytest.fixture
@@ -86,8 +85,6 @@ def station(site: Site) -> Station:
 
 
 @pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+def yard(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(stream, "_address", lambda _: "memory")
-    with new_database(tmp_path / "site.db") as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
-        yield Yard(Books(connection), tmp_path / "site.db")
+    return Yard(Books(stored.connection), stored.address)

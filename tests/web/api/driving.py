@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import orjson
 import trio
 
 from levity_trio.charger.facade import Chargers
+from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.writes import outcomes, tags
@@ -70,21 +70,21 @@ class Driver:
 class Yard:
     """Chargers, tags and the API of a server. Account 1 is Anna's, 2 is Ben's, with a driver each; Zoe has none."""
 
-    def __init__(self, books: Books, path: Path) -> None:
+    def __init__(self, books: Books, address: DatabaseAddress) -> None:
         self.books = books
-        self.path = path
+        self.address = address
         self.house = House(books)
         self.writer = InlineWriter(books.connection)
         self.central = make_central(self.writer)
         self.central.clock = lambda: books.now
-        self.central.config = replace(self.central.config, database=path)
+        self.central.config = replace(self.central.config, database=address)
         parts: Any = SimpleNamespace(
             config=self.central.config,
             clock=self.central.clock,
             now=lambda: books.now,
             stamp=lambda: books.at,
             writer=self.writer,
-            reader=Reader(path),
+            reader=Reader(address),
             chargers=Chargers(self.central),
             id_tags=self.central.tags,
             places=Places(),

@@ -157,7 +157,7 @@ async def test_what_was_a_households_stays_its_own(yard: Yard, plug: Station) ->
 
 async def test_where_the_connector_counts_first(yard: Yard, plug: Station) -> None:
     config: Any = yard.api
-    config.config = yard.central.config = type(yard.central.config)(database=yard.path, bill_by=BillBy.CONNECTOR)
+    config.config = yard.central.config = type(yard.central.config)(database=yard.address, bill_by=BillBy.CONNECTOR)
     yard.house.give(1, SPACE)
     yard.house.give(2, "BEN")
     number = charge(plug, "BEN")

@@ -6,12 +6,15 @@ import platform
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from levity_trio import __version__
 from levity_trio.config_sources import load
 from levity_trio.web.api import system
 from levity_trio.web.api.endpoints import Role
 from tests.store.books import Station
 from tests.web.api.conftest import Site
+from tests.web.stores import POSTGRESQL, in_file, on_postgresql
 
 (SYSTEM,) = system.ENDPOINTS
 
@@ -32,6 +35,7 @@ async def test_what_runs(site: Site) -> None:
     assert told["load"] == {"chargers": 0, "streams": 0, "waiting_writes": 0}
 
 
+@pytest.mark.parametrize("stored", [in_file], ids=["sqlite"], indirect=True)
 async def test_the_database(site: Site) -> None:
     configure(site)
     path = site.api.config.beside
@@ -41,6 +45,15 @@ async def test_the_database(site: Site) -> None:
     assert database["disk_free_bytes"] > 0
     assert (database["frames"], database["frames_since"]) == (0, None)
     assert (database["first_run_at"], database["growth_bytes_per_day"]) == (site.books.at, None)  # too early to say
+
+
+@pytest.mark.parametrize("stored", [on_postgresql], ids=[POSTGRESQL], indirect=True)
+async def test_a_database_on_postgresql(site: Site) -> None:
+    configure(site)
+    database = (await site.call(SYSTEM))["database"]
+    assert database["path"] == site.api.config.shown_database
+    assert database["database_bytes"] > 0
+    assert (database["wal_bytes"], database["disk_free_bytes"]) == (0, None)
 
 
 async def test_growth_and_frames(site: Site) -> None:

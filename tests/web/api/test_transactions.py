@@ -12,6 +12,7 @@ from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import transaction_file, transactions
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
+from levity_trio.web.api.problems import Problem
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE, House
 from tests.store.telling import watts
@@ -141,3 +142,11 @@ def test_the_file_tells_the_repeated_hour_apart() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     told = [transaction_file._local(f"2026-10-25T{hour}:30:00.000Z", berlin) for hour in ("00", "01")]
     assert told == ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"]
+
+
+@pytest.mark.parametrize("query", [{"cursor": "nonsense"}, {"page": "1000000"}])
+async def test_there_is_no_such_page_of_its_readings(site: Site, station: Station, query: dict[str, str]) -> None:
+    number = charge(station)
+    with pytest.raises(Problem) as refused:
+        await site.call(get(f"{ONE}/meter-values"), query=query, id=str(number))
+    assert (refused.value.status, refused.value.code) == (404, "not_found")

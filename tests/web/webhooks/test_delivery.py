@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,6 +14,7 @@ import trio
 
 from levity_trio.events import ChargerConnected, ErrorOpened, Fact, WebhookGivenUp
 from levity_trio.plugins.base import Hooks
+from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.webhooks import WebhookRow, webhooks
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -27,7 +27,7 @@ from tests.charger import parts
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.reading import view
-from tests.store.template import new_database
+from tests.web.stores import Stored
 from tests.web.webhooks.receivers import ACCEPTED, Receiver, receiving
 
 HOUR = timedelta(hours=1)
@@ -38,10 +38,10 @@ BROKEN = b"HTTP/1.1 503 Broken\r\n\r\n"
 class Site:
     """A database, facts, and the deliveries over runs of the server."""
 
-    def __init__(self, books: Books, path: Path) -> None:
+    def __init__(self, books: Books, address: DatabaseAddress) -> None:
         self.books = books
         self.writer = InlineWriter(books.connection)
-        self.reader = Reader(path)
+        self.reader = Reader(address)
         self.hooks = Hooks()
         self.writer.publish = self.hooks.observe
         Station(books, "CP-1")
@@ -76,9 +76,8 @@ def _record(db: UnitOfWork, fact: Fact) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with new_database(tmp_path / "site.db") as connection:
-        yield Site(Books(connection), tmp_path / "site.db")
+def site(stored: Stored) -> Site:
+    return Site(Books(stored.connection), stored.address)
 
 
 @pytest.fixture

@@ -1,0 +1,158 @@
+"""A whole server in memory on a store: its API, its pages, and chargers that accept whatever they are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import trio
+from starlette.types import ASGIApp, Scope
+from trio_websocket import ConnectionClosed
+
+from levity_trio.charger.central import Central
+from levity_trio.config import ServerConfig
+from levity_trio.server import _api as make_api
+from levity_trio.store.reads import Reader
+from levity_trio.store.tagging import open_tags
+from levity_trio.web.api.access import Door
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.serving import application_of
+from levity_trio.web.dashboard.front import Front
+from levity_trio.web.dashboard.inside import Question, Reply, ask
+from levity_trio.web.dashboard.site import open_dashboard
+from levity_trio.web.feed import open_feed
+from levity_trio.web.files.listener import open_files
+from tests.charger.parts import InlineWriter
+from tests.charger.peers import Charger, open_charger
+from tests.integration.willing_charger import SHAPES
+from tests.store.books import Books
+from tests.web.stores import Stored
+
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+BETWEEN: Final = timedelta(seconds=7)
+"""From one request to the next."""
+SECONDS: Final = 20
+"""For an answer: more than any takes."""
+
+
+@dataclass
+class Server:
+    """A server whose clock goes on between requests only, so that each store is told the same."""
+
+    books: Books
+    central: Central
+    api: Api
+    app: ASGIApp
+    pages: ASGIApp
+
+    def caller(self, role: Role) -> Caller:
+        """Return one who asks. The driver is that of the first household."""
+        if role is Role.DRIVER:
+            return Caller("driver 1", role, "192.0.2.1", None, None, 1)
+        return Caller(f"the {role.word}", role, "192.0.2.2", token=1)
+
+    async def ask(self, role: Role, question: Question) -> Reply:
+        """Ask the API."""
+        self.books.now += BETWEEN
+        with trio.fail_after(SECONDS):
+            return await ask(self.app, self.caller(role), question)
+
+    async def open(self, cookie: str, path: str, query: Mapping[str, Any]) -> Reply:
+        """Open a page with the cookie of one who has logged in."""
+        self.books.now += BETWEEN
+        reply = Reply()
+        with trio.fail_after(SECONDS):
+            await self.pages(_scope(cookie, path, query), _nothing_more, reply.take)
+        return reply
+
+    @asynccontextmanager
+    async def charger(self, identity: str) -> AsyncIterator[Charger]:
+        """A charger that is connected while the block runs, and accepts whatever it is asked."""
+        async with open_charger(self.central, f"/ocpp/{identity}") as charger, trio.open_nursery() as nursery:
+            await charger.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+            nursery.start_soon(_accept, charger)
+            yield charger
+            nursery.cancel_scope.cancel()
+
+
+async def _accept(charger: Charger) -> None:
+    with trio.CancelScope():
+        while True:
+            try:
+                kind, number, *rest = await charger.receive()
+            except ConnectionClosed:
+                return
+            if kind == 2:
+                answer = SHAPES.get(rest[0], {"status": "Accepted"})
+                await charger.send(json.dumps([3, number, answer]))
+
+
+def _scope(cookie: str, path: str, query: Mapping[str, Any]) -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": urlencode(query).encode(),
+        "headers": [(b"host", b"localhost"), (b"cookie", f"levity_0={cookie}".encode())],
+        "client": ("192.0.2.3", 0),
+        "server": None,
+    }
+
+
+async def _nothing_more() -> Any:
+    return await trio.sleep_forever()
+
+
+@asynccontextmanager
+async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]:
+    """Begin a run at a moment. Random values are the same in each server."""
+    books = Books(stored.connection)
+    books.now = moment
+    writer: Any = InlineWriter(stored.connection)
+    central = _central(books, writer, stored)
+    async with AsyncExitStack() as parts:
+        reader = Reader(stored.address, 2)
+        parts.callback(reader.close)
+        imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
+        feed = await parts.enter_async_context(open_feed(reader, central.hooks))
+        shelf = await parts.enter_async_context(
+            open_files(central.config, writer, reader, central.clock, lambda: True, [])
+        )
+        webhooks: Any = SimpleNamespace(start=lambda _: None, stop=lambda _: None)  # no fact is sent anywhere
+        api = make_api(central, reader, imports, feed, webhooks, shelf)
+        await api.logins.open()
+        app = application_of(api, ENDPOINTS)
+        front = Front(door=Door(is_loopback=True), url=None)
+        pages = await parts.enter_async_context(open_dashboard(api, app, ENDPOINTS, front, api.streams))
+        yield Server(books, central, api, app, pages)
+
+
+def _central(books: Books, writer: Any, stored: Stored) -> Central:
+    config = ServerConfig(
+        database=stored.address,
+        given_time_zone=BERLIN,
+        websocket_ping_seconds=None,
+        unknown_tags="ask",
+        registration="ask",
+    )
+    known = {charger for (charger,) in books.rows("SELECT id FROM cp")}
+    charged = {charger for (charger,) in books.rows("SELECT DISTINCT cp_id FROM tx")}
+    central = Central(config, writer, lambda: books.now, known, charged, clock_trusted=True, run=books.server)
+    central.connection_numbers = books.numbers  # a test's own chargers have numbers too
+    central.ready.set()
+    writer.publish = central.hooks.observe
+    return central
