@@ -22,7 +22,7 @@ from levity_trio.charger.proof import retry_after
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Session
 from levity_trio.charger.session_row import Peer
-from levity_trio.charger.stream import GONE_ALREADY, ChargerStream, HeadTooLarge
+from levity_trio.charger.stream import ChargerStream, HeadTooLarge, address_of
 from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
 from levity_trio.charger.transcript import refused as refused_row
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
@@ -56,13 +56,14 @@ log = get_logger("ws")
 
 async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_only: bool = False) -> None:
     """Serve one connection until it ends; one that has ended already leaves no trace. Raises only Cancelled."""
+    if address_of(transport) is None:
+        await trio.aclose_forcefully(transport)
+        return
     session: Session | None = None
     with _boundary(), central.budget.opened() as account:
         config = central.config
         stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
-            if stream.remote_address == GONE_ALREADY:
-                return
             with central.registry.enlisted(stream.remote_address) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:

@@ -32,8 +32,6 @@ LONGEST_REST_SECONDS: Final = 0.05
 FAREWELL_BYTES: Final = 16 * 1024
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 CLOSE_FRAME: Final = FINAL | CLOSE
-GONE_ALREADY: Final = "gone already"
-"""The address of a peer that has left before it is served, such as a health check of a proxy."""
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -62,7 +60,7 @@ class ChargerStream(trio.abc.Stream):
         self._unpaid = bytearray()
         """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
         self._begun: list[tuple[int, int]] = []
-        self.remote_address = _address(transport)
+        self.remote_address = address_of(transport) or "unknown"
         self.has_begun_tls = False
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._request = b""
@@ -250,13 +248,14 @@ class ChargerStream(trio.abc.Stream):
             left -= len(data)
 
 
-def _address(transport: trio.abc.Stream) -> str:
+def address_of(transport: trio.abc.Stream) -> str | None:
+    """Return the address of a peer, None if it has left already, as a health check of a proxy does."""
     if not isinstance(transport, trio.SocketStream):
         return "memory"
     try:
         return str(transport.socket.getpeername()[0])
     except OSError:
-        return GONE_ALREADY
+        return None
 
 
 def _ignore() -> None:

@@ -40,7 +40,7 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 @pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams in memory have the address that a test gave them, otherwise `memory`."""
-    monkeypatch.setattr(stream, "_address", lambda transport: getattr(transport, "address", "memory"))
+    monkeypatch.setattr(stream, "address_of", lambda transport: getattr(transport, "address", "memory"))
 
 
 @pytest.fixture(autouse=True)

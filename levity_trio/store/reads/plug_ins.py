@@ -68,7 +68,7 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
         (charger, connector),
     ).fetchall()
     had = db.execute(
-        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR NOT ?)"
+        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR ? = 0)"
         " AND imported_id IS NULL LIMIT 1",
         (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES), began.is_believable),
     ).fetchall()

@@ -64,7 +64,7 @@ def message(db: Database, number: int) -> Unlinked | None:
 def fitting(db: Database, charger: str, action: str, received_at: str) -> list[Fitting]:
     """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
     each connector; the newest first."""
-    rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC", (charger, received_at)).fetchall()
+    rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)).fetchall()
     found = [_fitting(row) for row in rows]
     return [one for one in found if takes(action, one.state)]
 

@@ -86,5 +86,5 @@ def station(site: Site) -> Station:
 
 @pytest.fixture
 def yard(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(stream, "_address", lambda _: "memory")
+    monkeypatch.setattr(stream, "address_of", lambda _: "memory")
     return Yard(Books(stored.connection), stored.address)

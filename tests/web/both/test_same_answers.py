@@ -93,7 +93,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
     folder = tmp_path_factory.mktemp("house")
     with pytest.MonkeyPatch.context() as patch, capture_logs() as lines:
         patch.chdir(folder)  # the server on PostgreSQL has its files there
-        patch.setattr(stream, "_address", lambda _: "memory")
+        patch.setattr(stream, "address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
         past = write_past(folder / "site.db", MOMENT)
