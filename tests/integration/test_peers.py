@@ -17,7 +17,7 @@ from .serving import Serving, serving
 
 CHARGERS = 20
 FLOOD_SECONDS = 2.0
-GENEROUS_MILLISECONDS = 1000.0
+GENEROUS_MILLISECONDS = 5000.0
 """On a quiet machine the others' p99 stays under 50 ms, which the tests print."""
 FLEETS = count(1)
 GARBAGE = (
