@@ -56,13 +56,15 @@ log = get_logger("ws")
 
 async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_only: bool = False) -> None:
     """Serve one connection until it ends; one that has ended already leaves no trace. Raises only Cancelled."""
-    if address_of(transport) is None:
+    address = address_of(transport)
+    if address is None:
         await trio.aclose_forcefully(transport)
         return
     session: Session | None = None
     with _boundary(), central.budget.opened() as account:
         config = central.config
-        stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
+        limit, as_binary = config.max_message_bytes, not config.strict
+        stream = ChargerStream(transport, address, account, limit, text_as_binary=as_binary)
         async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
             with central.registry.enlisted(stream.remote_address) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)

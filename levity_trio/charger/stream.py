@@ -53,14 +53,20 @@ class ChargerStream(trio.abc.Stream):
     )
 
     def __init__(
-        self, transport: trio.abc.Stream, account: Account, max_message_bytes: int, *, text_as_binary: bool
+        self,
+        transport: trio.abc.Stream,
+        remote_address: str,
+        account: Account,
+        max_message_bytes: int,
+        *,
+        text_as_binary: bool,
     ) -> None:
         self._transport = transport
         self.account = account
         self._unpaid = bytearray()
         """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
         self._begun: list[tuple[int, int]] = []
-        self.remote_address = address_of(transport) or "unknown"
+        self.remote_address = remote_address
         self.has_begun_tls = False
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._request = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from levity_trio.charging import tolerances
@@ -22,22 +23,17 @@ def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float
 def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
     """Whether its connector became available between its last reading and this moment, so that a reading then without
     a transactionId belongs to another transaction. The first statuses after a boot are ignored."""
-    received = tx._replace(stop_received_at=received_at)
-    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    times = available_times(rows, received, boot_times(rows, received), since, seconds(at))
-    return any(is_available for _, is_available in times)
+    return any(is_available for _, is_available in _believed_times(rows, tx, at, received_at))
 
 
 def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | None:
     """Return since when its connector was available without a sign of charging until this moment, which is a later
     start; None if it was not. The first statuses after a boot are ignored."""
-    received = tx._replace(stop_received_at=received_at)
-    since, ended = seconds(max(tx.own_start_time, tx.last_reading_at or "")), seconds(at)
     found: float | None = None
-    for moment, is_available in available_times(rows, received, boot_times(rows, received), since, ended):
+    for moment, is_available in _believed_times(rows, tx, at, received_at):
         if is_available:
             found = moment if found is None else found
-        elif moment < ended - tolerances.AHEAD_SECONDS:
+        elif moment < seconds(at) - tolerances.AHEAD_SECONDS:
             found = None  # Charging may be reported just before the start that it belongs to
     return None if found is None else timestamp_of(found)
 
@@ -50,9 +46,12 @@ def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float |
     return seconds(found[0][0]) if found else None
 
 
-def boot_times(rows: Rows, tx: Known) -> list[str]:
-    """Return when its charger booted during a transaction."""
-    return [at for at, _ in boots_during(rows, tx)]
+def _believed_times(rows: Rows, tx: Known, at: str, received_at: str) -> Iterator[tuple[float, bool]]:
+    """Yield when its connector was available (True) or showed charging (False) from its last reading to this moment,
+    without the first statuses after a boot."""
+    received = tx._replace(stop_received_at=received_at)
+    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
+    yield from available_times(rows, received, [at for at, _ in boots_during(rows, received)], since, seconds(at))
 
 
 _IDLE: Final = (

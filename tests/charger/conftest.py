@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger import stream, threads
+from levity_trio.charger import threads
 from levity_trio.charger.central import Central
 from tests.both_stores import both_with_file, new_file
 from tests.charger.parts import InlineWriter, make_central
@@ -40,7 +40,9 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 @pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams in memory have the address that a test gave them, otherwise `memory`."""
-    monkeypatch.setattr(stream, "address_of", lambda transport: getattr(transport, "address", "memory"))
+    monkeypatch.setattr(
+        "levity_trio.charger.connection.address_of", lambda transport: getattr(transport, "address", "memory")
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -135,7 +135,7 @@ async def test_several_frames_with_the_head_are_answered_in_their_order(central:
 async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() -> None:
     """The library drops bytes that it reads so early, as a request body; whether it read them depended on timing."""
     ours, theirs = memory_stream_pair()
-    stream = ChargerStream(ours, Account(Budget(())), 1000, text_as_binary=False)
+    stream = ChargerStream(ours, "memory", Account(Budget(())), 1000, text_as_binary=False)
     async with stream, theirs:
         await theirs.send_all(upgrade())
         stream.begin_handshake(await stream.read_head())

@@ -28,6 +28,16 @@ def told_at_11_kw(station: Station, transaction: int, start: int, told: list[int
         station.tell(meter_value(station.clock(), start + wh, watts(11_000)), transaction=transaction)
 
 
+def followed(station: Station, begin: int) -> int:
+    """The system closes what is open, and an honest transaction begins at this register; return the latter."""
+    close_silent(station)
+    station.books.wait(10)
+    transaction = station.start(begin)
+    station.stop(transaction, charge(station, transaction, begin))
+    settle(station.books)
+    return transaction
+
+
 # Strays
 
 
@@ -62,32 +72,22 @@ def test_a_stray_is_left_out_though_something_rose_at_0_watts(books: Books, stat
     assert_figure(station, transaction, 25_370, flagged=True)
 
 
-def test_a_last_reading_that_leaps_takes_nothing_from_the_next_transaction(books: Books, station: Station) -> None:
+def test_a_last_reading_that_leaps_takes_nothing_from_the_next_transaction(station: Station) -> None:
     """No stop came; the next start shows that the register never was there."""
     first = station.start(2_000_000)
     told_at_11_kw(station, first, 2_000_000, [11_000, 22_000, 33_000, 88_000])
-    close_silent(station)
-    books.wait(10)
-    begin = 2_000_000 + 45_000
-    second = station.start(begin)
-    station.stop(second, charge(station, second, begin))
-    settle(books)
+    second = followed(station, 2_000_000 + 45_000)
     assert_figure(station, first, 33_000, flagged=True)
     assert_figure(station, second, 7_200, flagged=False)
 
 
-def test_a_last_reading_that_is_too_low_takes_nothing_from_its_transaction(books: Books, station: Station) -> None:
+def test_a_last_reading_that_is_too_low_takes_nothing_from_its_transaction(station: Station) -> None:
     """No stop came; the next start shows that the register was higher. Another reading was wrong as well."""
     first = station.start(2_184_483)
     told_at_11_kw(station, first, 2_184_483, [5500, 333, 16_500, 22_000, 27_500, 33_000, 38_500], 30)
-    books.wait(30)
+    station.books.wait(30)
     station.tell(meter_value(station.clock(), 2_184_483 + 20_003, watts(0)), transaction=first)
-    close_silent(station)
-    books.wait(10)
-    begin = 2_184_483 + 40_920
-    second = station.start(begin)
-    station.stop(second, charge(station, second, begin))
-    settle(books)
+    second = followed(station, 2_184_483 + 40_920)
     assert_figure(station, first, 38_500, flagged=True)
     assert_figure(station, second, 7_200, flagged=False)
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import POWER, seconds
+from levity_trio.charging.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.power import HOUR
 from levity_trio.store.cases import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.wire.times import stamp
 
 STRETCHES: Final = 240
 
@@ -108,7 +106,7 @@ def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
     begun = int(seconds(since))
     step = max(1.0, (seconds(until) + 1 - begun) / STRETCHES)
     count = min(STRETCHES, int((seconds(until) - begun) / step) + 1)
-    edges = [stamp(datetime.fromtimestamp(begun + place * step, UTC)) for place in range(count + 1)]
+    edges = [timestamp_of(begun + place * step) for place in range(count + 1)]
     yield from pairwise(edges)
 
 

@@ -12,7 +12,6 @@ import pytest
 import trio
 from starlette.datastructures import Headers, QueryParams
 
-from levity_trio.charger import stream
 from levity_trio.plugins.base import Hooks
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
@@ -86,5 +85,5 @@ def station(site: Site) -> Station:
 
 @pytest.fixture
 def yard(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    monkeypatch.setattr(stream, "address_of", lambda _: "memory")
+    monkeypatch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
     return Yard(Books(stored.connection), stored.address)

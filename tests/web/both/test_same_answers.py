@@ -16,7 +16,6 @@ import trio
 from structlog.testing import capture_logs
 
 from levity_trio.access import user_passwords
-from levity_trio.charger import stream
 from levity_trio.cli import main
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.connection import open_database
@@ -93,7 +92,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
     folder = tmp_path_factory.mktemp("house")
     with pytest.MonkeyPatch.context() as patch, capture_logs() as lines:
         patch.chdir(folder)  # the server on PostgreSQL has its files there
-        patch.setattr(stream, "address_of", lambda _: "memory")
+        patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
         past = write_past(folder / "site.db", MOMENT)
