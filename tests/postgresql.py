@@ -71,13 +71,11 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._data = folder / "data"
+        self.data = folder / "data"
         self._user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         if self._user is not None:
             shutil.chown(folder, self._user)
-        self._run(
-            "initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"
-        )
+        self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
         self._process: subprocess.Popen[bytes] | None = None
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -88,17 +86,17 @@ class Server:
     def start(self, **settings: str) -> None:
         """Start it, and wait until it takes connections."""
         options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
 
     def stop(self, how: str = "fast") -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-m", how, "stop")
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-m", how, "stop")
 
     def kill(self) -> None:
         """Kill it and all its processes, and wait for their end, so that it can be started again.
 
         A dead process counts as running until init has collected it; the files with its number are deleted, therefore.
         """
-        files = (self._data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
+        files = (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
         pid = files[0].read_text().split()[0]
         children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
         ends = [os.pidfd_open(int(number)) for number in (pid, *children)]

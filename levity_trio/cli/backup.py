@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ The time of the last backup is noted in `<database>.backup`, for the dashboard.
 
 The files of `<database>.files/` and keys of certificates are not in the database: copy their folders too.
 
+A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
+
 Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged), 2 for wrong usage.
 """
 
@@ -43,7 +46,8 @@ def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
-    database = config.file("for PostgreSQL use pg_dump, or pg_basebackup with an archive of the WAL")
+    dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])
+    database = config.file(f"on PostgreSQL: {dump} (for every moment: pg_basebackup and an archive of the WAL)")
     with ByteProgress(is_json=is_json) as progress:
         held, not_noted = back_up(database, file, progress, is_forced=is_forced)
     if not_noted is not None:

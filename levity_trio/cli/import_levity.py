@@ -14,7 +14,7 @@ import click
 from levity_trio.cli.import_report import Report
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.serve import database_options
-from levity_trio.config import ConfigError, socket_path
+from levity_trio.config import ConfigError, ServerConfig, socket_path
 from levity_trio.config_sources import load
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ object on a line of its own, and the last line has the totals.
 
 Repeat it as often as you like, also after a crash: nothing is doubled, and what
 Levity has stored since is added. It works while a server runs on --db (over its
-local socket), and without one; a missing database is created.
+local socket), and without one; a missing file is created. A database on
+PostgreSQL must exist, and its tables are created.
 
 Exit status: 0 when all was imported or reported, 1 when a file cannot be read
 or written, 2 for wrong usage or a file that is not Levity's.
@@ -52,10 +53,10 @@ def run_import(*, old: str, is_json: bool, **given: object) -> int:
     from levity_trio.store.reads.levity.old_file import open_levity  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
-    path, database = Path(old), config.file("import into a new file first")
-    if path.exists() and database.exists() and database.samefile(path):
+    path, database = Path(old), config.database
+    if isinstance(database, Path) and path.exists() and database.exists() and database.samefile(path):
         raise ConfigError(f"{old} is both the old database and --db; give a new file with --db")
-    with open_levity(path) as connection, _open_target(database) as take:
+    with open_levity(path) as connection, _open_target(config) as take:
         history = History(connection)
         report = Report(history.totals, history.connectors, is_json=is_json)
         with report.shown_progress():
@@ -77,23 +78,26 @@ def _imported(history: History, take: Import) -> Iterator[tuple[Sequence[Part], 
 
 
 @contextmanager
-def _open_target(database: Path) -> Iterator[Import]:
+def _open_target(config: ServerConfig) -> Iterator[Import]:
     """Import into a database itself or, if a server runs on it, over its local socket."""
     from levity_trio.store.offline import ServerRuns, open_import  # noqa: PLC0415 - so that --help answers at once
 
     with ExitStack() as stack:
         try:
-            take = stack.enter_context(open_import(database))
+            take = stack.enter_context(open_import(config.database, config.server_name))
         except ServerRuns:
-            take = _Server(database).take
+            socket = socket_path(config.beside.resolve())
+            if not socket.exists():  # on PostgreSQL, the server may be elsewhere
+                raise
+            take = _Server(socket).take
         yield take
 
 
 class _Server:
     """The server that runs on a database."""
 
-    def __init__(self, database: Path) -> None:
-        self._operator = Operator(f"unix:{socket_path(database.resolve())}", is_json=True)
+    def __init__(self, socket: Path) -> None:
+        self._operator = Operator(f"unix:{socket}", is_json=True)
 
     def take(self, kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
         """Import parts of a history."""

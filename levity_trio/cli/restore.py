@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from levity_trio.cli.backup import as_dict, in_words, minute
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config import SETTINGS
+from levity_trio.config import SETTINGS, ConfigError
 from levity_trio.config_sources import load
+from levity_trio.settings import DatabaseAddress, PostgresqlAddress
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored
@@ -27,6 +29,7 @@ Examples:
   levity-trio restore /mnt/stick/levity.db
   levity-trio restore /mnt/stick/levity.db --db /var/lib/levity/levity.db
   levity-trio restore /mnt/stick/levity.db --last-statement 214
+  levity-trio restore --db postgresql:///levity
 
 Stop the server first. A database that has facts that are not in BACKUP is replaced only with --force; the refusal says
 what would be lost. What is replaced is kept beside it as `<database>.replaced-<time>`.
@@ -39,17 +42,23 @@ printed or sent, also after the backup: the next closing goes on behind it.
 
 A backup of an older version is migrated at the next start of the server.
 
+On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command, without BACKUP, lets the ids
+and the numbers go on; no server starts on that database before. Say it also after PostgreSQL went back to an earlier
+moment by its archive of the WAL. Twice does no harm.
+
 Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2 for wrong usage.
 """
 
 
-def run_restore(*, backup: Path, is_forced: bool, is_json: bool, last_statement: int | None, **given: object) -> int:
-    from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
-
+def run_restore(
+    *, backup: Path | None, is_forced: bool, is_json: bool, last_statement: int | None, **given: object
+) -> int:
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
-    database = config.file("for PostgreSQL use pg_restore, or the base backup with the archive of the WAL")
-    with ByteProgress(is_json=is_json) as progress:
-        restored = put_back(backup, database, progress, is_forced=is_forced, last_statement=last_statement)
+    database = config.database
+    if isinstance(database, PostgresqlAddress):
+        restored = _gone_on(database, backup, last_statement)
+    else:
+        restored = _put_back(database, backup, last_statement, is_forced=is_forced, is_json=is_json)
     if is_json:
         say(json.dumps(_record(database, restored), ensure_ascii=False))
     else:
@@ -58,10 +67,32 @@ def run_restore(*, backup: Path, is_forced: bool, is_json: bool, last_statement:
     return 0
 
 
-def _record(database: Path, restored: Restored) -> dict[str, object]:
+def _put_back(
+    database: Path, backup: Path | None, last_statement: int | None, *, is_forced: bool, is_json: bool
+) -> Restored:
+    from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
+
+    if backup is None:
+        raise click.UsageError("Missing argument 'BACKUP'")
+    with ByteProgress(is_json=is_json) as progress:
+        return put_back(backup, database, progress, is_forced=is_forced, last_statement=last_statement)
+
+
+def _gone_on(database: PostgresqlAddress, backup: Path | None, last_statement: int | None) -> Restored:
+    from levity_trio.store.keeping.restoring import go_on  # noqa: PLC0415 - so that --help answers at once
+
+    if backup is not None:
+        bring = shlex.join(["pg_restore", "--single-transaction", f"--dbname={database}", str(backup)])
+        then = shlex.join(["levity-trio", "restore", "--db", database])
+        raise ConfigError(f"on PostgreSQL, into a new database made with createdb: {bring} && {then}")
+    return go_on(database, last_statement)
+
+
+def _record(database: DatabaseAddress, restored: Restored) -> dict[str, object]:
+    place = {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}
     return {
         "kind": "restored",
-        "file": str(database.resolve()),
+        **place,
         **as_dict(restored.content),
         "kept": str(restored.kept) if restored.kept else None,
         "lost": restored.lost._asdict() if restored.lost else None,
@@ -70,7 +101,7 @@ def _record(database: Path, restored: Restored) -> dict[str, object]:
     }
 
 
-def _lines(database: Path, restored: Restored) -> Iterator[str]:
+def _lines(database: DatabaseAddress, restored: Restored) -> Iterator[str]:
     yield f"{cell(str(database))} is restored: {in_words(restored.content)}."
     yield _lost(restored)
     if restored.kept:
@@ -92,13 +123,15 @@ def _lost(restored: Restored) -> str:
 
 def _database_options() -> list[click.Option]:
     (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
-    return options([replace(database, help="SQLite database to replace, or to create.")])
+    return options(
+        [replace(database, help="SQLite database to replace or to create; or a restored one on PostgreSQL.")]
+    )
 
 
 restore = click.Command(
     "restore",
     params=[
-        click.Argument(["backup"], type=click.Path(path_type=Path)),
+        click.Argument(["backup"], type=click.Path(path_type=Path), required=False),
         click.Option(["is_forced", "--force"], is_flag=True, help="Replace a database that has other facts."),
         click.Option(
             ["--last-statement"],

@@ -11,6 +11,8 @@ import orjson
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
 
 NEW: Final = ".new"
+LITESTREAM: Final = "litestream"
+POSTGRESQL: Final = "postgresql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,14 @@ def last_backup(database: DatabaseAddress) -> LastBackup | None:
         return None
 
 
-def is_replicated(database: DatabaseAddress) -> bool:
-    """Whether another program saves a database: Litestream, which has a folder beside it, or PostgreSQL's own tools."""
+def saved_by(database: DatabaseAddress) -> str | None:
+    """Return which other program saves a database: Litestream, which has a folder beside it, or PostgreSQL's own tools.
+
+    Whether those do, PostgreSQL does not say.
+    """
     if isinstance(database, PostgresqlAddress):
-        return True
-    return database.with_name(f".{database.name}-litestream").is_dir()
+        return POSTGRESQL
+    return LITESTREAM if database.with_name(f".{database.name}-litestream").is_dir() else None
 
 
 def _path(database: Path) -> Path:

@@ -8,6 +8,7 @@ retry repairs: the write that needs it fails alone, and the others continue.
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 THE_DATABASES = frozenset(
     {
@@ -29,6 +30,9 @@ THE_DATABASES = frozenset(
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 POSTGRESQLS = ("08", "25006", "40", "53", "55P03", "57P", "58")
 """The same on PostgreSQL: the connection, a standby, conflicts with others, no room, a lock, a shutdown, its files."""
+
+NOT_ALLOWED: Final = "42501"
+"""What PostgreSQL says where a user has no right."""
 
 
 class DatabaseFault(Exception):
@@ -63,6 +67,14 @@ def is_the_databases(error: BaseException) -> bool:
 def is_damage(error: BaseException) -> bool:
     """Whether an error concerns a damaged page, or a file that is no longer a database."""
     return _code(error) in DAMAGE
+
+
+def advice(error: BaseException) -> str:
+    """Return what to do about a failed read, as the end of a line; empty where that is not known."""
+    return _MAY_NOT_READ if getattr(error, "sqlstate", None) == NOT_ALLOWED else ""
+
+
+_MAY_NOT_READ: Final = "; connect as the owner of the database, or let this user read it: GRANT pg_read_all_data TO ..."
 
 
 def _code(error: BaseException) -> int | None:

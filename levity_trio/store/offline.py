@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.settings import DatabaseAddress
-from levity_trio.store.connection import FileDatabase, InUse, open_database
+from levity_trio.store.connection import InUse
 from levity_trio.store.database import Database
 from levity_trio.store.faults import DatabaseFault
-from levity_trio.store.opening import open_store
+from levity_trio.store.opening import is_new, open_store
 from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
-from levity_trio.store.schema import SIMULATED_TIME_VERSION, check_ownership, clock_speed
-from levity_trio.store.unit_of_work import Store, commit
+from levity_trio.store.schema import SIMULATED_TIME_VERSION
+from levity_trio.store.unit_of_work import Store
 from levity_trio.store.writes import hiding, imports
 from levity_trio.wire.times import stamp
 
@@ -49,24 +48,22 @@ Import = Callable[[str, Sequence[Sequence[Any]]], Imported]
 
 
 @contextmanager
-def open_import(path: Path) -> Iterator[Import]:
-    """Import history into a database, which is created if it is missing.
+def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
+    """Import history into a database as the server of this name. A missing file, or the schema, is created.
 
     Raises:
         ServerRuns: a server runs on the database; it has to import.
         EnvironmentProblem: the database cannot be used.
     """
-    check_ownership(path)
-    speed = clock_speed(path) or 1
-    with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
-        clock = _clock(FileDatabase(connection))
+    with open_store(address, server, None if is_new(address) else _simulated(address)) as store:
+        clock = look(address, _clock)
 
         def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
             at = stamp(clock())
             try:
-                results = commit(connection, [partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts])
+                results = store.commit([partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts])
             except DatabaseFault as fault:
-                raise EnvironmentProblem(f"cannot write the database {path}: {fault}; then import again") from None
+                raise EnvironmentProblem(f"cannot write the database {address}: {fault}; then import again") from None
             return total([cast("Imported", result.unwrap()) for result in results])
 
         yield take
@@ -80,6 +77,9 @@ def _clock(db: Database) -> Clock:
 @contextmanager
 def _open_known(address: DatabaseAddress, server: str) -> Iterator[Store]:
     """Open an existing database as the server of this name, at the clock speed that it was created for."""
-    simulated = look(address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None)
-    with open_store(address, server, simulated) as store:
+    with open_store(address, server, _simulated(address)) as store:
         yield store
+
+
+def _simulated(address: DatabaseAddress) -> SimulatedTime | None:
+    return look(address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None)

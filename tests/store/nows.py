@@ -24,7 +24,7 @@ WELL = Machine(
     is_clock_trusted=True,
     space=Space(0, 0, 0, 10**10),
     backup=None,
-    is_replicated=True,
+    is_saved_elsewhere=True,
 )
 
 

@@ -43,16 +43,16 @@ def test_what_the_machine_lacks(page: Page) -> None:
 @pytest.mark.parametrize(("days", "kinds"), [(2.9, []), (3, ["backup"])])
 def test_a_backup_that_is_old(books: Books, page: Page, days: float, kinds: list[str]) -> None:
     made = stamp(books.now - timedelta(days=days))
-    page.machine = WELL._replace(backup=LastBackup(made, "/mnt/levity.db", 4096), is_replicated=False)
+    page.machine = WELL._replace(backup=LastBackup(made, "/mnt/levity.db", 4096), is_saved_elsewhere=False)
     found = page.attention()
     assert [one.kind for one in found] == kinds
     assert all((one.level, one.since) == ("look", made) for one in found)
-    page.machine = page.machine._replace(is_replicated=True)
+    page.machine = page.machine._replace(is_saved_elsewhere=True)
     assert page.attention() == []
 
 
 def test_a_database_that_was_never_backed_up_has_a_week(books: Books, page: Page) -> None:
-    page.machine = WELL._replace(is_replicated=False)
+    page.machine = WELL._replace(is_saved_elsewhere=False)
     books.wait(6.9 * 24 * 60)
     assert page.told() == []
     books.wait(0.1 * 24 * 60)

@@ -13,7 +13,8 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import InUse, connect, lock_held, open_database
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
-from levity_trio.store.keeping.checking import check, numbered
+from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.restoring import Restored
 from levity_trio.store.schema import newest_version
 from tests.store.books import Books, Station

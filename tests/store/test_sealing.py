@@ -15,6 +15,7 @@ from levity_trio.store.writes.transactions import corrections
 from levity_trio.store.writes.transactions.deciding import Decision
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
+from tests.store.reading import view
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def biller(books: Books) -> Biller:
 
 
 def found(books: Books) -> list[str]:
-    return [*statements.sealed(books.connection), *statements.sums(books.connection)]
+    return [*statements.sealed(view(books.connection)), *statements.sums(view(books.connection))]
 
 
 @pytest.mark.sqlite

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.backup_note import LastBackup, note
-from levity_trio.store.connection import open_reader
+from levity_trio.store.connection import FileDatabase, open_reader
 from levity_trio.store.keeping.copies import Content, content, is_contained, open_copy, prepared
 from levity_trio.store.keeping.copying import Told, WalWatch, check_room, copy, open_finished, open_partial
 from levity_trio.store.schema import check_ownership
@@ -47,7 +47,7 @@ def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False
             with open_partial(target, PARTIAL) as partial:
                 copy(source, partial, told, watch)
                 with closing(open_finished(partial.path)) as finished:
-                    held = content(finished)
+                    held = content(FileDatabase(finished))
                 partial.rename(target)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot copy {database} to {target}: {error}") from error

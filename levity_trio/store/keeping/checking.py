@@ -1,31 +1,50 @@
-"""Checks a copy: whether it is whole, what this program wrote, and plausible. CHECKS lists what is checked."""
+"""Checks a copy, or a database on PostgreSQL: whether it is whole, what this program wrote, and plausible.
+
+CHECKS lists what is checked. Statements are the same for both stores; `Examined` has what is not.
+"""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from levity_trio.store import schema
+from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import DatabaseAddress
+from levity_trio.store.database import Database
+from levity_trio.store.faults import advice
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
+from levity_trio.store.keeping.examined import Examined, made
+from levity_trio.store.keeping.file_checking import ExaminedFile
+from levity_trio.store.opening import of_postgresql
 from levity_trio.store.schema import migrations
 
 MOST_PROBLEMS: Final = 10
 """Of one check; the rest is only announced."""
 GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
+TARIFFS_VERSION: Final = 30
+"""The first version of the schema that has tariffs."""
+
+
+class Subject(NamedTuple):
+    """What a check looks at: a database, and an empty one in memory that the migrations up to its version make."""
+
+    examined: Examined
+    db: Database
+    model: sqlite3.Connection
 
 
 class Check(NamedTuple):
     """One kind of problem. `find` yields a line for each, and may raise sqlite3.Error where a page is damaged."""
 
     name: str
-    find: Callable[[sqlite3.Connection], Iterable[str]]
+    find: Callable[[Subject], Iterable[str]]
 
 
 class Problem(NamedTuple):
@@ -36,63 +55,90 @@ class Problem(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What was found. `content` is None if the file is too damaged to be read."""
+    """What was found. `content` is None if the database is too damaged to be read. `unchecked`: what no check asked
+    for, and which tool does.
+    """
 
     content: Content | None
     checks: Sequence[str]
     problems: Sequence[Problem]
+    unchecked: Sequence[str]
 
 
-def check(path: Path, told: Callable[[str], None]) -> Report:
-    """Check a file that nobody writes to, without changing anything. `told` is called with the name of each check.
+def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
+    """Check a file that nobody writes to, or a database on PostgreSQL at one moment, without changing anything.
+    `told` is called with the name of each check.
 
     Raises:
-        EnvironmentProblem: the file cannot be checked: it is in use, incomplete, or not a database of ours.
+        EnvironmentProblem: it cannot be checked: the file is in use or incomplete, it is not a database of ours.
     """
+    try:
+        with _opened(address) as examined, closing(made(examined.db.version())) as model:
+            subject, problems = Subject(examined, examined.db, model), []
+            for one in CHECKS:
+                told(one.name)
+                problems += [Problem(one.name, text) for text in _found(one, subject)]
+            return Report(_content(subject), [one.name for one in CHECKS], problems, examined.unchecked)
+    except sqlite3.Error as error:
+        raise EnvironmentProblem(f"cannot check {address}: {error}{advice(error)}") from error
+
+
+def _opened(address: DatabaseAddress) -> AbstractContextManager[Examined]:
+    if isinstance(address, Path):
+        return _opened_file(address)
+    opened: AbstractContextManager[Examined] = of_postgresql("checking").open_examined(address)
+    return opened
+
+
+@contextmanager
+def _opened_file(path: Path) -> Iterator[Examined]:
     with open_copy(path) as connection:
-        problems = []
-        for one in CHECKS:
-            told(one.name)
-            problems += [Problem(one.name, text) for text in _found(one, connection)]
-        return Report(_content(connection), [one.name for one in CHECKS], problems)
+        yield ExaminedFile(connection)
 
 
-def _found(one: Check, connection: sqlite3.Connection) -> list[str]:
+def _found(one: Check, subject: Subject) -> list[str]:
     lines: list[str] = []
     try:
-        lines.extend(" ".join(text.split()) for text in islice(one.find(connection), MOST_PROBLEMS + 1))
+        lines.extend(" ".join(text.split()) for text in islice(one.find(subject), MOST_PROBLEMS + 1))
     except sqlite3.DatabaseError as error:
+        subject.examined.recover(error)
         lines.append(f"cannot be read: {error}")
     return lines if len(lines) <= MOST_PROBLEMS else [*lines[:MOST_PROBLEMS], "and more"]
 
 
-def _content(connection: sqlite3.Connection) -> Content | None:
+def _content(subject: Subject) -> Content | None:
     try:
-        return content(connection)
-    except sqlite3.DatabaseError:
+        return content(subject.db)
+    except sqlite3.DatabaseError as error:
+        subject.examined.recover(error)
         return None
 
 
-def _integrity(connection: sqlite3.Connection) -> Iterator[str]:
-    """Every page and index, and the types and CHECK constraints of every row."""
-    for (text,) in connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS + 1})"):
-        if text != "ok":
-            yield text
+def _integrity(subject: Subject) -> Iterable[str]:
+    return subject.examined.integrity()
 
 
-def _references(connection: sqlite3.Connection) -> Iterator[str]:
-    for table, number, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        yield f"row {number} of {table} refers to a row of {parent} that is missing"
+def _references(subject: Subject) -> Iterator[str]:
+    """What a row refers to exists, also where the database has lost the constraint."""
+    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY 1"
+    keys = 'SELECT "from", "table", "to" FROM pragma_foreign_key_list(?) ORDER BY id'
+    for (table,) in subject.model.execute(tables).fetchall():
+        for column, parent, key in subject.model.execute(keys, (table,)).fetchall():
+            lost = (
+                f"SELECT * FROM {table} AS child WHERE child.{column} IS NOT NULL AND NOT EXISTS"  # noqa: S608 - ours
+                f" (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.{column}) LIMIT {MOST_PROBLEMS + 1}"
+            )
+            for number, *_ in subject.db.execute(lost):
+                yield f"row {number} of {table} refers to a row of {parent} that is missing"
 
 
-def _schema(connection: sqlite3.Connection) -> Iterator[str]:
+def _schema(subject: Subject) -> Iterator[str]:
     """Compare with what the migrations up to this version create. What an operator added is no problem."""
-    version = _version(connection)
+    version = subject.db.version()
     if version not in {number for number, _ in migrations()}:
         yield f"schema {version} is of no version of this program"
         return
-    with closing(_made(version)) as model:
-        expected, found = _objects(model), _objects(connection)
+    expected, found = subject.examined.definitions(subject.model)
     for name, definition in expected.items():
         if name not in found:
             yield f"schema {version} is incomplete: {name} is missing"
@@ -100,65 +146,31 @@ def _schema(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{name} is not as schema {version} defines it"
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version)
-
-
-def _made(version: int) -> sqlite3.Connection:
-    """Return an empty database in memory, of this schema."""
-    model = sqlite3.connect(":memory:", isolation_level=None)
-    for number, path in migrations():
-        if number <= version:
-            for statement in schema.statements(path.read_text(encoding="utf-8")):
-                model.execute(statement)
-    return model
-
-
-def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
-    """Return the definition of each object. Of a table its columns: ALTER TABLE rewrites the text."""
-    found: dict[str, object] = {}
-    named = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
-    for kind, name, definition in connection.execute(named).fetchall():
-        columns = f'PRAGMA table_xinfo("{name}")'
-        found[f"{kind} {name}"] = connection.execute(columns).fetchall() if kind == "table" else definition
-    return found
-
-
-def _guarded(connection: sqlite3.Connection) -> Iterator[str]:
+def _guarded(subject: Subject) -> Iterator[str]:
     """Ask all rows what the triggers of their schema ask of a new one, such as a figure where it is completed.
 
     A trigger that looks at other rows is left out: it would find the row itself.
     """
-    with closing(_made(_version(connection))) as model:
-        triggers = model.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    triggers = subject.model.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for table, condition, text in (found.groups() for (sql,) in triggers if (found := GUARD.search(sql))):
         if "SELECT" not in condition:
-            impossible = f"SELECT * FROM {table} AS NEW WHERE {condition}"  # noqa: S608 - of our schema
-            for key, *_ in connection.execute(impossible):
+            impossible = f"SELECT * FROM {table} AS NEW WHERE {condition} LIMIT {MOST_PROBLEMS + 1}"  # noqa: S608 - ours
+            for key, *_ in subject.db.execute(impossible):
                 yield f"row {key} of {table}: {text}"
 
 
-def _ids(connection: sqlite3.Connection) -> Iterator[str]:
+def _ids(subject: Subject) -> Iterator[str]:
     """An id that was given out is never given out again."""
-    highest = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-    for table in sorted(numbered(connection)):
-        ((last,),) = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchall()  # noqa: S608
-        if last > highest.get(table, 0):
+    for table, last, given in subject.examined.ids():
+        if last > given:
             yield f"{table} would use ids up to {last} again"
 
 
-def numbered(connection: sqlite3.Connection) -> set[str]:
-    """Return the tables whose ids are never used twice."""
-    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
-    return {name for (name,) in connection.execute(tables).fetchall()}
-
-
-def _tariffs(connection: sqlite3.Connection) -> Iterator[str]:
+def _tariffs(subject: Subject) -> Iterator[str]:
     """The texts of tariffs are those that were given."""
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'tariff_version'").fetchall():
-        return  # an older version
-    for number, toml, digest in connection.execute("SELECT id, toml, digest FROM tariff_version"):
+    if subject.db.version() < TARIFFS_VERSION:
+        return
+    for number, toml, digest in subject.db.execute("SELECT id, toml, digest FROM tariff_version"):
         if sha256(toml.encode()).hexdigest() != digest:
             yield f"row {number} of tariff_version: the text is not the one that was added"
 
@@ -170,7 +182,7 @@ CHECKS: Final = (
     Check("transactions", _guarded),
     Check("ids", _ids),
     Check("tariffs", _tariffs),
-    Check("seals", statements.sealed),
-    Check("sums", statements.sums),
+    Check("seals", lambda subject: statements.sealed(subject.db)),
+    Check("sums", lambda subject: statements.sums(subject.db)),
 )
-"""Everything that a copy is checked for, in this order."""
+"""Everything that a database is checked for, in this order."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import FileDatabase
+from levity_trio.store.database import Database
+from levity_trio.store.keeping.examined import tables_of
 from levity_trio.store.reads.newest import newest
 from levity_trio.store.schema import check_ownership, look
 
@@ -53,15 +54,14 @@ class Content(NamedTuple):
     energy_wh: int
 
 
-def content(connection: sqlite3.Connection) -> Content:
+def content(db: Database) -> Content:
     """Return what a database of any version holds. Raises sqlite3.Error if it is damaged."""
-    last = newest(FileDatabase(connection))
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    ((transactions, completed, energy_wh),) = connection.execute(
+    last = newest(db)
+    ((transactions, completed, energy_wh),) = db.execute(
         "SELECT count(*), coalesce(sum(status = 'Completed'), 0),"
         " coalesce(sum(CASE WHEN status = 'Completed' THEN energy_delivered END), 0) FROM tx"
     ).fetchall()
-    return Content(version, last.at if last else None, transactions, transactions - completed, energy_wh)
+    return Content(db.version(), last.at if last else None, transactions, transactions - completed, energy_wh)
 
 
 def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
@@ -80,10 +80,6 @@ def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
 def _is_pruned(whole: sqlite3.Connection, number: int) -> bool:
     ((oldest,),) = whole.execute("SELECT min(id) FROM event").fetchall()
     return oldest is None or number < int(oldest)
-
-
-def tables_of(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
 
 
 @contextmanager

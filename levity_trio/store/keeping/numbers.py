@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.keeping.copies import tables_of
-
-SKIPPED = "lost_statements"
+from levity_trio.store.database import Connection, Database
+from levity_trio.store.keeping.statements import LOST_STATEMENTS_VERSION, STATEMENTS_VERSION
 
 
 class Numbers(NamedTuple):
@@ -18,15 +16,15 @@ class Numbers(NamedTuple):
     last: int
 
 
-def last_number(connection: sqlite3.Connection) -> int | None:
+def last_number(db: Database) -> int | None:
     """Return the number of the last statement; None if billing has not begun."""
-    if "billing" not in tables_of(connection):
+    if db.version() < STATEMENTS_VERSION:
         return None
-    found = connection.execute("SELECT next_number - 1 FROM billing").fetchall()
+    found = db.execute("SELECT next_number - 1 FROM billing").fetchall()
     return int(found[0][0]) if found else None
 
 
-def lost_statements(copy: sqlite3.Connection, told: int | None, known: int) -> Numbers | None:
+def lost_statements(copy: Database, told: int | None, known: int) -> Numbers | None:
     """Return the numbers of a copy whose owner names the last one; None if billing has not begun in it.
 
     `known` is the last one of the database that it replaces. Raises EnvironmentProblem.
@@ -44,7 +42,7 @@ def lost_statements(copy: sqlite3.Connection, told: int | None, known: int) -> N
         )
     if told < known:
         raise EnvironmentProblem(f"statement {known} is known here; give --last-statement {known} or more")
-    if told > held and SKIPPED not in tables_of(copy):
+    if told > held and copy.version() < LOST_STATEMENTS_VERSION:
         raise EnvironmentProblem(
             "the backup is of an older version, which cannot skip numbers: start a server of this version on a copy of"
             " it once, and restore that"
@@ -52,11 +50,11 @@ def lost_statements(copy: sqlite3.Connection, told: int | None, known: int) -> N
     return Numbers(held, told)
 
 
-def skip_statements(connection: sqlite3.Connection, numbers: Numbers, at: str) -> None:
+def skip_statements(connection: Connection, numbers: Numbers, at: str) -> None:
     """Let the numbers of statements go on behind the last one, and say which are missing."""
     if numbers.last > numbers.held:
         connection.execute("UPDATE billing SET next_number = ?", (numbers.last + 1,))
         connection.execute(
-            f"INSERT INTO {SKIPPED} (first, last, restored_at) VALUES (?, ?, ?)",  # noqa: S608 - our own name
+            "INSERT INTO lost_statements (first, last, restored_at) VALUES (?, ?, ?)",
             (numbers.held + 1, numbers.last, at),
         )

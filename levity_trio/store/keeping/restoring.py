@@ -16,11 +16,13 @@ from typing import Final, NamedTuple
 
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import InUse, lock_held
-from levity_trio.store.keeping.checking import numbered
+from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
 from levity_trio.store.keeping.copying import Partial, Told, check_room, copy, open_partial, sync_folder
+from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
+from levity_trio.store.opening import of_postgresql
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
 from levity_trio.wire.times import stamp
 
@@ -57,6 +59,25 @@ class Restored(NamedTuple):
     """The number behind which those of statements go on; None: billing has not begun."""
 
 
+class Leap(NamedTuple):
+    """How far ids go on above all that can have been given out since a backup.
+
+    The ids of the lost time are known only where the replaced database can be read. So one id a second is assumed, with
+    a margin. The random part separates two restorations of one backup on a machine whose clock is not set.
+    """
+
+    ids: int
+
+    @classmethod
+    def since(cls, at: str | None) -> Leap:
+        """Return the leap after a time of the database. This machine's clock may be behind it."""
+        seconds = max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
+        return cls(MARGIN_IDS + seconds + secrets.randbelow(RANDOM_IDS))
+
+    def of(self, table: str) -> int:
+        return self.ids * (FACTS_PER_ID if table == "event" else 1)
+
+
 class _Standing(NamedTuple):
     """The database that is to be replaced. `content` is None if it cannot be read."""
 
@@ -82,18 +103,24 @@ def restore(
         with lock_held(database), open_copy(backup) as source:
             if database.exists() and backup.samefile(database):
                 raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
-            held, standing = content(source), _examine(source, database)
+            held, standing = content(FileDatabase(source)), _examine(source, database)
             if not (standing.is_contained or is_forced):
                 raise EnvironmentProblem(_refusal(database, held, standing))
-            billed = lost_statements(source, last_statement, standing.last_statement)
+            billed = lost_statements(FileDatabase(source), last_statement, standing.last_statement)
             check_room(database.parent, backup.stat().st_size)
             with open_partial(database, RESTORING) as partial:
                 copy(source, partial, told, lambda: None)
-                last = _renumber(partial.path, standing.highest, _seconds_since(held.until), billed)
+                last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
                 kept = _swap(partial, database)
             return Restored(held, kept, _lost(held, standing), last, billed.last if billed else None)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
+
+
+def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:
+    """Do the same for the ids of a database that PostgreSQL's own tools have restored. Raises EnvironmentProblem."""
+    restored: Restored = of_postgresql("restoring").go_on(address, last_statement)
+    return restored
 
 
 def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
@@ -107,9 +134,8 @@ def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
     try:
         with closing(look(database)) as present:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-            is_later = is_contained(source, present)
-            last = last_number(present) or 0
-            return _Standing(content(present), is_contained(present, source), is_later, highest, last)
+            db, is_later = FileDatabase(present), is_contained(source, present)
+            return _Standing(content(db), is_contained(present, source), is_later, highest, last_number(db) or 0)
     except sqlite3.DatabaseError:
         return _Standing()
 
@@ -139,25 +165,15 @@ def _beyond(present: Content, held: Content) -> Lost:
     return Lost(present.until, present.transactions - held.transactions, present.energy_wh - held.energy_wh)
 
 
-def _seconds_since(at: str | None) -> int:
-    """Return the seconds since a time of the database; 0 where this machine's clock is behind it."""
-    return max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
-
-
-def _renumber(path: Path, given: Mapping[str, int], seconds: int, billed: Numbers | None) -> int:
-    """Let all ids go on above those that were given out since the backup. Return the transactionId before the next one.
-
-    The ids of the lost time are known only where the replaced database can be read. So one id a second is assumed, with
-    a margin. The random part separates two restorations of one backup on a machine whose clock is not set.
-    """
+def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
+    """Let all ids go on above those that were given out. Return the transactionId before the next one."""
     # In MEMORY mode SQLite creates no file beside this one, which a crash could leave there.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
         connection.execute("BEGIN IMMEDIATE")
         highest = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-        leap = MARGIN_IDS + seconds + secrets.randbelow(RANDOM_IDS)
         for table in numbered(connection) - COUNTED_BY_IDS:
-            base = max(highest.get(table, 0), given.get(table, 0)) + leap * (FACTS_PER_ID if table == "event" else 1)
+            base = max(highest.get(table, 0), given.get(table, 0)) + leap.of(table)
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base))
         if billed is not None:

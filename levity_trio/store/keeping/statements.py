@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -13,6 +12,11 @@ import orjson
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
 from levity_trio.store.billing.sealing import BEGINNING, FIGURES, OF_POSITION, content_of, party_digest, seal_of
+from levity_trio.store.database import Database
+
+STATEMENTS_VERSION: Final = 29
+LOST_STATEMENTS_VERSION: Final = 34
+"""The first versions of the schema that have statements, and a table of the numbers that went with a restore."""
 
 _STATEMENTS: Final = (
     f"SELECT id, number, content, party_digest, previous_digest, digest, party, {', '.join(FIGURES)} FROM statement"  # noqa: S608
@@ -36,19 +40,13 @@ _LEDGER: Final = (
 )
 
 
-def has_statements(connection: sqlite3.Connection) -> bool:
-    """Whether the schema of a copy is new enough to have statements."""
-    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'statement'").fetchall()
-    return bool(found)
-
-
-def sealed(connection: sqlite3.Connection) -> Iterator[str]:
+def sealed(db: Database) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
-    if not has_statements(connection):
+    if db.version() < STATEMENTS_VERSION:
         return
-    before, expected, lost = BEGINNING, 1, _lost(connection)
-    for statement, number, content, of_party, previous, digest, party, *figures in connection.execute(_STATEMENTS):
-        positions = connection.execute(_POSITIONS, (statement,)).fetchall()
+    before, expected, lost = BEGINNING, 1, _lost(db)
+    for statement, number, content, of_party, previous, digest, party, *figures in db.execute(_STATEMENTS):
+        positions = db.execute(_POSITIONS, (statement,)).fetchall()
         if content_of(figures, positions) != content or seal_of(number, content, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
         if party is not None and party_digest(party) != of_party:
@@ -60,34 +58,34 @@ def sealed(connection: sqlite3.Connection) -> Iterator[str]:
         elif previous != before:
             yield f"statement {number} does not follow the one before: one of them was made later"
         before, expected = digest, number + 1
-    yield from _closings(connection)
+    yield from _closings(db)
 
 
-def _lost(connection: sqlite3.Connection) -> dict[int, int]:
+def _lost(db: Database) -> dict[int, int]:
     """Return the numbers of statements that went with a restore: the last one of each row by the first one."""
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lost_statements'").fetchall():
-        return {}  # an older version
-    return dict(connection.execute("SELECT first, last FROM lost_statements").fetchall())
+    if db.version() < LOST_STATEMENTS_VERSION:
+        return {}
+    return dict(db.execute("SELECT first, last FROM lost_statements").fetchall())
 
 
-def _closings(connection: sqlite3.Connection) -> Iterator[str]:
+def _closings(db: Database) -> Iterator[str]:
     before = BEGINNING
-    for month, told, previous, digest, count, last in connection.execute(_CLOSINGS):
+    for month, told, previous, digest, count, last in db.execute(_CLOSINGS):
         if told != count or digest != (last or previous) or previous != before:
             yield f"the closing of {month} was changed: it has {count} statements, and had {told}"
         before = digest
 
 
-def sums(connection: sqlite3.Connection) -> Iterator[str]:
+def sums(db: Database) -> Iterator[str]:
     """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
-    if not has_statements(connection):
+    if db.version() < STATEMENTS_VERSION:
         return
     of_figures = {name: place for place, name in enumerate(FIGURES, 7)}
-    for row in connection.execute(_STATEMENTS):
+    for row in db.execute(_STATEMENTS):
         figures = {name: row[place] for name, place in of_figures.items()}
-        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in connection.execute(_POSITIONS, (row[0],))]
+        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in db.execute(_POSITIONS, (row[0],))]
         yield from (f"statement {row[1]}: {words}" for words in _wrong_sums(figures, positions))
-    for account, charged, entered in connection.execute(_LEDGER):
+    for account, charged, entered in db.execute(_LEDGER):
         if charged + entered:
             yield f"account {account}: its statements ask for {charged}, and its ledger has {-entered} of them"
 

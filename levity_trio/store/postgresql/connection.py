@@ -24,6 +24,8 @@ from levity_trio.store.postgresql.dialect import translated
 
 Row = tuple[Any, ...]
 Load = Callable[[bytes], object]
+Columns = Sequence[tuple[int, str, Load]]
+"""Their numbers, names and types."""
 
 LOCK_SECONDS: Final = 2
 IDLE_SECONDS: Final = 5
@@ -72,7 +74,7 @@ class PostgresqlConnection:
     def __init__(self, pgconn: pq.abc.PGconn) -> None:
         self._pgconn = pgconn
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
-        self._columns: dict[bytes, Sequence[tuple[int, str, Load]]] = {}
+        self._columns: dict[bytes, Columns] = {}
 
     def adopt(self, pgconn: pq.abc.PGconn) -> None:
         """Go on over another connection; the one before is closed."""
@@ -91,13 +93,13 @@ class PostgresqlConnection:
         _check(result, sql)
         if not result.ntuples:
             return Result((), [], result.command_tuples or 0)
-        columns = self._columns.get(name) or self._describe(name, result)
-        get = result.get_value
-        rows = [
-            tuple([None if (sent := get(row, column)) is None else load(sent) for column, _, load in columns])
-            for row in range(result.ntuples)
-        ]
-        return Result([title for _, title, _ in columns], rows, result.command_tuples or 0)
+        return _loaded(result, self._columns.get(name) or self._describe(name, result))
+
+    def ask(self, sql: str) -> list[Row]:
+        """Return the rows of a statement that is written for PostgreSQL. Raises sqlite3.Error."""
+        result = self._pgconn.exec_(sql.encode())
+        _check(result, sql)
+        return _loaded(result, _columns_of(result)).fetchall()
 
     def _prepare(self, sql: str, text: str, types: tuple[int, ...]) -> bytes:
         name = b"%d" % len(self._prepared)
@@ -105,12 +107,9 @@ class PostgresqlConnection:
         self._prepared[sql, types] = name
         return name
 
-    def _describe(self, name: bytes, result: pq.abc.PGresult) -> Sequence[tuple[int, str, Load]]:
-        """Return the columns of a statement: their numbers, names and types."""
-        self._columns[name] = [
-            (column, (result.fname(column) or b"").decode(), _LOADS.get(result.ftype(column), bytes.decode))
-            for column in range(result.nfields)
-        ]
+    def _describe(self, name: bytes, result: pq.abc.PGresult) -> Columns:
+        """Return the columns of a prepared statement."""
+        self._columns[name] = _columns_of(result)
         return self._columns[name]
 
     def run(self, script: str) -> None:
@@ -124,6 +123,11 @@ class PostgresqlConnection:
     @property
     def in_transaction(self) -> bool:
         return self._pgconn.transaction_status in _IN_TRANSACTION
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether a statement of the transaction has failed, so that the next one would fail too."""
+        return self._pgconn.transaction_status == pq.TransactionStatus.INERROR
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -200,10 +204,10 @@ def _opened(conninfo: bytes) -> pq.abc.PGconn:
     return pgconn
 
 
-def open_reader(address: str) -> PostgresqlDatabase:
+def open_reader(address: str, **settings: str) -> PostgresqlDatabase:
     """Return a connection for reads, for use by one thread at a time. Raises sqlite3.OperationalError."""
     only_reads = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
-    return PostgresqlDatabase(PostgresqlConnection(connect(address, **only_reads)))
+    return PostgresqlDatabase(PostgresqlConnection(connect(address, **only_reads, **settings)))
 
 
 def _ignore(notice: pq.abc.PGresult) -> None:
@@ -220,6 +224,22 @@ def _check(result: pq.abc.PGresult, sql: str) -> None:
     raised = kind(f"{words[0] if words else 'the connection was lost'} ({' '.join(sql[:100].split())})")
     raised.sqlstate = error.sqlstate or _LOST  # type: ignore[attr-defined]
     raise raised
+
+
+def _columns_of(result: pq.abc.PGresult) -> Columns:
+    return [
+        (column, (result.fname(column) or b"").decode(), _LOADS.get(result.ftype(column), bytes.decode))
+        for column in range(result.nfields)
+    ]
+
+
+def _loaded(result: pq.abc.PGresult, columns: Columns) -> Result:
+    get = result.get_value
+    rows = [
+        tuple([None if (sent := get(row, column)) is None else load(sent) for column, _, load in columns])
+        for row in range(result.ntuples)
+    ]
+    return Result([title for _, title, _ in columns], rows, result.command_tuples or 0)
 
 
 def _number(sent: bytes) -> int | float:

@@ -3,9 +3,12 @@
 CREATE SCHEMA levity;
 SET LOCAL search_path = levity;
 
--- The version of the schema.
-CREATE TABLE migrated (version integer NOT NULL);
-INSERT INTO migrated VALUES (0);
+-- The version of the schema. place: where it was created, or went on after a restore; a copy is in another place.
+CREATE TABLE migrated (version integer NOT NULL, place text NOT NULL);
+CREATE FUNCTION place() RETURNS text STABLE LANGUAGE sql AS $$
+    SELECT oid || '/' || 'levity.migrated'::regclass::oid FROM pg_database WHERE datname = current_database()
+$$;
+INSERT INTO migrated VALUES (0, place());
 
 -- The servers of this database. token: grows each time a server with this name starts; batch: the number of its last
 -- transaction; until: how long it counts as running.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from importlib.resources import files
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
+from levity_trio.store.faults import advice
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
 from levity_trio.store.postgresql.definitions import migration
 from levity_trio.store.schema import (
@@ -32,8 +35,10 @@ _LOCK: Final = f"SELECT pg_try_advisory_xact_lock({_MIGRATING})"
 _IS_USED: Final = (
     "SELECT to_regnamespace('levity') IS NOT NULL OR EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public')"
 )
-_FOREIGN: Final = (
-    "the database belongs to another program; create one for levity-trio with createdb, or choose another with --db"
+_FOREIGN: Final = "the database belongs to another program"
+_COPIED: Final = (
+    "the database was restored or copied, and chargers may know ids of the time that it lacks; let its ids go on once,"
+    " with the same --db: levity-trio restore"
 )
 _LOCALE: Final = "createdb --template template0 --encoding UTF8"
 log = get_logger("system")
@@ -55,14 +60,18 @@ def check_server(connection: PostgresqlConnection) -> None:
         raise EnvironmentProblem(f"the database has the encoding {found['server_encoding']}; create it with {_LOCALE}")
 
 
-def check_ownership(connection: PostgresqlConnection) -> int:
+_NEW: Final = "create one for levity-trio with createdb, or choose another with --db"
+_KNOWN: Final = "choose the database of the server with --db"
+
+
+def check_ownership(connection: PostgresqlConnection, otherwise: str = _NEW) -> int:
     """Return the version of the schema; 0 for an empty database. Raises NotOurs, NewerSchema."""
     if not _value(connection, "SELECT to_regclass('levity.migrated') IS NOT NULL"):
         if _value(connection, _IS_USED):
-            raise NotOurs(_FOREIGN)
+            raise NotOurs(f"{_FOREIGN}; {otherwise}")
         return 0
     version: int = _value(connection, "SELECT version FROM levity.migrated")
-    check_version("the database", version, "choose another database with --db")
+    check_version("the database", version, otherwise)
     return version
 
 
@@ -75,9 +84,23 @@ def check_clock_speed(connection: PostgresqlConnection, speed: int) -> None:
 def open_known(address: str) -> PostgresqlDatabase:
     """Return a connection for reads to a database that is ours. Raises EnvironmentProblem, sqlite3.Error."""
     database = open_reader(address)
-    if not check_ownership(database.conn):
-        raise EnvironmentProblem(f"the database {address} is empty; choose the database of the server with --db")
+    check_known(database.conn, address)
     return database
+
+
+def is_new(address: str) -> bool:
+    """Whether a database is empty. Raises EnvironmentProblem."""
+    try:
+        with closing(open_reader(address).conn) as connection:
+            return not check_ownership(connection)
+    except sqlite3.Error as error:
+        raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error
+
+
+def check_known(connection: PostgresqlConnection, address: str, otherwise: str = _KNOWN) -> None:
+    """Check that a database is ours and has the schema. Raises EnvironmentProblem, sqlite3.Error."""
+    if not check_ownership(connection, otherwise):
+        raise EnvironmentProblem(f"the database {address} is empty; {otherwise}")
 
 
 def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = None) -> None:
@@ -92,6 +115,8 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
     try:
         _begin_alone(connection)
         version = check_ownership(connection)
+        if version and _value(connection, "SELECT place <> levity.place() FROM levity.migrated"):
+            raise NotOurs(_COPIED)
         if not version:
             connection.run(files(__package__).joinpath("functions.sql").read_text(encoding="utf-8"))
         for number, path in migrations():

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from psycopg import pq
-
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
+from levity_trio.store.connection import InUse
+from levity_trio.store.faults import NOT_ALLOWED
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.unit_of_work import Result, Write, commit
@@ -41,8 +41,9 @@ _CLAIM: Final = (
     " WHERE name = ?2 AND token = ?3"
 )
 _GIVE_BACK: Final = "UPDATE levity.server SET until = clock_timestamp() WHERE name = ?1 AND token = ?2"
-_NOT_ALLOWED: Final = "42501"
-_ADVICE: Final = "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
+OWNER_ADVICE: Final = (
+    "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
+)
 _STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
 log = get_logger("system")
 
@@ -63,13 +64,13 @@ class _Link(PostgresqlConnection):
         self._token, self._number = self._take()
 
     def _take(self) -> tuple[int, int]:
-        """Take the database for this server; return its token and the number of its last transaction. Raises
-        EnvironmentProblem: another server has it."""
+        """Take the database for this server; return its token and the number of its last transaction. Raises InUse."""
         self.run("BEGIN")
-        self.execute(_ALONE)
-        for (name,) in self.execute(_OTHER).fetchall():
+        try:
+            begin_alone(self)
+        except InUse:
             self.close()
-            raise EnvironmentProblem(_running(name))
+            raise
         self.execute(_REPLACE, (self._server,))
         ((token, number),) = self.execute(_TAKE, (self._server, LEASE_SECONDS)).fetchall()
         self.run("COMMIT")
@@ -95,7 +96,7 @@ class _Link(PostgresqlConnection):
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
-        if self._pgconn.transaction_status == pq.TransactionStatus.INERROR:  # COMMIT would succeed, and roll back
+        if self.is_failed:  # COMMIT would succeed, and roll back
             raise sqlite3.InternalError("a statement failed, and its write went on")
         try:
             self.run("COMMIT")
@@ -146,18 +147,25 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
     """Open the database for the server of this name: check it, migrate it, take the name.
 
     Raises:
-        EnvironmentProblem: it cannot be used, belongs to another program, or a server of this name runs on it.
+        EnvironmentProblem: it cannot be used, belongs to another program, or a server runs on it (InUse).
     """
     try:
         link = _Link(address, server, simulated)
     except sqlite3.Error as error:
-        advice = _ADVICE if getattr(error, "sqlstate", None) == _NOT_ALLOWED else ""
+        advice = OWNER_ADVICE if getattr(error, "sqlstate", None) == NOT_ALLOWED else ""
         raise EnvironmentProblem(f"cannot use the database {address}: {error}{advice}") from error
     try:
         yield PostgresqlStore(address, link)
     finally:
         with suppress(sqlite3.Error):  # the name is free after LEASE_SECONDS
             link.give_back()
+
+
+def begin_alone(connection: PostgresqlConnection) -> None:
+    """Keep servers from starting, and from writing, until the end of this transaction. Raises InUse: one runs."""
+    connection.execute(_ALONE)
+    for (name,) in connection.execute(_OTHER).fetchall():
+        raise InUse(_running(name))
 
 
 def _running(server: str) -> str:

@@ -19,6 +19,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.database import Database
+from levity_trio.store.faults import advice
 from levity_trio.store.opening import open_known, open_reader
 from levity_trio.store.reads.newest import Newest, newest
 
@@ -83,7 +84,7 @@ def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
         with closing(database.conn):
             return read(database)
     except sqlite3.Error as error:
-        raise EnvironmentProblem(f"cannot read the database {address}: {error}") from error
+        raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)

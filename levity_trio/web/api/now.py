@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from levity_trio.store.backup_note import is_replicated, last_backup
+from levity_trio.store.backup_note import last_backup, saved_by
 from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now.attention import Machine
@@ -34,7 +34,7 @@ async def get_now(asked: Asked) -> Any:
             is_clock_trusted=is_trusted,
             space=db.space(),
             backup=last_backup(api.config.database),
-            is_replicated=is_replicated(api.config.database),
+            is_saved_elsewhere=saved_by(api.config.database) is not None,
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)

@@ -13,7 +13,7 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.plugins.base import PluginState
-from levity_trio.store.backup_note import LastBackup, is_replicated, last_backup
+from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
@@ -79,8 +79,9 @@ class System:
     is_damaged: bool
     database: StoredData
     last_backup: LastBackup | None
-    is_replicated: bool
-    """Whether Litestream copies the database all the time."""
+    saved_by: str | None
+    """`litestream`, which copies the database all the time, or `postgresql`: its own tools, of whose backups this
+    server does not know; null: only `last_backup`."""
     retention: Retention
     load: Load
     plugins: list[PluginState]
@@ -102,7 +103,7 @@ async def get_system(asked: Asked) -> Any:
             is_damaged=api.writer.is_damaged,
             database=database,
             last_backup=backup if backup is None or is_admin else replace(backup, file=None),
-            is_replicated=await trio.to_thread.run_sync(is_replicated, config.database),
+            saved_by=await trio.to_thread.run_sync(saved_by, config.database),
             retention=Retention(
                 frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
             ),

@@ -56,6 +56,7 @@ def new_database(server: Server) -> PostgresqlAddress:
     """Create a database with the schema."""
     name = f"site_{next(_numbers)}"
     server.sql(f"CREATE DATABASE {name} TEMPLATE {MODEL} STRATEGY file_copy")
+    server.sql("UPDATE levity.migrated SET place = levity.place()", name)
     return server.address(name)
 
 

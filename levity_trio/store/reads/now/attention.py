@@ -89,7 +89,7 @@ _OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND st
 
 class Machine(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
-    the database was last backed up. `is_replicated`: another program copies it all the time.
+    the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
     """
 
     begun_at: str
@@ -98,7 +98,7 @@ class Machine(NamedTuple):
     is_clock_trusted: bool
     space: Space
     backup: LastBackup | None
-    is_replicated: bool
+    is_saved_elsewhere: bool
 
 
 class Chargers(NamedTuple):
@@ -149,7 +149,7 @@ def _of_machine(machine: Machine) -> Iterator[Attention]:
 
 
 def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attention]:
-    if machine.is_replicated:
+    if machine.is_saved_elsewhere:
         return
     if machine.backup is not None:
         if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):

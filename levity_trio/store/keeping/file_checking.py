@@ -1,0 +1,51 @@
+"""What SQLite knows of a copy: whether its pages and indexes are whole, its schema, and the ids it has given out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from levity_trio.store.connection import FileDatabase
+from levity_trio.store.keeping.examined import Definitions, GivenIds, numbered
+
+MOST_PROBLEMS: Final = 11
+
+
+class ExaminedFile:
+    """A file that nobody writes to."""
+
+    unchecked: Sequence[str] = ()
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.db = FileDatabase(connection)
+
+    def recover(self, error: sqlite3.DatabaseError) -> None:
+        """Do nothing: the file itself is what cannot be read, and that has no effect on the next read."""
+
+    def integrity(self) -> Iterator[str]:
+        """Every page and index, and the types and CHECK constraints of every row."""
+        for (text,) in self._connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
+            if text != "ok":
+                yield text
+
+    def definitions(self, model: sqlite3.Connection) -> Definitions:
+        return Definitions(_objects(model), _objects(self._connection))
+
+    def ids(self) -> Iterator[GivenIds]:
+        given = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        for table in sorted(numbered(self._connection)):
+            highest = f"SELECT coalesce(max(rowid), 0) FROM {table}"  # noqa: S608 - a table of this file
+            ((last,),) = self._connection.execute(highest).fetchall()
+            yield GivenIds(table, last, given.get(table, 0))
+
+
+def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
+    """Return the definition of each object. Of a table its columns: ALTER TABLE rewrites the text."""
+    found: dict[str, object] = {}
+    named = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
+    for kind, name, definition in connection.execute(named).fetchall():
+        columns = f'PRAGMA table_xinfo("{name}")'
+        found[f"{kind} {name}"] = connection.execute(columns).fetchall() if kind == "table" else definition
+    return found
