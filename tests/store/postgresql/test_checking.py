@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from hashlib import sha256
-from typing import Any
 
 import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.keeping.checking import CHECKS, Check, Report, Subject, check
-from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.schema import newest_version
 from tests.postgresql import Server
-from tests.store.books import Books, Station
 from tests.store.keeping import CHARGED_WH, charge
 
+from .sites import station
 from .stored import change, empty_database, name_of, new_database, query
 
 BEHIND_THE_GUARDS = "SET session_replication_role = replica;"
@@ -34,23 +31,6 @@ INSERT INTO meter_val (cp_id, conn_id, tx_id, session_id, received_at, timestamp
         '', '', '', '' FROM generate_series(1, 40000) AS number;
 ANALYZE
 """
-
-
-class Charging(PostgresqlConnection):
-    """The connection of a site's books."""
-
-    def begin(self) -> None:
-        self.run("BEGIN")
-
-    def commit(self) -> None:
-        self.run("COMMIT")
-
-
-@contextmanager
-def station(address: PostgresqlAddress, charger: str = "CP-1") -> Iterator[Station]:
-    connection: Any = Charging(connect(address))
-    with closing(connection):
-        yield Station(Books(connection), charger)
 
 
 @pytest.fixture
