@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,12 +17,13 @@ import pytest
 from levity_trio.cli import main
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.opening import open_store
-from tests.postgresql import Server, running
+from tests.postgresql import Server, program, running
 from tests.store.levity_file import OldFile
-from tests.store.postgresql.stored import change, empty_database, query
+from tests.store.postgresql.stored import change, empty_database, name_of, query
 from tests.web.both.copying import columns, tables
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OWNER: Final = "owner"
 UNUSED: Final = "postgresql:///levity"
 
 Capsys = pytest.CaptureFixture[str]
@@ -30,13 +33,21 @@ Capsys = pytest.CaptureFixture[str]
 def server() -> Iterator[Server]:
     with running() as server:
         server.sql("CREATE ROLE stranger LOGIN")
+        server.sql(f"CREATE ROLE {OWNER} LOGIN")
         yield server
+
+
+def owned(server: Server) -> PostgresqlAddress:
+    """Create an empty database for an ordinary user."""
+    address = empty_database(server)
+    server.sql(f"ALTER DATABASE {name_of(address)} OWNER TO {OWNER}")
+    return PostgresqlAddress(address.replace("postgres@", f"{OWNER}@"))
 
 
 @pytest.fixture
 def address(server: Server) -> PostgresqlAddress:
     """A database that a server has created."""
-    address = empty_database(server)
+    address = owned(server)
     with open_store(address, "levity"):
         return address
 
@@ -70,6 +81,31 @@ def test_restore_without_a_backup(capsys: Capsys, address: PostgresqlAddress) ->
     assert main(["restore", "--db", address, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["kind"], record["database"], record["kept"]) == ("restored", address, None)
+
+
+def test_from_a_dump_to_the_next_command(
+    capsys: Capsys, server: Server, tmp_path: Path, address: PostgresqlAddress
+) -> None:
+    """All that README says, by the owner of the database."""
+    again = ["import", "levity", str(history(tmp_path / "old.db"))]
+    assert main([*again, "--db", address]) == 0
+    line = refusal(capsys, "backup", str(tmp_path / "day.dump"), "--db", address)
+    subprocess.run(_command(line, "pg_dump", " (for every"), check=True)
+    new = owned(server)
+    line = refusal(capsys, "restore", str(tmp_path / "day.dump"), "--db", new)
+    subprocess.run(_command(line, "pg_restore", " && "), check=True)
+    assert main(["check", new]) == 0
+    assert main([*again, "--db", new]) == 1
+    assert "the database was restored or copied" in capsys.readouterr().err
+    assert main(["restore", "--db", new]) == 0
+    assert main([*again, "--db", new]) == 0
+    assert main(["check", new]) == 0
+
+
+def _command(line: str, tool: str, end: str) -> list[str]:
+    """Return the command that a refusal shows."""
+    name, *arguments = shlex.split(line[line.index(tool) :].partition(end)[0])
+    return [program(name), *arguments]
 
 
 def test_check(capsys: Capsys, address: PostgresqlAddress) -> None:
@@ -126,7 +162,7 @@ def test_the_same_history_is_imported(
 
 
 def test_an_import_creates_the_tables(capsys: Capsys, server: Server, tmp_path: Path) -> None:
-    address = empty_database(server)
+    address = owned(server)
     assert main(["import", "levity", str(history(tmp_path / "old.db")), "--db", address]) == 0
     assert query(address, "SELECT count(*) FROM tx") == [(4,)]
     assert capsys.readouterr().err == ""
@@ -142,7 +178,7 @@ def test_no_import_beside_a_server_that_is_elsewhere(
 
 @pytest.mark.parametrize("command", [["logs"], ["recheck"], ["forget", "CP-1"], ["check"], ["restore"]])
 def test_who_may_not_gets_advice(capsys: Capsys, address: PostgresqlAddress, command: list[str]) -> None:
-    strange = address.replace("postgres@", "stranger@")
+    strange = address.replace(f"{OWNER}@", "stranger@")
     assert main([*command, *([] if command == ["check"] else ["--db"]), strange]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "permission denied for schema levity" in line
