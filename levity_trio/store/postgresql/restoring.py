@@ -18,8 +18,9 @@ from levity_trio.store.keeping.examined import made, numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect
+from levity_trio.store.postgresql.lease import keep_alone
 from levity_trio.store.postgresql.schema import check_known
-from levity_trio.store.postgresql.store import OWNER_ADVICE, begin_alone
+from levity_trio.store.postgresql.store import OWNER_ADVICE
 from levity_trio.wire.times import stamp
 
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0"
@@ -43,7 +44,7 @@ def go_on(address: str, last_statement: int | None) -> Restored:
         with closing(PostgresqlConnection(connect(address))) as connection:
             check_known(connection, address)
             connection.run(_BEGIN)
-            begin_alone(connection)
+            keep_alone(connection)
             db = PostgresqlDatabase(connection)
             held, billed = content(db), lost_statements(db, last_statement, 0)
             last = _renumber(db, held, billed)

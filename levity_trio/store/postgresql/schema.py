@@ -14,12 +14,14 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.faults import advice
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
 from levity_trio.store.postgresql.definitions import migration
+from levity_trio.store.postgresql.lease import keep_alone
 from levity_trio.store.schema import (
     NotOurs,
     check_speed,
     check_version,
     keep_simulated_time,
     migrations,
+    newest_version,
     statements,
     transaction_id_base,
 )
@@ -110,6 +112,7 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
 
     Raises:
         NotOurs: the database is not for this version of this program.
+        InUse: it would be migrated, and a server runs on it.
         sqlite3.Error: nothing was changed.
     """
     try:
@@ -117,6 +120,8 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
         version = check_ownership(connection)
         if version and _value(connection, "SELECT place <> levity.place() FROM levity.migrated"):
             raise NotOurs(_COPIED)
+        if 0 < version < newest_version():
+            keep_alone(connection)  # an older server does not know what it would write to
         if not version:
             connection.run(files(__package__).joinpath("functions.sql").read_text(encoding="utf-8"))
         for number, path in migrations():

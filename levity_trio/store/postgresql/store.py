@@ -22,14 +22,11 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.connection import InUse
 from levity_trio.store.faults import NOT_ALLOWED
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.lease import LEASE_SECONDS, keep_alone
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.unit_of_work import Result, Write, commit
 
-LEASE_SECONDS: Final = 15.0
-"""How long after its last commit a server still counts as running."""
 PAUSE_SECONDS: Final = 0.2
-_ALONE: Final = "LOCK TABLE levity.server IN SHARE ROW EXCLUSIVE MODE"
-_OTHER: Final = "SELECT name FROM levity.server WHERE until >= clock_timestamp() ORDER BY name LIMIT 1"
 _REPLACE: Final = "UPDATE levity.server SET token = token + 1 WHERE name <> ?1"
 _TAKE: Final = (
     "INSERT INTO levity.server AS known (name, token, batch, until)"
@@ -67,7 +64,7 @@ class _Link(PostgresqlConnection):
         """Take the database for this server; return its token and the number of its last transaction. Raises InUse."""
         self.run("BEGIN")
         try:
-            begin_alone(self)
+            keep_alone(self)
         except InUse:
             self.close()
             raise
@@ -159,17 +156,3 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
     finally:
         with suppress(sqlite3.Error):  # the name is free after LEASE_SECONDS
             link.give_back()
-
-
-def begin_alone(connection: PostgresqlConnection) -> None:
-    """Keep servers from starting, and from writing, until the end of this transaction. Raises InUse: one runs."""
-    connection.execute(_ALONE)
-    for (name,) in connection.execute(_OTHER).fetchall():
-        raise InUse(_running(name))
-
-
-def _running(server: str) -> str:
-    return (
-        f"the server {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago; stop it or wait:"
-        " only one at a time can use it"
-    )

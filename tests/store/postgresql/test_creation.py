@@ -104,6 +104,21 @@ def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pyt
     assert_whole(server, address)
 
 
+def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is of the older version, and goes on as if nobody had come."""
+    address, every = empty_database(server), migrations()
+    with monkeypatch.context() as older:
+        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-1])
+        with open_store(address, "older") as store:
+            older.undo()
+            assert refused(address).startswith("the server older runs on this database")
+            assert query(address, "SELECT version FROM levity.migrated") == [(every[-2][0],)]
+            store.commit([keep("b")])
+    with open_store(address, "levity"):
+        assert query(address, "SELECT version FROM levity.migrated") == [(newest_version(),)]
+    assert kept(address) == ["b"]
+
+
 def test_servers_that_create_at_once(server: Server) -> None:
     """Those that come while another has the database are refused; what they find is whole."""
     address, names = empty_database(server), [f"server {number}" for number in range(4)]

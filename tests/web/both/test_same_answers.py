@@ -64,6 +64,7 @@ NOT_SEEN: Final = {
 """Lists that refuse everybody here, and why."""
 OF_THE_STORE: Final = re.compile(r"\w+ /(api/)?system\b")
 """What shows the store itself, and the memory of the process."""
+OK: Final = 200
 RANDOM: Final = re.compile(r"\b[0-9a-f]{16}\b")
 """Ids of messages and requests. They are random, and which task takes the next one depends on time."""
 COMMANDS: Final = (
@@ -173,6 +174,18 @@ def test_the_same_is_read(both: tuple[Outcome, Outcome]) -> None:
         if not OF_THE_STORE.match(asked):
             texts = [RANDOM.sub("…", one.decode("latin-1")) for one in (body, on_postgresql[asked][1])]
             assert texts[0] == texts[1], asked
+
+
+def test_the_page_of_the_system_says_who_saves_it(both: tuple[Outcome, Outcome]) -> None:
+    on_sqlite, on_postgresql = (
+        [body for asked, (status, body) in one.answers.items() if asked.endswith(" /system") and status == OK]
+        for one in both
+    )
+    assert on_sqlite
+    assert all(b"Litestream copies it" in body and b"levity-trio backup FILE" in body for body in on_sqlite)
+    assert len(on_postgresql) == len(on_sqlite)
+    assert all(b"by PostgreSQL's own tools" in body for body in on_postgresql)
+    assert not any(b"Litestream" in body or b"levity-trio backup" in body for body in on_postgresql)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
