@@ -20,7 +20,7 @@ from sqlite_utils import Database
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.database import Space
-from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership, migrate
+from levity_trio.store.schema import NotOurs, Version, check_clock_speed, check_ownership, migrate
 
 BUSY_MILLISECONDS = 2_000
 PROGRESS_STEPS = 10_000
@@ -163,7 +163,7 @@ class FileDatabase(Database):
         return Space(size, unused, wal_bytes, shutil.disk_usage(path).free)
 
     def version(self) -> int:
-        return int(self.execute("PRAGMA user_version").fetchone()[0])
+        return Version.kept(self.execute("PRAGMA user_version").fetchone()[0]).schema
 
 
 def open_reader(path: Path) -> FileDatabase:

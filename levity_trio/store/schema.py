@@ -2,16 +2,21 @@
 
 Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that also sets the new
 user_version, so a crash leaves either the old or the new version.
+
+A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still works, if that is so of
+each one between them. One can then go back to that program.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
@@ -36,6 +41,36 @@ LEVITY = {
 PACKAGE = Path(__file__).resolve().parent.parent
 PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
 """Inside the package in a wheel, one level up in a checkout."""
+
+
+class Version(NamedTuple):
+    """The version of a schema, and of the oldest program that may still serve on it: the schema which that one writes.
+
+    Both are kept as one number, of which an earlier program knows only that it is too high.
+    """
+
+    schema: int
+    oldest: int
+
+    @classmethod
+    def kept(cls, number: int) -> Version:
+        """Return the version that a database keeps."""
+        later, schema = divmod(number, _STEP)
+        return cls(schema, schema - later)
+
+    @property
+    def number(self) -> int:
+        """The number to be kept."""
+        return _STEP * (self.schema - self.oldest) + self.schema
+
+    def after(self, schema: int, script: str) -> Version:
+        """Return the version after a migration."""
+        said = _SERVES.search(script)
+        return Version(schema, max(self.oldest, int(said[1])) if said else schema)
+
+
+_STEP = 1000
+_SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
 
 
 class NotOurs(EnvironmentProblem):
@@ -80,16 +115,17 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
         raise Unreadable(f"{path} cannot be read as a SQLite database ({error}); {advice}") from error
     if application_id != APPLICATION_ID and is_levitys:
         raise NotOurs(_how_to_import(path))
-    if application_id != APPLICATION_ID and (application_id or version or tables):
+    if application_id != APPLICATION_ID and (application_id or version.schema or tables):
         raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
     check_version(path, version, advice)
 
 
-def check_version(database: object, version: int, advice: str) -> None:
-    """Check that this program knows the version of a schema. Raises NewerSchema."""
-    if version > newest_version():
+def check_version(database: object, version: Version, advice: str) -> None:
+    """Check that this program may serve on a schema. Raises NewerSchema."""
+    if version.oldest > newest_version():
         raise NewerSchema(
-            f"{database} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
+            f"{database} was written by a newer levity-trio (schema {version.schema}, this one knows"
+            f" {newest_version()}); "
             f"install that version, or {advice}"
         )
 
@@ -137,8 +173,8 @@ def clock_speed(path: Path) -> int | None:
         return None
     with closing(look(path.resolve())) as connection:
         _, version = _marks(connection)
-        if version < SIMULATED_TIME_VERSION:
-            return 1 if version else None
+        if version.schema < SIMULATED_TIME_VERSION:
+            return 1 if version.schema else None
         found = connection.execute("SELECT speed FROM simulated_time").fetchall()
     return int(found[0][0]) if found else 1
 
@@ -161,33 +197,36 @@ def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = No
     Only a new database is marked for a simulated time.
     """
     application_id, version = _marks(connection)
+    is_new = not version.schema
     if application_id == 0:
         # Both must precede WAL mode and the first table; later they would need a VACUUM.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     for number, path in migrations():
-        if number > version:
-            _apply(connection, number, path.read_text(encoding="utf-8"), None if version else simulated)
+        if number > version.schema:
+            script = path.read_text(encoding="utf-8")
+            version = version.after(number, script)
+            _apply(connection, version, script, simulated if is_new else None)
 
 
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
     application_id = connection.execute("PRAGMA application_id").fetchall()[0][0]
     version = connection.execute("PRAGMA user_version").fetchall()[0][0]
-    return application_id, version
+    return application_id, Version.kept(version)
 
 
-def _apply(connection: sqlite3.Connection, number: int, script: str, simulated: SimulatedTime | None) -> None:
+def _apply(connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in statements(script):
             connection.execute(statement)
-        if number == 1:
+        if version.schema == 1:
             values = ("tx", transaction_id_base())
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
-        if number == SIMULATED_TIME_VERSION and simulated is not None:
+        if version.schema == SIMULATED_TIME_VERSION and simulated is not None:
             keep_simulated_time(connection, simulated)
-        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(f"PRAGMA user_version = {version.number}")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

@@ -3,15 +3,17 @@
 import ast
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from levity_trio.store import schema
-from levity_trio.store.connection import open_database
+from levity_trio.store.connection import FileDatabase, open_database
 from levity_trio.store.schema import (
     APPLICATION_ID,
+    NewerSchema,
     NotOurs,
     check_ownership,
     migrate,
@@ -42,7 +44,7 @@ PRESENT = (
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()
-NO_TABLES = {"hidden_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent"}
+NO_TABLES = {"hidden_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent", "pragma_foreign_key_list"}
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> object:
@@ -137,6 +139,52 @@ def test_each_is_one_transaction(second: Path) -> None:
     frames = [statement for statement in said if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))]
     one = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
     assert frames == [part.format(number) for number, _ in migrations() for part in one]
+
+
+def add_two(second: Path, heads: Sequence[str]) -> None:
+    """Add two migrations that begin like this."""
+    third = second.with_name(f"{NEWEST + 2:03}_third.sql")
+    for path, head, column in zip((second, third), heads, ("one", "two"), strict=True):
+        path.write_text(f"{head}\nALTER TABLE cp ADD COLUMN {column} TEXT;\n")
+
+
+def take_back(second: Path) -> None:
+    """Be the older program."""
+    for path in second.parent.glob("*_*.sql"):
+        if int(path.name[:3]) > NEWEST:
+            path.unlink()
+
+
+STILL, SINCE, NOT = f"-- serves: {NEWEST}", f"-- serves: {NEWEST + 1}", "-- a column"
+
+
+def test_the_older_program_serves_where_each_migration_says_so(tmp_path: Path, second: Path) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path)
+    add_two(second, (STILL, STILL))
+    with open_database(path):
+        pass
+    take_back(second)
+    for _ in range(2):
+        with open_database(path) as connection:
+            connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+            assert FileDatabase(connection).version() == NEWEST + 2
+    add_two(second, (STILL, STILL))
+    (second.parent / f"{NEWEST + 3:03}_fourth.sql").write_text("ALTER TABLE cp DROP COLUMN one;")
+    with open_database(path) as connection:
+        assert pragma(connection, "user_version") == NEWEST + 3
+
+
+@pytest.mark.parametrize("heads", [(NOT, STILL), (STILL, NOT), (NOT, NOT), (STILL, SINCE)])
+def test_the_older_program_refuses_where_one_does_not(tmp_path: Path, second: Path, heads: Sequence[str]) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path)
+    add_two(second, heads)
+    with open_database(path):
+        pass
+    take_back(second)
+    with pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST}"), open_database(path):
+        pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize("broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"])

@@ -21,6 +21,7 @@ from psycopg.errors import error_from_result
 
 from levity_trio.store.database import Parameters, Space
 from levity_trio.store.postgresql.dialect import translated
+from levity_trio.store.schema import Version
 
 Row = tuple[Any, ...]
 Load = Callable[[bytes], object]
@@ -166,7 +167,7 @@ class PostgresqlDatabase:
 
     def version(self) -> int:
         ((version,),) = self.execute("SELECT version FROM levity.migrated").fetchall()
-        return int(version)
+        return Version.kept(version).schema
 
 
 def connect(address: str, **settings: str) -> pq.abc.PGconn:

@@ -17,6 +17,7 @@ from levity_trio.store.postgresql.definitions import migration
 from levity_trio.store.postgresql.lease import keep_alone
 from levity_trio.store.schema import (
     NotOurs,
+    Version,
     check_speed,
     check_version,
     keep_simulated_time,
@@ -72,9 +73,13 @@ def check_ownership(connection: PostgresqlConnection, otherwise: str = _NEW) -> 
         if _value(connection, _IS_USED):
             raise NotOurs(f"{_FOREIGN}; {otherwise}")
         return 0
-    version: int = _value(connection, "SELECT version FROM levity.migrated")
+    version = _version(connection)
     check_version("the database", version, otherwise)
-    return version
+    return version.schema
+
+
+def _version(connection: PostgresqlConnection) -> Version:
+    return Version.kept(_value(connection, "SELECT version FROM levity.migrated"))
 
 
 def check_clock_speed(connection: PostgresqlConnection, speed: int) -> None:
@@ -148,7 +153,8 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
 def _apply(connection: PostgresqlConnection, number: int, script: str, *, is_new: bool) -> None:
     for statement in migration(statements(script), is_new=is_new):
         connection.run(statement)
-    connection.execute("UPDATE levity.migrated SET version = ?", (number,))
+    version = _version(connection).after(number, script)
+    connection.execute("UPDATE levity.migrated SET version = ?", (version.number,))
 
 
 def _value(connection: PostgresqlConnection, sql: str) -> Any:

@@ -16,7 +16,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads import look
@@ -117,6 +117,29 @@ def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pyte
     with open_store(address, "levity"):
         assert query(address, "SELECT version FROM levity.migrated") == [(newest_version(),)]
     assert kept(address) == ["b"]
+
+
+@pytest.mark.parametrize(("head", "is_served"), [(f"-- serves: {newest_version()}", True), ("", False)])
+def test_the_older_program_serves_where_the_migration_says_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, head: str, is_served: bool
+) -> None:
+    address, later = new_database(server), newest_version() + 1
+    (tmp_path / "later.sql").write_text(f"{head}\nALTER TABLE cp ADD COLUMN note TEXT;\n")
+    with monkeypatch.context() as newer:
+        every = [*migrations(), (later, tmp_path / "later.sql")]
+        newer.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every)
+        newer.setattr("levity_trio.store.postgresql.schema.newest_version", lambda: later)
+        newer.setattr("levity_trio.store.schema.newest_version", lambda: later)
+        with open_store(address, "newer") as store:
+            store.commit([keep("a")])
+    if is_served:
+        with open_store(address, "older") as store:
+            store.commit([keep("b")])
+        assert kept(address) == ["a", "b"]
+        with closing(open_reader(address).conn) as connection:
+            assert PostgresqlDatabase(connection).version() == later
+    else:
+        assert f"schema {later}, this one knows {newest_version()}" in refused(address)
 
 
 def test_servers_that_create_at_once(server: Server) -> None:
