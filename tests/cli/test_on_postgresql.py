@@ -112,7 +112,7 @@ def test_check(capsys: Capsys, address: PostgresqlAddress) -> None:
     assert main(["check", address]) == 0
     first, *unchecked = capsys.readouterr().out.splitlines()
     assert first == f"{address} is sound: nothing stored yet."
-    assert unchecked[0].endswith(f"pg_amcheck --heapallindexed '{address}'")
+    assert unchecked[0].endswith(f"pg_amcheck --install-missing --heapallindexed '{address}'")
     change(address, "DROP INDEX tx_open")
     assert main(["check", address, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)

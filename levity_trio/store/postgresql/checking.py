@@ -7,6 +7,7 @@ checked by an extension, which needs a superuser. `unchecked` says so.
 from __future__ import annotations
 
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -88,7 +89,8 @@ class ExaminedDatabase:
     @property
     def unchecked(self) -> list[str]:
         ((checksums,),) = self._connection.ask("SHOW data_checksums")
-        told = [f"the order inside of indexes; as a superuser: pg_amcheck --heapallindexed '{self._address}'"]
+        amcheck = shlex.join(["pg_amcheck", "--install-missing", "--heapallindexed", self._address])
+        told = [f"the order inside of indexes; as a superuser: {amcheck}"]
         if checksums == "off":
             told.append("changed bytes in rows that still look whole: the server has no data checksums (pg_checksums)")
         if self._not_compared:
