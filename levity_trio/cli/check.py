@@ -40,8 +40,8 @@ Checks a backup, or the database of a stopped server. Nothing is written, not ev
 Says up to which minute the database goes, and how many transactions and kWh it holds. A file in use, and one whose
 newest data is still in its WAL, are not checked: make a backup and check that.
 
-A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead rows are removed,
-and the start of a new version has to wait. The last lines say what was not checked, and which tool does that.
+A database on PostgreSQL is checked while its server runs, as it is at one moment. Meanwhile no dead rows are removed;
+do not start a new version. The last lines say what was not checked, and which tool does that.
 
 Exit status: 0 without any problem, 1 with problems or when the database cannot be checked, 2 for wrong usage.
 """

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
+from levity_trio.store.database import Parameters
 from levity_trio.store.keeping.examined import Definitions, GivenIds, tables_of
-from levity_trio.store.postgresql.connection import PostgresqlDatabase, Row, open_reader
+from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
 from levity_trio.store.postgresql.definitions import COUNTED
 from levity_trio.store.postgresql.dialect import TYPES
 from levity_trio.store.postgresql.schema import check_known
@@ -77,6 +78,15 @@ _COUNTERS: Final = (
     " AND conkey = ARRAY[attnum]) ORDER BY 1"
 )
 """An id that is that of a row elsewhere has a counter, but does not use it."""
+
+
+class _Unlocked(PostgresqlDatabase):
+    """Gives the locks of a statement back behind it: a server that rebuilds an index must not wait for a check."""
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
+        found = super().execute(sql, parameters)
+        self.conn.run("ROLLBACK TO examined")
+        return found
 
 
 class ExaminedDatabase:
@@ -256,4 +266,4 @@ def open_examined(address: str) -> Iterator[ExaminedDatabase]:
     with closing(database.conn):
         check_known(database.conn, address, ADVICE)
         database.conn.run("BEGIN; SAVEPOINT examined")
-        yield ExaminedDatabase(database, address)
+        yield ExaminedDatabase(_Unlocked(database.conn), address)
