@@ -24,7 +24,7 @@ _MISSING: Final = "PostgreSQL needs psycopg, which is not installed: pip install
 def open_store(address: DatabaseAddress, server: str, simulated: SimulatedTime | None = None) -> Iterator[Store]:
     """Open the database that the server of this name writes to. Raises EnvironmentProblem."""
     if isinstance(address, PostgresqlAddress):
-        with _postgresql("store").open_store(address, server, simulated) as store:
+        with postgresql("store").open_store(address, server, simulated) as store:
             yield store
     else:
         with open_database(address, simulated) as opened, closing(FileStore(opened)) as store:
@@ -34,7 +34,7 @@ def open_store(address: DatabaseAddress, server: str, simulated: SimulatedTime |
 def open_reader(address: DatabaseAddress) -> Database:
     """Return a connection for reads, for use by one thread at a time. Close it soon. Raises sqlite3.Error."""
     if isinstance(address, PostgresqlAddress):
-        database: Database = _postgresql("connection").open_reader(address)
+        database: Database = postgresql("connection").open_reader(address)
         return database
     return connection.open_reader(address)
 
@@ -42,7 +42,7 @@ def open_reader(address: DatabaseAddress) -> Database:
 def open_known(address: DatabaseAddress) -> Database:
     """Return a connection for reads to a database that is ours. Raises EnvironmentProblem, sqlite3.Error."""
     if isinstance(address, PostgresqlAddress):
-        known: Database = _postgresql("schema").open_known(address)
+        known: Database = postgresql("schema").open_known(address)
         return known
     if not address.exists():
         raise EnvironmentProblem(f"there is no database {address}; choose the database of the server with --db")
@@ -50,7 +50,8 @@ def open_known(address: DatabaseAddress) -> Database:
     return connection.open_reader(address)
 
 
-def _postgresql(module: str) -> Any:
+def postgresql(module: str) -> Any:
+    """Return a module of the room of PostgreSQL. Raises EnvironmentProblem: what it needs is not installed."""
     try:
         return import_module(f"levity_trio.store.postgresql.{module}")
     except ModuleNotFoundError as error:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
@@ -38,6 +39,10 @@ PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
 """Inside the package in a wheel, one level up in a checkout."""
 
 
+UNFINISHED_MOVE: Final = 2**31 - 1
+"""Stands in the place of the version while a database is moved here: to other versions of this program it is newer."""
+
+
 class NotOurs(EnvironmentProblem):
     """The file belongs to another program, a newer version or another clock, or is not a database.
 
@@ -53,6 +58,10 @@ class NewerSchema(NotOurs):
     """The file was written by a newer version."""
 
 
+class UnfinishedMove(NotOurs):
+    """`levity-trio move` has not yet copied everything into it."""
+
+
 def migrations() -> list[tuple[int, Path]]:
     """Return the numbered files of schema/ in order, as (version, path)."""
     folder = next(place for place in PLACES if place.is_dir())
@@ -63,8 +72,8 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), or is not a SQLite database
-            (Unreadable).
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
+            (Unreadable), or is not complete (UnfinishedMove).
     """
     size = path.stat().st_size if path.exists() else 0
     if size == 0:
@@ -86,7 +95,11 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
 
 
 def check_version(database: object, version: int, advice: str) -> None:
-    """Check that this program knows the version of a schema. Raises NewerSchema."""
+    """Check that this program knows the version of a schema. Raises NewerSchema, UnfinishedMove."""
+    if version == UNFINISHED_MOVE:
+        raise UnfinishedMove(
+            f"{database} is an unfinished move: run levity-trio move FROM TO again, with the same two, or {advice}"
+        )
     if version > newest_version():
         raise NewerSchema(
             f"{database} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
@@ -148,6 +161,16 @@ def look(path: Path) -> sqlite3.Connection:
     wal = path.with_name(f"{path.name}-wal")
     has_data = wal.exists() and wal.stat().st_size > 0
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
+
+
+def model(version: int) -> sqlite3.Connection:
+    """Return an empty database in memory, of this version."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for number, path in migrations():
+        if number <= version:
+            for statement in statements(path.read_text(encoding="utf-8")):
+                connection.execute(statement)
+    return connection
 
 
 def newest_version() -> int:

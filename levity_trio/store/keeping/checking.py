@@ -91,7 +91,7 @@ def _schema(connection: sqlite3.Connection) -> Iterator[str]:
     if version not in {number for number, _ in migrations()}:
         yield f"schema {version} is of no version of this program"
         return
-    with closing(_made(version)) as model:
+    with closing(schema.model(version)) as model:
         expected, found = _objects(model), _objects(connection)
     for name, definition in expected.items():
         if name not in found:
@@ -103,16 +103,6 @@ def _schema(connection: sqlite3.Connection) -> Iterator[str]:
 def _version(connection: sqlite3.Connection) -> int:
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
-
-
-def _made(version: int) -> sqlite3.Connection:
-    """Return an empty database in memory, of this schema."""
-    model = sqlite3.connect(":memory:", isolation_level=None)
-    for number, path in migrations():
-        if number <= version:
-            for statement in schema.statements(path.read_text(encoding="utf-8")):
-                model.execute(statement)
-    return model
 
 
 def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
@@ -130,7 +120,7 @@ def _guarded(connection: sqlite3.Connection) -> Iterator[str]:
 
     A trigger that looks at other rows is left out: it would find the row itself.
     """
-    with closing(_made(_version(connection))) as model:
+    with closing(schema.model(_version(connection))) as model:
         triggers = model.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for table, condition, text in (found.groups() for (sql,) in triggers if (found := GUARD.search(sql))):
         if "SELECT" not in condition:
