@@ -71,7 +71,7 @@ class FileSource(FileReading):
         super().__init__(connection)
         self.name, self.size = str(path), path.stat().st_size
 
-    def keep(self) -> None:
+    def keep(self, *, at_once: bool = False) -> None:
         """Do nothing: the lock is held until the end."""
 
 
@@ -149,7 +149,7 @@ class FileTarget:
             connection.executemany("DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in given])
             connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", given)
 
-    def keep(self) -> None:
+    def keep(self, *, at_once: bool = False) -> None:
         """Do nothing: the lock is held until the end."""
 
     @contextmanager

@@ -132,7 +132,7 @@ class _Move:
         self._goal.go_on(self._origin.last_ids(self._tables), self._tables)
         with self._goal.reading() as stored:
             proof = prove(self._origin, stored, self._tables, self._step)
-        self._origin.keep()
+        self._origin.keep(at_once=True)
         self._goal.finish(newest_version())
         return plan, proof
 

@@ -44,8 +44,8 @@ class Source(Reading, Protocol):
     size: int
     """In bytes."""
 
-    def keep(self) -> None:
-        """Stay the only one that uses it. Raises EnvironmentProblem: another one does."""
+    def keep(self, *, at_once: bool = False) -> None:
+        """Stay the only one that uses it; called again and again. Raises EnvironmentProblem: another one does."""
 
 
 class Target(Protocol):
@@ -70,8 +70,8 @@ class Target(Protocol):
     def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
         """Let the next ids be those after these."""
 
-    def keep(self) -> None:
-        """Stay the only one that uses it. Raises EnvironmentProblem: another one does."""
+    def keep(self, *, at_once: bool = False) -> None:
+        """Stay the only one that uses it; called again and again. Raises EnvironmentProblem: another one does."""
 
     def reading(self) -> AbstractContextManager[Reading]:
         """Read what is stored, on a connection of its own."""

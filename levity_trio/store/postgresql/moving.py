@@ -82,9 +82,9 @@ class _Holder:
         self._token, self._number = lease.take(connection, MOVER)
         self._kept = time.monotonic()
 
-    def keep(self) -> None:
+    def keep(self, *, at_once: bool = False) -> None:
         """Renew the lease now and then. Raises sqlite3.Error, EnvironmentProblem: another server has it."""
-        if time.monotonic() - self._kept > KEEP_SECONDS:
+        if at_once or time.monotonic() - self._kept > KEEP_SECONDS:
             self.claim()
 
     def claim(self) -> None:
@@ -115,8 +115,8 @@ class PostgresqlSource(PostgresqlReading):
         self.name, self._holder = address, holder
         ((self.size,),) = self.rows("SELECT pg_database_size(current_database())")
 
-    def keep(self) -> None:
-        self._holder.keep()
+    def keep(self, *, at_once: bool = False) -> None:
+        self._holder.keep(at_once=at_once)
 
 
 @contextmanager
@@ -175,8 +175,8 @@ class PostgresqlTarget:
                 elif last:
                     connection.execute(_LET_GO_ON, (table.quoted, table.key, last))
 
-    def keep(self) -> None:
-        self._holder.keep()
+    def keep(self, *, at_once: bool = False) -> None:
+        self._holder.keep(at_once=at_once)
 
     @contextmanager
     def reading(self) -> Iterator[PostgresqlReading]:

@@ -17,13 +17,14 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import InUse, open_database
 from levity_trio.store.moving.move import Interrupted, move
 from levity_trio.store.opening import open_store
+from levity_trio.store.postgresql.lease import Replaced
 from levity_trio.store.schema import NotOurs, UnfinishedMove
 from tests.postgresql import Server
 from tests.store.files import contents, make
 from tests.store.keeping import make_old
 from tests.store.postgresql.stored import change, empty_database, query
 
-from .watching import Watch, dump, killed, moved
+from .watching import EXPIRE, Watch, dump, killed, moved
 
 COMMANDS = ("logs", "recheck", "forget SPACE-01")
 OF_FILES = ("backup other.db", "restore other.db")
@@ -71,6 +72,34 @@ def test_no_server_starts_meanwhile(house: Path, server: Server) -> None:
             pass
 
     move(address, back, Watch(20, start_on_source))
+
+
+def test_a_lease_that_ran_out(server: Server, on_postgresql: PostgresqlAddress) -> None:
+    """As after a minute of sleep: a server that was started on the old database meanwhile has stored more."""
+
+    def serve() -> None:
+        change(on_postgresql, EXPIRE)
+        with open_store(on_postgresql, "levity"):
+            pass
+
+    new = empty_database(server)
+    with pytest.raises(Replaced):
+        move(on_postgresql, new, Watch(act=serve, is_copied=True))
+    with pytest.raises(UnfinishedMove), open_store(new, "levity"):
+        pass
+
+
+def test_two_moves_to_one_database(house: Path, server: Server) -> None:
+    """The second has begun when the lease of the first ran out; the first adds nothing more."""
+    address, before = empty_database(server), []
+
+    def begin() -> None:
+        change(address, "UPDATE levity.server SET token = token + 1")
+        before.extend(query(address, "SELECT count(*) FROM event"))
+
+    with pytest.raises(Replaced):
+        move(house, address, Watch(20, begin))
+    assert query(address, "SELECT count(*) FROM event") == before
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *OF_FILES, "check"])
