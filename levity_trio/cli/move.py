@@ -64,7 +64,8 @@ class _Progress(StepProgress):
 
     def begins(self, plan: Plan) -> None:
         if self.is_json:
-            say(json.dumps({"kind": "begin", **plan._asdict(), "seconds": round(plan.seconds)}))
+            record = {"rows": plan.rows, "bytes": plan.size, "rows_there": plan.rows_there, "is_again": plan.is_again}
+            say(json.dumps({"kind": "begin", **record, "seconds_left": round(plan.seconds)}))
             return
         if plan.is_again:
             say("FROM has changed since this move was begun, so it begins again.")

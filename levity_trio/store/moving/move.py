@@ -27,6 +27,8 @@ PART_BYTES: Final = 1_000_000
 SECONDS_PER_ROW: Final = 1 / 20_000
 """For the first estimate, of a small computer. A row is moved, and read back on both sides."""
 
+_NOT_ALLOWED: Final = "42501"
+"""PostgreSQL's code."""
 AGAIN: Final = "run the same command again, it goes on where it stopped"
 
 
@@ -78,17 +80,20 @@ def move(source: DatabaseAddress, target: DatabaseAddress, told: Told) -> Moved:
         EnvironmentProblem: one of them is in use, is not for this version, or cannot be read or written; the target is
             not empty; or what is stored there is not the same. No server can start on it then.
     """
-    began = time.monotonic()
+    began, advice = time.monotonic(), ""
     _check_pair(source, target)
     try:
         with _open_source(source) as origin, _open_target(target) as goal:
+            advice = f"; {AGAIN}"
             plan, proof = _Move(origin, goal, told).run()
     except KeyboardInterrupt:
         raise Interrupted from None
     except (sqlite3.Error, OSError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:  # Ctrl-C in a long statement
             raise Interrupted from None
-        raise EnvironmentProblem(f"cannot move {source} to {target}: {error}; {AGAIN}") from error
+        if getattr(error, "sqlstate", None) == _NOT_ALLOWED:
+            advice = "; connect as the owner of the database"
+        raise EnvironmentProblem(f"cannot move {source} to {target}: {error}{advice}") from error
     return Moved(plan, proof, time.monotonic() - began)
 
 

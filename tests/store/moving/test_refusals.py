@@ -174,6 +174,15 @@ def test_where_nothing_is_moved_to(house: Path, server: Server, on_postgresql: P
     assert dump(used) == dump(house)
 
 
+def test_a_user_who_owns_nothing(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+    server.sql("CREATE ROLE guest LOGIN")
+    theirs, new = (one.replace("postgres@", "guest@") for one in (on_postgresql, empty_database(server)))
+    for source, target in ((house, new), (theirs, house.with_name("back.db"))):
+        with pytest.raises(EnvironmentProblem, match=r"permission denied .*; connect as the owner of the database"):
+            moved(*(PostgresqlAddress(one) if isinstance(one, str) else one for one in (source, target)))
+    assert not house.with_name("back.db").exists()
+
+
 def test_pairs_that_make_no_move(house: Path, on_postgresql: PostgresqlAddress) -> None:
     with pytest.raises(ConfigError, match="use backup"):
         moved(house, house.with_name("new.db"))
