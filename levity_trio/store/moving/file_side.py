@@ -23,7 +23,7 @@ from levity_trio.store.schema import (
     newest_version,
 )
 
-CACHE_KIBIBYTES: Final = 65536
+CACHE_KIBIBYTES: Final = 32768
 """For the indexes, which rows come to in any order."""
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 _GUARDS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"

@@ -33,6 +33,8 @@ KEYS = (
     " ORDER BY CAST(conrelid AS regclass), conname"
 )
 KILLS = 8
+MOST_BYTES = 3_000_000
+"""More than the WAL of a new database, and less than that of the house."""
 GONE = 41
 """The id of a row that was there once."""
 
@@ -178,7 +180,7 @@ def test_a_full_disk(on_postgresql: PostgresqlAddress, tmp_path: Path, house: Pa
     path = tmp_path / "back.db"
 
     def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
         with pytest.raises(EnvironmentProblem, match="it goes on where it stopped"):
             moved(on_postgresql, path)
         os.kill(os.getpid(), 9)  # the line above was true
