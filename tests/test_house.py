@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "operations",
         "client",
         "store.keeping",
+        "store.moving",
         "store.offline",
         "store.reads",
         "wire.times",

@@ -24,7 +24,7 @@ GROUPS: Final = {
         *("account", "vehicle"),
     ),
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
-    "Keep": ("backup", "check", "restore"),
+    "Keep": ("backup", "check", "restore", "move"),
     "Simulate": ("simulate", "simulator", "verify"),
 }
 """The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""

@@ -32,11 +32,11 @@ def rest(done: float, total: float, seconds: float) -> tuple[float, float]:
     return rate, max(0.0, total - done) / rate if rate else 0.0
 
 
-class ByteProgress:
-    """Shows how many bytes are copied, and how long the rest will take."""
+class LongProgress:
+    """Shows how far a command is, and how long the rest will take."""
 
     def __init__(self, *, is_json: bool) -> None:
-        self._is_json = is_json
+        self.is_json = is_json
         self._is_bar = not is_json and is_terminal(sys.stderr)
         self._began = time.monotonic()
         self._shown = self._began
@@ -54,14 +54,49 @@ class ByteProgress:
             return
         self._shown = now
         rate, left = rest(done, total, now - self._began)
-        if self._is_json:
-            say(json.dumps(_record(done, total, rate, left)))
+        if self.is_json:
+            say(json.dumps({"kind": "progress"} | self.record(done, total, rate, left)))
             return
-        line = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+        line = self.line(done, total, rate, left)
         if self._is_bar:
             overwrite(f"{_bar(done, total)} {line}")
         else:
             say(line)  # not on stderr: cron would mail it
+
+    def line(self, done: int, total: int, rate: float, left: float) -> str:
+        """Return the progress for people."""
+        raise NotImplementedError
+
+    def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+        """Return the progress for programs."""
+        raise NotImplementedError
+
+
+class ByteProgress(LongProgress):
+    """Shows how many bytes are copied."""
+
+    def line(self, done: int, total: int, rate: float, left: float) -> str:
+        return f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+
+    def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+        return {
+            "bytes": done,
+            "total_bytes": total,
+            "bytes_per_second": round(rate),
+            "seconds_left": round(left, 1),
+        }
+
+
+class StepProgress(LongProgress):
+    """Shows how much of some work is done, in steps that mean nothing by themselves."""
+
+    def line(self, done: int, total: int, rate: float, left: float) -> str:
+        del rate
+        return f"{100 * done // total} %, {left:,.0f} s left"
+
+    def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+        del rate
+        return {"percent": 100 * done // total, "seconds_left": round(left, 1)}
 
 
 class CountProgress:
@@ -81,16 +116,6 @@ class CountProgress:
     def __call__(self, done: int, total: int) -> None:
         if self._is_bar:
             overwrite(f"{_bar(done, total)} {done:,} of {total:,} {self._things}")
-
-
-def _record(done: int, total: int, rate: float, left: float) -> dict[str, Any]:
-    return {
-        "kind": "progress",
-        "bytes": done,
-        "total_bytes": total,
-        "bytes_per_second": round(rate),
-        "seconds_left": round(left, 1),
-    }
 
 
 def _bar(done: int, total: int) -> str:

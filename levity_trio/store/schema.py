@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
@@ -72,6 +72,9 @@ class Version(NamedTuple):
 _STEP = 1000
 _SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
 
+UNFINISHED_MOVE: Final = 2**31 - 1
+"""Stands in the place of the version while a database is moved here: to other versions of this program it is newer."""
+
 
 class NotOurs(EnvironmentProblem):
     """The file belongs to another program, a newer version or another clock, or is not a database.
@@ -88,6 +91,10 @@ class NewerSchema(NotOurs):
     """The file was written by a newer version."""
 
 
+class UnfinishedMove(NotOurs):
+    """`levity-trio move` has not yet copied everything into it."""
+
+
 def migrations() -> list[tuple[int, Path]]:
     """Return the numbered files of schema/ in order, as (version, path)."""
     folder = next(place for place in PLACES if place.is_dir())
@@ -98,8 +105,8 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), or is not a SQLite database
-            (Unreadable).
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
+            (Unreadable), or is not complete (UnfinishedMove).
     """
     size = path.stat().st_size if path.exists() else 0
     if size == 0:
@@ -121,7 +128,11 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
 
 
 def check_version(database: object, version: Version, advice: str) -> None:
-    """Check that this program may serve on a schema. Raises NewerSchema."""
+    """Check that this program may serve on a schema. Raises NewerSchema, UnfinishedMove."""
+    if version.number == UNFINISHED_MOVE:
+        raise UnfinishedMove(
+            f"{database} is an unfinished move: run levity-trio move FROM TO again, with the same two, or {advice}"
+        )
     if version.oldest > newest_version():
         raise NewerSchema(
             f"{database} was written by a newer levity-trio (schema {version.schema}, this one knows"
@@ -186,9 +197,27 @@ def look(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
 
 
+def model(version: int) -> sqlite3.Connection:
+    """Return an empty database in memory, of this version."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for number, path in migrations():
+        if number <= version:
+            for statement in statements(path.read_text(encoding="utf-8")):
+                connection.execute(statement)
+    return connection
+
+
 def newest_version() -> int:
     """Return the schema version that this program writes."""
     return migrations()[-1][0]
+
+
+def new_version() -> Version:
+    """Return the version of a new database."""
+    version = Version(0, 0)
+    for number, path in migrations():
+        version = version.after(number, path.read_text(encoding="utf-8"))
+    return version
 
 
 def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = None) -> None:

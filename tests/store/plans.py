@@ -68,8 +68,11 @@ PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work", "tests.store.reading")
 """Modules that run the statements of other modules."""
 OURS = "levity_trio"
-READ_ALL = ("levity_trio.store.schema", "levity_trio.store.keeping", "levity_trio.store.postgresql.checking")
-"""Migrations, which run once, and commands that copy and check a database as a whole, in a process of their own."""
+READ_ALL = (
+    *("levity_trio.store.schema", "levity_trio.store.keeping", "levity_trio.store.moving"),
+    "levity_trio.store.postgresql.checking",
+)
+"""Migrations, which run once, and commands that copy, check and move a whole database, in a process of their own."""
 
 
 class Recorder(FileConnection):

@@ -20,10 +20,10 @@ from levity_trio.store.database import Database
 from levity_trio.store.faults import advice
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.keeping.examined import Examined, made
+from levity_trio.store.keeping.examined import Examined
 from levity_trio.store.keeping.file_checking import ExaminedFile
 from levity_trio.store.opening import of_postgresql
-from levity_trio.store.schema import migrations
+from levity_trio.store.schema import migrations, model
 
 MOST_PROBLEMS: Final = 10
 """Of one check; the rest is only announced."""
@@ -73,8 +73,8 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
         EnvironmentProblem: it cannot be checked: the file is in use or incomplete, it is not a database of ours.
     """
     try:
-        with _opened(address) as examined, closing(made(examined.db.version())) as model:
-            subject, problems = Subject(examined, examined.db, model), []
+        with _opened(address) as examined, closing(model(examined.db.version())) as empty:
+            subject, problems = Subject(examined, examined.db, empty), []
             for one in CHECKS:
                 told(one.name)
                 problems += [Problem(one.name, text) for text in _found(one, subject)]

@@ -6,9 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from levity_trio.store import schema
 from levity_trio.store.database import Database
-from levity_trio.store.schema import migrations
 
 
 class GivenIds(NamedTuple):
@@ -47,16 +45,6 @@ class Examined(Protocol):
 
     def ids(self) -> Iterator[GivenIds]:
         """Yield the tables whose ids are counted."""
-
-
-def made(version: int) -> sqlite3.Connection:
-    """Return an empty database in memory, of this version of the schema."""
-    model = sqlite3.connect(":memory:", isolation_level=None)
-    for number, path in migrations():
-        if number <= version:
-            for statement in schema.statements(path.read_text(encoding="utf-8")):
-                model.execute(statement)
-    return model
 
 
 def tables_of(connection: sqlite3.Connection) -> set[str]:

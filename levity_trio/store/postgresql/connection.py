@@ -13,10 +13,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from select import select
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, Final
 
-from psycopg import ProgrammingError, conninfo, pq
+from psycopg import OperationalError, ProgrammingError, conninfo, pq
 from psycopg.errors import error_from_result
 
 from levity_trio.store.database import Parameters, Space
@@ -117,6 +118,46 @@ class PostgresqlConnection:
         """Run statements that are written for PostgreSQL. Raises sqlite3.Error."""
         _check(self._pgconn.exec_(script.encode()), script)
 
+    def copy_out(self, query: str) -> Iterator[bytes]:
+        """Yield the rows of a query, as lines of COPY's text format. Raises sqlite3.Error."""
+        result = self._pgconn.exec_(f"COPY ({query}) TO STDOUT".encode())
+        if result.status != pq.ExecStatus.COPY_OUT:
+            _check(result, query)
+        with _lost_here():
+            while (got := self._pgconn.get_copy_data(1))[0] >= 0:
+                if got[0]:
+                    yield bytes(got[1])
+                else:
+                    self._await_input()
+        self._end_copy(query)
+
+    def copy_in(self, place: str, data: bytes) -> None:
+        """Store rows, which are lines of COPY's text format, in a table with its columns. Raises sqlite3.Error."""
+        result = self._pgconn.exec_(f"COPY {place} FROM STDIN".encode())
+        if result.status != pq.ExecStatus.COPY_IN:
+            _check(result, place)
+        with _lost_here():
+            self._pgconn.nonblocking = 1
+            self._pgconn.put_copy_data(data)
+            self._pgconn.put_copy_end()
+            while self._pgconn.flush():
+                self._await_input(or_room=True)
+            self._pgconn.nonblocking = 0
+        self._end_copy(place)
+
+    def _end_copy(self, what: str) -> None:
+        with _lost_here():
+            while self._pgconn.is_busy():
+                self._await_input()
+        while (result := self._pgconn.get_result()) is not None:
+            _check(result, what)
+
+    def _await_input(self, *, or_room: bool = False) -> None:
+        """Wait for something to read. libpq itself would hold the interpreter's lock meanwhile, and Ctrl-C with it."""
+        socket = self._pgconn.socket
+        if select([socket], [socket] if or_room else [], [])[0]:
+            self._pgconn.consume_input()
+
     @property
     def is_lost(self) -> bool:
         return self._pgconn.status != pq.ConnStatus.OK
@@ -209,6 +250,15 @@ def open_reader(address: str, **settings: str) -> PostgresqlDatabase:
     """Return a connection for reads, for use by one thread at a time. Raises sqlite3.OperationalError."""
     only_reads = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
     return PostgresqlDatabase(PostgresqlConnection(connect(address, **only_reads, **settings)))
+
+
+@contextmanager
+def _lost_here() -> Iterator[None]:
+    """Raise an error of the connection as one of sqlite3."""
+    try:
+        yield
+    except OperationalError as error:
+        raise sqlite3.OperationalError(str(error).strip().splitlines()[0]) from error
 
 
 def _ignore(notice: pq.abc.PGresult) -> None:

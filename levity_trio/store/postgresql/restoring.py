@@ -14,13 +14,14 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.faults import NOT_ALLOWED
 from levity_trio.store.keeping.copies import Content, content
-from levity_trio.store.keeping.examined import made, numbered
+from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect
 from levity_trio.store.postgresql.lease import keep_alone
 from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.store import OWNER_ADVICE
+from levity_trio.store.schema import model
 from levity_trio.wire.times import stamp
 
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0"
@@ -67,8 +68,8 @@ def _renumber(db: PostgresqlDatabase, held: Content, billed: Numbers | None) -> 
 
 
 def _numbered(version: int) -> Iterable[str]:
-    with closing(made(version)) as model:
-        return numbered(model) - COUNTED_BY_IDS
+    with closing(model(version)) as empty:
+        return numbered(empty) - COUNTED_BY_IDS
 
 
 def _leap(connection: PostgresqlConnection, table: str, by: int) -> int:

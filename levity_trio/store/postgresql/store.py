@@ -4,8 +4,7 @@ A server has a row in `levity.server`, which its first statement in each batch l
 lost connection may or may not have happened. The row tells, as soon as its lock is free: then whatever the old
 connection did is over.
 
-The row also has a token, which grows each time a server starts on this database. A server whose token is not the newest
-one has been replaced, and stores nothing more.
+The row is also the lease of the server: see lease.py.
 """
 
 from __future__ import annotations
@@ -22,31 +21,16 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.connection import InUse
 from levity_trio.store.faults import NOT_ALLOWED
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
-from levity_trio.store.postgresql.lease import LEASE_SECONDS, keep_alone
+from levity_trio.store.postgresql.lease import LEASE_SECONDS, claim, give_back, take
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.unit_of_work import Result, Write, commit
 
 PAUSE_SECONDS: Final = 0.2
-_REPLACE: Final = "UPDATE levity.server SET token = token + 1 WHERE name <> ?1"
-_TAKE: Final = (
-    "INSERT INTO levity.server AS known (name, token, batch, until)"
-    " VALUES (?1, 1, 0, clock_timestamp() + make_interval(secs => ?2)) ON CONFLICT (name) DO UPDATE"
-    " SET token = known.token + 1, until = excluded.until RETURNING token, batch"
-)
-_CLAIM: Final = (
-    "UPDATE levity.server SET batch = ?1, until = clock_timestamp() + make_interval(secs => ?4)"
-    " WHERE name = ?2 AND token = ?3"
-)
-_GIVE_BACK: Final = "UPDATE levity.server SET until = clock_timestamp() WHERE name = ?1 AND token = ?2"
 OWNER_ADVICE: Final = (
     "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
 )
 _STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
 log = get_logger("system")
-
-
-class Replaced(EnvironmentProblem):
-    """Another server has started on this database."""
 
 
 class _Link(PostgresqlConnection):
@@ -58,20 +42,11 @@ class _Link(PostgresqlConnection):
         check_server(self)
         migrate(self, simulated)
         check_clock_speed(self, simulated.speed if simulated else 1)
-        self._token, self._number = self._take()
-
-    def _take(self) -> tuple[int, int]:
-        """Take the database for this server; return its token and the number of its last transaction. Raises InUse."""
-        self.run("BEGIN")
         try:
-            keep_alone(self)
+            self._token, self._number = take(self, server)
         except InUse:
             self.close()
             raise
-        self.execute(_REPLACE, (self._server,))
-        ((token, number),) = self.execute(_TAKE, (self._server, LEASE_SECONDS)).fetchall()
-        self.run("COMMIT")
-        return token, number
 
     def begin(self) -> None:
         """Begin a transaction: lock the row of this server. Raises sqlite3.Error, Replaced."""
@@ -88,8 +63,7 @@ class _Link(PostgresqlConnection):
     def _claim(self) -> None:
         self._number += 1
         self.run("BEGIN")
-        if not self.execute(_CLAIM, (self._number, self._server, self._token, LEASE_SECONDS)).rowcount:
-            raise Replaced("another server has started on this database; only one at a time can use it")
+        claim(self, self._server, self._token, self._number)
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
@@ -118,8 +92,7 @@ class _Link(PostgresqlConnection):
     def give_back(self) -> None:
         """Give the name back, so that the next server need not wait for it."""
         if not self.is_lost:
-            self.rollback()
-            self.execute(_GIVE_BACK, (self._server, self._token))
+            give_back(self, self._server, self._token)
         self.close()
 
 

@@ -15,7 +15,8 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
-from levity_trio.store.postgresql.store import Replaced, open_store
+from levity_trio.store.postgresql.lease import Replaced
+from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
 from levity_trio.store.unit_of_work import UnitOfWork, Write
 from tests.postgresql import Server, running

@@ -1,0 +1,156 @@
+"""`levity-trio move`: moves the database of a stopped server between a file and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.cli.databases import read_database
+from levity_trio.cli.progress import StepProgress
+from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.config import SETTINGS, certificates_folder
+from levity_trio.settings import DatabaseAddress
+
+if TYPE_CHECKING:
+    from levity_trio.store.moving.move import Moved, Plan
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio move /var/lib/levity/levity.db postgresql:///levity
+  levity-trio move postgresql:///levity /var/lib/levity/levity.db
+  levity-trio move levity.db postgresql:///levity --json
+
+FROM and TO are what `serve --db` takes: the path of a file, or the address of a database on PostgreSQL. One of them at
+least is on PostgreSQL; `backup` copies a file to a file.
+
+Stop the server first. FROM is only read. TO is a new file, or a new database (createdb). No server can start on either
+during the move. Chargers keep what they measure, and tell it when the server runs again.
+
+All rows are copied with their ids. Then both databases are read to the end and compared: the rows of each table by
+their number and SHA-256, the ids that come next, energy and money by their sums. Only then can a server start on TO.
+
+A move that was interrupted, in whatever way, goes on where it stopped when the same command is run again. If FROM was
+served in between, it begins again by itself.
+
+Start the server on TO only. If FROM were served again too, both would bill the same energy.
+
+Exit status: 0 when TO is complete and the same, 1 when it is not (no server starts on it), 2 for wrong usage, 130 for
+Ctrl-C.
+"""
+
+
+def run_move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> int:
+    from levity_trio.store.moving.move import move as move_all  # noqa: PLC0415 - so that --help answers at once
+
+    with _Progress(is_json=is_json) as progress:
+        moved = move_all(source, target, progress)
+    if is_json:
+        say(json.dumps(_record(source, target, moved), ensure_ascii=False))
+        return 0
+    _show_proof(moved)
+    for line in _lines(source, target, moved):
+        say(line)
+    return 0
+
+
+class _Progress(StepProgress):
+    """Says at the beginning how much there is, and then how long the rest will take."""
+
+    def begins(self, plan: Plan) -> None:
+        if self.is_json:
+            record = {"rows": plan.rows, "bytes": plan.size, "rows_there": plan.rows_there, "is_again": plan.is_again}
+            say(json.dumps({"kind": "begin", **record, "seconds_left": round(plan.seconds)}))
+            return
+        if plan.is_again:
+            say("FROM has changed since this move was begun, so it begins again.")
+        elif plan.rows_there:
+            say(f"The move goes on: {plan.rows_there:,} rows are there already.")
+        size = f"{plan.rows:,} rows, {plan.size / 1e6:,.1f} MB"
+        say(f"{size}. Chargers will be without the server for about {_lasting(plan.seconds)}.")
+
+
+def _lasting(seconds: float) -> str:
+    """Return a duration in the largest unit that leaves more than one."""
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _show_proof(moved: Moved) -> None:
+    filled = [one for one in moved.proof.held if one.rows]
+    show_table(
+        ("table", "rows", "sha256"),
+        [{"table": one.table, "rows": f"{one.rows:,}", "sha256": one.sha256[:16]} for one in filled],
+    )
+    say(f"{len(moved.proof.held) - len(filled)} more tables are empty.")
+
+
+def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
+    sums = moved.proof.sums
+    yield f"Both have {sums.transactions:,} completed transactions with {sums.energy_wh / 1000:,.3f} kWh."
+    yield f"Closed statements: {_money(sums.statements)}. Ledger: {_money(sums.ledger)}."
+    if moved.proof.nuls:
+        yield f"A NUL is stored as {chr(0x2400)} in {moved.proof.nuls:,} texts of chargers."
+    yield f"Moved in {_lasting(moved.seconds)}: {cell(str(target))} has the same rows as {cell(str(source))}."
+    yield from _by_hand(source, target)
+    yield f"Start the server with --db {cell(str(target))}"
+    yield f"Never serve {cell(str(source))} again: two servers would bill the same energy."
+
+
+def _money(sums: Sequence[tuple[str, int, int]]) -> str:
+    return ", ".join(f"{count:,} with {written(total, CURRENCIES[one])}" for one, count, total in sums) or "none"
+
+
+def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
+    """Yield what belongs to the server and is not in its database."""
+    (name,) = (setting.default for setting in SETTINGS if setting.attribute == "server_name")
+    if isinstance(source, Path):
+        files = source.resolve().with_name(f"{source.resolve().name}.files")
+        for folder in filter(Path.is_dir, (files, certificates_folder(source))):
+            where = f"to {name}{folder.suffix} in the folder where the server will be started"
+            yield f"Copy {cell(str(folder))} {where} ({name} is its --server-name)."
+    elif isinstance(target, Path):
+        for suffix in (".files", ".certificates"):
+            where = f"in the folder where the server was started, to {cell(str(target.resolve()))}{suffix}"
+            yield f"Copy {name}{suffix} ({name} is its --server-name), if it is {where}"
+
+
+def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> dict[str, Any]:
+    proof = moved.proof
+    return {
+        "kind": "moved",
+        "from": str(source),
+        "to": str(target),
+        "seconds": round(moved.seconds, 1),
+        "rows": moved.plan.rows,
+        "tables": [one._asdict() for one in proof.held],
+        "transactions": proof.sums.transactions,
+        "energy_wh": proof.sums.energy_wh,
+        "statements": _sums(proof.sums.statements),
+        "ledger": _sums(proof.sums.ledger),
+        "texts_with_nul": proof.nuls,
+    }
+
+
+def _sums(sums: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    return [{"currency": one, "entries": count, "sum": total} for one, count, total in sums]
+
+
+move = click.Command(
+    "move",
+    params=[
+        click.Argument(["source"], metavar="FROM", callback=read_database),
+        click.Argument(["target"], metavar="TO", callback=read_database),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
+    ],
+    callback=run_move,
+    help="Move the database of a stopped server from a file to PostgreSQL, or back.",
+    short_help="Move the database to PostgreSQL, or back to a file.",
+    epilog=EXAMPLES,
+)

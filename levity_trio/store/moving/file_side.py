@@ -1,0 +1,219 @@
+"""The side of a move that is a file of SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import FileConnection, InUse, checkpoint, connect, lock_held, open_reader
+from levity_trio.store.keeping.copies import prepared
+from levity_trio.store.moving.lines import Lines, read
+from levity_trio.store.moving.sides import Mark
+from levity_trio.store.moving.tables import Column, Table, triggers
+from levity_trio.store.schema import (
+    UNFINISHED_MOVE,
+    UnfinishedMove,
+    check_ownership,
+    look,
+    migrate,
+    newest_version,
+)
+
+CACHE_KIBIBYTES: Final = 32768
+"""For the indexes, which rows come to in any order."""
+_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+_GUARDS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+
+
+class FileReading:
+    """The state of a file at this moment."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = prepared(connection)
+        self._lines = Lines()
+        connection.execute("BEGIN")
+        self.rows("SELECT count(*) FROM sqlite_schema")
+
+    @property
+    def nuls(self) -> int:
+        return self._lines.nuls
+
+    def lines(self, table: Table, last: int | None = None) -> Iterator[bytes]:
+        """Yield rows as lines. Raises sqlite3.Error."""
+        listed = ", ".join(map(_as_bytes, table.columns))
+        return self._lines.written(table, self._connection.execute(f"SELECT {listed} {table.after(last)}"))
+
+    def rows(self, sql: str) -> list[Any]:
+        return self._connection.execute(sql).fetchall()
+
+    def last_ids(self, tables: Sequence[Table]) -> dict[str, int]:
+        """Return the highest id of each table, or that of a row that is gone."""
+        given = dict(self.rows("SELECT name, seq FROM sqlite_sequence"))
+        return {one.name: max(given.get(one.name, 0), self._highest(one)) for one in tables if one.key}
+
+    def _highest(self, table: Table) -> int:
+        ((highest,),) = self.rows(f"SELECT coalesce(max({table.key}), 0) FROM {table.quoted}")  # noqa: S608 - our names
+        return int(highest)
+
+
+def _as_bytes(column: Column) -> str:
+    return f'CAST("{column.name}" AS BLOB)' if column.kind == "TEXT" else f'"{column.name}"'
+
+
+class FileSource(FileReading):
+    """The database of a stopped server."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.name, self.size = str(path), path.stat().st_size
+
+    def keep(self, *, at_once: bool = False) -> None:
+        """Do nothing: the lock is held until the end."""
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[FileSource]:
+    """Hold the lock of a database, and read its present state. Raises EnvironmentProblem, sqlite3.Error, OSError."""
+    path = path.resolve()
+    if not path.is_file() or not path.stat().st_size:
+        raise EnvironmentProblem(f"there is no database {path}; give that of the server that is to be moved")
+    check_ownership(path, "move another one")
+    with _alone(path), closing(open_reader(path)) as reader:
+        check_version(path, reader.version())
+        yield FileSource(path, reader.conn)
+
+
+def check_version(database: object, version: int) -> None:
+    """Check that a database is of this version, so that its rows have the same form on both sides."""
+    if version != newest_version():
+        raise EnvironmentProblem(
+            f"{database} is of another version (schema {version}, this one has {newest_version()}): start this version"
+            " of the server on it once, which migrates it, and stop it again; of a newer one, use that program"
+        )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_held(path))
+        except InUse:
+            raise EnvironmentProblem(
+                f"a server or another move uses {path}; stop it first (chargers keep what they measure meanwhile)"
+            ) from None
+        yield
+
+
+class FileTarget:
+    """A new database in a file. Its triggers come last: they refuse some rows, and would add others."""
+
+    def __init__(self, path: Path, connection: FileConnection) -> None:
+        self.name, self._path, self._connection = str(path), path, connection
+
+    def mark(self) -> Mark | None:
+        found = self._connection.execute("SELECT name FROM sqlite_schema WHERE name = 'moving'").fetchall()
+        return Mark(*self._connection.execute("SELECT * FROM moving").fetchone()) if found else None
+
+    def begin(self, mark: Mark) -> None:
+        with self._transaction() as connection:
+            for (guard,) in connection.execute(_GUARDS).fetchall():
+                connection.execute(f"DROP TRIGGER {guard}")
+            connection.execute("DROP TABLE IF EXISTS moving")
+            for (table,) in connection.execute(_TABLES).fetchall():
+                connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - our own names
+            connection.execute("UPDATE sqlite_sequence SET seq = 0")
+            connection.execute("CREATE TABLE moving (source TEXT, state TEXT, version INTEGER) STRICT")
+            connection.execute("INSERT INTO moving VALUES (?, ?, ?)", mark)
+            connection.execute(f"PRAGMA user_version = {UNFINISHED_MOVE}")
+
+    def last(self, table: Table) -> int | None:
+        ((last,),) = self._connection.execute(f"SELECT max({table.key}) FROM {table.quoted}").fetchall()  # noqa: S608
+        return None if last is None else int(last)
+
+    def is_filled(self, table: Table) -> bool:
+        return _is_filled(self._connection, table.name)
+
+    def write(self, table: Table, part: Sequence[bytes]) -> None:
+        marks = ", ".join("?" * len(table.columns))
+        with self._transaction() as connection:
+            insert = f"INSERT INTO {table.quoted} ({table.listed}) VALUES ({marks})"  # noqa: S608 - our own names
+            connection.executemany(insert, read(table, part))
+
+    def go_on(self, ids: Mapping[str, int], tables: Sequence[Table]) -> None:
+        given = [(one.name, ids[one.name]) for one in tables if one.is_counted and ids[one.name]]
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in given])
+            connection.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", given)
+
+    def keep(self, *, at_once: bool = False) -> None:
+        """Do nothing: the lock is held until the end."""
+
+    @contextmanager
+    def reading(self) -> Iterator[FileReading]:
+        with closing(open_reader(self._path)) as reader:
+            yield FileReading(reader.conn)
+
+    def finish(self, version: int) -> None:
+        with self._transaction() as connection:
+            for trigger in triggers():
+                connection.execute(trigger)
+            connection.execute("DROP TABLE moving")
+            connection.execute(f"PRAGMA user_version = {version}")
+        checkpoint(self._connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[FileConnection]:
+        self._connection.begin()
+        try:
+            yield self._connection
+            self._connection.commit()
+        finally:
+            self._connection.rollback()
+
+
+@contextmanager
+def open_target(path: Path) -> Iterator[FileTarget]:
+    """Hold the lock of a file that is missing, empty or an unfinished move, and create its tables if need be.
+
+    Raises:
+        EnvironmentProblem: it is in use, or is not empty.
+        sqlite3.Error, OSError: it cannot be written.
+    """
+    path = path.resolve()
+    _is_begun(path)
+    with _alone(path):
+        is_begun = _is_begun(path)
+        with closing(connect(path)) as connection:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+            connection.execute("PRAGMA foreign_keys = OFF")  # some tables refer to each other, and the rows are known
+            if not is_begun:
+                migrate(connection)
+            yield FileTarget(path, connection)
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a file is an unfinished move. Raises EnvironmentProblem: it is neither that nor empty."""
+    try:
+        check_ownership(path, "choose another file for the move")
+    except UnfinishedMove:
+        return True
+    if path.exists() and path.stat().st_size:
+        with closing(look(path)) as connection:
+            if any(_is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()):
+                raise EnvironmentProblem(not_empty(path))
+    return False
+
+
+def _is_filled(connection: sqlite3.Connection, table: str) -> bool:
+    return bool(connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchone()[0])  # noqa: S608
+
+
+def not_empty(database: object) -> str:
+    return (
+        f"{database} is not empty; move to a new database (if it is a move that was finished before, start the server"
+        " on it)"
+    )

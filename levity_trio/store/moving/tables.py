@@ -1,0 +1,72 @@
+"""The tables of this version's schema, as their rows are moved: what is stored of them, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final, NamedTuple
+
+from levity_trio.store.schema import model, newest_version
+
+_NAMES: Final = (
+    "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema"
+    " WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid"
+)
+_COLUMNS: Final = "SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid"
+_TRIGGERS: Final = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
+
+
+class Column(NamedTuple):
+    """A column whose values are stored, and its type in SQLite's words."""
+
+    name: str
+    kind: str
+
+
+class Table(NamedTuple):
+    """A table. `key` is its whole number by which rows are in order; None: a small one, whose key is of texts.
+
+    `is_counted` says whether an id of it is never given out twice, even after its row is gone.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    key: str | None
+    is_counted: bool
+
+    @property
+    def quoted(self) -> str:
+        return f'"{self.name}"'
+
+    @property
+    def listed(self) -> str:
+        """The names of its columns, for a statement."""
+        return ", ".join(f'"{column.name}"' for column in self.columns)
+
+    def after(self, last: int | None) -> str:
+        """Return the end of a query of the rows behind a key, in order."""
+        if self.key is None:
+            return f"FROM {self.quoted}"
+        behind = "" if last is None else f" WHERE {self.key} > {last:d}"
+        return f"FROM {self.quoted}{behind} ORDER BY {self.key}"
+
+
+def tables() -> list[Table]:
+    """Return the tables of this version, in the order in which they are created."""
+    with closing(model(newest_version())) as empty:
+        names = empty.execute(_NAMES).fetchall()
+        return [
+            _table(name, bool(is_counted), empty.execute(_COLUMNS, (name,)).fetchall()) for name, is_counted in names
+        ]
+
+
+def _table(name: str, is_counted: bool, found: Sequence[tuple[str, str, int]]) -> Table:
+    keys = [(column, kind) for column, kind, place in found if place]
+    number = keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" else None
+    return Table(name, [Column(column, kind) for column, kind, _ in found], number, is_counted)
+
+
+def triggers() -> list[str]:
+    """Return the triggers of this version, as SQLite spells them."""
+    with closing(model(newest_version())) as empty:
+        return [sql for (sql,) in empty.execute(_TRIGGERS).fetchall()]

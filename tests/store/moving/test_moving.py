@@ -1,0 +1,224 @@
+"""Moves of a house from a file to PostgreSQL and back, whole and interrupted at any point."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.store.keeping.checking import check
+from levity_trio.store.moving.move import Interrupted, move
+from levity_trio.store.opening import open_known, open_store
+from levity_trio.store.schema import UnfinishedMove
+from tests.postgresql import Server
+from tests.store.keeping import charge, run
+from tests.store.postgresql.relay import Side, relayed
+from tests.store.postgresql.stored import change, empty_database, name_of, query
+
+from .watching import EXPIRE, Watch, dump, in_child, killed, moved
+
+POINTS = (0.0, 0.02, 0.3, 0.9)
+"""After which part of its steps a move is killed: at the beginning, while rows are copied, while they are compared."""
+GUARDS = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
+KEYS = (
+    "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f'"
+    " ORDER BY CAST(conrelid AS regclass), conname"
+)
+KILLS = 8
+MOST_BYTES = 3_000_000
+"""More than the WAL of a new database, and less than that of the house."""
+GONE = 41
+"""The id of a row that was there once."""
+
+
+def steps(source: DatabaseAddress, target: DatabaseAddress) -> int:
+    watch = Watch()
+    move(source, target, watch)
+    return watch.steps
+
+
+def test_there_and_back_again(house: Path, server: Server, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(house)) as file:
+        file.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('webhook', ?)", (GONE,))
+        file.commit()
+    before, address, back = house.read_bytes(), empty_database(server), tmp_path / "back.db"
+    there = moved(house, address)
+    assert house.read_bytes() == before
+    and_back = moved(address, back)
+    assert and_back.proof == there.proof
+    assert dump(back) == dump(house)
+    assert not check(back, print).problems
+    rows = {one.table: one.rows for one in there.proof.held}
+    assert (rows["tx"], rows["meter_val"], rows["user"]) == (200, 2766, 0)
+    assert (there.proof.sums.transactions, there.proof.sums.energy_wh) == (197, 2_884_469)
+    assert query(address, "SELECT count(*), sum(energy_delivered) FROM tx") == [(200, 2_884_469)]
+
+
+def test_ids_go_on(house: Path, on_postgresql: PostgresqlAddress, tmp_path: Path) -> None:
+    """Those of rows that are gone are not given out again."""
+    change(on_postgresql, f"SELECT setval('webhook_id_seq', {GONE})")
+    change(on_postgresql, f"UPDATE levity.counted SET seq = {GONE} WHERE name = 'log'")
+    moved(on_postgresql, tmp_path / "back.db")
+    with closing(sqlite3.connect(tmp_path / "back.db")) as file:
+        given = dict(file.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        assert (given["webhook"], given["log"]) == (GONE, GONE)
+    with closing(sqlite3.connect(house)) as file:
+        assert file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone() == (given["tx"],)
+        ((last,),) = file.execute("SELECT max(id) FROM meter_val").fetchall()
+    for table, expected in (("webhook", GONE), ("tx", given["tx"]), ("meter_val", last)):
+        change(on_postgresql, f"CREATE TABLE next_{table} AS SELECT nextval('{table}_id_seq') AS id")
+        assert query(on_postgresql, f"SELECT id FROM next_{table}") == [(expected + 1,)]
+
+
+def test_the_schema_is_that_of_a_new_database(server: Server, on_postgresql: PostgresqlAddress) -> None:
+    new = empty_database(server)
+    with open_store(new, "levity"):
+        pass
+    for sql in (GUARDS, KEYS):
+        assert query(on_postgresql, sql) == query(new, sql)
+    with pytest.raises(sqlite3.IntegrityError):
+        change(on_postgresql, "DELETE FROM tx")
+
+
+def test_from_postgresql_to_postgresql(server: Server, on_postgresql: PostgresqlAddress) -> None:
+    other = empty_database(server)
+    moved(on_postgresql, other)
+    ours, theirs = (query(one, "SELECT * FROM event ORDER BY id") for one in (on_postgresql, other))
+    assert ours == theirs
+    assert len(ours) == 1239
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_a_killed_move_goes_on(
+    house: Path, server: Server, on_postgresql: PostgresqlAddress, tmp_path: Path, point: float, way: str
+) -> None:
+    """Until then, nothing opens it."""
+    pair: tuple[Any, Any] = (house, empty_database(server))
+    if way == "back":
+        pair = (on_postgresql, tmp_path / "back.db")
+    assert killed(*pair, step=int(point * STEPS))
+    with pytest.raises(UnfinishedMove, match="run levity-trio move FROM TO again"), open_store(pair[1], "levity"):
+        pass
+    with pytest.raises(UnfinishedMove):
+        open_known(pair[1])
+    watch = Watch()
+    move(*pair, watch)
+    assert (watch.plan.rows_there > 0) is (point > 0)
+    assert not watch.plan.is_again
+    last = tmp_path / "last.db"
+    if way == "there":
+        moved(pair[1], last)
+    assert dump(last if way == "there" else pair[1]) == dump(house)
+
+
+STEPS = 200
+"""About the steps of the house: see the next test."""
+
+
+def test_the_house_has_many_steps(house: Path, server: Server) -> None:
+    assert STEPS < steps(house, empty_database(server)) < 1.2 * STEPS
+
+
+def test_killed_again_and_again(house: Path, server: Server, tmp_path: Path) -> None:
+    address = empty_database(server)
+    for _ in range(KILLS):
+        assert killed(house, address, 3)
+    moved(house, address)
+    moved(address, tmp_path / "back.db")
+    assert dump(tmp_path / "back.db") == dump(house)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_lost_connection(house: Path, server: Server, tmp_path: Path, side: Side) -> None:
+    """After any number of bytes, to PostgreSQL and from it."""
+    with relayed(server.folder) as relay:
+        there, back = relay.address(name_of(empty_database(server))), tmp_path / "back.db"
+        for source, target in ((house, there), (there, back)):
+            after, is_moved = 2_000, False
+            while not is_moved:
+                relay.cut(side, after)
+                with suppress(EnvironmentProblem):
+                    moved(source, target)
+                    is_moved = True
+                change(server.address(name_of(there)), EXPIRE_IF_THERE)
+                after *= 3
+            relay.cut(side, -1)
+            assert relay.cuts > 3
+    assert dump(back) == dump(house)
+
+
+EXPIRE_IF_THERE = f"""
+DO $$ BEGIN
+    IF to_regclass('levity.server') IS NOT NULL THEN {EXPIRE}; END IF;
+END $$
+"""
+
+
+def test_somebody_presses_ctrl_c(house: Path, server: Server) -> None:
+    def press() -> None:
+        raise KeyboardInterrupt
+
+    address = empty_database(server)
+    with pytest.raises(Interrupted, match="run the same command again, it goes on where it stopped"):
+        move(house, address, Watch(5, press))
+    watch = Watch()
+    move(house, address, watch)  # at once: the database was given back
+    assert watch.plan.rows_there > 0
+
+
+def test_a_full_disk(on_postgresql: PostgresqlAddress, tmp_path: Path, house: Path) -> None:
+    """Here, a file cannot grow any more."""
+    path = tmp_path / "back.db"
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+        with pytest.raises(EnvironmentProblem, match="it goes on where it stopped"):
+            moved(on_postgresql, path)
+        os.kill(os.getpid(), 9)  # the line above was true
+
+    assert in_child(fill) == 9
+    change(on_postgresql, EXPIRE)
+    moved(on_postgresql, path)
+    assert dump(path) == dump(house)
+
+
+def test_a_source_that_was_served_meanwhile(house: Path, server: Server, tmp_path: Path) -> None:
+    """The move begins again: what was there may have been changed."""
+    for source, target, back in (
+        (house, empty_database(server), tmp_path / "first.db"),
+        (empty_database(server), tmp_path / "second.db", tmp_path / "second.db"),
+    ):
+        if not isinstance(source, Path):
+            moved(tmp_path / "first.db", source)
+        assert killed(source, target, 20)
+        if isinstance(source, Path):
+            run(source, charge)
+        else:
+            change(source, "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        watch = Watch()
+        move(source, target, watch)
+        assert watch.plan.is_again
+        assert watch.plan.rows_there == 0
+        if target != back:
+            moved(target, back)
+            assert dump(back) == dump(source)  # type: ignore[arg-type]
+    with closing(sqlite3.connect(tmp_path / "second.db")) as file:
+        assert file.execute("SELECT count(*) FROM run").fetchall() == [(3,)]
+
+
+def test_a_copy_of_the_house(house: Path, server: Server) -> None:
+    """It is another source, although it has the same rows."""
+    address, copy = empty_database(server), Path(shutil.copy(house, house.with_name("copy.db")))
+    assert killed(house, address, 5)
+    with pytest.raises(EnvironmentProblem, match=r"is an unfinished move of .*house\.db; move that"):
+        moved(copy, address)
+    moved(house, address)

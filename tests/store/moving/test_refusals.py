@@ -1,0 +1,250 @@
+"""What a move refuses, what refuses it, and what its proof finds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from levity_trio.cli import main
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.connection import InUse, open_database
+from levity_trio.store.moving.move import Interrupted, move
+from levity_trio.store.opening import open_store
+from levity_trio.store.postgresql.lease import Replaced
+from levity_trio.store.schema import NotOurs, UnfinishedMove
+from tests.postgresql import Server
+from tests.store.files import contents, make
+from tests.store.keeping import make_old
+from tests.store.postgresql.stored import change, empty_database, query
+
+from .watching import EXPIRE, Watch, dump, killed, moved
+
+COMMANDS = ("logs", "recheck", "forget SPACE-01")
+OF_FILES = ("backup other.db", "restore other.db")
+
+
+def test_a_server_that_runs_is_not_moved(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+    with open_database(house), pytest.raises(EnvironmentProblem, match=r"a server .* uses .*house\.db; stop it first"):
+        moved(house, empty_database(server))
+    with (
+        open_store(on_postgresql, "levity"),
+        pytest.raises(EnvironmentProblem, match="the server levity runs on this database"),
+    ):
+        moved(on_postgresql, house.with_name("back.db"))
+    assert not house.with_name("back.db").exists()
+
+
+def test_a_server_that_runs_gets_no_rows(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+    new = empty_database(server)
+    with open_store(new, "levity"), pytest.raises(EnvironmentProblem, match="the server levity runs on this database"):
+        moved(house, new)
+    back = house.with_name("back.db")
+    with open_database(back), pytest.raises(EnvironmentProblem, match=r"a server .* uses .*back\.db; stop it first"):
+        moved(on_postgresql, back)
+
+
+def test_no_server_starts_meanwhile(house: Path, server: Server) -> None:
+    """Nor does another move."""
+    address, back = empty_database(server), house.with_name("back.db")
+
+    def start_all() -> None:
+        with pytest.raises(InUse, match="another levity-trio runs on"), open_database(house):
+            pass
+        with pytest.raises(UnfinishedMove, match="is an unfinished move"), open_store(address, "levity"):
+            pass
+        with pytest.raises(EnvironmentProblem, match="a server or another move uses"):
+            moved(house, address)
+
+    move(house, address, Watch(20, start_all))
+
+    def start_on_source() -> None:
+        holds = "the server levity-trio move runs on this database"
+        with pytest.raises(EnvironmentProblem, match=holds), open_store(address, "levity"):
+            pass
+        with pytest.raises(InUse), open_database(back):
+            pass
+
+    move(address, back, Watch(20, start_on_source))
+
+
+def test_a_lease_that_ran_out(server: Server, on_postgresql: PostgresqlAddress) -> None:
+    """As after a minute of sleep: a server that was started on the old database meanwhile has stored more."""
+
+    def serve() -> None:
+        change(on_postgresql, EXPIRE)
+        with open_store(on_postgresql, "levity"):
+            pass
+
+    new = empty_database(server)
+    with pytest.raises(Replaced):
+        move(on_postgresql, new, Watch(act=serve, is_copied=True))
+    with pytest.raises(UnfinishedMove), open_store(new, "levity"):
+        pass
+
+
+def test_two_moves_to_one_database(house: Path, server: Server) -> None:
+    """The second has begun when the lease of the first ran out; the first adds nothing more."""
+    address, before = empty_database(server), []
+
+    def begin() -> None:
+        change(address, "UPDATE levity.server SET token = token + 1")
+        before.extend(query(address, "SELECT count(*) FROM event"))
+
+    with pytest.raises(Replaced):
+        move(house, address, Watch(20, begin))
+    assert query(address, "SELECT count(*) FROM event") == before
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_FILES, "check"])
+def test_what_commands_say_of_an_unfinished_move(
+    house: Path,
+    server: Server,
+    on_postgresql: PostgresqlAddress,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(house.parent)
+    shutil.copy(house, "other.db")
+    targets: list[Path | PostgresqlAddress] = [Path("back.db")]
+    with pytest.raises(Interrupted):
+        move(on_postgresql, targets[0], Watch(20, press))
+    if command in COMMANDS:
+        targets.append(empty_database(server))
+        assert killed(house, targets[1], 20)
+    for target in targets:
+        given = ("--db", str(target)) if command != "check" else (str(target),)
+        assert main([*command.split(), *given]) == 1
+        assert "is an unfinished move: run levity-trio move FROM TO again" in capsys.readouterr().err
+
+
+def press() -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_not_moved(server: Server, tmp_path: Path) -> None:
+    address, old, foreign, empty = empty_database(server), *(tmp_path / name for name in ("old.db", "foreign.db", "e"))
+    make_old(old)
+    make(foreign)
+    empty.touch()
+    before = contents(tmp_path)
+    for source, words in (
+        (old, r"of another version \(schema 5, this one has \d+\): start this version of the server on it once"),
+        (foreign, "belongs to another program"),
+        (empty, "there is no database"),
+        (tmp_path / "missing.db", "there is no database"),
+        (empty_database(server), "is empty"),
+        (PostgresqlAddress(f"{address}_missing"), "does not exist|No such file"),
+    ):
+        with pytest.raises(EnvironmentProblem, match=words):
+            moved(source, address if isinstance(source, Path) else tmp_path / "new.db")
+    del before["old.db"]  # it was opened, under its lock
+    assert before.items() <= contents(tmp_path).items()
+    assert query(address, "SELECT to_regnamespace('levity') IS NULL") == [(1,)]
+
+
+def test_where_nothing_is_moved_to(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+    foreign, used, served = (house.with_name(name) for name in ("foreign.db", "used.db", "served.db"))
+    make(foreign)
+    shutil.copy(house, used)
+    with open_database(served) as connection:
+        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    for target, words in (
+        (foreign, "belongs to another program"),
+        (used, "is not empty; move to a new database"),
+        (served, "is not empty"),
+        (house.parent / "missing" / "x.db", "cannot move .* No such file"),
+        (house.parent, "cannot be read as a SQLite database|unable to open|Is a directory"),
+    ):
+        with pytest.raises(EnvironmentProblem, match=words):
+            moved(on_postgresql, target)
+    others = empty_database(server)
+    change(others, "CREATE TABLE theirs (id integer)")
+    with pytest.raises(NotOurs, match="belongs to another program"):
+        moved(house, others)
+    with pytest.raises(EnvironmentProblem, match="is not empty"):
+        moved(house, on_postgresql)
+    assert dump(used) == dump(house)
+
+
+def test_a_user_who_owns_nothing(house: Path, server: Server, on_postgresql: PostgresqlAddress) -> None:
+    server.sql("CREATE ROLE guest LOGIN")
+    theirs, new = (one.replace("postgres@", "guest@") for one in (on_postgresql, empty_database(server)))
+    for source, target in ((house, new), (theirs, house.with_name("back.db"))):
+        with pytest.raises(EnvironmentProblem, match=r"permission denied .*; connect as the owner of the database"):
+            moved(*(PostgresqlAddress(one) if isinstance(one, str) else one for one in (source, target)))
+    assert not house.with_name("back.db").exists()
+
+
+def test_pairs_that_make_no_move(house: Path, on_postgresql: PostgresqlAddress) -> None:
+    with pytest.raises(ConfigError, match="use backup"):
+        moved(house, house.with_name("new.db"))
+    for one in (house, on_postgresql):
+        with pytest.raises(ConfigError, match="cannot be moved to itself"):
+            moved(one, one)
+    same = PostgresqlAddress(f"{on_postgresql}&application_name=other")
+    with pytest.raises(EnvironmentProblem, match="is not empty"):
+        moved(on_postgresql, same)
+
+
+def test_a_database_of_a_newer_version(house: Path, server: Server) -> None:
+    with closing(sqlite3.connect(house)) as file:
+        file.execute("PRAGMA user_version = 999")
+    with pytest.raises(NotOurs, match="written by a newer levity-trio"):
+        moved(house, empty_database(server))
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE event SET data = replace(data, 'SPACE', 'SPICE') WHERE id = 700", "event"),
+        ("UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE id = (SELECT min(id) FROM tx)", "tx"),
+        ("DELETE FROM meter_val WHERE id = 1000", "meter_val"),
+        ("UPDATE fact_count SET facts = facts + 1", "fact_count"),
+        ("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, 'x', 60)", "simulated_time"),
+    ],
+)
+def test_a_difference_is_found(house: Path, server: Server, statement: str, found: str) -> None:
+    """What was stored is read back. No server starts on it, now or later."""
+    address = empty_database(server)
+    with pytest.raises(
+        EnvironmentProblem, match=rf"the copy is not the same, .* the rows of {found} should be [\d,]+ with the SHA-256"
+    ):
+        move(house, address, Watch(act=lambda: change(address, statement), is_copied=True))
+    with pytest.raises(UnfinishedMove), open_store(address, "levity"):
+        pass
+    with pytest.raises(EnvironmentProblem, match="the copy is not the same"):
+        moved(house, address)
+
+
+def test_a_difference_in_a_file_is_found(house: Path, on_postgresql: PostgresqlAddress) -> None:
+    back = house.with_name("back.db")
+
+    def write(sql: str) -> Callable[[], object]:
+        def run() -> None:
+            with closing(sqlite3.connect(back)) as file:
+                file.execute(sql)
+                file.commit()
+
+        return run
+
+    with pytest.raises(EnvironmentProblem, match=re.escape("the copy is not the same")):
+        move(on_postgresql, back, Watch(act=write("UPDATE review SET words = 'other'"), is_copied=True))
+    with pytest.raises(UnfinishedMove), open_database(back):
+        pass
+
+
+def test_texts_with_nul_are_told(house: Path, server: Server) -> None:
+    with closing(sqlite3.connect(house)) as file:
+        file.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', 'a' || char(0) || 'b')")
+        file.commit()
+    address = empty_database(server)
+    assert moved(house, address).proof.nuls == 1
+    assert query(address, "SELECT data FROM event WHERE kind = 'X'") == [("a\N{SYMBOL FOR NULL}b",)]
