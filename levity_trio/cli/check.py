@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from levity_trio.cli.backup import as_dict, in_words
-from levity_trio.cli.databases import read_database
+from levity_trio.cli.databases import place, read_database
 from levity_trio.cli.progress import is_terminal, overwrite
 from levity_trio.cli.tables import cell, say
 from levity_trio.settings import DatabaseAddress
@@ -79,9 +78,8 @@ def _say_report(database: DatabaseAddress, report: Report) -> None:
 
 
 def _record(database: DatabaseAddress, report: Report) -> dict[str, object]:
-    place = {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}
     return {
-        **place,
+        **place(database),
         "is_sound": not report.problems,
         "problems": [problem._asdict() for problem in report.problems],
         "checks": report.checks,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import click
@@ -15,3 +16,8 @@ def read_database(_context: click.Context, _parameter: click.Parameter, value: s
         return None if value is None else cast("DatabaseAddress", DATABASE.read(value))
     except Unusable as problem:
         raise click.BadParameter(str(problem)) from None
+
+
+def place(database: DatabaseAddress) -> dict[str, str]:
+    """Return where a database is, for programs."""
+    return {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}

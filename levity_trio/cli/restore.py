@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from levity_trio.cli.backup import as_dict, in_words, minute
+from levity_trio.cli.databases import place
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import options
 from levity_trio.cli.tables import cell, say
@@ -89,10 +90,9 @@ def _gone_on(database: PostgresqlAddress, backup: Path | None, last_statement: i
 
 
 def _record(database: DatabaseAddress, restored: Restored) -> dict[str, object]:
-    place = {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}
     return {
         "kind": "restored",
-        **place,
+        **place(database),
         **as_dict(restored.content),
         "kept": str(restored.kept) if restored.kept else None,
         "lost": restored.lost._asdict() if restored.lost else None,

@@ -31,7 +31,7 @@ DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 POSTGRESQLS = ("08", "25006", "40", "53", "55P03", "57P", "58")
 """The same on PostgreSQL: the connection, a standby, conflicts with others, no room, a lock, a shutdown, its files."""
 
-NOT_ALLOWED: Final = "42501"
+_NOT_ALLOWED: Final = "42501"
 """What PostgreSQL says where a user has no right."""
 
 
@@ -69,9 +69,14 @@ def is_damage(error: BaseException) -> bool:
     return _code(error) in DAMAGE
 
 
+def is_not_allowed(error: BaseException) -> bool:
+    """Whether the user of the connection has no right to do that."""
+    return getattr(error, "sqlstate", None) == _NOT_ALLOWED
+
+
 def advice(error: BaseException) -> str:
     """Return what to do about a failed read, as the end of a line; empty where that is not known."""
-    return _MAY_NOT_READ if getattr(error, "sqlstate", None) == NOT_ALLOWED else ""
+    return _MAY_NOT_READ if is_not_allowed(error) else ""
 
 
 _MAY_NOT_READ: Final = "; connect as the owner of the database, or let this user read it: GRANT pg_read_all_data TO ..."

@@ -1,10 +1,13 @@
 """What several modules of these tests look at, made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from levity_trio.cli import main
+from levity_trio.settings import PostgresqlAddress
+from tests.postgresql import Server, running
+from tests.store.postgresql.stored import empty_database
 
 from .serving import Serving
 from .story import Story, tell
@@ -14,6 +17,19 @@ from .story import Story, tell
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """What a real server told of itself while things happened to it; this takes half a minute."""
     return tell(tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Server]:
+    """A server of PostgreSQL for the tests of one module, which may stop or kill it."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def address(postgresql: Server) -> PostgresqlAddress:
+    """An empty database on it."""
+    return empty_database(postgresql)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,8 +18,7 @@ from levity_trio.web.api.server import ENDPOINTS
 from tests.benchmarks.websocket import upgrade_request
 from tests.browser.furnished import FLAGS, PASSWORD, furnished_site
 from tests.browser.past import QUIET
-from tests.postgresql import Server, running
-from tests.store.postgresql.stored import change, empty_database, query
+from tests.store.postgresql.stored import change, query
 
 from .browsing import Browser
 from .charger import Charger, NoWebSocket
@@ -48,17 +46,6 @@ class House(NamedTuple):
     token: str
     cookies: dict[str, str]
     password: str
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Server]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def address(postgresql: Server) -> PostgresqlAddress:
-    return empty_database(postgresql)
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from levity_trio.settings import PostgresqlAddress
-from tests.postgresql import Server, running
+from tests.postgresql import Server
 from tests.store.postgresql.relay import relayed
-from tests.store.postgresql.stored import change, empty_database, name_of, query
+from tests.store.postgresql.stored import change, name_of, query
 
 from .charger import Charger, meter_values, now
 from .fleet import Account, Fleet, accounts, answered
@@ -27,17 +25,6 @@ HURRY = ("--shutdown-grace", "1")
 ASKS = "the connection to the database was lost during a commit; asking what became of it"
 RECOVERED = "writes to the database succeed again"
 FAILING = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Server]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def address(postgresql: Server) -> PostgresqlAddress:
-    return empty_database(postgresql)
 
 
 def on(address: PostgresqlAddress, folder: Path) -> tuple[Path, str, str]:

@@ -20,13 +20,11 @@ from levity_trio.store.database import Database
 from levity_trio.store.faults import advice
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.keeping.examined import Examined
+from levity_trio.store.keeping.examined import MOST_PROBLEMS, Examined
 from levity_trio.store.keeping.file_checking import ExaminedFile
 from levity_trio.store.opening import of_postgresql
 from levity_trio.store.schema import migrations, model
 
-MOST_PROBLEMS: Final = 10
-"""Of one check; the rest is only announced."""
 GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
 TARIFFS_VERSION: Final = 30
 """The first version of the schema that has tariffs."""
@@ -36,8 +34,11 @@ class Subject(NamedTuple):
     """What a check looks at: a database, and an empty one in memory that the migrations up to its version make."""
 
     examined: Examined
-    db: Database
     model: sqlite3.Connection
+
+    @property
+    def db(self) -> Database:
+        return self.examined.db
 
 
 class Check(NamedTuple):
@@ -74,7 +75,7 @@ def check(address: DatabaseAddress, told: Callable[[str], None]) -> Report:
     """
     try:
         with _opened(address) as examined, closing(model(examined.db.version())) as empty:
-            subject, problems = Subject(examined, examined.db, empty), []
+            subject, problems = Subject(examined, empty), []
             for one in CHECKS:
                 told(one.name)
                 problems += [Problem(one.name, text) for text in _found(one, subject)]

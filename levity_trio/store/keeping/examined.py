@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from levity_trio.store.database import Database
+
+MOST_PROBLEMS: Final = 10
+"""Of one check; the rest is only announced."""
 
 
 class GivenIds(NamedTuple):

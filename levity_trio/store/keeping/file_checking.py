@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from levity_trio.store.connection import FileDatabase
-from levity_trio.store.keeping.examined import Definitions, GivenIds, numbered
-
-MOST_PROBLEMS: Final = 11
+from levity_trio.store.keeping.examined import MOST_PROBLEMS, Definitions, GivenIds, numbered
 
 
 class ExaminedFile:
@@ -26,7 +23,7 @@ class ExaminedFile:
 
     def integrity(self) -> Iterator[str]:
         """Every page and index, and the types and CHECK constraints of every row."""
-        for (text,) in self._connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
+        for (text,) in self._connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS + 1})"):
             if text != "ok":
                 yield text
 

@@ -13,7 +13,7 @@ from levity_trio.store.connection import FileConnection, InUse, checkpoint, conn
 from levity_trio.store.keeping.copies import prepared
 from levity_trio.store.moving.lines import Lines, read
 from levity_trio.store.moving.sides import Mark
-from levity_trio.store.moving.tables import Column, Table, triggers
+from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
 from levity_trio.store.schema import (
     UNFINISHED_MOVE,
     UnfinishedMove,
@@ -135,7 +135,7 @@ class FileTarget:
         return None if last is None else int(last)
 
     def is_filled(self, table: Table) -> bool:
-        return _is_filled(self._connection, table.name)
+        return is_filled(self._connection, table.name)
 
     def write(self, table: Table, part: Sequence[bytes]) -> None:
         marks = ", ".join("?" * len(table.columns))
@@ -203,13 +203,9 @@ def _is_begun(path: Path) -> bool:
         return True
     if path.exists() and path.stat().st_size:
         with closing(look(path)) as connection:
-            if any(_is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()):
+            if any(is_filled(connection, name) for (name,) in connection.execute(_TABLES).fetchall()):
                 raise EnvironmentProblem(not_empty(path))
     return False
-
-
-def _is_filled(connection: sqlite3.Connection, table: str) -> bool:
-    return bool(connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchone()[0])  # noqa: S608
 
 
 def not_empty(database: object) -> str:

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.store.faults import is_not_allowed
 from levity_trio.store.moving import file_side
 from levity_trio.store.moving.proof import Proof, prove
 from levity_trio.store.moving.sides import Mark, Reading, Source, Target
@@ -26,9 +27,6 @@ from levity_trio.store.schema import new_version, newest_version
 PART_BYTES: Final = 1_000_000
 SECONDS_PER_ROW: Final = 1 / 20_000
 """For the first estimate, of a small computer. A row is moved, and read back on both sides."""
-
-_NOT_ALLOWED: Final = "42501"
-"""PostgreSQL's code."""
 AGAIN: Final = "run the same command again, it goes on where it stopped"
 
 
@@ -91,7 +89,7 @@ def move(source: DatabaseAddress, target: DatabaseAddress, told: Told) -> Moved:
     except (sqlite3.Error, OSError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:  # Ctrl-C in a long statement
             raise Interrupted from None
-        if getattr(error, "sqlstate", None) == _NOT_ALLOWED:
+        if is_not_allowed(error):
             advice = "; connect as the owner of the database"
         raise EnvironmentProblem(f"cannot move {source} to {target}: {error}{advice}") from error
     return Moved(plan, proof, time.monotonic() - began)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final, NamedTuple
 
+from levity_trio.store.database import Connection
 from levity_trio.store.schema import model, newest_version
 
 _NAMES: Final = (
@@ -64,6 +65,12 @@ def _table(name: str, is_counted: bool, found: Sequence[tuple[str, str, int]]) -
     keys = [(column, kind) for column, kind, place in found if place]
     number = keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" else None
     return Table(name, [Column(column, kind) for column, kind, _ in found], number, is_counted)
+
+
+def is_filled(connection: Connection, table: str) -> bool:
+    """Whether a table has a row."""
+    ((is_filled,),) = connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchall()  # noqa: S608 - our names
+    return bool(is_filled)
 
 
 def triggers() -> list[str]:

@@ -12,9 +12,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.moving.file_side import check_version, not_empty
 from levity_trio.store.moving.lines import from_postgresql
 from levity_trio.store.moving.sides import MOVER, Mark
-from levity_trio.store.moving.tables import Table, tables
+from levity_trio.store.moving.tables import Table, is_filled, tables
 from levity_trio.store.postgresql import lease
-from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
 from levity_trio.store.postgresql.definitions import COUNTED
 from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
 from levity_trio.store.schema import UNFINISHED_MOVE, UnfinishedMove
@@ -27,7 +27,6 @@ _UNLIMITED: Final = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
 }
-_ONLY_READS: Final = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _KEEP_KEYS: Final = (
     "CREATE TABLE IF NOT EXISTS levity.moving_keys AS SELECT conrelid::regclass::text AS place,"
@@ -70,7 +69,7 @@ class PostgresqlReading:
 
 @contextmanager
 def _reading(address: str) -> Iterator[PostgresqlConnection]:
-    with closing(PostgresqlConnection(connect(address, **_UNLIMITED, **_ONLY_READS))) as connection:
+    with closing(open_reader(address, **_UNLIMITED).conn) as connection:
         yield connection
 
 
@@ -160,7 +159,7 @@ class PostgresqlTarget:
         return None if last is None else int(last)
 
     def is_filled(self, table: Table) -> bool:
-        return _is_filled(self._connection, table.name)
+        return is_filled(self._connection, table.name)
 
     def write(self, table: Table, part: Sequence[bytes]) -> None:
         with self._transaction() as connection:
@@ -234,10 +233,5 @@ def _is_begun(connection: PostgresqlConnection) -> bool:
 
 
 def _check_empty(connection: PostgresqlConnection, address: str) -> None:
-    if any(_is_filled(connection, table) for (table,) in connection.execute(_TABLES).fetchall()):
+    if any(is_filled(connection, table) for (table,) in connection.execute(_TABLES).fetchall()):
         raise EnvironmentProblem(not_empty(address))
-
-
-def _is_filled(connection: PostgresqlConnection, table: str) -> bool:
-    ((is_filled,),) = connection.execute(f'SELECT EXISTS (SELECT 1 FROM "{table}")').fetchall()  # noqa: S608
-    return bool(is_filled)

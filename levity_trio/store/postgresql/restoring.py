@@ -12,7 +12,7 @@ from contextlib import closing
 
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.faults import NOT_ALLOWED
+from levity_trio.store.faults import is_not_allowed
 from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
@@ -54,7 +54,7 @@ def go_on(address: str, last_statement: int | None) -> Restored:
             connection.run("COMMIT")
             return Restored(held, None, None, last, billed.last if billed else None)
     except sqlite3.Error as error:
-        advice = OWNER_ADVICE if getattr(error, "sqlstate", None) == NOT_ALLOWED else ""
+        advice = OWNER_ADVICE if is_not_allowed(error) else ""
         raise EnvironmentProblem(f"cannot let {address} go on: {error}{advice}") from error
 
 

@@ -19,7 +19,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.store.connection import InUse
-from levity_trio.store.faults import NOT_ALLOWED
+from levity_trio.store.faults import is_not_allowed
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.lease import LEASE_SECONDS, claim, give_back, take
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
@@ -122,7 +122,7 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
     try:
         link = _Link(address, server, simulated)
     except sqlite3.Error as error:
-        advice = OWNER_ADVICE if getattr(error, "sqlstate", None) == NOT_ALLOWED else ""
+        advice = OWNER_ADVICE if is_not_allowed(error) else ""
         raise EnvironmentProblem(f"cannot use the database {address}: {error}{advice}") from error
     try:
         yield PostgresqlStore(address, link)
