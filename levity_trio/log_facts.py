@@ -56,6 +56,7 @@ BROKEN: Final[Mapping[type[Fact], Check]] = {
 }
 NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.ServerStarted: lambda fact: not fact.clean,
+    events.ServerLost: _always,
     events.IdentityShared: _always,
     events.ErrorOpened: _always,
     events.TransactionStopped: _is_doubtful,

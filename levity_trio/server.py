@@ -17,10 +17,8 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import threading
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -37,6 +35,7 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.local_lists import open_local_lists
+from levity_trio.charger.others import begin_learning
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
@@ -50,7 +49,8 @@ from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
-from levity_trio.signals import open_signals, wait_for_stop
+from levity_trio.signals import last_resort, open_signals, wait_for_stop
+from levity_trio.store.duties import open_duties
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.following import open_following
 from levity_trio.store.forgetting import open_forgetting
@@ -75,9 +75,6 @@ from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
-LAST_RESORT_SECONDS: Final = 2.0
-"""Time for a clean exit after the grace period."""
-LAST_LINE_SECONDS: Final = 0.2
 COLLECT_AFTER: Final = (10_000, 5, 40)
 """Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
 connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
@@ -155,7 +152,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
-                    await _begin(central)
+                    await _begin(central, reader)
                     async with (
                         open_tags(writer, reader, central.tags, clock) as imports,
                         open_feed(reader, hooks) as feed,
@@ -212,6 +209,7 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
     outcomes."""
     config, clock, writer = central.config, central.clock, central.writer
     async with (
+        open_duties(writer, reader, config, clock),
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
         open_rejudging(writer, clock, config.check_interval_seconds),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
@@ -293,9 +291,12 @@ async def _open_pages(
         yield
 
 
-async def _begin(central: Central) -> None:
+async def _begin(central: Central, reader: Reader) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
+    await begin_learning(central, reader)
     at, trusted = stamp(central.clock()), central.clock_trusted
+    if not central.writer.sharing.is_alone:
+        await central.writer.run(sessions.end_sessions_of, central.config.server_name, at)
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
     central.pending.load(await central.writer.run(commands.unfinished))
     central.doors.load(await central.writer.run(credentials.read_all))
@@ -318,6 +319,7 @@ async def _serve_chargers(
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
             accepting.start_soon(keep_security, central)
+            accepting.start_soon(central.draining.run, central.registry)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
             if central.tls is not None:
@@ -330,7 +332,7 @@ async def _serve_chargers(
                 try:
                     await wait_for_stop(signals)
                 finally:  # also if a task failed
-                    last.enter_context(_last_resort(grace_seconds))
+                    last.enter_context(last_resort(grace_seconds))
             accepting.cancel_scope.cancel()
         central.registry.end_all()
         chargers.cancel_scope.deadline = trio.current_time() + grace_seconds
@@ -379,22 +381,3 @@ def _publish(hooks: Hooks, event: Event) -> None:
     if isinstance(event, Fact):
         log_fact(event)
     hooks.observe(event)
-
-
-@contextmanager
-def _last_resort(grace_seconds: float) -> Iterator[None]:
-    """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be cancelled."""
-    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _leave() -> None:
-    """Exit without waiting. Writes that are not committed were never acknowledged."""
-    log.critical("shutdown exceeded the grace period; exiting")
-    time.sleep(LAST_LINE_SECONDS)
-    os._exit(1)

@@ -1,4 +1,4 @@
-"""The signals that end a run, and the effect of later ones.
+"""The signals that end a run, the effect of later ones, and the end of a stop that takes too long.
 
 SIGINT and SIGTERM stop the server; a second one terminates the process at once. SIGHUP also stops a server with a
 terminal, because that terminal was closed. The kernel and the shell may both send it, so later SIGHUPs are ignored. If
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -20,6 +22,9 @@ from levity_trio.log_output import get_logger
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 TERMINAL: Final = "/dev/tty"
+LAST_RESORT_SECONDS: Final = 2.0
+"""Time for a clean exit after the grace period."""
+LAST_LINE_SECONDS: Final = 0.2
 
 log = get_logger("system")
 
@@ -55,3 +60,22 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def last_resort(grace_seconds: float) -> Iterator[None]:
+    """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be cancelled."""
+    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _leave() -> None:
+    """Exit without waiting. Writes that are not committed were never acknowledged."""
+    log.critical("shutdown exceeded the grace period; exiting")
+    time.sleep(LAST_LINE_SECONDS)
+    os._exit(1)

@@ -120,19 +120,19 @@ class Server:
             connection.close()
 
 
-def new_folder() -> Path:
+def new_folder(place: Path | None = None) -> Path:
     """Return a new folder, in memory if there is room: a wait for the disk is most of the time otherwise."""
     is_roomy = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
-    return Path(tempfile.mkdtemp(prefix="levity-postgresql-", dir=IN_MEMORY if is_roomy else None))
+    return Path(tempfile.mkdtemp(prefix="levity-postgresql-", dir=place or (IN_MEMORY if is_roomy else None)))
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """A server of one test's own, which it may stop or kill."""
-    folder = new_folder()
+def running(place: Path | None = None, **settings: str) -> Iterator[Server]:
+    """A server of one test's own, which it may stop or kill, with its data at a place that others may enter."""
+    folder = new_folder(place)
     try:
         server = Server(folder)
-        server.start()
+        server.start(**settings)
         yield server
     finally:
         server.stop("immediate")

@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "settings",
     ),
     "client": ("config",),
-    "deploy": ("config", "config_log", "config_sources", "settings"),
+    "deploy": ("config", "config_log", "config_sources", "config_web", "settings"),
     "server": EVERYTHING,
     "web": (
         "access",

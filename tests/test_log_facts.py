@@ -15,6 +15,7 @@ from levity_trio.log_facts import SHOWN_CHARACTERS, UNBILLED_WH, log_fact
 ORDINARY: dict[str, Any] = {"charger": "CP-1", "at": "2026-03-01T12:00:00.000Z", "clean": True, "review": None}
 WORDS = {"status": "Available", "event_type": "StartupOfTheDevice", "result": "installed"}
 ALWAYS_WARN = {
+    "ServerLost",
     "ChargerReadmitted",
     "ReadmissionUsed",
     "IdentityShared",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.access.wallets import Wallets
 from levity_trio.events import Event
-from levity_trio.events.access import TagChanged
+from levity_trio.events.access import TagChanged, TagsImported
 
 LONGEST_TAG: Final = 20
 """Characters of an idToken (§7.28)."""
@@ -139,12 +140,15 @@ class Index:
     Each is packed into two bytes objects, so that 100,000 with different groups and expiries take 25 MB.
     """
 
-    __slots__ = ("_packed", "policy", "wallets")
+    __slots__ = ("_noted", "_packed", "imports", "policy", "wallets")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.wallets = Wallets()
         self._packed: dict[bytes, bytes] = {}
+        self._noted: set[str] | None = None
+        self.imports = 0
+        """The number of imports that were completed since the start."""
 
     def __len__(self) -> int:
         return len(self._packed)
@@ -156,11 +160,22 @@ class Index:
 
     def put(self, key: str, tag: Tag | None) -> None:
         """Keep what holds for a tag from now on; None removes it."""
+        if self._noted is not None:
+            self._noted.add(key)
         if tag is None:
             self._packed.pop(key.encode(), None)
         else:
             text = _SEPARATOR.join("" if part is None else str(part) for part in tag)
             self._packed[key.encode()] = text.encode()
+
+    @contextmanager
+    def noting(self) -> Iterator[set[str]]:
+        """Collect the normal forms of the tags that change meanwhile. One block at a time."""
+        self._noted = noted = set[str]()
+        try:
+            yield noted
+        finally:
+            self._noted = None
 
     def judge(self, id_tag: str, at: str) -> Verdict:
         """Return the verdict on a tag that is presented at this time."""
@@ -169,11 +184,13 @@ class Index:
         return verdict.withheld() if self.wallets.withhold(key, at) else verdict
 
     def observe(self, event: Event) -> None:
-        """Follow a committed fact."""
+        """Follow a committed fact. What an import changes comes from its own task."""
         self.wallets.observe(event)
         if isinstance(event, TagChanged):
             tag = Tag(event.status, event.expires_at, event.parent_id_tag, event.max_transactions)
             self.put(self.policy.key(event.id_tag), None if event.change == REMOVED else tag)
+        elif isinstance(event, TagsImported):
+            self.imports += 1
 
 
 def _unpacked(packed: bytes) -> Tag:

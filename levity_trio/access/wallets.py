@@ -5,7 +5,8 @@ It follows the facts as they are committed. A tag is a spent account's while it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from levity_trio.events import Event, OwnershipChanged, WalletCovered, WalletSpent
@@ -27,11 +28,12 @@ class OwnedTag(NamedTuple):
 class Wallets:
     """All tags that belong or will belong to accounts, and the accounts that are spent."""
 
-    __slots__ = ("_owned", "_spent")
+    __slots__ = ("_noted", "_owned", "_spent")
 
     def __init__(self) -> None:
         self._owned: dict[str, tuple[OwnedTag, ...]] = {}
         self._spent: set[int] = set()
+        self._noted: list[Event] | None = None
 
     def load(self, owned: Iterable[OwnedTag], spent: Iterable[int]) -> None:
         """Take what is stored, before the first charger connects."""
@@ -46,8 +48,21 @@ class Wallets:
         periods = self._owned.get(key, ())
         return any(one.since <= at < (one.until or _NEVER) and one.account in self._spent for one in periods)
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Let what is stored be read and loaded; facts that come meanwhile are newer than that, or the same."""
+        self._noted = noted = list[Event]()
+        try:
+            yield
+        finally:
+            self._noted = None
+        for event in noted:
+            self.observe(event)
+
     def observe(self, event: Event) -> None:
         """Follow a committed fact."""
+        if self._noted is not None:
+            self._noted.append(event)
         if isinstance(event, WalletSpent):
             self._spent.add(event.account)
         elif isinstance(event, WalletCovered):

@@ -15,6 +15,7 @@ from typing import Final
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
+from levity_trio.charger.draining import REFUSED
 from levity_trio.charger.proof import prove, prove_again, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
@@ -82,8 +83,12 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
 
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
     config, registry, known = central.config, central.registry, central.has_charged
+    if central.draining.is_closed:
+        raise BadRequest(503, REFUSED, RETRY)
     if central.writer.is_failing:
         raise BadRequest(503, "The database cannot be written; try again later.", RETRY)
+    if central.writer.is_behind:
+        raise BadRequest(503, "The server is busy; try again later.", RETRY)
     check_registration(central, head, charger)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)

@@ -14,6 +14,7 @@ from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.access.tags import Index, Policy, Unknown, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.doors import Doors
+from levity_trio.charger.draining import Draining
 from levity_trio.charger.failures import Failures
 from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
@@ -21,7 +22,7 @@ from levity_trio.charger.tls import Tls
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
-from levity_trio.events import CertificateRevoked, Event, PasswordChanged
+from levity_trio.events import CertificateRevoked, ChargerConnected, ChargerRefused, Event, PasswordChanged
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
@@ -53,6 +54,9 @@ class Central:
     """By charger: the last day with readings, and their number on that day."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    """By charger that is connected to another server of the site: its session."""
+    draining: Draining = field(default_factory=Draining)
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""
@@ -78,6 +82,7 @@ class Central:
             self._expel,
             self.registrations.observe,
             self.tags.observe,
+            self._note_here,
         ):
             self.hooks.listen(observe)
 
@@ -86,8 +91,14 @@ class Central:
         """The settings by which tags are judged."""
         return self.tags.policy
 
+    def _note_here(self, event: Event) -> None:
+        """Note that a charger is connected here, and so nowhere else."""
+        if isinstance(event, ChargerConnected) and event.charger is not None:
+            self.elsewhere.pop(event.charger, None)
+
     def _expel(self, event: Event) -> None:
-        """End the connections that a revoked certificate, or a password that an operator ended, has opened."""
+        """End the connections of a charger that was refused, here or at another server, and those that a revoked
+        certificate, or a password that an operator ended, has opened."""
         if isinstance(event, CertificateRevoked):
             revoked = event.certificate
             reason = "the certificate of this charger was revoked"
@@ -96,6 +107,14 @@ class Central:
             ended = event.credential
             reason = "the password of this charger was changed"
             self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.credential == ended)
+        elif isinstance(event, ChargerRefused) and event.charger is not None:
+            self.end_refused(event.charger)
+
+    def end_refused(self, charger: str) -> None:
+        """End the connection of a refused charger, if such chargers may not connect."""
+        session = self.registry.find(charger)
+        if session is not None and self.registrations.mode is Mode.CLOSED:
+            session.end(CloseCode.POLICY_VIOLATION, "this charger is refused")
 
 
 def policy_of(config: ServerConfig) -> Policy:

@@ -132,14 +132,19 @@ class Commands:
     async def _send_all(self) -> None:
         self._work = trio.Event()
         while self._central.pending.count(self._line.charger) and (taken := await self._take()) is not None:
-            await self._exchange(taken)
+            if self._central.pending.is_given_up(taken.message_id):
+                await self._store(CommandEnd(taken.id, taken.action, "gone", error_code=commands.GIVEN_UP))
+            else:
+                await self._exchange(taken)
             self._work = trio.Event()
 
     async def _take(self) -> Taken | None:
         while True:
             with suppress(StoreUnavailable):
-                registration = self._central.registrations.status(self._line.charger)
-                return await self._central.writer.run(commands.take, await self._line.begin(), registration)
+                origin, charger = await self._line.begin(), self._line.charger
+                registration = self._central.registrations.status(charger)
+                known = self._central.pending.with_secrets(charger)  # at once: a newer command is stored after this one
+                return await self._central.writer.run(commands.take_whole, origin, registration, known)
             await trio.sleep(RETRY_SECONDS)
 
     async def _exchange(self, taken: Taken) -> None:

@@ -25,7 +25,7 @@ from levity_trio.plugins.base import Amendment
 from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, notices, rates
+from levity_trio.store.writes import frames, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -100,9 +100,10 @@ class Exchange:
         """
         run = self.central.writer.run
         more = self.evidence, self.repairs, self.amendment
-        if not any(more) and self.bounded is None:
+        is_alone = self.central.writer.sharing.is_alone
+        if is_alone and not any(more) and self.bounded is None:
             return await run(write, self.origin, *args)
-        bound = self.bounded, self.central.config.max_starts
+        bound = is_alone, self.bounded, self.central.config.max_starts
         result, failures = await run(_with_more, more, bound, write, self.origin, args)
         self.evidence, self.repairs, self.amendment = None, (), None
         for failure in failures:
@@ -131,20 +132,25 @@ class Exchange:
 def _with_more(
     db: UnitOfWork,
     more: tuple[Message | None, tuple[Repair, ...], Amendment | None],
-    bound: tuple[Message | None, int],
+    bound: tuple[bool, Message | None, int],
     write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
-    """Run a write with its additions: store an over-long message, count repairs, run the plugins' amendments."""
+    """Run a write with its additions: store an over-long message, count repairs, run the plugins' amendments.
+
+    Raises StoreUnavailable if the charger has begun a newer session, with another server.
+    """
     evidence, repairs, amend = more
+    is_alone, message, most_starts = bound
+    if not is_alone and sessions.has_newer(db, origin):
+        raise StoreUnavailable
     at = origin.received_at
     if evidence is not None and db.is_kept(origin.charger, "Evidence", at, DAILY_EVIDENCE):
         frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     result = write(db, origin, *args)
-    message, most_starts = bound
     if message is not None:
         rates.check(db, origin, message, most_starts)
     return result, failures

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import orjson
 import trio
 
-from levity_trio.access.registration import Mode, Status, objection
+from levity_trio.access.registration import Status, objection
 from levity_trio.charger.central import Central
+from levity_trio.charger.draining import Draining
 from levity_trio.charger.pending import CommandResult, Waiting
-from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
@@ -77,13 +77,22 @@ class Chargers:
         ]
 
     @property
+    def draining(self) -> Draining:
+        """Whether this server is being drained."""
+        return self._central.draining
+
+    @property
     def are_sent_away(self) -> bool:
         """Whether all chargers lose their connections, because the server stops."""
         return self._central.registry.is_ending
 
+    def connected(self) -> Collection[str]:
+        """Return the chargers that are connected, to this server or to another one of the site."""
+        return {one.charger for one in self._central.registry.sessions()} | self._central.elsewhere.keys()
+
     def is_connected(self, charger: str) -> bool:
-        """Whether the charger is connected."""
-        return self._central.registry.find(charger) is not None
+        """Whether the charger is connected, to this server or to another one of the site."""
+        return self._central.registry.find(charger) is not None or charger in self._central.elsewhere
 
     async def submit(
         self,
@@ -111,7 +120,8 @@ class Chargers:
             NotRegistered: the charger's registration forbids this CALL. Nothing was stored.
             CallQueueFull: too many commands wait for this charger.
             KeyReused: the key was used for another command.
-            StoreUnavailable: the command cannot be stored, and is not sent.
+            StoreUnavailable: the command was not stored in time, and is not sent. (Another server to which the charger
+                is connected may be faster than its cancelling.)
         """
         masked, now = masked_value(payload), self._central.clock()
         new = NewCommand(
@@ -131,7 +141,7 @@ class Chargers:
         if repeatable is not None and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None:
             return repeated
         self._check_registration(charger, action)
-        await self._check(charger, can_wait=deadline_seconds is not None)
+        await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
         return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
 
     async def repeated(self, charger: str, asked_by: str, repeatable: Repeatable) -> int | None:
@@ -158,6 +168,9 @@ class Chargers:
         try:
             with trio.CancelScope(shield=True):  # as in _store
                 command, result = await self._central.writer.run(commands.queue_decided, draft, decide)
+        except StoreUnavailable:
+            self._give_up(charger, draft.message_id)
+            raise
         finally:
             if command is None:
                 pending.discard(draft.message_id)
@@ -171,8 +184,7 @@ class Chargers:
         if waiting is None:
             return await self._ended(command)
         await waiting.ended.wait()
-        assert waiting.result is not None  # noqa: S101 - set with the event
-        return waiting.result
+        return waiting.result or await self._ended(command)
 
     async def cancel(self, command: int) -> bool:
         """Cancel a command that is still queued; return False if it is not. Raises StoreUnavailable."""
@@ -224,9 +236,8 @@ class Chargers:
         `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise, StoreUnavailable.
         """
         is_changed = await self._central.writer.run(registration.refuse, charger, decided, seen)
-        session = self._central.registry.find(charger)
-        if session is not None and self._central.registrations.mode is Mode.CLOSED:
-            session.end(CloseCode.POLICY_VIOLATION, "this charger is refused")
+        if not is_changed:  # the fact of a change has ended it already
+            self._central.end_refused(charger)
         return Change(is_changed)
 
     async def _ask_to_boot(self, charger: str, before: Status, asked_by: str) -> int | None:
@@ -245,23 +256,32 @@ class Chargers:
         if words := self.objection(charger, action):
             raise NotRegistered(f"{action} was not sent to {charger}: {words}")
 
-    async def _check(self, charger: str, *, can_wait: bool) -> None:
+    async def _check(self, charger: str, *, can_wait: bool, is_masked: bool) -> None:
         session = self._central.registry.find(charger)
+        is_elsewhere = session is None and charger in self._central.elsewhere
         if session is not None and charger not in self._central.known:
             await session.prepare_for_commands()
         elif charger not in self._central.known:
             raise UnknownCharger(charger)
-        elif session is None and not can_wait:
+        elif is_elsewhere and is_masked:
+            raise NotConnected(f"{charger} is connected to another server, and a secret is not stored; ask that server")
+        elif session is None and not is_elsewhere and not can_wait:
             raise NotConnected(f"{charger} is not connected")
 
     async def _store(self, new: NewCommand, waiting: Waiting) -> int:
         """Store a row. The shield ends with the writer's own deadline: once handed in, the write is executed."""
-        pending = self._central.pending
+        pending, is_here = self._central.pending, self._central.registry.find(new.charger) is not None
+        queue = commands.queue if is_here else commands.queue_elsewhere
         pending.add(new.message_id, waiting)
         queued = None
         try:
             with trio.CancelScope(shield=True):
-                queued = await self._central.writer.run(commands.queue, new)
+                queued = await self._central.writer.run(queue, new)
+        except commands.Away:
+            raise NotConnected(f"{new.charger} is not connected") from None
+        except StoreUnavailable:
+            self._give_up(new.charger, new.message_id)
+            raise
         finally:
             if queued is None or not queued.is_new:
                 pending.discard(new.message_id)
@@ -269,6 +289,12 @@ class Chargers:
             raise CallQueueFull(f"{commands.QUEUED_COMMANDS} commands are already waiting for {new.charger}")
         self._announce(new.charger, new.message_id, queued.id)
         return queued.id
+
+    def _give_up(self, charger: str, message_id: str) -> None:
+        """See to it that a command is not sent that the commit in progress may still store."""
+        self._central.pending.give_up(message_id)
+        with suppress(StoreUnavailable):  # too many writes wait; it is ended when its turn comes
+            self._central.writer.note(commands.cancel_given_up, charger, message_id, stamp(self._central.clock()))
 
     def _announce(self, charger: str, message_id: str, command: int) -> None:
         """Note the id of a command, and have it sent."""

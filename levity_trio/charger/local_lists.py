@@ -105,6 +105,7 @@ class LocalLists:
     async def run(self) -> None:
         """Keep the lists until the server stops."""
         await self._central.ready.wait()  # tags expire by our clock
+        await self._central.writer.sharing.duties.wait()
         while True:
             self._news = trio.Event()
             try:

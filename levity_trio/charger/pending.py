@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from levity_trio.store.writes.commands import Unfinished
 
 UNSETTLED: Final = ("gone", "expired", "cancelled")
 """The states of commands that end without the task that sends."""
+REMEMBERED: Final = 1_000
+"""The given-up commands that are remembered: as many as may be stored at once. Older ones were cancelled since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Waiting:
     result: CommandResult | None = None
     ended: trio.Event = field(default_factory=trio.Event)
 
-    def end(self, result: CommandResult) -> None:
-        """Wake all who wait."""
+    def end(self, result: CommandResult | None) -> None:
+        """Wake all who wait. Without a result, they read it."""
         self.result = result
         self.ended.set()
 
@@ -53,7 +55,9 @@ class Pending:
     def __init__(self) -> None:
         self._by_message: dict[str, Waiting] = {}
         self._message_of: dict[int, str] = {}
-        self._of_charger: Counter[str] = Counter()
+        self._of_charger: defaultdict[str, set[str]] = defaultdict(set)
+        self._given_up: dict[str, None] = {}
+        """Message ids, in the order in which they were given up."""
         self._early: dict[int, CommandResult] = {}
         """Ends of commands whose id is not noted yet."""
 
@@ -61,15 +65,16 @@ class Pending:
         return len(self._by_message)
 
     def load(self, commands: Iterable[Unfinished]) -> None:
-        """Add the commands that an earlier run queued."""
+        """Add the stored commands that are not known yet: an earlier run, or another server, has queued them."""
         for command in commands:
-            self.add(command.message_id, Waiting(command.charger, deadline_at=command.deadline_at))
-            self.name(command.message_id, command.id)
+            if command.message_id not in self._by_message and command.message_id not in self._given_up:
+                self.add(command.message_id, Waiting(command.charger, deadline_at=command.deadline_at))
+                self.name(command.message_id, command.id)
 
     def add(self, message_id: str, waiting: Waiting) -> None:
         """Add a command before its row is stored."""
         self._by_message[message_id] = waiting
-        self._of_charger[waiting.charger] += 1
+        self._of_charger[waiting.charger].add(message_id)
 
     def name(self, message_id: str, command: int) -> None:
         """Note the id of a command, unless it has ended already."""
@@ -82,10 +87,21 @@ class Pending:
         """Remove a command that was not stored."""
         self._forget(message_id)
 
+    def give_up(self, message_id: str) -> None:
+        """Remove a command whose asker was told that nothing was done: stored all the same, it must not be sent."""
+        self._forget(message_id)
+        self._given_up[message_id] = None
+        while len(self._given_up) > REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]
+
+    def is_given_up(self, message_id: str) -> bool:
+        """Whether the asker of a command was told that nothing was done."""
+        return message_id in self._given_up
+
     def _forget(self, message_id: str) -> Waiting | None:
         waiting = self._by_message.pop(message_id, None)
         if waiting is not None:
-            self._of_charger[waiting.charger] -= 1
+            self._of_charger[waiting.charger].discard(message_id)
         return waiting
 
     def find(self, command: int) -> Waiting | None:
@@ -97,15 +113,24 @@ class Pending:
         waiting = self._by_message.get(message_id)
         return None if waiting is None else waiting.payload
 
+    def with_secrets(self, charger: str) -> Collection[str]:
+        """Return the message ids of a charger's commands whose secrets are known here."""
+        return [one for one in self._of_charger.get(charger, ()) if self._by_message[one].payload is not None]
+
     def has_due(self, at: str) -> bool:
         """Whether the deadline of a command has passed; it may have been sent before."""
         return any(one.deadline_at is not None and one.deadline_at <= at for one in self._by_message.values())
 
     def count(self, charger: str) -> int:
         """Return the number of commands of one charger."""
-        return self._of_charger[charger]
+        return len(self._of_charger.get(charger, ()))
 
-    def end(self, command: int, message_id: str, result: CommandResult) -> None:
+    def settle(self, command: int) -> None:
+        """End a command that another server has sent and stored."""
+        if (message_id := self._message_of.get(command)) is not None:
+            self.end(command, message_id, None)
+
+    def end(self, command: int, message_id: str, result: CommandResult | None) -> None:
         """Wake those who wait for a command, and forget it."""
         self._message_of.pop(command, None)
         if (waiting := self._forget(message_id)) is not None:

@@ -53,6 +53,10 @@ class RegisteredSession(Protocol):
         """Whether the charger sent a valid message."""
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the session has a row."""
+
+    @property
     def silent_seconds(self) -> float:
         """Seconds since the last byte from the charger."""
 
@@ -235,6 +239,14 @@ class Registry:
         self._sessions[session.charger] = session
         if before is not None:
             session.visitor.replace(before)
+
+    def displace(self, charger: str) -> None:
+        """End a session whose charger has begun a newer one with another server."""
+        before = self._sessions.get(charger)
+        if before is not None and before.has_begun:  # one that has not begun will be the newer one
+            del self._sessions[charger]
+            before.visitor.is_admitted = False
+            before.end(CloseCode.NORMAL, REPLACED)
 
     def remove(self, session: RegisteredSession) -> bool:
         """Remove a session; return whether it was still the current one of its charger."""

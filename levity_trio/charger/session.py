@@ -121,6 +121,11 @@ class Session:
         return self.liveness.answers_pings
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the session has a row."""
+        return self._row.is_begun
+
+    @property
     def silent_seconds(self) -> float:
         """Seconds since the last byte from the charger."""
         return self.liveness.silent_seconds
@@ -276,6 +281,9 @@ class Session:
             self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
             return
         except NoRoom:
+            return
+        if not self.central.writer.sharing.may_answer:
+            self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
             return
         await self._reply(text, waiting.call.raw_id, waiting.call.action)
 

@@ -74,6 +74,7 @@ class Wallets:
 
     async def run(self) -> None:
         """Keep the wallets until the server stops."""
+        await self._central.writer.sharing.duties.wait()
         while True:
             self._news = trio.Event()
             try:

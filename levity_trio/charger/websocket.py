@@ -35,7 +35,7 @@ NO_COMMON_SUBPROTOCOL: Final = "this server supports only the subprotocol ocpp1.
 
 
 class CloseCode(IntEnum):
-    """WebSocket close codes (RFC 6455 §7.4.1; 1013 is from the IANA registry)."""
+    """WebSocket close codes (RFC 6455 §7.4.1; 1012 and 1013 are from the IANA registry)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -44,6 +44,7 @@ class CloseCode(IntEnum):
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
 
 

@@ -21,7 +21,7 @@ GROUPS: Final = {
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
         *("local-list", "events", "webhook", "certificate", "token", "user"),
         *("transactions", "explain", "review", "correct", "close"),
-        *("account", "vehicle"),
+        *("account", "vehicle", "drain"),
     ),
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore", "move"),

@@ -74,11 +74,20 @@ from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Fact):
-    """A run of the server began; `clean` is whether the run before it was shut down cleanly."""
+    """A run of a server began; `clean` is whether the run before it was shut down cleanly."""
 
+    server: str
     version: str
     clock_trusted: bool
     clean: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLost(Fact):
+    """A server was silent for too long: killed, frozen, or cut off from the database. Its chargers may connect to any
+    other server of the site; their transactions are suspended until then."""
+
+    server: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class Plugin:
     """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
 
     name: ClassVar[str] = "unnamed"
+    learns: ClassVar[bool] = False
+    """Whether `observe` is also called for the facts that other servers of the site have stored."""
     amends: ClassVar[frozenset[type[Any]]] = frozenset()
     """Request classes of `ocpp.v16.call` for which `amend` is called. Each call adds a savepoint to the write."""
 
@@ -137,7 +139,10 @@ class Chargers(Protocol):
         """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
 
     def links(self) -> Sequence[LinkState]:
-        """Return the connected chargers. Call it on the event loop only."""
+        """Return the chargers that are connected to this server. Call it on the event loop only."""
+
+    def connected(self) -> Collection[str]:
+        """Return the chargers that are connected to any server of the site. Call it on the event loop only."""
 
     async def submit(
         self,
@@ -314,7 +319,10 @@ class Hooks:
             self._failures[event.plugin] += 1
         for listener in list(self._listeners):
             listener(event)
-        for plugin in list(self._observing):
+        self._show(event, list(self._observing))
+
+    def _show(self, event: Event, plugins: Sequence[Plugin]) -> None:
+        for plugin in plugins:
             began = time.perf_counter()
             try:
                 plugin.observe(event)
@@ -324,6 +332,12 @@ class Hooks:
                 self._count_slow(plugin)
         if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
             self._forward(event, self._subscribers[event.charger])
+
+    def learn(self, fact: Fact) -> None:
+        """Pass on a fact that another server stored. Most plugins observe it there."""
+        for listener in list(self._listeners):
+            listener(fact)
+        self._show(fact, [plugin for plugin in self._observing if plugin.learns])
 
     def amendment(self, request: Any) -> Amendment | None:
         """Return the `amend` calls for this request, or None if no plugin amends it."""

@@ -54,6 +54,7 @@ async def open_orphaned_transactions(site: Site) -> AsyncIterator[Plugin | None]
 
 async def _close_silent_regularly(site: Site) -> None:
     """Close transactions of all chargers that were silent too long; skipped while the clock is not trusted."""
+    await site.writer.sharing.duties.wait()
     silent_seconds, pause = site.config.orphan_minutes * 60, site.config.check_interval_seconds
     while True:
         await trio.sleep(pause)

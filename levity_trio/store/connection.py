@@ -42,6 +42,14 @@ class FileConnection(sqlite3.Connection):
     def commit(self) -> None:
         self.execute("COMMIT")
 
+    def end_lapsed(self) -> list[str]:
+        """Return no names: a file has one server."""
+        return []
+
+    def take_duties(self) -> bool:
+        """Return that this server has all duties: a file has one server."""
+        return True
+
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """Interrupt a statement that runs beyond so many seconds."""
@@ -164,6 +172,9 @@ class FileDatabase(Database):
 
     def version(self) -> int:
         return Version.kept(self.execute("PRAGMA user_version").fetchone()[0]).schema
+
+    def now(self) -> None:
+        """Return None: a file has no clock of its own."""
 
 
 def open_reader(path: Path) -> FileDatabase:

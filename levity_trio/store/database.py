@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 Parameters = Sequence[object] | Mapping[str, object]
@@ -61,6 +62,12 @@ class WritingConnection(Connection, Protocol):
     def limited(self, seconds: float) -> AbstractContextManager[None]:
         """Interrupt a statement that runs beyond so many seconds."""
 
+    def end_lapsed(self) -> list[str]:
+        """End the leases of servers that were silent for too long; return their names."""
+
+    def take_duties(self) -> bool:
+        """Take the duties of the site, unless another server has them; return whether this one has."""
+
 
 class Database(Protocol):
     """A connection for reads."""
@@ -76,3 +83,6 @@ class Database(Protocol):
 
     def version(self) -> int:
         """Return the version of its schema."""
+
+    def now(self) -> datetime | None:
+        """Return the time of its own clock, by which several servers are compared; a file has none."""

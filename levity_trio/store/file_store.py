@@ -18,7 +18,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.connection import FileConnection, checkpoint, connect, lock_once
 from levity_trio.store.faults import CommitLost, DatabaseFault
 from levity_trio.store.file_identity import files_of
-from levity_trio.store.unit_of_work import Result, Write, commit
+from levity_trio.store.unit_of_work import News, Result, Write, commit
 
 log = get_logger("system")
 
@@ -26,7 +26,8 @@ log = get_logger("system")
 class FileStore:
     """The writing connection to a file. It commits only while the files are at their paths."""
 
-    idle_seconds = inf
+    idle_seconds = held_until = inf
+    server = ""
 
     def __init__(self, connection: FileConnection) -> None:
         self._given = self._connection = connection
@@ -51,6 +52,10 @@ class FileStore:
             raise CommitLost(str(fault)) from fault
         self._is_saved, self._copy = False, None
         return results
+
+    def take_news(self) -> Sequence[News]:
+        """Return nothing: a file has one server."""
+        return ()
 
     def save(self) -> None:
         """Save the content of a lost file to where it can be found, unless that was done already."""

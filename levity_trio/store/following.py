@@ -48,6 +48,7 @@ class _Following:
 
     async def run(self) -> None:
         """Look for as long as the server runs."""
+        await self._writer.sharing.duties.wait()
         while True:
             with suppress(StoreUnavailable):  # then the next fact or look finds it
                 self._news = trio.Event()

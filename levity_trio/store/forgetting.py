@@ -41,6 +41,7 @@ async def open_forgetting(
     """Run a task that deletes names until the block is left."""
 
     async def keep_on() -> None:
+        await writer.sharing.duties.wait()
         while True:
             rest = RETRY_SECONDS
             try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
@@ -29,6 +30,30 @@ def open_store(address: DatabaseAddress, server: str, simulated: SimulatedTime |
     else:
         with open_database(address, simulated) as opened, closing(FileStore(opened)) as store:
             yield store
+
+
+async def listen(address: DatabaseAddress, server: str, wake: Callable[[], None]) -> None:
+    """Call `wake` when another server of the database has stored something, until cancelled."""
+    if isinstance(address, PostgresqlAddress):
+        await of_postgresql("listening").listen(address, server, wake)
+
+
+class Days(Protocol):
+    """The days of a log that is divided into them. Its methods block, and raise StoreUnavailable."""
+
+    def make(self, today: date) -> None:
+        """Make room for the frames of today and of the next days."""
+
+    def drop(self, before: str, upto: int) -> int:
+        """Drop the days before this one, and those without a row above this id; return how many ids are gone."""
+
+
+def days_of(address: DatabaseAddress) -> Days | None:
+    """Return the days of the log; None for a file, whose log is one. Raises EnvironmentProblem."""
+    if not isinstance(address, PostgresqlAddress):
+        return None
+    days: Days = of_postgresql("days").Days(address)
+    return days
 
 
 def open_reader(address: DatabaseAddress) -> Database:

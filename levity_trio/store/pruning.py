@@ -4,6 +4,9 @@ The oldest rows are deleted first, by ranges of ids, so that each range is a run
 page by page. Each step is a write of a few milliseconds, followed by a pause longer than the step, so that chargers
 wait no longer for their responses while millions of rows are deleted.
 
+On PostgreSQL the log is divided into days, by UTC. Those that are over are dropped whole, and only what is left is
+deleted by rows.
+
 When the disk runs low, the oldest frames are deleted. When none is left, frame logging pauses until there is space
 again, because billing data must always fit.
 """
@@ -29,6 +32,7 @@ from levity_trio.store import event_sums
 from levity_trio.store.database import Database, Space
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLog
+from levity_trio.store.opening import days_of
 from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
@@ -43,6 +47,7 @@ EVENT_LOOKS: Final = timedelta(days=1)
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
 """The size of a row besides its texts, with its share of the page header."""
+DATE: Final = len("2026-01-01")
 BEGUN: Final = "2020"
 """A row with an earlier time was written before the clock was set."""
 
@@ -193,6 +198,8 @@ class Pruning:
         self._is_scarce = False
         self._keep_events = timedelta(days=config.event_days)
         self._events_due: datetime | None = None
+        self._days = days_of(config.database)
+        self._threads = trio.CapacityLimiter(1)
 
     @property
     def _frames(self) -> FrameLog:
@@ -200,6 +207,7 @@ class Pruning:
 
     async def keep_on(self) -> None:
         """Prune every `look_seconds` until cancelled."""
+        await self._writer.sharing.duties.wait()
         while True:
             try:
                 await self.look()
@@ -209,14 +217,14 @@ class Pruning:
 
     async def look(self) -> None:
         """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
+        freed = await self._keep_days()
         found, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(found.rows)
         room_bytes = room(found.space)
         self._judge(room_bytes, found.rows)
         surplus = max(SCARCE_BYTES - room_bytes, found.rows * found.bytes_per_row - self._most_bytes)
-        freed = 0
         if surplus > 0 and found.rows:
-            freed = await self._delete(found.last_of(surplus))
+            freed += await self._delete(found.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_events()
         spare_bytes = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_bytes
         if found.space.disk_free is not None and (freed or found.space.unused > spare_bytes):
@@ -230,12 +238,31 @@ class Pruning:
         return extent(db, self._sample), self._aged(db, now)
 
     def _aged(self, db: Database, now: datetime | None) -> int | None:
-        return aged(db, stamp(now - self._keep), stamp(now)) if now else None
+        return aged(db, self._before(now), stamp(now)) if now else None
+
+    def _before(self, now: datetime) -> str:
+        """Return when the time that is kept begins: a moment, or a day where days are dropped."""
+        before = stamp(now - self._keep)
+        return before if self._days is None else before[:DATE]
+
+    async def _keep_days(self) -> int:
+        """Make the next days of a log that has days, and drop the old ones. Return how many rows are gone."""
+        if self._days is None or (now := self._now()) is None:
+            return 0
+        await trio.to_thread.run_sync(self._days.make, now.date(), limiter=self._threads)
+        return await self._drop(self._before(now), 0)
+
+    async def _drop(self, before: str, upto: int) -> int:
+        if self._days is None:
+            return 0
+        rows = await trio.to_thread.run_sync(self._days.drop, before, upto, limiter=self._threads)
+        self._frames.count_pruned(rows)
+        return rows
 
     async def _delete_aged(self, last: int | None) -> int:
         rows = 0
         while last is not None:
-            rows += await self._delete(last)
+            rows += await self._delete(last) + await self._keep_days()
             last = await self._reader.run(partial(self._aged, now=self._now()))
         return rows
 
@@ -256,7 +283,7 @@ class Pruning:
         return rows
 
     async def _delete(self, last: int) -> int:
-        rows, is_all = 0, False
+        rows, is_all = await self._drop("", last), False
         while not is_all:
             deleted = await self._step(delete, last, self._limits.step_seconds)
             self._frames.count_pruned(deleted.rows)

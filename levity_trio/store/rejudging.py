@@ -27,6 +27,7 @@ async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float) -> A
 
 
 async def _keep_on(writer: Writer, clock: Clock, seconds: float) -> None:
+    await writer.sharing.duties.wait()
     while True:
         await trio.sleep(seconds)
         with suppress(StoreUnavailable):  # retried at the next look

@@ -22,6 +22,11 @@ from levity_trio.store.faults import DatabaseDamaged, DatabaseFault, is_damage, 
 Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
 
+INSERT_COMMAND = (
+    "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id, timeout_seconds,"
+    " deadline_at, is_masked, idempotency_key, request_digest)"
+    " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -97,6 +102,14 @@ class UnitOfWork:
             self.facts.append(fact)
         return is_kept
 
+    def end_lapsed(self) -> list[str]:
+        """End the leases of servers that were silent for too long; return their names."""
+        return self._connection.end_lapsed()
+
+    def take_duties(self) -> bool:
+        """Take the duties of the site, unless another server has them; return whether this one has."""
+        return self._connection.take_duties()
+
     def is_below(self, charger: str, kind: str, at: str, most: int) -> bool:
         """Count an item; return whether it is among the first `most` of its kind on this day."""
         return is_below(self._connection, charger, kind, at, most)
@@ -108,6 +121,14 @@ class UnitOfWork:
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
             self.record(counted)
         return False
+
+
+class News(NamedTuple):
+    """What other servers stored: facts, each as its kind and its fields in JSON, and queued commands, each as its id,
+    charger, message id and deadline."""
+
+    facts: Sequence[tuple[str, str]]
+    commands: Sequence[tuple[int, str, str, str | None]]
 
 
 class Store(Protocol):
@@ -129,6 +150,17 @@ class Store(Protocol):
             DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
             CommitLost: the batch was committed, but perhaps to a file that no path leads to.
         """
+
+    @property
+    def server(self) -> str:
+        """The name of this server among those of the database; empty if there can be no others."""
+
+    @property
+    def held_until(self) -> float:
+        """Until when this server may answer without a commit, by the monotonic clock."""
+
+    def take_news(self) -> Sequence[News]:
+        """Return what other servers stored before the last batch, and was not returned yet."""
 
     def save(self) -> None:
         """Save the content of a lost file to where it can be found."""

@@ -26,6 +26,8 @@ from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
+from levity_trio.store.jobs import Background, Job
+from levity_trio.store.sharing import Sharing
 from levity_trio.store.unit_of_work import Result, Store, UnitOfWork, Write
 from levity_trio.store.writes import frames
 
@@ -59,39 +61,6 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class _Job:
-    """A queued write, and its result."""
-
-    __slots__ = ("done", "result", "write")
-
-    def __init__(self, write: Write) -> None:
-        self.write = write
-        self.done = trio.Event()
-        self.result: Result | None = None
-
-    def finish(self, result: Result) -> None:
-        self.result = result
-        self.done.set()
-
-    def give_up(self) -> None:
-        """Release the caller without a result."""
-        self.done.set()
-
-    @property
-    def is_given_up(self) -> bool:
-        return self.result is None and self.done.is_set()
-
-
-class _Background(_Job):
-    """A write that no caller waits for; its failure is logged."""
-
-    __slots__ = ()
-
-    def finish(self, result: Result) -> None:
-        if result.error is not None and not isinstance(result.error, DatabaseDamaged):
-            log.error("background write failed", exc_info=result.error)
-
-
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
     """Statistics of the writer: queued writes, committed batches and writes, failed commits, and writes that met
@@ -110,23 +79,25 @@ class WriterStatistics:
 class Writer:
     """Executes all changes of the database. Created by `open_writer`."""
 
-    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, store: Store, limits: Limits) -> None:
+    def __init__(self, jobs: trio.MemorySendChannel[Job], publish: Publish, store: Store, limits: Limits) -> None:
         self._limits = limits
         self._jobs = jobs
         self._store = store
         self._publish = publish
-        self._unanswered: dict[_Job, float] = {}
+        self._unanswered: dict[Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
-        self._notes: list[_Job] = []
+        self._notes: list[Job] = []
         self._noting = trio.Event()
-        self._batches = self._writes = self._refused = self._damaged = 0
+        self._batches = self._writes = self._refused = self._damaged = self._late = 0
+        self._committed_at = trio.current_time()
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
         """Store a frame with the next commit, before its writes; without other writes, within `coalesce_seconds`."""
         self.release_readers: Callable[[], None] = lambda: None
         """Closes idle connections of this process that read: they hold a lost file, so it could not be reopened."""
+        self.sharing = Sharing(store.server, lambda: store.held_until)
         self.is_failing = False
         self._is_lost = False
         """A file of the database is lost, so callers do not wait for a commit."""
@@ -142,7 +113,7 @@ class Writer:
         """
         if self._is_lost:
             raise StoreUnavailable
-        job, asked_at = _Job(lambda db: write(db, *args)), trio.current_time()
+        job, asked_at = Job(lambda db: write(db, *args)), trio.current_time()
         try:
             self._jobs.send_nowait(job)
         except trio.WouldBlock:
@@ -168,8 +139,14 @@ class Writer:
         """
         if len(self._notes) >= self._limits.waiting_jobs:
             raise StoreUnavailable
-        self._notes.append(_Background(lambda db: write(db, *args)))
+        self._notes.append(Background(lambda db: write(db, *args)))
         self._noting.set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether writes wait so long for their commits that no more chargers must come."""
+        oldest = next(iter(self._unanswered.values()), None)
+        return oldest is not None and trio.current_time() - oldest > self._limits.commit_seconds / 2
 
     @property
     def is_damaged(self) -> bool:
@@ -194,9 +171,9 @@ class Writer:
         Raises:
             StoreUnavailable: the queue stayed full for `commit_seconds`; the write was not queued.
         """
-        await self._wait_to_send(_Background(lambda db: write(db, *args)))
+        await self._wait_to_send(Background(lambda db: write(db, *args)))
 
-    async def _wait_to_send(self, job: _Job) -> None:
+    async def _wait_to_send(self, job: Job) -> None:
         with trio.move_on_after(self._limits.commit_seconds) as patience:
             await self._jobs.send(job)
         if patience.cancelled_caught:
@@ -213,19 +190,27 @@ class Writer:
             if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
                 oldest.give_up()
-                self._note_failure(f"no commit within {self._limits.commit_seconds:g} s")
+                self._note_late()
             else:
                 await trio.sleep_until(due)
+
+    def _note_late(self) -> None:
+        """Note that a caller was released. While other writes are committed, the database is slow but does not fail."""
+        seconds, self._late = self._limits.commit_seconds, self._late + 1
+        if trio.current_time() - self._committed_at >= seconds:
+            self._note_failure(f"no commit within {seconds:g} s")
+        elif self._late.bit_count() == 1:
+            log.warning("writes wait too long for their commits; their chargers connect again", writes=self._late)
 
     def _wake_flush(self) -> None:
         self._coalescing.set()
 
-    def _take_coalesced(self) -> list[_Background]:
+    def _take_coalesced(self) -> list[Background]:
         writes, self._coalesced = self._coalesced, {}
         self._coalescing = trio.Event()
-        return [_Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
+        return [Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
 
-    def _take_notes(self) -> list[_Job]:
+    def _take_notes(self) -> list[Job]:
         notes, self._notes = self._notes, []
         return notes
 
@@ -235,14 +220,14 @@ class Writer:
             await trio.sleep(self._limits.note_seconds)
             self._noting = trio.Event()
             if self._notes:
-                await self._jobs.send(_Background(_nothing))
+                await self._jobs.send(Background(_nothing))
 
     async def _flush(self) -> None:
         while True:
             with trio.move_on_after(self._store.idle_seconds):
                 await self._coalescing.wait()
                 await trio.sleep(self._limits.coalesce_seconds)
-            for job in self._take_coalesced() or [_Background(_nothing)]:
+            for job in self._take_coalesced() or [Background(_nothing)]:
                 await self._jobs.send(job)
 
     def _flush_nowait(self) -> None:
@@ -250,7 +235,7 @@ class Writer:
             for job in [*self._take_coalesced(), *self._take_notes()]:
                 self._jobs.send_nowait(job)
 
-    async def _work(self, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope) -> None:
+    async def _work(self, jobs: trio.MemoryReceiveChannel[Job], drain: trio.CancelScope) -> None:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
@@ -259,11 +244,11 @@ class Writer:
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on a full disk must
                     # not block all others.
-                    batch = [job for job in batch if not job.is_given_up] or [_Background(_touch)]
+                    batch = [job for job in batch if not job.is_given_up] or [Background(_touch)]
                     results = await self._try(batch, thread)
                 self._finish(batch, results)
 
-    def _finish(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
+    def _finish(self, batch: Sequence[Job], results: Sequence[Result]) -> None:
         self._batches += 1
         self._writes += len(batch)
         for job, result in zip(batch, results, strict=True):
@@ -272,13 +257,13 @@ class Writer:
             self._unanswered.pop(job, None)
             job.finish(result)
 
-    async def _try(self, batch: Sequence[_Job], thread: trio.CapacityLimiter) -> list[Result] | None:
+    async def _try(self, batch: Sequence[Job], thread: trio.CapacityLimiter) -> list[Result] | None:
         """Try once to commit; after a failure, pause and return None."""
         writes, began = [job.write for job in batch], trio.current_time()
         if rows := self.frames.take():
             writes.insert(0, partial(frames.add, rows=rows))
         try:
-            results = await trio.to_thread.run_sync(self._store.commit, writes, limiter=thread)
+            results = await self._commit(writes, thread)
         except DatabaseDamaged as error:
             results = [Result(None, error, ())] * len(writes)
         except DatabaseFault as fault:
@@ -295,7 +280,19 @@ class Writer:
         self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
         return results
 
-    def _refuse(self, batch: Sequence[_Job], fault: DatabaseFault) -> None:
+    async def _commit(self, writes: Sequence[Write], thread: trio.CapacityLimiter) -> list[Result]:
+        try:
+            return await trio.to_thread.run_sync(self._store.commit, writes, limiter=thread)
+        finally:
+            for news in self._store.take_news():
+                self.sharing.learn(news)
+
+    def wake(self) -> None:
+        """Commit soon, although nothing is to be written: another server has stored something."""
+        if not self._notes:
+            self.note(_nothing)
+
+    def _refuse(self, batch: Sequence[Job], fault: DatabaseFault) -> None:
         """Acknowledge nothing of a batch. If a file was lost, release all callers at once."""
         self._refused += 1
         self._note_failure(str(fault))
@@ -332,6 +329,7 @@ class Writer:
         self.is_failing = True
 
     def _note_success(self) -> None:
+        self._committed_at = trio.current_time()
         if self.is_failing:
             log.warning("writes to the database succeed again")
         self._backoff = self._limits.backoff_seconds
@@ -347,7 +345,7 @@ def _touch(db: UnitOfWork) -> None:
     db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
 
 
-async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:
+async def _gather(jobs: trio.MemoryReceiveChannel[Job], first: Job) -> list[Job]:
     """Return the jobs of one commit: those queued during the last commit, and those that arrive shortly after.
 
     A commit that begins while the event loop is busy competes with it for the interpreter lock at each statement, so
@@ -376,7 +374,7 @@ async def open_writer(
     Raises:
         StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
     """
-    sender, jobs = trio.open_memory_channel[_Job](limits.waiting_jobs)
+    sender, jobs = trio.open_memory_channel[Job](limits.waiting_jobs)
     writer = Writer(sender, publish, store, limits)
     drain = trio.CancelScope(shield=True)  # around the worker only; the body stays cancellable
     async with trio.open_nursery() as working:

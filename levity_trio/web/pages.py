@@ -32,7 +32,7 @@ async def open_pages(
     central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, Page]
 ) -> AsyncIterator[None]:
     """Serve the pages while the block runs."""
-    routes = [Route("/healthz", _health), Route("/readyz", partial(_readiness, central))]
+    routes = [Route("/healthz", partial(_health, central)), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
     async with open_http(application(routes), listeners) as port:
         paths = " ".join(route.path for route in routes)
@@ -45,8 +45,13 @@ async def open_pages(
         yield
 
 
-async def _health(_request: Request) -> Response:
-    """Answer 200: a response proves that the event loop runs."""
+async def _health(central: Central, _request: Request) -> Response:
+    """Answer 200: a response proves that the event loop runs. Other servers are to have the chargers of one that is
+    being drained, or that has lost the database which the others use."""
+    if central.draining.is_asked:
+        return problem(UNAVAILABLE, "this server is being drained; its chargers connect to other ones")
+    if not central.writer.sharing.may_answer:
+        return problem(UNAVAILABLE, "this server has committed nothing for too long; others serve its chargers")
     return PlainTextResponse("ok\n")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.client import Api, Sought
-from tests.benchmarks.process import _free_port
+from tests.benchmarks.process import free_port
 from tests.integration.serving import Serving, serving
 from tests.integration.simulating import controlled
 
@@ -26,7 +26,7 @@ class Site:
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
         self.database = folder / "site.db"
-        self._port, self._web_port = _free_port(), _free_port()
+        self._port, self._web_port = free_port(), free_port()
         self._flags = ("--port", str(self._port), "--api-port", str(self._web_port), *flags)
         self._running = ExitStack()
         self._simulating = ExitStack()

@@ -14,6 +14,7 @@ from levity_trio.events import Fact
 from levity_trio.store.database import WritingConnection
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
+from levity_trio.store.sharing import Sharing
 from levity_trio.store.unit_of_work import Result, UnitOfWork, commit
 from levity_trio.store.writer import DEFAULT_LIMITS, Writer, WriterStatistics
 from levity_trio.store.writes import frames, sessions
@@ -36,7 +37,8 @@ class InlineWriter:
     """The writer's interface on a real database, without its thread, which the clock would take for idle.
 
     Like the real writer, it commits every queued write and returns the result later, after `answer_seconds`. While
-    `is_unavailable`, nothing is committed and callers get StoreUnavailable after their time-out.
+    `is_unavailable`, nothing is committed and callers get StoreUnavailable after their time-out. While `is_slow`, they
+    get it too, and their writes are committed all the same. While `is_full`, no notes are taken.
     """
 
     def __init__(self, connection: WritingConnection) -> None:
@@ -45,15 +47,19 @@ class InlineWriter:
         self.facts: list[Fact] = []
         self.publish: Callable[[Fact], None] = _ignore
         self.answer_seconds = 0.0
-        self.is_unavailable = False
-        self.is_failing = False
+        self.is_unavailable = self.is_slow = self.is_full = False
+        self.is_failing = self.is_behind = False
         self.is_damaged = False
+        self.sharing = Sharing()
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         if self.is_unavailable:
             await trio.sleep(DEFAULT_LIMITS.commit_seconds)
             raise StoreUnavailable
         result = self._commit(lambda db: write(db, *args))
+        if self.is_slow:
+            await trio.sleep(DEFAULT_LIMITS.commit_seconds)
+            raise StoreUnavailable
         await trio.sleep(self.answer_seconds)  # the real one always yields too
         return cast(T, result.unwrap())
 
@@ -73,7 +79,7 @@ class InlineWriter:
         await self.run(write, *args)
 
     def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        if self.is_unavailable:
+        if self.is_unavailable or self.is_full:
             raise StoreUnavailable
         self._commit(lambda db: write(db, *args)).unwrap()
 

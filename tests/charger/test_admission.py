@@ -213,6 +213,13 @@ async def test_a_writer_that_began_to_fail_meanwhile_counts(central: Central, wr
         assert (await peer.read_head()).startswith("HTTP/1.1 503 ")
 
 
+async def test_a_writer_that_is_behind_refuses_newcomers(central: Central, writer: InlineWriter) -> None:
+    writer.is_behind = True
+    assert await answer_to(central, "CP-1") == "503"
+    writer.is_behind = False
+    assert await answer_to(central, "CP-1") == "101"
+
+
 async def test_a_writer_that_fails_refuses_at_once(central: Central, writer: InlineWriter) -> None:
     writer.is_failing = True
     central.ready = trio.Event()

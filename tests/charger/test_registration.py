@@ -287,6 +287,23 @@ async def test_refusing_a_connected_charger(central: Central, mode: Mode) -> Non
             assert await status_after_boot(charger) == "Rejected"
 
 
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_connected_charger_that_another_server_refused(central: Central, mode: Mode) -> None:
+    await meet(central)
+    await decide(central, "CP-1", Decision.ADOPTED)
+    await meet(central, "CP-2")
+    await decide(central, "CP-2", Decision.ADOPTED)
+    set_mode(central, mode)
+    async with open_charger(central) as charger, open_charger(central, "/ws/CP-2") as other:
+        await status_after_boot(charger)
+        central.hooks.learn(ChargerRefused(charger="CP-1", at=ANNA.at, by="anna", reason="no"))
+        if mode is Mode.CLOSED:
+            assert await charger.wait_closed_silently() == (1008, "this charger is refused")
+        else:
+            assert await status_after_boot(charger) == "Rejected"
+        await other.call("Heartbeat")
+
+
 @pytest.mark.parametrize("decision", [Decision.ADOPTED, Decision.REFUSED])
 async def test_nobody_decides_about_a_charger_that_there_is_not(central: Central, decision: Decision) -> None:
     with pytest.raises(UnknownCharger):

@@ -203,7 +203,7 @@ def test_a_server_that_was_replaced_ends(tmp_path: Path, address: PostgresqlAddr
             assert first.wait() == 1
             charge(second, "CP-2", 500)
         told, first.stderr = first.stderr, ""
-    assert told == "levity-trio: another server has started on this database; only one at a time can use it\n"
+    assert "its lease was ended" in told
     assert query(address, "SELECT cp_id, energy_delivered FROM tx ORDER BY id") == [("CP-1", 1000), ("CP-2", 500)]
 
 

@@ -49,7 +49,7 @@ class Run:
         database = view(self.books.connection)
         now = present(database)
         self.books.connection.execute("ROLLBACK")
-        self.gauges.update(now, links or [])
+        self.gauges.update(now, links or [], [link.charger for link in links or []])
         self.gauges.update_waiting(waiting(database), self.books.now)
         return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))
 

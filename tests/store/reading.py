@@ -1,14 +1,18 @@
 """Reads of a test's books, as on a connection of their own."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from levity_trio.store.connection import FileDatabase
 from levity_trio.store.database import Connection, Database
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
+from levity_trio.store.reads import Reader
 from tests.store.books import Books
+
+T = TypeVar("T")
 
 
 def view(connection: Connection) -> Database:
@@ -40,3 +44,17 @@ class _View:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
+
+
+class SlowReader(Reader):
+    """A reader whose results arrive late: after one that is not empty was read, the first of `meanwhile` is called."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.meanwhile: list[Callable[[], object]] = []
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        found = await super().run(read)
+        if found and self.meanwhile:
+            self.meanwhile.pop(0)()
+        return found

@@ -91,6 +91,25 @@ def test_the_oldest_is_taken_and_marked_before_it_leaves(books: Books, station: 
     assert station.write(commands.take) is None
 
 
+def test_none_is_sent_over_a_session_that_was_replaced(books: Books, station: Station) -> None:
+    before = station.origin
+    station.connect()
+    queue(station, "Reset")
+    assert books.run(commands.take, before) is None
+    assert states(books) == [("Reset", "queued")]
+    assert station.write(commands.take) is not None
+
+
+def test_a_command_for_a_charger_of_another_server_that_has_left(books: Books, station: Station) -> None:
+    assert books.run(commands.queue_elsewhere, ask(station, "Reset")) is not None
+    station.lose()
+    with pytest.raises(commands.Away):
+        books.run(commands.queue_elsewhere, ask(station, "ClearCache"))
+    later = "2026-03-02T00:00:00.000Z"
+    assert books.run(commands.queue_elsewhere, ask(station, "TriggerMessage", deadline_at=later)) is not None
+    assert states(books) == [("Reset", "gone"), ("TriggerMessage", "queued")]
+
+
 def test_the_queue_of_one_charger_is_bounded(books: Books, station: Station) -> None:
     for _ in range(commands.QUEUED_COMMANDS):
         queue(station)

@@ -142,6 +142,49 @@ def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_
     assert first == 1
 
 
+def elsewhere(station: Station) -> None:
+    """Have the charger begin a session with another server."""
+    books = station.books
+    books.server, own = books.run(sessions.start_run, "other", "1.0", books.at, True), books.server
+    station.connect()
+    books.server = own
+
+
+def test_a_connection_without_a_message_takes_nobody_from_another_server(books: Books, station: Station) -> None:
+    elsewhere(station)
+    station.start()
+    silent = sessions.Ending("CP-1", books.server, 99, books.at, 1006, "gone")
+    books.run(sessions.end, silent, True)
+    assert books.row(ONLINE) == (1, station.session)
+    assert books.value("SELECT suspended_at FROM tx") is None
+    station.lose()
+    books.run(sessions.end, silent, True)
+    assert books.row(ONLINE) == (0, station.session)
+
+
+def test_a_server_that_starts_again_tells_the_others_whom_it_left(books: Books, station: Station) -> None:
+    """It came back before they had noticed that it was gone."""
+    moved = Station(books, "MOVED")
+    elsewhere(moved)
+    books.run(commands.queue, ask(station, "Reset"))
+    station.start()
+    books.run(sessions.end_sessions_of, SERVER, books.at)
+    assert books.rows("SELECT id, is_connected FROM cp ORDER BY id") == [("CP-1", 0), ("MOVED", 1)]
+    told = [(fact.charger, fact.replaced, fact.during_transaction) for fact in books.recorded(ChargerDisconnected)]
+    assert told == [("CP-1", False, True), ("MOVED", True, False)]
+    assert [fact.state for fact in books.recorded(CallFailed)] == ["gone"]
+
+
+def test_a_secret_that_another_server_has_is_not_waited_for(books: Books, station: Station) -> None:
+    books.run(commands.queue, ask(station, "ChangeConfiguration", is_masked=True))
+    books.run(commands.queue, ask(station, "Reset"))
+    elsewhere(station)
+    assert [fact.action for fact in books.recorded(CallFailed)] == ["ChangeConfiguration"]
+    taken = station.write(commands.take)
+    assert taken is not None
+    assert taken.action == "Reset"
+
+
 def test_whether_the_last_run_was_clean_is_asked_of_its_own(books: Books) -> None:
     books.run(sessions.end_run, books.server, books.at)
     books.run(sessions.start_run, "other", "1.0", books.at, True)  # and it runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,17 +9,19 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Index, Policy, Unknown
+from levity_trio.events import TagsImported
+from levity_trio.store import tagging
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_from
+from levity_trio.store.sharing import Sharing
 from levity_trio.store.tagging import LINES, PART_ROWS, open_tags
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
-from tests.store.reading import reading
+from tests.store.reading import SlowReader, reading
 from tests.store.template import new_database
 
 EXPIRED, LATER = "2026-02-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"
@@ -88,7 +89,7 @@ class Memory:
         self.index = Index(Policy(Unknown.REFUSE))
         self.writer = InlineWriter(books.connection)
         self.writer.publish = self.index.observe
-        self.reader = Reader(path)
+        self.reader = SlowReader(path)
 
     def open(self) -> Any:
         return open_tags(cast(Writer, self.writer), self.reader, self.index, lambda: self.books.now)
@@ -149,9 +150,70 @@ async def test_nothing_is_imported_while_nothing_can_be_stored(memory: Memory) -
 
 async def test_a_start_finishes_an_import_and_loads_all(memory: Memory) -> None:
     books = memory.books
-    books.run(writes.stage, FIELDS, ROWS, "anna")
-    books.run(writes.accept, len(ROWS), "anna")
-    books.run(partial(writes.stage, fields=FIELDS, rows=[("Never", "Accepted")], by="ben"))
+    whole = books.run(writes.begin_import, "", "anna")
+    books.run(writes.stage, "", whole, FIELDS, ROWS, "anna")
+    books.run(writes.accept, "", whole, len(ROWS), "anna")
+    broken = books.run(writes.begin_import, "", "ben")
+    books.run(writes.stage, "", broken, FIELDS, [("Never", "Accepted")], "ben")
     async with memory.open():
         assert len(memory.index) == len(ROWS)
         assert memory.index.judge("T7", books.at).status == "Blocked"
+
+
+# Tags that another server changes
+
+
+def add(memory: Memory, *names: str) -> None:
+    for name in names:
+        memory.books.run(writes.add, memory.books.policy, TagData(name), memory.books.at, "anna")
+
+
+def change(memory: Memory, name: str, **fields: str) -> None:
+    memory.books.run(writes.change, memory.books.policy, name, fields, memory.books.at, "anna")
+    memory.index.observe(memory.books.facts[-1])
+
+
+def remove(memory: Memory, name: str) -> None:
+    memory.books.run(writes.remove, memory.books.policy, name, memory.books.at, "anna")
+    memory.index.observe(memory.books.facts[-1])
+
+
+def status(memory: Memory, name: str) -> str:
+    return memory.index.judge(name, memory.books.at).status
+
+
+@pytest.mark.parametrize("rows", [2, 1000])
+async def test_a_tag_that_changes_while_a_start_reads(memory: Memory, monkeypatch: Any, rows: int) -> None:
+    """The page that is being read has it as it was; with small pages, a later page has it again."""
+    monkeypatch.setattr(tagging, "ROWS_AT_ONCE", rows)
+    add(memory, "One", "Two", "Three")
+
+    def meanwhile() -> None:
+        change(memory, "One", status="Blocked")
+        change(memory, "Two", id_tag="TWO")
+        remove(memory, "Three")
+
+    memory.reader.meanwhile = [meanwhile]
+    async with memory.open():
+        assert [status(memory, name) for name in ("One", "Two", "Three")] == ["Blocked", "Accepted", "Invalid"]
+        assert len(memory.index) == 2
+
+
+async def test_a_tag_that_changes_while_all_are_read_again(memory: Memory, monkeypatch: Any) -> None:
+    """Nothing that was blocked or removed may charge again because an older page has it."""
+    monkeypatch.setattr(tagging, "RETRY_SECONDS", 0.01)
+    memory.writer.sharing = Sharing("one")
+    add(memory, "One", "Two")
+
+    def meanwhile() -> None:
+        change(memory, "One", status="Blocked")
+        remove(memory, "Two")
+
+    async with memory.open():
+        add(memory, "Imported")
+        memory.reader.meanwhile = [meanwhile]
+        memory.index.observe(TagsImported(charger=None, at=memory.books.at, count=1, by="anna"))
+        with trio.fail_after(60):
+            while status(memory, "Imported") != "Accepted":  # noqa: ASYNC110 - until all are read again
+                await trio.sleep(0.001)
+        assert [status(memory, name) for name in ("One", "Two")] == ["Blocked", "Invalid"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -25,6 +26,7 @@ from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.list_keeping import Keeping
 from tests.store.owning import SPACE
+from tests.store.reading import SlowReader
 from tests.store.wallets import ANNA, BEN, Purses
 
 SPENT, COVERED = ("WalletSpent", ANNA), ("WalletCovered", ANNA)
@@ -169,3 +171,30 @@ async def test_a_start_of_the_server_knows_them_at_once(tmp_path: Path) -> None:
         async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
             assert index.judge("CARD-7", books.at).status == "Blocked"
             assert index.judge("Other", books.at).status == "Accepted"
+
+
+async def test_what_changes_while_a_start_reads(tmp_path: Path) -> None:
+    """At another server: Anna pays after it was read that she is spent, and Ben's tag is taken after it was read."""
+    with open_database(tmp_path / "site.db") as connection:
+        books = Books(connection)
+        purses, index = Purses(books), Index(books.policy)
+        for account, tag in ((ANNA, "Card"), (BEN, "Other"), (BEN, "Key")):
+            purses.give(account, tag)
+            purses.prepay(account)
+
+        def learn(change: Callable[[], object]) -> None:
+            known = len(books.facts)
+            change()
+            for fact in books.facts[known:]:
+                index.observe(fact)
+
+        reader = SlowReader(tmp_path / "site.db")
+        reader.meanwhile = [
+            lambda: None,  # the normal forms
+            lambda: learn(lambda: purses.enter(Kind.TOP_UP, 1)),
+            lambda: learn(lambda: purses.take(BEN, "Other", since=books.at)),
+        ]
+        async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
+            found = {tag: index.judge(tag, books.at).status for tag in ("Card", "Other", "Key")}
+        assert found == {"Card": "Accepted", "Other": "Accepted", "Key": "Blocked"}
+        assert not reader.meanwhile

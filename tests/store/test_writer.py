@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.typing import EventDict
 
 from levity_trio.events import CertificateRequested, Event
 from levity_trio.store.connection import FileConnection
@@ -84,6 +86,11 @@ def keep_and_fail(db: UnitOfWork, name: str) -> None:
 def keep_after(db: UnitOfWork, begun: threading.Event, go: threading.Event, name: str) -> str:
     begun.set()
     assert go.wait(SECONDS)
+    return keep(db, name)
+
+
+def keep_slowly(db: UnitOfWork, name: str) -> str:
+    time.sleep(0.2)
     return keep(db, name)
 
 
@@ -282,6 +289,31 @@ async def test_a_full_channel_makes_askers_wait_and_then_go(site: Site) -> None:
     stored = site.stored()
     assert stored[-1].startswith("last")
     assert len(stored) == len(set(stored))  # a write that timed out may be stored, once
+
+
+async def test_a_slow_database_is_not_a_failing_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
+) -> None:
+    """Its callers wait too long, but commits go on: no more chargers must come, and nothing is said to be broken."""
+    monkeypatch.setattr("levity_trio.store.writer.BATCH_JOBS", 1)
+    given_up: list[int] = []
+
+    async def ask(writer: Writer, number: int) -> None:
+        try:
+            await writer.run(keep_slowly, str(number))
+        except StoreUnavailable:
+            given_up.append(number)
+        assert not writer.is_failing
+
+    async with writing(site, replace(OFTEN, commit_seconds=1.0)) as writer:
+        assert not writer.is_behind
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(ask, writer, number)
+            await wait_until(lambda: writer.is_behind)
+        assert not writer.is_behind
+    assert given_up
+    assert log_lines[0]["event"] == "writes wait too long for their commits; their chargers connect again"
 
 
 async def test_no_asker_is_given_up_on_once_answered(site: Site) -> None:

@@ -78,14 +78,13 @@ class FluentdAudit(Plugin):
 
     name = "fluentd"
 
-    def __init__(self, site: Site, connect: Connect, position: AuditPosition) -> None:
+    def __init__(self, site: Site, connect: Connect) -> None:
         self._site = site
         self._connect = connect
-        self._position = position
-        self._newest = position.log_id
+        self._position = AuditPosition(0, 0, 0)
+        self._newest = 0
         self._committed = trio.Event()
         self._is_accepted: bool | None = None
-        self._save()  # from now on pruned frames are counted
 
     def observe(self, event: Event) -> None:
         if isinstance(event, BatchCommitted):
@@ -93,6 +92,9 @@ class FluentdAudit(Plugin):
 
     async def follow(self) -> NoReturn:
         """Send the log to Fluentd as it grows; reconnect with exponential backoff after each failure."""
+        if not (duties := self._site.writer.sharing.duties).is_set():
+            await duties.wait()
+            await self._go_on()
         pause = FIRST_PAUSE_SECONDS
         while True:
             before = self._position.log_id
@@ -106,6 +108,22 @@ class FluentdAudit(Plugin):
             pause = FIRST_PAUSE_SECONDS if self._position.log_id > before else pause
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _go_on(self) -> None:
+        """Go on where another server ended."""
+        while True:
+            try:
+                self.begin(await self._site.reader.run(audit_position))
+            except Unreadable as problem:
+                self._report_broken(str(problem))
+                await trio.sleep(FIRST_PAUSE_SECONDS)
+            else:
+                break
+
+    def begin(self, position: AuditPosition) -> None:
+        """Begin after this position. From now on pruned frames are counted."""
+        self._position, self._newest = position, position.log_id
+        self._save()
 
     async def _send_pages(self, link: Link) -> NoReturn:
         while True:
@@ -167,7 +185,9 @@ class FluentdAudit(Plugin):
 @asynccontextmanager
 async def open_audit(site: Site, connect: Connect) -> AsyncIterator[Plugin]:
     """Open the audit; `connect` opens a connection to Fluentd."""
-    plugin = FluentdAudit(site, connect, await site.reader.run(audit_position))
+    plugin = FluentdAudit(site, connect)
+    if site.writer.sharing.duties.is_set():
+        plugin.begin(await site.reader.run(audit_position))
     async with trio.open_nursery() as following:
         following.start_soon(plugin.follow)
         yield plugin

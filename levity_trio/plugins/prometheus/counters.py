@@ -39,6 +39,7 @@ class PrometheusMetrics(Plugin):
     """Count events. Gauges are read from the database instead; see gauges.py."""
 
     name: ClassVar[str] = "prometheus"
+    learns: ClassVar[bool] = True
 
     def __init__(self, metrics: Metrics, clock: Clock, counted: Totals) -> None:
         self._metrics = metrics

@@ -33,7 +33,7 @@ class Gauges:
         for charger, connector in connectors:
             self._know(charger, connector)
 
-    def update(self, present: Present, links: Sequence[LinkState]) -> None:
+    def update(self, present: Present, links: Sequence[LinkState], connected: Collection[str]) -> None:
         """Set the gauges of chargers, connectors, transactions and connections."""
         for one in present.chargers:
             self._update_charger(one)
@@ -43,7 +43,10 @@ class Gauges:
         self._update_transactions(present.transactions)
         expiries: dict[tuple[str, ...], str] = {(charger,): at for charger, at in present.certificates.items()}
         _set_times(self._metrics.certificate_expires_at, expiries)
-        self._update_links({charger.charger for charger in present.chargers}, links)
+        known = {charger.charger for charger in present.chargers}
+        for charger in known:
+            self._metrics.connected[charger,].value = int(charger in connected)
+        self._update_links(known, links)
 
     def update_waiting(self, waiting: Waiting, now: datetime) -> None:
         """Set the gauges of open reviews, messages set aside, newcomers and spent accounts."""
@@ -81,8 +84,7 @@ class Gauges:
         """Set the gauges of sizes and free space, where these are known."""
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = space.wal, space.database
-        if space.disk_free is not None:
-            metrics.disk_free[()].value = space.disk_free
+        _set_known(metrics.disk_free, (), space.disk_free)
 
     def update_lists(self, lists: Sequence[LocalListStatus]) -> None:
         """Set the gauges of the local lists, where they are kept."""
@@ -158,7 +160,6 @@ class Gauges:
         metrics, by_charger = self._metrics, {link.charger: link for link in links}
         for charger in known:
             link, key = by_charger.get(charger), (charger,)
-            metrics.connected[key].value = int(link is not None)
             metrics.call_queue[key].value = 0 if link is None else link.waiting_calls
             if link is None:
                 metrics.link_age.remove(key)

@@ -38,13 +38,17 @@ class Metrics:
                     series.set(0)
         self.up[()].value = 1
 
-    def _add(self, kind: type[S], name: str, labels: tuple[str, ...], text: str) -> Family[S]:
-        family = Family(kind, name, text, labels)
+    def _add(self, kind: type[S], name: str, labels: tuple[str, ...], text: str, *, is_own: bool = True) -> Family[S]:
+        family = Family(kind, name, text, labels, is_own=is_own)
         self.families.append(family)
         return family
 
+    def _add_of_site(self, kind: type[S], name: str, labels: tuple[str, ...], text: str) -> Family[S]:
+        """Add a family about the whole site, which one server exports for all: the one that has its duties."""
+        return self._add(kind, name, labels, text, is_own=False)
+
     def _add_levitys_chargers(self) -> None:
-        add = self._add
+        add, site = self._add, self._add_of_site
         self.up = add(Gauge, "ocpp_central_up", (), "1 while the server runs.")
         self.handling = add(
             Histogram,
@@ -52,32 +56,32 @@ class Metrics:
             ("cp_id", "message_type"),
             "Seconds from receiving a charger's message to sending the response.",
         )
-        self.connected = add(Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected.")
-        self.heartbeat_at = add(
+        self.connected = site(Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected.")
+        self.heartbeat_at = site(
             Gauge, "ocpp_cp_last_heartbeat_ts", CHARGER, "Unix time of the charger's last Heartbeat."
         )
         self.message_at = add(Gauge, "ocpp_cp_last_msg_ts", CHARGER, "Unix time of the charger's last message.")
-        self.stop_at = add(
+        self.stop_at = site(
             Gauge, "ocpp_cp_last_tx_ts", CHARGER, "Unix time at which the charger's last transaction ended."
         )
-        self.status = add(
+        self.status = site(
             Gauge,
             "ocpp_cp_status",
             CHARGER,
             "Status of connector 0: Available 0, Preparing 1, Charging 2, SuspendedEVSE 3, SuspendedEV 4, Finishing 5,"
             " Reserved 6, Unavailable 7, Faulted 8, any other -1.",
         )
-        self.disconnects = add(
+        self.disconnects = site(
             Counter, "ocpp_cp_disconnects_total", CHARGER, "Connections that ended, except at a server stop."
         )
-        self.errors = add(
+        self.errors = site(
             Counter,
             "ocpp_cp_errors_total",
             ("cp_id", "error_type"),
             "Errors reported by the charger; each is counted once until NoError clears it.",
         )
-        self.boots = add(Counter, "ocpp_cp_boots_total", CHARGER, "BootNotifications received.")
-        self.outages = add(
+        self.boots = site(Counter, "ocpp_cp_boots_total", CHARGER, "BootNotifications received.")
+        self.outages = site(
             Counter,
             "ocpp_cp_reconnect_during_tx_total",
             CHARGER,
@@ -85,29 +89,29 @@ class Metrics:
         )
 
     def _add_levitys_transactions(self) -> None:
-        add = self._add
-        self.active = add(Gauge, "ocpp_tx_active", CONNECTOR, "1 while a transaction is open.")
-        self.open = add(
+        add, site = self._add, self._add_of_site
+        self.active = site(Gauge, "ocpp_tx_active", CONNECTOR, "1 while a transaction is open.")
+        self.open = site(
             Gauge,
             "ocpp_tx_info",
             (*CONNECTOR, "transaction", "id_tag"),
             "1 for the open transaction, with its identifier and ID tag as labels.",
         )
-        self.started_at = add(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time at which the open transaction started.")
-        self.power = add(
+        self.started_at = site(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time at which the open transaction started.")
+        self.power = site(
             Gauge,
             "ocpp_tx_power_w",
             CONNECTOR,
             "Power of the open transaction in W, reported or derived from its register.",
         )
-        self.energy = add(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction in Wh.")
-        self.current = add(
+        self.energy = site(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction in Wh.")
+        self.current = site(
             Gauge, "ocpp_cp_current_a", CONNECTOR, "Current of the open transaction in A, largest phase."
         )
-        self.limit = add(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current offered to the vehicle in A.")
-        self.transactions = add(Counter, "ocpp_tx_total", CHARGER, "Transactions started.")
-        self.delivered = add(Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of ended transactions in Wh.")
-        self.jumps = add(
+        self.limit = site(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current offered to the vehicle in A.")
+        self.transactions = site(Counter, "ocpp_tx_total", CHARGER, "Transactions started.")
+        self.delivered = site(Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of ended transactions in Wh.")
+        self.jumps = site(
             Counter,
             "ocpp_energy_jump_total",
             CHARGER,
@@ -127,8 +131,8 @@ class Metrics:
         )
 
     def _add_chargers(self) -> None:
-        add = self._add
-        self.connector_status = add(
+        add, site = self._add, self._add_of_site
+        self.connector_status = site(
             Gauge,
             "ocpp_connector_status",
             (*CONNECTOR, "status"),
@@ -140,19 +144,19 @@ class Metrics:
         self.answers_pings = add(
             Gauge, "ocpp_cp_answers_pings", CHARGER, "1 if the charger has answered a ping on its present connection."
         )
-        self.pings_off = add(
+        self.pings_off = site(
             Gauge,
             "ocpp_cp_pings_off",
             CHARGER,
             "1 if pings are off for the charger because it closed connections after them.",
         )
-        self.certificate_expires_at = add(
+        self.certificate_expires_at = site(
             Gauge,
             "ocpp_cp_certificate_expires_ts",
             CHARGER,
             "Unix time at which the last client certificate of a charger at security profile 3 expires.",
         )
-        self.skew = add(
+        self.skew = site(
             Gauge,
             "ocpp_cp_clock_skew_seconds",
             CHARGER,
@@ -160,7 +164,7 @@ class Metrics:
         )
 
     def _add_messages(self) -> None:
-        add = self._add
+        add, site = self._add, self._add_of_site
         self.repairs = add(
             Counter,
             "ocpp_repairs_total",
@@ -171,24 +175,24 @@ class Metrics:
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
-        self.refused = add(
+        self.refused = site(
             Counter,
             "ocpp_messages_refused_total",
             CHARGER,
             "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
         )
-        self.facts_counted = add(
+        self.facts_counted = site(
             Counter,
             "ocpp_facts_counted_total",
             ("cp_id", "kind"),
             "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
         )
-        self.shared = add(
+        self.shared = site(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
         )
 
     def _add_access(self) -> None:
-        add = self._add
+        add, site = self._add, self._add_of_site
         self.authorizations = add(
             Counter,
             "ocpp_authorizations_total",
@@ -211,7 +215,7 @@ class Metrics:
             CHARGER,
             "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
-        self.security_events = add(
+        self.security_events = site(
             Counter,
             "ocpp_security_events_total",
             ("cp_id", "type"),
@@ -219,26 +223,26 @@ class Metrics:
         )
 
     def _add_energy(self) -> None:
-        add = self._add
-        self.unbilled = add(
+        add, site = self._add, self._add_of_site
+        self.unbilled = site(
             Counter,
             "ocpp_energy_unbilled_wh_total",
             CHARGER,
             "Energy registered between two transactions in Wh.",
         )
-        self.corrected = add(
+        self.corrected = site(
             Counter,
             "ocpp_energy_corrected_wh_total",
             ("cp_id", "counter"),
             "Energy in Wh counted as delivered or unbilled and subtracted later.",
         )
-        self.suspended = add(
+        self.suspended = site(
             Gauge,
             "ocpp_tx_suspended",
             CONNECTOR,
             "1 while the open transaction is suspended: its charger is away or has booted.",
         )
-        self.orphans = add(
+        self.orphans = site(
             Counter, "ocpp_tx_orphans_closed_total", ("cp_id", "reason"), "Orphaned transactions closed by the system."
         )
         self.auto_starts = add(
@@ -273,7 +277,7 @@ class Metrics:
         )
 
     def _add_store(self) -> None:
-        add = self._add
+        add, site = self._add, self._add_of_site
         self.writer_queue = add(Gauge, "ocpp_writer_queue", (), "Writes waiting for a commit.")
         self.writer_failing = add(Gauge, "ocpp_writer_failing", (), "1 while the database rejects commits.")
         self.database_damaged = add(
@@ -282,7 +286,7 @@ class Metrics:
         self.commit_seconds = add(Histogram, "ocpp_commit_seconds", (), "Duration of a commit in seconds.")
         self.commit_writes = add(WriteHistogram, "ocpp_commit_writes", (), "Writes per commit.")
         self.wal_bytes = add(Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log in bytes.")
-        self.database_bytes = add(
+        self.database_bytes = site(
             Gauge, "ocpp_database_bytes", (), "Size of the database file in bytes, without the write-ahead log."
         )
         self.disk_free = add(
@@ -290,64 +294,64 @@ class Metrics:
         )
 
     def _add_waiting(self) -> None:
-        add = self._add
-        self.set_aside = add(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody has looked at.")
-        self.set_aside_age = add(
+        site = self._add_of_site
+        self.set_aside = site(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody has looked at.")
+        self.set_aside_age = site(
             Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
         )
-        self.newcomers = add(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
-        self.spent = add(Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay.")
-        self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
-        self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
-        self.open_review = add(
+        self.newcomers = site(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
+        self.spent = site(Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay.")
+        self.reviews = site(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
+        self.reviews_open = site(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
+        self.open_review = site(
             Gauge,
             "ocpp_review_opened_ts",
             ("cp_id", "connector_id", "transaction", "code", "review"),
             "Unix time at which a review was opened, for the oldest open reviews; label review is its identifier.",
         )
-        self.one_set_aside = add(
+        self.one_set_aside = site(
             Gauge,
             "ocpp_set_aside_received_ts",
             ("cp_id", "action", "transaction", "set_aside"),
             "Unix time of receipt of a message set aside, for the oldest waiting; label set_aside is its identifier.",
         )
-        self.reviews_age = add(Gauge, "ocpp_reviews_oldest_seconds", (), "Age of the oldest open review.")
+        self.reviews_age = site(Gauge, "ocpp_reviews_oldest_seconds", (), "Age of the oldest open review.")
 
     def _add_frames(self) -> None:
-        add = self._add
-        self.frame_rows = add(Gauge, "ocpp_frame_log_rows", (), "Frames in the frame log.")
+        add, site = self._add, self._add_of_site
+        self.frame_rows = site(Gauge, "ocpp_frame_log_rows", (), "Frames in the frame log.")
         self.frames_dropped = add(
             Counter, "ocpp_frame_log_dropped_total", (), "Frames not logged because too many were waiting."
         )
-        self.frames_pruned = add(Counter, "ocpp_frame_log_pruned_total", (), "Frames pruned from the frame log.")
+        self.frames_pruned = site(Counter, "ocpp_frame_log_pruned_total", (), "Frames pruned from the frame log.")
         self.frames_paused = add(
             Gauge, "ocpp_frame_log_paused", (), "1 while the frame log is paused for lack of disk space."
         )
-        self.audit_lag = add(Gauge, "ocpp_audit_lag_frames", (), "Frames not yet acknowledged by Fluentd.")
-        self.audit_lost = add(
+        self.audit_lag = site(Gauge, "ocpp_audit_lag_frames", (), "Frames not yet acknowledged by Fluentd.")
+        self.audit_lost = site(
             Counter, "ocpp_audit_lost_frames_total", (), "Frames pruned before Fluentd acknowledged them."
         )
-        self.webhook_given_up = add(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
-        self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+        self.webhook_given_up = site(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
+        self.audit_connected = site(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
 
     def _add_local_lists(self) -> None:
-        add = self._add
-        self.list_version = add(
+        site = self._add_of_site
+        self.list_version = site(
             Gauge, "ocpp_cp_local_list_version", CHARGER, "Version of the charger's local list; -1: it keeps none."
         )
-        self.list_behind = add(
+        self.list_behind = site(
             Gauge,
             "ocpp_cp_local_list_behind",
             CHARGER,
             "Tags that the charger's local list does not have as they should be.",
         )
-        self.list_left_out = add(
+        self.list_left_out = site(
             Gauge, "ocpp_cp_local_list_left_out", CHARGER, "Tags for which the charger's local list has no room."
         )
-        self.list_failures = add(
+        self.list_failures = site(
             Gauge, "ocpp_cp_local_list_failures", CHARGER, "Failures in a row to bring the charger its local list."
         )
-        self.list_paused = add(
+        self.list_paused = site(
             Gauge,
             "ocpp_cp_local_list_paused",
             CHARGER,

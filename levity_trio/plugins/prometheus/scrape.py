@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -73,6 +73,7 @@ class Scrape:
         self._slow_due = -math.inf
         self._present = NO_CHARGERS
         self._links: Sequence[LinkState] = ()
+        self._connected: Collection[str] = ()
         metrics.begin(is_audited=site.config.fluentd_endpoint is not None)
         metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
 
@@ -82,7 +83,7 @@ class Scrape:
         self._requested.set()
         with trio.move_on_after(READ_SECONDS):
             await refreshed.wait()
-        self._links = self._site.chargers.links()
+        self._links, self._connected = self._site.chargers.links(), self._site.chargers.connected()
         self._update_server()
 
     def text(self) -> bytes:
@@ -95,11 +96,12 @@ class Scrape:
         return self._render(is_open_metrics=True) + of_process
 
     def _render(self, *, is_open_metrics: bool) -> bytes:
-        self._gauges.update(self._present, self._links)
+        self._gauges.update(self._present, self._links, self._connected)
         now, parts = time.monotonic(), []
+        is_whole = self._site.writer.sharing.duties.is_set()
         for family in self._metrics.families:
             for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics):
-                parts.append(lines)
+                parts.append(lines if family.is_own or is_whole else "")  # asked for all the same: see Counter
                 if len(parts) % LINES_AT_ONCE == 0:
                     time.sleep(HAND_OVER_SECONDS)
         return "".join(parts).encode()

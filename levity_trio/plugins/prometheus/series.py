@@ -57,7 +57,8 @@ class Counter:
     """A value that never falls.
 
     PromQL's increase() misses the first event of a series that begins with 1. A new series is therefore 0 in its first
-    scrape and for ZERO_SECONDS after it, in case of a scrape by another client.
+    scrape and for ZERO_SECONDS after it, in case of a scrape by another client. That holds at each server, although one
+    of them exports the series of the site: when it takes over, the others' series must not begin with 0 again.
     """
 
     __slots__ = ("_shown_at", "_text", "value")
@@ -121,10 +122,12 @@ CHARGER: Final = ("cp_id",)
 class Family(Generic[S]):
     """All series of one metric name, identified by their label values."""
 
-    __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "labels", "name")
+    __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "is_own", "labels", "name")
 
-    def __init__(self, kind: type[S], name: str, text: str, labels: Sequence[str] = ()) -> None:
+    def __init__(self, kind: type[S], name: str, text: str, labels: Sequence[str] = (), *, is_own: bool = True) -> None:
         self.name = name
+        self.is_own = is_own
+        """Whether it is about this server, not about the whole site."""
         self._kind = kind
         self.labels = labels
         open_metrics_name = name.removesuffix("_total") if kind.TYPE == Counter.TYPE else name

@@ -33,7 +33,8 @@ ADVICE: Final = "give a database of levity-trio"
 _SIGNS_OF_DAMAGE: Final = ("XX", "58", "22", "42P01", "42703", "42883")
 """Damage, its files, values that are none, and what is not defined. Any other error says nothing about the database."""
 _TABLES: Final = (
-    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'levity') ORDER BY 1"
+    "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE nspname IN ('public', 'levity') AND relkind = 'r' ORDER BY 1"
 )
 _INDEXES: Final = (
     "SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
@@ -52,8 +53,8 @@ _COLLATIONS: Final = (
 )
 _COLUMNS: Final = (
     "SELECT relname, attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-    " JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-    " AND attnum > 0 AND NOT attisdropped ORDER BY relname, attnum"
+    " JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+    " AND attnum > 0 AND NOT attisdropped AND (relname, attname) <> ('event', 'server') ORDER BY relname, attnum"
 )
 _DEFINED_INDEXES: Final = (
     "SELECT name.relname, place.relname, indisunique, indpred IS NOT NULL, indisvalid AND indisready FROM pg_index"
@@ -70,6 +71,15 @@ _KEYS: Final = (
     " other.relname, convalidated FROM pg_constraint JOIN pg_class AS place ON place.oid = conrelid"
     " LEFT JOIN pg_class AS other ON other.oid = confrelid WHERE connamespace = 'public'::regnamespace"
 )
+_DIVIDED: Final = (
+    "SELECT whole.relname, min(names), count(*) = count(names) AND min(names) = max(names) FROM pg_inherits"
+    " JOIN pg_class AS whole ON whole.oid = inhparent CROSS JOIN LATERAL (SELECT string_agg(attname, ', '"
+    " ORDER BY number) AS names FROM pg_constraint, unnest(conkey) WITH ORDINALITY AS part (attnum, number)"
+    " JOIN pg_attribute USING (attnum) WHERE conrelid = inhrelid AND contype = 'p' AND attrelid = conrelid) AS key"
+    " WHERE whole.relkind = 'p' AND whole.relnamespace = 'public'::regnamespace GROUP BY 1"
+)
+"""The primary keys of tables whose partitions have one each."""
+_TWICE: Final = "SELECT id FROM public.{} GROUP BY id HAVING count(*) > 1 ORDER BY id"
 _VIEWS: Final = "SELECT viewname FROM pg_views WHERE schemaname = 'public'"
 _COUNTERS: Final = (
     "SELECT relname, attname, pg_get_serial_sequence(format('%I', relname), attname) FROM pg_attribute"
@@ -134,6 +144,12 @@ class ExaminedDatabase:
             )
         for (table,) in self._connection.ask(_TABLES):
             yield from self._table(table)
+        for table, _, _ in self._connection.ask(_DIVIDED):
+            yield from (f"several rows of {table} have the id {number}" for (number,) in self._twice(table))
+
+    def _twice(self, table: str) -> list[Row]:
+        """Return the ids that more than one partition has. One that cannot be read is told of already."""
+        return _rows(self._asked(_TWICE.format(table)))
 
     def _table(self, table: str) -> Iterator[str]:
         indexes = self._asked(_INDEXES.format(table))
@@ -197,6 +213,8 @@ class ExaminedDatabase:
             yield f"trigger {name}", tuple(definition)
         for kind, table, names, other, is_valid in self._connection.ask(_KEYS):
             yield _key(kind, table, names, other), is_valid
+        for table, names, is_everywhere in self._connection.ask(_DIVIDED):
+            yield _key(_PRIMARY, table, names, None), is_everywhere
 
     # What was given out
 

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from select import select
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, Final
@@ -29,7 +30,8 @@ Load = Callable[[bytes], object]
 Columns = Sequence[tuple[int, str, Load]]
 """Their numbers, names and types."""
 
-LOCK_SECONDS: Final = 2
+LOCK_SECONDS: Final = 8
+"""Longer than a frozen server can hold what all wait for."""
 IDLE_SECONDS: Final = 5
 """A transaction of a server that was cut off ends after so long at most, and with it its locks."""
 SETTINGS: Final = {
@@ -205,6 +207,11 @@ class PostgresqlDatabase:
         """Return the size of the database. What is free in it, and on the server's disk, is the server's own affair."""
         ((size,),) = self.execute("SELECT pg_database_size(current_database())").fetchall()
         return Space(size, 0, 0, None)
+
+    def now(self) -> datetime:
+        """Return the time of the database's clock."""
+        ((seconds,),) = self.execute("SELECT extract(epoch FROM clock_timestamp())").fetchall()
+        return datetime.fromtimestamp(seconds, UTC)
 
     def version(self) -> int:
         ((version,),) = self.execute("SELECT version FROM levity.migrated").fetchall()

@@ -13,12 +13,13 @@ from levity_trio.store.moving.file_side import check_version, not_empty
 from levity_trio.store.moving.lines import from_postgresql
 from levity_trio.store.moving.sides import MOVER, Mark
 from levity_trio.store.moving.tables import Table, is_filled, tables
-from levity_trio.store.postgresql import lease
+from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
 from levity_trio.store.postgresql.definitions import COUNTED
 from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
 from levity_trio.store.schema import UNFINISHED_MOVE, UnfinishedMove
 
+_TAKEN: Final = "a server has started on the database meanwhile; stop it, and run levity-trio move again"
 KEEP_SECONDS: Final = 3.0
 """Between two renewals of the lease."""
 _UNLIMITED: Final = {
@@ -78,7 +79,7 @@ class _Holder:
 
     def __init__(self, connection: PostgresqlConnection) -> None:
         self._connection = connection
-        self._token, self._number = lease.take(connection, MOVER)
+        self._token, self._number, _ = servers.join(connection, MOVER, alone=True)
         self._kept = time.monotonic()
 
     def keep(self, *, at_once: bool = False) -> None:
@@ -88,13 +89,14 @@ class _Holder:
 
     def claim(self) -> None:
         """Renew the lease, in the present transaction if there is one."""
-        lease.claim(self._connection, MOVER, self._token, self._number)
+        if servers.claim(self._connection, MOVER, self._token, self._number) is None:
+            raise EnvironmentProblem(_TAKEN)
         self._kept = time.monotonic()
 
     def give_back(self) -> None:
         if not self._connection.is_lost:
             with suppress(sqlite3.Error):  # it ends by itself
-                lease.give_back(self._connection, MOVER, self._token)
+                servers.leave(self._connection, MOVER, self._token)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect
-from levity_trio.store.postgresql.lease import keep_alone
 from levity_trio.store.postgresql.schema import check_known
+from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
 from levity_trio.store.schema import model
 from levity_trio.wire.times import stamp

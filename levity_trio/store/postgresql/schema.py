@@ -6,6 +6,8 @@ import sqlite3
 import time
 from contextlib import closing
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
@@ -13,8 +15,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import advice
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
+from levity_trio.store.postgresql.days import divide
 from levity_trio.store.postgresql.definitions import migration
-from levity_trio.store.postgresql.lease import keep_alone
+from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.schema import (
     NotOurs,
     Version,
@@ -128,14 +131,15 @@ def migrate(connection: PostgresqlConnection, simulated: SimulatedTime | None = 
         if 0 < version < newest_version():
             keep_alone(connection)  # an older server does not know what it would write to
         if not version:
-            connection.run(files(__package__).joinpath("functions.sql").read_text(encoding="utf-8"))
+            connection.run(_own("functions.sql").read_text(encoding="utf-8"))
         for number, path in migrations():
             if number > version:
-                _apply(connection, number, path.read_text(encoding="utf-8"), is_new=not version)
+                _apply(connection, number, path, is_new=not version)
         if not version:
             connection.run(f"SELECT setval('tx_id_seq', {transaction_id_base()})")
             if simulated is not None:
                 keep_simulated_time(connection, simulated)
+        divide(connection)
         connection.run("COMMIT")
     finally:
         connection.rollback()
@@ -150,11 +154,19 @@ def _begin_alone(connection: PostgresqlConnection) -> None:
             time.sleep(PAUSE_SECONDS)
 
 
-def _apply(connection: PostgresqlConnection, number: int, script: str, *, is_new: bool) -> None:
+def _apply(connection: PostgresqlConnection, number: int, path: Path, *, is_new: bool) -> None:
+    """Apply a migration, and then the file of the same name in this folder: what it changes on PostgreSQL alone."""
+    script = path.read_text(encoding="utf-8")
     for statement in migration(statements(script), is_new=is_new):
         connection.run(statement)
+    if (own := _own(path.name)).is_file():
+        connection.run(own.read_text(encoding="utf-8"))
     version = _version(connection).after(number, script)
     connection.execute("UPDATE levity.migrated SET version = ?", (version.number,))
+
+
+def _own(name: str) -> Traversable:
+    return files(__package__).joinpath(name)
 
 
 def _value(connection: PostgresqlConnection, sql: str) -> Any:

@@ -1,10 +1,11 @@
 """The writer's connection to PostgreSQL: commits batches, connects again, and finds out what became of a commit.
 
-A server has a row in `levity.server`, which its first statement in each batch locks. A COMMIT that was cut off by a
-lost connection may or may not have happened. The row tells, as soon as its lock is free: then whatever the old
+Each batch begins with the turn and the lease of this server: see servers.py. A COMMIT that was cut off by a lost
+connection may or may not have happened. The row of the server tells, as soon as its lock is free: then whatever the old
 connection did is over.
 
-The row is also the lease of the server: see lease.py.
+A batch also reads what other servers have stored since the one before, so that this server knows it before its own
+writes are answered.
 """
 
 from __future__ import annotations
@@ -13,24 +14,49 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from math import inf
+from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.store.connection import InUse
+from levity_trio.store.database import Parameters
 from levity_trio.store.faults import is_not_allowed
+from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
-from levity_trio.store.postgresql.lease import LEASE_SECONDS, claim, give_back, take
+from levity_trio.store.postgresql.connection import Result as Rows
+from levity_trio.store.postgresql.listening import CHANNEL
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
-from levity_trio.store.unit_of_work import Result, Write, commit
+from levity_trio.store.postgresql.servers import LEASE_SECONDS
+from levity_trio.store.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 
 PAUSE_SECONDS: Final = 0.2
 OWNER_ADVICE: Final = (
     "; connect as the owner of the database, or make this user its owner: ALTER DATABASE ... OWNER TO ..."
 )
-_STORED: Final = "SELECT batch FROM levity.server WHERE name = ?1 AND token = ?2 FOR UPDATE"
+LONG_SECONDS: Final = LEASE_SECONDS / 3
+"""How long a batch may take, with its wait for the turn, before its lease is prolonged once more."""
+MARGIN_SECONDS: Final = 2.0
+"""A server counts its own lease as ended so long before the database does."""
+_TELLING: Final = frozenset({INSERT_EVENT, INSERT_COMMAND})
+"""The statements after which other servers have something to learn."""
+_FACTS: Final = "SELECT kind, data FROM event WHERE id > ? AND server <> ? ORDER BY id"
+_NOTIFY: Final = "SELECT pg_notify(?, ?)"
+_INTRODUCE: Final = "SELECT set_config('levity.server', ?, false)"
+"""From then on, facts are stored with the name of this server: see schema.py."""
+_COMMANDS: Final = (
+    "SELECT id, cp_id, message_id, deadline_at FROM command WHERE id > ? AND state = 'queued' ORDER BY id"
+)
+_LEASE_ENDED: Final = (
+    f"this server was silent for more than {LEASE_SECONDS:g} s, so its lease was ended, and other servers serve its"
+    " chargers; start it again"
+)
 log = get_logger("system")
+
+
+class LeaseEnded(EnvironmentProblem):
+    """The lease of this server was ended, because it was silent for too long."""
 
 
 class _Link(PostgresqlConnection):
@@ -39,17 +65,32 @@ class _Link(PostgresqlConnection):
     def __init__(self, address: str, server: str, simulated: SimulatedTime | None) -> None:
         super().__init__(connect(address))
         self._address, self._server = address, server
+        self._has_others = self._is_telling = False
         check_server(self)
         migrate(self, simulated)
         check_clock_speed(self, simulated.speed if simulated else 1)
+        self.execute(_INTRODUCE, (server,))
         try:
-            self._token, self._number = take(self, server)
+            self._token, self._number, self._last_fact = servers.join(self, server)
         except InUse:
             self.close()
             raise
+        self._last_command = self._value("SELECT coalesce(max(id), 0) FROM command")
+        self._news: list[News] = []
+        self.held_until = inf
+        """Until when nobody can have ended the lease, by the monotonic clock."""
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Rows:
+        """Run a statement that is written for SQLite. Raises sqlite3.Error."""
+        self._is_telling = self._is_telling or sql in _TELLING
+        return super().execute(sql, parameters)
+
+    def _value(self, sql: str) -> Any:
+        ((value,),) = self.execute(sql).fetchall()
+        return value
 
     def begin(self) -> None:
-        """Begin a transaction: lock the row of this server. Raises sqlite3.Error, Replaced."""
+        """Begin a transaction when it is this server's turn. Raises sqlite3.Error, LeaseEnded."""
         if not self.is_lost:
             try:
                 self._claim()
@@ -57,42 +98,82 @@ class _Link(PostgresqlConnection):
                 if not self.is_lost:
                     raise
         if self.is_lost:  # since the last commit; it is a fault only if there is no other connection
-            self.adopt(connect(self._address))
+            self._connect()
             self._claim()
+
+    def _connect(self) -> None:
+        self.adopt(connect(self._address))
+        self.execute(_INTRODUCE, (self._server,))
 
     def _claim(self) -> None:
         self._number += 1
-        self.run("BEGIN")
-        claim(self, self._server, self._token, self._number)
+        self._asked_at = time.monotonic()
+        claimed = servers.claim(self, self._server, self._token, self._number)
+        if claimed is None:
+            raise LeaseEnded(_LEASE_ENDED)
+        has_had_others, self._has_others, self._is_telling = self._has_others, claimed.has_others, False
+        facts: Sequence[Any] = ()
+        if claimed.last_fact > self._last_fact:
+            facts = self.execute(_FACTS, (self._last_fact, self._server)).fetchall()
+            self._add_news(facts=facts)
+            self._last_fact = claimed.last_fact
+        if claimed.has_others or has_had_others or facts:  # who has just left may have left commands
+            self._learn_commands()
+
+    def _learn_commands(self) -> None:
+        if commands := self.execute(_COMMANDS, (self._last_command,)).fetchall():
+            self._add_news(commands=commands)
+            self._last_command = commands[-1][0]
+
+    def _add_news(self, facts: Sequence[Any] = (), commands: Sequence[Any] = ()) -> None:
+        if facts or commands:
+            self._news.append(News(facts, commands))
+
+    def take_news(self) -> Sequence[News]:
+        """Return what was read of other servers, in the order of its commits."""
+        news, self._news = self._news, []
+        return news
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
         if self.is_failed:  # COMMIT would succeed, and roll back
             raise sqlite3.InternalError("a statement failed, and its write went on")
+        if self._has_others and time.monotonic() - self._asked_at > LONG_SECONDS:
+            self._asked_at = time.monotonic()
+            servers.prolong(self, self._server)
+        if self._is_telling and self._has_others:
+            self.execute(_NOTIFY, (CHANNEL, self._server))
         try:
             self.run("COMMIT")
         except sqlite3.Error:
             if not self.is_lost or not self._is_stored():
                 raise
+        self.held_until = self._asked_at + LEASE_SECONDS - MARGIN_SECONDS if self._has_others else inf
 
     def _is_stored(self) -> bool:
         """Wait until the database tells whether the last transaction was committed."""
         log.warning("the connection to the database was lost during a commit; asking what became of it")
         while True:
             try:
-                self.adopt(connect(self._address))
+                self._connect()
                 self.run("BEGIN")
-                found = self.execute(_STORED, (self._server, self._token)).fetchall()
+                found = servers.is_stored(self, self._server, self._token, self._number)
                 self.rollback()
             except sqlite3.Error:
                 time.sleep(PAUSE_SECONDS)
             else:
-                return found == [(self._number,)]
+                return found
 
-    def give_back(self) -> None:
-        """Give the name back, so that the next server need not wait for it."""
+    def end_lapsed(self) -> list[str]:
+        return servers.end_lapsed(self, self._server)
+
+    def take_duties(self) -> bool:
+        return servers.take_duties(self, self._server)
+
+    def leave(self) -> None:
+        """End the lease, so that nobody need wait for it."""
         if not self.is_lost:
-            give_back(self, self._server, self._token)
+            servers.leave(self, self._server, self._token)
         self.close()
 
 
@@ -101,12 +182,21 @@ class PostgresqlStore:
 
     idle_seconds = LEASE_SECONDS / 3
 
-    def __init__(self, address: str, link: _Link) -> None:
-        self.path, self._link = address, link
+    def __init__(self, address: str, server: str, link: _Link) -> None:
+        self.path, self.server, self._link = address, server, link
+
+    @property
+    def held_until(self) -> float:
+        """Until when the lease holds for certain, by the monotonic clock."""
+        return self._link.held_until
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Commit the writes: see `Store`."""
         return commit(self._link, writes)
+
+    def take_news(self) -> Sequence[News]:
+        """Return what other servers stored before the last batch, and was not returned yet."""
+        return self._link.take_news()
 
     def save(self) -> None:
         """Do nothing: the files of the database are PostgreSQL's."""
@@ -114,7 +204,7 @@ class PostgresqlStore:
 
 @contextmanager
 def open_store(address: str, server: str, simulated: SimulatedTime | None = None) -> Iterator[PostgresqlStore]:
-    """Open the database for the server of this name: check it, migrate it, take the name.
+    """Open the database for the server of this name: check it, migrate it, begin the lease.
 
     Raises:
         EnvironmentProblem: it cannot be used, belongs to another program, or a server runs on it (InUse).
@@ -125,7 +215,7 @@ def open_store(address: str, server: str, simulated: SimulatedTime | None = None
         advice = OWNER_ADVICE if is_not_allowed(error) else ""
         raise EnvironmentProblem(f"cannot use the database {address}: {error}{advice}") from error
     try:
-        yield PostgresqlStore(address, link)
+        yield PostgresqlStore(address, server, link)
     finally:
-        with suppress(sqlite3.Error):  # the name is free after LEASE_SECONDS
-            link.give_back()
+        with suppress(sqlite3.Error):  # the lease ends by itself
+            link.leave()

@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, TypeVar
 
 import trio
 
@@ -22,8 +22,11 @@ from levity_trio.store.database import Database
 from levity_trio.store.faults import advice
 from levity_trio.store.opening import open_known, open_reader
 from levity_trio.store.reads.newest import Newest, newest
+from levity_trio.wire.times import stamp
 
 T = TypeVar("T")
+APART: Final = timedelta(seconds=2)
+"""The clock of a server may differ so much from that of its database."""
 
 
 class Unreadable(Exception):
@@ -111,7 +114,17 @@ def beginning(db: Database) -> Beginning:
         for charger, registration in db.execute("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
     }
     ((open_transactions,),) = db.execute("SELECT count(*) FROM tx WHERE status = 'Active'").fetchall()
-    return Beginning(chargers, has_charged, decided, open_transactions, newest(db), simulated_time(db))
+    simulated = simulated_time(db)
+    return Beginning(chargers, has_charged, decided, open_transactions, _newest(db, simulated), simulated)
+
+
+def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
+    """Return a time that ours must not be behind: of the newest row, or of a database that has a clock. Rows of other
+    servers may be ahead of ours by a little."""
+    now = db.now()
+    if now is None or simulated is not None:
+        return newest(db)
+    return Newest(stamp(now - APART), "the clock of the database")
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:

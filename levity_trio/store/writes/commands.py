@@ -6,7 +6,7 @@ so after a crash it is never sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from levity_trio.access.registration import Status, objection
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.reads.commands import Command, command_in
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.unit_of_work import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.writes import configuration, credentials, effects, files, outcomes
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
@@ -26,11 +26,12 @@ T = TypeVar("T")
 IDEMPOTENT_MINUTES: Final = 24 * 60
 NOT_REGISTERED: Final = "not_registered"
 """The error code of commands that the charger may not be sent any more."""
+NOT_KEPT: Final = "secret_not_kept"
+"""The error code of commands whose secret nobody knows any more."""
+GIVEN_UP: Final = "given_up"
+"""The error code of commands that were stored after their asker had been told that nothing was done."""
 QUEUED_COMMANDS: Final = 16
 """Queued commands of one charger. Further ones are refused: nobody reads so many responses."""
-INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
-LONGEST_INTERVAL_DIGITS: Final = 5
-"""Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 CHANGED: Final = ("Accepted", "RebootRequired")
 FINAL: Final = frozenset({"accepted", "rejected", "error", "timed out", "gone", "expired", "cancelled"})
 """The states in which a command has ended. A late response still changes `timed out`."""
@@ -85,6 +86,10 @@ class Draft(NamedTuple):
     requested_at: str
     asked_by: str
     run: int
+
+
+class Away(Exception):
+    """The charger is not connected any more."""
 
 
 class TooMany(Exception):
@@ -143,15 +148,21 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
     if waiting >= QUEUED_COMMANDS:
         return None
     command = db.insert(
-        "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id,"
-        " timeout_seconds, deadline_at, is_masked, idempotency_key, request_digest)"
-        " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        INSERT_COMMAND,
         (new.charger, new.action, new.payload, new.message_id, new.requested_at, new.asked_by, new.run)
         + (new.timeout_seconds, new.deadline_at, new.is_masked, *(new.repeatable or (None, None))),
     )
     if new.url is not None:
         files.offer(db, command, new.url)
     return Queued(command, is_new=True)
+
+
+def queue_elsewhere(db: UnitOfWork, new: NewCommand) -> Queued | None:
+    """Store a command for a charger that another server serves: see `queue`. Raises Away: it has left meanwhile."""
+    is_there = db.row("SELECT 1 FROM cp WHERE id = ? AND is_connected = 1", (new.charger,)) is not None
+    if new.deadline_at is None and not is_there:
+        raise Away
+    return queue(db, new)
 
 
 def queue_decided(
@@ -187,8 +198,8 @@ def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
     since = minutes_before(asking.at, IDEMPOTENT_MINUTES)
     found = db.row(
         "SELECT id, request_digest FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
-        " AND requested_at >= ? ORDER BY id DESC LIMIT 1",
-        (asking.charger, asking.repeatable.key, asking.asked_by, since),
+        " AND requested_at >= ? AND error_code IS NOT ? ORDER BY id DESC LIMIT 1",
+        (asking.charger, asking.repeatable.key, asking.asked_by, since, GIVEN_UP),
     )
     if found is not None and found[1] != asking.repeatable.digest:
         raise KeyReused(asking.repeatable.key)
@@ -198,14 +209,17 @@ def find_repeated(db: UnitOfWork, asking: Asking) -> int | None:
 def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED) -> Taken | None:
     """Mark the charger's oldest queued command as sent over this session and return it; None if there is none.
 
-    Those that its registration forbids are cancelled first: it may have changed since they were queued.
+    Those that its registration forbids are cancelled first: it may have changed since they were queued. A secret is
+    known only to the server that was asked. None is sent over a session that a newer one has replaced.
     """
     if registration is not Status.ACCEPTED:
         withdraw(db, origin.charger, registration, origin.received_at)
     oldest = db.row(
         "SELECT id, action, message_id, payload, timeout_seconds FROM command WHERE cp_id = ? AND state = 'queued'"
-        " AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY id LIMIT 1",
-        (origin.charger, origin.received_at),
+        " AND (deadline_at IS NULL OR deadline_at > ?)"
+        " AND (is_masked = 0 OR run_id = (SELECT run_id FROM session WHERE id = ?))"
+        " AND NOT EXISTS (SELECT 1 FROM cp WHERE cp.id = command.cp_id AND session_id > ?) ORDER BY id LIMIT 1",
+        (origin.charger, origin.received_at, origin.session, origin.session),
     )
     if oldest is None:
         return None
@@ -286,6 +300,12 @@ def give_up_queued(db: UnitOfWork, at: str, charger: str) -> None:
     _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger)))
 
 
+def give_up_masked(db: UnitOfWork, at: str, charger: str, run: int) -> None:
+    """End the queued commands of a charger whose secrets only the server has to which it was connected before."""
+    where = "WHERE cp_id = ? AND state = 'queued' AND is_masked = 1 AND deadline_at IS NULL AND run_id <> ?"
+    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger, run)))
+
+
 def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
     """End what an earlier run of this server queued and cannot be sent: its asker is gone, or its secret."""
     of_server = (
@@ -293,7 +313,7 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
     )
     gone = db.rows(f"{_END} WHERE {of_server} AND deadline_at IS NULL {_LOST}", ("gone", at, None, server))
     _give_up(db, at, "gone", gone)
-    secret = ("expired", at, "secret_not_kept", server)
+    secret = ("expired", at, NOT_KEPT, server)
     _give_up(db, at, "expired", db.rows(f"{_END} WHERE {of_server} AND is_masked = 1 {_LOST}", secret))
 
 
@@ -341,16 +361,34 @@ def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str,
         effects.keep(db, origin, end.command, end.action, response)
     if end.action == "GetConfiguration":
         for value in configuration.keep(db, origin, end.command, response):
-            _keep_interval(db, origin, value.key, value.value)
+            configuration.keep_interval(db, origin, value.key, value.value)
     elif end.action == "ChangeConfiguration" and response.get("status") in CHANGED:
         sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)
-            _keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
+            configuration.keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
 
 
-def _keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
-    """Store the heartbeat interval, which determines the watchdog's time-out (three intervals)."""
-    if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
-        reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
-        db.execute(reported, (int(value) or None, origin.charger))
+def cancel_given_up(db: UnitOfWork, charger: str, message_id: str, at: str) -> None:
+    """Cancel a command whose asker was told that nothing was done, if it was stored all the same."""
+    where = "WHERE cp_id = ? AND state = 'queued' AND message_id = ?"
+    values = ("cancelled", at, GIVEN_UP, charger, message_id)
+    _give_up(db, at, "cancelled", db.rows(f"{_END} {where} {_LOST}", values))
+
+
+def take_whole(db: UnitOfWork, origin: Origin, registration: Status, known: Collection[str]) -> Taken | None:
+    """Like `take`, but first end the commands of this server whose secret it does not know, so that no mask is sent.
+
+    `known` are the message ids of those whose secret it knows.
+    """
+    masked = db.rows(
+        "SELECT id, message_id FROM command WHERE cp_id = ? AND state = 'queued' AND is_masked = 1"
+        " AND run_id = (SELECT run_id FROM session WHERE id = ?) ORDER BY id",
+        (origin.charger, origin.session),
+    )
+    for command, message_id in masked:
+        if message_id not in known:
+            values = ("expired", origin.received_at, NOT_KEPT, command)
+            lost = db.rows(f"{_END} WHERE id = ? {_LOST}", values)
+            _give_up(db, origin.received_at, "expired", lost)
+    return take(db, origin, registration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
@@ -11,6 +12,10 @@ from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
+
+INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
+LONGEST_INTERVAL_DIGITS: Final = 5
+"""Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 
 
 class UnknownTemplate(Exception):
@@ -109,3 +114,10 @@ def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:
 def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:
     ended = "UPDATE configuration_template SET ended_at = ?, ended_by = ? WHERE name = ? AND ended_at IS NULL"
     return db.execute(ended, (at, by, name))
+
+
+def keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
+    """Store the heartbeat interval, which determines the watchdog's time-out (three intervals)."""
+    if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
+        reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
+        db.execute(reported, (int(value) or None, origin.charger))

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode
 from levity_trio.charging.lifecycle import Cause
-from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
+from levity_trio.events import (
+    ChargerConnected,
+    ChargerDisconnected,
+    ClockLeapt,
+    IdentityShared,
+    ServerLost,
+    ServerStarted,
+)
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import credentials
-from levity_trio.store.writes.commands import end_left_over, give_up_queued, give_up_sent
+from levity_trio.store.writes import credentials, tags
+from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.registration import begin_waiting, has_room
 from levity_trio.store.writes.transactions.states import suspend
@@ -19,6 +26,8 @@ from levity_trio.store.writes.transactions.states import suspend
 REPLACED = "replaced by a newer connection"
 SERVER_ENDED = Cause.SERVER_ENDED.value
 """The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
+ABNORMAL = 1006
+"""The close code of a connection that ended without one (RFC 6455 §7.4.1)."""
 STOPPING = "the server is stopping"
 NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Causes of a suspension other than the charger's absence."""
@@ -41,6 +50,12 @@ WITH_OPEN_TRANSACTIONS = f"""
 SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
     SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = cp.id AND status = 'Active' AND suspended_at IS NULL)
 ORDER BY id"""  # noqa: S608
+
+
+CONNECTED_ELSEWHERE = (
+    "SELECT 1 FROM cp JOIN session ON session.id = cp.session_id"
+    " WHERE cp.id = ? AND session.ended_at IS NULL AND session.run_id <> ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +105,58 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
         (server, version, at, clock_trusted),
     )
     clean = before is None or bool(before[0])
-    db.record(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
+    started = ServerStarted(
+        charger=None, at=at, server=server, version=version, clock_trusted=clock_trusted, clean=clean
+    )
+    db.record(started)
     return run
 
 
-def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
-    for _, session in sorted(db.rows(END_SESSIONS, (at, SERVER_ENDED, server))):
+def look_after_servers(db: UnitOfWork, server: str, at: str) -> bool:
+    """End or take over what servers that were silent for too long have left open, and take the duties of the site if
+    nobody has them; return whether this server has them."""
+    for gone in db.end_lapsed():
+        db.record(ServerLost(charger=None, at=at, server=gone))
+        tags.take_over(db, gone, server)
+        end_sessions_of(db, gone, at)
+    return db.take_duties()
+
+
+def end_sessions_of(db: UnitOfWork, gone: str, at: str) -> None:
+    """End what a server of a shared database has left open, and let the others know."""
+    for charger, session, is_suspended in _end_left_over(db, gone, at):
+        lost = _lost(db, charger, session, at, is_suspended=is_suspended)
+        if not lost.replaced:
+            give_up_queued(db, at, charger)
+        db.record(lost, session)
+
+
+def _lost(db: UnitOfWork, charger: str, session: int, at: str, *, is_suspended: bool) -> ChargerDisconnected:
+    """Return the end of a session whose server is gone. Its charger may have a newer one with another server."""
+    replaced = has_newer(db, Origin(charger, session, at))
+    return ChargerDisconnected(
+        charger=charger,
+        at=at,
+        session=session,
+        code=ABNORMAL,
+        reason=SERVER_ENDED,
+        replaced=replaced,
+        during_transaction=is_suspended and not replaced,
+    )
+
+
+def _end_left_over(db: UnitOfWork, server: str, at: str) -> list[tuple[str, int, bool]]:
+    """End what a run of this server has left open; return the chargers and ids of its sessions, and whether their
+    transactions were suspended."""
+    ended = sorted(db.rows(END_SESSIONS, (at, SERVER_ENDED, server)))
+    for _, session in ended:
         give_up_sent(db, at, session)
     end_left_over(db, server, at)
     db.execute(TAKE_OFFLINE, (server,))
-    for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,)):
+    suspended = {charger for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,))}
+    for charger in sorted(suspended):
         suspend(db, charger, None, at, Cause.SERVER_ENDED)
+    return [(charger, session, charger in suspended) for charger, session in ended]
 
 
 def end_run(db: UnitOfWork, run: int, at: str) -> None:
@@ -124,6 +180,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
         if not has_room(db, mode, max_chargers):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
+    give_up_masked(db, at, charger, connection.run)
     session = _insert(db, connection)
     db.execute(
         "UPDATE cp SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, updated_at = ?"
@@ -156,6 +213,7 @@ def _insert(db: UnitOfWork, connection: Connection) -> int:
 def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     """End a connection. If it is the charger's present one, mark the charger offline and suspend its transactions."""
     session = session_of(db, ending)
+    is_current = is_current and not _is_connected_after(db, ending, session)
     suspended = _take_offline(db, ending, session) if is_current else 0
     if session is None:
         return
@@ -189,18 +247,22 @@ def session_of(db: UnitOfWork, ending: Ending) -> int | None:
 
 
 def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
-    if _has_successor(db, ending, session):
-        return 0
     offline = "UPDATE cp SET is_connected = 0, last_seen_at = ?, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.at, ending.charger))
     cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
     return suspend(db, ending.charger, session, ending.at, cause)
 
 
-def _has_successor(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
-    """Whether a newer session of the charger has begun, so that this one must not mark the charger offline."""
-    newer = "SELECT 1 FROM cp WHERE id = ? AND session_id > ?"
-    return db.row(newer, (ending.charger, session)) is not None
+def _is_connected_after(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
+    """Whether the charger has a session after this one; one that was never begun is after none of another server."""
+    if session is not None:
+        return has_newer(db, Origin(ending.charger, session, ending.at))
+    return db.row(CONNECTED_ELSEWHERE, (ending.charger, ending.run)) is not None
+
+
+def has_newer(db: UnitOfWork, origin: Origin) -> bool:
+    """Whether the charger has begun a session after this one, here or with another server."""
+    return db.row("SELECT 1 FROM cp WHERE id = ? AND session_id > ?", (origin.charger, origin.session)) is not None
 
 
 def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:

@@ -16,15 +16,15 @@ from levity_trio.events import TagChanged, TagsImported
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
+_NO_TAGS: Final = "[[]]"
+"""The rows of the first and of the last part of an import."""
 ASKED_OF_CHARGER: Final = 20
 """Unknown tags that are listed for each charger; a further one replaces the one that was presented longest ago."""
 _OF_NOW: Final = (
     "SELECT id_tag, name, status, expires_at, parent_id_tag, max_transactions, notes FROM tag"
     " WHERE key = ? AND ended_at IS NULL"
 )
-
-
-_ACCEPTED: Final = "SELECT coalesce(max(id), 0) FROM tag_import_part WHERE tags IS NOT NULL"
+_ACCEPTED: Final = "SELECT import FROM tag_import_part WHERE server = ?1 AND tags IS NOT NULL"
 
 
 class UnknownTag(Exception):
@@ -171,31 +171,50 @@ def dismiss(db: UnitOfWork, policy: Policy, id_tag: str) -> None:
 # Import
 
 
-def stage(db: UnitOfWork, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> None:
+def begin_import(db: UnitOfWork, server: str, by: str) -> int:
+    """Begin an import of this server; return its number."""
+    discard_unaccepted(db, server)
+    insert = "INSERT INTO tag_import_part (server, by, rows) VALUES (?, ?, ?) RETURNING id"
+    number = db.insert(insert, (server, by, _NO_TAGS))
+    db.execute("UPDATE tag_import_part SET import = id WHERE id = ?", (number,))
+    return number
+
+
+def stage(
+    db: UnitOfWork, server: str, number: int, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str
+) -> None:
     """Store a part of an import: the names of fields of TagData, and their values for each tag."""
-    _stage(db, [fields, *rows], by, None)
+    _stage(db, server, number, by, orjson.dumps([fields, *rows]).decode(), None)
 
 
-def accept(db: UnitOfWork, tags: int, by: str) -> None:
-    """Have what was staged applied, as an import of so many tags."""
-    _stage(db, [()], by, tags)
+def accept(db: UnitOfWork, server: str, number: int, tags: int, by: str) -> None:
+    """Have an import of so many tags applied."""
+    _stage(db, server, number, by, _NO_TAGS, tags)
 
 
-def _stage(db: UnitOfWork, rows: Sequence[object], by: str, tags: int | None) -> None:
-    insert = "INSERT INTO tag_import_part (by, rows, tags) VALUES (?, ?, ?)"
-    db.execute(insert, (by, orjson.dumps(rows).decode(), tags))
+def _stage(db: UnitOfWork, server: str, number: int, by: str, rows: str, tags: int | None) -> None:
+    insert = "INSERT INTO tag_import_part (server, import, by, rows, tags) VALUES (?, ?, ?, ?, ?)"
+    db.execute(insert, (server, number, by, rows, tags))
 
 
-def discard_unaccepted(db: UnitOfWork) -> None:
-    """Delete what was staged and not accepted, because of a fault or a crash."""
-    db.execute(f"DELETE FROM tag_import_part WHERE id > ({_ACCEPTED})")  # noqa: S608 - our own words
+def discard_unaccepted(db: UnitOfWork, server: str) -> None:
+    """Delete what this server staged and did not accept, because of a fault or a crash."""
+    db.execute(f"DELETE FROM tag_import_part WHERE server = ?1 AND import NOT IN ({_ACCEPTED})", (server,))  # noqa: S608 - ours
 
 
-def apply_part(db: UnitOfWork, policy: Policy, at: str) -> list[Change] | None:
-    """Apply the next part of accepted imports; None if there is none. Tags that are the same stay as they are."""
+def take_over(db: UnitOfWork, gone: str, server: str) -> None:
+    """Let a server apply the accepted imports of one that is gone."""
+    discard_unaccepted(db, gone)
+    db.execute("UPDATE tag_import_part SET server = ? WHERE server = ?", (server, gone))
+
+
+def apply_part(db: UnitOfWork, server: str, policy: Policy, at: str) -> list[Change] | None:
+    """Apply the next part of this server's accepted imports, in the order in which they were accepted; None if there is
+    none. Tags that are the same stay."""
     part = db.row(
         "SELECT id, by, rows, tags FROM tag_import_part"  # noqa: S608 - our own words
-        f" WHERE id <= ({_ACCEPTED}) ORDER BY id LIMIT 1"
+        f" WHERE server = ?1 AND import = ({_ACCEPTED} ORDER BY id LIMIT 1) ORDER BY id LIMIT 1",
+        (server,),
     )
     if part is None:
         return None
@@ -220,12 +239,20 @@ def _import(db: UnitOfWork, policy: Policy, fields: Mapping[str, Any], at: str, 
 # After a start
 
 
-def rekey(db: UnitOfWork, policy: Policy, keys: Sequence[tuple[int, str]]) -> None:
-    """Store normal forms by the id of their row, after --tag-strip has changed."""
-    for number, _ in keys:  # no two rows of now may have the same one, not even meanwhile
-        db.execute("UPDATE tag SET key = ? WHERE id = ?", (f"\n{number}", number))
-    for number, key in keys:
+def rekey(db: UnitOfWork, policy: Policy, keys: Sequence[tuple[int, str, str]]) -> None:
+    """Store normal forms by the id of their row, each with the tag, after --tag-strip has changed. Raises TagInUse.
+
+    Rows that another server has ended meanwhile stay; the tag has a later one.
+    """
+    of_now = [row for row in keys if _is_set_aside(db, row[0])]  # no two may have the same one, not even meanwhile
+    for number, key, id_tag in of_now:
+        if find(db, key) is not None:
+            raise TagInUse(id_tag)
         db.execute("UPDATE tag SET key = ? WHERE id = ?", (key, number))
     for key, id_tag in db.rows("SELECT key, id_tag FROM asked_tag"):
         if key != policy.key(id_tag):
             db.execute("DELETE FROM asked_tag WHERE key = ?", (key,))
+
+
+def _is_set_aside(db: UnitOfWork, number: int) -> bool:
+    return db.execute("UPDATE tag SET key = ? WHERE id = ? AND ended_at IS NULL", (f"\n{number}", number)) > 0

@@ -24,7 +24,7 @@ async def list_statuses(asked: Asked) -> Any:
 
 async def _statuses(asked: Asked, charger: str | None) -> list[LocalListStatus]:
     api = asked.api
-    lines = [one.charger for one in api.chargers.links() if api.chargers.is_served(one.charger)]
+    lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
     is_on = api.config.local_list == "on"
     read = partial(stored.statuses, charger=charger, now=api.clock(), open_lines=lines, is_on=is_on)
     return await api.reader.run(read)

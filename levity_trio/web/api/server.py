@@ -25,6 +25,7 @@ from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
 from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     account_files,
@@ -40,6 +41,7 @@ from levity_trio.web.api import (
     codes,
     commands,
     configuration,
+    draining,
     driving,
     events,
     everything,
@@ -87,6 +89,8 @@ from levity_trio.web.http import Limits, open_http
 LONGEST_PATH: Final = 107
 """Bytes of the path of a Unix socket (unix(7))."""
 BACKLOG: Final = 64
+PEOPLE_SECONDS: Final = 5.0
+"""How soon this server knows who another one lets in, or no longer."""
 CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
@@ -97,7 +101,7 @@ DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.
 FLAGS: Final = Flags("--api-host", "--api-port")
 DRIVERS_FLAGS: Final = Flags("--drivers-host", "--drivers-port")
 ROOMS: Final = (
-    *(now, history, system),
+    *(now, history, system, draining),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists, imports, addresses, codes),
@@ -221,11 +225,11 @@ def _remove_socket(path: Path) -> None:
 @asynccontextmanager
 async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
     """Serve the API while the block runs."""
-    api.tokens.load(await api.writer.run(token_writes.stored))
-    await api.logins.open()
+    await _read_people(api)
     app = application_of(api, ENDPOINTS, [*_documentation()])
     config = api.config
     async with AsyncExitStack() as serving:
+        await serving.enter_async_context(_reading_people(api))
         if listeners.local is not None:
             await serving.enter_async_context(
                 open_http(_through(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
@@ -238,6 +242,29 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
         if listeners.drivers:
             await serving.enter_async_context(_open_drivers(app, api, listeners))
         yield
+
+
+async def _read_people(api: Api) -> None:
+    """Read who may ask. Raises StoreUnavailable."""
+    api.tokens.load(await api.writer.run(token_writes.stored))
+    await api.logins.open()
+
+
+@asynccontextmanager
+async def _reading_people(api: Api) -> AsyncIterator[None]:
+    """Read again and again who may ask, if other servers can change it, while the block runs."""
+    async with trio.open_nursery() as nursery:
+        if not api.writer.sharing.is_alone:
+            nursery.start_soon(_keep_people, api)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _keep_people(api: Api) -> None:
+    while True:
+        await trio.sleep(PEOPLE_SECONDS)
+        with suppress(StoreUnavailable):  # at the next look
+            await _read_people(api)
 
 
 def _door(config: ServerConfig) -> Door:

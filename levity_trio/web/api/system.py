@@ -108,7 +108,7 @@ async def get_system(asked: Asked) -> Any:
                 frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
             ),
             load=Load(
-                chargers=len(api.chargers.links()),
+                chargers=len(api.chargers.connected()),
                 streams=int(api.streams.borrowed_tokens),
                 waiting_writes=api.writer.statistics().waiting,
             ),

@@ -217,8 +217,8 @@ async def _clear_caches(asked: Asked) -> list[int]:
             return
 
     async with trio.open_nursery() as tasks:
-        for link in asked.api.chargers.links():
-            tasks.start_soon(ask, link.charger)
+        for charger in asked.api.chargers.connected():
+            tasks.start_soon(ask, charger)
     return sorted(commands)
 
 

@@ -77,7 +77,7 @@ async def _add(asked: Asked) -> AddedWebhook:
     added = await api.writer.run(writes.add, new, api.stamp(), asked.caller.name)
     if added is None:
         raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
-    api.webhooks.start(added)
+    api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)
 
 
@@ -94,7 +94,7 @@ async def _remove(asked: Asked) -> None:
     api, webhook = asked.api, asked.number()
     if not await api.writer.run(writes.remove, webhook, api.stamp(), asked.caller.name):
         raise not_found(f"webhook {webhook} in use")
-    api.webhooks.stop(webhook)
+    api.webhooks.note_change()
 
 
 async def _test(asked: Asked) -> Tested:

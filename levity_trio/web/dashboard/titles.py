@@ -93,6 +93,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = {
     ("POST", f"{ADMIN}/webhooks"): "Add a webhook",
     ("DELETE", f"{ADMIN}/webhooks/{{id}}"): "Remove a webhook",
     ("POST", f"{ADMIN}/webhooks/{{id}}/test"): "Test a webhook",
+    ("POST", f"{ADMIN}/drain"): "Drain this server",
     ("POST", f"{ADMIN}/imports/levity/chargers"): "Import chargers of Levity",
     ("POST", f"{ADMIN}/imports/levity/transactions"): "Import sessions of Levity",
     ("POST", f"{ADMIN}/imports/levity/readings"): "Import readings of Levity",
@@ -107,6 +108,7 @@ HELPS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", f"{ADMIN}/accounts/{{id}}/give"): "Whoever had it has it no longer.",
     ("POST", f"{ADMIN}/accounts/{{id}}/take"): "Then it belongs to nobody.",
     ("DELETE", f"{ADMIN}/accounts/{{id}}/personal"): "Closed statements keep names for the years of keeping.",
+    ("POST", f"{ADMIN}/drain"): "Before its stop: its chargers connect to other servers, and it takes no more of them.",
     **{
         ("POST", f"{ADMIN}/{one}-import"): LINES
         for one in ("account", "account-tag", "account-space", "vehicle", "id-tag", "meter-reading")

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -36,6 +37,7 @@ NEWEST: Final = 2**62
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 GIVEN_UP_AFTER: Final = timedelta(days=3)
 RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
 LONGEST_PROBLEM: Final = 200
 
 log = get_logger("system")
@@ -52,22 +54,40 @@ class Parts:
 
 
 class Webhooks:
-    """The deliveries of all webhooks in use."""
+    """The deliveries of all webhooks in use, at the server that has the duties of the site."""
 
     def __init__(self, parts: Parts, nursery: trio.Nursery) -> None:
         self._parts = parts
         self._nursery = nursery
         self._deliveries: dict[int, Delivery] = {}
+        self._changed = trio.Event()
 
-    def start(self, webhook: StoredWebhook, waiting: Iterable[Waiting] = ()) -> None:
-        """Deliver to a webhook from now on."""
-        delivery = self._deliveries[webhook.id] = Delivery(self._parts, webhook, waiting)
-        self._nursery.start_soon(delivery.run)
+    def note_change(self) -> None:
+        """Begin or end deliveries: a webhook was added or removed."""
+        self._changed.set()
 
-    def stop(self, webhook: int) -> None:
-        """End the deliveries to a webhook."""
-        if delivery := self._deliveries.pop(webhook, None):
-            delivery.scope.cancel()
+    async def run(self) -> None:
+        """Begin and end deliveries. Webhooks that other servers add or remove are found at the next look."""
+        await self._parts.writer.sharing.duties.wait()
+        look_seconds = inf if self._parts.writer.sharing.is_alone else LOOK_SECONDS
+        while True:
+            self._changed = trio.Event()
+            try:
+                await self.look()
+            except StoreUnavailable:
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            with trio.move_on_after(look_seconds):
+                await self._changed.wait()
+
+    async def look(self) -> None:
+        """Begin deliveries to the webhooks that are in use, and end all others. Raises StoreUnavailable."""
+        found = {webhook.id: (webhook, waiting) for webhook, waiting in await self._parts.writer.run(writes.in_use)}
+        for removed in self._deliveries.keys() - found.keys():
+            self._deliveries.pop(removed).scope.cancel()
+        for added in found.keys() - self._deliveries.keys():
+            self._deliveries[added] = Delivery(self._parts, *found[added])
+            self._nursery.start_soon(self._deliveries[added].run)
 
     def observe(self, event: Event) -> None:
         """Wake the deliveries when a fact was committed."""
@@ -240,7 +260,8 @@ async def open_webhooks(parts: Parts, hooks: Hooks) -> AsyncIterator[Webhooks]:
     async with trio.open_nursery() as nursery:
         webhooks = Webhooks(parts, nursery)
         with hooks.listening(webhooks.observe):
-            for webhook, waiting in await parts.writer.run(writes.in_use):
-                webhooks.start(webhook, waiting)
+            if parts.writer.sharing.duties.is_set():
+                await webhooks.look()
+            nursery.start_soon(webhooks.run)
             yield webhooks
         nursery.cancel_scope.cancel()

@@ -17,7 +17,6 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import InUse, open_database
 from levity_trio.store.moving.move import Interrupted, move
 from levity_trio.store.opening import open_store
-from levity_trio.store.postgresql.lease import Replaced
 from levity_trio.store.schema import NotOurs, UnfinishedMove
 from tests.postgresql import Server
 from tests.store.files import contents, make
@@ -83,7 +82,7 @@ def test_a_lease_that_ran_out(server: Server, on_postgresql: PostgresqlAddress) 
             pass
 
     new = empty_database(server)
-    with pytest.raises(Replaced):
+    with pytest.raises(EnvironmentProblem, match="a server has started on the database meanwhile"):
         move(on_postgresql, new, Watch(act=serve, is_copied=True))
     with pytest.raises(UnfinishedMove), open_store(new, "levity"):
         pass
@@ -97,7 +96,7 @@ def test_two_moves_to_one_database(house: Path, server: Server) -> None:
         change(address, "UPDATE levity.server SET token = token + 1")
         before.extend(query(address, "SELECT count(*) FROM event"))
 
-    with pytest.raises(Replaced):
+    with pytest.raises(EnvironmentProblem, match="a server has started on the database meanwhile"):
         move(house, address, Watch(20, begin))
     assert query(address, "SELECT count(*) FROM event") == before
 

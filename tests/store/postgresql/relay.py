@@ -94,12 +94,12 @@ class Relay:
         try:
             data = one.recv(65536)
             allowed = self._allowed(side, data)
+            self.cuts += bool(data) and allowed is not None  # before the other side goes on
             to.sendall(data[:allowed])
         except ConnectionError:
             return False
         self._note(data)
         if data and allowed is not None:
-            self.cuts += 1
             self._then()
         return bool(data) and allowed is None
 

@@ -104,18 +104,28 @@ def test_a_migration_that_fails_changes_nothing(server: Server, monkeypatch: pyt
     assert_whole(server, address)
 
 
-def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def add_migration(newer: pytest.MonkeyPatch, path: Path) -> int:
+    """Let there be a later migration; return its number."""
+    every, later = migrations(), newest_version() + 1
+    newer.setattr("levity_trio.store.postgresql.schema.migrations", lambda: [*every, (later, path)])
+    newer.setattr("levity_trio.store.postgresql.schema.newest_version", lambda: later)
+    newer.setattr("levity_trio.store.schema.newest_version", lambda: later)
+    return later
+
+
+def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It is of the older version, and goes on as if nobody had come."""
-    address, every = empty_database(server), migrations()
-    with monkeypatch.context() as older:
-        older.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every[:-1])
-        with open_store(address, "older") as store:
-            older.undo()
-            assert refused(address).startswith("the server older runs on this database")
-            assert query(address, "SELECT version FROM levity.migrated") == [(every[-2][0],)]
-            store.commit([keep("b")])
-    with open_store(address, "levity"):
+    address = empty_database(server)
+    (tmp_path / "later.sql").write_text("ALTER TABLE cp ADD COLUMN note TEXT;\n")
+    with open_store(address, "older") as store, monkeypatch.context() as newer:
+        later = add_migration(newer, tmp_path / "later.sql")
+        assert refused(address).startswith("the server older runs on this database")
         assert query(address, "SELECT version FROM levity.migrated") == [(newest_version(),)]
+        store.commit([keep("b")])
+    with monkeypatch.context() as newer:
+        add_migration(newer, tmp_path / "later.sql")
+        with open_store(address, "levity"):
+            assert query(address, "SELECT version FROM levity.migrated") == [(later,)]
     assert kept(address) == ["b"]
 
 
@@ -123,13 +133,10 @@ def test_no_migration_under_a_server_that_runs(server: Server, monkeypatch: pyte
 def test_the_older_program_serves_where_the_migration_says_so(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, head: str, is_served: bool
 ) -> None:
-    address, later = new_database(server), newest_version() + 1
+    address = new_database(server)
     (tmp_path / "later.sql").write_text(f"{head}\nALTER TABLE cp ADD COLUMN note TEXT;\n")
     with monkeypatch.context() as newer:
-        every = [*migrations(), (later, tmp_path / "later.sql")]
-        newer.setattr("levity_trio.store.postgresql.schema.migrations", lambda: every)
-        newer.setattr("levity_trio.store.postgresql.schema.newest_version", lambda: later)
-        newer.setattr("levity_trio.store.schema.newest_version", lambda: later)
+        later = add_migration(newer, tmp_path / "later.sql")
         with open_store(address, "newer") as store:
             store.commit([keep("a")])
     if is_served:

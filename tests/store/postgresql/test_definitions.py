@@ -24,6 +24,7 @@ TYPES = {"INTEGER": "bigint", "TEXT": "text", "REAL": "double precision", "BLOB"
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable = 'NO', column_default, is_identity = 'YES', is_generated
 FROM information_schema.columns JOIN pg_tables ON tablename = table_name AND schemaname = table_schema
+    AND (table_name, column_name) <> ('event', 'server')
 WHERE table_schema = 'public' ORDER BY table_name, ordinal_position
 """
 KEYS = """
@@ -35,7 +36,11 @@ SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public
 """
 TRIGGERS = """
 SELECT CAST(CAST(tgrelid AS regclass) AS text), tgname, pg_get_triggerdef(pg_trigger.oid), prosrc FROM pg_trigger
-JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal ORDER BY 1, 2
+JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND tgparentid = 0 ORDER BY 1, 2
+"""
+OF_PARTITIONS = """
+SELECT DISTINCT CAST(inhparent AS regclass), pg_get_constraintdef(oid) FROM pg_constraint
+JOIN pg_inherits ON inhrelid = conrelid WHERE contype = 'p'
 """
 FUNCTIONS = "SELECT proname FROM pg_proc WHERE pronamespace = CAST('levity' AS regnamespace) ORDER BY 1"
 VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1"
@@ -118,9 +123,11 @@ def test_the_same_generated_columns(made: PostgresqlConnection, file: sqlite3.Co
 
 
 def test_the_same_primary_keys(made: PostgresqlConnection, file: sqlite3.Connection) -> None:
+    """Each partition has one."""
     sql = "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk"
     expected = {table: [name for (name,) in file.execute(sql, (table,))] for table in tables(file)}
     found = {plain(table): names_in(text) for table, kind, text in made.execute(KEYS) if kind == "p"}
+    found |= {plain(table): names_in(text) for table, text in made.execute(OF_PARTITIONS)}
     assert found == {table: names for table, names in expected.items() if names}
 
 
@@ -177,7 +184,7 @@ def test_the_same_triggers_and_views(made: PostgresqlConnection, file: sqlite3.C
 
 
 def dump(connection: PostgresqlConnection) -> dict[str, Rows]:
-    every = (COLUMNS, KEYS, INDEXES, TRIGGERS, FUNCTIONS, VIEWS, COUNTED, VERSION)
+    every = (COLUMNS, KEYS, OF_PARTITIONS, INDEXES, TRIGGERS, FUNCTIONS, VIEWS, COUNTED, VERSION)
     return {sql: connection.execute(sql).fetchall() for sql in every}
 
 

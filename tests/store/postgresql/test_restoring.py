@@ -117,7 +117,7 @@ def test_a_server_that_stood_still_has_lost_it(restoration: Restoration) -> None
     with open_store(restoration.site, "levity") as store:
         change(restoration.site, "UPDATE levity.server SET until = clock_timestamp()")
         go_on(restoration.site, None)
-        with pytest.raises(EnvironmentProblem, match="another server has started on this database"):
+        with pytest.raises(EnvironmentProblem, match="its lease was ended"):
             store.commit([lambda _db: None])
 
 

@@ -15,8 +15,7 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
-from levity_trio.store.postgresql.lease import Replaced
-from levity_trio.store.postgresql.store import open_store
+from levity_trio.store.postgresql.store import LeaseEnded, open_store
 from levity_trio.store.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
 from levity_trio.store.unit_of_work import UnitOfWork, Write
 from tests.postgresql import Server, running
@@ -128,23 +127,18 @@ def test_the_speed_of_the_clock_is_that_of_the_database(server: Server) -> None:
         pass
 
 
-def test_a_database_is_taken_once(address: PostgresqlAddress) -> None:
+def test_a_name_is_taken_once(address: PostgresqlAddress) -> None:
     with open_store(address, "levity") as store:
-        for name in ("levity", "another"):
-            assert refused(address, name).startswith("the server levity runs on this database")
+        assert refused(address).startswith("the server levity runs on this database")
         store.commit([keep("of the first")])
-    with open_store(address, "another") as store:  # free at once, because it was given back
+    with open_store(address, "levity") as store:  # free at once, because it was given back
         store.commit([keep("of the second")])
     assert kept(address) == ["of the first", "of the second"]
 
 
-def test_two_that_start_at_once_do_not_both_take_it(address: PostgresqlAddress) -> None:
-    """The second waits for the first one's transaction."""
-    with open_store(address, "levity"):
-        pass
+def test_two_that_start_at_once_do_not_both_take_a_name(address: PostgresqlAddress) -> None:
     with ThreadPoolExecutor(4) as pool, ExitStack() as opened:
-        names = [f"server-{number}" for number in range(4)]
-        found = [pool.submit(opened.enter_context, open_store(address, name)) for name in names]
+        found = [pool.submit(opened.enter_context, open_store(address, "levity")) for _ in range(4)]
         refusals = [problem for one in found if (problem := one.exception()) is not None]
     assert len(refusals) == 3
     assert all("runs on this database" in str(problem) for problem in refusals)
@@ -157,21 +151,20 @@ def test_a_lease_is_prolonged_by_each_commit(address: PostgresqlAddress) -> None
         assert "runs on this database" in refused(address)
 
 
-@pytest.mark.parametrize("name", ["levity", "another"])
-def test_a_server_that_was_replaced_stores_nothing_more(address: PostgresqlAddress, name: str) -> None:
+def test_a_server_whose_name_was_taken_stores_nothing_more(address: PostgresqlAddress) -> None:
     with open_store(address, "levity") as first:
         first.commit([keep("before")])
         change(address, EXPIRE)
-        with open_store(address, name) as second:
+        with open_store(address, "levity") as second:
             second.commit([keep("of the second")])
             for _ in range(2):
-                with pytest.raises(Replaced, match="another server has started"):
+                with pytest.raises(LeaseEnded, match="its lease was ended"):
                     first.commit([keep("never")])
             second.commit([keep("again of the second")])
     assert kept(address) == ["before", "of the second", "again of the second"]
 
 
-def test_who_was_replaced_does_not_give_the_name_back(address: PostgresqlAddress) -> None:
+def test_whose_name_was_taken_does_not_give_it_back(address: PostgresqlAddress) -> None:
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(open_store(address, "levity"))
         change(address, EXPIRE)

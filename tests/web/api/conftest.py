@@ -34,7 +34,7 @@ class Site:
         parts: Any = SimpleNamespace(
             begun_at="2026-01-01T00:00:00.000Z",
             plugins=Hooks().plugins,
-            chargers=SimpleNamespace(links=list),
+            chargers=SimpleNamespace(links=list, connected=set),
             streams=trio.CapacityLimiter(1),
             sessions=OpenSessions(),
             is_clock_trusted=lambda: True,

@@ -132,7 +132,7 @@ async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]
         shelf = await parts.enter_async_context(
             open_files(central.config, writer, reader, central.clock, lambda: True, [])
         )
-        webhooks: Any = SimpleNamespace(start=lambda _: None, stop=lambda _: None)  # no fact is sent anywhere
+        webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
         api = make_api(central, reader, imports, feed, webhooks, shelf)
         await api.logins.open()
         app = application_of(api, ENDPOINTS)

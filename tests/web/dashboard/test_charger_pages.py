@@ -47,7 +47,7 @@ async def look(site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[s
 @pytest.fixture(autouse=True)
 def session(site: Site, station: Station) -> int:
     api: Any = site.api  # of which these pages want more
-    api.chargers, api.config.local_list = SimpleNamespace(links=list), "off"
+    api.chargers, api.config.local_list = SimpleNamespace(links=list, connected=set), "off"
     station.status("Charging")
     return station.start(1000)
 

@@ -243,7 +243,7 @@ async def test_a_removed_webhook_gets_nothing_more(site: Site, receiver: Receive
         site.fact()
         await eventually(site.waiting)
         assert site.writer.run_now(writes.remove, added.id, site.books.at, "anna")
-        running.stop(added.id)
+        running.note_change()
         site.books.now += HOUR
         site.fact()
         await trio.sleep(0.1)

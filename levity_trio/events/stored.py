@@ -1,0 +1,29 @@
+"""Facts as they are stored: the name of their class, and their fields in JSON."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Final
+
+import orjson
+
+from levity_trio import events
+from levity_trio.events.fact import Fact
+
+_CLASSES: Final[dict[str, Any]] = {
+    name: found for name, found in vars(events).items() if isinstance(found, type) and issubclass(found, Fact)
+}
+
+
+def read_fact(kind: str, data: str) -> Fact | None:
+    """Return a stored fact; None if a newer version of this program stored it, and this one does not know it."""
+    found = _CLASSES.get(kind)
+    if found is None:
+        return None
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in orjson.loads(data).items()}
+    known = {field.name for field in fields(found)}
+    try:
+        fact: Fact = found(**{name: value for name, value in given.items() if name in known})
+        return fact
+    except TypeError:  # a field is missing
+        return None
