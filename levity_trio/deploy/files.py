@@ -11,19 +11,20 @@ from typing import Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.dashboard import dashboard
+from levity_trio.deploy.several import SITE_SERIES, Several
 
-TEMPLATES: Final = (
-    "README.txt",
-    "levity-trio.service",
+UNIT: Final = "levity-trio.service"
+MONITORING: Final = (
     "prometheus.yml",
     "levity-alerts.yml",
     "prometheus-agent.yml",
     "prometheus-receiver.yml",
     "levity-dead-man.yml",
     "alertmanager.yml",
-    "litestream.yml",
-    "fluentd.conf",
 )
+TEMPLATES: Final = ("README.txt", UNIT, *MONITORING, "litestream.yml", "fluentd.conf")
+README_OF_SEVERAL: Final = "README-servers.txt"
+TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
 DASHBOARD: Final = "grafana-dashboard.json"
 
 
@@ -49,12 +50,22 @@ class _Form(Template):
 
 def texts(values: Mapping[str, str]) -> dict[str, str]:
     """Return the contents of each file by its name."""
-    folder = files(__package__) / "templates"
-    filled = {
-        name: _Form((folder / name).read_text(encoding="utf-8")).substitute({**values, **SHARED_TEXTS})
-        for name in TEMPLATES
+    return {**{name: _filled(name, values) for name in TEMPLATES}, DASHBOARD: dashboard()}
+
+
+def texts_of_several(several: Several) -> dict[str, str]:
+    """Return the contents of each file by its name, for several servers."""
+    return {
+        "README.txt": _filled(README_OF_SEVERAL, several.site),
+        **{f"{one['unit']}.service": _filled(UNIT, one) for one in several.servers},
+        **{name: _filled(name, several.site) for name in TEMPLATES_OF_SEVERAL},
+        DASHBOARD: dashboard(of_site=SITE_SERIES),
     }
-    return {**filled, DASHBOARD: dashboard()}
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    text = (files(__package__) / "templates" / template).read_text(encoding="utf-8")
+    return _Form(text).substitute({**values, **SHARED_TEXTS})
 
 
 def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
@@ -43,6 +43,40 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PLAIN_TAG = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
+LITESTREAM_JOB: Final = """\
+  - job_name: litestream{}
+    static_configs:
+      - targets: [{}]
+"""
+LITESTREAM_NOTE: Final = "  # likewise; no alert fires before Litestream has responded once"
+ONE_SERVER: Final = {
+    "unit": "levity-trio",
+    "which": "",
+    "after": "",
+    "state": "levity",
+    "units": "levity-trio",
+    "same_site": "job, instance",
+    "same_charger": "",
+    "is_down": 'up{job="levity-trio"} == 0',
+    "is_failing": "ocpp_writer_failing == 1",
+    "causes": "LevityServerDown|LevityServerRestarts|LevityWriterFailing",
+    "server_away": "",
+    "relabelling": "",
+}
+"""What the templates say of a server that is alone."""
+
+
+S = TypeVar("S", ServerConfig, LogConfig)
+
+
+class Given(NamedTuple):
+    """The present configuration, and the TOML file that it comes from."""
+
+    server: ServerConfig
+    log: LogConfig
+    config: Path | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """Values for the templates that are not settings of the server."""
@@ -57,33 +91,50 @@ class Installation:
 
 def values(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> dict[str, str]:
     """Return the values of the templates by name. Raises ConfigError for settings that a service cannot have."""
+    given = read_given(flags, environment, installation)
+    given.server.file("for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`")
+    server = _absolute(given.server, is_database_set=_is_set("database", flags, environment, given.config))
+    check_paths([server.beside, *files_of(given)])
+    metrics_port = server.metrics_port or METRICS_PORT
+    litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
+    litestream_target = target(server.metrics_address, litestream_port)
+    quoted_target = json.dumps(litestream_target)
+    return {
+        **ONE_SERVER,
+        **unit_values(given._replace(server=server), server.beside, installation),
+        **site_values(server, installation, [metrics_port, server.port]),
+        "target": json.dumps(target(server.metrics_address, metrics_port)),
+        "plain_target": target(server.metrics_address, metrics_port),
+        "litestream_job": LITESTREAM_JOB.format(LITESTREAM_NOTE, quoted_target),
+        "agent_litestream_job": LITESTREAM_JOB.format("", quoted_target),
+        "plain_litestream_target": litestream_target,
+        "litestream_address": json.dumps(host_port(server.metrics_address, litestream_port)),
+        "database": str(server.beside),
+        "quoted_database": json.dumps(str(server.beside)),
+    }
+
+
+def read_given(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> Given:
+    """Return the present configuration. Raises ConfigError for one that a service cannot have."""
     server, log = load(flags, environment)
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
     _check(server, installation)
-    server.file("for PostgreSQL, write a unit that runs `levity-trio serve`")
-    server, log = _absolute(server, log, is_database_set=_is_set("database", flags, environment, config))
-    _check_paths([server.beside, *_paths(log.file, config)])
-    metrics_port = server.metrics_port or METRICS_PORT
-    agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
-    litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
+    return Given(_with_whole_paths(server), _with_whole_paths(log), config)
+
+
+def site_values(server: ServerConfig, installation: Installation, ports: Sequence[int]) -> dict[str, str]:
+    """Return the values about the whole site. `ports` are those that nothing else may use."""
+    agent_port = next(port for port in AGENT_PORTS if port not in ports)
     return {
-        **_unit_values(server, log, config, installation),
         "version": installation.version,
         "site": json.dumps(installation.site),
         "user": installation.user,
         "port": str(server.port),
         "drivers_port": str(server.drivers_port or DRIVERS_PORT),
-        "target": json.dumps(_target(server.metrics_address, metrics_port)),
-        "plain_target": _target(server.metrics_address, metrics_port),
-        "litestream_target": json.dumps(_target(server.metrics_address, litestream_port)),
-        "plain_litestream_target": _target(server.metrics_address, litestream_port),
-        "litestream_address": json.dumps(_host_port(server.metrics_address, litestream_port)),
         "agent_address": f"127.0.0.1:{agent_port}",
         "remote_write": json.dumps(installation.remote_write),
         "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
-        "database": str(server.beside),
-        "quoted_database": json.dumps(str(server.beside)),
         **_fluentd_values(server),
     }
 
@@ -116,7 +167,8 @@ def _ports(server: ServerConfig) -> dict[str, int]:
     return {name: port for name, port in ports.items() if port is not None}
 
 
-def _check_paths(paths: Sequence[Path]) -> None:
+def check_paths(paths: Iterable[Path]) -> None:
+    """Raise ConfigError for a path that a unit cannot contain."""
     for path in paths:
         if not str(path).isprintable():
             raise ConfigError(f"{str(path)!r}: a unit cannot contain that path; give one of printable characters")
@@ -129,19 +181,41 @@ def _is_set(attribute: str, flags: Mapping[str, object], environment: Mapping[st
     return attribute in flags or bool(environment.get(setting.environment_name)) or in_file
 
 
-def _absolute(server: ServerConfig, log: LogConfig, *, is_database_set: bool) -> tuple[ServerConfig, LogConfig]:
-    """Return the configuration with absolute paths and a metrics port. The default database is in STATE_FOLDER."""
+def _with_whole_paths(settings: S) -> S:
+    """Return the settings with the absolute paths of all files but the database."""
+    given = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name != "database"}
+    whole: dict[str, Any] = {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
+    whole |= {name: tuple(one.absolute() for one in value) for name, value in given.items() if _is_list(value)}
+    return replace(settings, **whole)
+
+
+def _is_list(value: object) -> TypeGuard[tuple[Path, ...]]:
+    """Whether it is a list of files."""
+    return isinstance(value, tuple) and bool(value) and all(isinstance(one, Path) for one in value)
+
+
+def files_of(given: Given) -> Iterator[Path]:
+    """Yield the paths of all files but the database."""
+    for one in (given.server, given.log):
+        for field in fields(one):
+            value = getattr(one, field.name)
+            if field.name != "database":
+                yield from value if _is_list(value) else _paths(value if isinstance(value, Path) else None)
+    yield from _paths(given.config)
+
+
+def _absolute(server: ServerConfig, *, is_database_set: bool) -> ServerConfig:
+    """Return the configuration with an absolute database and a metrics port. The default one is in STATE_FOLDER."""
     database = server.beside.absolute() if is_database_set else STATE_FOLDER / server.beside
-    file = None if log.file is None else log.file.absolute()
-    return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT), replace(log, file=file)
+    return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT)
 
 
-def _unit_values(
-    server: ServerConfig, log: LogConfig, config: Path | None, installation: Installation
-) -> dict[str, str]:
-    paths = [server.beside, *_paths(log.file, config), Path(installation.program[0])]
+def unit_values(given: Given, beside: Path, installation: Installation) -> dict[str, str]:
+    """Return the values of the unit of a server. Its files, which are `beside` that path, have absolute paths."""
+    server, log, config = given
+    paths = [beside, *files_of(given), Path(installation.program[0])]
     writable = dict.fromkeys(
-        path.parent for path in (server.beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
+        path.parent for path in (beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
     is_privileged = min(_ports(server).values()) < PRIVILEGED_PORTS
     files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
@@ -150,7 +224,7 @@ def _unit_values(
         "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
         "first_word": installation.program[0],
         "environment": "\n".join(f"Environment={_word(line)}" for line in _environment(server, log, config)),
-        "mounts": _word(str(server.beside.parent)),
+        "mounts": _word(str(beside.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
         "home": "read-only" if _lies_below(paths, HOMES) else "yes",
         "private_tmp": "no" if _lies_below(paths, TEMPORARY) else "yes",
@@ -181,8 +255,10 @@ def _text(setting: Setting, value: object) -> str:
         return str(value != setting.default).lower()
     if setting.kind.metavar == "HOST:PORT" and isinstance(value, tuple):
         return ":".join(map(str, value))
+    if isinstance(value, re.Pattern):
+        return str(value.pattern.removeprefix("(?:").removesuffix(r")\Z"))
     if isinstance(value, tuple):
-        return ",".join(value) or ","  # an empty variable would count as unset
+        return ",".join(map(str, value)) or ","  # an empty variable would count as unset
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
@@ -200,12 +276,12 @@ def _lies_below(paths: Sequence[Path], folders: Sequence[Path]) -> bool:
     return any(path.is_relative_to(folder) for path in paths for folder in folders)
 
 
-def _target(host: str, port: int) -> str:
-    """Return the address at which a Prometheus on this machine reaches a port."""
-    return _host_port("127.0.0.1" if host in ANYWHERE else host, port)
+def target(host: str, port: int) -> str:
+    """Return the address at which a program on this machine reaches a port."""
+    return host_port("127.0.0.1" if host in ANYWHERE else host, port)
 
 
-def _host_port(host: str, port: int) -> str:
+def host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

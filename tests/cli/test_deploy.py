@@ -18,7 +18,7 @@ def test_help_has_the_settings_of_serve_and_examples(capsys: pytest.CaptureFixtu
     assert main(["deploy", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert all(setting.flag in text for setting in SETTINGS)
-    for word in ("--force", "--user", "--remote-write", "Examples:", "Exit status:"):
+    for word in ("--force", "--user", "--remote-write", "--servers", "Examples:", "Exit status:"):
         assert word in text
 
 
@@ -35,6 +35,17 @@ def test_it_writes_and_says_what(
     for line in ("User=charging", "Environment=LEVITY_PORT=9001", "Environment=LEVITY_STRICT=true"):
         assert f"\n{line}\n" in unit
     assert '"https://far.example.org/write"' in (tmp_path / "out" / "prometheus-agent.yml").read_text()
+
+
+def test_several_servers_get_a_unit_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "--servers", "2", "--db", "postgresql:///levity", "out"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {Path(line) for line in lines[:-1]} == {path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()}
+    assert lines[-1] == "Next: out/README.txt"
+    assert {path.name for path in (tmp_path / "out").glob("*.service")} == {
+        "levity-trio-1.service",
+        "levity-trio-2.service",
+    }
 
 
 def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +73,9 @@ def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.Captur
         (["deploy", "--db", "/nowhere/x.db", "out"], "create it first"),
         (["deploy", "--user", "", "out"], "--user"),
         (["deploy", "a-file"], "is a file"),
+        (["deploy", "--db", "postgresql:///levity", "out"], "give --servers 2 or more"),
+        (["deploy", "--servers", "2", "out"], "several servers need PostgreSQL"),
+        (["deploy", "--servers", "10", "out"], "'--servers': 10 is not in the range"),
         (["deploy", ""], "give the name of a folder"),
     ],
 )

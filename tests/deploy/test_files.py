@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.deploy.files import DASHBOARD, TEMPLATES, texts, write
+from levity_trio.deploy.files import DASHBOARD, README_OF_SEVERAL, TEMPLATES, TEMPLATES_OF_SEVERAL, texts, write
 from levity_trio.deploy.installation import Installation, values
 
 MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
@@ -19,8 +19,8 @@ MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi
 
 def test_every_template_is_written() -> None:
     shipped = {path.name for path in (files("levity_trio.deploy") / "templates").iterdir()}
-    assert shipped == set(TEMPLATES)
-    assert set(MADE) == shipped | {DASHBOARD}
+    assert shipped == {*TEMPLATES, README_OF_SEVERAL, *TEMPLATES_OF_SEVERAL}
+    assert set(MADE) == {*TEMPLATES, DASHBOARD}
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -61,6 +61,9 @@ ODD: dict[str, str] = {
     "fluentd_tag": 'my "site" \\ $HOME',
     "orphans": "true",
     "auto_start": "true",
+    "proxy_from": "10.0.0.1,10.1.0.0/24",
+    "tag_strip": "-[0-9]+",
+    "tls_port": "9443",
     "plugins": "one,two",
     "shutdown_grace_seconds": "20.2",
     "level": "debug",
@@ -79,6 +82,12 @@ def test_the_service_reads_what_was_meant(folder: Path) -> None:
         if setting.attribute not in ("database", "file"):
             kinds = (server, again) if hasattr(server, setting.attribute) else (log, log_again)
             assert getattr(kinds[0], setting.attribute) == getattr(kinds[1], setting.attribute), setting.name
+
+
+def test_files_are_found_from_the_folder_of_the_service(folder: Path) -> None:
+    variables = environment_of(filled(flags={"tls_certs": ("a.pem", "b.pem"), "font": "Noto.ttf"}))
+    assert variables["LEVITY_TLS_CERT"] == f"{folder}/a.pem,{folder}/b.pem"
+    assert variables["LEVITY_FONT"] == f"{folder}/Noto.ttf"
 
 
 def test_what_the_toml_file_says_stays_there(folder: Path) -> None:

@@ -6,7 +6,9 @@ The variable `$cp` selects chargers, `$datasource` the Prometheus data source.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from levity_trio.deploy.dashboard.engineers import ROWS
@@ -19,6 +21,7 @@ SCHEMA_VERSION: Final = 38
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 NO_COLOUR: Final = ((0.0, "text"),)
 NOTHING: Final = "–"
+SERVER: Final = "{{instance}}"
 INSTANT: Final = ("table", "bargauge", "stat")
 OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
     "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "none"},
@@ -34,10 +37,12 @@ OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
 }
+_SERIES: Final = re.compile(r"\b(?:ocpp|process)_\w+")
+_SUMS: Final = re.compile(r"\b(?:sum|count) (?:by )?\(|\b(?:sum|count)\(")
 
 
-def dashboard() -> str:
-    """Return the dashboard as JSON."""
+def dashboard(of_site: Collection[str] = ()) -> str:
+    """Return the dashboard as JSON. For several servers, `of_site` names the series that are not about one of them."""
     board = {
         "uid": "levity-trio",
         "title": "levity-trio",
@@ -49,7 +54,7 @@ def dashboard() -> str:
         "refresh": "10s",
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": _variables()},
-        "panels": list(_laid_out((NOW, *ROWS))),
+        "panels": list(_laid_out([_by_server(row, of_site) if of_site else row for row in (NOW, *ROWS)])),
     }
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
@@ -73,6 +78,26 @@ def _variables() -> list[dict[str, Any]]:
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         },
     ]
+
+
+def _by_server(row: Row, of_site: Collection[str]) -> Row:
+    """Return the row with the server in the legend of each series about one."""
+    return replace(row, panels=tuple(replace(one, queries=_told_apart(one, of_site)) for one in row.panels))
+
+
+def _told_apart(panel: Panel, of_site: Collection[str]) -> tuple[tuple[str, str], ...]:
+    if panel.kind == "table":
+        return panel.queries
+    return tuple(
+        (query, f"{legend} {SERVER}".strip() if _is_of_server(query, of_site) else legend)
+        for query, legend in panel.queries
+    )
+
+
+def _is_of_server(query: str, of_site: Collection[str]) -> bool:
+    """Whether it has a series for each server: it is about no series of the site, and sums nothing up."""
+    names = set(_SERIES.findall(query))
+    return bool(names) and not names & set(of_site) and not _SUMS.search(query)
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
