@@ -88,10 +88,21 @@ bench-simulator *arguments: venv
 bench-handshakes *arguments: venv
     {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
 
+# On PostgreSQL, through HAProxy. A call's cost, a server that is killed, 10,000 chargers, an upgrade; or one of `cost`,
+# `kill`, `many` and `upgrade`.
+# measure several servers
+bench-servers *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.servers {{ arguments }}
+
 # Bytes, CPU and delay of its pages, what 50 readers cost the chargers, and memory.
 # measure the dashboard
 bench-dashboard *arguments: venv
     {{ bin }}/python -m tests.benchmarks.dashboard {{ arguments }}
+
+# Ten million unless `--readings` says otherwise; on a PostgreSQL of its own, which needs 4 GB of disk.
+# measure PostgreSQL with ten million readings
+bench-growth *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
 # They show a site of the simulator, and lie in a temporary folder that is printed. `--page PATH` takes one page only.
 # take pictures of each page of the dashboard

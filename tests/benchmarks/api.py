@@ -25,7 +25,7 @@ import trio
 
 from .api_limits import CHARGERS
 from .machine import describe
-from .process import ROOT, Server, _environment, _free_port, _process
+from .process import ROOT, Server, _environment, _process, free_port
 from .report import table
 
 OPERATIONS = 600
@@ -60,7 +60,7 @@ def main() -> int:
 
 @contextmanager
 def _levity(directory: Path, api: int) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     settings = _settings(directory, port, "--api-port", str(api))
     with _process([*PYTHON, "levity_trio", "serve", *settings], port, directory) as process:
         yield Server(process.pid, port)
@@ -73,7 +73,7 @@ def _settings(directory: Path, port: int, *more: str) -> list[str]:
 
 @contextmanager
 def _bare(directory: Path) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     with _process([*PYTHON, "tests.benchmarks.api_limits", "bare", str(port)], port, directory) as process:
         yield Server(process.pid, port)
 
@@ -108,7 +108,7 @@ def _of_operations(directory: Path, asked: argparse.Namespace) -> Iterator[tuple
     with _bare(directory) as bare:
         route, _ = _one_by_one(bare, bare.port, lambda _: "/operation", asked.operations)
     inside = _inside(directory, asked.operations)
-    api = _free_port()
+    api = free_port()
     with _levity(directory, api) as server, _chargers(server.port, CHARGERS):
         cpu, times = _one_by_one(server, api, _clear_cache, asked.operations)
     yield "CPU of a bare route", _us(route), ""
@@ -148,7 +148,7 @@ def _one_by_one(server: Server, port: int, path: Callable[[int], str], count: in
 
 
 def _inside(directory: Path, count: int) -> float:
-    port, file = _free_port(), directory / "inside"
+    port, file = free_port(), directory / "inside"
     command = [*PYTHON, "tests.benchmarks.api_limits", "inside", str(file), str(count), *_settings(directory, port)]
     with _process(command, port, directory), _chargers(port, CHARGERS):
         while not file.exists() or not file.read_text():
@@ -195,7 +195,7 @@ async def _read_answer(stream: trio.SocketStream) -> None:
 def _of_streams(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     with _bare(directory) as server:
         bare = trio.run(_read_streams, server.port, "/events", 2 * asked.seconds)
-    api = _free_port()
+    api = free_port()
     with _levity(directory, api) as server, _chargers(server.port, 1, PACE_SECONDS):
         ours = trio.run(_read_streams, api, "/api/events?kind=StatusChanged", 2 * asked.seconds)
     words = f"p99 {_p99(ours) * MS:.1f} ms of {len(ours)} facts, {_p99(ours) / _p99(bare):.2f} x a bare stream"
@@ -234,7 +234,7 @@ async def _read_stream(port: int, path: str, last: dict[bytes, list[float]]) -> 
 
 
 def _of_chargers(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
-    api = _free_port()
+    api = free_port()
     with _levity(directory, api) as server, _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers:
         time.sleep(asked.seconds)
         alone = _p99(chargers.end())

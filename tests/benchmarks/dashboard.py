@@ -42,7 +42,7 @@ from .api import HOST, MS, PYTHON, _bare, _p99
 from .dashboard_chargers import identity
 from .filled_bills import Site, fill
 from .machine import describe
-from .process import ROOT, Server, _environment, _free_port, running
+from .process import ROOT, Server, _environment, free_port, running
 from .report import table
 
 CHARGERS: Final = 20
@@ -95,7 +95,7 @@ class Run:
 @contextmanager
 def site(folder: Path, database: Path, chargers: int = CHARGERS, *flags: str) -> Iterator[tuple[Server, int]]:
     """Yield a server whose chargers charge, and its port for people."""
-    web = _free_port()
+    web = free_port()
     settings = ("--api-port", str(web), "--time-zone", "Europe/Berlin", *flags)
     with running("serve", CHARGERS, folder, settings, database) as server, _chargers(server.port, chargers, 0.0):
         yield server, web

@@ -90,18 +90,23 @@ class Load:
     def connect(self, conversations: Iterable[tuple[str, Conversation]]) -> None:
         """Connect all and send each one's upgrade request; the answers are read by `run`."""
         for identity, conversation in conversations:
-            try:
-                connected = socket.create_connection(("127.0.0.1", self._port), timeout=CONNECT_SECONDS)
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connected.send(upgrade_request(f"/ocpp/{identity}", self._port))
-            except OSError as error:
-                self._note("not connected", f"{identity}: {error}")
-                continue
-            connected.setblocking(False)
-            connection = Connection(identity, conversation, connected)
-            self._connections[connected.fileno()] = connection
-            self._unfinished.add(connection)
-            self._epoll.register(connected.fileno(), select.EPOLLIN)
+            self._dial(identity, conversation, self._port)
+
+    def _dial(self, identity: str, conversation: Conversation, port: int) -> bool:
+        """Connect one; return whether there was anybody."""
+        try:
+            connected = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.send(upgrade_request(f"/ocpp/{identity}", port))
+        except OSError as error:
+            self._note("not connected", f"{identity}: {error}")
+            return False
+        connected.setblocking(False)
+        connection = Connection(identity, conversation, connected)
+        self._connections[connected.fileno()] = connection
+        self._unfinished.add(connection)
+        self._epoll.register(connected.fileno(), select.EPOLLIN)
+        return True
 
     @property
     def waiting(self) -> int:
@@ -208,16 +213,24 @@ class Load:
         except (ValueError, TypeError):
             self._fault("unreadable", connection, text)
             return
-        if kind == _CALL:  # the server's own: this charger can do nothing
-            refusal = json.dumps([_CALL_ERROR, message_id, "NotSupported", "", {}])
-            self._send(connection, client_frame(TEXT, refusal.encode()))
+        if kind == _CALL:
+            self._called(connection, message_id)
         elif message_id != str(connection.message_id) or not connection.answer_start:
             self._fault("unexpected answer", connection, text)
         elif kind == _CALL_RESULT and len(rest) == 1 and isinstance(rest[0], dict):
             self._answered(connection, json.dumps(rest[0]).encode())
         else:
             self._fault("CALLERROR" if kind == _CALL_ERROR else "unreadable", connection, text)
-            self._answered(connection, b"{}")
+            self._refused(connection)
+
+    def _called(self, connection: Connection, message_id: str) -> None:
+        """Answer a call of the server: these chargers can do nothing."""
+        refusal = json.dumps([_CALL_ERROR, message_id, "NotSupported", "", {}])
+        self._send(connection, client_frame(TEXT, refusal.encode()))
+
+    def _refused(self, connection: Connection) -> None:
+        """Go on behind a call that was not answered as it should be."""
+        self._answered(connection, b"{}")
 
     def _lose(self, connection: Connection, reason: str) -> None:
         self._fault("connection lost", connection, reason)

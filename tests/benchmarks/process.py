@@ -55,7 +55,12 @@ class Server:
     def cpu(self) -> CpuSeconds:
         """What it has used so far."""
         fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        return CpuSeconds(time.clock_gettime(_clock_of(self.process_id)), int(fields[12]) * _TICK_SECONDS)
+        return CpuSeconds(clock_seconds(self.process_id), int(fields[12]) * _TICK_SECONDS)
+
+    def cpu_of_ended(self) -> float:
+        """What those of its children have used that have ended, to 10 ms."""
+        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) * _TICK_SECONDS
 
     def resident_mib(self) -> float:
         """VmRSS, shared pages of libraries included, as `top` shows it."""
@@ -72,9 +77,9 @@ class Server:
         raise BenchError("the server ended while it was measured")
 
 
-def _clock_of(process_id: int) -> int:
-    """The clock of a process's CPU time: what clock_getcpuclockid(3) makes of it on Linux."""
-    return (~process_id << 3) | 2
+def clock_seconds(process_id: int) -> float:
+    """The CPU time of a process, to the nanosecond, by the clock that clock_getcpuclockid(3) gives on Linux."""
+    return time.clock_gettime((~process_id << 3) | 2)
 
 
 def machine_cpu_seconds() -> float:
@@ -89,7 +94,7 @@ def running(
 ) -> Iterator[Server]:
     """Start a server with an empty database, or this one, wait until it listens; stop it by SIGTERM in the end."""
     if kind == "audit":
-        sink = _free_port()
+        sink = free_port()
         with _process([sys.executable, "-m", "tests.benchmarks.sink", str(sink)], sink, directory):
             audited = ("--metrics-port", "0", "--fluentd-endpoint", f"127.0.0.1:{sink}", *settings)
             with running("serve", chargers, directory, audited) as server:
@@ -102,7 +107,7 @@ def running(
                 yield server
         return
     watched = ("--metrics-port", "0") if kind == "metrics" else ()
-    port = _free_port()
+    port = free_port()
     database = database or directory / f"bench-{port}.db"
     command = [*_command(kind, port, database, chargers + SPARE_CONNECTIONS), *watched, *settings]
     with _process(command, port, directory) as process:
@@ -115,28 +120,27 @@ def running(
 def _environment() -> dict[str, str]:
     """Ours without settings of the server but one: chargers of a benchmark start more often than any does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
-    return kept | {"LEVITY_MAX_STARTS": "1000000000"}
+    return kept | {"LEVITY_MAX_STARTS": "1000000000", "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager
 def _process(command: list[str], port: int, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens; it is stopped in the end, and must not end before."""
     log = directory / f"{port}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=_environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    process = begin(command, log)
     try:
         _wait_listening(process, port, log)
         yield process
         if process.poll() is not None:
             raise BenchError(f"{command[2]} ended with status {process.returncode}: {_tail(log)}")
     finally:
-        _stop(process)
+        stop(process)
+
+
+def begin(command: list[str], log: Path, folder: Path = ROOT) -> subprocess.Popen[bytes]:
+    """Start a program in a folder; what it prints is added to the log."""
+    with log.open("ab") as output:
+        return subprocess.Popen(command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT)
 
 
 def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int) -> list[str]:
@@ -153,7 +157,8 @@ def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int)
     ]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -165,16 +170,23 @@ def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> N
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise BenchError(f"the server did not start, status {process.returncode}: {_tail(log)}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
+        if is_listening(port):
             return
+        time.sleep(0.05)
     raise BenchError(f"the server does not listen after {START_SECONDS} s: {_tail(log)}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def is_listening(port: int) -> bool:
+    """Return whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it by SIGTERM, or by SIGKILL if it does not listen."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -1,6 +1,6 @@
 """The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
-And, each on a database of its own, a frame log of millions of rows that is pruned, an audit that nobody takes, and a
-year of chargers.
+And, each on a database of its own, a frame log of millions of rows that is pruned, an audit that nobody takes, a year
+of chargers, and readings on PostgreSQL.
 
 python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
 everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
@@ -27,7 +27,10 @@ from tests.integration.outages import locked
 from tests.integration.receiver import PACKAGE, Receiver
 from tests.integration.serving import PROGRAM, Serving, serving
 from tests.integration.stall import stall
+from tests.postgresql import running
 
+from .growth import ROUNDS as ROUNDS_GROWN
+from .growth import SETTINGS, grown
 from .process import Server
 from .report import table
 from .year import DAY_MESSAGES, LOG_DAYS, sizes, write_year
@@ -37,6 +40,7 @@ PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 5
 AUDIT_SECONDS = 600.0
 STRANGERS, STRANGERS_SECONDS, STRANGERS_MIB, BOOT_SECONDS = 1000, 15.0, 250, 1.0
 YEAR_DAYS = 364
+READINGS = 100_000_000
 EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
 RECOVERED = "writes to the database succeed again"
 RECOVERY_SECONDS = 30.0
@@ -191,6 +195,13 @@ class Soak:
         yield Figure("year: its last day", str(last))
         yield Figure("year: faults", str(faults or 0), bool(faults))
 
+    def growth(self, readings: int) -> Iterator[Figure]:
+        """So many readings on a PostgreSQL of its own, and a tenth of them: what it takes to answer."""
+        with running(self.database.parent, **SETTINGS) as server:
+            for line in grown(server, readings, ROUNDS_GROWN, say):
+                value = " -> ".join(f"{milliseconds:.2f}" for milliseconds in line.milliseconds)
+                yield Figure(f"{readings} readings: {line.what}", f"{value} ms", not line.is_flat)
+
     def end(self) -> Iterator[Figure]:
         """A last stop, and the account."""
         with serving(self.database) as server:
@@ -237,6 +248,7 @@ def main() -> int:
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
         figures += soak.year(arguments.year_days) if arguments.year_days else ()
+        figures += soak.growth(arguments.readings) if arguments.readings else ()
         figures += soak.end()
     rows = [[figure.what, figure.value, "WRONG" if figure.wrong else ""] for figure in figures]
     print(table(("soak", "", ""), rows, left=3))
@@ -254,6 +266,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
     add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")
     add("--year-days", type=int, default=YEAR_DAYS, help="of history before the last day; 0: none")
+    add("--readings", type=int, default=READINGS, help=f"on PostgreSQL; {READINGS} unless told (40 GB), 0: none")
     add("--seed", type=int, help="for the moments of kill -9")
     add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
     return parser
