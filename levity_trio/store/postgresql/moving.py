@@ -79,17 +79,17 @@ class _Holder:
 
     def __init__(self, connection: PostgresqlConnection) -> None:
         self._connection = connection
-        self._token, self._number, _ = servers.join(connection, MOVER, alone=True)
+        self._token = servers.join(connection, MOVER, alone=True).token
         self._kept = time.monotonic()
 
     def keep(self, *, at_once: bool = False) -> None:
         """Renew the lease now and then. Raises sqlite3.Error, EnvironmentProblem: another server has it."""
         if at_once or time.monotonic() - self._kept > KEEP_SECONDS:
-            self.claim()
+            self.renew()
 
-    def claim(self) -> None:
+    def renew(self) -> None:
         """Renew the lease, in the present transaction if there is one."""
-        if servers.claim(self._connection, MOVER, self._token, self._number) is None:
+        if not servers.prolong(self._connection, MOVER, self._token):
             raise EnvironmentProblem(_TAKEN)
         self._kept = time.monotonic()
 
@@ -188,7 +188,7 @@ class PostgresqlTarget:
         with self._transaction() as connection:
             for place, key, definition in connection.execute(_KEYS).fetchall():
                 connection.run(f"ALTER TABLE {place} ADD CONSTRAINT {key} {definition}")
-                self._holder.claim()
+                self._holder.renew()
             for table in tables():
                 connection.run(f"ALTER TABLE {table.quoted} ENABLE TRIGGER USER")
             connection.run("DROP TABLE levity.moving, levity.moving_keys")
@@ -199,7 +199,7 @@ class PostgresqlTarget:
     def _transaction(self) -> Iterator[PostgresqlConnection]:
         self._connection.run("BEGIN")
         try:
-            self._holder.claim()
+            self._holder.renew()
             yield self._connection
             self._connection.run("COMMIT")
         finally:

@@ -11,7 +11,10 @@ after an outage of the database, or a long batch of one server, the leases of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from levity_trio.store.connection import InUse
 from levity_trio.store.postgresql.connection import PostgresqlConnection
@@ -31,16 +34,22 @@ VALUES (?1, 1, 0, clock_timestamp(), clock_timestamp() + make_interval(secs => ?
 ON CONFLICT (name) DO UPDATE SET token = known.token + 1, since = excluded.since, until = excluded.until,
     has_duties = false
 RETURNING token, batch"""
-_BEGIN: Final = f"BEGIN; {_TURN}"
-_CLAIM: Final = """
-UPDATE levity.server AS own SET batch = ?1, until = clock_timestamp() + make_interval(secs => ?4),
-    since = CASE WHEN until < clock_timestamp() + make_interval(secs => ?5) THEN clock_timestamp() ELSE since END
-WHERE own.name = ?2 AND own.token = ?3
+_PREPARE: Final = f"""
+PREPARE levity_turn AS {_TURN};
+PREPARE levity_claim (bigint, bigint, bigint, bigint) AS
+UPDATE levity.server AS own SET batch = $2, until = clock_timestamp() + interval '{LEASE_SECONDS} seconds',
+    since = CASE WHEN until < clock_timestamp() + interval '{LEASE_SECONDS - SILENT_SECONDS} seconds'
+        THEN clock_timestamp() ELSE since END
+WHERE own.name = current_setting('levity.server') AND own.token = $1
 RETURNING (SELECT seq FROM levity.counted WHERE name = 'event'),
-    EXISTS (SELECT 1 FROM levity.server AS other WHERE other.name <> own.name AND isfinite(other.until))"""
+    EXISTS (SELECT 1 FROM levity.server AS other WHERE other.name <> own.name AND isfinite(other.until)),
+    (SELECT json_agg(json_build_array(kind, data) ORDER BY id) FROM event WHERE id > $3 AND server <> own.name),
+    (SELECT json_agg(json_build_array(id, cp_id, message_id, deadline_at) ORDER BY id) FROM command
+        WHERE id > $4 AND state = 'queued')"""  # noqa: S608 - numbers of ours
+_CLAIM: Final = "BEGIN; EXECUTE levity_turn; EXECUTE levity_claim ({}, {}, {}, {})"
 _PROLONG: Final = """
-UPDATE levity.server SET since = clock_timestamp(), until = clock_timestamp() + make_interval(secs => ?2)
-WHERE name = ?1"""
+UPDATE levity.server SET since = clock_timestamp(), until = clock_timestamp() + make_interval(secs => ?3)
+WHERE name = ?1 AND token = ?2"""
 _LAPSED: Final = """
 UPDATE levity.server AS other SET token = other.token + 1, until = '-infinity', has_duties = false
 FROM levity.server AS own WHERE own.name = ?1 AND own.since < clock_timestamp() - make_interval(secs => ?2)
@@ -62,10 +71,12 @@ class Joined(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """The turn of a batch: the last fact before it, and whether there are other servers."""
+    """The turn of a batch: the last fact before it, whether there are other servers, and what they have stored."""
 
     last_fact: int
     has_others: bool
+    facts: Sequence[tuple[str, str]]
+    commands: Sequence[tuple[int, str, str, str | None]]
 
 
 def keep_alone(connection: PostgresqlConnection) -> None:
@@ -101,19 +112,40 @@ def take_turn(connection: PostgresqlConnection) -> None:
     connection.execute(_TURN)
 
 
-def claim(connection: PostgresqlConnection, server: str, token: int, batch: int) -> Claimed | None:
-    """Begin a transaction when it is the turn of a batch, and prolong the lease; return None if it was ended.
+def introduce(connection: PostgresqlConnection, server: str) -> None:
+    """Let a new connection claim turns, and store facts with the name of its server: see schema.py.
 
     Raises sqlite3.Error.
     """
-    connection.run(_BEGIN)  # what follows sees all that was stored during the wait
-    found = connection.execute(_CLAIM, (batch, server, token, LEASE_SECONDS, LEASE_SECONDS - SILENT_SECONDS)).fetchall()
-    return Claimed(found[0][0], bool(found[0][1])) if found else None
+    connection.execute("SELECT set_config('levity.server', ?, false)", (server,))
+    connection.run(_PREPARE)
 
 
-def prolong(connection: PostgresqlConnection, server: str) -> None:
-    """Prolong the lease at the end of a batch that took long. Raises sqlite3.Error."""
-    connection.execute(_PROLONG, (server, LEASE_SECONDS))
+def claim(
+    connection: PostgresqlConnection, token: int, batch: int, last_fact: int, last_command: int
+) -> Claimed | None:
+    """Begin a transaction when it is the turn of a batch, and prolong the lease; return None if it was ended.
+
+    What follows sees all that was stored during the wait. It is one exchange with the database, because all servers
+    wait meanwhile. Raises sqlite3.Error.
+    """
+    found = connection.ask(_CLAIM.format(token, batch, last_fact, last_command))
+    if not found:
+        return None
+    ((fact, has_others, facts, commands),) = found
+    return Claimed(fact, bool(has_others), _listed(facts), _listed(commands))
+
+
+def _listed(rows: str | None) -> list[Any]:
+    return [tuple(row) for row in orjson.loads(rows)] if rows else []
+
+
+def prolong(connection: PostgresqlConnection, server: str, token: int) -> bool:
+    """Prolong a lease without a batch, or at the end of a long one; return whether it still holds.
+
+    Raises sqlite3.Error.
+    """
+    return bool(connection.execute(_PROLONG, (server, token, LEASE_SECONDS)).rowcount)
 
 
 def end_lapsed(connection: PostgresqlConnection, server: str) -> list[str]:

@@ -41,13 +41,7 @@ MARGIN_SECONDS: Final = 2.0
 """A server counts its own lease as ended so long before the database does."""
 _TELLING: Final = frozenset({INSERT_EVENT, INSERT_COMMAND})
 """The statements after which other servers have something to learn."""
-_FACTS: Final = "SELECT kind, data FROM event WHERE id > ? AND server <> ? ORDER BY id"
-_NOTIFY: Final = "SELECT pg_notify(?, ?)"
-_INTRODUCE: Final = "SELECT set_config('levity.server', ?, false)"
-"""From then on, facts are stored with the name of this server: see schema.py."""
-_COMMANDS: Final = (
-    "SELECT id, cp_id, message_id, deadline_at FROM command WHERE id > ? AND state = 'queued' ORDER BY id"
-)
+_TELL: Final = f"SELECT pg_notify('{CHANNEL}', current_setting('levity.server')); "
 _LEASE_ENDED: Final = (
     f"this server was silent for more than {LEASE_SECONDS:g} s, so its lease was ended, and other servers serve its"
     " chargers; start it again"
@@ -69,7 +63,7 @@ class _Link(PostgresqlConnection):
         check_server(self)
         migrate(self, simulated)
         check_clock_speed(self, simulated.speed if simulated else 1)
-        self.execute(_INTRODUCE, (server,))
+        servers.introduce(self, server)
         try:
             self._token, self._number, self._last_fact = servers.join(self, server)
         except InUse:
@@ -103,31 +97,19 @@ class _Link(PostgresqlConnection):
 
     def _connect(self) -> None:
         self.adopt(connect(self._address))
-        self.execute(_INTRODUCE, (self._server,))
+        servers.introduce(self, self._server)
 
     def _claim(self) -> None:
         self._number += 1
         self._asked_at = time.monotonic()
-        claimed = servers.claim(self, self._server, self._token, self._number)
+        claimed = servers.claim(self, self._token, self._number, self._last_fact, self._last_command)
         if claimed is None:
             raise LeaseEnded(_LEASE_ENDED)
-        has_had_others, self._has_others, self._is_telling = self._has_others, claimed.has_others, False
-        facts: Sequence[Any] = ()
-        if claimed.last_fact > self._last_fact:
-            facts = self.execute(_FACTS, (self._last_fact, self._server)).fetchall()
-            self._add_news(facts=facts)
-            self._last_fact = claimed.last_fact
-        if claimed.has_others or has_had_others or facts:  # who has just left may have left commands
-            self._learn_commands()
-
-    def _learn_commands(self) -> None:
-        if commands := self.execute(_COMMANDS, (self._last_command,)).fetchall():
-            self._add_news(commands=commands)
-            self._last_command = commands[-1][0]
-
-    def _add_news(self, facts: Sequence[Any] = (), commands: Sequence[Any] = ()) -> None:
-        if facts or commands:
-            self._news.append(News(facts, commands))
+        self._has_others, self._is_telling, self._last_fact = claimed.has_others, False, claimed.last_fact
+        if claimed.facts or claimed.commands:
+            self._news.append(News(claimed.facts, claimed.commands))
+        if claimed.commands:
+            self._last_command = claimed.commands[-1][0]
 
     def take_news(self) -> Sequence[News]:
         """Return what was read of other servers, in the order of its commits."""
@@ -140,11 +122,9 @@ class _Link(PostgresqlConnection):
             raise sqlite3.InternalError("a statement failed, and its write went on")
         if self._has_others and time.monotonic() - self._asked_at > LONG_SECONDS:
             self._asked_at = time.monotonic()
-            servers.prolong(self, self._server)
-        if self._is_telling and self._has_others:
-            self.execute(_NOTIFY, (CHANNEL, self._server))
+            servers.prolong(self, self._server, self._token)
         try:
-            self.run("COMMIT")
+            self.run(f"{_TELL if self._is_telling and self._has_others else ''}COMMIT")
         except sqlite3.Error:
             if not self.is_lost or not self._is_stored():
                 raise

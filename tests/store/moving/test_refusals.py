@@ -17,6 +17,7 @@ from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import InUse, open_database
 from levity_trio.store.moving.move import Interrupted, move
 from levity_trio.store.opening import open_store
+from levity_trio.store.postgresql.moving import open_source
 from levity_trio.store.schema import NotOurs, UnfinishedMove
 from tests.postgresql import Server
 from tests.store.files import contents, make
@@ -71,6 +72,15 @@ def test_no_server_starts_meanwhile(house: Path, server: Server) -> None:
             pass
 
     move(address, back, Watch(20, start_on_source))
+
+
+def test_a_lease_is_kept_for_all_to_see(on_postgresql: PostgresqlAddress) -> None:
+    with open_source(on_postgresql) as source:
+        change(on_postgresql, EXPIRE)
+        source.keep(at_once=True)
+        holds = "the server levity-trio move runs on this database"
+        with pytest.raises(InUse, match=holds), open_store(on_postgresql, "levity"):
+            pass
 
 
 def test_a_lease_that_ran_out(server: Server, on_postgresql: PostgresqlAddress) -> None:

@@ -25,6 +25,8 @@ COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
 READY = b"Z\0\0\0\x05I"
 CUTS = [(Side.CLIENT, number) for number in range(len(COMMIT) + 1)]
 CUTS += [(Side.SERVER, number) for number in range(len(COMMITTED + READY) + 1)]
+TELLING_CUTS = [(side, number) for side in Side for number in range(0, 121, 8)]
+"""Cuts of the longer exchange of a server that has others to tell."""
 LATER_CUTS = [(Side.CLIENT, 0), (Side.CLIENT, 60), (Side.SERVER, 5), (Side.SERVER, 400)]
 """Cuts of the connection on which the store asks what became of the commit."""
 LOCK_TIMEOUT = b"55P03"
@@ -58,6 +60,15 @@ def test_a_commit_cut_after_each_byte(site: Site, side: Side, number: int) -> No
     assert [result.unwrap() for result in results] == [name]
     assert [list(result.facts) for result in results] == [[fact(name)]]
     assert site.kept() == [*before, name]
+
+
+@pytest.mark.parametrize(("side", "number"), TELLING_CUTS)
+def test_a_commit_beside_others_cut_after_some_bytes(site: Site, side: Side, number: int) -> None:
+    before, name = site.kept(), f"beside others {side} {number}"
+    with open_store(site.direct, "other") as other:
+        commit_at_last(site.store, [keep(name, partial(site.relay.cut, side, number))], lambda: None)
+        commit_at_last(other, [keep(f"{name}, told")], lambda: None)
+    assert site.kept() == [*before, name, f"{name}, told"]
 
 
 def test_the_exchange_is_what_the_cuts_assume(site: Site) -> None:
