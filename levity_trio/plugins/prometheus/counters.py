@@ -133,14 +133,14 @@ class PrometheusMetrics(Plugin):
         return found
 
     def _counters(self, charger: str) -> list[Counter]:
-        metrics = self._metrics
+        metrics, key = self._metrics, (charger,)  # one for all: each would be a new object
         families = (
             *(metrics.boots, metrics.disconnects, metrics.outages, metrics.transactions, metrics.delivered),
             *(metrics.jumps, metrics.shared, metrics.unbilled, metrics.refused),
         )
         corrected = [metrics.corrected[charger, counter] for counter in self._energies]
         orphans = [metrics.orphans[charger, reason] for reason in (OTHER_REASON, REBOOT)]
-        return [family[charger,] for family in families] + corrected + orphans
+        return [family[key] for family in families] + corrected + orphans
 
     def _message_handled(self, event: events.MessageHandled) -> None:
         charger = self._chargers.get(event.charger or "")

@@ -1,4 +1,4 @@
-"""Series with cached text: at a scrape, only the number is formatted.
+"""Series with labels as text: at a scrape, only the number is formatted.
 
 prometheus_client formats all labels of all series at each scrape, 9 µs a line. For 200 chargers its thread competes
 with the event loop for the interpreter lock for a quarter of a second, which delays responses to chargers. Here a line
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
@@ -42,15 +43,15 @@ S = TypeVar("S", bound=Series)
 class Gauge:
     """A value that can rise and fall."""
 
-    __slots__ = ("_text", "value")
+    __slots__ = ("_labels", "_name", "value")
     TYPE: ClassVar[str] = "gauge"
 
     def __init__(self, name: str, labels: str) -> None:
-        self._text = f"{name}{labels} "
+        self._name, self._labels = name, labels
         self.value: Number = 0
 
     def lines(self, now: float) -> str:  # noqa: ARG002 - part of the protocol
-        return f"{self._text}{self.value}\n"
+        return f"{self._name}{self._labels} {self.value}\n"
 
 
 class Counter:
@@ -61,11 +62,11 @@ class Counter:
     of them exports the series of the site: when it takes over, the others' series must not begin with 0 again.
     """
 
-    __slots__ = ("_shown_at", "_text", "value")
+    __slots__ = ("_labels", "_name", "_shown_at", "value")
     TYPE: ClassVar[str] = "counter"
 
     def __init__(self, name: str, labels: str) -> None:
-        self._text = f"{name}{labels} "
+        self._name, self._labels = name, labels
         self._shown_at = math.inf
         self.value: Number = 0
 
@@ -76,24 +77,20 @@ class Counter:
 
     def lines(self, now: float) -> str:
         if self._shown_at < now - ZERO_SECONDS:
-            return f"{self._text}{self.value}\n"
+            return f"{self._name}{self._labels} {self.value}\n"
         self._shown_at = min(self._shown_at, now)
-        return f"{self._text}0\n"
+        return f"{self._name}{self._labels} 0\n"
 
 
 class Histogram:
     """A distribution of observed values over buckets."""
 
-    __slots__ = ("_bounds", "_counts", "_sum", "_text")
+    __slots__ = ("_bounds", "_counts", "_labels", "_name", "_sum")
 
     TYPE: ClassVar[str] = "histogram"
 
     def __init__(self, name: str, labels: str, bounds: Sequence[float] = BUCKETS) -> None:
-        inside = f"{labels[1:-1]}," if labels else ""
-        names = [f'{name}_bucket{{{inside}le="{bound}"}} ' for bound in (*bounds, "+Inf")]
-        names += [f"{name}_count{labels} ", f"{name}_sum{labels} "]
-        self._text = "".join([f"{one.replace('%', '%%')}%s\n" for one in names])
-        self._bounds = bounds
+        self._name, self._labels, self._bounds = name, labels, bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
@@ -104,7 +101,8 @@ class Histogram:
 
     def lines(self, now: float) -> str:  # noqa: ARG002
         counts = tuple(accumulate(self._counts.copy()))
-        return self._text % (*counts, counts[-1], self._sum)
+        text = _template(self._name, self._bounds, is_plain=not self._labels)
+        return text.replace(LABELS, self._labels[1:-1].replace("%", "%%")) % (*counts, counts[-1], self._sum)
 
 
 class WriteHistogram(Histogram):
@@ -117,6 +115,8 @@ class WriteHistogram(Histogram):
 
 
 CHARGER: Final = ("cp_id",)
+LABELS: Final = "\0"
+"""Stands for the labels in what histograms share."""
 
 
 class Family(Generic[S]):
@@ -124,7 +124,9 @@ class Family(Generic[S]):
 
     __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "is_own", "labels", "name")
 
-    def __init__(self, kind: type[S], name: str, text: str, labels: Sequence[str] = (), *, is_own: bool = True) -> None:
+    def __init__(
+        self, kind: type[S], name: str, text: str, labels: tuple[str, ...] = (), *, is_own: bool = True
+    ) -> None:
         self.name = name
         self.is_own = is_own
         """Whether it is about this server, not about the whole site."""
@@ -167,7 +169,19 @@ class Family(Generic[S]):
                 yield series.lines(now)
 
 
-def _labels(names: Sequence[str], values: Sequence[str]) -> str:
+@lru_cache
+def _template(name: str, bounds: Sequence[float], *, is_plain: bool) -> str:
+    """Return the lines of a histogram. They would be a kilobyte for each charger and action, so all of one name share
+    them.
+    """
+    labels, first = ("", "") if is_plain else (f"{{{LABELS}}}", f"{LABELS},")
+    names = [f'{name}_bucket{{{first}le="{bound}"}}' for bound in (*bounds, "+Inf")]
+    return "".join([f"{one} %s\n" for one in (*names, f"{name}_count{labels}", f"{name}_sum{labels}")])
+
+
+@lru_cache(maxsize=64)
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """Return the text that follows a name; the series of one charger, which begin together, share it."""
     pairs = [f'{name}="{_quoted(value)}"' for name, value in zip(names, values, strict=True)]
     return f"{{{','.join(pairs)}}}" if pairs else ""
 
