@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+from operator import neg
 from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import Case, View
-from levity_trio.charging.mending import without_leaps, without_step, without_strays
+from levity_trio.charging.mending import without_leaps, without_mistimed, without_step, without_strays
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 
@@ -126,7 +127,10 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if stop < start:
         chain = session_chain(case, view, stop)
         both = f"{words}, and so does meterStop"
-        yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, 0, start, start + stop)
+        counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset to 0
+        yield Candidate(
+            Code.SESSION_COUNT, both, SESSION_READINGS, chain, 0, start, stop if counts_on else start + stop
+        )
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
 
@@ -152,11 +156,13 @@ def _scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
-    chain = reported_chain(case, bounds)
-    until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
+    chain, view = reported_chain(case, bounds), case.view
+    until = view.wh[-1] if case.stop_wh is None else case.stop_wh
+    exact: list[float] = [*chain.wh]
+    exact[1 : len(view.exact) + 1] = map(sum, zip(chain.wh[1:], view.exact, map(neg, view.wh), strict=False))
     for factor in tolerances.FACTORS:
-        if chain.wh[-1] > 0 and bounds.confirms(round(chain.wh[-1] * factor)):
-            scaled = Chain(chain.at, [round(wh * factor) for wh in chain.wh], max(1, round(chain.digit * factor)))
+        if chain.wh[-1] > 0 and bounds.confirms(round(exact[-1] * factor)):
+            scaled = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
             words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, scaled, 0, case.start_wh, until)
 
@@ -192,8 +198,9 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
+    of_both = len(chain.at) - case.is_stop_of_old_meter
     for swapped_at in case.swapped_at:
-        for number, (before, after) in enumerate(pairwise(chain.at), 1):
+        for number, (before, after) in enumerate(pairwise(chain.at[:of_both]), 1):
             if before <= swapped_at <= after:
                 counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
                 until = (case.start_wh or 0) + chain.wh[-1]
@@ -285,6 +292,8 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
     """Yield the same candidate without its outliers, and without its implausible steps."""
     if bounds.refused_step(base.chain) is None:
         return
+    if (mistimed := without_mistimed(base.chain, bounds)) is not None:
+        yield _with(base, Code.STRAY_READING, "a reading has a wrong time", mistimed, base.assumptions + 1)
     rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)
@@ -384,17 +393,3 @@ def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
     begin = view.wh[0] if start is None else start
     whole = chain_of(case, begin, view, stop)
     return bounds.conflict(whole) is not None and bounds.conflict(chain_of(case, begin, view, None)) is None
-
-
-def part_of(case: Case, bounds: Bounds) -> int:
-    """Return the energy in Wh that no evidence contradicts: the sum of the possible steps of the readings."""
-    if not case.view.wh:
-        return 0
-    begin = case.view.wh[0] if case.start_wh is None else case.start_wh
-    chain = chain_of(case, begin, case.view, case.stop_wh)
-    possible = sum(
-        chain.wh[number] - chain.wh[number - 1]
-        for number in range(1, len(chain.wh))
-        if chain.wh[number] > chain.wh[number - 1] and bounds.is_possible(chain, number)
-    )
-    return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible

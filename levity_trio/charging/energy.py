@@ -23,11 +23,10 @@ from levity_trio.charging.candidates import (
     candidates,
     chain_of,
     is_contradicted_at_ends,
-    part_of,
     session_chain,
 )
 from levity_trio.charging.evidence import Case, View
-from levity_trio.charging.lower import across_a_swap, lower_candidates
+from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
@@ -35,7 +34,7 @@ from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import stale
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 7
+RULES: Final = 8
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -307,6 +306,10 @@ def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doub
     if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
         words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
         yield Doubt(Code.CLOSED_BY_SYSTEM, words, (f"{chosen.end} Wh at the end", "no stop"))
+    if case.is_stop_of_old_meter:
+        words = "the meter was swapped before the stop was received, but after it was read"
+        evidence = (f"meterStop {case.stop_wh} Wh", f"the next transaction began at {case.begin_of_new_meter} Wh")
+        yield Doubt(Code.METER_SWAPPED, words, evidence)
     if case.is_timed and case.is_backwards:
         yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("start time", "stop time"))
     if not case.is_timed and (against := _against_receipts(case, chosen)) is not None:

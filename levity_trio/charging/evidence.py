@@ -190,6 +190,14 @@ class Level(NamedTuple):
     wh: int
 
 
+class Told(NamedTuple):
+    """A start's or a stop's register in Wh, its time by the charger's clock, and that of its receipt, in seconds."""
+
+    at: float
+    received: float
+    wh: int
+
+
 class Beside(NamedTuple):
     """A transaction on another connector of the charger that ran at the same time, with its own readings and power.
 
@@ -206,6 +214,8 @@ class Beside(NamedTuple):
     power: Power
     earlier: Level | None
     """The end of the previous transaction on its connector."""
+    told: Sequence[Told] = ()
+    """The registers of the starts and stops around it on its connector, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +262,12 @@ class Case:
     """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
     earlier: Level | None = None
     """The end of the previous transaction on its connector, if there is one beside."""
+    told: Sequence[Told] = ()
+    """The registers of the starts and stops around it on its connector, in order, if there is one beside."""
     swapped_at: Sequence[float] = ()
     """The times of boots that reported another meter."""
+    begin_of_new_meter: int | None = None
+    """The register in Wh at which the next transaction began, if a boot in this one reported another meter."""
     available_at: float | None = None
     """The time since which the connector was available, before the end."""
     habits: Mapping[Code, int] = field(default_factory=dict)
@@ -283,6 +297,15 @@ class Case:
         falls = (max(0.0, before.percent - now.percent) for before, now in pairwise(self.charges))
         fell = sum(fall for fall in falls if fall > tolerances.CHARGE_STEP)
         return max(0.0, self.charges[-1].percent - self.charges[0].percent + fell) if self.charges else 0.0
+
+    @property
+    def is_stop_of_old_meter(self) -> bool:
+        """Whether the stop was read before the meter was swapped, but received after it: its time is unknown, and the
+        new meter, which counted the next start, had not reached it."""
+        if self.is_timed or self.stop_wh is None or self.begin_of_new_meter is None:
+            return False
+        has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
+        return has_risen and self.begin_of_new_meter < self.stop_wh - self.digit
 
     @cached_property
     def ends_digit(self) -> int:

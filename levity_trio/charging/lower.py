@@ -1,13 +1,16 @@
-"""Lower candidates in place of a reported figure that nothing contradicts but that is unusual."""
+"""Lower candidates in place of a reported figure that nothing contradicts but that is unusual; and the part of one that
+every candidate contradicts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from operator import attrgetter
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.batteries import wh_per_percent
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidates import REGISTER, SEGMENTS, Candidate, swapped
+from levity_trio.charging.candidates import REGISTER, SEGMENTS, Candidate, chain_of, swapped
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import HOUR, Chain
@@ -20,7 +23,9 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from sorted((one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh"))
     yield from _from_previous_stop(case, bounds)
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
-    yield from (one for one in _without_leaps_at_rest(case, reported) if _is_usual(case, bounds, one.chain))
+    yield from (
+        one for one in _without_leaps(case, bounds, reported) if not bounds.conflict(one.chain, is_partial=True)
+    )
 
 
 def across_a_swap(case: Case, reported: Chain) -> Conflict | None:
@@ -81,16 +86,15 @@ def _is_overlapping(case: Case, start: int) -> bool:
     return before.begin < start < before.end - case.digit and before.end <= case.view.wh[0]
 
 
-def _without_leaps_at_rest(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield the figure without the steps that no AC charger delivers, from one report of no power to the next."""
-    at, wh, places = reported.at, reported.wh, case.power.places
-    idle = {time for time, number in places.items() if case.power.high[number] < tolerances.LEAST_CHARGING_W}
-    most_w = 0.0 if case.is_dc else tolerances.AC_W
+def _without_leaps(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
+    """Yield the figure without the steps that no charger delivers from one report of power to the next."""
+    at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
+    places = [case.power.places.get(time, -1) for time in at]
     leaps = [
         number
         for number in range(1, len(at))
-        if most_w and {at[number - 1], at[number]} <= idle
-        if wh[number] - wh[number - 1] > most_w * (at[number] - at[number - 1] + tolerances.CLOCK) / HOUR
+        if 0 <= places[number - 1] == places[number] - 1
+        if wh[number] - wh[number - 1] > _most_between(case, bounds, places[number - 1], usual) + 2 * reported.digit
     ]
     for number in leaps:
         wh = without_step(wh, number)
@@ -98,3 +102,37 @@ def _without_leaps_at_rest(case: Case, reported: Chain) -> Iterator[Candidate]:
         words, end = "the register made an implausible step", case.start_wh + reported.wh[-1]
         rest = Chain(at, wh, reported.digit)
         yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
+
+
+def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -> float:
+    """Return the maximum energy in Wh from one report of power to the next; `usual` is that of one per cent of the
+    battery.
+
+    At DC it must be beyond the state of charge, too. Sparse power limits AC charging only at rest: with solar charging
+    it varies quickly.
+    """
+    power, seconds = case.power, case.power.steps.seconds[place]
+    if not case.is_dc:
+        is_at_rest = max(power.high[place : place + 2]) < tolerances.LEAST_CHARGING_W
+        return tolerances.AC_W * (seconds + tolerances.CLOCK) / HOUR if is_at_rest else inf
+    by_power = (1 + tolerances.LONG_GAP_SHARE) * power.steps.high[place] + tolerances.TOP_UP_WH
+    before, now = (bounds.percents.get(at) for at in power.at[place : place + 2])
+    if not case.charges:
+        return by_power
+    if usual is None or before is None or now is None:
+        return inf
+    return max(by_power, tolerances.BATTERY_SPREAD * usual * (max(0.0, now - before) + tolerances.CHARGE_STEP))
+
+
+def part_of(case: Case, bounds: Bounds) -> int:
+    """Return the energy in Wh that no evidence contradicts: the sum of the possible steps of the readings."""
+    if not case.view.wh:
+        return 0
+    begin = case.view.wh[0] if case.start_wh is None else case.start_wh
+    chain = chain_of(case, begin, case.view, case.stop_wh)
+    possible = sum(
+        chain.wh[number] - chain.wh[number - 1]
+        for number in range(1, len(chain.wh))
+        if chain.wh[number] > chain.wh[number - 1] and bounds.is_possible(chain, number)
+    )
+    return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible

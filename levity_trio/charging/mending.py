@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -30,6 +30,27 @@ def without_step(wh: Sequence[int], step: int) -> list[int]:
     return [*wh[:step], *(value - leap for value in wh[step:])]
 
 
+def without_mistimed(chain: Chain, bounds: Bounds) -> Chain | None:
+    """Leave out a reading next to the first impossible step, if only its time is wrong; None if there is none.
+
+    Its register is then between the two around it, and power agrees with the rise from the one to the other.
+    """
+    step, last = bounds.refused_step(chain), len(chain.wh) - 1
+    for number in () if step is None else (step - 1, step):
+        if not 0 < number < last or not chain.wh[number - 1] <= chain.wh[number] <= chain.wh[number + 1]:
+            continue
+        around, rest = _of(chain, (number - 1, number + 1)), _of(chain, {*range(last + 1)} - {number})
+        is_shown = any(gap.low for gap in bounds.gaps(around)) and bounds.agreement(around) == (1, 0)
+        if is_shown and bounds.refused_step(rest) is None:
+            return rest
+    return None
+
+
+def _of(chain: Chain, numbers: Collection[int]) -> Chain:
+    kept = sorted(numbers)
+    return Chain([chain.at[one] for one in kept], [chain.wh[one] for one in kept], chain.digit)
+
+
 def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | None:
     """Keep the most readings that lead from the start to the stop; None if nothing or too much would be left out.
 
@@ -42,7 +63,7 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
         return None
     if _is_on_pace(chain, kept, 1, kept[1]) or _is_on_pace(chain, kept, kept[-2] + 1, last):
         return None
-    return Chain([chain.at[one] for one in kept], [chain.wh[one] for one in kept], chain.digit)
+    return _of(chain, kept)
 
 
 def _longest(chain: Chain, bounds: Bounds) -> list[int]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby, pairwise, product
 from math import inf, prod
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Beside, Case, Level, Power, View
+from levity_trio.charging.evidence import Beside, Case, Level, Power, Told, View
 from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code, Doubt
 
@@ -47,6 +47,8 @@ class Counted(NamedTuple):
     begin: int
     end: int
     most: int
+    is_unlikely: bool = False
+    """Two messages around show that each has a register of its own; both would have to be wrong."""
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
@@ -54,7 +56,10 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
     if begin is None or end is None:
         return []
     together = _together(case, begin, end)
-    return [Counted(one, common.begin, common.end, _most(case, one, common)) for one, common in together]
+    return [
+        Counted(one, common.begin, common.end, _most(case, one, common), is_unlikely)
+        for one, common, is_unlikely in together
+    ]
 
 
 def shared(case: Case, begin: int | None, end: int | None, reported: int | None) -> tuple[int, list[Doubt]]:
@@ -64,15 +69,16 @@ def shared(case: Case, begin: int | None, end: int | None, reported: int | None)
     found = [one for one in counted(case, begin, end) if one.most]
     if not found:
         return 0, []
-    one, low, high, _ = found[0]
-    lost = 0 if reported is None else min(reported, sum(other.most for other in found))
+    one, low, high, *_ = found[0]
+    lost = 0 if reported is None else min(reported, sum(other.most for other in found if not other.is_unlikely))
     words = f"its register also counted transaction {one.id} on connector {one.connector}"
     evidence = (f"{low} to {high} Wh while both ran", f"the registers of transaction {one.id}")
-    without = {} if reported is None else {"as reported": reported, WITHOUT: reported - lost}
+    most = sum(other.most for other in found)
+    without = {} if reported is None else {"as reported": reported, WITHOUT: max(0, reported - most)}
     return lost, [Doubt(Code.SHARED_REGISTER, words, evidence, without)]
 
 
-def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common]]:
+def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
     """Yield the other transactions that tell the same register, if it rose while both ran."""
     for _, found in groupby(case.beside, key=attrgetter("connector")):
         own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
@@ -80,11 +86,14 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
         theirs = [level for one in others for level in _levels_of(one)]
         if not _is_one([*own], theirs, max(case.digit, *(one.view.digit for one in others))):
             continue
+        against = list(_against_one(_since(case.told, begin), _since(others[0].told, others[0].begin)))
+        if _are_too_many(against, _MOST_WRONG):
+            continue
         for one in others:
             until = end if one.end is None else min(end, one.end)
             common = _Common(max(case.begun, one.begun), min(case.ended, one.ended), max(begin, one.begin), until)
             if common.is_shared and not _is_too_little(case, one, common):
-                yield one, common
+                yield one, common, _are_too_many(against, 1)
 
 
 def _levels_of(one: Beside) -> Iterator[Level]:
@@ -128,6 +137,36 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int) -> bool:
     inner = zip(runs, runs[1:], runs[2:], strict=False)
     chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
     return prod(min(1.0, chance) for chance in chances) <= tolerances.MEETING_BY_CHANCE
+
+
+def _since(told: Sequence[Told], begin: int) -> list[Told]:
+    """Return those around the one with this register between which the register of the connector never fell."""
+    runs: list[list[Told]] = [[]]
+    for one in told:
+        if runs[-1] and one.wh < runs[-1][-1].wh:
+            runs.append([])
+        runs[-1].append(one)
+    return next((run for run in runs if any(one.wh == begin for one in run)), [])
+
+
+def _against_one(own: Sequence[Told], theirs: Sequence[Told]) -> Iterator[tuple[Told, Told]]:
+    """Yield the pairs of starts and stops around by which two connectors have registers of their own: what one of them
+    told is below what had been received from the other one before."""
+    for one, other in ((own, theirs), (theirs, own)):
+        for higher, lower in product(one, other):
+            if higher.received < lower.at and lower.wh < higher.wh - tolerances.SHARED_WH:
+                yield higher, lower
+
+
+_MOST_WRONG: Final = 2
+"""So many starts and stops around may be wrong."""
+
+
+def _are_too_many(pairs: Sequence[tuple[Told, Told]], most: int) -> bool:
+    """Whether more messages than `most` would have to be wrong, if one of each pair is."""
+    if not pairs or most == 0:
+        return bool(pairs)
+    return all(_are_too_many([pair for pair in pairs if one not in pair], most - 1) for one in pairs[0])
 
 
 def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:

@@ -90,8 +90,8 @@ def stands_still(moments: Sequence[MessageTime]) -> bool:
 def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
     """Whether a charger's clock was set back during a transaction.
 
-    Its register then rises in the order of arrival but not by time, or a reading has a much earlier time than the start
-    received before it, or the stop has a much earlier time than a reading received before it.
+    Its register then falls less often in the order of arrival than by time, or a reading has a much earlier time than
+    the start received before it, or the stop has a much earlier time than a reading received before it.
     """
     carriers = [row for row in rows if row[WH] is not None]
     if start.own is not None and _is_any_before(start.own, start.received, carriers):
@@ -107,7 +107,7 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
         if (wh := row[WH]) is not None:
             by_source.setdefault(row[0], []).append((row[TIMESTAMP], wh))
     return any(
-        not _rises(sorted(arrived, key=itemgetter(0))) and _rises(arrived)
+        _falls(arrived) < _falls(sorted(arrived, key=itemgetter(0)))
         for arrived in by_source.values()
         if any(after < before for (before, _), (after, _) in pairwise(arrived))
     )
@@ -119,8 +119,8 @@ def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
     return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
 
 
-def _rises(readings: Sequence[tuple[str, int]]) -> bool:
-    return is_rising([wh for _, wh in readings])
+def _falls(readings: Sequence[tuple[str, int]]) -> int:
+    return sum(now < before for (_, before), (_, now) in pairwise(readings))
 
 
 def by_steps(

@@ -28,7 +28,8 @@ proved; each such stretch has a class. Messages that were never sent, or were th
 A transaction *is contradicted* if its reported register falls, other than by a rollover or by readings that count from
 0, or if a message was sent twice with different values: anybody can see that something is wrong. It *is honest* if
 nothing is lost and its start, its stop and all its readings are one count. Two deviations are honest too: readings that
-count from 0 beside a correct start and stop, and a register that lags and catches up, as it never reports too much.
+count from 0 beside a correct start and stop, and a register that lags and catches up, as it never reports too much. A
+start and a stop alone that are further apart than any AC charger delivers are not: nobody knows that charger's power.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
 _LEAST_SCALED: Final = 3
 _POWER_TOLERANCE: Final = Decimal("1.1")
+_AC_W: Final = 43_000
 _LITTLE_WH: Final = 1000
 """What another car may have drawn from the same register without a review."""
 _SECONDS_PER_HOUR: Final = 3600
@@ -326,6 +328,11 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
     return after.register_wh - before.register_wh > most_wh + 1
 
 
+def _is_too_fast(start: _Point, stop: _Point) -> bool:
+    """Whether more energy flowed between a start and a stop alone than an AC charger delivers."""
+    return (stop.delivered_wh - start.delivered_wh) * _SECONDS_PER_HOUR > _AC_W * (stop.at - start.at)
+
+
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
     """Whether the register counts from 0 in each transaction, beside a start with another count."""
     return point.register_wh == point.delivered_wh and any(
@@ -360,6 +367,8 @@ def _tells_right(points: Sequence[_Point]) -> bool:
     """Whether start and stop are one count, and each reading belongs to it, lags behind it, or counts from 0."""
     start, *_, stop = points
     if (start.action, stop.action) != (START, STOP) or _offset(start) != _offset(stop):
+        return False
+    if len(points) == 2 and _is_too_fast(start, stop):
         return False
     return all(
         _is_of_session(point, points) or (_offset(point) <= _offset(start) and point.register_wh >= start.register_wh)

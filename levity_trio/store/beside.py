@@ -8,9 +8,9 @@ from __future__ import annotations
 from math import inf
 from typing import Final, NamedTuple
 
-from levity_trio.charging.evidence import MEASURANDS, Beside, Level, View, seconds
+from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
 from levity_trio.charging.gathering import gather
-from levity_trio.charging.tolerances import SHARED_WH
+from levity_trio.charging.tolerances import AHEAD_SECONDS, SHARED_WH
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES
 
@@ -28,6 +28,13 @@ _SPAN: Final = (
 RUNNING: Final = f"{_SPAN} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 1"
 BEGUN: Final = f"{_SPAN} AND own_start_time > ?4 AND own_start_time < ?5 ORDER BY own_start_time, id LIMIT {MOST}"
 EARLIER: Final = f"{_SPAN} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+_TOLD: Final = (
+    "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, stop_received_at,"
+    " stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END FROM tx"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+)
+TOLD_BEFORE: Final = f"{_TOLD} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 3"
+TOLD_AFTER: Final = f"{_TOLD} AND own_start_time > ?4 ORDER BY own_start_time, id LIMIT 3"
 
 
 class Span(NamedTuple):
@@ -58,6 +65,8 @@ def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Spa
 
 
 _ENDLESS: Final = "9999"
+_SOON: Final = 3600
+"""A message that took longer, in seconds, was queued, or its clock was wrong."""
 
 
 def may_share(own: Span, other: Span) -> bool:
@@ -91,7 +100,22 @@ def _load(rows: Rows, span: Span, until: str) -> Beside:
         view=max(gathered.views, key=lambda view: len(view.at), default=View((), ())),
         power=gathered.power,
         earlier=earlier(rows, span, until),
+        told=told(rows, span, until),
     )
+
+
+def told(rows: Rows, span: Span, until: str) -> list[Told]:
+    """Return the registers of the starts and stops on the connector around the beginning of a transaction, in order,
+    of those that the charger sent soon and by a clock that was not ahead."""
+    where = (span.charger, span.connector, until, span.began)
+    around = (*reversed(rows(TOLD_BEFORE, where)), *rows(TOLD_AFTER, where))
+    messages = [message for row in around for message in (row[:4], row[4:])]
+    return [
+        Told(seconds(at), seconds(received), wh)
+        for at, received, skew, wh in messages
+        if wh is not None and wh > 0 and skew is not None and received <= until
+        if -_SOON <= skew <= AHEAD_SECONDS
+    ]
 
 
 def earlier(rows: Rows, span: Span, until: str) -> Level | None:

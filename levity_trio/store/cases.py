@@ -19,9 +19,9 @@ from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gath
 from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
-from levity_trio.store.beside import Span, beside, earlier
+from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
-from levity_trio.store.neighbours import is_other_meter, starts_overlap
+from levity_trio.store.neighbours import begin_after, boots, is_other_meter, starts_overlap
 from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
@@ -121,13 +121,14 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     """
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
-    boots = boots_during(rows, tx)
-    names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
+    booted = boots_during(rows, tx)
+    names = rows(_NAMES, _of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
     own = span_of(tx)
     others = beside(rows, own, until)
     ahead = _ahead(tx) if line.begun == seconds(tx.own_start_time) else 0
+    swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -138,7 +139,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
-        is_named_to_the_end=is_named_to_the_end(tx.id, names, [at for at, _ in boots]),
+        is_named_to_the_end=is_named_to_the_end(tx.id, names, [at for at, _ in booted]),
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
@@ -148,8 +149,10 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
-        swapped_at=[seconds(at) + ahead for at, is_other in boots if is_other],
-        available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
+        told=told(rows, own, until) if others else (),
+        swapped_at=swapped_at,
+        begin_of_new_meter=begin_after(rows, _place(tx, until), tx.stop_received_at) if swapped_at else None,
+        available_at=_available_at(rows, tx, [at for at, _ in booted], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
         reports_power=reports_power,
@@ -290,19 +293,23 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
 
     An empty one below the one before it had a wrong clock, or the register was reset: the one before counts."""
-    found = rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id))
+    found = rows(BEFORE, _place(tx, until))
     if len(found) > 1 and (begin := found[0][3]) is not None and begin == found[0][4] < (found[1][4] or 0):
         found = found[1:]
     before = _neighbour(rows, tx, found)
     if before is None or before.end is None or found[0][6] != "system":
         return before
-    may_go_on = starts_overlap(rows, (tx.charger, tx.connector, until, tx.own_start_time, tx.id))
+    may_go_on = starts_overlap(rows, _place(tx, until))
     return before._replace(is_end_known=False, may_go_on=may_go_on)
+
+
+def _place(tx: Known, until: str) -> tuple[str, int | None, str, str, int]:
+    return tx.charger, tx.connector, until, tx.own_start_time, tx.id
 
 
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
     """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
-    return _neighbour(rows, tx, rows(AFTER, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
+    return _neighbour(rows, tx, rows(AFTER, _place(tx, until)))
 
 
 def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
@@ -323,24 +330,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
-    last = tx.stop_received_at or tx.own_stop_time or tx.created_at
-    found = rows(
-        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
-        (tx.charger, tx.created_at, last),
-    )
-    if not found:
-        return []
-    earlier = rows(
-        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC, id DESC"
-        " LIMIT 1",
-        (tx.charger, tx.created_at),
-    )
-    serial, boots = earlier[0][0] if earlier else None, []
-    for at, reported in found:
-        is_other = reported is not None and serial is not None and reported != serial
-        boots.append((at, is_other and at > tx.created_at))
-        serial = reported or serial
-    return boots
+    return boots(rows, tx.charger, tx.created_at, tx.stop_received_at or tx.own_stop_time or tx.created_at)
 
 
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:

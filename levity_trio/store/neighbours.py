@@ -14,6 +14,23 @@ STARTS: Final = (
     " ORDER BY own_start_time DESC, id DESC LIMIT ?6"
 )
 
+NEXT_START: Final = (
+    "SELECT meter_start, created_at FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+    " AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
+)
+
+
+def begin_after(rows: Rows, place: tuple[str, int | None, str, str, int], stopped: str | None) -> int | None:
+    """Return the register in Wh of the next start, if the same meter counted it as at the receipt of a stop.
+
+    `place` names charger and connector, the moment until which facts count, and the start time and id of the stopped
+    transaction.
+    """
+    found = rows(NEXT_START, place)
+    if not found or stopped is None or is_other_meter(rows, place[0], stopped, found[0][1]):
+        return None
+    return found[0][0]  # type: ignore[no-any-return]
+
 
 def starts_overlap(rows: Rows, before: tuple[str, int | None, str, str, int]) -> bool:
     """Whether starts on a connector have lain within the previous transaction, so that others may, too.
@@ -33,6 +50,27 @@ def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
         return False
     serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (charger, at)))}
     return len(serials) > 1
+
+
+def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bool]]:
+    """Return a charger's boots between two times: when received, and whether each reported another meter."""
+    found = rows(
+        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
+        (charger, first, last),
+    )
+    if not found:
+        return []
+    earlier = rows(
+        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC, id DESC"
+        " LIMIT 1",
+        (charger, first),
+    )
+    serial, every = earlier[0][0] if earlier else None, []
+    for at, reported in found:
+        is_other = reported is not None and serial is not None and reported != serial
+        every.append((at, is_other and at > first))
+        serial = reported or serial
+    return every
 
 
 _SERIAL: Final = (

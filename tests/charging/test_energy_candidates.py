@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.evidence import Case, Charge, Neighbour, View
 from levity_trio.charging.reviews import Code
 from tests.charging.cases import case, doubtful, found, steady
 
 QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]
 TIMES = (15, 30, 45, 60)
+DECIMALS = [(15, 1800), (30, 3600), (45, 5400), (60, 7213)]
 ACROSS = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90, 8250), (105, 11_000), (120, 13_750)]
 HALF = [(15, 1800), (30, 3600), (45, 1800), (60, 3600)]
 """A register that fell by half: one false reading, or a reset after which it shows an earlier value again."""
@@ -288,6 +289,60 @@ def test_energy_between_two_swapped_meters_is_lost() -> None:
     readings = [(10, 1_000_100), (30, 500_000), (40, 500_100)]
     known = case(1_000_000, 500_200, readings, swapped_at=[20 * 60.0])
     assert found(known) == doubtful(100 + 200, "segments", "meter_swapped")
+
+
+@pytest.mark.parametrize(
+    ("begin_of_new_meter", "expected"),
+    [
+        (0, doubtful(7100, "register", "meter_swapped")),
+        (1_090_000, doubtful(5400, "segments", "meter_swapped")),
+        (None, doubtful(5400, "segments", "meter_swapped")),
+    ],
+)
+def test_a_stop_that_the_new_meter_had_not_reached_was_read_before(
+    begin_of_new_meter: int | None, expected: tuple[Any, ...]
+) -> None:
+    """The clock stands still: only the receipts are known, and that of the stop is after the swap."""
+    known = case(1_000_000, 1_007_100, QUARTERS[:3], 60, swapped_at=[55 * 60.0], is_timed=False)
+    assert found(replace(known, begin_of_new_meter=begin_of_new_meter)) == expected
+
+
+def test_registers_in_kwh_keep_their_decimals() -> None:
+    exact = [wh / 1000 for _, wh in DECIMALS]
+    readings = View([minute * 60.0 for minute, _ in DECIMALS], [round(kwh) for kwh in exact], 1, exact)
+    known = case(0, None, minutes=60, watts=steady(7200, 15, 30, 45, 60), views=[readings])
+    assert judge(replace(known, ended=3600.0)).wh == 7213
+
+
+@pytest.mark.parametrize(("next_begin", "end"), [(3000, 3000), (103_000, 103_000), (0, 103_000)])
+def test_the_next_start_shows_where_a_register_that_counted_from_0_stands(next_begin: int, end: int) -> None:
+    judgement = judge(case(100_000, 3000, [(10, 1000), (50, 2900)], after=Neighbour(next_begin, None)))
+    assert (judgement.wh, judgement.confidence, judgement.billed_until) == (3000, "doubtful", end)
+
+
+def test_a_reading_with_a_wrong_time_takes_no_energy_away() -> None:
+    """Its register is that of minute 30, and the power agrees. The stop repeats the last reading."""
+    readings = [(15, 1800), (17, 3600), (45, 5400), (60, 7200), (65, 7800)]
+    known = case(100_000, 107_200, [(at, 100_000 + wh) for at, wh in readings], 65, steady(7200, 15, 17, 45, 60))
+    assert found(replace(known, end_wh=107_800)) == doubtful(7800, "segments", "stop_garbled")
+
+
+@pytest.mark.parametrize(
+    ("percents", "expected"),
+    [
+        ((67.9, 88.7, 98.5, 100.0), doubtful(25_869, "segments", "register_leapt")),
+        ((20.0, 40.8, 88.0, 89.5), doubtful(52_641, "register", "power_disagrees")),
+        ((), doubtful(25_869, "segments", "register_leapt")),
+    ],
+    ids=["a full battery", "it charged", "unknown"],
+)
+def test_a_step_beyond_power_and_battery_is_a_leap(percents: tuple[float, ...], expected: tuple[Any, ...]) -> None:
+    """26.8 kWh in a quarter of an hour, from 47 kW to 10 kW."""
+    minutes, wh = (15, 30, 45, 60), (12_500, 24_983, 51_755, 52_640)
+    watts: dict[float, float] = dict(zip(minutes, (50_000.0, 46_794.1, 9606.3, 0.0), strict=True))
+    charges = [Charge(minute * 60.0, percent) for minute, percent in zip(minutes, percents, strict=False)]
+    readings = [*zip(minutes, wh, strict=True)]
+    assert found(case(0, 52_641, readings, 61, watts, charges=charges, is_dc=True)) == expected
 
 
 # Nothing agrees

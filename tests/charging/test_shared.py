@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Beside, Case, Level
+from levity_trio.charging.evidence import Beside, Case, Level, Told
 from levity_trio.charging.reviews import Code
 from tests.charging.cases import Minutes, case, certain, doubtful, found, power, steady, view
 
@@ -115,6 +115,48 @@ def test_its_own_connector_stood_at_its_start_before_the_other_began() -> None:
 def test_another_transaction_of_that_connector_shows_a_register_of_its_own() -> None:
     lower = beside(60_000, 104_800, (), (5, 38))
     assert found(judged(lower, beside())) == certain(9600)
+
+
+NEXT = [(500, 109_600), (560, 125_000)]
+"""It goes on from its own end, below what the other connector had told before."""
+AFTER = [(110, 110_320), (160, 118_000), (700, 118_000)]
+"""So does the other one."""
+
+
+def around(*others: tuple[float, int], waited: float = 1) -> list[Told]:
+    """Return the registers of starts and stops by minute, each received a minute later."""
+    return [Told(minute * 60.0, (minute + waited) * 60.0, wh) for minute, wh in others]
+
+
+def told(own: Minutes, theirs: Minutes, waited: float = 1) -> Case:
+    other = beside()._replace(told=around((40, 104_800), (66, 110_320), *theirs, waited=waited))
+    return replace(judged(other), told=around((0, 100_000), (60, 109_600), *own, waited=waited))
+
+
+def test_three_messages_of_both_connectors_show_two_registers() -> None:
+    assert found(told([*NEXT, (900, 125_000)], [*AFTER, (760, 130_000)])) == certain(9600)
+
+
+def test_two_messages_show_that_two_registers_are_likely() -> None:
+    """The review stays, and lists the figure of one register; both messages may be wrong."""
+    judgement = judge(told(NEXT, AFTER))
+    assert (judgement.wh, [doubt.code for doubt in judgement.doubts]) == (9600, [Code.SHARED_REGISTER])
+    assert judgement.doubts[0].figures == {"as reported": 9600, "without what the other one charged": 6000}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(told(NEXT, AFTER[:2]), id="one start may have been wrong"),
+        pytest.param(told(NEXT[:1], AFTER), id="so may one that is below several"),
+        pytest.param(told([(500, 500), (560, 9000)], AFTER), id="a reset"),
+        pytest.param(told(NEXT, [(110, 2000), (160, 9000), (700, 9000)]), id="a reset of the other one"),
+        pytest.param(told(NEXT, AFTER, waited=600), id="told before, but received after"),
+        pytest.param(told([(500, 117_500), (560, 118_500)], AFTER), id="not by much"),
+    ],
+)
+def test_one_message_or_a_reset_does_not_show_two_registers(known: Case) -> None:
+    assert found(known) == doubtful(6000, "register", "shared_register")
 
 
 def test_two_new_connectors_that_both_begin_near_0_are_not_doubted() -> None:

@@ -52,6 +52,13 @@ def test_an_honest_transaction_is_proved_whole(registers: list[int]) -> None:
     assert prove(reported(*registers)) == WHOLE
 
 
+@pytest.mark.parametrize(("wh", "is_honest"), [(700, True), (720, False)])
+def test_a_start_and_a_stop_alone_are_honest_up_to_the_power_of_ac(wh: int, is_honest: bool) -> None:
+    """In a minute. Nobody knows the power of a charger that tells nothing else."""
+    assert prove(reported(LIFETIME, LIFETIME + wh, flowed=(0, wh))).is_honest is is_honest
+    assert prove(reported(*lifetime(0, wh // 2, wh), flowed=(0, wh // 2, wh))).is_honest
+
+
 WHOLE_ALL_THE_SAME = [
     pytest.param(lifetime(0, 100, 0, 300, 400), True, id="a reading that runs back"),
     pytest.param(lifetime(0, 100, 40_200, 300, 400), True, id="a reading that leaps"),

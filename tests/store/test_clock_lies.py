@@ -465,3 +465,15 @@ def test_a_clock_that_was_ahead_is_set_while_two_cars_charge(books: Books) -> No
     settle(books)
     assert_figure(station, first, 6 * STEP, flagged=True)
     assert_figure(station, second, 6 * STEP, flagged=True)
+
+
+def test_a_clock_that_is_set_back_while_the_register_rolls_over(books: Books, station: Station) -> None:
+    wh = 2**16 - 3 * STEP - 2500
+    transaction = station.start(wh)
+    for number in range(1, 9):
+        books.wait(QUARTER)
+        station.behind = 0 if number < 4 else QUARTER + 1
+        value = meter_value(station.clock(), (wh + number * STEP) % 2**16, watts(11_000))
+        station.tell(value, transaction=transaction)
+    station.stop(transaction, (wh + 8 * STEP) % 2**16)
+    assert_figure(station, transaction, 8 * STEP, flagged=True)

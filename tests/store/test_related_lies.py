@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.store.books import Books, Station, meter_value
+from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
+    WATTS,
     assert_doubtful,
     assert_figure,
     assert_open,
@@ -270,6 +271,38 @@ def test_a_swapped_meter_that_stands_between_the_registers_of_the_old_one(books:
     settle(books)
     assert_figure(station, first, 14_400)
     assert_figure(station, second, 7200)
+
+
+def test_a_meter_that_was_swapped_before_the_stop_of_a_clock_that_stands_still_arrived(station: Station) -> None:
+    """The next start shows that the new meter had not reached that stop."""
+    station.boot(meter_serial_number="OLD")
+    transaction = station.start(500_000, at=UNSET_CLOCK)
+    for wh in (501_800, 503_600):
+        station.books.wait(15)
+        station.tell(meter_value(UNSET_CLOCK, wh, watts(WATTS)), transaction=transaction)
+    station.books.wait(60)
+    station.boot(meter_serial_number="NEW")
+    station.stop(transaction, 504_000, at=UNSET_CLOCK, reason="PowerLoss")
+    assert_figure(station, transaction, 3600, flagged=True)
+    station.books.wait(10)
+    station.start(0, tag="BOB")
+    settle(station.books)
+    assert_figure(station, transaction, 4000, flagged=True)
+
+
+def test_a_start_goes_on_from_the_stop_of_a_register_that_rolled_over(books: Books, station: Station) -> None:
+    """Before the first reading: it seems to count each transaction, until the next one begins where it ended."""
+    sessions = []
+    for start, told in ((35_085, (4918, 13_256, 13_362)), (13_362, (49_516, 58_951, 59_177))):
+        sessions.append(station.start(start))
+        for wh, power in zip(told, (90_000, 9000, 0), strict=True):
+            books.wait(15)
+            station.tell(meter_value(station.clock(), wh, watts(power)), transaction=sessions[-1])
+        station.stop(sessions[-1], told[-1])
+        books.wait(60)
+    settle(books)
+    assert_figure(station, sessions[0], 13_362, flagged=True)
+    assert_figure(station, sessions[1], 45_815, flagged=False)
 
 
 # Stops with other values than registers

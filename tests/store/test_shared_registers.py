@@ -213,6 +213,29 @@ def test_registers_of_their_own_that_are_close_are_not_judged_again(books: Books
     assert books.recorded(TransactionRejudged) == []
 
 
+def test_later_starts_and_stops_show_two_registers_that_met(books: Books, station: Station) -> None:
+    """Two new meters at the same value. One later start below what was told before may be wrong; two hardly are."""
+    one = station.start(BEGIN)
+    books.wait(72)
+    other = station.start(BEGIN, connector=2)
+    books.wait(270)
+    station.stop(one, BEGIN + 37_560)
+    books.wait(75)
+    station.stop(other, BEGIN + 41_760)
+    settle(books)
+    books.wait(500)
+    following = station.start(BEGIN + 37_560)
+    books.wait(240)
+    station.stop(following, BEGIN + 78_660)
+    settle(books)
+    assert (open_codes(books, one), open_codes(books, other)) == (SHARED, SHARED)
+    books.wait(240)
+    station.start(BEGIN + 41_760, connector=2)
+    settle(books)
+    assert_figure(station, one, 37_560, flagged=True)
+    assert_figure(station, other, 41_760, flagged=True)
+
+
 def test_no_later_facts_would_change_a_figure(books: Books, twin: Twin) -> None:
     transactions = [twin.start(1), twin.start(2)]
     twin.charge(30, 1, 2)

@@ -165,7 +165,8 @@ def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Ca
     if is_settled(db, tx.id):
         _doubt_settled(db, session, at, tx, judgement, cause)
     elif _is_as_before(db, tx, judgement):
-        db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
+        same = "UPDATE tx SET billed_from_wh = ?, billed_until_wh = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
+        db.execute(same, (judgement.billed_from, judgement.billed_until, at, tx.id))
     else:
         _change(db, session, at, tx, judgement, cause)
 

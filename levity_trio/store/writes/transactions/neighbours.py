@@ -19,6 +19,7 @@ from levity_trio.store.writes.transactions.states import load, state
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
 BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
 AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
+_OF_NEIGHBOURS = (Code.OVERLAP, Code.SHARED_REGISTER, Code.METER_SWAPPED, Code.SESSION_COUNT)
 _REPEATING = (
     "SELECT 1 FROM tx WHERE id = ? AND own_start_time <= ?"
     " AND meter_stop IN (coalesce(last_register_wh, meter_start), last_register_wh + meter_start)"
@@ -38,9 +39,10 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
-    _judge_beside(db, origin, tx)
+    for one in (tx, *(one for one in before if _is_shared(db, one))):
+        _judge_beside(db, origin, one)
     for other in (*before, *after):
-        is_new = _is_touched(tx, other) or _is_in_overlap(db, other) or _is_missing_energy(db, tx, other)
+        is_new = _is_touched(tx, other) or _may_be_resolved(db, other) or _is_missing_energy(db, tx, other)
         if is_new and other.judged_at != origin.received_at:
             judge_again(db, origin, other.id, Cause.LATER)
 
@@ -76,9 +78,14 @@ def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
     return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
 
 
-def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
-    """Whether a transaction is under review for an overlap, which its neighbour's end may resolve."""
-    return tx.review is not None and _has_review(db, tx.id, Code.OVERLAP)
+def _may_be_resolved(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a transaction is under review for a doubt that its neighbour's registers may resolve."""
+    return tx.review is not None and any(_has_review(db, tx.id, code) for code in _OF_NEIGHBOURS)
+
+
+def _is_shared(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a transaction is under review for a shared register, which later starts on its connector may refute."""
+    return tx.review is not None and _has_review(db, tx.id, Code.SHARED_REGISTER)
 
 
 def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
