@@ -88,8 +88,8 @@ bench-simulator *arguments: venv
 bench-handshakes *arguments: venv
     {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
 
-# On PostgreSQL, through HAProxy. A call's cost, a server that is killed, 10,000 chargers, an upgrade; or one of `cost`,
-# `kill`, `many` and `upgrade`.
+# On PostgreSQL, through HAProxy. A call's cost, a server that is killed, a database that is, 10,000 chargers, an upgrade;
+# or one of `cost`, `kill`, `outage`, `many` and `upgrade`.
 # measure several servers
 bench-servers *arguments: venv
     {{ bin }}/python -m tests.benchmarks.servers {{ arguments }}

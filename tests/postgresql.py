@@ -98,12 +98,15 @@ class Server:
         """
         files = (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock")
         pid = files[0].read_text().split()[0]
+        os.kill(int(pid), signal.SIGSTOP)  # else it may begin another process meanwhile
         children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
         ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
         for end in ends:
             signal.pidfd_send_signal(end, signal.SIGKILL)
         for end in ends:
-            select.select([end], [], [])
+            ended = select.poll()  # select takes no file number above 1,023
+            ended.register(end, select.POLLIN)
+            ended.poll()
             os.close(end)
         for file in files:
             file.unlink()

@@ -16,11 +16,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import open_reader
 from tests import postgresql
+from tests.store.postgresql.relay import Relay
 
 from .process import ROOT, START_SECONDS, BenchError, Server, begin, clock_seconds, free_port, is_listening, stop
 
@@ -30,6 +31,11 @@ TURN_SECONDS: Final = 0.05
 PROGRAM: Final = (sys.executable, "-m", "levity_trio")
 _OF_ROOT: Final = re.compile(r"^    (user|group|chroot) .*\n", re.MULTILINE)
 _SERVER: Final = re.compile(r"server levity-\d+ \S+ port \d+")
+_STORED: Final = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'),
+    (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = to_regclass('log')),
+    pg_database_size(current_database()), active_time + idle_in_transaction_time
+FROM pg_stat_database WHERE datname = current_database()"""
 _BATCHES: Final = "SELECT sum(batch) FROM levity.server"
 
 
@@ -102,6 +108,17 @@ class Member:
         return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
 
+class Stored(NamedTuple):
+    """What the database has written and holds, in bytes, and how long its transactions have taken."""
+
+    wal: int
+    log: int
+    """The frame log with its indexes."""
+    rest: int
+    transaction_ms: float
+    """From BEGIN to COMMIT, of all connections; PostgreSQL tells it up to a second late."""
+
+
 class Cluster:
     """Servers on one database. `ports` are those that chargers dial."""
 
@@ -120,6 +137,12 @@ class Cluster:
             ((count,),) = connection.execute(_BATCHES).fetchall()
             return int(count)
 
+    def stored(self) -> Stored:
+        """Look at the database."""
+        with closing(open_reader(self.address).conn) as connection:
+            ((wal, log, all_of_it, milliseconds),) = connection.execute(_STORED).fetchall()
+            return Stored(int(wal), int(log), int(all_of_it - log), milliseconds)
+
     def proxy_seconds(self) -> float:
         """What the proxies have used so far."""
         return sum(proxy.cpu().total for proxy in self.proxies)
@@ -137,15 +160,20 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    site: postgresql.Server, folder: Path, names: Sequence[str], chargers: int, proxies: int = 0
+    site: postgresql.Server,
+    folder: Path,
+    names: Sequence[str],
+    chargers: int,
+    proxies: int = 0,
+    relay: Relay | None = None,
 ) -> Iterator[Cluster]:
-    """Start the servers of these names with a new database, and wait until they are well."""
+    """Start the servers of these names with a new database, reached by a relay or not; wait until they are well."""
     database = folder.name.replace("-", "_")
     site.sql(f"CREATE DATABASE {database} TEMPLATE template0 LOCALE 'C'")
     folder.mkdir()
-    address = site.address(database)
+    address, dialled = site.address(database), (relay or site).address(database)
     proxies = proxies if haproxy() else 0
-    members = [Member(name, folder, address, chargers, proxied=bool(proxies)) for name in names]
+    members = [Member(name, folder, dialled, chargers, proxied=bool(proxies)) for name in names]
     with ExitStack() as opened:
         opened.callback(_stop_all, members)
         for member in members:

@@ -66,6 +66,8 @@ class Load:
         self.samples: list[str] = []
         self.upgraded = 0
         self.finished = 0
+        self.sent_bytes = self.received_bytes = 0
+        """With the headers of WebSocket frames and of upgrades, without those of TCP."""
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +99,7 @@ class Load:
         try:
             connected = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connected.send(upgrade_request(f"/ocpp/{identity}", port))
+            self.sent_bytes += connected.send(upgrade_request(f"/ocpp/{identity}", port))
         except OSError as error:
             self._note("not connected", f"{identity}: {error}")
             return False
@@ -136,6 +138,7 @@ class Load:
         except OSError as error:
             self._lose(connection, str(error))
             return
+        self.received_bytes += len(data)
         start = connection.answer_start
         # The hot path: the expected answer as one whole small text frame, and nothing else.
         if start and data.startswith(start, 2) and _is_small_text(data) and not connection.buffer:
@@ -171,11 +174,12 @@ class Load:
 
     def _send(self, connection: Connection, frame: bytes) -> None:
         try:
-            whole = connection.socket.send(frame) == len(frame)
+            sent = connection.socket.send(frame)
         except OSError as error:
             self._lose(connection, str(error))
         else:
-            if not whole:
+            self.sent_bytes += sent
+            if sent < len(frame):
                 self._lose(connection, "the server does not read")
 
     def _read_buffer(self, connection: Connection) -> None:

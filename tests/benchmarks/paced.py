@@ -62,6 +62,8 @@ class PacedFleet(Load):
         """Calls of the servers; each was accepted."""
         self.away = 0
         """How many have not been answered since they lost their connection."""
+        self.last_back_at = 0.0
+        """When the last of those was answered again who were away."""
         self.every = every
         self._ports, self._dial_seconds = cycle(ports), dial_seconds
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
@@ -148,6 +150,7 @@ class PacedFleet(Load):
             self.away -= 1
             caller.aways.append(now - caller.left_at)
             caller.left_at = None
+            self.last_back_at = now
         caller.due = now + random.uniform(0, self.every)
 
     def _call_next(self, connection: Connection, payload: bytes | None) -> None:

@@ -1,6 +1,7 @@
 """Several servers on one database of PostgreSQL: what they cost, and what chargers see when one of them ends.
 
-python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, many, upgrade. PostgreSQL
+python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, outage, many, upgrade.
+PostgreSQL
 is the bench's own, over a Unix socket, with synchronous_commit on. Chargers come through HAProxy, with the
 configuration of the README, but in `cost`; where it is not installed they dial the servers in turn. The exit status is
 1 where something was lost, doubled or closed, or a goal is missed.
@@ -23,18 +24,21 @@ from typing import Final, NamedTuple
 
 from tests import postgresql
 
+from .cluster import NAMES
 from .machine import describe
 from .process import BenchError, Server
 from .profiler import Profiler
 from .report import table
-from .servers_cost import Costs, Phase, Round, all_faults, compare_costs
+from .servers_cost import Costs, Phase, Round, Traffic, all_faults, compare_costs
+from .servers_outage import Outage, Outages, end_database
+from .servers_paper import paper
 from .servers_trials import Killed, Many, Size, Trial, Upgraded, hold_many, kill_one, upgrade
 
-PARTS: Final = ("cost", "kill", "many", "upgrade")
-CHARGERS: Final = {"cost": 200, "kill": 3000, "many": 10_000, "upgrade": 3000}
-EVERY: Final = {"kill": 10.0, "many": 20.0, "upgrade": 10.0}
+PARTS: Final = ("cost", "kill", "outage", "many", "upgrade")
+CHARGERS: Final = {"cost": 200, "kill": 3000, "outage": 3000, "many": 10_000, "upgrade": 3000}
+EVERY: Final = {"kill": 10.0, "outage": 10.0, "many": 20.0, "upgrade": 10.0}
 RATE, SECONDS, ROUNDS, JOINING = 200.0, 20.0, 3, 60.0
-COST_TARGET, BACK_TARGET, KIB_TARGET = 1.10, 15.0, 45.0
+COST_TARGET, BACK_TARGET, RECOVERED_TARGET, KIB_TARGET = 1.10, 15.0, 5.0, 45.0
 COMPLAINTS_SHOWN: Final = 10
 _WHO: Final = re.compile(r" (cp|remote_address|request|server)=.*")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
@@ -53,10 +57,16 @@ COST_HEAD: Final = (
     ),
     *("others", "faults"),
 )
+BYTES_HEAD: Final = (
+    *("a call", "servers", "turn us", "chargers' B", "WAL B", "frame log B", "the rest B", "exchanges", "database's B"),
+)
+LOADS: Final = ("same rate", "saturated")
 COST_NOTES: Final = """\
 us/call: user + system time of all servers, and of all processes of PostgreSQL, for a call; each call is a message of a
 transaction, and durable. The medians of the rounds. The load generator runs on the same machine: gen core is its share
-of a core, others what all else used; with few cores, saturation shows the machine rather than the servers."""
+of a core, others what all else used; with few cores, saturation shows the machine rather than the servers. turn: for
+how long transactions are open, with two servers also while they wait for each other. Exchanges with the database and
+their bytes are counted apart, by a relay."""
 
 
 class Line(NamedTuple):
@@ -87,13 +97,32 @@ def cost_part(costs: Costs) -> Part:
     ]
     rows = [
         [name, str(servers), *_figures(costs.median(servers, phase)), str(all_faults(rounds))]
-        for name, phase in (("same rate", _paced), ("saturated", _saturated))
+        for name, phase in zip(LOADS, (_paced, _saturated), strict=True)
         for servers, rounds in costs.rounds.items()
     ]
     faults = [str(one.faults) for rounds in costs.rounds.values() for one in rounds if one.faults]
     complaints = [line for rounds in costs.rounds.values() for one in rounds for line in one.complaints]
-    text = "\n\n".join([table(COST_HEAD, rows), COST_NOTES, _lines(lines), *faults, *_complaints(complaints)])
+    tables = [table(COST_HEAD, rows), _bytes_table(costs), COST_NOTES, _lines(lines), paper(costs)]
+    text = "\n\n".join([*tables, *faults, *_complaints(complaints)])
     return Part(text, any(line.is_missed for line in lines) or bool(faults))
+
+
+def _bytes_table(costs: Costs) -> str:
+    rows = [
+        [name, str(servers), *_bytes(costs.median(servers, phase)), *_exchanged(traffic, servers)]
+        for name, phase, traffic in zip(LOADS, (_paced, _saturated), costs.traffic, strict=True)
+        for servers in costs.rounds
+    ]
+    return table(BYTES_HEAD, rows)
+
+
+def _bytes(phase: Phase) -> list[str]:
+    sizes = (phase.socket_bytes, phase.wal_bytes, phase.log_bytes, phase.rest_bytes)
+    return [f"{phase.turn_us:.0f}", *(f"{one:,.0f}" for one in sizes)]
+
+
+def _exchanged(traffic: Traffic, servers: int) -> list[str]:
+    return [f"{traffic.exchanges:.1f}", f"{traffic.passed_bytes:,.0f}"] if servers == 1 else ["", ""]
 
 
 def _paced(one: Round) -> Phase:
@@ -142,6 +171,28 @@ def kill_part(killed: Killed) -> Part:
             *(Line(f"p99 of the others {when}", f"{value:.1f} ms") for when, value in killed.p99_ms.items()),
         ],
     )
+
+
+def outage_part(found: Outages) -> Part:
+    """The table of `outage`."""
+    lines = [line for outage in found.outages for line in _outage_lines(outage)]
+    return _part(found.trial, [*lines, Line("commands meanwhile", _named(found.commanded, "{}"))])
+
+
+def _outage_lines(outage: Outage) -> list[Line]:
+    slowest, away = max(outage.recovered.values()), len(NAMES) - len(outage.serving)
+    return [
+        Line(f"database: {outage.what}", f"away for {outage.away_seconds:.1f} s"),
+        Line(
+            "  from its return to the first stored call",
+            _named(outage.recovered, "{:.2f} s"),
+            f"< {RECOVERED_TARGET:g} s",
+            slowest >= RECOVERED_TARGET,
+        ),
+        _none("  servers that do not serve afterwards", away),
+        Line("  chargers that lost their connection", str(outage.left)),
+        Line("  from its return until the last of them was answered", f"{outage.last_back:.1f} s"),
+    ]
 
 
 def many_part(many: Many) -> Part:
@@ -235,6 +286,7 @@ def _measured(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[str, P
     """Each part as soon as it is measured."""
     trials: dict[str, Callable[[postgresql.Server, Path, Size], Part]] = {
         "kill": lambda *scene: kill_part(kill_one(*scene)),
+        "outage": lambda *scene: outage_part(end_database(*scene)),
         "many": lambda *scene: many_part(hold_many(*scene)),
         "upgrade": lambda *scene: upgrade_part(upgrade(*scene)),
     }

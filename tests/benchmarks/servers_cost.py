@@ -1,16 +1,20 @@
-"""What a call costs with two servers on one database, beside one: at the same rate, and at saturation."""
+"""What a call costs with two servers on one database, beside one: at the same rate, and at saturation.
+
+Then what passes between one server and the database, through a relay: its own time would be in the figures else.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Self, TypeVar
 
 from tests import postgresql
 from tests.integration.fleet import accounts
+from tests.store.postgresql.relay import relayed
 
 from .cluster import NAMES, Cluster, cluster
 from .paced import PacedFleet, milliseconds
@@ -22,6 +26,8 @@ WARM_UP_SECONDS: Final = 2.0
 KINDS: Final = (1, 2)
 """How many servers."""
 _MICROSECONDS: Final = 1e6
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,22 @@ class Phase:
     generator_core: float
     others_core: float
     """What all else on this machine used, as a share of a core."""
+    turn_us: float
+    """How long the transactions of the database were open, for a call: with two servers, they wait for each other."""
+    socket_bytes: float
+    """Of chargers, in both directions, for a call; so are those that follow."""
+    wal_bytes: float
+    log_bytes: float
+    rest_bytes: float
+    """What all tables but the frame log have grown by, with their indexes."""
+
+
+class Traffic(NamedTuple):
+    """What passes between a server and the database, for a call."""
+
+    exchanges: float
+    """How often the server has sent something, and then waits for the answer."""
+    passed_bytes: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +71,8 @@ class Round:
 
     paced: Phase
     saturated: Phase
+    idle_mib: float
+    """The memory of a server before chargers come."""
     faults: dict[str, int]
     complaints: list[str]
 
@@ -58,6 +82,8 @@ class Costs:
     """All rounds, by the number of servers."""
 
     rounds: dict[int, list[Round]]
+    traffic: tuple[Traffic, Traffic]
+    """At the same rate, and at saturation."""
 
     def median(self, servers: int, phase: Callable[[Round], Phase]) -> Phase:
         """Return the median of each figure by itself."""
@@ -85,56 +111,106 @@ def compare_costs(
         for kind in KINDS if number % 2 == 0 else KINDS[::-1]:
             with cluster(site, folder / f"cost-{number}-{kind}", NAMES[:kind], chargers) as servers:
                 found[kind].append(_round(servers, chargers, rate, seconds, steady))
-    return Costs(found)
+    return Costs(found, _traffic(site, folder / "cost-relayed", chargers, rate, seconds))
 
 
 def _round(
     servers: Cluster, chargers: int, rate: float, seconds: float, steady: Callable[[Server], None] | None
 ) -> Round:
+    def begun() -> None:
+        if steady is not None:
+            for member in servers.members:
+                steady(member.server)
+
+    idle_mib = statistics.mean(member.server.resident_mib() for member in servers.members)
     with PacedFleet(servers.ports, accounts(chargers, "COST"), chargers / rate, DIAL_SECONDS) as fleet:
-        fleet.join(1)
-        fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
-        for member in servers.members if steady else ():
-            assert steady
-            steady(member.server)
-        paced = _phase(servers, fleet, seconds)
-        pause, fleet.every = fleet.every, 0
-        fleet.run(pause + min(WARM_UP_SECONDS, seconds))
-        saturated = _phase(servers, fleet, seconds)
+        paced, saturated = _both(fleet, seconds, lambda: _phase(servers, fleet, seconds), begun)
         complaints = [line for member in servers.members for line in member.complaints()]
-        return Round(paced, saturated, dict(fleet.faults + fleet.endings), complaints)
+        return Round(paced, saturated, idle_mib, dict(fleet.faults + fleet.endings), complaints)
+
+
+def _both(
+    fleet: PacedFleet, seconds: float, measure: Callable[[], T], begun: Callable[[], None] = lambda: None
+) -> tuple[T, T]:
+    """Measure at the rate of the fleet, and then at saturation."""
+    fleet.join(1)
+    fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
+    begun()
+    paced = measure()
+    pause, fleet.every = fleet.every, 0
+    fleet.run(pause + min(WARM_UP_SECONDS, seconds))
+    return paced, measure()
 
 
 def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
     fleet.forget()
-    before = list(_clocks(servers))
+    before = _Counts.of(servers, fleet)
     fleet.run(seconds)
-    elapsed, machine, generator, server, database, batches = (
-        after - since for after, since in zip(_clocks(servers), before, strict=True)
-    )
-    calls = len(fleet.answers)
+    calls, used = len(fleet.answers), _Counts.of(servers, fleet) - before
     if not calls:
         raise BenchError(f"no answer in {seconds} s: {fleet.samples}")
     return Phase(
         calls=calls,
-        calls_per_second=calls / elapsed,
-        server_us=server / calls * _MICROSECONDS,
-        database_us=database / calls * _MICROSECONDS,
-        batch_calls=calls / max(1, batches),
+        calls_per_second=calls / used.seconds,
+        server_us=used.server / calls * _MICROSECONDS,
+        database_us=used.database / calls * _MICROSECONDS,
+        batch_calls=calls / max(1, used.batches),
         p50_ms=milliseconds(iter(fleet.answers), 0.5),
         p99_ms=milliseconds(iter(fleet.answers), 0.99),
-        generator_core=generator / elapsed,
-        others_core=max(0.0, machine - generator - server - database) / elapsed,
+        generator_core=used.generator / used.seconds,
+        others_core=max(0.0, used.machine - used.generator - used.server - used.database) / used.seconds,
+        turn_us=used.transaction_ms / calls * _MICROSECONDS / 1000,
+        socket_bytes=used.socket / calls,
+        wal_bytes=used.wal / calls,
+        log_bytes=used.log / calls,
+        rest_bytes=used.rest / calls,
     )
 
 
-def _clocks(servers: Cluster) -> Iterator[float]:
-    yield time.perf_counter()
-    yield machine_cpu_seconds()
-    yield time.process_time()
-    yield servers.cpu_seconds()
-    yield servers.database_seconds()
-    yield servers.batches()
+@dataclass(frozen=True)
+class _Counts:
+    """What has been used so far."""
+
+    seconds: float
+    machine: float
+    generator: float
+    server: float
+    database: float
+    batches: float
+    socket: float
+    wal: float
+    log: float
+    rest: float
+    transaction_ms: float
+
+    @classmethod
+    def of(cls, servers: Cluster, fleet: PacedFleet) -> Self:
+        times = (time.perf_counter(), machine_cpu_seconds(), time.process_time())
+        used = (servers.cpu_seconds(), servers.database_seconds(), servers.batches())
+        return cls(*times, *used, fleet.sent_bytes + fleet.received_bytes, *servers.stored())
+
+    def __sub__(self, before: Self) -> Self:
+        return type(self)(*(getattr(self, one.name) - getattr(before, one.name) for one in fields(self)))
+
+
+def _traffic(
+    site: postgresql.Server, folder: Path, chargers: int, rate: float, seconds: float
+) -> tuple[Traffic, Traffic]:
+    """Count what passes; the relay takes time itself, so nothing else is measured meanwhile."""
+    with (
+        relayed(site.folder) as relay,
+        cluster(site, folder, NAMES[:1], chargers, relay=relay) as servers,
+        PacedFleet(servers.ports, accounts(chargers, "COST"), chargers / rate, DIAL_SECONDS) as fleet,
+    ):
+
+        def count() -> Traffic:
+            fleet.forget()
+            exchanges, passed_bytes = relay.exchanges, relay.passed_bytes
+            fleet.run(seconds)
+            calls = max(1, len(fleet.answers))
+            return Traffic((relay.exchanges - exchanges) / calls, (relay.passed_bytes - passed_bytes) / calls)
+
+        return _both(fleet, seconds, count)
 
 
 def all_faults(rounds: Sequence[Round]) -> int:

@@ -165,14 +165,15 @@ def kill_one(site: postgresql.Server, folder: Path, size: Size) -> Killed:
         fleet.run(size.seconds)
         return Killed(
             trial=trial(servers, fleet),
-            victims=len(_moved(fleet)),
+            victims=len(moved(fleet)),
             back=fleet.aways,
             lease_seconds=ended_at - killed_at,
             p99_ms=_waits_of_others(fleet, killed_at, ended_at),
         )
 
 
-def _moved(fleet: PacedFleet) -> set[str]:
+def moved(fleet: PacedFleet) -> set[str]:
+    """Return the chargers that lost their connection in this measurement."""
     return {identity for identity, caller in fleet.callers.items() if caller.aways or caller.left_at}
 
 
@@ -199,8 +200,8 @@ def _names(servers: Cluster, query: str) -> set[str]:
 
 
 def _waits_of_others(fleet: PacedFleet, killed_at: float, ended_at: float) -> dict[str, float]:
-    moved = _moved(fleet)
-    others = [answer for answer in fleet.answers if answer.identity not in moved]
+    left = moved(fleet)
+    others = [answer for answer in fleet.answers if answer.identity not in left]
     return {
         "before": milliseconds((one for one in others if one.at < killed_at), 0.99),
         "during": milliseconds((one for one in others if killed_at <= one.at < ended_at), 0.99),

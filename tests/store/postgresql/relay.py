@@ -36,6 +36,8 @@ class Relay:
     def __init__(self, folder: Path, server: Path) -> None:
         self.folder = folder
         self.cuts = 0
+        self.exchanges = self.passed_bytes = 0
+        """How often clients sent something, and the bytes that passed in both directions."""
         self._server = server / SOCKET
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / SOCKET))
@@ -98,7 +100,7 @@ class Relay:
             to.sendall(data[:allowed])
         except ConnectionError:
             return False
-        self._note(data)
+        self._note(side, data)
         if data and allowed is not None:
             self._then()
         return bool(data) and allowed is None
@@ -119,7 +121,9 @@ class Relay:
         self._left = -1
         return left
 
-    def _note(self, data: bytes) -> None:
+    def _note(self, side: Side, data: bytes) -> None:
+        self.exchanges += side is Side.CLIENT
+        self.passed_bytes += len(data)
         for text, event in self._awaited:
             if text in data:
                 event.set()
