@@ -16,7 +16,7 @@ settings.register_profile("house", deadline=None)  # no test asserts a timing
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
-WAITING_WORKERS = 1
+WAITING_WORKERS = 2
 
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
@@ -51,7 +51,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than cores: whoever waits for a server leaves a core to the others."""
+    """Two more than cores: those that wait for a server leave the cores to the others."""
     return (yield) + WAITING_WORKERS
 
 

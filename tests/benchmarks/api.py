@@ -23,6 +23,7 @@ from pathlib import Path
 
 import trio
 
+from .api_chargers import READY
 from .api_limits import CHARGERS
 from .machine import describe
 from .process import ROOT, Server, _environment, _process, free_port
@@ -86,6 +87,11 @@ class Chargers:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True)
 
+    def wait(self) -> None:
+        """Wait until all have booted."""
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == READY
+
     def end(self) -> list[float]:
         told, _ = self._process.communicate()
         seconds: list[float] = json.loads(told)
@@ -95,7 +101,7 @@ class Chargers:
 @contextmanager
 def _chargers(port: int, count: int, pace: float = 0.0) -> Iterator[Chargers]:
     chargers = Chargers(port, count, pace)
-    time.sleep(1.5 + count / 200)  # until all have booted
+    chargers.wait()
     yield chargers
     if chargers._process.poll() is None:
         chargers.end()

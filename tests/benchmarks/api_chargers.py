@@ -1,7 +1,8 @@
 """Chargers for the benchmark of the API: `python -m tests.benchmarks.api_chargers PORT COUNT PACE`.
 
 They accept whatever they are asked. With a pace each also sends a StatusNotification every so many seconds, of another
-status each time. When standard input ends, they print how long the answers took, in seconds, as JSON.
+status each time. They print a line when all have booted and, when standard input ends, how long the answers took, in
+seconds, as JSON.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from itertools import cycle
+from typing import Protocol
 
 import trio
 
@@ -18,9 +19,16 @@ from .websocket import PING, PONG, TEXT, client_frame, take_frame, upgrade_reque
 
 HOST = "127.0.0.1"
 BOOT = '[2,"boot","BootNotification",{"chargePointVendor":"v","chargePointModel":"m"}]'
-Run = Callable[[int, int, float, list[float]], Awaitable[None]]
-"""Runs one charger: its number, the port, its pace, and where the times to its answers go."""
 STATUSES = ("Available", "Preparing", "Charging", "Finishing")
+READY = "ready\n"
+
+
+class Run(Protocol):
+    """Runs one charger: its number, the port, its pace, and where the times to its answers go."""
+
+    async def __call__(
+        self, number: int, port: int, pace: float, seconds: list[float], *, task_status: trio.TaskStatus[None]
+    ) -> None: ...
 
 
 class Charger:
@@ -48,6 +56,12 @@ class Charger:
         await self.send(json.dumps([2, str(self._calls), action, payload]))
         await self._answered.wait()
 
+    async def boot(self) -> None:
+        """Say who it is, and wait for the answer, whose time is not counted."""
+        self._answered = trio.Event()
+        await self.send(BOOT)
+        await self._answered.wait()
+
     async def talk(self, pace: float) -> None:
         """Send a status at this pace, one after the other's answer."""
         for status in cycle(STATUSES):
@@ -72,8 +86,9 @@ class Charger:
         if payload.startswith(b"[2"):
             number = payload.split(b'"', 2)[1].decode()
             await self.send(f'[3,"{number}",{{"status":"Accepted"}}]')
-        elif not payload.startswith(b'[3,"boot"'):
-            self._seconds.append(time.perf_counter() - self.asked_at)
+        else:
+            if not payload.startswith(b'[3,"boot"'):
+                self._seconds.append(time.perf_counter() - self.asked_at)
             self._answered.set()
 
 
@@ -89,10 +104,13 @@ async def connected(identity: str, port: int, seconds: list[float], tasks: trio.
     return charger
 
 
-async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
+async def run_charger(
+    number: int, port: int, pace: float, seconds: list[float], *, task_status: trio.TaskStatus[None]
+) -> None:
     async with trio.open_nursery() as tasks:
         charger = await connected(f"CP-{number}", port, seconds, tasks)
-        await charger.send(BOOT)
+        await charger.boot()
+        task_status.started()
         if pace:
             tasks.start_soon(charger.talk, pace)
 
@@ -102,7 +120,8 @@ async def main(run: Run, port: int, count: int, pace: float) -> None:
     seconds: list[float] = []
     async with trio.open_nursery() as chargers:
         for number in range(count):
-            chargers.start_soon(run, number, port, pace, seconds)
+            await chargers.start(run, number, port, pace, seconds)
+        print(READY, end="", flush=True)
         await trio.to_thread.run_sync(sys.stdin.read)
         chargers.cancel_scope.cancel()
     print(json.dumps(seconds))

@@ -39,6 +39,7 @@ from tests.browser.player import player
 from tests.integration.serving import query
 
 from .api import HOST, MS, PYTHON, _bare, _p99
+from .api_chargers import READY
 from .dashboard_chargers import identity
 from .filled_bills import Site, fill
 from .machine import describe
@@ -47,8 +48,6 @@ from .report import table
 
 CHARGERS: Final = 20
 PACE_SECONDS: Final = 0.1
-SETTLE_SECONDS: Final = 2.0
-"""Until the chargers have connected and charge."""
 READERS: Final = 50
 WARM: Final = 5
 PATIENCE: Final = 120.0
@@ -103,7 +102,7 @@ def site(folder: Path, database: Path, chargers: int = CHARGERS, *flags: str) ->
 
 @contextmanager
 def _chargers(port: int, count: int, pace: float) -> Iterator[Callable[[], list[float]]]:
-    """Connect chargers; the function that is yielded ends them and returns how long their answers took."""
+    """Connect chargers that charge; the function that is yielded ends them and returns how long their answers took."""
     words = [*PYTHON, "tests.benchmarks.dashboard_chargers", str(port), str(count), str(pace)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True)
@@ -113,7 +112,8 @@ def _chargers(port: int, count: int, pace: float) -> Iterator[Callable[[], list[
         seconds: list[float] = json.loads(told)
         return seconds
 
-    time.sleep(SETTLE_SECONDS)
+    assert process.stdout is not None
+    assert process.stdout.readline() == READY
     try:
         yield end
     finally:
@@ -325,7 +325,7 @@ def _talk(run: Run, meanwhile: Callable[[], object]) -> Talk:
     with _chargers(run.server.port, CHARGERS, PACE_SECONDS) as end:
         began = time.perf_counter()
         meanwhile()
-        elapsed = time.perf_counter() - began + SETTLE_SECONDS
+        elapsed = time.perf_counter() - began
         answers = end()
     return Talk(_p99(answers) * MS, len(answers) / elapsed)
 
@@ -424,7 +424,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="six weeks and few rounds, to try it")
     parser.add_argument("--only", choices=(*PARTS, "memory"), help="one part")
     arguments = parser.parse_args()
-    rounds, seconds = (2, 2.0) if arguments.small else (50, 20.0)
+    rounds, seconds = (1, 1.0) if arguments.small else (50, 20.0)
     chosen = [part for name, part in PARTS.items() if arguments.only in (None, name)]
     with tempfile.TemporaryDirectory(prefix="levity-dashboard-") as name:
         folder, database = Path(name), Path(name, "year.db")

@@ -1,7 +1,8 @@
 """Chargers for the benchmark of the dashboard: `python -m tests.benchmarks.dashboard_chargers PORT COUNT PACE`.
 
 Each charges: it has started a transaction. With a pace it sends a StatusNotification of another status every so many
-seconds. When standard input ends, they print how long the answers took, in seconds, as JSON.
+seconds. They print a line when all charge and, when standard input ends, how long the answers took, in seconds, as
+JSON.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
+async def run_charger(
+    number: int, port: int, pace: float, seconds: list[float], *, task_status: trio.TaskStatus[None]
+) -> None:
     async with trio.open_nursery() as tasks:
         charger = await connected(identity(number), port, seconds, tasks)
         for call in beginning(number):
             await charger.ask(*call)
         seconds.clear()
+        task_status.started()
         for word in cycle(STATUSES) if pace else ():
             await charger.ask(*status(word))
             await trio.sleep(pace - (time.perf_counter() - charger.asked_at) % pace)

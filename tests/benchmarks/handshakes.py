@@ -38,7 +38,6 @@ CHARGERS, HANDSHAKES, SOCKETS, ADDRESSES, OTHERS, ROUNDS = 1000, 10_000, 50, 500
 FROM_ONE_ADDRESS = 200
 PAUSE_SECONDS = 0.02
 SETTLE_SECONDS = 3.0
-"""Until connections that were left have ended."""
 CPU_TARGET, P99_TARGET_MS, GROWTH_TARGET_MIB = 2.0, 50.0, 3.0
 PASSWORD = bytes(range(0x80, 0x94))
 AT = "2026-01-01T00:00:00.000Z"
@@ -96,7 +95,7 @@ def prepare(folder: Path, chargers: int) -> Scene:
     return scene
 
 
-def cpu_of(scene: Scene, kind: Kind, client: str, chargers: int) -> tuple[float, Return]:
+def cpu_of(scene: Scene, kind: Kind, client: str, chargers: int, settle: float) -> tuple[float, Return]:
     """Let all come; return the CPU milliseconds of a connection, of the second time they come."""
     used, done = 0.0, Return()
     with scene.serving(kind, chargers) as server:
@@ -106,15 +105,15 @@ def cpu_of(scene: Scene, kind: Kind, client: str, chargers: int) -> tuple[float,
             done = told(process)
             used = server.cpu().total - before
             leave(process)
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(settle)
     return 1000 * used / max(1, done.served), done
 
 
-def measure_cpu(scene: Scene, chargers: int, figures: Figures) -> None:
+def measure_cpu(scene: Scene, chosen: argparse.Namespace, figures: Figures) -> None:
     """One round of the comparison."""
-    ours, done = cpu_of(scene, "serve", "charger", chargers)
-    tls, _ = cpu_of(scene, "tls echo", "echoed", chargers)
-    websocket, _ = cpu_of(scene, "echo", "websocket", chargers)
+    ours, done = cpu_of(scene, "serve", "charger", chosen.chargers, chosen.settle)
+    tls, _ = cpu_of(scene, "tls echo", "echoed", chosen.chargers, chosen.settle)
+    websocket, _ = cpu_of(scene, "echo", "websocket", chosen.chargers, chosen.settle)
     figures.returns.append(done)
     figures.cpu_ms.append((ours, tls, websocket))
     figures.ratios.append(ours / (tls + websocket))
@@ -163,7 +162,7 @@ def measure_others(scene: Scene, chosen: argparse.Namespace, figures: Figures) -
                 waits += waits_ms(others, process.stdout)
                 figures.floods.append(told_of_knocks(process))
             figures.flood_seconds.append(time.perf_counter() - began)
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(chosen.settle)
             sizes.append(server.resident_mib())
         figures.flood_p99_ms, figures.growth_mib = p99(waits), sizes[1] - sizes[0]
         with knocking(server.port, FROM_ONE_ADDRESS, SOCKETS, 1, identity(0)) as process:
@@ -208,7 +207,7 @@ def measure(chosen: argparse.Namespace) -> Figures:
     with tempfile.TemporaryDirectory() as name:
         scene = prepare(Path(name), chosen.chargers)
         for _ in range(chosen.rounds):
-            measure_cpu(scene, chosen.chargers, figures)
+            measure_cpu(scene, chosen, figures)
         measure_others(scene, chosen, figures)
     return figures
 
@@ -219,6 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chargers", type=int, default=CHARGERS, help="that come back at once")
     parser.add_argument("--handshakes", type=int, default=HANDSHAKES, help="of a wave of bad ones")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the comparison of CPU")
+    parser.add_argument("--settle", type=float, default=SETTLE_SECONDS, help="seconds for connections to end")
     chosen = parser.parse_args(arguments)
     figures = measure(chosen)
     print(table(["what", "measured", "target"], lines_of(figures, chosen), left=2))

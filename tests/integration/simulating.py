@@ -41,13 +41,13 @@ def simulate(url: str, *arguments: str, folder: Path, seconds: float = RUN_SECON
 
 
 @contextmanager
-def controlled(port: int, folder: Path) -> Iterator[str]:
-    """A simulator without a plan, to be commanded; gives the URL of its API."""
+def controlled(port: int, folder: Path, speed: int = 1) -> Iterator[str]:
+    """A simulator without a plan, to be commanded; gives the URL of its API. The server has the same clock speed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         control = probe.getsockname()[1]
     url = f"ws://127.0.0.1:{port}/ws/"
-    command = [*PROGRAM, "simulate", "--url", url, "--control", str(control)]
+    command = [*PROGRAM, "simulate", "--url", url, "--control", str(control), "--speed", str(speed)]
     with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -26,6 +26,7 @@ from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
 FLAGS = ("--no-api", "--files-port", "0")
+SPEED = 10
 CONTENT = os.urandom(3_000_000)
 CURL = shutil.which("curl")
 needs_curl = pytest.mark.skipif(CURL is None, reason="curl is not installed")
@@ -34,6 +35,13 @@ needs_curl = pytest.mark.skipif(CURL is None, reason="curl is not installed")
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
     with serving(tmp_path / "site.db", *FLAGS) as running:
+        yield running
+
+
+@pytest.fixture
+def fast_server(tmp_path: Path) -> Iterator[Serving]:
+    """For a simulated charger, which takes half a minute for a firmware."""
+    with serving(tmp_path / "site.db", *FLAGS, "--clock-speed", str(SPEED)) as running:
         yield running
 
 
@@ -278,19 +286,19 @@ def test_chargers_are_told_the_url_that_the_owner_gives(tmp_path: Path) -> None:
         assert url.startswith("https://chargers.example.org/levity/f/")
 
 
-def test_our_simulator_sends_and_fetches(server: Serving, tmp_path: Path) -> None:
-    api_of(server).send("POST", "admin", "files", body=CONTENT, query={"title": "fw-9.9.9.bin"})
-    with controlled(server.port, tmp_path) as api:
+def test_our_simulator_sends_and_fetches(fast_server: Serving, tmp_path: Path) -> None:
+    api_of(fast_server).send("POST", "admin", "files", body=CONTENT, query={"title": "fw-9.9.9.bin"})
+    with controlled(fast_server.port, tmp_path, SPEED) as api:
         settings = {**environment(), "LEVITY_SIMULATOR_API": api}
         subprocess.run([*PROGRAM, "simulator", "add", "CP-1"], check=True, env=settings, capture_output=True)
-        server.wait_line("ChargerConnected", charger="CP-1")
+        fast_server.wait_line("ChargerConnected", charger="CP-1")
         done = [
-            operate(server, "CP-1", "get-diagnostics", {}),
-            operate(server, "CP-1", "get-log", {"logType": "DiagnosticsLog"}),
+            operate(fast_server, "CP-1", "get-diagnostics", {}),
+            operate(fast_server, "CP-1", "get-log", {"logType": "DiagnosticsLog"}),
         ]
-        wait_for(lambda: [command(server, one["id"])["outcome"] for one in done] == ["fulfilled"] * 2)
+        wait_for(lambda: [command(fast_server, one["id"])["outcome"] for one in done] == ["fulfilled"] * 2)
         update = {"location": "fw-9.9.9.bin", "retrieveDate": "2020-01-01T00:00:00Z"}
-        updated = operate(server, "CP-1", "update-firmware", update)
-        wait_for(lambda: bool(command(server, updated["id"])["outcome"] == "fulfilled"), 60)
-    assert [one["kind"] for one in files(server)] == ["log", "diagnostics", "firmware"]
-    assert "came" in command(server, done[0]["id"])["outcome_words"]
+        updated = operate(fast_server, "CP-1", "update-firmware", update)
+        wait_for(lambda: bool(command(fast_server, updated["id"])["outcome"] == "fulfilled"), 60)
+    assert [one["kind"] for one in files(fast_server)] == ["log", "diagnostics", "firmware"]
+    assert "came" in command(fast_server, done[0]["id"])["outcome_words"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
+from levity_trio.operations import OPERATIONS
 from levity_trio.store.reads.levity.rows import KINDS
+from levity_trio.web.api.bulk import WAYS
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_api import ask, make_token, port_of
@@ -47,6 +51,23 @@ def server(tmp_path: Path) -> Iterator[Serving]:
         yield running
 
 
+@pytest.fixture
+def document(server: Serving) -> dict[str, Any]:
+    told: dict[str, Any] = api_of(server).ask("GET", "openapi.json")
+    return told
+
+
+def shortened(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave of the bodies for many chargers one for each action: each has as many ways to say for which, in turns."""
+    ways, schema = len(WAYS), document["paths"]["/api/admin/bulk"]["post"]["requestBody"]["content"]["application/json"]
+    bodies = schema["schema"]["anyOf"]
+    actions = len(bodies) // ways
+    kept = [body for number, body in enumerate(bodies) if number % actions % ways == number // actions]
+    assert {body["properties"]["action"]["const"] for body in kept} == {*OPERATIONS}
+    schema["schema"] = {**schema["schema"], "anyOf": kept}
+    return document
+
+
 @contextmanager
 def willing(server: Serving, identity: str) -> Iterator[None]:
     command = [sys.executable, str(WILLING), f"ws://127.0.0.1:{server.port}/ocpp", identity]
@@ -59,17 +80,17 @@ def willing(server: Serving, identity: str) -> Iterator[None]:
             process.kill()
 
 
-def test_the_document_is_valid(server: Serving) -> None:
-    document = api_of(server).ask("GET", "openapi.json")
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
 
 
-def test_every_request_is_answered_as_documented(server: Serving, tmp_path: Path) -> None:
-    settings = tmp_path / "schemathesis.toml"
+def test_every_request_is_answered_as_documented(server: Serving, document: dict[str, Any], tmp_path: Path) -> None:
+    settings, file = tmp_path / "schemathesis.toml", tmp_path / "openapi.json"
     settings.write_text(SETTINGS)
+    file.write_text(json.dumps(shortened(document)))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"]
-    command += [f"http://127.0.0.1:{port_of(server)}/api/openapi.json", "--checks", "all", "--workers", "1"]
+    command += [str(file), "--url", f"http://127.0.0.1:{port_of(server)}", "--checks", "all", "--workers", "1"]
     phases = ("examples,coverage",) if CASES == "0" else ("examples,coverage,fuzzing", "--max-examples", CASES)
     command += ["--phases", *phases, "--continue-on-failure", "--no-color"]
     command += [word for path in LEFT_OUT for word in ("--exclude-path", path)]

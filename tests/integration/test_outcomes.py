@@ -16,6 +16,8 @@ from tests.integration.simulating import controlled
 from tests.integration.test_operations import wait_for
 
 CHARGER = "CP-1"
+SPEED = 10
+"""A charger takes its time: half a minute for a firmware."""
 OUTCOME_SECONDS = 60.0
 TEN_AMPERE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
 PROFILE = {
@@ -29,14 +31,15 @@ Simulator = Callable[..., None]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
-    with serving(tmp_path / "site.db", "--files-host", "127.0.0.1", "--files-port", "0") as running:
+    files = ("--files-host", "127.0.0.1", "--files-port", "0")
+    with serving(tmp_path / "site.db", *files, "--clock-speed", str(SPEED)) as running:
         yield running
 
 
 @pytest.fixture
 def simulator(server: Serving, tmp_path: Path) -> Iterator[Simulator]:
     """The command line of a simulator with one charger."""
-    with controlled(server.port, tmp_path) as api:
+    with controlled(server.port, tmp_path, SPEED) as api:
         settings = {**environment(), "LEVITY_SIMULATOR_API": api}
 
         def run(*words: str) -> None:

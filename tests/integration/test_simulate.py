@@ -35,6 +35,19 @@ minutes = [20, 60]
 """Enough sessions, and outages among them, for each way to show itself."""
 
 
+AFTERNOON = """
+title = "An afternoon of commuters"
+hours = 8
+first-hour = 10
+chargers = 5
+sessions-per-day = 9
+stay-hours = [1, 3]
+
+[configuration]
+MeterValueSampleInterval = 300
+"""
+
+
 def fast_server(folder: Path) -> tuple[str, ...]:
     return (str(folder / "levity.db"), "--clock-speed", str(SPEED), "--heartbeat-interval", "900")
 
@@ -45,17 +58,18 @@ def simulate_at(server: Serving, *arguments: str) -> Simulated:
     return simulate(url, *speed, *arguments, folder=server.database.parent)
 
 
-def test_a_day_is_found_again_in_the_database(tmp_path: Path) -> None:
+def test_an_afternoon_is_found_again_in_the_database(tmp_path: Path) -> None:
     _, *flags = fast_server(tmp_path)
-    statements = tmp_path / "statements.json"
+    statements, scenario = tmp_path / "statements.json", tmp_path / "afternoon.toml"
+    scenario.write_text(AFTERNOON)
     with serving(tmp_path / "levity.db", *flags, program=(*recorded.PROGRAM, str(statements))) as server:
-        ledger = str(tmp_path / "day.jsonl")
-        ended = simulate_at(server, "--scenario", "day", "--chargers", "5", "--ledger", ledger)
+        ledger = str(tmp_path / "afternoon.jsonl")
+        ended = simulate_at(server, "--scenario", str(scenario), "--ledger", ledger)
         command = [*PROGRAM, "verify", ledger, str(server.database), "--json"]
         later = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
-        again = simulate_at(server, "--scenario", "day", "--chargers", "5")
+        again = simulate_at(server, "--scenario", str(scenario))
     assert (ended.status, ended.summary["verification"]["faults"]) == (0, [])
-    assert ended.summary["verification"]["transactions"] == ended.total["sessions"] > 0
+    assert ended.summary["verification"]["transactions"] == ended.total["sessions"] > 10
     assert {ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")} == {0}
     assert (later.returncode, json.loads(later.stdout)) == (0, ended.summary["verification"])
     # The same seed, the same run, to the Wh; and the database tells the two runs apart.
@@ -111,10 +125,11 @@ def test_lies_are_seen(lies: tuple[Serving, Simulated]) -> None:
     assert (ended.summary["verification"]["set_aside"] > 0) is bool(set_aside)
 
 
-@pytest.mark.parametrize(("scenario", "speed"), [("day", SPEED), ("minutes", 120)])
+@pytest.mark.parametrize(("scenario", "speed"), [("afternoon.toml", SPEED), ("minutes", 120)])
 def test_a_central_system_that_is_not_ours(tmp_path: Path, scenario: str, speed: int) -> None:
     """The `ocpp` package validates all that comes, and all answers to its own calls."""
     books = tmp_path / "books.json"
+    (tmp_path / "afternoon.toml").write_text(AFTERNOON)
     program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(speed), str(books)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as central:
         try:

@@ -19,9 +19,10 @@ from levity_trio.access import user_passwords
 from levity_trio.cli import main
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.connection import open_database
+from levity_trio.web.api import billing
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS
-from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.dashboard.pages import PAGES, bills
 from tests.browser.past import HOUSEHOLDS, QUIET, Past, write_past
 from tests.postgresql import new_database
 from tests.web.both.changes import Life, Told, live
@@ -97,6 +98,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
         patch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
         patch.setattr(user_passwords, "SCRYPT_N", 2)
         patch.setattr(user_passwords, "SCRYPT_P", 1)
+        patch.setattr(bills, "STEP_SECONDS", billing.SECONDS)  # on a busy machine, one store would take more steps
         past = write_past(folder / "site.db", MOMENT)
         (folder / ".site.db-litestream").mkdir()  # nobody need be told of a backup, as on PostgreSQL
         with closing(new_database()) as connection:
