@@ -19,14 +19,15 @@ AWAY_MS: Final = 0.2
 """To a database on another machine, and back."""
 BUSY: Final = 0.5
 """The share of its core that a server may use."""
-STORM_CALLS: Final = 3
-"""Of a charger that comes back: boot, the start that it repeats, and what was not answered."""
+STORM_CALLS: Final = 6
+"""Of a charger that comes back: boot, the start that it repeats, what was not answered; and the end of its session
+before, with the suspension of its transaction, which takes as long as three."""
 NOTES: Final = f"""\
 Cores: us a call x calls/s. The turn: all batches of all servers run one after the other, so the time for which a
 transaction is open x calls/s cannot exceed 100 %; {AWAY_MS:g} ms away, each exchange takes so much longer. A disk that
 takes longer to sync adds that to each batch. Servers: each with at most {BUSY:.0%} of a core. Disk, network: bytes a
 call x calls/s, without headers of TCP and TLS. A call has one reading at most; one in 6.5 is a start, one a stop.
-Memory: {KIB_PER_CHARGER:g} KiB a charger. After an outage: {STORM_CALLS} calls of each charger, in turn."""
+Memory: {KIB_PER_CHARGER:g} KiB a charger. After an outage of 10 s: {STORM_CALLS} calls of each charger, in turn."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def breaks(most: Paper) -> str:
         for what, us_per_call in (
             (f"the turn, with the database {AWAY_MS:g} ms away", most.remote_turn_us),
             ("the turn", most.one.turn_us),
-            ("one core of the database, which is a part of the turn", most.two.database_us),
+            ("one core of the database, most of it within the turn", most.two.database_us),
             ("one core of the servers; more servers have more", most.two.server_us),
         )
     )

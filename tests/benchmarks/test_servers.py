@@ -79,7 +79,7 @@ def test_what_very_many_chargers_need_follows_from_a_call() -> None:
         "chargers' network, Mbit/s": "1.2",
         "database's network, Mbit/s": "16.0",
         "servers' memory, GB": "5.8",
-        "after an outage, until all are back, s": "180",
+        "after an outage, until all are back, s": "360",
     }
     limits = [line.strip().partition(" chargers: ") for line in breaks(of_all).splitlines()[1:]]
     assert [(chargers, what.partition(",")[0]) for chargers, _, what in limits] == [
