@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import count
+from typing import Final
 
 import trio
 
@@ -29,6 +30,9 @@ from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
 """Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
+
+
+ENDS_AT_ONCE: Final = 25
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ class Central:
     elsewhere: dict[str, int] = field(default_factory=dict)
     """By charger that is connected to another server of the site: its session."""
     draining: Draining = field(default_factory=Draining)
+    ending: trio.CapacityLimiter = field(default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE))
+    """For the sessions whose ends are being stored. After an outage all have ended, and those who come back wait."""
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""

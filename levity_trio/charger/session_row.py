@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -97,11 +97,12 @@ class SessionRow:
         """
         central = self._central
         ending = sessions.Ending(self._peer.charger, central.run, self._number, stamp(central.clock()), *closing)
-        await self._hand_in(sessions.end, ending, is_current)
+        async with central.ending:
+            await self._retry(central.writer.run, sessions.end, ending, is_current)
         if faults and self.is_begun:
-            await self._hand_in(count_faults, self.origin(), faults)
+            await self._retry(central.writer.hand_in, count_faults, self.origin(), faults)
         if ping_outcome is not None:
-            await self._hand_in(pings.note, ending, ping_outcome)
+            await self._retry(central.writer.hand_in, pings.note, ending, ping_outcome)
 
     def _connection(self) -> sessions.Connection:
         central, peer = self._central, self._peer
@@ -118,9 +119,14 @@ class SessionRow:
             admission=peer.admission,
         )
 
-    async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+    async def _retry(
+        self,
+        run: Callable[..., Awaitable[object]],
+        write: Callable[[UnitOfWork, *Ts], object],
+        *args: *Ts,
+    ) -> None:
         """Retry until the database accepts the write: a session without an end would count as connected."""
         while True:
             with suppress(StoreUnavailable):
-                await self._central.writer.hand_in(write, *args)
+                await run(write, *args)
                 return

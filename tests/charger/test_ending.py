@@ -1,10 +1,12 @@
 """The server's start and shutdown, as chargers see them: waiting for the clock, and a close frame to each."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger.central import Central
+from levity_trio.charger.central import ENDS_AT_ONCE, Central
 from levity_trio.events import ChargerDisconnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
@@ -42,6 +44,23 @@ async def test_a_peer_that_pings_on_after_our_goodbye_is_no_failure(central: Cen
         await peer.send_frame(b"", PING)
         await peer.read_to_end()
     assert writer.row("SELECT close_code FROM session") == (1001,)
+
+
+async def test_after_an_outage_who_comes_back_does_not_wait_for_the_ends_of_all(
+    central: Central, writer: InlineWriter
+) -> None:
+    ended = "SELECT count(*) FROM session WHERE ended_at IS NOT NULL"
+    async with AsyncExitStack() as chargers:
+        for number in range(ENDS_AT_ONCE + 5):
+            charger = await chargers.enter_async_context(open_charger(central, f"/ws/CP-{number}"))
+            await charger.call("Heartbeat")
+        writer.answer_seconds = 5
+        central.registry.end_all()
+        await trio.sleep(4)
+        assert writer.row(ended) == (ENDS_AT_ONCE,)
+        await trio.sleep(5)
+        assert writer.row(ended) == (ENDS_AT_ONCE + 5,)
+        writer.answer_seconds = 0
 
 
 async def test_the_end_during_a_write_loses_nothing(central: Central, writer: InlineWriter) -> None:
