@@ -4,6 +4,7 @@ import pytest
 
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
+from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from tests.store.books import Books, Station
 from tests.store.telling import HOUR, bill_of, charge, settle
@@ -80,11 +81,21 @@ def test_no_transaction_helps_to_show_the_habit_that_would_spare_its_own_review(
     assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 5 + [(7200, False)]
 
 
-def reset_on_the_way(station: Station, begin: int, end: int) -> int:
-    """7,200 Wh, of which `end` after the reset."""
+def test_a_transaction_that_was_closed_before_its_stop_shows_a_habit_once(books: Books, station: Station) -> None:
+    transactions = [reset_on_the_way(station, 4200, 4200, is_silent=number == 0) for number in range(6)]
+    assert books.value("SELECT transactions FROM habit WHERE kind = 'register_reset'") == 6
+    assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 5 + [(7200, False)]
+
+
+def reset_on_the_way(station: Station, begin: int, end: int, *, is_silent: bool = False) -> int:
+    """7,200 Wh, of which `end` after the reset. If it is silent, its stop arrives when it was closed for that."""
     transaction = station.start(begin)
     reset = begin + 7200 - end
     register = charge(station, transaction, begin, told=lambda wh: wh if wh <= reset else wh - reset)
+    if is_silent:
+        station.lose()
+        station.books.run(close_silent, station.books.at, 0.0)
+        station.connect()
     station.stop(transaction, register - reset)
     station.books.wait(10)
     return transaction

@@ -29,13 +29,15 @@ def learn_confirmed(db: UnitOfWork, tx: Known, at: str) -> None:
 
 
 def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:
+    """Count a transaction for a habit; once only, where it was closed before its own stop arrived."""
     db.execute(
         "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
-        " SELECT id, ?, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?, ?, 1, ?, ? FROM cp"
-        " WHERE id = ? ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
-        " DO UPDATE SET transactions = habit.transactions + 1, last_at = excluded.last_at,"
+        " SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, 1, ?4, ?4 FROM cp"
+        " WHERE id = ?5 ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
+        " DO UPDATE SET last_at = excluded.last_at, transactions = habit.transactions + CASE WHEN"
+        " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE 1 END,"
         " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
-        (tx.connector or 0, kind, value, at, at, tx.charger),
+        (tx.connector or 0, kind, value, at, tx.charger, tx.id),
     )
 
 
