@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeVarTuple
+from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
 
@@ -23,6 +22,8 @@ from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 Ts = TypeVarTuple("Ts")
+
+RETRY_SECONDS: Final = 1.0
 
 
 class Closing(NamedTuple):
@@ -127,6 +128,9 @@ class SessionRow:
     ) -> None:
         """Retry until the database accepts the write: a session without an end would count as connected."""
         while True:
-            with suppress(StoreUnavailable):
+            try:
                 await run(write, *args)
+            except StoreUnavailable:
+                await trio.sleep(RETRY_SECONDS)  # it is raised at once while a file of the database is lost
+            else:
                 return
