@@ -146,6 +146,7 @@ async def test_a_receiver_that_is_down_for_an_hour(site: Site, receiver: Receive
         sent = [site.fact(charger) for charger in ("CP-1", "CP-2", "CP-1", None)]
         await receiver.until(3)
         await eventually(lambda: [attempts for *_, attempts in site.waiting()] == [1, 1, 1])
+        await eventually(lambda: site.books.value("SELECT position FROM webhook") == sent[-1])
         assert site.listed().failing == 3
         assert site.listed().problem == "status 503"
     receiver.respond = lambda _: ACCEPTED
