@@ -21,7 +21,7 @@ SILENT_INTERVALS: Final = 3
 
 
 class Liveness:
-    """The watch over one connection. `watch` and `ping` are tasks of its session."""
+    """The watch over one connection. `watch` is a task of its session."""
 
     __slots__ = ("_pings", "_stream", "_watching", "heartbeat_interval")
 
@@ -57,13 +57,20 @@ class Liveness:
             self.heartbeat_interval = seconds
             self._watching.cancel()  # so that it computes a new deadline, which may be earlier
 
-    async def watch(self, end: Callable[[str], None]) -> None:
-        """Call `end` with the reason when the charger has been silent for too long."""
+    async def watch(
+        self, tasks: trio.Nursery, are_pings_off: Callable[[], Awaitable[bool]], end: Callable[[str], None]
+    ) -> None:
+        """Ping, and call `end` with the reason when the charger has been silent for too long.
+
+        Each ping that waits for its pong is one of the `tasks`; a task for all pings would cost 3 KB for each charger.
+        """
         while (deadline := self._stream.last_received + self.patience_seconds) > trio.current_time():
-            with trio.move_on_at(deadline) as self._watching:
+            if self._pings.take_due():
+                tasks.start_soon(self._ping, are_pings_off)
+            with trio.move_on_at(min(deadline, self._pings.next_at)) as self._watching:
                 await trio.sleep_forever()
         end(f"silent for {self.patience_seconds} s")
 
-    async def ping(self, are_off: Callable[[], Awaitable[bool]]) -> None:
-        """Send pings until the connection is closed, unless `are_off` is true before the first one."""
-        await self._pings.run(are_off)
+    async def _ping(self, are_off: Callable[[], Awaitable[bool]]) -> None:
+        await self._pings.send(are_off)
+        self._watching.cancel()  # because the next one is due earlier than what it waits for

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -20,9 +21,9 @@ CLOSING_SECONDS: Final = 5.0
 
 
 class Pings:
-    """The pings of one connection; `run` is a task of its session."""
+    """The pings of one connection. Its watchdog sends each one when it is due."""
 
-    __slots__ = ("_interval", "_pinged_at", "_stream", "_was_answered", "_websocket")
+    __slots__ = ("_interval", "_pinged_at", "_stream", "_was_answered", "_websocket", "next_at")
 
     def __init__(self, websocket: WebSocketConnection, stream: ChargerStream, interval_seconds: float) -> None:
         self._websocket = websocket
@@ -31,6 +32,8 @@ class Pings:
         self._pinged_at = math.inf
         """When the outstanding ping was sent, infinity if none is outstanding."""
         self._was_answered = False
+        self.next_at = trio.current_time() + interval_seconds
+        """When the next ping is due, infinity while one is outstanding, or if there will be no more."""
 
     @property
     def are_answered(self) -> bool:
@@ -52,20 +55,23 @@ class Pings:
             return PingOutcome.CLOSED
         return PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
 
-    async def run(self, are_off: Callable[[], Awaitable[bool]]) -> None:
-        """Send a ping every interval until the connection is closed, unless `are_off` is true before the first one.
+    def take_due(self) -> bool:
+        """Return whether a ping is due; the caller then calls `send`."""
+        is_due = self.next_at <= trio.current_time()
+        if is_due:
+            self.next_at = math.inf
+        return is_due
 
-        Each ping waits for the pong of the one before. A missing pong stops the pings: some chargers send none, and
-        the library keeps every unanswered ping in memory.
+    async def send(self, are_off: Callable[[], Awaitable[bool]]) -> None:
+        """Send a ping, unless `are_off` is true before the first one, and wait for its pong.
+
+        The next one is due an interval later. A missing pong stops the pings: some chargers send none, and the library
+        keeps every unanswered ping in memory.
         """
-        await trio.sleep(self._interval)
-        if await are_off():
+        if not self._was_answered and await are_off():
             return
-        while self._websocket.closed is None:
-            self._pinged_at = trio.current_time()
-            try:
-                await self._websocket.ping()
-            except ConnectionClosed:
-                return
+        self._pinged_at = trio.current_time()
+        with suppress(ConnectionClosed):
+            await self._websocket.ping()
             self._pinged_at, self._was_answered = math.inf, True
-            await trio.sleep(self._interval)
+            self.next_at = trio.current_time() + self._interval

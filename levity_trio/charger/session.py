@@ -1,4 +1,4 @@
-"""One charger's session: a nursery with a reader, a worker, a sender of commands, a watchdog and our pings.
+"""One charger's session: a nursery with a reader, a worker, a sender of commands, and a watchdog that pings.
 
     websocket → reader → inbox → worker → handler → writer, then the response
                       ↘ responses to our own CALLs
@@ -146,8 +146,8 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self.commands.run)
-                tasks.start_soon(self.liveness.watch, partial(self.end, CloseCode.POLICY_VIOLATION))
-                tasks.start_soon(self.liveness.ping, self._are_pings_off)
+                end = partial(self.end, CloseCode.POLICY_VIOLATION)
+                tasks.start_soon(self.liveness.watch, tasks, self._are_pings_off, end)
                 self._accompany(tasks)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()

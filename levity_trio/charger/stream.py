@@ -70,7 +70,8 @@ class ChargerStream(trio.abc.Stream):
         self.has_begun_tls = False
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._request = b""
-        self._accepted = trio.Event()
+        self._accepted: trio.Event | None = trio.Event()
+        """Set and forgotten when the handshake is complete."""
         self._ahead = b""
         self._farewell_bytes: int | None = None
         self._is_full = False
@@ -143,7 +144,9 @@ class ChargerStream(trio.abc.Stream):
         """Let the library read frames, now that it has sent its response."""
         self.last_word = last_word
         self.last_received = trio.current_time()
-        self._accepted.set()
+        if self._accepted is not None:
+            self._accepted.set()
+            self._accepted = None
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
         """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only discarded."""
@@ -160,7 +163,7 @@ class ChargerStream(trio.abc.Stream):
             request, self._request = self._request, b""
             await trio.lowlevel.checkpoint()
             return request
-        if not self._accepted.is_set():
+        if self._accepted is not None:
             await self._accepted.wait()
         if not self._unpaid:
             self._unpaid = await self._follow_next()

@@ -13,6 +13,7 @@ from levity_trio.events.fact import Fact
 _CLASSES: Final[dict[str, Any]] = {
     name: found for name, found in vars(events).items() if isinstance(found, type) and issubclass(found, Fact)
 }
+_FIELDS: Final = {name: frozenset(field.name for field in fields(found)) for name, found in _CLASSES.items()}
 
 
 def read_fact(kind: str, data: str) -> Fact | None:
@@ -20,10 +21,14 @@ def read_fact(kind: str, data: str) -> Fact | None:
     found = _CLASSES.get(kind)
     if found is None:
         return None
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in orjson.loads(data).items()}
-    known = {field.name for field in fields(found)}
+    known = _FIELDS[kind]
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in orjson.loads(data).items()
+        if name in known
+    }
     try:
-        fact: Fact = found(**{name: value for name, value in given.items() if name in known})
+        fact: Fact = found(**given)
         return fact
     except TypeError:  # a field is missing
         return None

@@ -26,6 +26,7 @@ from .process import BenchError
 from .websocket import TEXT, client_frame
 
 TURN_SECONDS: Final = 0.01
+"""At most between two looks at who is due; sooner if one is, so that chargers do not call in groups."""
 FIRST_SECONDS: Final = 120.0
 """For all to connect the first time, beyond the time over which they are spread."""
 
@@ -110,7 +111,8 @@ class PacedFleet(Load):
                 return False
             while self._agenda and self._agenda[0][0] <= now:
                 heapq.heappop(self._agenda)[2]()
-            super().run(TURN_SECONDS)
+            next_due = self._agenda[0][0] if self._agenda else deadline
+            super().run(min(TURN_SECONDS, next_due - now))
         return True
 
     def _at(self, moment: float, do: Callable[[], None]) -> None:

@@ -25,10 +25,9 @@ SESSION: Final = {
     "idle_in_transaction_session_timeout": "60s",
     "client_connection_check_interval": "5s",
     "max_parallel_workers_per_gather": "0",
-    "jit": "off",
 }
 """A table may take long to read. A check that stands still keeps dead rows from VACUUM, and ends soon; so does what it
-asked for when it is killed. The other cores are the server's. Forbidden ways seem so dear that JIT would be tried."""
+asked for when it is killed. The other cores are the server's."""
 ADVICE: Final = "give a database of levity-trio"
 _SIGNS_OF_DAMAGE: Final = ("XX", "58", "22", "42P01", "42703", "42883")
 """Damage, its files, values that are none, and what is not defined. Any other error says nothing about the database."""

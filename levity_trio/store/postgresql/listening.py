@@ -14,6 +14,8 @@ from levity_trio.store.postgresql.connection import PostgresqlConnection, connec
 
 CHANNEL: Final = "levity"
 RETRY_SECONDS: Final = 1.0
+REST_SECONDS: Final = 0.1
+"""Between two hints. A busy server learns with each of its own batches anyway, and its own hints wake it, too."""
 
 
 async def listen(address: str, server: str, wake: Callable[[], None]) -> None:
@@ -28,6 +30,7 @@ async def listen(address: str, server: str, wake: Callable[[], None]) -> None:
                     pgconn.consume_input()
                     if {told.extra for told in iter(pgconn.notifies, None)} - {server.encode()}:
                         wake()
+                    await trio.sleep(REST_SECONDS)
         except (sqlite3.Error, OperationalError, OSError):
             await trio.sleep(RETRY_SECONDS)
 

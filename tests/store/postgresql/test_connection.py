@@ -247,7 +247,7 @@ def test_a_statement_is_interrupted(database: Pooled) -> None:
 
 def test_the_settings_of_a_connection(database: Pooled) -> None:
     with closing(PostgresqlConnection(connect(address_of(database)))) as connection:
-        for name, value in (("synchronous_commit", "on"), ("lock_timeout", "8s"), ("TimeZone", "UTC")):
+        for name, value in (("synchronous_commit", "on"), ("lock_timeout", "8s"), ("TimeZone", "UTC"), ("jit", "off")):
             assert connection.execute(f"SHOW {name}").fetchall() == [(value,)]
         assert connection.execute(
             "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
