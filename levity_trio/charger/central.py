@@ -31,8 +31,9 @@ from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
 """Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
 
-
 ENDS_AT_ONCE: Final = 25
+"""Ends of sessions that wait for the writer at a time. After an outage of the database thousands have ended, and their
+chargers, which connect again, must not wait behind all of them."""
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Central:
     """By charger that is connected to another server of the site: its session."""
     draining: Draining = field(default_factory=Draining)
     ending: trio.CapacityLimiter = field(default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE))
-    """For the sessions whose ends are being stored. After an outage all have ended, and those who come back wait."""
+    """For sessions whose ends are being stored."""
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""

@@ -19,6 +19,8 @@ from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code, Doubt
 
 WITHOUT: Final = "without what the other one charged"
+_MOST_WRONG: Final = 2
+"""So many starts and stops around may be wrong."""
 
 
 class _Common(NamedTuple):
@@ -156,10 +158,6 @@ def _against_one(own: Sequence[Told], theirs: Sequence[Told]) -> Iterator[tuple[
         for higher, lower in product(one, other):
             if higher.received < lower.at and lower.wh < higher.wh - tolerances.SHARED_WH:
                 yield higher, lower
-
-
-_MOST_WRONG: Final = 2
-"""So many starts and stops around may be wrong."""
 
 
 def _are_too_many(pairs: Sequence[tuple[Told, Told]], most: int) -> bool:
