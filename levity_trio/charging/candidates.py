@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import pairwise
-from operator import neg
+from itertools import islice, pairwise
+from operator import le, neg
 from typing import Final
 
 from levity_trio.charging import tolerances
@@ -216,6 +216,8 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
     It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
     chance.
     """
+    if all(map(le, chain.wh, islice(chain.wh, 1, None))):
+        return
     values = [value + (case.start_wh or 0) for value in chain.wh]
     counted = [0]
     for number, (before, after) in enumerate(pairwise(values), 1):

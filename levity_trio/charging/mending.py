@@ -72,8 +72,10 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
     Empty if nothing leads to the last point. `level` is the point since which the register has had its value: when it
     rises again, it may catch up on the time that it stood still.
     """
-    count, before, level, most, reach, last = [1], [0], [0], 1, Reach(chain, bounds), 0
+    count, before, level, most, reach, last, reached = [1], [0], [0], 1, Reach(chain, bounds), 0, 0
     for number in range(1, len(chain.wh)):
+        if number - reached > tolerances.MOST_STRAYS:
+            return []
         best, found = 0, number - 1
         if count[found] == most and reach.from_previous(number, level[found]):
             best = most
@@ -84,7 +86,8 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
         count.append(best + 1 if best else 0)
         before.append(found)
         level.append(level[found] if stands else number)
-        most = max(most, count[number])
+        if best:
+            most, reached = max(most, best + 1), number
     return _traced(before) if count[-1] else []
 
 
