@@ -91,6 +91,7 @@ def cost_part(costs: Costs) -> Part:
     ratio = costs.ratio(_paced, _server_us)
     lines = [
         Line("servers' CPU of a call, two to one", f"{ratio:.2f} x", f"<= {COST_TARGET} x", ratio > COST_TARGET),
+        Line("  at the same rate for each server", f"{costs.ratio(_alike, _server_us):.2f} x"),
         Line("  at saturation", f"{costs.ratio(_saturated, _server_us):.2f} x"),
         Line("database's CPU of a call, two to one", f"{costs.ratio(_paced, _database_us):.2f} x"),
         Line("throughput at saturation, two to one", f"{costs.ratio(_saturated, _calls_per_second):.2f} x"),
@@ -127,6 +128,10 @@ def _exchanged(traffic: Traffic, servers: int) -> list[str]:
 
 def _paced(one: Round) -> Phase:
     return one.paced
+
+
+def _alike(one: Round) -> Phase:
+    return one.alike
 
 
 def _saturated(one: Round) -> Phase:

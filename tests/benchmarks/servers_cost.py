@@ -1,4 +1,5 @@
-"""What a call costs with two servers on one database, beside one: at the same rate, and at saturation.
+"""What a call costs with two servers on one database, beside one: at the same rate, at the same rate for each server,
+and at saturation.
 
 Then what passes between one server and the database, through a relay: its own time would be in the figures else.
 """
@@ -70,6 +71,8 @@ class Round:
     """One measurement with one number of servers."""
 
     paced: Phase
+    alike: Phase
+    """Each server has as many calls as the one alone."""
     saturated: Phase
     idle_mib: float
     """The memory of a server before chargers come."""
@@ -124,22 +127,26 @@ def _round(
 
     idle_mib = statistics.mean(member.server.resident_mib() for member in servers.members)
     with PacedFleet(servers.ports, accounts(chargers, "COST"), chargers / rate, DIAL_SECONDS) as fleet:
-        paced, saturated = _both(fleet, seconds, lambda: _phase(servers, fleet, seconds), begun)
+        phases = _loads(fleet, seconds, len(servers.members), lambda: _phase(servers, fleet, seconds), begun)
         complaints = [line for member in servers.members for line in member.complaints()]
-        return Round(paced, saturated, idle_mib, dict(fleet.faults + fleet.endings), complaints)
+        return Round(*phases, idle_mib, dict(fleet.faults + fleet.endings), complaints)
 
 
-def _both(
-    fleet: PacedFleet, seconds: float, measure: Callable[[], T], begun: Callable[[], None] = lambda: None
-) -> tuple[T, T]:
-    """Measure at the rate of the fleet, and then at saturation."""
+def _loads(
+    fleet: PacedFleet, seconds: float, servers: int, measure: Callable[[], T], begun: Callable[[], None] = lambda: None
+) -> tuple[T, T, T]:
+    """Measure at the rate of the fleet, at so many times this rate, and at saturation."""
     fleet.join(1)
     fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
     begun()
-    paced = measure()
+    paced = alike = measure()
+    if servers > 1:
+        fleet.every /= servers
+        fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
+        alike = measure()
     pause, fleet.every = fleet.every, 0
     fleet.run(pause + min(WARM_UP_SECONDS, seconds))
-    return paced, measure()
+    return paced, alike, measure()
 
 
 def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
@@ -210,7 +217,8 @@ def _traffic(
             calls = max(1, len(fleet.answers))
             return Traffic((relay.exchanges - exchanges) / calls, (relay.passed_bytes - passed_bytes) / calls)
 
-        return _both(fleet, seconds, count)
+        paced, _, saturated = _loads(fleet, seconds, 1, count)
+        return paced, saturated
 
 
 def all_faults(rounds: Sequence[Round]) -> int:
