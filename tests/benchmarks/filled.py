@@ -41,6 +41,7 @@ def fill(database: Path, transactions: int) -> Amount:
         ((index,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'").fetchall()
         connection.execute("DROP INDEX meter_val_connector")
         connection.execute("BEGIN")
+        connection.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'tx'")  # a new database begins anywhere
         _chargers(connection)
         filled_statements.house(connection)
         _transactions(connection, transactions)
