@@ -8,7 +8,7 @@ gives the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -31,10 +31,10 @@ from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
-from levity_trio.charging.stale import stale
+from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 8
+RULES: Final = 9
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -103,16 +103,27 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     found = reported(case, bounds)
     if found is None or _has_factor_habit(case):
         return None
+    ends = list(stale(case, found.chain))
+    if (whole := _with_what_is_missing(bounds, ends)) is not None:
+        return whole
     if contradiction(case, bounds, found) is not None:
         return None
     against = across_a_swap(case, found.chain) or unusual(case, bounds, found.chain)
     if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
         doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
         return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
-    doubts = (
-        [_doubt(against.code, against, {"as reported": found.chain.wh[-1]})] if against else stale(case, found.chain)
-    )
+    doubts = [one.doubt for one in ends]
+    if against is not None:
+        doubts = [_doubt(against.code, against, {"as reported": found.chain.wh[-1]})]
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, tuple(doubts), chain=found.chain)
+
+
+def _with_what_is_missing(bounds: Bounds, ends: Sequence[Stale]) -> _Chosen | None:
+    """Choose the reported figure with what flowed before a late start or after an old stop, if power shows it."""
+    if len(ends) != 1 or (whole := ends[0].shown) is None or bounds.conflict(whole) is not None:
+        return None
+    doubt, begin, end, _ = ends[0]
+    return _Chosen(whole.wh[-1], SEGMENTS, begin, end, doubt.code, (doubt,), chain=whole)
 
 
 class _Reported(NamedTuple):

@@ -1,14 +1,15 @@
 """Registers that agree with each other, but not with the neighbours (rules.md, Energy).
 
 A stop or a start may repeat an old register. Then energy is missing up to the next transaction, or since the previous
-one, and it can have flowed while the repeated register stood still. Or all registers are low, and the next transaction
-begins where the previous one ended, or above: that was no reset.
+one, and it can have flowed while the repeated register stood still. If power shows that just so much flowed, it counts.
+Or all registers are low, and the next transaction begins where the previous one ended, or above: that was no reset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case
@@ -16,39 +17,55 @@ from levity_trio.charging.power import HOUR, Chain, slack
 from levity_trio.charging.reviews import Code, Doubt
 
 
-def stale(case: Case, chain: Chain) -> Iterator[Doubt]:
-    """Yield the doubts about the ends of a chain that agrees with start, readings and stop."""
+class Stale(NamedTuple):
+    """A doubt about an end of a chain, and the chain with what is missing, if power shows that so much flowed."""
+
+    doubt: Doubt
+    begin: int | None = None
+    end: int | None = None
+    shown: Chain | None = None
+
+
+def stale(case: Case, chain: Chain) -> Iterator[Stale]:
+    """Yield the doubts about the ends of the chain of start, readings and stop."""
     if case.is_timed and case.is_stopped and len(chain.at) > 1:
         yield from _stale_stop(case, chain)
         yield from _stale_start(case, chain)
         yield from _low(case, chain)
 
 
-def _stale_stop(case: Case, chain: Chain) -> Iterator[Doubt]:
+def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
     """The stop repeats the register told before it, and the next transaction begins higher."""
     stop, after = case.stop_wh, case.after
     if stop is None or after is None or after.begin is None or chain.wh[-1] != chain.wh[-2]:
         return
-    since = chain.wh.index(chain.wh[-1])
-    if _has_flowed(case, chain, after.begin - stop, since, len(chain.at) - 1):
+    since, missing = chain.wh.index(chain.wh[-1]), after.begin - stop
+    if _has_flowed(case, chain, missing, since, len(chain.at) - 1):
         told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
         words = "the stop repeats an old register: the next transaction begins higher"
-        yield _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], after.begin - stop, f"then {after.begin} Wh")
+        doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
+        is_shown = _is_shown(case, missing, chain.at[since:])
+        whole = chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
+        yield Stale(doubt, case.start_wh, after.begin, whole if is_shown else None)
 
 
-def _stale_start(case: Case, chain: Chain) -> Iterator[Doubt]:
+def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
     """The first reading repeats the start, which is above the end of the previous transaction."""
     start, before = case.start_wh, case.before
     if start is None or before is None or before.end is None or chain.wh[1]:
         return
     until = next((number for number, wh in enumerate(chain.wh) if wh), len(chain.wh)) - 1
-    if _has_flowed(case, chain, start - before.end, 0, until):
+    missing = start - before.end
+    if _has_flowed(case, chain, missing, 0, until):
         told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
         words = "the start was read late: the previous transaction ended lower"
-        yield _doubt(Code.START_GARBLED, words, told, chain.wh[-1], start - before.end, f"{before.end} Wh before")
+        doubt = _doubt(Code.START_GARBLED, words, told, chain.wh[-1], missing, f"{before.end} Wh before")
+        is_shown = _is_shown(case, missing, chain.at[: until + 1])
+        whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
+        yield Stale(doubt, before.end, case.stop_wh, whole if is_shown else None)
 
 
-def _low(case: Case, chain: Chain) -> Iterator[Doubt]:
+def _low(case: Case, chain: Chain) -> Iterator[Stale]:
     """All its registers are below the previous stop, and the next start is not."""
     start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
     if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
@@ -58,7 +75,7 @@ def _low(case: Case, chain: Chain) -> Iterator[Doubt]:
         words = "its registers are below both neighbours: the register was not reset"
         evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
         figures = {"as reported": chain.wh[-1], "between the neighbours": after.begin - before.end}
-        yield Doubt(Code.START_GARBLED, words, evidence, figures)
+        yield Stale(Doubt(Code.START_GARBLED, words, evidence, figures))
 
 
 def _doubt(code: Code, words: str, told: str, wh: int, missing: int, neighbour: str) -> Doubt:
@@ -71,19 +88,30 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
     Power was reported meanwhile; or if none ever was, the register rose as fast before or after.
     """
     if case.power:
-        return min(_drawn(case, chain.at[first : last + 1]), missing) > slack(case.power, chain.digit)
+        return min(_drawn(case, chain.at[first : last + 1])[0], missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
     most = _fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + 2 * chain.digit < missing <= most
 
 
-def _drawn(case: Case, times: Sequence[float]) -> float:
-    """Return the least energy in Wh by the powers reported at these times, each until the next time if it has none."""
-    powers = [case.power.low[place] if (place := case.power.places.get(at)) is not None else None for at in times]
-    drawn = 0.0
-    for (then, before), (now, after) in pairwise(zip(times, powers, strict=True)):
-        drawn += min((watts for watts in (before, after) if watts is not None), default=0.0) * (now - then) / HOUR
-    return drawn
+def _is_shown(case: Case, missing: int, times: Sequence[float]) -> bool:
+    """Whether the powers reported at these times show that just so much flowed between them, in Wh."""
+    allowed = tolerances.AGREEMENT_SHARE * missing
+    return bool(case.power) and all(abs(drawn - missing) <= allowed for drawn in _drawn(case, times))
+
+
+def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the most energy in Wh by the powers reported at these times.
+
+    Each counts until the next time if that has none; of two, the lower one gives the least.
+    """
+    power, least, most = case.power, 0.0, 0.0
+    places = [power.places.get(at) for at in times]
+    for (then, before), (now, after) in pairwise(zip(times, places, strict=True)):
+        known = [place for place in (before, after) if place is not None]
+        least += min((power.low[place] for place in known), default=0.0) * (now - then) / HOUR
+        most += max((power.high[place] for place in known), default=0.0) * (now - then) / HOUR
+    return least, most
 
 
 def _fastest_w(chain: Chain) -> float:

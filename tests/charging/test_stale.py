@@ -1,11 +1,12 @@
 """A stop or a start that repeats an old register, as the neighbour and the energy that flowed meanwhile show."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.evidence import Case, Neighbour, Power
 from levity_trio.charging.reviews import Code
 from tests.charging.cases import Minutes, case, certain, doubtful, found, steady
 
@@ -41,6 +42,51 @@ def test_energy_that_can_have_flowed_while_the_register_stood_is_missed(known: C
     assert "stop_garbled" in found(known)[3]
 
 
+@pytest.mark.parametrize("next_start", [106_600, 106_500, 106_750])
+def test_what_is_missing_counts_if_power_shows_that_so_much_flowed(next_start: int) -> None:
+    known = followed(next_start, watts=steady(7200, 15, 30, 45))
+    assert found(known) == doubtful(next_start - 100_000, "segments", "stop_garbled")
+    assert judge(known).billed_until == next_start
+
+
+def test_a_register_that_froze_under_power_is_counted_up_to_the_next_start() -> None:
+    """Power contradicts the stop; without the next start, the figure could only be what the register showed."""
+    minutes = range(5, 60, 5)
+    readings = [(minute, 100_000 + 120 * min(minute, 30)) for minute in minutes]
+    known = followed(106_600, 103_600, readings, steady(7200, *minutes))
+    assert found(known) == doubtful(6600, "segments", "stop_garbled")
+    assert found(replace(known, after=None)) == doubtful(3600, "segments", "nothing_agrees")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(followed(106_200, watts=steady(7200, 15, 30, 45)), id="less than power shows"),
+        pytest.param(followed(107_000, watts=steady(7200, 15, 30, 45)), id="more than power shows"),
+        pytest.param(
+            replace(followed(106_600), power=Power([900.0, 1800.0, 2700.0], [7200.0] * 3, [21_600.0] * 3)),
+            id="on one phase or on three",
+        ),
+        pytest.param(
+            case(
+                100_000,
+                103_600,
+                [(15, 100_000), (30, 101_800), (45, 103_600)],
+                55,
+                steady(7200, 15, 30, 45),
+                before=Neighbour(90_000, 98_200),
+                after=Neighbour(104_800, None),
+            ),
+            id="both ends are old",
+        ),
+    ],
+)
+def test_otherwise_the_reported_figure_counts(known: Case) -> None:
+    judgement = judge(known)
+    assert (judgement.wh, judgement.method) == ((known.stop_wh or 0) - 100_000, "register")
+    assert judgement.doubts
+
+
 @pytest.mark.parametrize(
     "known",
     [
@@ -65,6 +111,13 @@ def test_a_start_that_was_read_late_is_doubtful() -> None:
     known = case(100_000, 105_400, readings, before=Neighbour(90_000, 98_200))
     assert found(known) == doubtful(5400, "register", "start_garbled")
     assert judge(known).doubts[0].figures == {"as reported": 5400, "with what is missing": 7200}
+
+
+def test_what_is_missing_before_a_late_start_counts_if_power_shows_it() -> None:
+    readings = [(15, 100_000), (30, 101_800), (45, 103_600)]
+    known = case(100_000, 105_400, readings, watts=steady(7200, 0, 15, 30, 45), before=Neighbour(90_000, 98_200))
+    assert found(known) == doubtful(7200, "segments", "start_garbled")
+    assert (judge(known).billed_from, judge(known).billed_until) == (98_200, 105_400)
 
 
 @pytest.mark.parametrize(
