@@ -27,6 +27,7 @@ class FileStore:
     """The writing connection to a file. It commits only while the files are at their paths."""
 
     idle_seconds = held_until = inf
+    gather_seconds = 0.0
     server = ""
 
     def __init__(self, connection: FileConnection) -> None:

@@ -142,6 +142,10 @@ class Store(Protocol):
     def idle_seconds(self) -> float:
         """How long it may go without a commit."""
 
+    @property
+    def gather_seconds(self) -> float:
+        """How long a batch of few writes waits for more; 0: only while many arrive."""
+
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 

@@ -26,15 +26,11 @@ from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
-from levity_trio.store.jobs import Background, Job
+from levity_trio.store.jobs import Background, Job, gather
 from levity_trio.store.sharing import Sharing
 from levity_trio.store.unit_of_work import Result, Store, UnitOfWork, Write
 from levity_trio.store.writes import frames
 
-BATCH_JOBS = 250
-PATIENT_TURNS = 4
-"""Turns of the event loop without a further job before a commit begins; a message needs as many from socket to job."""
-GATHER_SECONDS = 0.005
 RESTORE = "run PRAGMA integrity_check on it; stop the server and restore the database from its copy (README, Restoring)"
 
 T = TypeVar("T")
@@ -239,7 +235,7 @@ class Writer:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
-                gathered, results = await _gather(jobs, job), None
+                gathered, results = await gather(jobs, job, self._store.gather_seconds), None
                 batch = [*self._take_notes(), *gathered]
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on a full disk must
@@ -343,24 +339,6 @@ def _nothing(db: UnitOfWork) -> None:
 def _touch(db: UnitOfWork) -> None:
     """Write without changing anything, to test whether commits succeed."""
     db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
-
-
-async def _gather(jobs: trio.MemoryReceiveChannel[Job], first: Job) -> list[Job]:
-    """Return the jobs of one commit: those queued during the last commit, and those that arrive shortly after.
-
-    A commit that begins while the event loop is busy competes with it for the interpreter lock at each statement, so
-    waiting makes both faster. Under a flood of messages it does not, hence the limit GATHER_SECONDS.
-    """
-    batch, turns_without = [first], 0
-    until = trio.current_time() + GATHER_SECONDS
-    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS and trio.current_time() < until:
-        await trio.lowlevel.checkpoint()
-        before = len(batch)
-        with suppress(trio.WouldBlock, trio.EndOfChannel):
-            while len(batch) < BATCH_JOBS:
-                batch.append(jobs.receive_nowait())
-        turns_without = 0 if len(batch) > before else turns_without + 1
-    return batch
 
 
 @asynccontextmanager

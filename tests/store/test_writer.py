@@ -145,6 +145,17 @@ async def test_what_waits_is_committed_together(site: Site) -> None:
     assert set(site.stored()) == {"busy", *map(str, range(20))}
 
 
+async def test_a_batch_of_a_shared_database_waits_for_more(site: Site) -> None:
+    store = FileStore(site.connection)
+    store.gather_seconds = 0.5
+    async with open_writer(store, site.publish, SECONDS, OFTEN) as writer, trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run, keep, "a")
+        await trio.sleep(0.02)
+        await writer.run(keep, "b")
+        statistics = writer.statistics()
+    assert (statistics.batches, statistics.writes) == (1, 2)
+
+
 async def test_one_that_fails_is_undone_alone(site: Site) -> None:
     busy, failures = Busy(), []
 
@@ -295,7 +306,7 @@ async def test_a_slow_database_is_not_a_failing_one(
     site: Site, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
 ) -> None:
     """Its callers wait too long, but commits go on: no more chargers must come, and nothing is said to be broken."""
-    monkeypatch.setattr("levity_trio.store.writer.BATCH_JOBS", 1)
+    monkeypatch.setattr("levity_trio.store.jobs.BATCH_JOBS", 1)
     given_up: list[int] = []
 
     async def ask(writer: Writer, number: int) -> None:

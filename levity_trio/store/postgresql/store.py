@@ -39,6 +39,8 @@ LONG_SECONDS: Final = LEASE_SECONDS / 3
 """How long a batch may take, with its wait for the turn, before its lease is prolonged once more."""
 MARGIN_SECONDS: Final = 2.0
 """A server counts its own lease as ended so long before the database does."""
+GATHER_SECONDS: Final = 0.01
+"""Batches of several servers run one after the other, and each costs all of them time: a few larger ones cost less."""
 _TELLING: Final = frozenset({INSERT_EVENT, INSERT_COMMAND})
 """The statements after which other servers have something to learn."""
 _TELL: Final = f"SELECT pg_notify('{CHANNEL}', current_setting('levity.server')); "
@@ -59,7 +61,7 @@ class _Link(PostgresqlConnection):
     def __init__(self, address: str, server: str, simulated: SimulatedTime | None) -> None:
         super().__init__(connect(address))
         self._address, self._server = address, server
-        self._has_others = self._is_telling = False
+        self.has_others = self._is_telling = False
         check_server(self)
         migrate(self, simulated)
         check_clock_speed(self, simulated.speed if simulated else 1)
@@ -105,7 +107,7 @@ class _Link(PostgresqlConnection):
         claimed = servers.claim(self, self._token, self._number, self._last_fact, self._last_command)
         if claimed is None:
             raise LeaseEnded(_LEASE_ENDED)
-        self._has_others, self._is_telling, self._last_fact = claimed.has_others, False, claimed.last_fact
+        self.has_others, self._is_telling, self._last_fact = claimed.has_others, False, claimed.last_fact
         if claimed.facts or claimed.commands:
             self._news.append(News(claimed.facts, claimed.commands))
         if claimed.commands:
@@ -120,15 +122,15 @@ class _Link(PostgresqlConnection):
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
         if self.is_failed:  # COMMIT would succeed, and roll back
             raise sqlite3.InternalError("a statement failed, and its write went on")
-        if self._has_others and time.monotonic() - self._asked_at > LONG_SECONDS:
+        if self.has_others and time.monotonic() - self._asked_at > LONG_SECONDS:
             self._asked_at = time.monotonic()
             servers.prolong(self, self._server, self._token)
         try:
-            self.run(f"{_TELL if self._is_telling and self._has_others else ''}COMMIT")
+            self.run(f"{_TELL if self._is_telling and self.has_others else ''}COMMIT")
         except sqlite3.Error:
             if not self.is_lost or not self._is_stored():
                 raise
-        self.held_until = self._asked_at + LEASE_SECONDS - MARGIN_SECONDS if self._has_others else inf
+        self.held_until = self._asked_at + LEASE_SECONDS - MARGIN_SECONDS if self.has_others else inf
 
     def _is_stored(self) -> bool:
         """Wait until the database tells whether the last transaction was committed."""
@@ -164,6 +166,11 @@ class PostgresqlStore:
 
     def __init__(self, address: str, server: str, link: _Link) -> None:
         self.path, self.server, self._link = address, server, link
+
+    @property
+    def gather_seconds(self) -> float:
+        """How long a batch of few writes waits for more."""
+        return GATHER_SECONDS if self._link.has_others else 0.0
 
     @property
     def held_until(self) -> float:

@@ -88,6 +88,17 @@ def test_a_batch_learns_what_the_other_stored_before_it(stores: Sequence[Postgre
         assert learned(store) == []
 
 
+def test_a_batch_waits_for_more_writes_beside_others_only(address: PostgresqlAddress) -> None:
+    with open_store(address, "one") as one:
+        one.commit([nothing])
+        assert one.gather_seconds == 0
+        with open_store(address, "two"):
+            one.commit([nothing])
+            assert one.gather_seconds > 0
+        one.commit([nothing])
+        assert one.gather_seconds == 0
+
+
 def test_nobody_learns_its_own_facts(address: PostgresqlAddress) -> None:
     """Also not those that it stored while it was alone, or beside a write that failed."""
     with open_store(address, "one") as one:
