@@ -102,6 +102,12 @@ class PacedFleet(Load):
         for caller in self.callers.values():
             caller.aways.clear()
 
+    def skip(self, seconds: float) -> None:
+        """Do everything so much later: nobody looked for so long."""
+        self._agenda = [(moment + seconds, number, do) for moment, number, do in self._agenda]
+        for caller in self.callers.values():
+            caller.due += seconds
+
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """As Load.run; each charger calls, and dials, when it is due."""
         deadline = time.perf_counter() + seconds

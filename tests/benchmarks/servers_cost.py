@@ -1,6 +1,7 @@
 """What a call costs with two servers on one database, beside one: at the same rate, at the same rate for each server,
 and at saturation.
 
+Both stand side by side and are measured in turns of some seconds, because a machine is not equally fast for minutes.
 Then what passes between one server and the database, through a relay: its own time would be in the figures else.
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self
 
 from tests import postgresql
 from tests.integration.fleet import accounts
@@ -22,13 +24,11 @@ from .paced import PacedFleet, milliseconds
 from .process import BenchError, Server, machine_cpu_seconds
 
 DIAL_SECONDS: Final = 1.0
-WARM_UP_SECONDS: Final = 2.0
+WARM_UP_SECONDS: Final = 1.0
 """At most; a short phase has a shorter one."""
 KINDS: Final = (1, 2)
 """How many servers."""
 _MICROSECONDS: Final = 1e6
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,44 +109,66 @@ def compare_costs(
     steady: Callable[[Server], None] | None = None,
 ) -> Costs:
     """Measure one server and two in turn, in the other order every other round."""
-    found: dict[int, list[Round]] = {kind: [] for kind in KINDS}
-    for number in range(rounds):
-        for kind in KINDS if number % 2 == 0 else KINDS[::-1]:
-            with cluster(site, folder / f"cost-{number}-{kind}", NAMES[:kind], chargers) as servers:
-                found[kind].append(_round(servers, chargers, rate, seconds, steady))
+    every = chargers / rate
+    with ExitStack() as opened:
+        sides = [_Side(opened, site, folder / f"cost-{kind}", kind, chargers, every) for kind in KINDS]
+        for side in sides:
+            side.begin(steady)
+        pauses = ([every] * 2, [every / kind for kind in KINDS], [0.0] * 2)
+        loads = [_in_turns(sides, of_sides, seconds, rounds) for of_sides in pauses]
+        found = {side.kind: side.rounds([load[number] for load in loads]) for number, side in enumerate(sides)}
     return Costs(found, _traffic(site, folder / "cost-relayed", chargers, rate, seconds))
 
 
-def _round(
-    servers: Cluster, chargers: int, rate: float, seconds: float, steady: Callable[[Server], None] | None
-) -> Round:
-    def begun() -> None:
+class _Side:
+    """So many servers, with chargers of their own."""
+
+    def __init__(
+        self, opened: ExitStack, site: postgresql.Server, folder: Path, kind: int, chargers: int, every: float
+    ) -> None:
+        self.kind = kind
+        self._servers = opened.enter_context(cluster(site, folder, NAMES[:kind], chargers))
+        self._idle_mib = statistics.mean(member.server.resident_mib() for member in self._servers.members)
+        fleet = PacedFleet(self._servers.ports, accounts(chargers, f"COST{kind}"), every, DIAL_SECONDS)
+        self._fleet = opened.enter_context(fleet)
+        self._left_at = 0.0
+
+    def begin(self, steady: Callable[[Server], None] | None) -> None:
+        """Connect the chargers."""
+        self._fleet.join(1)
+        self._left_at = time.perf_counter()
         if steady is not None:
-            for member in servers.members:
+            for member in self._servers.members:
                 steady(member.server)
 
-    idle_mib = statistics.mean(member.server.resident_mib() for member in servers.members)
-    with PacedFleet(servers.ports, accounts(chargers, "COST"), chargers / rate, DIAL_SECONDS) as fleet:
-        phases = _loads(fleet, seconds, len(servers.members), lambda: _phase(servers, fleet, seconds), begun)
-        complaints = [line for member in servers.members for line in member.complaints()]
-        return Round(*phases, idle_mib, dict(fleet.faults + fleet.endings), complaints)
+    def measure(self, every: float, seconds: float) -> Phase:
+        """Let each charger call so often."""
+        self._fleet.every = every
+        self._fleet.skip(time.perf_counter() - self._left_at)
+        self._fleet.run(min(WARM_UP_SECONDS, seconds))
+        phase = _phase(self._servers, self._fleet, seconds)
+        self._left_at = time.perf_counter()
+        return phase
+
+    def rounds(self, loads: Sequence[Sequence[Phase]]) -> list[Round]:
+        """Return what was measured, by round; faults and complaints of all rounds are with the first."""
+        faults = dict(self._fleet.faults + self._fleet.endings)
+        complaints = [line for member in self._servers.members for line in member.complaints()]
+        paced, alike, saturated = loads
+        first, *others = [
+            Round(*phases, self._idle_mib, {}, []) for phases in zip(paced, alike, saturated, strict=True)
+        ]
+        return [replace(first, faults=faults, complaints=complaints), *others]
 
 
-def _loads(
-    fleet: PacedFleet, seconds: float, servers: int, measure: Callable[[], T], begun: Callable[[], None] = lambda: None
-) -> tuple[T, T, T]:
-    """Measure at the rate of the fleet, at so many times this rate, and at saturation."""
-    fleet.join(1)
-    fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
-    begun()
-    paced = alike = measure()
-    if servers > 1:
-        fleet.every /= servers
-        fleet.run(fleet.every + min(WARM_UP_SECONDS, seconds))
-        alike = measure()
-    pause, fleet.every = fleet.every, 0
-    fleet.run(pause + min(WARM_UP_SECONDS, seconds))
-    return paced, alike, measure()
+def _in_turns(sides: Sequence[_Side], pauses: Sequence[float], seconds: float, rounds: int) -> list[list[Phase]]:
+    """Measure all sides with these pauses between two calls of a charger; return the phases of each side."""
+    found: list[list[Phase]] = [[] for _ in sides]
+    for number in range(rounds):
+        turns = list(zip(sides, pauses, found, strict=True))
+        for side, every, phases in turns if number % 2 == 0 else turns[::-1]:
+            phases.append(side.measure(every, seconds))
+    return found
 
 
 def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
@@ -217,8 +239,11 @@ def _traffic(
             calls = max(1, len(fleet.answers))
             return Traffic((relay.exchanges - exchanges) / calls, (relay.passed_bytes - passed_bytes) / calls)
 
-        paced, _, saturated = _loads(fleet, seconds, 1, count)
-        return paced, saturated
+        fleet.join(1)
+        fleet.run(WARM_UP_SECONDS)
+        paced, fleet.every = count(), 0
+        fleet.run(WARM_UP_SECONDS)
+        return paced, count()
 
 
 def all_faults(rounds: Sequence[Round]) -> int:
