@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from levity_trio.settings import ADDRESS, FILE, NAMES, TEXT, URL, Kind, read_switch, setting, whole
+from levity_trio.settings import ADDRESS, FILE, NAMES, NETWORKS, TEXT, URL, Kind, Network, read_switch, setting, whole
 
 API_PORT: Final = 9001
 
@@ -28,6 +28,11 @@ class WebConfig:
     api_allowed_hosts: tuple[str, ...] = setting(
         *((), "api-allowed-hosts", "API", NAMES),
         "Further names of this server in the Host header of requests, separated by commas.",
+    )
+    api_proxy_from: tuple[Network, ...] = setting(
+        *((), "api-proxy-from", "API", NETWORKS),
+        "Addresses of proxies before the dashboard, the API and the drivers' port, separated by commas: each connection"
+        " from there must begin with a PROXY header, version 2.",
     )
     api_cors_origin: str | None = setting(
         *(None, "api-cors-origin", "API", TEXT),

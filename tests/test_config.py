@@ -102,6 +102,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "tls-client-ca": str(tmp_path / "ca.pem"),
         "tls-rsa-suites": "true",
         "proxy-from": "10.0.0.5,fd00::/8",
+        "api-proxy-from": "10.0.0.6",
         "drivers-host": "::1",
         "drivers-url": "https://charge.example.org",
         "files-host": "::1",

@@ -10,7 +10,6 @@ limits are checked again after the wait.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from levity_trio.access.admission import Admission
@@ -20,10 +19,10 @@ from levity_trio.charger.proof import prove, prove_again, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
-from levity_trio.config import ServerConfig
 from levity_trio.events import HandshakeRefused
 from levity_trio.log_output import get_logger
 from levity_trio.wire.handshake import BadRequest, Head, identity, upgrade_problem
+from levity_trio.wire.proxy_header import peer_of
 
 HANDSHAKES: Final = 128
 """Maximum number of concurrent handshakes, in addition to --max-connections."""
@@ -129,20 +128,6 @@ async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
             raise BadRequest(503, WAITS_NEWER, RETRY)
 
 
-def is_proxy(address: str, config: ServerConfig) -> bool:
-    """Whether a connection from this address begins with a PROXY header."""
-    peer = _peer(address) if config.proxy_from else None
-    return peer is not None and any(peer in proxy for proxy in config.proxy_from)
-
-
 def _is_loopback(address: str) -> bool:
-    peer = _peer(address)
+    peer = peer_of(address)
     return peer is not None and peer.is_loopback
-
-
-def _peer(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        peer = ip_address(address)
-    except ValueError:
-        return None
-    return (peer.ipv4_mapped if isinstance(peer, IPv6Address) else None) or peer

@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.charger.admission import admit, check_handshakes, is_proxy
+from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import retry_after
 from levity_trio.charger.registry import Visitor
@@ -36,7 +36,7 @@ from levity_trio.wire.handshake import (
     parse_head,
     refusal,
 )
-from levity_trio.wire.proxy_header import SIGNATURE, BadProxyHeader
+from levity_trio.wire.proxy_header import SIGNATURE, BadProxyHeader, is_from
 from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import stamp
 
@@ -147,7 +147,7 @@ def _record_refusal(
 
 async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) -> bool:
     """Let a proxy name its peer; return False for a health check of the proxy itself. Raises BadRequest."""
-    if not is_proxy(stream.remote_address, central.config):
+    if not is_from(stream.remote_address, central.config.proxy_from):
         return True
     with trio.move_on_after(_patience(central)):
         try:

@@ -24,7 +24,7 @@ MONITORING: Final = (
 )
 TEMPLATES: Final = ("README.txt", UNIT, *MONITORING, "litestream.yml", "fluentd.conf")
 README_OF_SEVERAL: Final = "README-servers.txt"
-TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
+TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "levity-postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
 DASHBOARD: Final = "grafana-dashboard.json"
 
 

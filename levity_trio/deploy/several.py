@@ -123,7 +123,6 @@ class _Way:
     host: str
     port: int
     balance: str
-    header: str = ""
 
 
 def values_of_several(
@@ -156,8 +155,9 @@ def _check(server: ServerConfig, count: int) -> PostgresqlAddress:
     """Return the address of the database. Raises ConfigError for settings that several servers cannot share."""
     if not isinstance(server.database, PostgresqlAddress):
         raise ConfigError(f"--servers {count}: several servers need PostgreSQL; give --db postgresql:///levity")
-    if server.proxy_from not in ((), PROXY):
-        raise ConfigError("--proxy-from: the proxy of several servers is HAProxy on this machine; leave it out")
+    for flag, proxies in (("--proxy-from", server.proxy_from), ("--api-proxy-from", server.api_proxy_from)):
+        if proxies not in ((), PROXY):
+            raise ConfigError(f"{flag}: the proxy of several servers is HAProxy on this machine; leave it out")
     if server.files_url is not None:
         raise ConfigError(
             "--files-url: each server has a files port of its own, and tells its own address; leave it out"
@@ -174,7 +174,7 @@ def _check(server: ServerConfig, count: int) -> PostgresqlAddress:
 def _check_url(server: ServerConfig, given: str, flag: str, url: str | None) -> None:
     """Raise ConfigError for pages that other machines reach without their URL, or could listen to.
 
-    What comes through HAProxy comes from this machine. With a URL, that opens nothing.
+    The servers listen on this machine only, so nothing but the URL tells them the name by which others reach them.
     """
     if url is None:
         raise ConfigError(f"{given}: give {flag} too, the URL that leads to HAProxy")
@@ -190,9 +190,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _ways(server: ServerConfig) -> Iterator[_Way]:
-    yield _Way("chargers", "--port", server.host, server.port, "leastconn", " send-proxy-v2")
+    yield _Way("chargers", "--port", server.host, server.port, "leastconn")
     if server.tls_port is not None:
-        yield _Way("chargers-tls", "--tls-port", server.host, server.tls_port, "leastconn", " send-proxy-v2")
+        yield _Way("chargers-tls", "--tls-port", server.host, server.tls_port, "leastconn")
     if server.api:
         yield _Way("pages", "--api-port", server.api_host, server.api_port or API_PORT, "source")
     if server.drivers_port is not None:
@@ -232,6 +232,7 @@ def _numbered(given: Given, number: int) -> Given:
             metrics_host=server.metrics_address,
             metrics_port=_raised(server.metrics_port, rise),
             api_host=LOOPBACK,
+            api_proxy_from=PROXY,
             api_port=(server.api_port or API_PORT) + rise if server.api else None,
             drivers_host=LOOPBACK,
             drivers_port=_raised(server.drivers_port, rise),
@@ -271,7 +272,7 @@ def _in_haproxy(way: _Way, servers: Sequence[Given], index: int) -> str:
         f"backend {way.name}\n"
         f"    balance {way.balance}\n"
         f"    option httpchk GET /healthz\n"
-        f"    default-server check inter 1s fall 2 rise 1{way.header}\n" + "\n".join(lines)
+        f"    default-server check inter 1s fall 2 rise 1 send-proxy-v2\n" + "\n".join(lines)
     )
 
 

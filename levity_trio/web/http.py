@@ -31,6 +31,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from levity_trio.log_output import get_logger
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import application, problem
+from levity_trio.web.proxied import client_of
+from levity_trio.wire.proxy_header import Proxies
 from levity_trio.wire.secrets import masked_url
 
 __all__ = ["Limits", "application", "open_http", "problem"]
@@ -71,15 +73,16 @@ async def open_http(
     listeners: Sequence[trio.SocketListener],
     limits: Limits = DEFAULT_LIMITS,
     tls: ssl.SSLContext | None = None,
+    proxies: Proxies = (),
 ) -> AsyncIterator[int]:
     """Serve `app` while the block runs, by TLS if there is a context, and yield the port of a TCP listener, else 0.
 
-    The listeners are closed at the end.
+    The listeners are closed at the end. Connections from `proxies` begin with a PROXY header.
 
     An exception in the application is logged with its traceback and fails that request only. Leaving the block takes at
     most twice `grace_seconds`.
     """
-    server = _Server(app, limits, tls)
+    server = _Server(app, limits, tls, proxies)
     slots = trio.Semaphore(limits.connections)
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
@@ -144,8 +147,9 @@ class _Conversation:
     Hypercorn would keep such a connection for `idle_seconds` if the client left before the end of the response.
     """
 
-    def __init__(self, app: ASGIApp, scope: trio.CancelScope) -> None:
+    def __init__(self, app: ASGIApp, client: str, scope: trio.CancelScope) -> None:
         self._app = app
+        self._client = client
         self._scope = scope
         self._requests = 0
         self._has_left = False
@@ -154,6 +158,8 @@ class _Conversation:
         """Pass a request to the application."""
         self._requests += 1
         self._scope.deadline = math.inf
+        if self._client:
+            scope["client"] = (self._client, 0)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -210,9 +216,10 @@ def _selected_alpn_protocol(stream: trio.SSLStream[trio.SocketStream]) -> str | 
 class _Server:
     """State shared by all connections."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None, proxies: Proxies) -> None:
         self.context = WorkerContext(None)
         self._tls = tls
+        self._proxies = proxies
         self._app = app
         self._limits = limits
         self._config = _config(limits)
@@ -222,7 +229,9 @@ class _Server:
         """Serve a connection. No exception leaves this function; trio's accept loop closes the stream in any case."""
         try:
             with trio.CancelScope() as scope:
-                await self._converse(stream, scope)
+                client = await client_of(stream, self._proxies)
+                if client is not None:
+                    await self._converse(stream, client, scope)
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):  # caused by the peer
             log.debug("HTTP client disconnected")
         except* Exception:
@@ -230,10 +239,10 @@ class _Server:
         finally:
             slots.release()
 
-    async def _converse(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+    async def _converse(self, stream: trio.SocketStream, client: str, scope: trio.CancelScope) -> None:
         limits = self._limits
         given = limits.body_bytes, limits.body_seconds, scope.cancel, limits.is_streamed, limits.streams
-        conversation = _Conversation(Bodies(self._app, *given), scope)
+        conversation = _Conversation(Bodies(self._app, *given), client, scope)
         transport: _Transport = stream
         if self._tls is not None:
             transport = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)

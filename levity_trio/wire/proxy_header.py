@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -12,8 +13,13 @@ MOST_BYTES: Final = 4096
 VERSION: Final = 0x20
 LOCAL, PROXY = VERSION, VERSION | 1
 TCP4, TCP6 = 0x11, 0x21
-_ADDRESSES: Final = {TCP4: (IPv4Address, 4, 12), TCP6: (IPv6Address, 16, 36)}
+_ADDRESSES: Final[Mapping[int, tuple[type[IPv4Address | IPv6Address], int, int]]] = {
+    TCP4: (IPv4Address, 4, 12),
+    TCP6: (IPv6Address, 16, 36),
+}
 """By family and transport: the type and size of an address, and the size of both addresses with their ports."""
+
+Proxies = Sequence[IPv4Network | IPv6Network]
 
 
 class BadProxyHeader(ValueError):
@@ -29,6 +35,31 @@ class ProxyHeader(NamedTuple):
     size: int
     address: str | None
     is_local: bool
+
+
+def is_from(address: str, proxies: Proxies) -> bool:
+    """Whether an address is that of a proxy, so that a connection from there begins with a header."""
+    peer = peer_of(address) if proxies else None
+    return peer is not None and any(peer in proxy for proxy in proxies)
+
+
+def peer_of(address: str) -> IPv4Address | IPv6Address | None:
+    """Return the address of a peer, that of IPv4 if it is written as one of IPv6; None if it is none."""
+    try:
+        peer = ip_address(address)
+    except ValueError:
+        return None
+    return _unmapped(peer)
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+
+
+def missing_bytes(received: bytes) -> int:
+    """Return how many bytes of an incomplete header are missing at least."""
+    length = int.from_bytes(received[14:FIXED_BYTES]) if len(received) >= FIXED_BYTES else 0
+    return FIXED_BYTES + length - len(received)
 
 
 def read_proxy_header(received: bytes) -> ProxyHeader | None:
@@ -58,5 +89,4 @@ def _address(kind: int, data: bytes) -> str | None:
     of, size, least = _ADDRESSES[kind]
     if len(data) < least:
         raise BadProxyHeader(f"the PROXY header has {len(data)} bytes of addresses")
-    address = of(data[:size])
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return str(_unmapped(of(data[:size])))

@@ -62,6 +62,7 @@ ODD: dict[str, str] = {
     "orphans": "true",
     "auto_start": "true",
     "proxy_from": "10.0.0.1,10.1.0.0/24",
+    "api_proxy_from": "10.2.0.1",
     "tag_strip": "-[0-9]+",
     "tls_port": "9443",
     "plugins": "one,two",

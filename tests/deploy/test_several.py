@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def test_each_unit_has_a_name_ports_and_a_folder_of_its_own() -> None:
             "LEVITY_METRICS_PORT": str(9464 + 1000 * number),
             "LEVITY_METRICS_HOST": "0.0.0.0",  # noqa: S104 - as with one server, for a Prometheus elsewhere
             "LEVITY_API_PORT": str(9001 + 1000 * number),
+            "LEVITY_API_PROXY_FROM": "127.0.0.1/32",
         }
         for line in (
             *("Restart=always", f"StateDirectory=levity/{number}", f"WorkingDirectory=%S/levity/{number}"),
@@ -115,7 +117,7 @@ def test_haproxy_leads_to_the_ports_of_the_units() -> None:
     ]
     assert re.findall(r"bind (\S+)", text) == ["0.0.0.0:9000", "127.0.0.1:9001"]
     assert re.findall(r"balance (\w+)", text) == ["leastconn", "source"]
-    assert [line.split()[-1] for line in text.splitlines() if "default-server" in line] == ["send-proxy-v2", "1"]
+    assert [line.split()[-1] for line in text.splitlines() if "default-server" in line] == ["send-proxy-v2"] * 2
     assert text.count("option httpchk GET /healthz") == 2
 
 
@@ -167,7 +169,19 @@ def test_role_and_database_are_those_of_the_address(address: str, role: str, nam
 
 @pytest.mark.parametrize(("count", "connections"), [(2, 44), (9, 100)])
 def test_postgresql_has_room_for_each_server(count: int, connections: int) -> None:
-    assert f"max_connections = {connections}\n" in made(count)["postgresql.conf"]
+    assert f"max_connections = {connections}\n" in made(count)["levity-postgresql.conf"]
+
+
+def test_the_settings_of_postgresql_reach_their_folder(folder: Path) -> None:
+    """A shell finds `*` only in a path that exists, so not in that of the new file itself."""
+    settings = folder / "15" / "main" / "conf.d"
+    settings.mkdir(parents=True)
+    files = made()
+    (folder / "levity-postgresql.conf").write_text(files["levity-postgresql.conf"])
+    (line,) = (line for line in files["README.txt"].splitlines() if "install" in line and "levity-postgresql" in line)
+    command = line.replace("sudo ", "").replace("/etc/postgresql", str(folder))
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert (settings / "levity-postgresql.conf").read_text() == files["levity-postgresql.conf"]
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "prometheus-agent.yml"])
@@ -216,6 +230,7 @@ def test_the_readme_of_the_project_follows_what_is_written() -> None:
     [
         ({"database": "levity.db"}, "--servers 3: several servers need PostgreSQL; give --db postgresql:///levity"),
         ({"proxy_from": "10.0.0.1"}, "--proxy-from: the proxy of several servers is HAProxy"),
+        ({"api_proxy_from": "10.0.0.1"}, "--api-proxy-from: the proxy of several servers is HAProxy"),
         ({"files_port": "9003", "files_url": "http://files.example.org"}, "--files-url: each server"),
         ({"api_host": "0.0.0.0"}, "--api-host 0.0.0.0: give --public-url too"),  # noqa: S104
         ({"api_host": "0.0.0.0", "public_url": "http://site"}, "give --api-tls-cert, or an https URL"),  # noqa: S104
@@ -235,4 +250,4 @@ def test_what_several_servers_cannot_share_is_refused(flags: dict[str, str], sai
 
 
 def test_the_proxy_may_be_named_as_it_is() -> None:
-    assert made(proxy_from="127.0.0.1") == made()
+    assert made(proxy_from="127.0.0.1", api_proxy_from="127.0.0.1") == made()

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from .test_unit import needs_seccomp, run_unit
 SERVERS = 3
 CHARGERS = 6
 CONNECTIONS = 4
-"""To PostgreSQL, of each server, as postgresql.conf says."""
+"""To PostgreSQL, of each server, as levity-postgresql.conf says."""
 PORTS = re.compile(r"\b(?:9000|9001|1[0-2](?:000|001|464))\b")
 """Those of HAProxy and of the three servers."""
 AT = "SELECT cp_id, server FROM session JOIN run ON run.id = run_id WHERE session.ended_at IS NULL ORDER BY session.id"
@@ -53,7 +54,7 @@ def deploy(folder: Path, address: str) -> Path:
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """PostgreSQL with the settings that are deployed."""
-    text = (deploy(tmp_path_factory.mktemp("settings"), "postgresql:///levity") / "postgresql.conf").read_text()
+    text = (deploy(tmp_path_factory.mktemp("settings"), "postgresql:///levity") / "levity-postgresql.conf").read_text()
     deployed = dict(re.findall(r"^(\w+) = (\S+)$", text, re.MULTILINE))
     assert int(deployed["max_connections"]) > SERVERS * CONNECTIONS * 2
     with running() as server:
@@ -63,10 +64,11 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Site(NamedTuple):
-    """The servers by their names, and the port of HAProxy for chargers."""
+    """The servers by their names, and the ports of HAProxy for chargers and for pages."""
 
     servers: dict[str, Serving]
     port: int
+    pages: int
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def deployed(folder: Path, address: PostgresqlAddress) -> Iterator[Site]:
             (folder / str(number)).mkdir()
             name, flags = f"levity-{number}", flags_of(files / f"levity-trio-{number}.service")
             servers[name] = opened.enter_context(serving(folder / str(number) / name, *flags, may_log_errors=True))
-        yield Site(servers, opened.enter_context(proxying(files / "haproxy.cfg")))
+        yield Site(servers, *opened.enter_context(proxying(files / "haproxy.cfg")))
 
 
 def flags_of(unit: Path) -> Iterator[str]:
@@ -90,10 +92,12 @@ def flags_of(unit: Path) -> Iterator[str]:
 
 
 @contextmanager
-def proxying(file: Path) -> Iterator[int]:
-    """HAProxy with this file; gives its first port. Only root can have it change its root and its user."""
+def proxying(file: Path) -> Iterator[tuple[int, int]]:
+    """HAProxy with this file; gives its ports for chargers and pages. Only root can have it change root and user."""
     text = file.read_text()
-    (port,) = re.findall(r"frontend chargers\n    bind 0\.0\.0\.0:(\d+)", text)
+    port, pages = (
+        int(re.findall(rf"frontend {name}\n    bind [\d.]+:(\d+)", text)[0]) for name in ("chargers", "pages")
+    )
     if os.geteuid() != 0:
         text = re.sub(r"^    (user|group|chroot) .*\n", "", text, flags=re.MULTILINE)
     file.write_text(text)
@@ -101,8 +105,8 @@ def proxying(file: Path) -> Iterator[int]:
     with log.open("wb") as output:
         process = subprocess.Popen([HAPROXY, "-db", "-f", file], env=environment(), stdout=output, stderr=output)
     try:
-        wait_for(lambda: dial(int(port), "PROBE"), f"it passes on: {log.read_text()}")
-        yield int(port)
+        wait_for(lambda: dial(port, "PROBE"), f"it passes on: {log.read_text()}")
+        yield port, pages
     finally:
         process.terminate()
         process.wait()
@@ -142,7 +146,7 @@ def assert_few_connections(address: PostgresqlAddress) -> None:
 def test_a_server_is_killed_and_another_one_drained(address: PostgresqlAddress, tmp_path: Path) -> None:
     """All chargers go on at the third, and each transaction is billed as if nothing had happened."""
     identities = [f"CP-{number}" for number in range(CHARGERS)]
-    with deployed(tmp_path, address) as (servers, port), ExitStack() as opened:
+    with deployed(tmp_path, address) as (servers, port, _), ExitStack() as opened:
         chargers = {identity: opened.enter_context(Charger(port, identity)) for identity in identities}
         transactions = {}
         for identity, charger in chargers.items():
@@ -176,7 +180,7 @@ def test_a_server_is_killed_and_another_one_drained(address: PostgresqlAddress, 
 
 def test_metrics_of_the_site_go_on_when_its_duties_move(address: PostgresqlAddress, tmp_path: Path) -> None:
     """Each series is there once, and no counter begins anew."""
-    with deployed(tmp_path, address) as (servers, port), Charger(port, "CP-1") as charger:
+    with deployed(tmp_path, address) as (servers, port, _), Charger(port, "CP-1") as charger:
         for _ in range(2):
             charger.boot()
         (holder,) = duties(address)
@@ -249,3 +253,12 @@ def test_a_server_serves_under_all_that_its_unit_forbids(
         server.wait_word("READY=1")
         assert (tmp_path / "levity-1.sock").is_socket()
         assert server.end(signal.SIGTERM) == (0, "")
+
+
+def test_pages_and_api_have_the_address_of_each_client(address: PostgresqlAddress, tmp_path: Path) -> None:
+    with deployed(tmp_path, address) as site:
+        connection = HTTPConnection("127.0.0.1", site.pages, timeout=10, source_address=("127.0.0.77", 0))
+        with closing(connection):
+            connection.request("GET", "/api/v1/chargers", headers={"Authorization": "Bearer wrong"})
+            assert connection.getresponse().status == 401
+        wait_until(lambda: query(address, "SELECT address FROM operator_action") == [("127.0.0.77",)])

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from levity_trio.wire.proxy_header import MOST_BYTES, SIGNATURE, BadProxyHeader, ProxyHeader, read_proxy_header
+from levity_trio.wire.proxy_header import (
+    MOST_BYTES,
+    SIGNATURE,
+    BadProxyHeader,
+    ProxyHeader,
+    is_from,
+    missing_bytes,
+    read_proxy_header,
+)
 
 
 def header(command: int, kind: int, data: bytes = b"") -> bytes:
@@ -74,3 +83,21 @@ def test_any_bytes(received: bytes, *, is_signed: bool) -> None:
     else:
         assert found.size <= len(received)
         assert found.address is None or not found.is_local
+
+
+@given(some.binary(max_size=300))
+def test_what_is_missing_never_reaches_beyond_the_header(extra: bytes) -> None:
+    whole, received = tcp4("192.0.2.7", extra), b""
+    sent = whole + b"GET / HTTP/1.1\r\n"
+    while read_proxy_header(received) is None:
+        received = sent[: len(received) + missing_bytes(received)]
+    assert received == whole
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [("10.0.0.5", True), ("::ffff:10.0.0.5", True), ("10.0.1.5", False), ("fd00::1", True), ("memory", False)],
+)
+def test_whose_connections_begin_with_a_header(address: str, *, is_one: bool) -> None:
+    assert is_from(address, (ip_network("10.0.0.0/24"), ip_network("fd00::/8"))) is is_one
+    assert not is_from(address, ())

@@ -237,7 +237,7 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
         if listeners.port:
             door = _door(config)
             inside = await serving.enter_async_context(_beside_pages(app, api, door))
-            served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls)
+            served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls, config.api_proxy_from)
             _log(config, await serving.enter_async_context(served), listeners.tls)
         if listeners.drivers:
             await serving.enter_async_context(_open_drivers(app, api, listeners))
@@ -300,7 +300,8 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
     front = Front(door=door, url=config.drivers_url, at_work=DRIVERS_AT_WORK)
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
-        served = open_http(Below(front.base, pages, pages), listeners.drivers, DRIVERS_LIMITS, listeners.tls)
+        inside, proxies = Below(front.base, pages, pages), config.api_proxy_from
+        served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, listeners.tls, proxies)
         async with served as port:
             _log_drivers(config, port, listeners.tls)
             yield
