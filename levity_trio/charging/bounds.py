@@ -46,7 +46,7 @@ class Bounds:
     def __init__(self, case: Case) -> None:
         self.case = case
         self._paced: Paces | None = None
-        self._walked: list[tuple[Chain, Conflict | None]] = []
+        self._refused: list[tuple[Chain, int | None]] = []
         self._gaps: list[tuple[Chain, Sequence[Gap]]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
@@ -124,14 +124,7 @@ class Bounds:
     # Steps
 
     def walk(self, chain: Chain) -> Conflict | None:
-        """Return the conflict of the first impossible step; None if all are possible. Cached, as for `gaps`."""
-        for known, found in self._walked:
-            if known == chain:
-                return found
-        self._walked.append((chain, found := self._walk(chain)))
-        return found
-
-    def _walk(self, chain: Chain) -> Conflict | None:
+        """Return the conflict of the first impossible step; None if all are possible."""
         number = self.refused_step(chain)
         if number is None:
             return None
@@ -143,7 +136,17 @@ class Bounds:
         return self._too_fast(chain.at[number] - chain.at[number - 1], now - before)
 
     def refused_step(self, chain: Chain) -> int | None:
-        """Return the number of the first step that is impossible, for any register or for this charger's; else None."""
+        """Return the number of the first step that is impossible, for any register or for this charger's; else None.
+
+        Cached: several candidates have the same chain.
+        """
+        for known, found in self._refused:
+            if known == chain:
+                return found
+        self._refused.append((chain, found := self._first_refused(chain)))
+        return found
+
+    def _first_refused(self, chain: Chain) -> int | None:
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
         fast, refused, slack = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit

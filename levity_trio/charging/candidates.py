@@ -83,22 +83,22 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or not view.wh:
         return
+    views = {1: view} | {factor: _up_to_the_next(case, view.scaled(factor)) for factor in (1000, 0.001)}
     for of_start, of_view, of_stop, which in _UNITS:
         if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
             continue
-        end = None if stop is None else stop * of_stop
-        scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
-        chain = chain_of(case, start * of_start, scaled, end)
-        until = scaled.wh[-1] if end is None else end
-        words = f"the {which} in another unit than the rest"
-        rise, is_level = scaled.wh[-1] - start * of_start, start * of_start >= tolerances.SIGNIFICANT_START_WH
-        is_still = is_level and chain.wh[-1] == 0 and all(abs(wh) <= chain.digit for wh in chain.wh)
-        if is_still or 2 * rise >= chain.wh[-1] > 0:  # tiny readings would agree with anything
-            yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
+        scaled, begin, end = views[of_view], start * of_start, None if stop is None else stop * of_stop
+        until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
+        rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
+        agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything
+        if agrees or (is_level and until == begin):
+            chain = chain_of(case, begin, scaled, end)
+            if agrees or all(abs(wh) <= chain.digit for wh in chain.wh):
+                yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, begin, until)
         if stop is not None and of_view != 1 and is_level and rise > 0:
-            chain = chain_of(case, start * of_start, scaled, None)
+            chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
-            yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
+            yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 
 
 def _up_to_the_next(case: Case, view: View) -> View:

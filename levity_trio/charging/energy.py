@@ -79,7 +79,8 @@ class _Chosen(NamedTuple):
 def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
     bounds = Bounds(case)
-    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds) or _by_candidates(case, bounds)
+    found = reported(case, bounds)
+    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found) or _by_candidates(case, bounds, found)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
@@ -98,9 +99,8 @@ def _is_partial(chosen: _Chosen) -> bool:
     return is_from_reading or chosen.code in PARTIAL
 
 
-def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
+def _as_reported(case: Case, bounds: Bounds, found: _Reported | None) -> _Chosen | None:
     """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
-    found = reported(case, bounds)
     if found is None or _has_factor_habit(case):
         return None
     ends = list(stale(case, found.chain))
@@ -207,7 +207,7 @@ def _has_factor_habit(case: Case) -> bool:
     return Code.WRONG_FACTOR in case.habits and not case.power
 
 
-def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
+def _by_candidates(case: Case, bounds: Bounds, found: _Reported | None) -> _Chosen:
     """Choose the candidate with the fewest assumptions that nothing contradicts.
 
     Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
@@ -217,14 +217,14 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     possible = [one for one in every if _is_possible(case, bounds, one)]
     survivors = [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
     if not survivors:
-        return _uncontradicted_part(case, bounds, every)
+        return _uncontradicted_part(case, bounds, found, every)
     tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
     least = min(one.assumptions + against for one, _, against in tested)
     ranked = [(-agreeing, one.wh, one) for one, agreeing, against in tested if one.assumptions + against == least]
     *_, chosen = min(ranked, key=itemgetter(0, 1))
     simplest = [one for *_, one in ranked]
-    conflict = _contradiction_of_reported(case, bounds)
-    figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds, found)
+    figures = {one.words: one.wh for one in simplest} | _reported_figure(found)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
@@ -236,12 +236,13 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
     if not case.power or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
         return None
     reread = replace(case, power=case.power.scaled(1000))
-    found = _as_reported(reread, Bounds(reread))
-    if found is None or found.doubts:
+    bounds = Bounds(reread)
+    chosen = _as_reported(reread, bounds, reported(reread, bounds))
+    if chosen is None or chosen.doubts:
         return None
-    evidence = (f"{found.wh} Wh", f"at most {case.power.most:g} W")
-    doubt = Doubt(Code.READINGS_UNIT, "the power is in kW but sent as W", evidence, {"as reported": found.wh})
-    return found._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
+    evidence = (f"{chosen.wh} Wh", f"at most {case.power.most:g} W")
+    doubt = Doubt(Code.READINGS_UNIT, "the power is in kW but sent as W", evidence, {"as reported": chosen.wh})
+    return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
@@ -262,9 +263,8 @@ def is_in_place(case: Case, one: Candidate) -> bool:
     return not (falls_after or falls_before)
 
 
-def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
+def _contradiction_of_reported(case: Case, bounds: Bounds, found: _Reported | None) -> Conflict:
     """Return the conflict of stop − start, or say which register is missing."""
-    found = reported(case, bounds)
     if found is not None and (conflict := contradiction(case, bounds, found)) is not None:
         return conflict
     if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
@@ -275,22 +275,20 @@ def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
     return Conflict(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
 
 
-def _reported_figure(case: Case, bounds: Bounds) -> dict[str, int]:
-    found = reported(case, bounds)
+def _reported_figure(found: _Reported | None) -> dict[str, int]:
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
-def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
+def _uncontradicted_part(case: Case, bounds: Bounds, found: _Reported | None, every: Sequence[Candidate]) -> _Chosen:
     """Choose the uncontradicted part, if every candidate is contradicted."""
     if not case.is_stopped and not case.view.wh:  # closed by the system: `_circumstances` has that doubt
         return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
-    conflict = _contradiction_of_reported(case, bounds)
-    found = reported(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds, found)
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
     )
     wh = found.chain.wh[-1] if found and is_too_little else min(part_of(case, bounds), int(bounds.most_wh))
-    figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(case, bounds)
+    figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(found)
     most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES

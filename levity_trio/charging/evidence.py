@@ -102,8 +102,7 @@ class Power:
         if not self.at:
             return Steps((), (), (), ())
         usual, seconds = tolerances.USUAL_GAPS * self.interval, list(map(sub, self.at[1:], self.at))
-        hours, higher = [apart / 3600 for apart in seconds], _higher(self.high)
-        lower = [-one for one in _higher([-low for low in self.low])]
+        hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
         least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
         shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
         around = _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
@@ -143,6 +142,10 @@ class Power:
 def _higher(values: Sequence[float]) -> list[float]:
     """Return the higher of each two adjacent values."""
     return [one if one >= other else other for one, other in pairwise(values)]  # noqa: FURB136 - max() is much slower
+
+
+def _lower(values: Sequence[float]) -> list[float]:
+    return [one if one <= other else other for one, other in pairwise(values)]  # noqa: FURB136 - as above
 
 
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
