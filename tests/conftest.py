@@ -1,5 +1,6 @@
 """What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
 
+import signal
 from collections.abc import Generator, Iterator
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -25,6 +26,11 @@ MARKERS = {
     "benchmarks": "integration",
     "browser": "integration",
 }
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start take SIGINT, also if a shell started the tests in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
