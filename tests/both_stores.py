@@ -114,6 +114,10 @@ class BothStores(Pooled):
                 self.file.rollback()
         return found.unwrap()
 
+    def send(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run it at once, to be compared."""
+        self.execute(sql, parameters)
+
     def iterdump(self) -> Iterator[str]:
         """Yield the statements that would make the content of the database."""
         return self.file.iterdump()

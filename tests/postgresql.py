@@ -200,6 +200,12 @@ class Pooled(PostgresqlConnection):
             return Result((), [], 0)
         return super().execute(_ROWID.sub(_PLACE, sql), parameters)
 
+    def send(self, sql: str, parameters: Parameters = ()) -> None:
+        if _CHANGES.match(sql) or _SETTING.match(sql):
+            self.execute(sql, parameters)
+        else:
+            super().send(_ROWID.sub(_PLACE, sql), parameters)
+
     def close(self) -> None:
         """Empty the database and keep it, unless a test changed its schema."""
         if self._is_changed or self.is_lost:

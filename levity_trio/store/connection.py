@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class FileConnection(sqlite3.Connection):
     def begin(self) -> None:
         """Begin a transaction, and take the write lock before the first read."""
         self.execute("BEGIN IMMEDIATE")
+
+    def send(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Run a statement whose outcome nobody asks for."""
+        self.execute(sql, parameters)
 
     def commit(self) -> None:
         self.execute("COMMIT")

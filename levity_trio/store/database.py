@@ -57,6 +57,9 @@ class WritingConnection(Connection, Protocol):
     def begin(self) -> None:
         """Begin a transaction that writes."""
 
+    def send(self, sql: str, parameters: Any = ..., /) -> None:
+        """Run a statement whose outcome nobody asks for. Its error may come with a later statement, or with COMMIT."""
+
     def commit(self) -> None: ...
 
     def limited(self, seconds: float) -> AbstractContextManager[None]:

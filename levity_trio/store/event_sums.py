@@ -38,4 +38,4 @@ def delete(db: UnitOfWork, last: int, seconds: float) -> tuple[int, bool]:
             return rows, is_all
         span = (first, min(last, first + ROWS_AT_ONCE - 1))
         db.execute(ADD, span)
-        rows += db.execute("DELETE FROM event WHERE id BETWEEN ? AND ?", span)
+        rows += db.changed("DELETE FROM event WHERE id BETWEEN ? AND ?", span)

@@ -154,7 +154,7 @@ def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
         is_all = first is None or first > last
         if is_all or (rows and time.monotonic() > until):
             return Deleted(rows, is_all)
-        rows += db.execute("DELETE FROM log WHERE id <= ?", (min(last, first + ROWS_AT_ONCE - 1),))
+        rows += db.changed("DELETE FROM log WHERE id <= ?", (min(last, first + ROWS_AT_ONCE - 1),))
 
 
 def shrink(db: UnitOfWork, spare_bytes: int, seconds: float) -> bool:

@@ -43,7 +43,11 @@ class UnitOfWork:
         self._connection = connection
         self.facts: list[Fact] = []
 
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""
+        self._connection.send(sql, parameters)
+
+    def changed(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement that returns no rows; return the number of rows that it changed."""
         return self._connection.execute(sql, parameters).rowcount
 
@@ -97,7 +101,7 @@ class UnitOfWork:
         is_kept = charger is None or not has_ceiling(fact) or self.is_kept(charger, kind, fact.at)
         if is_kept:
             values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
-            self._connection.execute(INSERT_EVENT, values)
+            self._connection.send(INSERT_EVENT, values)
         if is_kept or isinstance(fact, PRESENT_FACTS):
             self.facts.append(fact)
         return is_kept

@@ -65,7 +65,7 @@ PERMITTED = {
 """Parts of statements that may scan tables, and the reasons."""
 PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 """The first rows of a table in the order of their ids."""
-PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work", "tests.store.reading")
+PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work", "levity_trio.store.connection", "tests.store.reading")
 """Modules that run the statements of other modules."""
 OURS = "levity_trio"
 READ_ALL = (

@@ -102,7 +102,7 @@ def test_a_lock_held_elsewhere(connection: FileConnection, tmp_path: Path) -> No
 def test_what_a_transaction_gives(connection: FileConnection) -> None:
     def look(db: UnitOfWork) -> tuple[object, ...]:
         insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
-        changed = db.execute(insert, ("A",))
+        changed = db.changed(insert, ("A",))
         first = db.insert("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id", ())
         returned = db.row("UPDATE cp SET name = 'x' RETURNING id, name")
         return changed, first, returned, db.row("SELECT 1 WHERE 0"), db.rows("SELECT id FROM cp")

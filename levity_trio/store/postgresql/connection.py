@@ -12,9 +12,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from select import select
+from select import POLLIN, POLLOUT, poll
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, Final
 
@@ -81,6 +81,8 @@ class PostgresqlConnection:
         self._pgconn = pgconn
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._columns: dict[bytes, Columns] = {}
+        self._sent: list[str] = []
+        """Statements whose outcome is not known yet, in the order in which they were sent."""
 
     def adopt(self, pgconn: pq.abc.PGconn) -> None:
         """Go on over another connection; the one before is closed."""
@@ -88,26 +90,82 @@ class PostgresqlConnection:
         self._pgconn = pgconn
         self._prepared.clear()
         self._columns.clear()
+        self._sent.clear()
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
-        """Run a statement that is written for SQLite. Raises sqlite3.Error."""
-        statement = translated(sql)
-        values = [parameters[name] for name in statement.names] if isinstance(parameters, Mapping) else parameters
-        types = tuple([_TYPES.get(type(value), 0) for value in values])
-        name = self._prepared.get((sql, types)) or self._prepare(sql, statement.sql, types)
-        result = self._pgconn.exec_prepared(name, [_sent(value) for value in values])  # type: ignore[misc]
-        _check(result, sql)
+        """Run a statement that is written for SQLite. Raises sqlite3.Error, also that of a statement sent before."""
+        if sql.startswith("ROLLBACK"):  # what it undoes may have failed
+            with suppress(sqlite3.Error):
+                self.settle()
+        name, values = self._bound(sql, parameters)
+        if self._sent:
+            self._push(sql, name, values)
+            result = self._outcomes()[-1]
+        else:
+            result = self._pgconn.exec_prepared(name, values)  # type: ignore[arg-type]
+            _check(result, sql)
         if not result.ntuples:
             return Result((), [], result.command_tuples or 0)
         return _loaded(result, self._columns.get(name) or self._describe(name, result))
 
+    def send(self, sql: str, parameters: Parameters = ()) -> None:
+        """Send a statement that is written for SQLite. The next one that is run, or `settle`, waits for its outcome.
+
+        Waiting for each alone would take more than twice the time. Raises sqlite3.Error.
+        """
+        self._push(sql, *self._bound(sql, parameters))
+
+    def settle(self) -> None:
+        """Wait for the outcomes of what was sent. Raises the sqlite3.Error of the first that failed."""
+        if self._sent:
+            self._outcomes()
+
+    def _push(self, sql: str, name: bytes, values: Sequence[bytes | None]) -> None:
+        with _lost_here():
+            if not self._sent:
+                self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_query_prepared(name, values)
+        self._sent.append(sql)
+
+    def _outcomes(self) -> list[pq.abc.PGresult]:
+        """Wait for what was sent, and return the results. Of those after one that failed, none was run."""
+        sent, self._sent = self._sent, []
+        results = list[pq.abc.PGresult]()
+        with _lost_here():
+            self._pgconn.pipeline_sync()
+            for sql in sent:
+                result, _ = self._next_result(), self._next_result()  # the second ends the statement
+                if result is None:
+                    raise OperationalError(f"the connection was lost ({sql[:100]})")
+                results.append(result)
+            self._next_result()  # of the synchronisation
+            self._pgconn.exit_pipeline_mode()
+        for sql, result in zip(sent, results, strict=True):
+            _check(result, sql)
+        return results
+
+    def _next_result(self) -> pq.abc.PGresult | None:
+        while self._pgconn.is_busy():
+            self._await_input()
+        return self._pgconn.get_result()
+
+    def _bound(self, sql: str, parameters: Parameters) -> tuple[bytes, Sequence[bytes | None]]:
+        """Return the name of a statement, which is prepared once for each types of its parameters, and these."""
+        statement = translated(sql)
+        values = [parameters[name] for name in statement.names] if isinstance(parameters, Mapping) else parameters
+        types = tuple([_TYPES.get(type(value), 0) for value in values])
+        name = self._prepared.get((sql, types)) or self._prepare(sql, statement.sql, types)
+        return name, [_as_text(value) for value in values]
+
     def ask(self, sql: str) -> list[Row]:
         """Return the rows of a statement that is written for PostgreSQL. Raises sqlite3.Error."""
+        self.settle()
         result = self._pgconn.exec_(sql.encode())
         _check(result, sql)
         return _loaded(result, _columns_of(result)).fetchall()
 
     def _prepare(self, sql: str, text: str, types: tuple[int, ...]) -> bytes:
+        self.settle()
         name = b"%d" % len(self._prepared)
         _check(self._pgconn.prepare(name, text.encode(), types), sql)
         self._prepared[sql, types] = name
@@ -120,6 +178,7 @@ class PostgresqlConnection:
 
     def run(self, script: str) -> None:
         """Run statements that are written for PostgreSQL. Raises sqlite3.Error."""
+        self.settle()
         _check(self._pgconn.exec_(script.encode()), script)
 
     def copy_out(self, query: str) -> Iterator[bytes]:
@@ -158,8 +217,9 @@ class PostgresqlConnection:
 
     def _await_input(self, *, or_room: bool = False) -> None:
         """Wait for something to read. libpq itself would hold the interpreter's lock meanwhile, and Ctrl-C with it."""
-        socket = self._pgconn.socket
-        if select([socket], [socket] if or_room else [], [])[0]:
+        ready = poll()  # select takes no file number above 1,023
+        ready.register(self._pgconn.socket, POLLIN | POLLOUT if or_room else POLLIN)
+        if any(events & ~POLLOUT for _, events in ready.poll()):
             self._pgconn.consume_input()
 
     @property
@@ -168,6 +228,9 @@ class PostgresqlConnection:
 
     @property
     def in_transaction(self) -> bool:
+        """Whether a transaction is open. Who asks is about to roll back: what was sent has failed, or is undone."""
+        with suppress(sqlite3.Error):
+            self.settle()
         return self._pgconn.transaction_status in _IN_TRANSACTION
 
     @property
@@ -267,7 +330,9 @@ def _lost_here() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise sqlite3.OperationalError(str(error).strip().splitlines()[0]) from error
+        raised = sqlite3.OperationalError(str(error).strip().splitlines()[0])
+        raised.sqlstate = _LOST  # type: ignore[attr-defined]
+        raise raised from error
 
 
 def _ignore(notice: pq.abc.PGresult) -> None:
@@ -316,7 +381,7 @@ _LOADS: Final[Mapping[int, Load]] = {
 }
 
 
-def _sent(value: object) -> bytes | None:
+def _as_text(value: object) -> bytes | None:
     """Return a parameter as text. A text of PostgreSQL cannot have a NUL: its symbol stands for it."""
     if value is None:
         return None

@@ -81,6 +81,11 @@ class _Link(PostgresqlConnection):
         self._is_telling = self._is_telling or sql in _TELLING
         return super().execute(sql, parameters)
 
+    def send(self, sql: str, parameters: Parameters = ()) -> None:
+        """Send a statement that is written for SQLite, and do not wait for it. Raises sqlite3.Error."""
+        self._is_telling = self._is_telling or sql in _TELLING
+        super().send(sql, parameters)
+
     def _value(self, sql: str) -> Any:
         ((value,),) = self.execute(sql).fetchall()
         return value
@@ -120,6 +125,7 @@ class _Link(PostgresqlConnection):
 
     def commit(self) -> None:
         """Commit. If the connection is lost meanwhile, return only when the outcome is known. Raises sqlite3.Error."""
+        self.settle()
         if self.is_failed:  # COMMIT would succeed, and roll back
             raise sqlite3.InternalError("a statement failed, and its write went on")
         if self.has_others and time.monotonic() - self._asked_at > LONG_SECONDS:

@@ -62,7 +62,7 @@ def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -
     stored = (
         "UPDATE tx SET verdict = ?, verdict_expiry = ?, verdict_parent = ?, is_asked = 0 WHERE id = ? AND is_asked = 1"
     )
-    if db.execute(stored, (*verdict, transaction)):
+    if db.changed(stored, (*verdict, transaction)):
         record_refusal(db, origin, transaction, verdict)
     found = db.row("SELECT verdict, verdict_expiry, verdict_parent FROM tx WHERE id = ?", (transaction,))
     return verdict if found is None else Verdict(*found)

@@ -213,7 +213,7 @@ def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
     connector = report.connector or None  # as in Levity, NULL is the charger itself
     if report.error_code == NO_ERROR:
         resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
-        if count := db.execute(resolve, (report.moment.understood, origin.charger, connector)):
+        if count := db.changed(resolve, (report.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
             resolved = ErrorsResolved(charger=charger, at=at, connector=report.connector, count=count)
             db.record(resolved, origin.session)

@@ -241,7 +241,7 @@ class Settled(NamedTuple):
 
 def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
     """Store the end of a command that was sent; a late response is stored like any other, and marked."""
-    moved = db.execute(
+    moved = db.changed(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ? AND state IN ('sent', 'timed out')",
         (end.state, origin.received_at, end.is_late, end.payload and cut_payload(end.payload))

@@ -113,7 +113,7 @@ def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:
 
 def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:
     ended = "UPDATE configuration_template SET ended_at = ?, ended_by = ? WHERE name = ? AND ended_at IS NULL"
-    return db.execute(ended, (at, by, name))
+    return db.changed(ended, (at, by, name))
 
 
 def keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:

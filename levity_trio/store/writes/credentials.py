@@ -188,7 +188,7 @@ def use_readmission(db: UnitOfWork, charger: str, profile: int, at: str, address
         "UPDATE security SET readmit_profile = NULL, readmit_until = NULL, readmit_by = NULL"
         " WHERE cp_id = ? AND readmit_profile <= ? AND readmit_until > ?"
     )
-    if not db.execute(used, (charger, profile, at)):
+    if not db.changed(used, (charger, profile, at)):
         return False
     db.record(ReadmissionUsed(charger=charger, at=at, profile=profile, remote_address=address))
     return True

@@ -34,7 +34,7 @@ def chargers(db: UnitOfWork, rows: Sequence[ChargerRow], at: str) -> Imported:
         f"INSERT INTO cp (id, {columns}, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         " ON CONFLICT (id) DO NOTHING"
     )
-    return _counted(len(rows), sum(db.execute(add, (*row, at, at)) for row in rows))
+    return _counted(len(rows), sum(db.changed(add, (*row, at, at)) for row in rows))
 
 
 def _counted(rows: int, added: int) -> Imported:
@@ -86,8 +86,8 @@ def _transaction(db: UnitOfWork, row: TransactionRow, session: int, at: str) -> 
         number = db.insert(_ADD, (*origin, row.start_time, row.received_at, *present))
     else:
         number = int(found[0])
-        db.execute(_CHANGE, (*present, number))
-    db.execute(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED))
+        db.changed(_CHANGE, (*present, number))
+    db.changed(_EVENT, (number, Kind.IMPORT, LEVITY, reason, session, at, payload, mark, State.IMPORTED))
     return number, "added" if found is None else "changed"
 
 
@@ -113,7 +113,7 @@ stays NULL: the register of an imported reading is billed by nobody here, and is
 def readings(db: UnitOfWork, rows: Sequence[ReadingRow], at: str) -> Imported:
     """Add the readings that are unknown."""
     _sessions(db, (row.charger for row in rows), at)
-    return _counted(len(rows), db.execute(_READINGS, (encoded(rows).decode(),)))
+    return _counted(len(rows), db.changed(_READINGS, (encoded(rows).decode(),)))
 
 
 _ADD_ERROR: Final = (
@@ -133,11 +133,11 @@ def errors(db: UnitOfWork, rows: Sequence[ErrorRow], at: str) -> Imported:
     added = changed = 0
     for row in rows:
         values = row._replace(resolved_at=row.resolved_at or at)
-        is_new = db.execute(_ADD_ERROR, (*values, sessions[row.charger]))
+        is_new = db.changed(_ADD_ERROR, (*values, sessions[row.charger]))
         added += is_new
         if not is_new and row.resolved_at is not None:
             known = (row.resolved_at, row.charger, row.imported_id, row.timestamp, row.resolved_at)
-            changed += db.execute(_RESOLVE, known)
+            changed += db.changed(_RESOLVE, known)
     return Imported(added, changed, len(rows) - added - changed)
 
 
@@ -172,7 +172,10 @@ def _run(db: UnitOfWork, at: str) -> int:
 
 
 def take(db: UnitOfWork, kind: str, rows: Sequence[Any], at: str) -> Imported:
-    """Import a part: rows of one of the KINDS of store.reads.levity.rows. Raises Impossible."""
+    """Import a part: rows of one of the KINDS of store.reads.levity.rows. Raises Impossible.
+
+    Each statement is waited for, so that its error comes here.
+    """
     try:
         found: Imported = _WRITES[kind](db, rows, at)
     except sqlite3.IntegrityError as error:

@@ -153,7 +153,7 @@ def _store(db: UnitOfWork, upkeep: _Upkeep, before: Known, looked_at: int, now: 
 
 def _set(db: UnitOfWork, charger: str, columns: dict[str, object]) -> int:
     names = ", ".join(f"{name} = ?" for name in columns)
-    return db.execute(
+    return db.changed(
         f"UPDATE local_list_upkeep SET {names} WHERE cp_id = ?",  # noqa: S608 - our own names
         (*columns.values(), charger),
     )

@@ -107,7 +107,7 @@ def _is_open(db: UnitOfWork, new: NewLogin, password: Stretched | None) -> bool:
 def end(db: UnitOfWork, login: int, at: str, by: str | None) -> bool:
     """End a log-in; return False if there is none that is open. `by` is None for its own browser."""
     ended = "UPDATE login SET (ended_at, ended_by) = (?, ?) WHERE id = ? AND ended_at IS NULL"
-    return db.execute(ended, (at, by, login)) > 0
+    return db.changed(ended, (at, by, login)) > 0
 
 
 def note_use(db: UnitOfWork, login: int, at: str) -> None:
@@ -117,7 +117,7 @@ def note_use(db: UnitOfWork, login: int, at: str) -> None:
 
 def forget_before(db: UnitOfWork, moment: str) -> int:
     """Delete the log-ins that were last used before; return how many."""
-    return db.execute("DELETE FROM login WHERE last_used_at < ?", (moment,))
+    return db.changed("DELETE FROM login WHERE last_used_at < ?", (moment,))
 
 
 def stored(db: UnitOfWork) -> Stored:

@@ -31,4 +31,4 @@ def revoke(db: UnitOfWork, service: int, at: str, by: str) -> bool:
     revoked = (
         "UPDATE payment_service SET revoked_at = ?, revoked_by = ?, secret = '' WHERE id = ? AND revoked_at IS NULL"
     )
-    return bool(db.execute(revoked, (at, by, service)))
+    return bool(db.changed(revoked, (at, by, service)))

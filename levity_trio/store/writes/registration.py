@@ -83,7 +83,7 @@ def begin_waiting(db: UnitOfWork, charger: str, remote_address: str, at: str) ->
         "UPDATE cp SET waiting_since = ?, updated_at = ? WHERE id = ? AND registration = 'newcomer'"
         " AND waiting_since IS NULL"
     )
-    if not db.execute(waiting, (at, at, charger)):
+    if not db.changed(waiting, (at, at, charger)):
         return
     other = db.row("SELECT min(id) FROM cp WHERE id = ? COLLATE NOCASE AND id <> ?", (charger, charger))
     resembles = other[0] if other else None

@@ -59,7 +59,7 @@ def add_station(db: UnitOfWork, data: StationData, at: str) -> int:
 
 def change_station(db: UnitOfWork, station: int, data: StationData, at: str) -> None:
     """Replace the data of a station. Raises UnknownStation."""
-    changed = db.execute(
+    changed = db.changed(
         "UPDATE station SET name = ?, address = ?, latitude = ?, longitude = ?, updated_at = ?"
         " WHERE id = ? AND hidden_at IS NULL",
         (*data, at, station),
@@ -71,7 +71,7 @@ def change_station(db: UnitOfWork, station: int, data: StationData, at: str) -> 
 def remove_station(db: UnitOfWork, station: int, at: str) -> None:
     """Hide a station; its chargers then have none. Raises UnknownStation."""
     hidden = "UPDATE station SET hidden_at = ?, updated_at = ? WHERE id = ? AND hidden_at IS NULL"
-    if not db.execute(hidden, (at, at, station)):
+    if not db.changed(hidden, (at, at, station)):
         raise UnknownStation
     db.execute("UPDATE cp SET station_id = NULL, updated_at = ? WHERE station_id = ?", (at, station))
 
@@ -111,7 +111,7 @@ def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> 
         UnknownCharger, UnknownStation: nothing was changed.
     """
     _check_station(db, data.station)
-    changed = db.execute(
+    changed = db.changed(
         "UPDATE cp SET name = ?, station_id = ?, vendor = coalesce(?, vendor), model = coalesce(?, model),"
         " updated_at = ? WHERE id = ?",
         (*data, at, charger),

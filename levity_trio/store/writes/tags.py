@@ -164,7 +164,7 @@ def ask(db: UnitOfWork, origin: Origin, key: str, id_tag: str) -> None:
 
 def dismiss(db: UnitOfWork, policy: Policy, id_tag: str) -> None:
     """Forget an unknown tag until it is presented again. Raises UnknownTag."""
-    if not db.execute("DELETE FROM asked_tag WHERE key = ?", (policy.key(id_tag),)):
+    if not db.changed("DELETE FROM asked_tag WHERE key = ?", (policy.key(id_tag),)):
         raise UnknownTag(id_tag)
 
 
@@ -255,4 +255,4 @@ def rekey(db: UnitOfWork, policy: Policy, keys: Sequence[tuple[int, str, str]]) 
 
 
 def _is_set_aside(db: UnitOfWork, number: int) -> bool:
-    return db.execute("UPDATE tag SET key = ? WHERE id = ? AND ended_at IS NULL", (f"\n{number}", number)) > 0
+    return db.changed("UPDATE tag SET key = ? WHERE id = ? AND ended_at IS NULL", (f"\n{number}", number)) > 0

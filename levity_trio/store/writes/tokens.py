@@ -44,7 +44,7 @@ def create(db: UnitOfWork, new: NewToken) -> int | None:
 def revoke(db: UnitOfWork, token: int, at: str, by: str) -> bool:
     """Revoke a token; return False if there is none in use with this id."""
     revoked = "UPDATE token SET revoked_at = ?, revoked_by = ? WHERE id = ? AND revoked_at IS NULL"
-    return db.execute(revoked, (at, by, token)) > 0
+    return db.changed(revoked, (at, by, token)) > 0
 
 
 def note_use(db: UnitOfWork, token: int, at: str) -> None:

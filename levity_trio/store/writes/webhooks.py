@@ -76,7 +76,7 @@ def add(db: UnitOfWork, new: NewWebhook, at: str, by: str) -> StoredWebhook | No
 def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
     """Remove a webhook and what waits for it; return False if there is none in use with this id."""
     removed = "UPDATE webhook SET removed_at = ?, removed_by = ?, secret = '' WHERE id = ? AND removed_at IS NULL"
-    if not db.execute(removed, (at, by, webhook)):
+    if not db.changed(removed, (at, by, webhook)):
         return False
     db.execute("DELETE FROM webhook_waiting WHERE webhook_id = ?", (webhook,))
     return True

@@ -122,7 +122,7 @@ def settle(db: UnitOfWork, plan: Plan, most: int) -> int:
 
     What waits for a review, or is nobody's, stays.
     """
-    return db.execute(_SETTLED, (plan.revision, plan.since, plan.until, most))
+    return db.changed(_SETTLED, (plan.revision, plan.since, plan.until, most))
 
 
 def _check_draft(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> None:

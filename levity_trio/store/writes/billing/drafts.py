@@ -48,7 +48,7 @@ def begin(db: UnitOfWork, beginning: Beginning, at: str) -> int:
 
 def discard(db: UnitOfWork, draft: int) -> bool:
     """Delete a part of a draft; return whether more is left of it. A closed statement stays."""
-    if db.execute(_POSITIONS, (draft, MOST_ROWS)) or db.execute(_STATEMENTS, (draft, MOST_ROWS)):
+    if db.changed(_POSITIONS, (draft, MOST_ROWS)) or db.changed(_STATEMENTS, (draft, MOST_ROWS)):
         return True
     db.execute("DELETE FROM draft WHERE id = ?", (draft,))
     return False
