@@ -11,6 +11,7 @@ import trio
 
 from levity_trio.log_output import get_logger
 from levity_trio.web.problems import MEDIA_TYPE, problem
+from levity_trio.wire.handshake import last_response
 from levity_trio.wire.proxy_header import BadProxyHeader, Proxies, is_from, missing_bytes, read_proxy_header
 
 HEADER_SECONDS: Final = 5.0
@@ -51,9 +52,8 @@ async def _refuse(stream: trio.SocketStream, words: str) -> None:
     """Answer somebody who comes past the proxy. Closing with unread data would reset the connection."""
     log.debug("connection refused", reason=words)
     answer = problem(400, words)
-    head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(answer.body)}"
     with trio.move_on_after(REFUSED_SECONDS):
-        await stream.send_all(f"{head}\r\nconnection: close\r\n\r\n".encode() + bytes(answer.body))
+        await stream.send_all(last_response(answer.status_code, bytes(answer.body), MEDIA_TYPE))
         await stream.send_eof()
         while await stream.receive_some(REFUSED_BYTES):
             pass

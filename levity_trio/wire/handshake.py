@@ -164,10 +164,14 @@ def canonical_head(head: Head, subprotocol: str | None) -> bytes:
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a whole HTTP response that refuses the upgrade and announces the end of the connection."""
-    body = f"{text}\n".encode()
+    return last_response(status, f"{text}\n".encode(), "text/plain; charset=utf-8", headers)
+
+
+def last_response(status: int, body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return a whole HTTP response that announces the end of the connection."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Type: {media_type}",
         f"Content-Length: {len(body)}",
         "Connection: close",
         *(f"{name}: {value}" for name, value in (headers or {}).items()),

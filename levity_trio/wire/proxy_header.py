@@ -58,8 +58,12 @@ def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 def missing_bytes(received: bytes) -> int:
     """Return how many bytes of an incomplete header are missing at least."""
-    length = int.from_bytes(received[14:FIXED_BYTES]) if len(received) >= FIXED_BYTES else 0
-    return FIXED_BYTES + length - len(received)
+    return FIXED_BYTES + _length(received) - len(received)
+
+
+def _length(received: bytes) -> int:
+    """Return how many bytes follow the fixed part of a header; 0 as long as that is not complete."""
+    return int.from_bytes(received[14:FIXED_BYTES], "big") if len(received) >= FIXED_BYTES else 0
 
 
 def read_proxy_header(received: bytes) -> ProxyHeader | None:
@@ -71,7 +75,7 @@ def read_proxy_header(received: bytes) -> ProxyHeader | None:
         raise BadProxyHeader("the connection does not begin with a PROXY header of version 2")
     if len(received) < FIXED_BYTES:
         return None
-    command, kind, length = received[12], received[13], int.from_bytes(received[14:FIXED_BYTES], "big")
+    command, kind, length = received[12], received[13], _length(received)
     if command not in (LOCAL, PROXY):
         raise BadProxyHeader(f"version and command of the PROXY header are 0x{command:02x}")
     if length > MOST_BYTES:

@@ -26,6 +26,8 @@ from levity_trio.store.postgresql.dialect import translated
 from levity_trio.store.schema import Version
 
 Row = tuple[Any, ...]
+Bound = tuple[bytes, Sequence[bytes | None]]
+"""The name of a prepared statement, and its parameters as they are sent."""
 Load = Callable[[bytes], object]
 Columns = Sequence[tuple[int, str, Load]]
 """Their numbers, names and types."""
@@ -94,10 +96,9 @@ class PostgresqlConnection:
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Result:
         """Run a statement that is written for SQLite. Raises sqlite3.Error, also that of a statement sent before."""
-        if sql.startswith("ROLLBACK"):  # what it undoes may have failed
-            with suppress(sqlite3.Error):
-                self.settle()
-        name, values = self._bound(sql, parameters)
+        if sql.startswith("ROLLBACK"):
+            self._abandon()
+        name, values = self.bound(sql, parameters)
         if self._sent:
             self._push(sql, name, values)
             result = self._outcomes()[-1]
@@ -113,12 +114,17 @@ class PostgresqlConnection:
 
         Waiting for each alone would take more than twice the time. Raises sqlite3.Error.
         """
-        self._push(sql, *self._bound(sql, parameters))
+        self._push(sql, *self.bound(sql, parameters))
 
     def settle(self) -> None:
         """Wait for the outcomes of what was sent. Raises the sqlite3.Error of the first that failed."""
         if self._sent:
             self._outcomes()
+
+    def _abandon(self) -> None:
+        """Wait for the outcomes of what was sent, which is about to be undone: it may have failed."""
+        with suppress(sqlite3.Error):
+            self.settle()
 
     def _push(self, sql: str, name: bytes, values: Sequence[bytes | None]) -> None:
         with _lost_here():
@@ -149,7 +155,7 @@ class PostgresqlConnection:
             self._await_input()
         return self._pgconn.get_result()
 
-    def _bound(self, sql: str, parameters: Parameters) -> tuple[bytes, Sequence[bytes | None]]:
+    def bound(self, sql: str, parameters: Parameters) -> Bound:
         """Return the name of a statement, which is prepared once for each types of its parameters, and these."""
         statement = translated(sql)
         values = [parameters[name] for name in statement.names] if isinstance(parameters, Mapping) else parameters
@@ -228,9 +234,8 @@ class PostgresqlConnection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open. Who asks is about to roll back: what was sent has failed, or is undone."""
-        with suppress(sqlite3.Error):
-            self.settle()
+        """Whether a transaction is open. Who asks is about to roll back."""
+        self._abandon()
         return self._pgconn.transaction_status in _IN_TRANSACTION
 
     @property
@@ -330,9 +335,7 @@ def _lost_here() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raised = sqlite3.OperationalError(str(error).strip().splitlines()[0])
-        raised.sqlstate = _LOST  # type: ignore[attr-defined]
-        raise raised from error
+        raise _error(sqlite3.OperationalError, str(error).strip().splitlines()[0], _LOST) from error
 
 
 def _ignore(notice: pq.abc.PGresult) -> None:
@@ -346,9 +349,14 @@ def _check(result: pq.abc.PGresult, sql: str) -> None:
     names = (base.__name__ for base in type(error).__mro__)
     kind: type[sqlite3.Error] = getattr(sqlite3, next((name for name in names if name in _CLASSES), "OperationalError"))
     words = str(error).strip().splitlines()
-    raised = kind(f"{words[0] if words else 'the connection was lost'} ({' '.join(sql[:100].split())})")
-    raised.sqlstate = error.sqlstate or _LOST  # type: ignore[attr-defined]
-    raise raised
+    told = f"{words[0] if words else 'the connection was lost'} ({' '.join(sql[:100].split())})"
+    raise _error(kind, told, error.sqlstate or _LOST)
+
+
+def _error(kind: type[sqlite3.Error], words: str, sqlstate: str) -> sqlite3.Error:
+    raised = kind(words)
+    raised.sqlstate = sqlstate  # type: ignore[attr-defined]
+    return raised
 
 
 def _columns_of(result: pq.abc.PGresult) -> Columns:

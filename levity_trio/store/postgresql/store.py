@@ -24,8 +24,7 @@ from levity_trio.store.connection import InUse
 from levity_trio.store.database import Parameters
 from levity_trio.store.faults import is_not_allowed
 from levity_trio.store.postgresql import servers
-from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
-from levity_trio.store.postgresql.connection import Result as Rows
+from levity_trio.store.postgresql.connection import Bound, PostgresqlConnection, connect
 from levity_trio.store.postgresql.listening import CHANNEL
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.postgresql.servers import LEASE_SECONDS
@@ -76,15 +75,10 @@ class _Link(PostgresqlConnection):
         self.held_until = inf
         """Until when nobody can have ended the lease, by the monotonic clock."""
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Rows:
-        """Run a statement that is written for SQLite. Raises sqlite3.Error."""
+    def bound(self, sql: str, parameters: Parameters) -> Bound:
+        """Note also whether the statement stores something that other servers have to learn."""
         self._is_telling = self._is_telling or sql in _TELLING
-        return super().execute(sql, parameters)
-
-    def send(self, sql: str, parameters: Parameters = ()) -> None:
-        """Send a statement that is written for SQLite, and do not wait for it. Raises sqlite3.Error."""
-        self._is_telling = self._is_telling or sql in _TELLING
-        super().send(sql, parameters)
+        return super().bound(sql, parameters)
 
     def _value(self, sql: str) -> Any:
         ((value,),) = self.execute(sql).fetchall()
