@@ -378,19 +378,21 @@ class Bounds:
 
     def confirms(self, wh: int) -> bool:
         """Whether another source confirms this figure, in Wh."""
-        if self.case.charges and not self.case.power:
-            return self._is_usual_battery(wh, self.case.charged)
-        expected = self.case.power.expected_wh if self.is_tracked_by_power else None
-        if expected is None:
-            return False
-        (least, most), power, share = expected, self.case.power, tolerances.AGREEMENT_SHARE
-        ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
-        return least * (1 - share) - 2 <= wh <= (most + power.most * ends / HOUR) * (1 + share) + 2
+        least, most = self._confirmed
+        return least <= wh <= most
 
-    @staticmethod
-    def _is_usual_battery(wh: int, rise: float) -> bool:
-        least, most = (battery * rise / 100 for battery in tolerances.USUAL_BATTERY_WH)
-        return rise >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
+    @cached_property
+    def _confirmed(self) -> tuple[float, float]:
+        """The lowest and the highest figure in Wh that another source confirms."""
+        power, rise, share = self.case.power, self.case.charged, tolerances.AGREEMENT_SHARE
+        if power and self.is_tracked_by_power and power.expected_wh is not None:
+            least, most = power.expected_wh
+            ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
+            return least * (1 - share) - 2, (most + power.most * ends / HOUR) * (1 + share) + 2
+        if not power and rise >= tolerances.LEAST_CHARGE_RISE:
+            smallest, largest = tolerances.USUAL_BATTERY_WH
+            return smallest * rise / 100, largest * rise / 100
+        return inf, -inf
 
 
 def _rise_since(chain: Chain, first: float) -> int:

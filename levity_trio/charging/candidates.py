@@ -66,7 +66,7 @@ def session_chain(case: Case, view: View, end: int | None) -> Chain:
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
-    yield from _wrong_units(case)
+    yield from _wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
     yield from _exact_numbers(case)
     yield from _scaled(case, bounds)
@@ -78,16 +78,19 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         yield from _reset(case, chain, bounds)
 
 
-def _wrong_units(case: Case) -> Iterator[Candidate]:
+def _wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with start, readings or stop in kWh but sent as Wh, or the reverse, and the rest correct."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or not view.wh:
         return
-    views = {1: view} | {factor: _up_to_the_next(case, view.scaled(factor)) for factor in (1000, 0.001)}
     for of_start, of_view, of_stop, which in _UNITS:
         if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
             continue
-        scaled, begin, end = views[of_view], start * of_start, None if stop is None else stop * of_stop
+        begin, end = start * of_start, None if stop is None else stop * of_stop
+        room = max(case.digit, view.digit * of_view)
+        if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
+            continue
+        scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
         until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
         rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
         agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything

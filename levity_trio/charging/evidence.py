@@ -49,6 +49,11 @@ class View:
         gaps = [after - before for before, after in pairwise(self.at) if after > before]
         return median(gaps) if gaps else 0.0
 
+    @property
+    def last(self) -> float:
+        """The last value, as exact as it was sent."""
+        return self.exact[-1] if self.exact else self.wh[-1]
+
     def scaled(self, factor: float) -> View:
         """Return the view with each value multiplied by a factor."""
         scaled = [round(wh * factor) for wh in self.exact or self.wh]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.power import Chain
-from levity_trio.charging.reach import Reach
+from levity_trio.charging.series import longest
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
@@ -57,66 +57,13 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
     None also if outliers next to the start or stop are in line with the readings on their other side. With `has_end`,
     the last reading has context Transaction.End and is not an outlier.
     """
-    kept = _longest(chain, bounds)
+    kept = longest(chain, bounds)
     last = len(chain.wh) - 1
     if not 0 < len(chain.wh) - len(kept) <= len(kept) - 2 or (has_end and last - 1 not in kept):
         return None
     if _is_on_pace(chain, kept, 1, kept[1]) or _is_on_pace(chain, kept, kept[-2] + 1, last):
         return None
     return _of(chain, kept)
-
-
-def _longest(chain: Chain, bounds: Bounds) -> list[int]:
-    """Return the numbers of the longest series of points that lead to each other, from the first to the last.
-
-    Empty if nothing leads to the last point. `level` is the point since which the register has had its value: when it
-    rises again, it may catch up on the time that it stood still.
-    """
-    count, before, level, most, reach, last, reached = [1], [0], [0], 1, Reach(chain, bounds), 0, 0
-    for number in range(1, len(chain.wh)):
-        if number - reached > tolerances.MOST_STRAYS:
-            return []
-        best, found = 0, number - 1
-        if count[found] == most and reach.from_previous(number, level[found]):
-            best = most
-        else:
-            last = _extend(reach, count, level, last)
-            best, found = _best_before(number, count, level, most, reach)
-        stands = best and chain.wh[number] - chain.wh[found] <= chain.digit
-        count.append(best + 1 if best else 0)
-        before.append(found)
-        level.append(level[found] if stands else number)
-        if best:
-            most, reached = max(most, best + 1), number
-    return _traced(before) if count[-1] else []
-
-
-def _extend(reach: Reach, count: Sequence[int], level: Sequence[int], first: int) -> int:
-    """Add the points since the first one to those that were reached; return the number of the next one."""
-    for number in range(first, len(count)):
-        if count[number]:
-            reach.extend(number, level[number])
-    return len(count)
-
-
-def _best_before(number: int, count: Sequence[int], level: Sequence[int], most: int, reach: Reach) -> tuple[int, int]:
-    """Return the longest series that leads to a point, and the number of its last point; 0 if there is none."""
-    best, found = 0, 0
-    if reach.includes(number):
-        for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
-            if count[earlier] > best and reach.leads(earlier, number, level[earlier]):
-                best, found = count[earlier], earlier
-            if best == most:
-                break
-    return best, found
-
-
-def _traced(before: Sequence[int]) -> list[int]:
-    """Follow the points back from the last to the first, and return them in order."""
-    kept = [len(before) - 1]
-    while kept[-1]:
-        kept.append(before[kept[-1]])
-    return kept[::-1]
 
 
 def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bool:

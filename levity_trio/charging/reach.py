@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice, pairwise
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise, repeat
 from math import inf
 from operator import lt, sub
 
@@ -26,21 +27,27 @@ class Reach:
         self._lowest, self._highest = inf, -inf
 
     def _plain_steps(self) -> list[bool]:
-        """Return for each step whether it is possible without a closer look."""
+        """Return for each step whether it is possible without a closer look; at last False, for no step."""
         at, wh, digit = self._chain
         fast, double = self._bounds.fast_w / HOUR, 2 * digit
-        places, most = self._case.power.places, self._case.power.sums.most
-        limits = (
-            inf if self._spare == inf or min(one, other) < 0 else most[other] - most[one] + self._spare
-            for one, other in pairwise(places.get(time, -1) for time in at)
-        )
-        steps = zip(map(sub, at[1:], at), map(sub, wh[1:], wh), limits, strict=True)
-        return [0 < rise <= fast * apart + double and (rise <= double or rise <= limit) for apart, rise, limit in steps]
+        steps = zip(map(sub, wh[1:], wh), map(sub, at[1:], at), self._most_by_power_of_steps(), strict=True)
+        plain = [
+            digit < rise <= fast * apart + double and (rise <= double or rise <= most) for rise, apart, most in steps
+        ]
+        return [*plain, False]
 
-    def from_previous(self, number: int, level: int) -> bool:
-        """Whether a point can be reached from the one before it."""
-        is_plain = bool(self._plain) and level == number - 1 and self._plain[level]
-        return is_plain or self.leads(number - 1, number, level)
+    def _most_by_power_of_steps(self) -> Iterable[float]:
+        """Return `_most_by_power` for each step."""
+        if self._spare == inf:
+            return repeat(inf, len(self._chain.at) - 1)
+        most, spare = self._case.power.sums.most, self._spare
+        places = map(self._case.power.places.get, self._chain.at, repeat(-1))
+        reached = [most[place] if place >= 0 else None for place in places]
+        return [inf if one is None or other is None else other - one + spare for one, other in pairwise(reached)]
+
+    def plain_steps(self, number: int) -> int:
+        """Return how many steps from this one on are possible without a closer look."""
+        return self._plain.index(False, number - 1) - (number - 1) if self._plain else 0
 
     def leads(self, here: int, there: int, level: int) -> bool:
         """Whether a point can be reached from an earlier one."""
@@ -60,11 +67,12 @@ class Reach:
         most = self._case.power.sums.most
         return most[places[until]] - most[places[since]] + self._spare
 
-    def extend(self, number: int, level: int) -> None:
-        """Add a point that was reached."""
-        pace, wh = self._bounds.refused_w / HOUR, self._chain.wh[number]
-        self._lowest = min(self._lowest, wh)
-        self._highest = max(self._highest, wh - pace * self._chain.at[level] if self._is_exact else inf)
+    def extend(self, numbers: Sequence[int], level: Sequence[int]) -> None:
+        """Add points that were reached."""
+        at, wh, pace = self._chain.at, self._chain.wh, self._bounds.refused_w / HOUR
+        self._lowest = min(self._lowest, *(wh[number] for number in numbers))
+        highest = (wh[number] - pace * at[level[number]] for number in numbers) if self._is_exact else [inf]
+        self._highest = max(self._highest, *highest)
 
     def includes(self, number: int) -> bool:
         """Whether any of these points may lead to a later one: a cheap test before a close one."""
