@@ -15,7 +15,7 @@ from levity_trio.charging.power import HOUR, Chain, slack
 class Reach:
     """The points of a chain that were reached so far, and which point they can lead to.
 
-    `level` is the number of the point since which the register has had the value of a point, `levels` those of all.
+    `level` is the number of the point since which the register has had the value of a point.
     """
 
     def __init__(self, chain: Chain, bounds: Bounds) -> None:

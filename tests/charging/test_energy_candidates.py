@@ -275,6 +275,13 @@ def test_a_wrong_unit(known: Case, expected: tuple[Any, ...]) -> None:
     assert found(known) == expected
 
 
+def test_a_unit_in_which_no_time_allows_the_rise_is_not_in_the_review() -> None:
+    readings = [(15, 12_000_000), (30, 13_000_000), (45, 16_000_000)]
+    judgement = judge(case(10_000_000, None, readings, is_stopped=False))
+    assert [word for doubt in judgement.doubts for word in doubt.figures if "another unit" in word] == []
+    assert any("as reported" in doubt.figures for doubt in judgement.doubts)
+
+
 @pytest.mark.parametrize(
     ("modulus", "before"), [(2**16, 3003), (10**6, 2001), (2**31, 4001), (2**32, 5555), (10**9, 6999)]
 )
