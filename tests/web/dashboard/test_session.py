@@ -170,7 +170,7 @@ class TestProof:
         lines = [given["d"].count("M") for given in with_class(await opened(site, number), "line")]
         assert lines == [2, 2]
 
-    async def test_each_way_to_read_it_and_what_contradicts_it(self, site: Site, station: Station) -> None:
+    async def test_the_way_that_was_taken_and_the_neighbour(self, site: Site, station: Station) -> None:
         charge(station)
         site.books.wait(10)
         number = station.start(7200)
@@ -178,9 +178,16 @@ class TestProof:
         station.stop(number, 900)
         shown = await opened(site, number)
         assert "● taken" in shown.words
+        assert "the one before" in shown.words
+
+    async def test_each_way_to_read_it_and_what_contradicts_it(self, site: Site, station: Station) -> None:
+        number = station.start(7200)
+        for wh in (7700, 0, 8200):
+            tell(station, number, wh)
+        station.stop(number, 8700)
+        shown = await opened(site, number)
         assert "✕ impossible :" in shown.words
         assert "what contradicts" in shown.words
-        assert "the one before" in shown.words
 
     async def test_what_happened_stands_in_order_with_its_messages(self, site: Site, station: Station) -> None:
         number = charge(station)
