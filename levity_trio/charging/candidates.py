@@ -89,7 +89,7 @@ def _wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         begin, end = start * of_start, None if stop is None else stop * of_stop
         room = max(case.digit, view.digit * of_view)
         if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
-            continue
+            continue  # no time allows this rise
         scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
         until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
         rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"

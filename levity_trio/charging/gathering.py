@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from operator import itemgetter, le
+from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -147,6 +147,11 @@ def _last_digit(rows: Iterable[Row]) -> int:
 def is_rising(values: Sequence[Any]) -> bool:
     """Whether no value is less than the previous one."""
     return all(map(le, values, islice(values, 1, None)))
+
+
+def is_strictly_rising(values: Sequence[Any]) -> bool:
+    """Whether each value is greater than the previous one."""
+    return all(map(lt, values, islice(values, 1, None)))
 
 
 def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:

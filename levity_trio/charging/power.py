@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice, repeat
-from operator import itemgetter, lt, sub
+from itertools import repeat
+from operator import itemgetter, sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Power
+from levity_trio.charging.gathering import is_strictly_rising
 
 HOUR: Final = 3600.0
 
@@ -55,7 +56,7 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
         levels = [wh for number, wh in zip(numbers, levels, strict=True) if number >= 0]
         numbers = [number for number in numbers if number >= 0]
     rises = list(map(sub, levels[1:], levels))
-    if not rises or min(rises) <= chain.digit or not all(map(lt, numbers, islice(numbers, 1, None))):
+    if not rises or min(rises) <= chain.digit or not is_strictly_rising(numbers):
         return list(_gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit))
     return list(map(_GAP, zip(rises, *_between(numbers, power), repeat(None))))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise, repeat
+from itertools import pairwise, repeat
 from math import inf
-from operator import lt, sub
+from operator import sub
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.gathering import is_strictly_rising
 from levity_trio.charging.power import HOUR, Chain, slack
 
 
@@ -23,7 +24,7 @@ class Reach:
         self._spare = slack(self._case.power, chain.digit) if bounds.is_tracked_by_power else inf
         self._plain = [] if bounds.percents else self._plain_steps()
         is_timed = self._case.is_timed and not self._case.is_instant
-        self._is_exact = is_timed and all(map(lt, chain.at, islice(chain.at, 1, None)))
+        self._is_exact = is_timed and is_strictly_rising(chain.at)
         self._lowest, self._highest = inf, -inf
 
     def _plain_steps(self) -> list[bool]:
