@@ -6,7 +6,6 @@ candidate's figure at the stop. A conflict refutes the candidate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from math import inf
 from operator import sub
@@ -19,7 +18,7 @@ from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
     HOUR,
     Chain,
-    Gap,
+    Gaps,
     agreement,
     far_beyond_power,
     gaps,
@@ -47,7 +46,7 @@ class Bounds:
         self.case = case
         self._paced: Paces | None = None
         self._refused: list[tuple[Chain, int | None]] = []
-        self._gaps: list[tuple[Chain, Sequence[Gap]]] = []
+        self._gaps: list[tuple[Chain, Gaps]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """Return the first conflict of a chain with the evidence; None if it may be true.
@@ -63,7 +62,7 @@ class Bounds:
 
     # Power
 
-    def gaps(self, chain: Chain) -> Sequence[Gap]:
+    def gaps(self, chain: Chain) -> Gaps:
         """Return the gaps of a chain between the times with power. Cached: each chain is used several times."""
         for known, found in self._gaps:
             if known is chain:
@@ -73,7 +72,7 @@ class Bounds:
         return found
 
     @cached_property
-    def _gaps_of_view(self) -> Sequence[Gap]:
+    def _gaps_of_view(self) -> Gaps:
         return gaps(Chain(self.case.view.at, self.case.view.wh, self.case.digit), self.case.power)
 
     def _has_gaps_of_view(self, chain: Chain) -> bool:

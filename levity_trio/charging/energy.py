@@ -15,16 +15,9 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidates import (
-    REGISTER,
-    SEGMENTS,
-    SESSION_READINGS,
-    Candidate,
-    candidates,
-    chain_of,
-    is_contradicted_at_ends,
-    session_chain,
-)
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, SESSION_READINGS, Candidate, chain_of, session_chain
+from levity_trio.charging.candidates import candidates
+from levity_trio.charging.ends import is_contradicted_at_ends
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
 from levity_trio.charging.overlaps import overlaps

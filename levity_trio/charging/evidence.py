@@ -124,7 +124,8 @@ class Power:
         charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
         least = 2 if self.is_close else tolerances.REGULAR_GAPS
         level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
-        return len(charging) >= least and sum(low >= level for low in charging) >= tolerances.MOST_GAPS * len(charging)
+        steady = [low for low in charging if low >= level]
+        return len(charging) >= least and len(steady) >= tolerances.MOST_GAPS * len(charging)
 
     @property
     def is_close(self) -> bool:
@@ -343,13 +344,17 @@ def timestamp_of(at: float) -> str:
     return stamp(datetime.fromtimestamp(at, UTC))
 
 
+_KILO: Final = frozenset({"kW", "kVA"})
+
+
 def watts_of(value: str, unit: str) -> float | None:
     """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
     try:
         number = float(value)
     except ValueError:
         return None
-    number *= 1000 if unit in ("kW", "kVA") else 1
+    if unit in _KILO:
+        number *= 1000
     return number if 0 <= number <= tolerances.FASTEST_W else None
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidates import Candidate, candidates
+from levity_trio.charging.candidate import Candidate
+from levity_trio.charging.candidates import candidates
 from levity_trio.charging.energy import Judgement, contradiction, is_in_place, judge, reported
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import Code

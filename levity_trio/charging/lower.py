@@ -10,7 +10,8 @@ from operator import attrgetter
 from levity_trio.charging import tolerances
 from levity_trio.charging.batteries import wh_per_percent
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidates import REGISTER, SEGMENTS, Candidate, chain_of, swapped
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of
+from levity_trio.charging.candidates import swapped
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import HOUR, Chain

@@ -40,7 +40,7 @@ def without_mistimed(chain: Chain, bounds: Bounds) -> Chain | None:
         if not 0 < number < last or not chain.wh[number - 1] <= chain.wh[number] <= chain.wh[number + 1]:
             continue
         around = _of(chain, (number - 1, number + 1))
-        is_shown = any(gap.low for gap in bounds.gaps(around)) and bounds.agreement(around) == (1, 0)
+        is_shown = any(bounds.gaps(around).low) and bounds.agreement(around) == (1, 0)
         if is_shown and bounds.refused_step(rest := _of(chain, {*range(last + 1)} - {number})) is None:
             return rest
     return None

@@ -8,13 +8,13 @@ factor, in most gaps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import repeat
 from operator import itemgetter, sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Power
+from levity_trio.charging.evidence import Power, Steps
 from levity_trio.charging.gathering import is_strictly_rising
 
 HOUR: Final = 3600.0
@@ -44,12 +44,41 @@ class Gap(NamedTuple):
     still: float | None = None
 
 
-_GAP: Final = partial(tuple.__new__, Gap)
-"""Makes a gap of its fields; `Gap._make` takes twice as long."""
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The gaps of a chain between the times with power, a column for each field. The last one may have no rise."""
+
+    rise: Sequence[int] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    most: Sequence[float] = ()
+    seconds: Sequence[float] = ()
+    still: Sequence[float | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.rise)
+
+    def __iter__(self) -> Iterator[Gap]:
+        return map(Gap, self.rise, self.low, self.high, self.most, self.seconds, self.still)
+
+    @property
+    def last(self) -> Gap:
+        return self._gap(-1)
+
+    def beyond(self, energy: Sequence[float], share: float, allowed: float) -> list[Gap]:
+        """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in Wh."""
+        rises = enumerate(zip(self.rise, energy, strict=True))
+        return [self._gap(number) for number, (rise, wh) in rises if rise > share * wh + allowed]
+
+    def _gap(self, number: int) -> Gap:
+        return Gap(
+            *(self.rise[number], self.low[number], self.high[number], self.most[number], self.seconds[number]),
+            self.still[number],
+        )
 
 
-def gaps(chain: Chain, power: Power) -> list[Gap]:
-    """Return the gaps of a chain between the times with power. The last one may have no rise."""
+def gaps(chain: Chain, power: Power) -> Gaps:
+    """Return the gaps of a chain between the times with power."""
     places, levels = power.places, chain.wh
     numbers = list(map(places.get, chain.at, repeat(-1)))
     if -1 in numbers:
@@ -57,19 +86,18 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
         numbers = [number for number in numbers if number >= 0]
     rises = list(map(sub, levels[1:], levels))
     if not rises or min(rises) <= chain.digit or not is_strictly_rising(numbers):
-        return list(_gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit))
-    return list(map(_GAP, zip(rises, *_between(numbers, power), repeat(None))))
+        found = _gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit)
+        return Gaps(*zip(*found, strict=True))
+    return Gaps(rises, *_between(numbers, power), [None] * len(rises))
 
 
-def _between(numbers: Sequence[int], power: Power) -> Iterator[Iterable[float]]:
-    """Yield the lower, the higher and the maximum energy, and the time, from each of these powers to the next."""
+def _between(numbers: Sequence[int], power: Power) -> Steps:
+    """Return the energies and the time from each of these powers to the next of them."""
     first, last = numbers[0], numbers[-1]
     if len(numbers) == last - first + 1:
-        yield from (step[first:last] for step in power.steps)
-    else:
-        for total in power.sums:
-            reached = itemgetter(*numbers)(total)
-            yield map(sub, reached[1:], reached)
+        return Steps(*(step[first:last] for step in power.steps))
+    reached = map(itemgetter(*numbers), power.sums)
+    return Steps(*(list(map(sub, total[1:], total)) for total in reached))
 
 
 def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, digit: int) -> Iterator[Gap]:
@@ -102,38 +130,39 @@ def slack(power: Power, digit: int) -> float:
     return 2 * digit + power.most * tolerances.CLOCK / HOUR
 
 
-def tracks(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
+def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tracks a register multiplied by a factor: in most gaps, of at least REGULAR_GAPS."""
-    compared, agreeing = _count_agreeing(found, power, digit, factor)
-    return compared >= tolerances.REGULAR_GAPS and agreeing >= tolerances.MOST_GAPS * compared
+    agrees = _agrees(found, power, digit, factor)
+    return len(agrees) >= tolerances.REGULAR_GAPS and agrees.count(True) >= tolerances.MOST_GAPS * len(agrees)
 
 
-def agreement(found: Sequence[Gap], power: Power, digit: int) -> tuple[int, int]:
+def agreement(found: Gaps, power: Power, digit: int) -> tuple[int, int]:
     """Return in how many gaps the power agrees with the rise of the register, and in how many it does not."""
-    compared, agreeing = _count_agreeing(found, power, digit, 1.0)
-    return agreeing, compared - agreeing
+    agrees = _agrees(found, power, digit, 1.0)
+    return agrees.count(True), agrees.count(False)
 
 
-def _count_agreeing(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
-    """Return how many gaps can be compared, and in how many of these power and register agree.
+def _agrees(found: Gaps, power: Power, digit: float, factor: float) -> list[bool]:
+    """Return for each gap that can be compared whether power and register agree.
 
     A gap without a minimum is compared only if the factor is 1: it would agree with any factor.
     """
-    least = slack(power, 1)
-    compared = [gap for gap in found if gap.low > least or (gap.rise and factor == 1)]
-    allowed = slack(power, max(1, round(digit * factor)))
-    low, high = 1 - tolerances.POWER_SHARE, 1 + tolerances.POWER_SHARE
-    agreeing = [gap for gap in compared if gap.low * low - allowed <= gap.rise * factor <= gap.high * high + allowed]
-    return len(compared), len(agreeing)
+    least, allowed = slack(power, 1), slack(power, max(1, round(digit * factor)))
+    lower, upper = 1 - tolerances.POWER_SHARE, 1 + tolerances.POWER_SHARE
+    return [
+        low * lower - allowed <= rise * factor <= high * upper + allowed
+        for rise, low, high in zip(found.rise, found.low, found.high, strict=True)
+        if low > least or (rise and factor == 1)
+    ]
 
 
-def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
+def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
     """Return the first gap in which the register rose by more than the maximum energy.
 
     Over a long gap, the maximum is by the highest reported power; power was reported while a register stood still.
     """
     allowed = slack(power, digit) if found else 0.0
-    beyond = (gap for gap in found if gap.rise > gap.most + allowed)
+    beyond = found.beyond(found.most, 1.0, allowed)
     return next((gap for gap in beyond if gap.rise > _most_of(gap, power) + allowed), None)
 
 
@@ -142,39 +171,38 @@ def _most_of(gap: Gap, power: Power) -> float:
     return longer if gap.seconds > tolerances.SHORT_GAP and gap.still is None else 0.0
 
 
-def far_beyond_power(found: Sequence[Gap], digit: int) -> list[Gap]:
+def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:
     """Return the gaps in which a register rose far faster than all adjacent powers."""
-    allowed = tolerances.REACH_WH + 2 * digit
-    return [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + allowed]
+    return found.beyond(found.most, tolerances.FAR_MORE, tolerances.REACH_WH + 2 * digit)
 
 
-def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
+def never_caught_up(chain: Chain, power: Power, found: Gaps) -> Gap | None:
     """Return the first gap in which a register stood still despite power, and did not catch up when it rose again."""
-    if not any(gap.still for gap in found):
+    if not any(found.still):
         return None
     allowed, share = slack(power, chain.digit), least_share(power)
-    with_stop = [*found[:-1], found[-1]._replace(rise=_risen_by_the_stop(chain, power, found))]
+    with_stop = replace(found, rise=[*found.rise[:-1], _risen_by_the_stop(chain, power, found)])
     return next(
         (gap for gap in with_stop if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share), None
     )
 
 
-def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
+def stood_still(chain: Chain, power: Power, found: Gaps) -> Gap | None:
     """Return the last gap, if the register stood still in it until the stop despite power."""
-    if not found or found[-1].rise > chain.digit:
+    if not found or found.rise[-1] > chain.digit:
         return None
     risen = _risen_by_the_stop(chain, power, found)
-    return found[-1] if found[-1].low * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
+    return found.last if found.low[-1] * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
 
 
-def _risen_by_the_stop(chain: Chain, power: Power, found: Sequence[Gap]) -> int:
+def _risen_by_the_stop(chain: Chain, power: Power, found: Gaps) -> int:
     """Return the rise in the last gap and from there to the stop, in Wh."""
     with_power = set(power.at)
     since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in with_power)
-    return found[-1].rise + chain.wh[-1] - since - sum(gap.rise for gap in found)
+    return found.rise[-1] + chain.wh[-1] - since - sum(found.rise)
 
 
-def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, float] | None:
+def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | None:
     """Return the rise of the register and the minimum by power, if that is far more; else None.
 
     A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
@@ -182,7 +210,7 @@ def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, f
     if len(power.at) <= tolerances.REGULAR_GAPS:
         return None
     since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
-    rise, least = chain.wh[-1] - since, sum(gap.low for gap in found)
+    rise, least = chain.wh[-1] - since, sum(found.low)
     return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None
 
 

@@ -116,7 +116,8 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
 def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
     """Whether a reading has an earlier time than a message received before it."""
     earliest, since = timestamp_of(own - AHEAD_SECONDS), timestamp_of(received)  # text order is time order
-    return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
+    older = [row for row in rows if row[TIMESTAMP] < earliest]
+    return any(row[RECEIVED_AT] >= since for row in older)
 
 
 def _falls(readings: Sequence[tuple[str, int]]) -> int:

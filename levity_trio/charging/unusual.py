@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import FASTER_THAN_POWER, STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gap, far_beyond_power, never_caught_up, slack
+from levity_trio.charging.power import HOUR, Chain, Gaps, far_beyond_power, never_caught_up, slack
 from levity_trio.charging.reviews import Code
 
 
@@ -16,7 +15,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Return two pieces of evidence that hardly agree; None if there are none, or if the times are unknown."""
     if not case.is_timed or case.ended < case.begun:
         return None
-    found = bounds.gaps(chain) if _is_conclusive(case) else []
+    found = bounds.gaps(chain) if _is_conclusive(case) else Gaps()
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
@@ -56,18 +55,18 @@ def _is_conclusive(case: Case) -> bool:
     return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
 
 
-def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
+def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     """Return the conflict with power that is far too low for the rise of the register.
 
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
-    beyond = [gap for gap in found if gap.rise > gap.most]
-    fast = [gap for gap in beyond if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
-    share, spare = 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit
-    fast += [gap for gap in (found if case.is_dc else ()) if gap.rise > share * gap.high + spare]
-    often = far_beyond_power(beyond, chain.digit)
+    beyond = found.beyond(found.most, 1.0, 0.0) if most_w else []
+    fast = [gap for gap in beyond if gap.rise > most_w * gap.seconds / HOUR + spare]
+    if case.is_dc:
+        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
+    often = far_beyond_power(found, chain.digit) if beyond else []
     if not fast and len(often) < tolerances.REGULAR_GAPS:
         return None
     gap = (fast or often)[0]

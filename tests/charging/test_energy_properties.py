@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from levity_trio.charging.candidates import METHODS
+from levity_trio.charging.candidate import METHODS
 from levity_trio.charging.energy import judge
 from levity_trio.charging.evidence import Case, Charge, Neighbour, seconds
 from levity_trio.charging.gathering import Sampled, gather

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.candidates import METHODS
+from levity_trio.charging.candidate import METHODS
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
 from levity_trio.charging.reviews import Code
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.charging.candidates import METHODS
+from levity_trio.charging.candidate import METHODS
 from levity_trio.charging.lifecycle import State, stopped_by
 from tests.store.books import Books, Station, in_memory
 from tests.store.facts import add_facts

@@ -1,0 +1,52 @@
+"""One candidate: an explanation of a transaction's messages, with the chain that it supposes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code
+
+REGISTER: Final = "register"
+SEGMENTS: Final = "segments"
+SESSION_READINGS: Final = "session readings"
+ROLLOVER: Final = "rollover"
+SCALED: Final = "scaled"
+METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One explanation. `begin` and `end` are the range of the register that its figure is based on, in Wh."""
+
+    code: Code
+    words: str
+    method: str
+    chain: Chain
+    assumptions: int
+    begin: int | None
+    end: int | None
+    is_partial: bool = False
+    """Some energy that flowed is missing from its figure, so power may imply more."""
+
+    @property
+    def wh(self) -> int:
+        return self.chain.wh[-1]
+
+
+def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
+    """Return the chain of a lifetime register: start, readings, and stop if there is one."""
+    stop = [] if end is None else [end]
+    wh = [begin, *view.wh, *stop]
+    at = [case.begun, *view.at, *([case.ended] if stop else [])]
+    return Chain(at, [value - begin for value in wh] if begin else wh, max(view.digit, case.digit))
+
+
+def session_chain(case: Case, view: View, end: int | None) -> Chain:
+    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
+    stop = [] if end is None else [end]
+    return Chain(
+        [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
+    )

@@ -1,0 +1,171 @@
+"""Candidates with another start or stop, and those without outliers or implausible steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
+from levity_trio.charging.evidence import Case
+from levity_trio.charging.mending import without_leaps, without_mistimed, without_strays
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code
+
+
+def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates with another start or stop, and those without outliers or implausible steps in between.
+
+    A neighbour's register or a reading replaces a start or stop that the rest contradicts.
+    """
+    for begin, why_begin in [*_as_reported(case.start_wh), *_other_begins(case, bounds)]:
+        for end, why_end in _ends(case, bounds):
+            if end < begin:
+                continue
+            is_of_readings = begin in case.view.wh[:1] or why_end != ""
+            base = Candidate(
+                code=_code(case, why_begin),
+                words=", and ".join(filter(None, (why_begin, why_end))),
+                method=SEGMENTS if is_of_readings else REGISTER,
+                chain=_between(case, begin, end),
+                assumptions=bool(why_begin) + bool(why_end),
+                begin=begin,
+                end=end,
+                is_partial=not case.is_stopped and end < max(case.view.wh, default=end),
+            )
+            if base.assumptions:
+                yield base
+            elif is_contradicted_at_ends(case):
+                words = "Transaction.Begin or Transaction.End is wrong"
+                yield replace(base, words=words, assumptions=1)
+            elif len(case.views) > 1:
+                words = "MeterValues and transactionData differ"
+                yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
+            yield from _corrected(case, base, bounds)
+    if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
+        chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
+        reported = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
+        yield from _corrected(case, reported, bounds)
+
+
+def is_contradicted_at_ends(case: Case) -> bool:
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0."""
+    start, stop, digit = case.start_wh, case.stop_wh, case.digit
+    if start is None or stop is None:
+        return False
+    begins = not case.begin_wh or abs(case.begin_wh - start) <= digit
+    ends = case.end_wh is None or min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) <= digit
+    return not (begins and ends)
+
+
+def _code(case: Case, why_begin: str) -> Code:
+    if not why_begin:
+        return Code.STOP_GARBLED
+    return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
+
+
+def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the same candidate without its outliers, and without its implausible steps."""
+    if bounds.refused_step(base.chain) is None:
+        return
+    if (mistimed := without_mistimed(base.chain, bounds)) is not None:
+        yield _with(base, Code.STRAY_READING, "a reading has a wrong time", mistimed, base.assumptions + 1)
+    rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
+    if rest is not None:
+        dropped = len(base.chain.wh) - len(rest.wh)
+        words = f"outlying readings left out: {dropped}"
+        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
+        yield _with(base, Code.STRAY_READING, words, rest, assumptions)
+    smooth = without_leaps(base.chain, bounds)
+    if smooth is not None:
+        mended = _with(base, Code.REGISTER_LEAPT, "the register made an implausible step", smooth, base.assumptions + 1)
+        yield replace(mended, method=SEGMENTS, is_partial=True)
+
+
+def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
+    code = base.code if base.assumptions else code
+    return replace(
+        base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
+    )
+
+
+def _between(case: Case, begin: int, end: int) -> Chain:
+    """Return the chain of the readings between these two registers. Without a stop, the last reading may be the end."""
+    view, chain = case.view, chain_of(case, begin, case.view, None)
+    at, wh = list(chain.at), list(chain.wh)
+    if begin in view.wh[:1]:
+        at, wh = at[1:], wh[1:]
+    if case.stop_wh is None and end in view.wh[-1:]:
+        return Chain(at, wh, view.digit)
+    return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
+
+
+def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
+    """Yield the possible ends, each with its reason, empty for the reported stop.
+
+    A transaction that the system closed ended at its last reading, or at the last one from which the next continues.
+    """
+    if not case.is_stopped and case.view.wh:
+        after, last = case.after and case.after.begin, case.view.wh[-1]
+        yield last, ""
+        if after and abs(after - last) > case.digit:
+            ends = (wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last or last < wh <= after)
+            yield from _as_reported(next(ends, None))
+        return
+    yield from _as_reported(case.stop_wh)
+    yield from _other_ends(case, bounds)
+
+
+def _as_reported(wh: int | None) -> list[tuple[int, str]]:
+    return [] if wh is None else [(wh, "")]
+
+
+def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
+    """Yield the possible other starts, each with its reason.
+
+    The end of the previous transaction, if the rest continues from there; else Transaction.Begin or the first reading.
+    """
+    start, view, before = case.start_wh, case.view, case.before
+    reported = "unknown" if start is None else f"{start} Wh"
+    if before is not None and before.end is not None and not case.is_start_unknown:
+        lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
+        is_low = start is None or start < min(before.end, before.begin or 1) or before.is_repeated_by(start)
+        if is_low and lowest >= before.end:
+            yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
+            return
+    if case.begin_wh is not None and case.begin_wh != start:
+        yield case.begin_wh, f"meterStart is {reported}, Transaction.Begin is {case.begin_wh} Wh"
+    elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
+        yield view.wh[0], f"meterStart is {reported}, the first reading is {view.wh[0]} Wh"
+
+
+def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
+    """Yield the possible other stops: Transaction.End, the last reading, or the start of the next transaction."""
+    stop, view, after = case.stop_wh, case.view, case.after
+    reported = "unknown" if stop is None else f"{stop} Wh"
+    if case.end_wh is not None and case.end_wh != stop:
+        yield case.end_wh, f"meterStop is {reported}, Transaction.End is {case.end_wh} Wh"
+    elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
+        yield view.wh[-1], f"meterStop is {reported}, the last reading is {view.wh[-1]} Wh"
+    elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
+        yield after.begin, f"meterStop is {reported}, the next transaction began at {after.begin} Wh"
+
+
+def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
+    """Whether the start cannot lead to the first reading, or all agrees without it."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or not bounds.can_rise(view.wh[0] - start, view.at[0] - case.begun, case.digit):
+        return True
+    whole = chain_of(case, start, view, stop)
+    end = view.wh[-1] if stop is None else stop
+    return bounds.conflict(whole) is not None and bounds.conflict(_between(case, view.wh[0], end)) is None
+
+
+def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
+    """Whether the last reading cannot lead to the stop, or all agrees without the stop."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit):
+        return True
+    begin = view.wh[0] if start is None else start
+    whole = chain_of(case, begin, view, stop)
+    return bounds.conflict(whole) is not None and bounds.conflict(chain_of(case, begin, view, None)) is None

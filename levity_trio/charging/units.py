@@ -1,0 +1,102 @@
+"""Candidates with registers in another unit than they were sent as, or wrong by a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from operator import add
+from typing import Final
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, session_chain
+from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code
+
+
+def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates with start, readings or stop in kWh but sent as Wh, or the reverse, and the rest correct."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or not view.wh:
+        return
+    for of_start, of_view, of_stop, which in _UNITS:
+        if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
+            continue
+        begin, end = start * of_start, None if stop is None else stop * of_stop
+        room = max(case.digit, view.digit * of_view)
+        if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
+            continue  # no time allows this rise
+        scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
+        until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
+        rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
+        agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything
+        if agrees or (is_level and until == begin):
+            chain = chain_of(case, begin, scaled, end)
+            if agrees or all(abs(wh) <= chain.digit for wh in chain.wh):
+                yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, begin, until)
+        if stop is not None and of_view != 1 and is_level and rise > 0:
+            chain = chain_of(case, begin, scaled, None)
+            both = f"{words}, and meterStop is {stop} Wh"
+            yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def _up_to_the_next(case: Case, view: View) -> View:
+    """Replace the last rounded reading by the start of the next transaction, if they agree within the last digit."""
+    after = case.after
+    if case.stop_wh is not None or after is None or after.begin is None or abs(after.begin - view.wh[-1]) > view.digit:
+        return view
+    return View(view.at, [*view.wh[:-1], after.begin], view.digit)
+
+
+_UNITS: Final = (
+    (1, 1000, 1, "readings are"),
+    (1, 0.001, 1, "readings are"),
+    (1, 1000, 1000, "start is"),
+    (1000, 1, 1, "start is"),
+    (1, 1, 1000, "stop is"),
+)
+
+
+def exact_numbers(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
+    if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
+        return
+    start = _milli(Decimal(case.start_wh) if case.start_exact is None else case.start_exact)
+    stop = _milli(Decimal(case.stop_wh) if case.stop_exact is None else case.stop_exact)
+    chain = Chain([case.begun, case.ended], [0, stop - start])
+    yield Candidate(Code.WRONG_FACTOR, "the registers are in kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
+
+
+def _milli(kwh: Decimal) -> int:
+    return int((kwh * 1000).to_integral_value(ROUND_HALF_UP))
+
+
+UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the registers are in Wh but sent as kWh"}
+
+
+def scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure."""
+    if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
+        return
+    chain = _reported_chain(case, bounds)
+    until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
+    for factor in tolerances.FACTORS:
+        if chain.wh[-1] > 0 and bounds.confirms(round(exact[-1] * factor)):
+            corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
+            words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
+            yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until)
+
+
+def _as_sent(chain: Chain, view: View) -> Sequence[float]:
+    """Return the values of a chain with the decimals of its readings."""
+    decimals = [exact - wh for exact, wh in zip(view.exact, view.wh, strict=False)]
+    return [*chain.wh[:1], *map(add, chain.wh[1:], decimals), *chain.wh[len(decimals) + 1 :]] if decimals else chain.wh
+
+
+def _reported_chain(case: Case, bounds: Bounds) -> Chain:
+    """Return the chain of start, readings and stop as one register, or of readings that count from 0."""
+    start, view = case.start_wh or 0, case.view
+    if bounds.begins_at_zero(view, is_start_garbled=True):
+        return session_chain(case, view, None if case.stop_wh is None else case.stop_wh - start)
+    return chain_of(case, start, view, case.stop_wh)
