@@ -148,20 +148,19 @@ class Bounds:
     def _first_refused(self, chain: Chain) -> int | None:
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
-        fast, refused, slack = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit
-        for number in range(1, len(at)):
-            now, value = at[number], wh[number]
+        fast, refused, slack, percents = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit, self.percents
+        for number, (now, value) in enumerate(zip(at, wh, strict=True)):
             rise = value - level
             if rise < -digit:
                 return number
-            if rise > fast * (now - before) + slack and rise > 0:
-                if not self._is_step(chain, number, level_at):
-                    return number
-                if fast != refused and self._are_in_line(chain):
-                    fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
-            if self.percents and rise > 2 * digit and rise > self.most_by_charge(level_at, now):
-                return number
             if rise > 0:
+                if rise > fast * (now - before) + slack:
+                    if not self._is_step(chain, number, level_at):
+                        return number
+                    if fast != refused and self._are_in_line(chain):
+                        fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
+                if percents and rise > 2 * digit and rise > self.most_by_charge(level_at, now):
+                    return number
                 level, level_at = value, now
             before = now
         return None

@@ -7,8 +7,8 @@ size, 1; two of these 2. Candidates with more assumptions count only if none wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -26,7 +26,7 @@ from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.units import exact_numbers, scaled, wrong_units
+from levity_trio.charging.units import exact_numbers, wrong_factors, wrong_units
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -34,14 +34,15 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
     yield from exact_numbers(case)
-    yield from scaled(case, bounds)
+    yield from wrong_factors(case, bounds)
     yield from between_ends(case, bounds)
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
         yield from swapped(case, chain)
         if not is_rising(chain.wh):
-            yield from _rolled_over(case, chain)
-            yield from _reset(case, chain, bounds)
+            falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
+            yield from _rolled_over(case, chain, falls)
+            yield from _reset(case, chain, falls, bounds)
 
 
 def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -61,25 +62,24 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
 
 
-def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
+def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
     """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
 
     If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
     it was reset.
     """
-    values = [value + (case.start_wh or 0) for value in chain.wh]
-    falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
     if len(falls) != 1:
         return
-    before, after = values[falls[0] - 1], values[falls[0]]
-    if values[-1] >= before or values[-1] == 0:
+    start, (fall,) = case.start_wh or 0, falls
+    before, after, until = (chain.wh[number] + start for number in (fall - 1, fall, -1))
+    if until >= before or until == 0:
         return
     for modulus in tolerances.ROLLOVERS:
-        is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus and after < modulus - before + chain.wh[-1]
-        if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
-            wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
+        is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus
+        if is_near and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
+            wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
             words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, values[-1])
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, until)
 
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
@@ -96,24 +96,24 @@ def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
                 )
 
 
-def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
+def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since.
 
     It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
     chance.
     """
-    values = [value + (case.start_wh or 0) for value in chain.wh]
-    counted = [0]
-    for number, (before, after) in enumerate(pairwise(values), 1):
-        fell = after < before - chain.digit
-        if fell and not bounds.can_have_flowed(chain, number, after):
-            return
-        counted.append(counted[-1] + (after if fell else max(0, after - before)))
+    start = case.start_wh or 0
+    if not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
+        return
+    rises = [now - last if now > last else 0 for last, now in pairwise(chain.wh)]
+    for number in falls:
+        rises[number - 1] = chain.wh[number] + start
+    counted = list(accumulate(rises, initial=0))
     if case.view.wh and counted[-1] > chain.wh[-1]:
         rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
+        assumptions = 0 if _is_near_by_chance(max(chain.wh) + start, counted[-1]) else 1
         yield Candidate(
-            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 0 if _is_near_by_chance(max(values), counted[-1]) else 1),
-            *(case.start_wh, values[-1]),
+            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
             is_partial=True,
         )
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
+from math import gcd
 from operator import mul, sub
 from statistics import median
 from typing import Final, NamedTuple
@@ -363,7 +364,8 @@ def coarser(digit: int, values: Iterable[int]) -> int:
     different = set(values)
     if len(different) < tolerances.COARSE_VALUES:
         return digit
-    while digit < 1000 and all(wh % (10 * digit) == 0 for wh in different):
+    step = gcd(*different)
+    while digit < 1000 and step % (10 * digit) == 0:
         digit *= 10
     return digit
 

@@ -75,8 +75,16 @@ class Reach:
         highest = (wh[number] - pace * at[level[number]] for number in numbers) if self._is_exact else [inf]
         self._highest = max(self._highest, *highest)
 
-    def includes(self, number: int) -> bool:
-        """Whether any of these points may lead to a later one: a cheap test before a close one."""
-        at, wh, digit = self._chain.at[number], self._chain.wh[number], self._chain.digit
+    def unreachable(self, number: int) -> int:
+        """Return how many points from this one on none of these points can lead to: a cheap test before a close one.
+
+        With more than MOST_STRAYS, the rest does not matter.
+        """
+        at, wh, digit = self._chain
         pace, spare = self._bounds.refused_w / HOUR, tolerances.CLOCK + self._case.interval
-        return self._lowest - digit <= wh <= self._highest + pace * (at + spare) + 2 * digit + 1
+        lowest, highest, slack = self._lowest - digit, self._highest, 2 * digit + 1
+        until = min(len(at), number + tolerances.MOST_STRAYS + 1)
+        for later in range(number, until):
+            if lowest <= wh[later] <= highest + pace * (at[later] + spare) + slack:
+                return later - number
+        return until - number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.power import Chain
@@ -19,6 +21,8 @@ def longest(chain: Chain, bounds: Bounds) -> list[int]:
             return []
         if steps := series.plain_steps():
             series.go_on(steps)
+        elif points := series.unreachable():
+            series.leave_out(points)
         else:
             series.add(*series.best_before(number))
     return series.to_the_last()
@@ -52,6 +56,17 @@ class _Series:
         self._level += range(number, number + steps)
         self._most, self.reached = self._most + steps, number + steps - 1
 
+    def unreachable(self) -> int:
+        """Return how many points after a point that was left out have to be left out, too."""
+        return 0 if self.count[-1] else self._reach.unreachable(len(self.count))
+
+    def leave_out(self, points: int) -> None:
+        """Add as many points that no series leads to."""
+        number = len(self.count)
+        self.count += repeat(0, points)
+        self._before += repeat(0, points)
+        self._level += range(number, number + points)
+
     def best_before(self, number: int) -> tuple[int, int]:
         """Return how many points the longest series has that leads to a point, and its last one; 0 if there is none."""
         last = number - 1
@@ -59,7 +74,7 @@ class _Series:
             return self._most, last
         self._extend()
         best, found = 0, last
-        if self._reach.includes(number):
+        if not self._reach.unreachable(number):
             for earlier in range(last, max(-1, last - tolerances.MOST_STRAYS), -1):
                 if self.count[earlier] > best and self._reach.leads(earlier, number, self._level[earlier]):
                     best, found = self.count[earlier], earlier

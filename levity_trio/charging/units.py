@@ -75,7 +75,7 @@ def _milli(kwh: Decimal) -> int:
 UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the registers are in Wh but sent as kWh"}
 
 
-def scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
