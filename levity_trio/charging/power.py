@@ -71,10 +71,8 @@ class Gaps:
         return [self._gap(number) for number, (rise, wh) in rises if rise > share * wh + allowed]
 
     def _gap(self, number: int) -> Gap:
-        return Gap(
-            *(self.rise[number], self.low[number], self.high[number], self.most[number], self.seconds[number]),
-            self.still[number],
-        )
+        energies = self.low[number], self.high[number], self.most[number]
+        return Gap(self.rise[number], *energies, self.seconds[number], self.still[number])
 
 
 def gaps(chain: Chain, power: Power) -> Gaps:

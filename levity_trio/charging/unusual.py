@@ -62,8 +62,8 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
-    beyond = found.beyond(found.most, 1.0, 0.0) if most_w else []
-    fast = [gap for gap in beyond if gap.rise > most_w * gap.seconds / HOUR + spare]
+    beyond = found.beyond(found.most, 1.0, 0.0)
+    fast = [gap for gap in beyond if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
         fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
     often = far_beyond_power(found, chain.digit) if beyond else []

@@ -308,3 +308,11 @@ def test_both_sides_of_an_overlap_add_up_to_the_rise_of_the_register() -> None:
     second = case(2001, 9002, [(10, 2601), (50, 8000)], before=Neighbour(0, 3001, highest=2500))
     assert found(first)[0] + found(second)[0] == 9002
     assert found(first)[3] == found(second)[3] == {"overlap"}
+
+
+@pytest.mark.parametrize("reports_power", [True, False])
+def test_power_that_is_always_zero_counts_where_the_charger_has_reported_other_power(reports_power: bool) -> None:
+    readings = [(15, 2800), (30, 4600), (45, 6400), (60, 8200)]
+    known = case(1000, 8200, readings, watts=steady(0, 0, 15, 30, 45, 60), reports_power=reports_power)
+
+    assert found(known) == (doubtful(7200, "register", "power_disagrees") if reports_power else certain(7200))
