@@ -27,7 +27,7 @@ other to connect again (close code 1012), and no new ones are admitted;
 transactions go on there. The server itself goes on until it is stopped, and
 can only be started anew.
 
-Exit status: 0 when no charger is connected any more, 1 when some are left.
+Exit status: 1 also when some chargers are left.
 """
 
 
