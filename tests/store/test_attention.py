@@ -176,7 +176,7 @@ def test_certificates_that_end(books: Books, page: Page) -> None:
     ]
 
 
-def test_the_worst_comes_first_and_of_one_kind_the_oldest(books: Books, page: Page) -> None:
+def test_the_worst_comes_first_and_of_one_kind_in_the_order_of_the_chargers(books: Books, page: Page) -> None:
     first, second = Station(books, "CP-2"), Station(books, "CP-1")
     books.connection.execute("INSERT INTO asked_tag VALUES ('a', 'A', 'CP-1', '2026-01-01', '', 1)")
     first.lose()
@@ -184,6 +184,6 @@ def test_the_worst_comes_first_and_of_one_kind_the_oldest(books: Books, page: Pa
     second.lose()
     Station(books, "CP-3").status("Faulted", error="GroundFailure")
     assert [(kind, charger) for kind, _, charger in page.told()] == [
-        *(("faulted", "CP-3"), ("offline", "CP-2"), ("offline", "CP-1"), ("tags", None)),
+        *(("faulted", "CP-3"), ("offline", "CP-1"), ("offline", "CP-2"), ("tags", None)),
     ]
     assert [one.needs_attention for one in page.read().chargers] == [True, True, True]

@@ -9,7 +9,7 @@ from levity_trio.web.dashboard.front import DRIVERS
 
 
 class Section(NamedTuple):
-    """An entry of the navigation. The first four stand at the bottom of a phone's screen."""
+    """An entry of the navigation. Of more than five, a phone shows the first four, and the others behind a button."""
 
     name: str
     path: str

@@ -153,6 +153,15 @@ def span(seconds: float) -> str:
     return f"{int(seconds // DAY)} d"
 
 
+def length(seconds: float) -> str:
+    """Return a length of time in words: 1 minute, 90 minutes, 5 hours, 3 days."""
+    for unit, one in (("days", DAY), ("hours", HOUR)):
+        if seconds >= TWO * one:
+            return f"{round(seconds / one)} {unit}"
+    minutes = max(1, round(seconds / MINUTE))
+    return f"{minutes} {'minute' if minutes == 1 else 'minutes'}"
+
+
 def duration(seconds: float) -> str:
     """Return how long a session took: under a minute, 0:45 h, 12:05 h (hours and minutes)."""
     if seconds < MINUTE:

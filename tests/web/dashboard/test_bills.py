@@ -103,6 +103,20 @@ async def test_closing_is_asked_once_with_what_it_does() -> None:
     assert '<input type="hidden" name="charged" value="120433">' in html
 
 
+async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
+    closed = {**MONTH, "state": "closed", "statements": 0, "amount": 0, "currency": "EUR", "closed_by": "anna"}
+    nobody = {"account": None, "total": {"sessions": 27, "energy_wh": 860_100}}
+    answers = {
+        "/api/admin/months/2026-10": {**closed, "closed_at": MONTH["until"]},
+        "/api/history": {"series": [nobody]},
+    }
+    html = await shown("/bills/{month}", answers=answers)
+    assert "27 sessions are nobody's (860.1 kWh), so no statement asks for them." in html
+    query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
+    assert f'href="/sessions?{query}"' in html
+    assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
+
+
 async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
     assert "/do/post/admin/closings" not in await shown("/bills/{month}", Role.OPERATOR)
     unready = {**ANSWERS, "/api/admin/first-bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}

@@ -113,6 +113,24 @@ async def test_a_state_has_one_word_on_all_pages(site: Site, station: Station) -
         assert "Available" in (await look(site, page)).words
 
 
+async def test_the_time_connected_is_that_of_the_days_since_it_is_known(site: Site, station: Station) -> None:
+    site.books.wait(24 * 60)
+    station.lose()
+    site.books.wait(2 * 24 * 60)
+    assert "33.3 % of 3 days, 1 connection" in (await look(site, CHARGER)).words
+    site.books.wait(60 * 24 * 60)
+    assert "0.0 % of 30 days" in (await look(site, CHARGER)).words
+
+
+async def test_one_that_is_away_says_what_its_connectors_told_before(site: Site, station: Station) -> None:
+    station.status("Available", connector=2)
+    site.books.wait(60)
+    station.lose()
+    words = (await look(site, CHARGER)).words
+    assert "Away since 14:00" in words
+    assert "Connector 2 ○ Away before: Available, since 13:00" in words
+
+
 async def test_frames_say_that_some_come_later(site: Site) -> None:
     (frames,) = charger_frames.PAGES
     assert "such as a heartbeat, stands here after a few seconds" in (await look(site, frames)).words

@@ -189,6 +189,12 @@ class TestTheSite:
         assert "1 charging · 7.2 kW" in shown.words
         assert "Today 1.2 kWh" in shown.words
 
+    @pytest.mark.parametrize(("wh", "words"), [(83_340, "83.3 kWh"), (203_300, "203 kWh")])
+    async def test_the_same_energy_is_written_alike(self, site: Site, station: Station, wh: int, words: str) -> None:
+        charge(station, station.start(0), 0, minutes=600, power=wh // 10, every=60)
+        shown = (await look(site))["site"]
+        assert f"Today {words} This month {words}" in shown.words
+
     async def test_a_month_without_energy_is_left_out(self, site: Site, station: Station) -> None:
         station.status("Available")
         assert "Last month" not in (await look(site))["site"].words
@@ -293,6 +299,14 @@ class TestTheFirstCharger:
     @pytest.mark.usefixtures("station")
     async def test_afterwards_it_is_gone(self, site: Site) -> None:
         assert "Connect the first charger" not in (await look(site))["start"].words
+
+
+async def test_cards_of_one_line_come_after_those_that_say_more(site: Site) -> None:
+    for name, status in (("CP-1", "Available"), ("CP-2", "Charging"), ("CP-3", "Available"), ("CP-4", "Faulted")):
+        Station(site.books, name).status(status)
+    shown = await Opening(site).open(NOW)
+    cards = [one for one in attributes(shown, "div", "id") if one.startswith("charger-")]
+    assert cards == ["charger-CP-2", "charger-CP-4", "charger-CP-1", "charger-CP-3"]
 
 
 class TestWhatIsRenderedAgain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import orjson
@@ -82,6 +83,14 @@ class TestAnyKind:
         assert drawn(shown) == [11, 13]
         assert row_count(shown) == 13
         assert {"/chargers/CP-1", "/accounts/1"} <= set(shown.links)
+
+    async def test_on_a_phone_each_figure_of_a_table_stands_beside_its_name(self, site: Site, station: Station) -> None:
+        charge(station)
+        shown = await opened(site, charge(station))
+        bounds, readings = shown.html.split('<table class="stacks">')[1:]
+        labels = re.compile('data-label="(.+?)"')
+        assert labels.findall(bounds) == [*("from kWh", "to kWh", "between them"), *("from kWh", "to kWh")]
+        assert set(labels.findall(readings)) == {"How many", "From – to", "Lowest", "Highest"}
 
     async def test_one_without_readings(self, site: Site, station: Station) -> None:
         number = station.start(1000)

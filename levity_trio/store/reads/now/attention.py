@@ -1,4 +1,4 @@
-"""What wants a look, the worst first: each with words for people, and since when."""
+"""What wants a look, the worst first, then in the order of the chargers: each with words for people, and since when."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers,
     found += _asked_tags(db)
     if sees_all:
         found += _webhooks(db, now)
-    return sorted(found, key=lambda one: (_RANKS[one.kind], one.since or ""))
+    return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger or "", one.since or ""))
 
 
 def _entry(kind: Kind, words: str, since: str | None = None, count: int = 1, about: About = NOTHING) -> Attention:

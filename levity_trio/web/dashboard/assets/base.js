@@ -231,8 +231,6 @@ document.addEventListener("visibilitychange", () => (document.hidden ? close() :
 addEventListener("pagehide", close);
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 setInterval(tick, 10000);
-const current = document.querySelector(".sections [aria-current]");
-if (current) current.parentElement.parentElement.parentElement.scrollLeft = current.offsetLeft - 96;
 takeCode();
 tellZone();
 tellAges();

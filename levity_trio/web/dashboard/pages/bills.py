@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
+from levity_trio.billing.states import BillState
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import currency_of_site, minor_of, money
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.shapes import moment
 from levity_trio.web.dashboard.whose import names_of_chargers
 
 SECTION: Final = "Bills"
@@ -39,7 +43,7 @@ async def _month(view: View) -> Values:
     names = await names_of_chargers(view)
     shown: Values = {"month": month, "one": one, "names": names, "open_month": None, "sums": None, "draft": None}
     if one["state"] == "closed":
-        return shown | await _closed(view, month)
+        return shown | {"nobody": await _nobody(view, one)} | await _closed(view, month)
     open_month = (await view.get("/api/admin/billing"))["open_month"]
     if open_month != month:
         return shown | {"open_month": open_month}
@@ -83,6 +87,17 @@ async def _closed(view: View, month: str) -> Values:
     wallets = (await view.get("/api/admin/wallets", limit=500))["data"]
     balances = {one["account"]: one for one in wallets}
     return {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
+
+
+async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
+    """Return what ended in a month and belongs to nobody now, and the filter that lists it."""
+    since, until = (moment(one[name]).astimezone(view.api.zone).date() for name in ("since", "until"))
+    found = await view.get("/api/history", of="account", from_=since, to=until)
+    for series in found["series"]:
+        if series["account"] is None:
+            ended = {"ended_since": since, "ended_before": until - timedelta(days=1)}
+            return {**series["total"], "query": {"bill": BillState.NOBODYS.value, **ended}}
+    return None
 
 
 async def _statements(view: View, month: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.operations import groups_for, page_of, steps, words_of
 from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View
+from levity_trio.web.dashboard.shapes import length, moment
 from levity_trio.web.dashboard.whose import open_sessions
 
 SECTION: Final = "Chargers"
@@ -59,8 +60,15 @@ async def _read(view: View) -> Values:
         **await head(view, "", charger),
         "parts": await _parts(view, charger),
         "groups": groups_for(view),
-        "uptime": (await view.get(f"{api_of(view)}/uptime"))["data"],
+        "uptime": await _uptime(view, charger["created_at"]),
     }
+
+
+async def _uptime(view: View, created_at: str) -> Values:
+    """Return how long the charger was connected: its share of 30 days, or of the time since it has been known."""
+    (found,) = (await view.get(f"{api_of(view)}/uptime"))["data"]
+    known = moment(found["until"]) - max(moment(found["since"]), moment(created_at))
+    return {**found, "of": length(known.total_seconds())}
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:

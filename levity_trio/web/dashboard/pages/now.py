@@ -44,8 +44,10 @@ ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERA
 
 
 async def _read(view: View) -> Values:
+    """Read the whole page. Cards of one line come last: beside tall ones they would leave holes."""
     head, cards = await _parts(view, EVERYTHING)
-    return {"head": head, "cards": cards}
+    speaking = [one for one in cards if not one.values["is_quiet"]]
+    return {"head": head, "speaking": speaking, "quiet": [one for one in cards if one.values["is_quiet"]]}
 
 
 async def _live(view: View, changed: Changed) -> Sequence[Part]:

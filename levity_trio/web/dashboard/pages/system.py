@@ -20,6 +20,7 @@ async def _system(view: View) -> Mapping[str, Any]:
     system = await view.get("/api/system")
     return {
         "system": system,
+        "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", "over 10,000"),
         "settings": _grouped(system["settings"] or []),
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
         "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],

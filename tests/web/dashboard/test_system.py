@@ -1,0 +1,44 @@
+"""The page System: what it says of chargers and plugins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from levity_trio.plugins.base import PluginState
+from levity_trio.web.dashboard.pages import system
+from tests.store.books import Station
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+SYSTEM = system.PAGES[0]
+
+
+@pytest.fixture
+def api(site: Site) -> Any:
+    api: Any = site.api  # of which this page wants more
+    api.config.in_force = ()
+    return api
+
+
+async def test_chargers_that_are_away_are_known(site: Site, api: Any) -> None:
+    for name in ("CP-1", "CP-2", "CP-3"):
+        Station(site.books, name)
+    api.chargers.connected = lambda: {"CP-1"}
+    assert "1 connected, 3 known" in (await Opening(site).open(SYSTEM)).words
+
+
+@pytest.mark.parametrize(
+    ("state", "failures", "words"),
+    [
+        ("running", 0, "notes ● running"),
+        ("running", 1, "notes ● running failed once since the start"),
+        ("slow", 12, "notes ▲ slow failed 12 times since the start"),
+        ("ended", 0, "notes ✕ ended"),
+    ],
+)
+async def test_a_plugin(site: Site, api: Any, state: str, failures: int, words: str) -> None:
+    api.plugins = lambda: [PluginState(name="notes", state=state, failures=failures)]
+    shown = (await Opening(site).open(SYSTEM)).words
+    assert f"Plugins {words} Webhooks" in shown
