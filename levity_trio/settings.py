@@ -228,6 +228,7 @@ def _read_pattern(value: object) -> re.Pattern[str]:
     """Return a pattern that fits the end of a text."""
     text = str(value)
     try:
+        re.compile(text)  # alone first, so that the problem is one of this text
         pattern = re.compile(rf"(?:{text})\Z")
     except (re.error, RecursionError, OverflowError) as problem:
         raise Unusable(f"give a regular expression of Python, such as -[0-9]+ ({problem})") from None

@@ -51,4 +51,8 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://localhost:9000/ws/CP001"))
+    address = sys.argv[1] if len(sys.argv) > 1 else "ws://localhost:9000/ws/CP001"
+    try:
+        asyncio.run(main(address))
+    except OSError:
+        sys.exit(f"no server answers at {address}; start levity-trio serve")

@@ -183,6 +183,7 @@ def test_a_variable_that_is_no_setting_is_named() -> None:
         ("level", "verbose", "give one of DEBUG, INFO"),
         ("ocpp_level", "", "give one of DEBUG, INFO"),
         ("format", "xml", "give one of console, json"),
+        ("tag_strip", "-[0-9", "(unterminated character set at position 1)"),
         ("database", "", "give the path of a file"),
         ("database", ":memory:", "special names"),
         ("database", "/", "not a regular file"),

@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "store.offline",
         "store.reads",
         "wire.times",
+        "web.dashboard.refusals",
         "memory",
         "output",
         "cells",

@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status. Without arguments, run that of this process."""
     try:
         status = levity_trio.main(arguments, prog_name="levity-trio", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        asked.show()
+        return USAGE
     except click.UsageError as problem:
         hint = problem.ctx.command_path if problem.ctx else "levity-trio"
         return _fail(f"{problem.format_message().removesuffix('.')}. See {hint} --help.", USAGE)

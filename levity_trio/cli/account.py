@@ -12,7 +12,7 @@ from levity_trio.cli import account_leaving
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import counted, say, show_below, show_record
 from levity_trio.config import ConfigError
 
 ACCOUNTS: Final = ("admin", "accounts")
@@ -233,7 +233,7 @@ def import_file(operator: Operator, kind: str, path: Path) -> None:
     KIND is accounts, tags, spaces or vehicles; `-` is stdin.
     """
     done = send_file(operator, f"{FILES[kind]}-import", path)
-    show_results(operator, done, done["results"], f"{done['lines']} lines")
+    show_results(operator, done, done["results"], counted(done["lines"], "line"))
 
 
 @command("export", group=account)
@@ -285,8 +285,7 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
         operator.record(found)
         return
     show_record({name: found[name] for name in DETAILS})
-    say("")
-    show_table(BELONGINGS, [{**one, "which": _which(one)} for one in found["belongings"]])
+    show_below(BELONGINGS, [{**one, "which": _which(one)} for one in found["belongings"]])
 
 
 def _say_whose(operator: Operator, found: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import click
 
+from levity_trio.cli.confirming import confirm
 from levity_trio.cli.files_of_lines import PATIENCE_SECONDS
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
@@ -105,7 +106,7 @@ def delete_personal(operator: Operator, named: str, reason: str, *, keep_years: 
     """Delete what is personal of an account that was closed (admin)."""
     number = number_of(operator, "accounts", named)
     if not yes:
-        click.confirm(f"Delete names and address of account {number} for good?", abort=True, err=True)
+        confirm(f"Delete names and address of account {number} for good?")
     query: dict[str, Any] = {"reason": reason, "keep_years": keep_years, "force": str(force).lower()}
     done = operator.ask("DELETE", *ACCOUNTS, number, "personal", query=query, patience=PATIENCE_SECONDS)
     words = f"what was personal of account {number} is deleted"

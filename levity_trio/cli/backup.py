@@ -12,7 +12,7 @@ import click
 
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.tables import cell, counted, say
 from levity_trio.config_sources import load
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def in_words(held: Content) -> str:
     if held.until is None:
         return "nothing stored yet"
     is_open = f" ({held.open_transactions:,} open)" if held.open_transactions else ""
-    return f"until {minute(held.until)}, {held.transactions:,} transactions{is_open}, {held.energy_wh / 1000:,.3f} kWh"
+    transactions = f"{counted(held.transactions, 'transaction')}{is_open}"
+    return f"until {minute(held.until)}, {transactions}, {held.energy_wh / 1000:,.3f} kWh"
 
 
 def minute(at: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.money import CURRENCIES, minor_units, written
+from levity_trio.cli.confirming import confirm
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress
-from levity_trio.cli.tables import say, show_table
+from levity_trio.cli.tables import counted, say, show_table
 from levity_trio.config import ConfigError
 
 DRAFTS: Final = ("admin", "drafts")
@@ -75,7 +76,8 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
     if operator.is_json:
         operator.record({**draft, "statements": rows, "problems": problems})
         return
-    show_table(COLUMNS, [_row(row) for row in rows])
+    if rows:
+        show_table(COLUMNS, [_row(row) for row in rows])
     for line in [*_sums(draft["sums"]), *problems]:
         say(line)
 
@@ -93,10 +95,10 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
         for line in _sums(draft["sums"]):
             say(line)
     if not yes:
-        click.confirm(f"Close {month}? Closed statements never change", abort=True, err=True)
+        confirm(f"Close {month}? Closed statements never change")
     closed = _closed(operator, month, terms)
     numbers = f", numbers {closed['first']} to {closed['last']}" if closed["statements"] else ""
-    operator.tell(closed, f"{month} is closed: {closed['statements']} statements{numbers}")
+    operator.tell(closed, f"{month} is closed: {counted(closed['statements'], 'statement')}{numbers}")
 
 
 def _closed(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
@@ -159,7 +161,7 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
         currency = CURRENCIES[sums["currency"]]
         energy = f"{sums['energy_wh'] / 1000:.3f} kWh"
         lines = [
-            f"{sums['statements']} statements, {sums['sessions']} charging sessions, {energy}",
+            f"{counted(sums['statements'], 'statement')}, {counted(sums['sessions'], 'charging session')}, {energy}",
             f"{written(sums['charged'], currency)}, of it to pay now {written(sums['to_pay'], currency)}",
         ]
     if sums["held_back"]:

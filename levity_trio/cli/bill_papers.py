@@ -19,7 +19,7 @@ from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress, is_terminal
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import counted, say, show_record, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import ConfigError, EnvironmentProblem
 
@@ -107,18 +107,15 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
 def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
     """Print the statements of a closed month, and its covering sheet."""
     total, papers = (_drafted if is_draft else _closed)(operator, month, form)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise EnvironmentProblem(f"{folder} cannot be created: {problem.strerror}") from None
     with CountProgress("statements", is_json=operator.is_json) as progress:
-        for done, (name, content) in enumerate(papers, 1):
-            _write(folder / name, content, replaces=is_draft)
+        for done, file in enumerate(papers, 1):
+            _write_into(folder, file, replaces=is_draft)
             progress(done, total)
     cover = "html" if form == "html" else "pdf"
     content = _document(operator, (*(DRAFTS if is_draft else CLOSINGS), month), cover)
-    _write(folder / f"{'draft-' if is_draft else ''}covering-sheet-{month}.{cover}", content, replaces=is_draft)
-    words = f"{total:,} statements of {month} and their covering sheet are in {folder}"
+    file = File(f"{'draft-' if is_draft else ''}covering-sheet-{month}.{cover}", content)
+    _write_into(folder, file, replaces=is_draft)
+    words = f"{counted(total, 'statement')} of {month} and the covering sheet are in {folder}"
     operator.tell({"month": month, "statements": total, "folder": str(folder)}, words)
 
 
@@ -171,6 +168,15 @@ def _document(operator: Operator, path: tuple[str, ...], form: str) -> bytes:
         return operator.api.send("GET", *path, "document", query={"format": form}, patience=PATIENCE_SECONDS)
     except Refusal as refusal:
         raise RefusedByApi(refusal) from None
+
+
+def _write_into(folder: Path, file: File, *, replaces: bool) -> None:
+    """Write a file into a folder, which is created."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise EnvironmentProblem(f"{folder} cannot be created: {problem.strerror}") from None
+    _write(folder / file.name, file.content, replaces=replaces)
 
 
 def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:

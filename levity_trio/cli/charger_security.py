@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import say, show_below, show_record
 
 CHARGERS: Final = ("admin", "chargers")
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
@@ -49,9 +49,7 @@ def security(operator: Operator, charger: str) -> None:
     shown = {name: value for name, value in found.items() if value is not None}
     show_record(shown | {f"last_{name}": value for name, value in (last or {}).items()})
     for columns, rows in ((PASSWORDS, own), (CERTIFICATES, certificates)):
-        if rows:
-            say("")
-            show_table(columns, rows)
+        show_below(columns, rows)
 
 
 @command("password", epilog=ENTER_EXAMPLES)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import show_below, show_record
 
 ADMIN: Final = "admin"
 COLUMNS: Final = (
@@ -51,11 +51,8 @@ def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: 
         return
     connectors = found.pop("connectors", [])
     show_record({name: value for name, value in found.items() if value is not None})
-    say("")
-    show_table(CONNECTORS, connectors)
-    if rows := [_limit(one) for one in limits if one["in_force"] or one["reported"]]:
-        say("")
-        show_table(LIMITS, rows)
+    show_below(CONNECTORS, connectors)
+    show_below(LIMITS, [_limit(one) for one in limits if one["in_force"] or one["reported"]])
 
 
 def _limit(one: Mapping[str, Any]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
-from levity_trio.cli.tables import say
+from levity_trio.cli.tables import counted, say
 
 ADMIN: Final = "admin"
 COLUMNS: Final = ("key", "value", "readonly", "read_at", "last_read_at")
@@ -50,6 +50,7 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
     path = (ADMIN, "chargers", charger, "configuration")
     reading = operator.ask("POST", *path, "read", patience=READ_SECONDS) if is_read else None
     if other:
+        operator.ask("GET", ADMIN, "chargers", other)  # one that is unknown would only have no values
         page = operator.ask("GET", *path, "differences", query={"other": other})
         _show(operator, page, [(one["key"], one["one"], one["other"]) for one in page["data"]], charger, other)
     elif since is not None or other is not None:
@@ -80,6 +81,6 @@ def _told(operator: Operator, reading: Mapping[str, Any]) -> int:
     """Say what a reading reached; the exit status is that of no answer if keys are missing."""
     missing = reading["unanswered"]
     if not operator.is_json:
-        told = f"read {reading['keys']} keys with {len(reading['commands'])} calls"
+        told = f"read {counted(reading['keys'], 'key')} with {counted(len(reading['commands']), 'call')}"
         say(f"{told}; no answer for {', '.join(missing)}" if missing else told)
     return NO_ANSWER if missing or not reading["keys"] else 0

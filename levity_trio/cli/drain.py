@@ -26,8 +26,6 @@ other to connect again (close code 1012), and no new ones are admitted;
 /healthz answers 503, so that the proxy sends them to the other servers. Open
 transactions go on there. The server itself goes on until it is stopped, and
 can only be started anew.
-
-Exit status: 1 also when some chargers are left.
 """
 
 
@@ -40,7 +38,10 @@ Exit status: 1 also when some chargers are left.
     help="Over how many seconds the chargers are told.",
 )
 def drain(operator: Operator, seconds: float) -> int:
-    """Have the chargers of a server connect to other ones."""
+    """Have the chargers of a server connect to other ones.
+
+    The exit status is 1 if some are left.
+    """
     state = operator.ask("POST", *DRAIN, given={"seconds": seconds})
     until = time.monotonic() + seconds + PATIENCE_SECONDS
     while state["chargers"] and time.monotonic() < until:

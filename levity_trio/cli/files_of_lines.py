@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +14,21 @@ from levity_trio.cli.operator import Operator, RefusedByApi
 from levity_trio.cli.tables import say, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
+from levity_trio.web.dashboard.refusals import Typed, plain_words
 
 PATIENCE_SECONDS: Final = 1800.0
 """For 200,000 lines on a slow disk."""
+NO_CHOICES: Final[Mapping[str, Sequence[str]]] = {}
 FILE: Final = click.argument(
     "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
 
 
-def send_file(operator: Operator, resource: str, path: Path) -> Any:
-    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises RefusedByApi."""
+def send_file(operator: Operator, resource: str, path: Path, choices: Mapping[str, Sequence[str]] = NO_CHOICES) -> Any:
+    """Import a file (`-` is stdin); return what became of it. Shows the wrong lines. Raises RefusedByApi.
+
+    `choices` are the values of columns that have only some.
+    """
     try:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as problem:
@@ -32,7 +38,7 @@ def send_file(operator: Operator, resource: str, path: Path) -> Any:
             *("POST", "admin", resource), body=content, media_type="text/csv", patience=PATIENCE_SECONDS
         )
     except Refusal as refusal:
-        _show_faults(operator, refusal)
+        _show_faults(operator, refusal, choices)
         raise RefusedByApi(refusal) from None
     return json.loads(answer)
 
@@ -55,10 +61,11 @@ def show_file(operator: Operator, resource: str) -> None:
         raise RefusedByApi(refusal) from None
 
 
-def _show_faults(operator: Operator, refusal: Refusal) -> None:
+def _show_faults(operator: Operator, refusal: Refusal, choices: Mapping[str, Sequence[str]]) -> None:
     lines = refusal.document.get("lines", [])
     if operator.is_json:
         operator.record(refusal.document)
     for one in [] if operator.is_json else lines:
         where = f" {one['field']}:" if one["field"] else ""
-        click.echo(f"line {one['line']}:{where} {one['detail']}", err=True)
+        words = plain_words(one["detail"], Typed(choices=choices.get(one["field"], ())))
+        click.echo(f"line {one['line']}:{where} {words}", err=True)

@@ -11,7 +11,7 @@ import click
 from levity_trio.cli.files_of_lines import FILE, send_file, show_results
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import counted, show_below, show_record
 
 METERS: Final = ("admin", "meters")
 COLUMNS: Final = ("id", "name", "class_percent", "chargers_percent", "digits", "since", "until", "chargers")
@@ -70,8 +70,7 @@ def show(operator: Operator, named: str, limit: int) -> None:
         operator.record(found | {"readings": readings})
         return
     _say(operator, found)
-    say("")
-    show_table(READINGS, readings)
+    show_below(READINGS, readings)
 
 
 @command("add", group=meter, epilog=EXAMPLES)
@@ -132,7 +131,7 @@ def void(operator: Operator, named: str, reading: int, reason: str) -> None:
 def import_(operator: Operator, path: Path) -> None:
     """Import readings as CSV: all lines or none."""
     done = send_file(operator, "meter-reading-import", path)
-    show_results(operator, done, done["results"], f"{done['lines']} lines")
+    show_results(operator, done, done["results"], counted(done["lines"], "line"))
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

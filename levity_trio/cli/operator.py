@@ -14,6 +14,7 @@ import click
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.web.dashboard.refusals import plain_words
 
 PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"
@@ -51,11 +52,13 @@ def exit_status(refusal: Refusal) -> int:
 
 
 def _words(refusal: Refusal) -> str:
+    before, colon, words = str(refusal).rpartition(": ")
+    detail = f"{before}{colon}{plain_words(words)}".replace(" with force", " with --force")
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:
-        hint += "; set LEVITY_TOKEN, or write the token to " + str(token_file())
-    return f"{refusal}{hint}"
+        hint += "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to " + str(token_file())
+    return f"{detail}{hint}"
 
 
 class Operator:

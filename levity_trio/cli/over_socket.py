@@ -15,12 +15,16 @@ from levity_trio.config_sources import load
 
 
 def over_socket(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function the API on the socket of the database that the options name, or that of --api."""
+    """Give a function the API on the socket of the database that the options name, or that of --api.
+
+    A database that is named wins, so that LEVITY_API does not send this to another server.
+    """
 
     def run(*, is_json: bool, api: str | None = None, **given: Any) -> None:
-        settings = {name: given.pop(name) for name in ("database", "config") if name in given}
-        if api is None:
-            config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
+        named = {name: given.pop(name) for name in ("database", "config") if name in given}
+        settings: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+        if api is None or "database" in settings:
+            config, _ = load(settings, os.environ)
             api = f"unix:{socket_path(config.beside.resolve())}"
         function(Operator(api, is_json=is_json), **given)
 

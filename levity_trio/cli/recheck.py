@@ -15,7 +15,7 @@ import click
 
 from levity_trio.cli.progress import is_terminal, overwrite, rest
 from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.tables import cell, counted, say
 from levity_trio.config_sources import load
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Totals:
             yield page.differences
 
     def lines(self) -> Iterator[str]:
-        judged = f"{self.transactions:,} transactions, {self.stored_wh / 1000:,.3f} kWh"
+        judged = f"{counted(self.transactions, 'transaction')}, {self.stored_wh / 1000:,.3f} kWh"
         if not self.differences:
             yield f"{judged}: no difference."
             return

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_table
+from levity_trio.cli.tables import say, show_below, show_table
 
 EXAMPLES: Final = """\
 \b
@@ -59,8 +59,7 @@ def _say(found: Mapping[str, Any]) -> None:
     over = "" if found["over"] else ", which is not over yet"
     say(f"{found['month']}{over}: {found['since']} to {found['until']}\n")
     show_table(SUMS, _lines(found["site"]))
-    say("")
-    show_table(CHARGERS, map(_charger, found["chargers"]))
+    show_below(CHARGERS, map(_charger, found["chargers"]))
     _say_more("figures that are not what the register rose by", DIFFERENCES, _differences(found["chargers"]))
     _say_more("steps of registers between transactions", REMARKS, _remarks(found["chargers"]))
     for one in found["meters"]:

@@ -16,7 +16,7 @@ from levity_trio.cli.backup import as_dict, in_words, minute
 from levity_trio.cli.databases import place
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import options
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.tables import cell, counted, say
 from levity_trio.config import SETTINGS, ConfigError
 from levity_trio.config_sources import load
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
@@ -118,7 +118,7 @@ def _lost(restored: Restored) -> str:
     since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
     if since == until and not (lost.transactions or lost.energy_wh):
         return "No transaction is lost."
-    return f"Lost: {since} to {until}, {lost.transactions:,} transactions, {lost.energy_wh / 1000:,.3f} kWh."
+    return f"Lost: {since} to {until}, {counted(lost.transactions, 'transaction')}, {lost.energy_wh / 1000:,.3f} kWh."
 
 
 def _database_options() -> list[click.Option]:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import say, show_below, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
@@ -77,9 +77,7 @@ class Client:
             return
         connectors = record.pop("connector", [])
         show_record(record)
-        if connectors:
-            say("")
-            show_table(CONNECTOR_COLUMNS, connectors)
+        show_below(CONNECTOR_COLUMNS, connectors)
 
     def act(self, charger: str, action: str, given: Mapping[str, object]) -> None:
         """Perform an action at a charger, and show the resulting status of its connectors."""

@@ -29,11 +29,23 @@ def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> 
         say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
+def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Show a table after an empty line, as the next part of something; without records, nothing."""
+    if rows := list(records):
+        say("")
+        show_table(columns, rows)
+
+
 def show_record(record: Mapping[str, Any]) -> None:
     """Show one line per field."""
     width = max(map(len, record), default=0)
     for name, value in record.items():
         say(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something whose plural ends in s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def cell(value: object) -> str:

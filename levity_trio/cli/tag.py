@@ -10,12 +10,13 @@ import click
 
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import counted, say, show_below, show_record
 
 ID_TAGS: Final = ("admin", "id-tags")
 ASKED: Final = ("admin", "asked-id-tags")
 COLUMNS: Final = ("id_tag", "name", "status", "expires_at", "parent_id_tag", "max_transactions", "notes")
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
+STATUSES: Final = ("Accepted", "Blocked")
 ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count")
 EXAMPLES: Final = """\
 \b
@@ -78,7 +79,7 @@ def _given(name: str | None, expires: str | None, parent: str | None, most: str 
 
 
 @command("list", group=tag)
-@click.option("--status", type=click.Choice(["Accepted", "Blocked"]), help="Only with this status.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only with this status.")
 @click.option("--parent", metavar="TAG", help="Only of this group.")
 @click.option("--expired", is_flag=True, default=None, help="Only those that have expired.")
 @click.option("--search", metavar="TEXT", help="Only with this in the tag or its name.")
@@ -101,8 +102,7 @@ def show(operator: Operator, id_tag: str) -> None:
         operator.record(found)
         return
     show_record({name: found[name] for name in (*COLUMNS, "created_at", "created_by", "ended_at", "ended_by")})
-    say("")
-    show_table(PERIODS, found["periods"])
+    show_below(PERIODS, found["periods"])
 
 
 @command("add", group=tag, epilog=EXAMPLES)
@@ -173,8 +173,8 @@ def import_file(operator: Operator, path: Path) -> None:
 
     `-` is stdin.
     """
-    done = send_file(operator, "id-tag-import", path)
-    show_results(operator, done, done["lines"], f"{done['tags']} tags")
+    done = send_file(operator, "id-tag-import", path, {"status": STATUSES})
+    show_results(operator, done, done["lines"], counted(done["tags"], "tag"))
 
 
 @command("export", group=tag)
@@ -193,4 +193,4 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
         return
     show_record({name: found[name] for name in COLUMNS})
     if found["commands"]:
-        say(f"asked {len(found['commands'])} chargers to clear their caches")
+        say(f"asked {counted(len(found['commands']), 'charger')} to clear the cache")

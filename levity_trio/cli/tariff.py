@@ -14,7 +14,7 @@ from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 TARIFFS: Final = ("admin", "tariffs")
@@ -258,10 +258,8 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
         operator.record(found)
         return
     show_record({name: found[name] for name in COLUMNS})
-    say("")
-    show_table(VERSIONS, found["versions"])
-    say("")
-    show_table(ASSIGNED, map(_line, found["assignments"]))
+    show_below(VERSIONS, found["versions"])
+    show_below(ASSIGNED, map(_line, found["assignments"]))
     for version in found["versions"]:
         if version["withdrawn_at"] is None:
             say("\n" + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"]))))

@@ -65,6 +65,8 @@ def set_template(
     body |= {} if model is None else {"model": model}
     body |= {} if chargers is None else {"chargers": _listed(chargers)}
     _show(operator, operator.ask("PUT", ADMIN, TEMPLATES, name, given=body))
+    if chargers is not None:
+        _warn_of_unknown(operator, _listed(chargers))
 
 
 @command("remove", group=template)
@@ -128,6 +130,13 @@ def _show(operator: Operator, found: Mapping[str, Any]) -> None:
     else:
         show_record({name: value for name, value in found.items() if name != "entries"})
         show_table(("key", "value"), ({"key": key, "value": value} for key, value in found["entries"].items()))
+
+
+def _warn_of_unknown(operator: Operator, chargers: Sequence[str]) -> None:
+    known = {one["id"] for one in operator.rows(ADMIN, "chargers")}
+    for charger in chargers:
+        if charger not in known:
+            click.echo(f"warning: there is no charger {charger} yet; see levity-trio chargers", err=True)
 
 
 def _entry(text: str) -> tuple[str, str]:

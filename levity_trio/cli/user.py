@@ -11,9 +11,12 @@ import click
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.over_socket import options, over_socket
+from levity_trio.config import ConfigError
 
 USERS: Final = ("admin", "users")
 LOGINS: Final = ("admin", "logins")
+PAGE: Final = "/welcome"
+"""The page of the dashboard that takes codes."""
 COLUMNS: Final = ("id", "name", "role", "account", "has_password", "invited_until", "last_used_at", "removed_at")
 LOGIN_COLUMNS: Final = ("id", "name", "role", "address", "browser", "made_at", "last_used_at", "ended_at", "ended_by")
 EXAMPLES: Final = """\
@@ -85,13 +88,13 @@ def end(operator: Operator, number: int) -> None:
 
 
 def _user(operator: Operator, named: str) -> str:
-    """Return the id of a user in use. Raises UsageError."""
+    """Return the id of a user in use. Raises ConfigError."""
     if named.isascii() and named.isdecimal():
         return named
     for user in operator.ask("GET", *USERS):
         if user["removed_at"] is None and user["name"].casefold() == named.casefold():
             return str(user["id"])
-    raise click.UsageError(f"there is no user {named!r}; see levity-trio user list")
+    raise ConfigError(f"there is no user {named!r}; see levity-trio user list")
 
 
 def _kind(given: dict[str, Any]) -> str | None:
@@ -111,8 +114,14 @@ def _password(*, is_from_stdin: bool) -> str:
 
 
 def _invitation(made: dict[str, Any]) -> str:
+    """Return the code, then where it is given and how long it works."""
+    is_pin = made["kind"] == "pin"
+    where = f"open {PAGE} there and type it" if is_pin else f"open {PAGE}#{made['code']} there"
     until = f"It works once, until {made['expires_at']}, and is not shown again."
-    return f"{made['code']}\nThis {'PIN' if made['kind'] == 'pin' else 'code'} logs user {made['user']} in. {until}"
+    return (
+        f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in to the dashboard: {where}."
+        f"\n{until}"
+    )
 
 
 _NAMED: Final = click.Argument(["named"], metavar="USER")

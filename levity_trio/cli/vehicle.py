@@ -9,7 +9,7 @@ import click
 
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import show_below, show_record
 
 VEHICLES: Final = ("admin", "vehicles")
 COLUMNS: Final = ("id", "name", "plate", "battery_kwh")
@@ -96,5 +96,4 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
         operator.record(found)
         return
     show_record({name: found[name] for name in (*COLUMNS, "removed_at")})
-    say("")
-    show_table(PERIODS, found["periods"])
+    show_below(PERIODS, found["periods"])

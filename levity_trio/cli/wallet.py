@@ -13,7 +13,7 @@ from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import say, show_below, show_record
 from levity_trio.config import ConfigError
 
 WALLETS: Final = ("admin", "wallets")
@@ -80,12 +80,9 @@ def show(operator: Operator, named: str, limit: int) -> None:
         operator.record({**found, "entries": page["data"]})
         return
     show_record({name: _in_units(found)[name] for name in COLUMNS})
-    say("")
-    show_table(ENTRIES, [_in_units(one) for one in page["data"]])
-    if found["reservations"]:
-        say("")
-        currency = {"currency": found["currency"]}
-        show_table(RESERVATIONS, [_in_units({**one, **currency}) for one in found["reservations"]])
+    show_below(ENTRIES, [_in_units(one) for one in page["data"]])
+    currency = {"currency": found["currency"]}
+    show_below(RESERVATIONS, [_in_units({**one, **currency}) for one in found["reservations"]])
 
 
 def _entering(name: str, path: str, words: str) -> None:

@@ -56,6 +56,9 @@ def parse(text: str) -> Template:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise TemplateProblem(f"this is no TOML: {problem}") from None
+    if not _ENGLISH_VALUES.keys() & values.keys():
+        entries = ", ".join(_ENGLISH_VALUES)
+        raise TemplateProblem(f"this is no template, which has {entries}; begin with a copy of this program's own")
     faults = [*_differences(_ENGLISH_VALUES, values, ""), *_wrong_values(values)]
     if faults:
         raise TemplateProblem(*faults)
@@ -88,7 +91,8 @@ def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
 
 def _table_differences(model: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
     for name in model.keys() - value.keys():
-        yield f"{_below(path, name)} is missing (in English: {model[name]!r})"
+        english = f" (in English: {model[name]!r})" if isinstance(model[name], str) else ""
+        yield f"{_below(path, name)} is missing{english}"
     for name in value.keys() - model.keys():
         yield f"{_below(path, name)} is unknown; look for a spelling mistake"
     for name, one in model.items():

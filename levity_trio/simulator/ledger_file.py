@@ -47,11 +47,13 @@ def check_writable(path: Path) -> None:
 def read_ledger(path: Path) -> Ledger:
     """Read a file that `write_ledger` wrote. Blocks. Raises ConfigError for any other file."""
     try:
-        head, *lines = path.read_bytes().splitlines()
-        return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines])
+        head, _, lines = path.read_bytes().partition(b"\n")
+        return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines.splitlines()])
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give a file that simulate --ledger wrote") from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (orjson.JSONDecodeError, TypeError, AttributeError):
+        raise ConfigError(f"{path} is not a ledger; give a file that simulate --ledger wrote") from None
+    except (KeyError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ConfigError(f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote") from None
 

@@ -75,16 +75,19 @@ def show(console: Console, summary: Report) -> None:
 
 
 def show_verdict(console: Console, verdict: Verdict) -> None:
-    """Print a verdict for people."""
-    for line in _judgement(verdict):
-        console.print(line, soft_wrap=True, highlight=False)
+    """Print a verdict for people. What counts most stands last, where a terminal shows it."""
+    _print(console, _life(verdict))
     if verdict.unprovable:
         rows = [(one.why, str(one.transactions), kwh(one.wh)) for one in verdict.unprovable]
         console.print(_counts("energy that cannot be proved", ("transactions", "kWh"), rows))
     if verdict.faults:
         found = [(kind, str(count)) for kind, count in verdict.kinds.items()]
         console.print(_counts("faults in the database", ("count",), found))
-    for line in _life(verdict):
+    _print(console, _judgement(verdict))
+
+
+def _print(console: Console, lines: Iterable[Text]) -> None:
+    for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -156,10 +159,10 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     hidden = len(verdict.faults) - MOST_LINES
     is_strange = verdict.transactions == verdict.set_aside == 0
     return [
-        Text(f"The database does not agree. It has {booked} ({details}) and these faults:", style="bold red"),
-        *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
         *(Text(f"  [{fault.kind}] {fault.line}") for fault in verdict.faults[:MOST_LINES]),
         *([Text(f"  … and {hidden} more; --json lists all")] if hidden > 0 else []),
+        *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
+        Text(f"The database does not agree. It has {booked} ({details}) and the faults above.", style="bold red"),
     ]
 
 

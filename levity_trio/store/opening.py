@@ -18,7 +18,7 @@ from levity_trio.store.file_store import FileStore
 from levity_trio.store.schema import check_ownership
 from levity_trio.store.unit_of_work import Store
 
-_MISSING: Final = "PostgreSQL needs psycopg, which is not installed: pip install 'levity-trio[postgresql]'"
+_MISSING: Final = "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.billing import drafts
-from levity_trio.store.writes.billing.closing import Code, Refused
+from levity_trio.store.writes.billing.closing import Code, Refused, check_next
 from levity_trio.wire.times import stamp
 
 AT_ONCE: Final = 200
@@ -64,8 +64,7 @@ def plan(db: Database, month: Month, account: int | None, terms: Terms) -> Plan:
     known = begun(rows)
     if known is None:
         raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
-    if month != known.open_month:
-        raise Refused(Code.CONFLICT, f"{known.open_month} is the month to close next")
+    check_next(known, month)
     if not rows("SELECT 1 FROM tariff LIMIT 1", ()):
         raise Refused(Code.NO_TARIFF, "there is no tariff; add one with levity-trio tariff add, and assign it")
     until = stamp(month.until(terms.rule.zone))

@@ -20,6 +20,14 @@ def test_help_fits_a_terminal(
     assert not [line for line in lines if len(line) > COLUMNS]
 
 
+@pytest.mark.parametrize("group", [["bill"], ["bill", "owner"], ["tag"], ["user"]], ids=str)
+def test_a_group_without_a_command_shows_its_help(group: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*group, "--help"]) == 0
+    asked_for = capsys.readouterr().out
+    assert main(group) == 2
+    assert capsys.readouterr() == ("", asked_for)
+
+
 @pytest.mark.parametrize("command", ["logs", "recheck", "forget"])
 def test_only_serve_offers_to_create_the_database(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -41,7 +41,7 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     first, lost, kept, ids = told(capsys).splitlines()
     assert first.startswith("levity.db is restored: until 20")
     assert lost.startswith("Lost: 20")
-    assert lost.endswith(" UTC, 1 transactions, 1.000 kWh.")
+    assert lost.endswith(" UTC, 1 transaction, 1.000 kWh.")
     assert Path(kept.removeprefix("The replaced database is kept: ")).exists()
     assert ids.startswith("transactionIds go on above ")
 
@@ -61,6 +61,17 @@ def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert main(["restore", str(BACKUP), "--json"]) == 0
     restored = objects(capsys)[-1]
     assert (restored["kept"], restored["lost"], restored["file"]) == (None, None, str(SITE.resolve()))
+
+
+def test_a_mistake_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", "nowhere/backup.db"]) == 1
+    place = Path("nowhere").absolute()
+    assert capsys.readouterr().err == (
+        f"levity-trio: No such file or directory: {place}; create it, or choose another file\n"
+    )
+    Path("words.txt").write_text("hello")
+    assert main(["restore", "words.txt", "--db", "new.db"]) == 1
+    assert not [*Path().glob("new.db*")]
 
 
 def test_problems_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

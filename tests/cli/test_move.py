@@ -146,7 +146,7 @@ def test_without_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     for name in ("levity_trio.store.postgresql.moving", "levity_trio.store.postgresql.connection", "psycopg"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["move", str(SITE), "postgresql:///levity"]) == 1
-    assert "pip install 'levity-trio[postgresql]'" in capsys.readouterr().err
+    assert "pip install '.[postgresql]'" in capsys.readouterr().err
 
 
 def test_a_folder_that_must_not_be_written(address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]) -> None:

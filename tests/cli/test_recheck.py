@@ -80,7 +80,7 @@ def test_differences_apart_by_cause(tmp_path: Path, typed: Type) -> None:
 
 def test_one_charger(tmp_path: Path, typed: Type) -> None:
     fill(tmp_path, WRONG)
-    assert typed("CP-2") == Run(0, ["1 transactions, 5.000 kWh: no difference."], "")
+    assert typed("CP-2") == Run(0, ["1 transaction, 5.000 kWh: no difference."], "")
     assert typed("CP-1").status == 1
 
 

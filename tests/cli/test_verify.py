@@ -62,7 +62,7 @@ def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "status", "line"),
     [
         (["none.jsonl", "right.db"], 2, "none.jsonl: No such file or directory; give a file that simulate --ledger"),
-        (["right.db", "right.db"], 2, "right.db is not a ledger: "),
+        (["right.db", "right.db"], 2, "right.db is not a ledger; give"),
         (["run.jsonl", "none.db"], 1, "there is no database none.db; choose"),
         (["run.jsonl", "run.jsonl"], 1, "run.jsonl"),
         (["run.jsonl"], 2, "Missing argument 'DB'. See levity-trio verify --help."),

@@ -30,6 +30,13 @@ def test_nothing_is_left_to_fill_in(name: str) -> None:
     assert not [line for line in MADE[name].splitlines() if line != line.rstrip()]
 
 
+def test_what_the_readme_gives_to_paste_is_alone_on_its_line() -> None:
+    lines = [line.strip() for line in MADE["README.txt"].splitlines()]
+    begin = lines.index("[Service]")
+    assert lines[begin + 1].startswith("User=")
+    assert "sudo systemctl edit litestream" in lines
+
+
 def test_the_readme_names_every_file() -> None:
     assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
 

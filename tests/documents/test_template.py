@@ -52,6 +52,7 @@ def test_the_english_file_is_right() -> None:
         ('["name", ', '["nmae", ', "address.order must have each of name, address, contact once"),
         ('# EUR = "€"', "EUR = 1", "money.symbols.EUR must be a text"),
         ("[csv]", "[csv", "this is no TOML: "),
+        ("[columns]", "[column]", "columns is missing"),
     ],
 )
 def test_a_fault_is_told(old: str, new: str, fault: str) -> None:
@@ -69,6 +70,14 @@ def test_all_faults_are_told_at_once_with_the_path(tmp_path: Path) -> None:
     assert all(line.startswith(f"{path}: ") for line in str(caught.value).splitlines())
     path.write_text(ENGLISH_TEXT)
     assert read_template(path) == ENGLISH
+
+
+def test_another_file_is_one_short_fault() -> None:
+    with pytest.raises(TemplateProblem) as caught:
+        parse('name = "Day and night"\ncurrency = "EUR"\n[energy]\nprice = 0.34\n')
+    (fault,) = caught.value.args
+    assert fault.startswith("this is no template, which has language, paper, ")
+    assert len(fault) < 160
 
 
 def test_another_language_with_its_own_formats() -> None:

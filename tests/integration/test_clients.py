@@ -83,6 +83,13 @@ def run(*command: str, folder: Path = ROOT, seconds: float = CLIENT_SECONDS) -> 
     return done.stdout
 
 
+def test_the_example_client_says_that_no_server_answers() -> None:
+    command = [sys.executable, "tests/example_client.py", "ws://127.0.0.1:1/ws/CP001"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "no server answers at ws://127.0.0.1:1/ws/CP001; start levity-trio serve\n"
+
+
 def test_the_example_client(server: Serving) -> None:
     printed = run(sys.executable, "tests/example_client.py", f"ws://localhost:{server.port}/ws/CP001")
     assert "BootNotification(current_time=" in printed

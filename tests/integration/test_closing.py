@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +56,7 @@ def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_a_month_from_preview_to_the_next_statement(
-    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
+    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shell("bill", "preview", MONTH) != 0
     assert "bill begin DATE" in capsys.readouterr().err
@@ -67,12 +68,16 @@ def test_a_month_from_preview_to_the_next_statement(
     assert shell("bill", "close", MONTH, "--yes") != 0
     assert "bill owner set" in capsys.readouterr().err
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert shell("bill", "close", MONTH) == 2
+    assert "not confirmed, because there is no terminal to ask; give --yes\n" in capsys.readouterr().err
     closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
     assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
     assert shell("bill", "close", MONTH, "--yes") != 0
-    assert f"{THIS} is the month to close next" in capsys.readouterr().err
+    assert f"{MONTH} is closed already; {THIS} is the month to close next" in capsys.readouterr().err
     assert shell("bill", "close", THIS, "--yes") != 0
     assert f"{THIS} is not over" in capsys.readouterr().err
+    assert table(shell, capsys, "bill", "preview", THIS).startswith("no statements\n")
     table(shell, capsys, "correct", site[0], "--figure-wh", 3000, "--reason", "read from its display")
     told = shown(shell, capsys, "bill", "preview", THIS)
     assert told["sums"]["corrections"] == 1

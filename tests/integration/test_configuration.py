@@ -67,7 +67,7 @@ def test_one_that_tells_all_is_asked_once(
         assert shell("configuration", "FC-all", "--read") == 0
         out = capsys.readouterr().out
         assert "Vendor" in out
-        assert f"read {len(VALUES)} keys with 1 calls" in out
+        assert f"read {len(VALUES)} keys with 1 call\n" in out
         change = ("ChangeConfiguration", "key=LightIntensity", "value=20")
         assert shell("configuration", "FC-all", "--diff") == 2  # it was read only once
         assert shell("call", "FC-all", *change) == 0
@@ -101,6 +101,7 @@ def test_a_template_a_report_and_bringing_into_line(
     same["configuration"]["values"] = VALUES | {"LightIntensity": "20", "ResetRetries": "3"}
     refusing = told(changes={"LightIntensity": "RebootRequired", "ResetRetries": "Rejected"})
     assert shell("template", "set", "garage", *entries, "--chargers", ",".join(chargers)) == 0
+    assert "warning: there is no charger FC-T4 yet; see levity-trio chargers\n" in capsys.readouterr().err
     with (
         foreign_charger(server, "FC-T1", refusing),
         foreign_charger(server, "FC-T2", same),
@@ -137,6 +138,12 @@ def test_a_template_a_report_and_bringing_into_line(
         *(("FC-T1", "LightIntensity"), ("FC-T1", "ResetRetries"), ("FC-T3", "LightIntensity")),
     ]
     assert standings(done, "FC-T4", "result") == dict.fromkeys(standings(done, "FC-T1", "result"), "never read")
+    capsys.readouterr()
+    assert shell("configuration", "FC-T1", "--diff", "FC-T4") == 2
+    assert "there is no charger FC-T4" in capsys.readouterr().err
+    assert shell("template", "set", "garage", *entries, "--chargers", "FC-T1,FC-T4") == 0
+    warning = "warning: there is no charger FC-T4 yet; see levity-trio chargers\n"
+    assert capsys.readouterr().err == warning
     assert shell("template", "apply", "garage", "FC-T1") == 6  # which has left
     assert shell("template", "apply", "garage", "FC-all") == 2
     assert shell("template", "report", "garage") == 0

@@ -150,7 +150,8 @@ def test_an_invitation_is_used_once_and_not_by_looking(server: Serving) -> None:
     made = api_of(server).ask("POST", "admin", "users", given={"name": "carla", "role": "viewer"})
     code = made["invitation"]["code"]
     browser, other = Browser(server), Browser(server)
-    welcome = browser.get("/welcome")
+    (link,) = [one for one in browser.get("/login?next=/").links if one.startswith("/welcome")]
+    welcome = browser.get(link)
     assert browser.send(welcome.form("/welcome"), code=code).path == "/"
     refused = other.send(other.get("/welcome").form("/welcome"), code=code)
     assert refused.status >= 400

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.cli import main
 from levity_trio.client import Refusal
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations.answers import succeeded
@@ -165,7 +166,7 @@ def test_many_chargers_one_report(
     assert [result["charger"] for result in report["results"]] == [CHARGER, "FC-B", "NOBODY"]
 
 
-def test_a_transaction_is_not_interrupted_without_force(tmp_path: Path) -> None:
+def test_a_transaction_is_not_interrupted_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from tests.integration.charger import Charger  # noqa: PLC0415 - only here
 
     with serving(tmp_path / "site.db", "--no-api") as server, Charger(server.port, "CP-1") as charger:
@@ -174,6 +175,8 @@ def test_a_transaction_is_not_interrupted_without_force(tmp_path: Path) -> None:
         with pytest.raises(Refusal) as refused:
             operate(server, "CP-1", "reset", {"type": "Soft"})
         assert (refused.value.code, refused.value.document["transactions"]) == ("needs_force", [transaction])
+        assert main(["call", "CP-1", "Reset", "type=Soft", "--api", api_of(server).url]) == 2
+        assert "; stop it first, or send it with --force\n" in capsys.readouterr().err
 
 
 def test_a_command_waits_over_a_crash_and_a_repeated_request_is_one(tmp_path: Path) -> None:

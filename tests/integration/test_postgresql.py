@@ -213,7 +213,10 @@ def test_without_psycopg(tmp_path: Path) -> None:
     for command in (("serve", "--port", "0"), ("logs",)):
         ended = shell(tmp_path, *command, "--db", "postgresql://levity@/levity", PYTHONPATH=path)
         assert ended.returncode == 1
-        assert "PostgreSQL needs psycopg, which is not installed: pip install 'levity-trio[postgresql]'" in ended.stderr
+        assert (
+            "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
+            in ended.stderr
+        )
         assert ended.stderr.count("\n") == 1
 
 

@@ -48,7 +48,7 @@ def test_files(
     path.write_text("id_tag,status\nCard,Blocked\nKey,perhaps\n", encoding="utf-8")
     assert shell("tag", "import", path) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("line 3: status: ")
+    assert said.err.startswith("line 3: status: choose one of Accepted, Blocked\n")
     assert "nothing was imported" in said.err
     assert shell("tag", "import", path, "--json") == 2
     assert json.loads(capsys.readouterr().out)["lines"][0]["line"] == 3

@@ -222,7 +222,7 @@ def test_a_month_is_printed_into_a_folder_and_again(
 ) -> None:
     folder = tmp_path / "a" / "october"
     told = table(shell, capsys, "bill", "print", "2026-10", "--to", folder)
-    assert told == f"3 statements of 2026-10 and their covering sheet are in {folder}\n"
+    assert told == f"3 statements of 2026-10 and the covering sheet are in {folder}\n"
     names = ["covering-sheet-2026-10.pdf", *(f"statement-{number}.pdf" for number in (1, 2, 3))]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert shown(shell, capsys, "bill", "print", "2026-10", "--to", folder)["statements"] == 3
@@ -241,7 +241,8 @@ def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.Captu
         *("draft-2026-11-account-1.html", "draft-2026-11-account-2.html", "draft-covering-sheet-2026-11.html"),
     }
     assert "Draft, not a bill" in (tmp_path / "draft-2026-11-account-1.html").read_text()
-    assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path) == 2
+    assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path / "none") == 2
+    assert not (tmp_path / "none").exists()
     assert "make one with levity-trio bill preview 2026-10" in capsys.readouterr().err
 
 

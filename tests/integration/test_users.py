@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 @pytest.fixture
 def shell(server: Serving, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """`levity-trio user`, over the socket beside the database, with a password on stdin."""
-    monkeypatch.delenv("LEVITY_API", raising=False)
+    monkeypatch.setenv("LEVITY_API", "http://127.0.0.1:1")  # --db wins
 
     def run(*arguments: object) -> int:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
@@ -96,9 +96,10 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     made = shown(shell, capsys, "add", "ben", "--role", "driver", "--account", "Flat 7", "--pin")
     assert (made["account"], made["invitation"]["kind"]) == (1, "pin")
     assert shell("invite", "Ben") == 0
-    code, words = capsys.readouterr().out.splitlines()
+    code, words, until = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
-    assert words.startswith("This code logs user 2 in. It works once, until 20")
+    assert words == f"This code logs user 2 in to the dashboard: open /welcome#{code} there."
+    assert until.startswith("It works once, until 20")
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None
     assert shell("change", 2, "--password-stdin") == 0
     assert [one["has_password"] for one in shown(shell, capsys, "list")] == [True, True]
@@ -115,7 +116,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     ("arguments", "status", "words"),
     [
         (("remove", "anna"), 2, "user 1 is the last admin with a password"),
-        (("remove", "ben"), 2, "there is no user 'ben'"),
+        (("remove", "ben"), 2, "there is no user 'ben'; see levity-trio user list\n"),
         (("remove", 7), 2, "there is no user 7"),
         (("end", 7), 2, "there is no log-in 7"),
         (("add", "anna", "--role", "viewer", "--link"), 2, "user 1 has this name"),
@@ -134,6 +135,15 @@ def test_what_the_commands_refuse(
     told = capsys.readouterr().err
     assert words in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_short_password_is_refused_in_plain_words(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.integration.test_users.PASSWORD", "short")
+    assert shell("add", "anna", "--role", "admin", "--password-stdin") == 2
+    assert capsys.readouterr().err == "levity-trio: password: give 10 characters or more\n"
+    assert api_of(server).ask("GET", "admin", "users") == []
 
 
 @pytest.mark.parametrize("second", [PASSWORD, "something else"])

@@ -52,20 +52,20 @@ def test_it_is_written_over_what_was_there(path: Path) -> None:
 
 
 FOREIGN = [
-    pytest.param("", "not enough values", id="empty"),
-    pytest.param("hello", "is not a ledger", id="no JSON"),
-    pytest.param("[1]", "is not a ledger", id="a list"),
-    pytest.param("{}", "'format' is missing", id="another JSON"),
-    pytest.param('{"format": "x"}', "its format is 'x'", id="another format"),
+    pytest.param("", "", id="empty"),
+    pytest.param("hello", "", id="no JSON"),
+    pytest.param("[1]", "", id="a list"),
+    pytest.param("{}", ": 'format' is missing", id="another JSON"),
+    pytest.param('{"format": "x"}', ": its format is 'x'", id="another format"),
     pytest.param(
         '{"format": "levity-trio ledger", "version": 2}',
-        "its version is 2, and this program reads version 1",
+        ": its version is 2, and this program reads version 1",
         id="a later version",
     ),
     pytest.param(
         '{"format":"levity-trio ledger","version":1,"zero":null,"slack_seconds":1,"transaction":0,"set_aside_at":"",'
         '"chargers":[]}\n{"charger":"CP-1"}',
-        "'connector' is missing",
+        ": 'connector' is missing",
         id="a line that is cut",
     ),
 ]
@@ -74,12 +74,9 @@ FOREIGN = [
 @pytest.mark.parametrize(("text", "why"), FOREIGN)
 def test_another_file_is_told_in_one_plain_line(path: Path, text: str, why: str) -> None:
     path.write_text(text)
-    with pytest.raises(
-        ConfigError, match=r"run\.jsonl is not a ledger: .*; give a file that simulate --ledger wrote"
-    ) as no:
+    with pytest.raises(ConfigError) as no:
         read_ledger(path)
-    assert why in str(no.value)
-    assert "\n" not in str(no.value)
+    assert str(no.value) == f"{path} is not a ledger{why}; give a file that simulate --ledger wrote"
 
 
 def test_a_file_that_is_not_there(path: Path) -> None:

@@ -135,16 +135,16 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     )
     verdict = Verdict(transactions=1, energy_wh=1, faults=faults)
     lines = told(report([charger()], verdict), width=40).splitlines()
-    assert any(line.startswith("The database does not agree. It has 1 transactions, 0.001 kWh") for line in lines)
+    assert lines[-1].startswith("The database does not agree. It has 1 transactions, 0.001 kWh")
     assert f"  [energy silently wrong] {faults[0].line}" in lines  # in full, and not parsed as markup
     assert not any(faults[MOST_LINES].line in line for line in lines)
     assert "  … and 2 more; --json lists all" in lines
-    assert lines[-1].split() == ["energy", "silently", "wrong", str(MOST_LINES + 2)]
+    assert ["energy", "silently", "wrong", str(MOST_LINES + 2)] in [line.split() for line in lines]
 
 
 def test_what_nobody_could_prove_is_told_by_class() -> None:
     lines = told(report([charger()], CLEAN)).splitlines()
-    assert lines[-1].split() == ["start", "lost", "2", "0.007"]
+    assert ["start", "lost", "2", "0.007"] in [line.split() for line in lines]
 
 
 def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
@@ -156,7 +156,9 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
         LifecycleRow("", "", "start", 43),
     )
     lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
-    assert lines[-5:] == [
+    assert lines[-1].startswith("The database agrees: ")
+    begin = lines.index("Life cycle: 2 of 4 transitions were taken")
+    assert lines[begin : begin + 5] == [
         "Life cycle: 2 of 4 transitions were taken",
         "      40  open + stop -> stop",
         "       3  open + boot -> suspend",

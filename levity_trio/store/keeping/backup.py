@@ -77,6 +77,8 @@ def _snapshot(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _check_target(source: sqlite3.Connection, database: Path, target: Path, *, is_forced: bool) -> None:
+    if not target.parent.is_dir():
+        raise EnvironmentProblem(f"No such file or directory: {target.parent}; create it, or choose another file")
     if not target.exists():
         return
     if target.samefile(database):

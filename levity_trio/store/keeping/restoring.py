@@ -100,7 +100,7 @@ def restore(
     """
     backup, database = backup.resolve(), database.resolve()
     try:
-        with lock_held(database), open_copy(backup) as source:
+        with open_copy(backup) as source, lock_held(database):
             if database.exists() and backup.samefile(database):
                 raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
             held, standing = content(FileDatabase(source)), _examine(source, database)

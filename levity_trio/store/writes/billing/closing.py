@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import Kind
+from levity_trio.billing.months import Month
 from levity_trio.events import BillingBegun, MonthClosed
 from levity_trio.store.billing.closable import Closable, Closables
 from levity_trio.store.billing.due import CHANGED, Plan
-from levity_trio.store.billing.months import begun
+from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.sealing import BEGINNING, seal_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.ledger import Entry, enter_statement
@@ -125,13 +126,19 @@ def settle(db: UnitOfWork, plan: Plan, most: int) -> int:
     return db.changed(_SETTLED, (plan.revision, plan.since, plan.until, most))
 
 
+def check_next(known: Begun, month: Month) -> None:
+    """Check that this month is the one to close. Raises Refused."""
+    if month != known.open_month:
+        closed = f"{month} is closed already; " if Month.of(known.on) <= month < known.open_month else ""
+        raise Refused(Code.CONFLICT, f"{closed}{known.open_month} is the month to close next")
+
+
 def _check_draft(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> None:
     """Check that the draft can be closed. Raises Refused."""
     known = begun(db.rows)
     if known is None:
         raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
-    if plan.month != known.open_month:
-        raise Refused(Code.CONFLICT, f"{known.open_month} is the month to close next")
+    check_next(known, plan.month)
     if order.at < plan.until:
         raise Refused(Code.NOT_OVER, f"{plan.month} is not over")
     ready = (found.draft, plan.terms.text(db.rows), found.revision)
