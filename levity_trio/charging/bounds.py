@@ -171,7 +171,7 @@ class Bounds:
             return rise >= -digit
         if rise <= self.fast_w / HOUR * seconds + 2 * digit:
             return True
-        spare = max(0.0, seconds) + tolerances.CLOCK + self.case.interval
+        spare = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
         if not self.case.is_timed or self.case.is_instant or seconds <= 0:
             spare = max(spare, self.case.longest)
         return rise <= self.refused_w * spare / HOUR + 2 * digit
@@ -204,7 +204,7 @@ class Bounds:
 
     @cached_property
     def percents(self) -> dict[float, float]:
-        return dict(self.case.charges)
+        return dict(self.case.charges) if self.case.is_charge_shown else {}
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
@@ -215,7 +215,7 @@ class Bounds:
         start, digit = self.case.start_wh, self.case.digit
         if start is None or not view.wh or view.wh[0] >= start - digit or self._continues_in_kwh(view, start):
             return False
-        seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
+        seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.METER_AGE
         if not self.case.is_timed:
             seconds = max(seconds, self.case.longest)
         fastest = self._most_of_kind_w
@@ -229,7 +229,8 @@ class Bounds:
 
         A single reading may do so by chance, unless it has decimals, which Wh do not have.
         """
-        kwh, room = view.scaled(1000), self._most_of_kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+        seconds = view.at[-1] - self.case.begun + tolerances.METER_AGE
+        kwh, room = view.scaled(1000), self._most_of_kind_w * seconds / HOUR
         first, last = kwh.wh[0] - start, kwh.wh[-1] - start
         if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
             return False
@@ -242,7 +243,7 @@ class Bounds:
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether this energy in Wh can have flowed in one step, by power or else by the pace of the other steps."""
-        seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.CLOCK
+        seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.METER_AGE
         most = self.case.power.most if self.case.power else self._pace(chain)
         return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
 
@@ -259,7 +260,7 @@ class Bounds:
         rise = chain.wh[number] - chain.wh[number - 1]
         is_end = number in (1, len(chain.at) - 1)
         is_inexact = is_end or self.case.is_instant
-        seconds = max(0.0, now - before) + tolerances.CLOCK + (self.case.interval if is_inexact else 0.0)
+        seconds = max(0.0, now - before) + tolerances.METER_AGE + (self.case.interval if is_inexact else 0.0)
         is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
         if not self.case.is_timed or now < before or is_one_moment:
             seconds = max(seconds, self.case.longest)
@@ -343,11 +344,11 @@ class Bounds:
     def most_wh(self) -> float:
         """The maximum energy in Wh, by time and power."""
         case = self.case
-        return self.refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
+        return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
 
     def _against_charge(self, chain: Chain) -> Conflict | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
-        if not self.case.charges:
+        if not self.case.is_charge_shown:
             return None
         first, last = self.case.charges[0], self.case.charges[-1]
         rise, step = self.case.charged, tolerances.CHARGE_STEP

@@ -147,7 +147,7 @@ def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         yield case.end_wh, f"meterStop is {reported}, Transaction.End is {case.end_wh} Wh"
     elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
         yield view.wh[-1], f"meterStop is {reported}, the last reading is {view.wh[-1]} Wh"
-    elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
+    elif not view.wh and case.is_stopped and after is not None and after.begin:  # 0 may be a register that counts anew
         yield after.begin, f"meterStop is {reported}, the next transaction began at {after.begin} Wh"
 
 

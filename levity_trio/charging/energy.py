@@ -18,16 +18,17 @@ from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, SESSION_READINGS, Candidate, chain_of, session_chain
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.ends import is_contradicted_at_ends
-from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.evidence import INTERVALS, Case, View
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
+from levity_trio.charging.units import register_in_kwh
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 9
+RULES: Final = 10
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -163,7 +164,8 @@ def contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | No
     if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
-    against = _against_ends(case) or bounds.conflict(found.chain) or _below_previous_start(case)
+    against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
+    against = against or _below_previous_start(case) or _in_kwh(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
             walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
@@ -177,6 +179,22 @@ def _against_ends(case: Case) -> Conflict | None:
         return None
     evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
     return Conflict(Code.STOP_GARBLED, "start or stop differs from Transaction.Begin or Transaction.End", evidence)
+
+
+def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost."""
+    if chain.wh[-1] + 2 * chain.digit >= (1 - tolerances.POWER_SHARE) * case.intervals_wh:
+        return None
+    evidence = (f"{chain.wh[-1]} Wh", f"{round(case.intervals_wh)} Wh in {INTERVALS}")
+    return Conflict(Code.POWER_DISAGREES, "the register rose by less than the intervals add up to", evidence)
+
+
+def _in_kwh(case: Case) -> Conflict | None:
+    """Return the conflict of start and stop with a neighbour that continues them in Wh, or was in kWh, too."""
+    if (neighbour := register_in_kwh(case)) is None:
+        return None
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
+    return Conflict(Code.WRONG_FACTOR, "the registers are in kWh but sent as Wh", evidence)
 
 
 def _below_previous_start(case: Case) -> Conflict | None:

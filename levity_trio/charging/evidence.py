@@ -27,7 +27,8 @@ CURRENT: Final = "Current.Import"
 VOLTAGE: Final = "Voltage"
 CHARGE: Final = "SoC"
 OFFERED: Final = "Power.Offered"
-MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED)
+INTERVALS: Final = "Energy.Active.Import.Interval"
+MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS)
 """The measurands that the judge uses."""
 
 
@@ -186,6 +187,10 @@ class Neighbour(NamedTuple):
     may_go_on: bool = False
     """It may have gone on beyond the next start: its end is unknown, and other starts there lay within the previous
     transaction."""
+    is_at_once: bool = False
+    """It ran at the same time, so that the same start means the same energy."""
+    is_in_kwh: bool = False
+    """Its start and stop were kWh, though sent as Wh."""
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
@@ -266,6 +271,8 @@ class Case:
     charges: Sequence[Charge] = ()
     """The states of charge, in order of time."""
     is_dc: bool = False
+    intervals_wh: float = 0.0
+    """What the readings Energy.Active.Import.Interval add up to, in Wh."""
     before: Neighbour | None = None
     after: Neighbour | None = None
     beside: Sequence[Beside] = ()
@@ -309,6 +316,11 @@ class Case:
         return max(0.0, self.charges[-1].percent - self.charges[0].percent + fell) if self.charges else 0.0
 
     @property
+    def is_charge_shown(self) -> bool:
+        """Whether the state of charge is evidence. One that never changes is not measured, as at many AC outlets."""
+        return 0 < len(self.charges) < tolerances.REGULAR_GAPS or len({percent for _, percent in self.charges}) > 1
+
+    @property
     def is_stop_of_old_meter(self) -> bool:
         """Whether the stop was read before the meter was swapped, but received after it: its time is unknown, and the
         new meter, which counted the next start, had not reached it."""
@@ -345,7 +357,7 @@ def timestamp_of(at: float) -> str:
     return stamp(datetime.fromtimestamp(at, UTC))
 
 
-_KILO: Final = frozenset({"kW", "kVA"})
+_KILO: Final = frozenset({"kW", "kVA", "kWh"})
 
 
 def watts_of(value: str, unit: str) -> float | None:

@@ -6,8 +6,10 @@ returns them, and each time is parsed once.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -18,6 +20,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import (
     CHARGE,
     CURRENT,
+    INTERVALS,
     OFFERED,
     POWER,
     VOLTAGE,
@@ -69,6 +72,7 @@ class Measurements(NamedTuple):
     power: Power
     charges: Sequence[Charge]
     is_dc: bool
+    intervals_wh: float
 
 
 def _seconds(rows: Sequence[Row]) -> dict[str, float]:
@@ -91,11 +95,13 @@ def gather(rows: Sequence[Row]) -> Measurements:
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
     power = _power(by_measurand[POWER], times)
     power = power or _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times)
+    power = _at_readings(power, max((view.at for view in views), key=len, default=()))
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(registers)
-    return Measurements(views, begin_wh, end_wh, power, charges, is_dc)
+    intervals_wh = sum(_total(phases)[0] for phases in _numbers(by_measurand[INTERVALS]).values())
+    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, intervals_wh)
 
 
 def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -177,6 +183,21 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
         points = sorted(zip(at, total, strict=True))
         at, total = [at for at, _ in points], [watts for _, watts in points]
     return Power(at, total, total)
+
+
+def _at_readings(power: Power, at: Sequence[float]) -> Power:
+    """Return the power at the times of the readings, if each was sent within METER_AGE of a reading of its own."""
+    if power.at == at or not power.at or not at:
+        return power
+    near = [_nearest(at, time) for time in power.at]
+    is_each_near = all(abs(one - time) <= tolerances.METER_AGE for one, time in zip(near, power.at, strict=True))
+    return replace(power, at=near) if is_each_near and is_strictly_rising(near) else power
+
+
+def _nearest(at: Sequence[float], time: float) -> float:
+    place = bisect_left(at, time)
+    before, after = at[max(0, place - 1)], at[min(place, len(at) - 1)]
+    return before if time - before <= after - time else after
 
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:

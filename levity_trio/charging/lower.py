@@ -8,6 +8,7 @@ from math import inf
 from operator import attrgetter
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.abrupt import abrupt_steps
 from levity_trio.charging.batteries import wh_per_percent
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of
@@ -61,12 +62,12 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
         return
-    at, wh = reported.at, reported.wh
-    if _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
+    at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
+    if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
         words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
-    if _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
+    if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
         words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
         rest = Chain(at[:-1], wh[:-1], reported.digit)
         yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
@@ -115,7 +116,7 @@ def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -
     power, seconds = case.power, case.power.steps.seconds[place]
     if not case.is_dc:
         is_at_rest = max(power.high[place : place + 2]) < tolerances.LEAST_CHARGING_W
-        return tolerances.AC_W * (seconds + tolerances.CLOCK) / HOUR if is_at_rest else inf
+        return tolerances.AC_W * (seconds + tolerances.METER_AGE) / HOUR if is_at_rest else inf
     by_power = (1 + tolerances.LONG_GAP_SHARE) * power.steps.high[place] + tolerances.TOP_UP_WH
     before, now = (bounds.percents.get(at) for at in power.at[place : place + 2])
     if not case.charges:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.reviews import Code, Doubt
@@ -20,7 +21,12 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         return 0, []
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
-    if before and before.begin is not None and before.end is not None and before.begin < begin:
+    if (
+        before
+        and before.begin is not None
+        and before.end is not None
+        and is_within(begin, before.begin, inf, is_at_once=before.is_at_once)
+    ):
         until = _after_previous(before, begin, end, case.view)
         if begin < before.end - slack:
             figures = {} if before.is_end_known else _figures(begin, until, end)
@@ -29,10 +35,20 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         elif before.may_go_on and before.end + slack < begin < until - slack:
             doubts.append(_may_overlap(before.end, begin, until, _figures(begin, until, end)))
             lost += until - begin
-    if after is not None and after.begin is not None and begin < after.begin < end - slack:
+    if (
+        after is not None
+        and after.begin is not None
+        and is_within(after.begin, begin, end - slack, is_at_once=after.is_at_once)
+    ):
         doubts.append(_overlap("the next transaction", after.begin, end, {}))
         lost += end - max(_until_next(after, begin, end, case.view), begin)
     return lost, doubts[:1]
+
+
+def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
+    """Whether a transaction starts within the range of another one, or at its start if both ran at once. Otherwise the
+    register was set back to it, or counts each transaction."""
+    return begin < start < end or (is_at_once and begin == start < end)
 
 
 def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
@@ -46,7 +62,7 @@ def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
 
 
 def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
-    if after is None or after.begin is None or not begin < after.begin < end:
+    if after is None or after.begin is None or not is_within(after.begin, begin, end, is_at_once=after.is_at_once):
         return end
     own = [wh for wh in view.wh if after.begin < wh <= end]
     if not own:

@@ -65,6 +65,11 @@ class Gaps:
     def last(self) -> Gap:
         return self._gap(-1)
 
+    @property
+    def whole(self) -> Gap:
+        """All gaps as one."""
+        return Gap(sum(self.rise), sum(self.low), sum(self.high), sum(self.most), sum(self.seconds))
+
     def beyond(self, energy: Sequence[float], share: float, allowed: float) -> list[Gap]:
         """Return the gaps with a rise above `share` of this energy in each, and `allowed`, in Wh."""
         rises = enumerate(zip(self.rise, energy, strict=True))
@@ -125,7 +130,7 @@ def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, di
 
 def slack(power: Power, digit: int) -> float:
     """Return the error of a gap in Wh, due to the last digits and to times in whole seconds."""
-    return 2 * digit + power.most * tolerances.CLOCK / HOUR
+    return 2 * digit + power.most * tolerances.METER_AGE / HOUR
 
 
 def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
@@ -155,11 +160,14 @@ def _agrees(found: Gaps, power: Power, digit: float, factor: float) -> list[bool
 
 
 def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
-    """Return the first gap in which the register rose by more than the maximum energy.
+    """Return the first gap in which the register rose by more than the maximum energy, or all gaps as one if it did so
+    on the whole: with frequent power, each gap is short, and an old register does not excuse all of them.
 
     Over a long gap, the maximum is by the highest reported power; power was reported while a register stood still.
     """
     allowed = slack(power, digit) if found else 0.0
+    if power.is_close and (whole := found.whole).rise > whole.most + allowed:
+        return whole
     beyond = found.beyond(found.most, 1.0, allowed)
     return next((gap for gap in beyond if gap.rise > _most_of(gap, power) + allowed), None)
 
@@ -204,11 +212,15 @@ def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | N
     """Return the rise of the register and the minimum by power, if that is far more; else None.
 
     A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
+    Without a gap, no reading has the time of a power: then the whole rise is compared with all powers.
     """
     if len(power.at) <= tolerances.REGULAR_GAPS:
         return None
-    since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
-    rise, least = chain.wh[-1] - since, sum(found.low)
+    if found:
+        since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
+        rise, least = chain.wh[-1] - since, sum(found.low)
+    else:
+        rise, least = chain.wh[-1], sum(power.steps.low)
     return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None
 
 

@@ -81,7 +81,7 @@ class Reach:
         With more than MOST_STRAYS, the rest does not matter.
         """
         at, wh, digit = self._chain
-        pace, spare = self._bounds.refused_w / HOUR, tolerances.CLOCK + self._case.interval
+        pace, spare = self._bounds.refused_w / HOUR, tolerances.METER_AGE + self._case.interval
         lowest, highest, slack = self._lowest - digit, self._highest, 2 * digit + 1
         until = min(len(at), number + tolerances.MOST_STRAYS + 1)
         for later in range(number, until):

@@ -38,6 +38,8 @@ INTERVAL: Final = 60.0
 """The sampling interval if the readings show none. The times of start and stop are exact to one interval."""
 CLOCK: Final = 2.0
 """Times are sent in whole seconds."""
+METER_AGE: Final = 15.0
+"""A charger reads its meter every few seconds, so a register or a power may be so old when it is sent."""
 
 AC_W: Final = 43_000.0
 """No AC charger delivers more (63 A, three phases). A default, not evidence: a figure above it is in doubt."""
@@ -82,7 +84,7 @@ FASTER_START: Final = 0.2
 """A first step faster than a steady AC power by more than this share is doubtful."""
 FASTER_STOP: Final = 2.0
 """A last step faster than power that never changed by more than this factor is doubtful."""
-ROLLOVERS: Final = (2**16, 10**6, 2**31, 2**32, 10**9)
+ROLLOVERS: Final = (2**16, 10**6, 10**7, 10**8, 2**31, 2**32, 10**9)
 """The values in Wh at which registers continue at 0."""
 NEAR_ROLLOVER: Final = 0.9
 """A register below this share of such a value did not roll over."""

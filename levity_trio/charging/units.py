@@ -21,9 +21,9 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if start is None or not view.wh:
         return
     for of_start, of_view, of_stop, which in _UNITS:
-        if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
+        begin, end = _in_unit(start, case.start_exact, of_start), _in_unit(stop, case.stop_exact, of_stop)
+        if begin is None or (of_start != 1 and not begin) or (of_stop != 1 and not end):
             continue
-        begin, end = start * of_start, None if stop is None else stop * of_stop
         room = max(case.digit, view.digit * of_view)
         if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
             continue  # no time allows this rise
@@ -32,13 +32,23 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
         agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything
         if agrees or (is_level and until == begin):
-            chain = chain_of(case, begin, scaled, end)
+            chain = _coarser(case, chain_of(case, begin, scaled, end), of_start)
             if agrees or all(abs(wh) <= chain.digit for wh in chain.wh):
                 yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, begin, until)
         if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
+    """Return a register as sent with its decimals, multiplied by a factor."""
+    return wh if wh is None or factor == 1 else round((wh if exact is None else exact) * factor)
+
+
+def _coarser(case: Case, chain: Chain, of_start: int) -> Chain:
+    """Return a chain with the step of a start in whole kWh."""
+    return chain._replace(digit=max(chain.digit, of_start)) if case.start_exact is None else chain
 
 
 def _up_to_the_next(case: Case, view: View) -> View:
@@ -55,6 +65,7 @@ _UNITS: Final = (
     (1, 1000, 1000, "start is"),
     (1000, 1, 1, "start is"),
     (1, 1, 1000, "stop is"),
+    (1000, 1, 1000, "start and stop are"),
 )
 
 
@@ -76,16 +87,37 @@ UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the r
 
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure."""
+    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or a
+    neighbour continues it."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     for factor in tolerances.FACTORS:
-        if chain.wh[-1] > 0 and bounds.confirms(round(exact[-1] * factor)):
+        is_continued = factor == 1000 and register_in_kwh(case) is not None
+        if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):
             corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
             words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until)
+
+
+def register_in_kwh(case: Case) -> int | None:
+    """Return the register of a neighbour by which start and stop are in kWh, though sent as Wh; None if there is none.
+
+    It is in Wh what one of the two is in whole kWh, or the previous transaction was in kWh, and this one continues it.
+    """
+    before, after = case.before, case.after
+    pairs = [(case.start_wh, before.end)] if before else []
+    pairs += [(case.stop_wh, after.begin)] if after else []
+    shown = (wh for kwh, wh in pairs if kwh is not None and wh is not None and is_in_kwh(kwh, wh))
+    if before and before.is_in_kwh and before.end == case.start_wh:
+        return before.end
+    return next(shown, None)
+
+
+def is_in_kwh(register: int, wh: int) -> bool:
+    """Whether a register is, in whole kWh, what another one is in Wh."""
+    return register >= tolerances.SIGNIFICANT_START_WH // 1000 and wh // 1000 == register
 
 
 def _as_sent(chain: Chain, view: View) -> Sequence[float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.bounds import FASTER_THAN_POWER, STILL_WITH_POWER, Bounds, Conflict
+from levity_trio.charging.abrupt import abrupt
+from levity_trio.charging.bounds import STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.power import HOUR, Chain, Gaps, far_beyond_power, never_caught_up, slack
 from levity_trio.charging.reviews import Code
@@ -21,9 +22,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
     if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
         return reset
-    beyond = (
-        _far_beyond_power(case, chain, found) or _faster_at_first(case, bounds, chain) or _faster_at_last(case, chain)
-    )
+    beyond = _far_beyond_power(case, chain, found) or abrupt(case, bounds, chain)
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
@@ -74,42 +73,12 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
 
 
-def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
-    is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
-    is_of_one_clock = case.longest <= case.ended - case.begun + tolerances.INTERVAL
-    if not (is_steady and is_of_one_clock) or len(chain.at) < tolerances.REGULAR_GAPS:
-        return None
-    return _faster_than_power(case, chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0], 1 + tolerances.FASTER_START)
-
-
-def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
-    """Return the conflict of the last step with power that never changed, since the register last rose."""
-    power = case.power
-    if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
-        return None
-    level = chain.at[chain.wh.index(chain.wh[-2])]
-    if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
-        return None
-    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP)
-
-
-def _faster_than_power(case: Case, rise: int, seconds: float, factor: float) -> Conflict | None:
-    """Return the conflict of a rise in Wh with `factor` times the highest power; None if it allows the rise."""
-    lasted = seconds + tolerances.CLOCK
-    most = case.power.most * lasted / HOUR
-    if rise <= factor * most + 2 * max(case.digit, case.ends_digit):
-        return None
-    evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
-    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
-
-
 def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
     if case.is_instant or bounds.paces(chain).spread().is_one_pace:
         return None
     usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
-    most = usual * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * digit
+    most = usual * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * digit
     fastest = _fastest_step_w(case, bounds, chain, 2 * digit) if len(chain.at) > 2 else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None

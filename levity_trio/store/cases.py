@@ -17,6 +17,7 @@ from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.matching import is_named_to_the_end
+from levity_trio.charging.overlaps import is_within
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.beside import Span, beside, earlier, told
@@ -282,7 +283,9 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 _NEIGHBOUR: Final = (
     "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at"
+    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
+    " coalesce(own_stop_time, last_reading_at, own_start_time),"
+    " energy_method = 'scaled' AND energy_delivered > 500 * (meter_stop - meter_start)"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
@@ -314,18 +317,24 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
 def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    if not found or is_other_meter(rows, tx.charger, *sorted((tx.created_at, str(found[0][-1])))):
+    if not found or is_other_meter(rows, tx.charger, *sorted((tx.created_at, str(found[0][7])))):
         return None
-    other, _, _, begin, end, status, stopped_by, _ = found[0]
+    other, _, _, begin, end, status, stopped_by, _, begun, ended, is_in_kwh = found[0]
     if status == "Active":
         return Neighbour(register(begin), None)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
-    is_overlap = None not in (begin, end, start) and (begin < start < end or start < begin < (stop or 0))
-    if not is_overlap:
-        return Neighbour(register(begin), register(end))
+    is_at_once = begun < _ended(tx) and tx.own_start_time < ended
+    if begin is None or end is None or start is None or not _overlap((begin, end), (start, stop or 0), is_at_once):
+        return Neighbour(register(begin), register(end), is_in_kwh=bool(is_in_kwh))
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
-    return Neighbour(begin, end, min(own, default=None), max(own, default=None), stopped_by != "system")
+    lowest, highest = min(own, default=None), max(own, default=None)
+    return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int], is_at_once: bool) -> bool:
+    """Whether one of two ranges of the register begins within the other."""
+    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:

@@ -110,7 +110,7 @@ def _stop_of_the_start(story: Story) -> None:
 
 
 def _readings_in_kwh(story: Story) -> None:
-    story.wh, story.digit = [wh // 1000 for wh in story.wh], story.random.choice((1, 1000))
+    story.wh = [wh // 1000 for wh in story.wh]
 
 
 def _wrong_factor(story: Story) -> None:

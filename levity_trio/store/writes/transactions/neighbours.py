@@ -6,7 +6,9 @@ from __future__ import annotations
 from itertools import chain
 
 from levity_trio.charging.lifecycle import Cause, State
+from levity_trio.charging.overlaps import is_within
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.units import is_in_kwh
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.beside import may_share, spans_beside
 from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, span_of
@@ -19,7 +21,6 @@ from levity_trio.store.writes.transactions.states import load, state
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
 BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
 AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
-_OF_NEIGHBOURS = (Code.OVERLAP, Code.SHARED_REGISTER, Code.METER_SWAPPED, Code.SESSION_COUNT)
 _REPEATING = (
     "SELECT 1 FROM tx WHERE id = ? AND own_start_time <= ?"
     " AND meter_stop IN (coalesce(last_register_wh, meter_start), last_register_wh + meter_start)"
@@ -42,8 +43,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for one in (tx, *(one for one in before if _is_shared(db, one))):
         _judge_beside(db, origin, one)
     for other in (*before, *after):
-        is_new = _is_touched(tx, other) or _may_be_resolved(db, other) or _is_missing_energy(db, tx, other)
-        if is_new and other.judged_at != origin.received_at:
+        if other.review is not None or _is_touched(tx, other) or _is_missing_energy(db, tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
 
 
@@ -60,27 +60,26 @@ def _is_touched(tx: Known, other: Known) -> bool:
     if other.billed_from is None or other.billed_until is None:
         return False
     begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
-    if begin is not None and other.billed_from < begin < other.billed_until:
+    begun, ended = zip(*((one.own_start_time, one.own_stop_time or LAST_TIME) for one in (tx, other)), strict=True)
+    is_at_once = max(begun) < min(ended)
+    if begin is not None and is_within(begin, other.billed_from, other.billed_until, is_at_once=is_at_once):
         return True
-    if begin is not None and end is not None and begin < other.billed_from < end:
+    if begin is not None and end is not None and is_within(other.billed_from, begin, end, is_at_once=is_at_once):
         return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
 def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
-    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it, or is
-    lower than what came before."""
+    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it, is
+    lower than what came before, or is the same in kWh."""
     begin = tx.meter_start if tx.billed_from is None else tx.billed_from
     if begin is None or other.meter_stop is None or begin <= other.meter_stop:
         return False
+    if is_in_kwh(other.meter_stop, begin):
+        return True
     where = (other.charger, other.connector, other.own_start_time, other.id)
     earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where))
     return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
-
-
-def _may_be_resolved(db: UnitOfWork, tx: Known) -> bool:
-    """Whether a transaction is under review for a doubt that its neighbour's registers may resolve."""
-    return tx.review is not None and any(_has_review(db, tx.id, code) for code in _OF_NEIGHBOURS)
 
 
 def _is_shared(db: UnitOfWork, tx: Known) -> bool:
