@@ -40,7 +40,7 @@ async def resume_upkeep(asked: Asked) -> Any:
     charger = asked.path["id"]
     await whose(asked)
     if not await asked.api.writer.run(resume, charger, asked.api.stamp(), asked.caller.name):
-        raise not_found(f"a local list that is kept at {charger}; start `serve` with --local-list on")
+        raise not_found(f"local list that is kept at {charger}; start `serve` with --local-list on")
     (status,) = await _statuses(asked, charger)
     return show(status)
 

@@ -80,7 +80,8 @@ def refuse(faults: Sequence[Fault]) -> None:
     """Raise Problem if there are faults."""
     if faults:
         lines = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
-        words = f"nothing was imported: {len(lines)} lines are wrong; the first is line {lines[0]['line']}"
+        count = "1 line is" if len(lines) == 1 else f"{len(lines)} lines are"
+        words = f"nothing was imported: {count} wrong; the first is line {lines[0]['line']}"
         raise Problem(422, "invalid", words, field="body", lines=lines)
 
 
