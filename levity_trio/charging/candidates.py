@@ -1,8 +1,8 @@
 """Candidates: explanations of a transaction's messages, each with the figure that it gives.
 
 A candidate is made only if some evidence supports it; `Bounds` tests whether it can be true. `assumptions` measures
-how much it leaves open: a wrong unit 0, since all registers then agree; one step or one outlier, which can be of any
-size, 1; two of these 2. Candidates with more assumptions count only if none with fewer survives.
+how much it leaves open: a wrong unit or time 0, since all registers then agree; one step or one outlier, which can be
+of any size, 1; two of these 2. Candidates with more assumptions count only if none with fewer survives.
 """
 
 from __future__ import annotations

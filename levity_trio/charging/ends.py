@@ -8,7 +8,7 @@ from dataclasses import replace
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.mending import without_leaps, without_mistimed, without_strays
+from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 
@@ -70,6 +70,8 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
         return
     if (mistimed := without_mistimed(base.chain, bounds)) is not None:
         yield _with(base, Code.STRAY_READING, "a reading has a wrong time", mistimed, base.assumptions + 1)
+    if (moved := with_usual_step(base.chain, bounds)) is not None:
+        yield _with(base, Code.STRAY_READING, "the clock was set back between two readings", moved, base.assumptions)
     rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.power import Chain
+from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.series import longest
 
 
@@ -44,6 +44,19 @@ def without_mistimed(chain: Chain, bounds: Bounds) -> Chain | None:
         if is_shown and bounds.refused_step(rest := _of(chain, {*range(last + 1)} - {number})) is None:
             return rest
     return None
+
+
+def with_usual_step(chain: Chain, bounds: Bounds) -> Chain | None:
+    """Make the first impossible step as long as usual, if it rises as usual: the clock was set back in it."""
+    step, last, usual = bounds.refused_step(chain), len(chain.wh) - 1, bounds.case.interval
+    if step is None or not 1 < step < last or (late := usual - (chain.at[step] - chain.at[step - 1])) <= 0:
+        return None
+    others = bounds.paces(chain).spread(without=step)
+    most = (1 + tolerances.ONE_PACE_SHARE) * others.median * usual / HOUR
+    if not others.is_one_pace or chain.wh[step] - chain.wh[step - 1] > most:
+        return None
+    moved = Chain([*chain.at[:step], *(at + late for at in chain.at[step:])], chain.wh, chain.digit)
+    return moved if bounds.refused_step(moved) is None else None
 
 
 def _of(chain: Chain, numbers: Collection[int]) -> Chain:

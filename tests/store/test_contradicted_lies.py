@@ -163,6 +163,26 @@ def test_a_register_of_seven_or_eight_digits_rolls_over(books: Books, station: S
     assert_figure(station, transaction, 7200, flagged=True)
 
 
+# A clock
+
+
+@pytest.mark.parametrize(("every", "behind"), [(1, 0.5), (1, 0.75), (1, 1), (5, 2), (5, 5)])
+def test_a_clock_that_was_corrected_during_a_transaction_takes_no_energy(
+    books: Books, station: Station, every: int, behind: float
+) -> None:
+    """Its power is told with each reading, so that one step seems too fast."""
+    station.behind = -behind
+    transaction, register = station.start(1003), 1003
+    for number in range(HOUR // every):
+        books.wait(every)
+        station.behind = 0 if number > HOUR // every // 2 else -behind
+        register += 120 * every
+        station.tell(meter_value(station.clock(), register, watts(7200)), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 7200)
+
+
 # Later facts
 
 
