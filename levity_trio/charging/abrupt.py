@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
@@ -68,18 +69,18 @@ def _far_faster(chain: Chain, number: int) -> Conflict:
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     """Whether a step is far faster than any other, though the register before it may have been one INTERVAL old."""
-    rise, since = chain.wh[number] - chain.wh[number - 1], chain.at[number - 1]
-    if number > 1 and not _is_at_rest(case, since):
-        since = chain.at[chain.wh.index(chain.wh[number - 1])]  # a register that stood still catches up
-    lasted = max(0.0, chain.at[number] - since) + tolerances.INTERVAL
+    rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
+    is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
+    lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     spare = tolerances.REACH_WH + 2 * max(chain.digit, case.ends_digit)
     by_average = tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR
     return rise > by_average + spare and rise > tolerances.FASTER_STOP * _fastest_w(case, chain) * lasted / HOUR + spare
 
 
-def _is_at_rest(case: Case, at: float) -> bool:
-    place = case.power.places.get(at)
-    return place is not None and case.power.high[place] < tolerances.LEAST_CHARGING_W
+def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
+    """Whether no car drew power at these times, as reported."""
+    places = [place for at in times if (place := case.power.places.get(at)) is not None]
+    return bool(places) and all(case.power.high[place] < tolerances.LEAST_CHARGING_W for place in places)
 
 
 def _average_w(chain: Chain) -> float:

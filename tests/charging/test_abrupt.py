@@ -77,8 +77,16 @@ def test_a_car_that_hardly_charged_shows_no_power() -> None:
 
 
 def test_a_register_that_stood_still_catches_up_at_the_stop() -> None:
-    """Its power says that the car charged meanwhile."""
-    readings = [(minute, 1000 + 120 * min(minute, 30)) for minute in range(5, 61, 5)]
+    readings = [(minute, 1003 + 120 * min(minute, 30)) for minute in range(5, 61, 5)]
+    watts = steady(7200, *range(15, 56, 10)) | {60: 0.0}
 
-    assert found(case(1000, 8200, readings, 61, {})) == certain(7200)
-    assert 8200 - readings[-1][1] > tolerances.FASTER_STOP * 7200 * (1 + 1) / 60
+    assert 8203 - readings[-1][1] > tolerances.FASTER_STOP * 7200 * 120 / 3600 + tolerances.REACH_WH
+    assert found(case(1003, 8203, readings, 61)) == certain(7200)
+    assert found(case(1003, 8203, readings, 61, watts)) == certain(7200)
+
+
+def test_a_register_that_stood_still_at_rest_does_not_catch_up() -> None:
+    readings = [(minute, 1003 + 120 * min(minute, 30)) for minute in range(5, 61, 5)]
+    watts = steady(7200, *range(5, 30, 5)) | steady(0, *range(30, 61, 5))
+
+    assert found(case(1003, 8203, readings, 61, watts))[2] == DOUBTFUL
