@@ -14,7 +14,7 @@ from levity_trio.cli.operator import Operator, RefusedByApi
 from levity_trio.cli.tables import say, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
-from levity_trio.web.dashboard.refusals import Typed, plain_words
+from levity_trio.refusals import Typed, plain_words
 
 PATIENCE_SECONDS: Final = 1800.0
 """For 200,000 lines on a slow disk."""

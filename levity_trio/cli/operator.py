@@ -14,7 +14,7 @@ import click
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.web.dashboard.refusals import plain_words
+from levity_trio.refusals import plain_words
 
 PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.endpoints import Endpoint, Role, StreamedBody
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk
@@ -48,7 +49,6 @@ from levity_trio.web.dashboard.obstacles import EXPLAINED, explained
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.dashboard.refusals import Typed, plain_words
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute, typed_kwh
 from levity_trio.web.dashboard.subjects import subject_of

@@ -12,10 +12,10 @@ import orjson
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
 from levity_trio.web.dashboard.fields import label_of
-from levity_trio.web.dashboard.refusals import plain_words
 from levity_trio.web.dashboard.saying import in_words, sentence
 
 JSON: Final = "application/json"

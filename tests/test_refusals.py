@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
+from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.endpoints import StructBody
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.refusals import Typed, plain_words
 
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
