@@ -251,7 +251,7 @@ async def _compare_clocks(fleet: Fleet) -> None:
             theirs, ours = ratio * fleet.pace.speed, fleet.pace.speed
             raise EnvironmentProblem(
                 f"the central system's clock runs at {theirs:.3g} x, this simulation at {ours:.3g} x:"
-                f" start it with --clock-speed {ours:g} on a new database, or simulate with its --clock-speed"
+                f" start it with --clock-speed {ours:g} on a new database, or give --speed what it has as --clock-speed"
             )
 
 

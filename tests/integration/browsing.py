@@ -112,7 +112,8 @@ class Page:
 
     def __post_init__(self) -> None:
         reading = _Reading()
-        reading.feed(self.html)
+        if self.headers.get("content-type", "").startswith("text/html"):  # a file may hold anything
+            reading.feed(self.html)
         self.words = " ".join(" ".join(reading.words).split())
         self.links, self.forms, self.tags = reading.links, reading.forms, reading.tags
 

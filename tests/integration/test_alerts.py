@@ -127,6 +127,16 @@ def expiring(days: int) -> Course:
     return course
 
 
+def once_more(counter: str) -> Course:
+    """Something that has been counted happens again."""
+
+    def course(story: Story) -> Timeline:
+        told = story["later"]
+        return [Held(told, 5 * MINUTE), Held(told.changed(counter, lambda count: count + 1), SOON)]
+
+    return course
+
+
 def after(first: Course, second: Course) -> Course:
     return lambda story: [*first(story), *second(story)]
 
@@ -134,7 +144,7 @@ def after(first: Course, second: Course) -> Course:
 FIRES: dict[str, Course] = {
     "LevityChargerBooted": then(("calm", HOUR), ("boot loop", HOUR)),
     "LevityChargerDisconnected": then(("calm", HOUR), ("identity shared", HOUR)),
-    "LevityChargerError": then(("commands failed at first", 5 * MINUTE), ("later", SOON)),
+    "LevityChargerError": once_more("ocpp_cp_errors_total"),
     "LevityNoHeartbeat": then(("calm", DAY + HOUR)),
     "LevityNoTransaction": then(("calm", 14 * DAY + HOUR)),
     "LevityDisconnectedWhileCharging": then(("calm", 5 * MINUTE), ("left while charging", SOON)),
