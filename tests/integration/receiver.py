@@ -42,13 +42,20 @@ class Receiver:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
+        """Kill it. Half a line, which it had not confirmed, is cut off."""
         self.process.kill()
         self.process.wait()
+        if self._records.exists():
+            self._records.write_text(self._whole_lines())
 
     def told(self) -> list[dict[str, Any]]:
-        """All that it has taken, in the order in which it came; who was killed leaves half a line at most."""
-        lines = self._records.read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        """All that it has taken, in the order in which it came."""
+        return [json.loads(line) for line in self._whole_lines().splitlines()]
+
+    def _whole_lines(self) -> str:
+        """Its records without the line that it may be writing."""
+        lines, end, _ = self._records.read_text().rpartition("\n")
+        return lines + end
 
     def ids(self) -> list[int]:
         return [told["record"]["id"] for told in self.told()]
