@@ -25,7 +25,7 @@ from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
-from levity_trio.charging.units import register_in_kwh
+from levity_trio.charging.units import UNITS, register_in_kwh
 from levity_trio.charging.unusual import unusual
 
 RULES: Final = 10
@@ -194,7 +194,7 @@ def _in_kwh(case: Case) -> Conflict | None:
     if (neighbour := register_in_kwh(case)) is None:
         return None
     evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
-    return Conflict(Code.WRONG_FACTOR, "the registers are in kWh but sent as Wh", evidence)
+    return Conflict(Code.WRONG_FACTOR, UNITS[1000.0], evidence)
 
 
 def _below_previous_start(case: Case) -> Conflict | None:

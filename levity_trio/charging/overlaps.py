@@ -51,6 +51,11 @@ def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
     return begin < start < end or (is_at_once and begin == start < end)
 
 
+def overlap(one: tuple[int, int], other: tuple[int, int], *, is_at_once: bool) -> bool:
+    """Whether one of the ranges of two transactions begins within the other."""
+    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
+
+
 def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
     """Return the register in Wh from which energy belongs to a transaction that begins within the previous one."""
     until = min(max(begin, before.end or begin), end)

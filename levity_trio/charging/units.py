@@ -42,8 +42,8 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
-    """Return a register as sent with its decimals, multiplied by a factor."""
-    return wh if wh is None or factor == 1 else round((wh if exact is None else exact) * factor)
+    """Return a register as sent, or if the factor is 1000 as kWh with its decimals, in Wh."""
+    return wh if wh is None or factor == 1 else _kwh(wh, exact)
 
 
 def _coarser(case: Case, chain: Chain, of_start: int) -> Chain:
@@ -73,14 +73,14 @@ def exact_numbers(case: Case) -> Iterator[Candidate]:
     """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
     if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
         return
-    start = _milli(Decimal(case.start_wh) if case.start_exact is None else case.start_exact)
-    stop = _milli(Decimal(case.stop_wh) if case.stop_exact is None else case.stop_exact)
+    start, stop = _kwh(case.start_wh, case.start_exact), _kwh(case.stop_wh, case.stop_exact)
     chain = Chain([case.begun, case.ended], [0, stop - start])
     yield Candidate(Code.WRONG_FACTOR, "the registers are in kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
 
 
-def _milli(kwh: Decimal) -> int:
-    return int((kwh * 1000).to_integral_value(ROUND_HALF_UP))
+def _kwh(whole: int, exact: Decimal | None) -> int:
+    """Return a register in kWh, with its decimals if it had any, in Wh."""
+    return int(((Decimal(whole) if exact is None else exact) * 1000).to_integral_value(ROUND_HALF_UP))
 
 
 UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the registers are in Wh but sent as kWh"}

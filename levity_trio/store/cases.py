@@ -17,7 +17,7 @@ from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.matching import is_named_to_the_end
-from levity_trio.charging.overlaps import is_within
+from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.beside import Span, beside, earlier, told
@@ -324,17 +324,13 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
         return Neighbour(register(begin), None)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
     is_at_once = begun < _ended(tx) and tx.own_start_time < ended
-    if begin is None or end is None or start is None or not _overlap((begin, end), (start, stop or 0), is_at_once):
+    ours = None if start is None else (start, stop or 0)
+    if begin is None or end is None or ours is None or not overlap((begin, end), ours, is_at_once=is_at_once):
         return Neighbour(register(begin), register(end), is_in_kwh=bool(is_in_kwh))
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)
     return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
-
-
-def _overlap(one: tuple[int, int], other: tuple[int, int], is_at_once: bool) -> bool:
-    """Whether one of two ranges of the register begins within the other."""
-    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:

@@ -39,12 +39,13 @@ def charged(watts: Mapping[float, float]) -> list[tuple[float, int]]:
 
 
 ENDS = pytest.mark.parametrize("lie", [1000, 2000, 5000])
+CURVES = pytest.mark.parametrize("watts", [TAPER, WAVE, steady(7200, *range(10, 61, 10))])
 SHOWN = pytest.mark.parametrize("is_power_shown", [True, False])
 
 
 @ENDS
 @SHOWN
-@pytest.mark.parametrize("watts", [TAPER, WAVE, steady(7200, *range(10, 61, 10))])
+@CURVES
 def test_a_stop_above_what_flows_since_the_last_reading_is_not_certain(
     watts: dict[float, float], is_power_shown: bool, lie: int
 ) -> None:
@@ -57,7 +58,7 @@ def test_a_stop_above_what_flows_since_the_last_reading_is_not_certain(
 
 @ENDS
 @SHOWN
-@pytest.mark.parametrize("watts", [TAPER, WAVE, steady(7200, *range(10, 61, 10))])
+@CURVES
 def test_a_start_below_what_flows_until_the_first_reading_is_not_certain(
     watts: dict[float, float], is_power_shown: bool, lie: int
 ) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import chain
 
 from levity_trio.charging.lifecycle import Cause, State
-from levity_trio.charging.overlaps import is_within
+from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.units import is_in_kwh
 from levity_trio.events import EnergyUnbilled
@@ -62,10 +62,10 @@ def _is_touched(tx: Known, other: Known) -> bool:
     begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
     begun, ended = zip(*((one.own_start_time, one.own_stop_time or LAST_TIME) for one in (tx, other)), strict=True)
     is_at_once = max(begun) < min(ended)
-    if begin is not None and is_within(begin, other.billed_from, other.billed_until, is_at_once=is_at_once):
-        return True
-    if begin is not None and end is not None and is_within(other.billed_from, begin, end, is_at_once=is_at_once):
-        return True
+    if begin is not None:
+        own = (begin, begin if end is None else end)
+        if overlap(own, (other.billed_from, other.billed_until), is_at_once=is_at_once):
+            return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
