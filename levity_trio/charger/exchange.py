@@ -19,6 +19,7 @@ from levity_trio.access.registration import Status
 from levity_trio.access.tags import Policy
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
+from levity_trio.charger.telling import parts, transaction_data
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
@@ -28,7 +29,11 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
-from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.store.writes.transactions.unreadable import (
+    start_unreadable,
+    stop_unreadable,
+    store_data_of_unreadable,
+)
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
@@ -253,5 +258,8 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
+    if exchange.request is None:  # it could not be read; one that could not be handled may fail again
+        for part in parts(transaction_data(exchange.call.payload, exchange.at)):
+            await exchange.write(store_data_of_unreadable, message, part)
     await exchange.write(stop_unreadable, message, reason)
     return call_result.StopTransaction()

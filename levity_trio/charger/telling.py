@@ -14,6 +14,7 @@ import orjson
 
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
+from levity_trio.charging.readings import Reading
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
@@ -24,6 +25,8 @@ from levity_trio.wire.texts import cut, cut_texts
 
 NUMBER_CHARACTERS: Final = 64
 """Maximum length of a number as it was sent, kept beside the one that was read."""
+READINGS_AT_ONCE: Final = 500
+"""Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
@@ -43,6 +46,21 @@ def told_by_stop(request: call.StopTransaction, payload: object, message: Messag
         sent_meter_stop=sent_number(payload, "meterStop"),
     )
     return StopWithData(stop, readings.read(request.transaction_data or (), at))
+
+
+def transaction_data(payload: object, at: datetime) -> list[Reading]:
+    """Return the transactionData of a stop whose meterStop cannot be read; empty if more of it cannot be."""
+    sent = payload if isinstance(payload, dict) else {}
+    try:
+        request = read_request("StopTransaction", cut_texts(sent) | {"meterStop": 0}, strict=False).message
+    except Refused:
+        return []
+    return readings.read(request.transaction_data or (), at)
+
+
+def parts(found: list[Reading]) -> list[list[Reading]]:
+    """Cut the readings of one message into those of single writes."""
+    return [found[first : first + READINGS_AT_ONCE] for first in range(0, len(found), READINGS_AT_ONCE)]
 
 
 def sent_number(payload: object, name: str) -> str | None:

@@ -50,3 +50,11 @@ def session_chain(case: Case, view: View, end: int | None) -> Chain:
     return Chain(
         [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
     )
+
+
+def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
+    """Return the chain of readings that rise like start and stop, from another base: so much energy in Wh, of which
+    half of what the readings lack flowed before the first of them."""
+    missing = max(0, energy - (view.wh[-1] - view.wh[0]))
+    counted = [wh - view.wh[0] + missing // 2 for wh in view.wh]
+    return session_chain(case, View(view.at, counted, view.digit), energy)

@@ -13,11 +13,13 @@ from itertools import accumulate, pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import (
+    REGISTER,
     ROLLOVER,
     SEGMENTS,
     SESSION_READINGS,
     Candidate,
     chain_of,
+    chain_of_other_counter,
     session_chain,
 )
 from levity_trio.charging.ends import between_ends
@@ -33,6 +35,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
+    yield from _of_another_counter(case)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
     yield from between_ends(case, bounds)
@@ -60,6 +63,18 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         )
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
+
+
+def _of_another_counter(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate of start and stop whose readings are those of another counter, which rose as much."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or stop is None or len(view.wh) < tolerances.REGULAR_GAPS:
+        return
+    is_apart = view.wh[0] > stop + view.digit or view.wh[-1] < start - view.digit
+    if is_apart and 0 < view.wh[-1] - view.wh[0] <= stop - start + view.digit:
+        chain = chain_of_other_counter(case, view, stop - start)
+        words = "the readings are those of another counter, which rose as much"
+        yield Candidate(Code.STRAY_READING, words, REGISTER, chain, 1, start, stop)
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
-from levity_trio.charging.power import Chain
+from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
 
 
@@ -50,11 +51,13 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 def is_contradicted_at_ends(case: Case) -> bool:
     """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0."""
-    start, stop, digit = case.start_wh, case.stop_wh, case.digit
+    start, stop, spare = case.start_wh, case.stop_wh, case.digit
     if start is None or stop is None:
         return False
-    begins = not case.begin_wh or abs(case.begin_wh - start) <= digit
-    ends = case.end_wh is None or min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) <= digit
+    if case.power:
+        spare += round(case.power.most * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
+    begins = not case.begin_wh or abs(case.begin_wh - start) <= spare
+    ends = case.end_wh is None or min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) <= spare
     return not (begins and ends)
 
 
@@ -132,7 +135,7 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
         is_low = start is None or start < min(before.end, before.begin or 1) or before.is_repeated_by(start)
-        if is_low and lowest >= before.end:
+        if (is_low or (start or 0) > lowest) and lowest >= before.end:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:

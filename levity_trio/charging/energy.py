@@ -15,7 +15,15 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidate import REGISTER, SEGMENTS, SESSION_READINGS, Candidate, chain_of, session_chain
+from levity_trio.charging.candidate import (
+    REGISTER,
+    SEGMENTS,
+    SESSION_READINGS,
+    Candidate,
+    chain_of,
+    chain_of_other_counter,
+    session_chain,
+)
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.ends import is_contradicted_at_ends
 from levity_trio.charging.evidence import INTERVALS, Case, View
@@ -28,7 +36,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import UNITS, register_in_kwh
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 10
+RULES: Final = 11
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -151,9 +159,7 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
         yield session_chain(case, view, stop - start)
     yield chain_of(case, start, view, stop)
     if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
-        spare = max(0, stop - (view.wh[-1] - view.wh[0]))
-        counted = [wh - view.wh[0] + spare // 2 for wh in view.wh]
-        yield session_chain(case, View(view.at, counted, view.digit), stop)
+        yield chain_of_other_counter(case, view, stop)
 
 
 def contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from math import sqrt
 from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +31,7 @@ from levity_trio.charging.evidence import (
     digit_of,
     watts_of,
 )
-from levity_trio.charging.readings import PHASES, REGISTER, exact_wh
+from levity_trio.charging.readings import OUTLET, PERIODIC, PHASES, REGISTER, exact_wh
 
 
 class Sampled(NamedTuple):
@@ -45,9 +46,10 @@ class Sampled(NamedTuple):
     context: str
     wh: int | None
     received_at: str = ""
+    location: str = OUTLET
 
 
-Row = tuple[str, str, str, str, str, str, str, int | None, str]
+Row = tuple[str, str, str, str, str, str, str, int | None, str, str]
 """A `Sampled` as the database returns it. Named fields would double the time to read thousands of rows."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
@@ -58,8 +60,11 @@ PHASE: Final = 5
 CONTEXT: Final = 6
 WH: Final = 7
 RECEIVED_AT: Final = 8
+LOCATION: Final = 9
 """The indices of its fields."""
-_SOURCE, _TIMESTAMP = itemgetter(SOURCE), itemgetter(TIMESTAMP)
+_SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
+_LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
+"""By their distance from the outlet."""
 
 
 class Measurements(NamedTuple):
@@ -84,7 +89,7 @@ def _seconds(rows: Sequence[Row]) -> dict[str, float]:
 def gather(rows: Sequence[Row]) -> Measurements:
     """Group the readings of one transaction, in order of arrival, by measurand."""
     by_measurand = defaultdict[str, list[Row]](list)
-    for row in rows:
+    for row in _at_outlet(rows):
         by_measurand[row[MEASURAND]].append(row)
     times, registers = _seconds(rows), by_measurand[REGISTER]
     views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
@@ -94,14 +99,28 @@ def gather(rows: Sequence[Row]) -> Measurements:
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
     power = _power(by_measurand[POWER], times)
-    power = power or _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times)
+    power = power or _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times, is_battery=bool(charges))
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(registers)
-    intervals_wh = sum(_total(phases)[0] for phases in _numbers(by_measurand[INTERVALS]).values())
+    intervals_wh = _sum_of_intervals(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
     return Measurements(views, begin_wh, end_wh, power, charges, is_dc, intervals_wh)
+
+
+def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the readings of each measurand at the outlet, or else at the location nearest to it."""
+    if set(map(_LOCATION, rows)) <= {OUTLET}:
+        return rows
+    nearest: dict[str, int] = {}
+    for row in rows:
+        nearest[row[MEASURAND]] = min(_distance(row), nearest.get(row[MEASURAND], len(_LOCATIONS)))
+    return [row for row in rows if _distance(row) == nearest[row[MEASURAND]]]
+
+
+def _distance(row: Row) -> int:
+    return _LOCATIONS.index(row[LOCATION]) if row[LOCATION] in _LOCATIONS else len(_LOCATIONS)
 
 
 def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -112,13 +131,24 @@ def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     """Return the numbers of one measurand by time and phase."""
     found: dict[str, dict[str, float]] = {}
-    for _, timestamp, _, value, unit, phase, _, _, _ in rows:
+    for _, timestamp, _, value, unit, phase, *_ in rows:
         if (number := watts_of(value, unit)) is not None:
             if timestamp in found:
                 found[timestamp][phase] = number
             else:
                 found[timestamp] = {phase: number}
     return found
+
+
+def _sum_of_intervals(rows: Iterable[Row]) -> float:
+    """Return what the readings of the energy in each interval add up to, in Wh. If they only rise, each of them counts
+    from the start.
+
+    The caller leaves out clock-aligned ones: their intervals overlap the others, and begin before the start.
+    """
+    found = [_total(phases)[0] for _, phases in sorted(_numbers(rows).items())]
+    is_from_start = len(found) > tolerances.REGULAR_GAPS and is_strictly_rising(found)
+    return found[-1] if is_from_start else sum(found)
 
 
 def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
@@ -213,20 +243,30 @@ def _total(phases: Mapping[str, float]) -> tuple[float, float]:
 
 
 def _power_of_current(
-    amperes: Mapping[str, Mapping[str, float]], volts: Mapping[str, Mapping[str, float]], times: Mapping[str, float]
+    amperes: Mapping[str, Mapping[str, float]],
+    volts: Mapping[str, Mapping[str, float]],
+    times: Mapping[str, float],
+    *,
+    is_battery: bool,
 ) -> Power:
-    """Return current × voltage: by phase if several phases are named, or else on one to three phases."""
+    """Return current × voltage: by phase if several phases are named, or else on one to three phases. A high voltage is
+    that of a battery, or that between two phases if nothing else shows a battery."""
     return _in_order(
-        [(times[timestamp], *_watts(phases, volts.get(timestamp, {}))) for timestamp, phases in amperes.items()]
+        [
+            (times[timestamp], *_watts(phases, volts.get(timestamp, {}), is_battery=is_battery))
+            for timestamp, phases in amperes.items()
+        ]
     )
 
 
-def _watts(amperes: Mapping[str, float], volts: Mapping[str, float]) -> tuple[float, float]:
+def _watts(amperes: Mapping[str, float], volts: Mapping[str, float], *, is_battery: bool) -> tuple[float, float]:
     known = [volt for phase, volt in volts.items() if volt > 0 and "-" not in phase]
     low, high = (min(known), max(known)) if known else tolerances.AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     if len(named) > 1:
         return sum(named) * low, sum(named) * high
     ampere = max(amperes.values())
-    is_dc = low > tolerances.HIGHEST_AC_V
-    return ampere * low, ampere * high * (1 if is_dc else tolerances.PHASES)
+    if low <= tolerances.HIGHEST_AC_V:
+        return ampere * low, ampere * high * tolerances.PHASES
+    is_between_phases = not is_battery and high <= tolerances.HIGHEST_BETWEEN_PHASES_V
+    return ampere * low, ampere * high * (sqrt(tolerances.PHASES) if is_between_phases else 1)

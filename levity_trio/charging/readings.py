@@ -18,8 +18,10 @@ from levity_trio.charging.moments import understand
 MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
 REGISTER: Final = "Energy.Active.Import.Register"
-BILLED: Final = (REGISTER, "Outlet", "Raw")
+OUTLET: Final = "Outlet"
+BILLED: Final = (REGISTER, OUTLET, "Raw")
 AT_BEGIN: Final = "Transaction.Begin"
+PERIODIC: Final = "Sample.Periodic"
 PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
@@ -108,8 +110,8 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
             sample.get("measurand", REGISTER),
             sample["value"],
             sample["unit"] if "unit" in sample else _default_unit(sample),
-            sample.get("context", "Sample.Periodic"),
-            sample.get("location", "Outlet"),
+            sample.get("context", PERIODIC),
+            sample.get("location", OUTLET),
             sample.get("phase", ""),
             sample.get("format", "Raw"),
             wh if sample is carrier else None,
@@ -139,7 +141,7 @@ def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | N
 
 
 def _is_billed(sample: Sample) -> bool:
-    kind = (sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw"))
+    kind = (sample.get("measurand", REGISTER), sample.get("location", OUTLET), sample.get("format", "Raw"))
     return kind == BILLED
 
 

@@ -62,6 +62,8 @@ FEW_STEPS others and above AC_W, or by CONTRAST_OF_MANY with at least MANY_STEPS
 HIGHEST_AC_V: Final = 300.0
 HIGHEST_AC_OFFER_W: Final = 22_000.0
 """A higher voltage or offered power shows a DC charger."""
+HIGHEST_BETWEEN_PHASES_V: Final = 440.0
+"""No voltage between two phases is higher: 400 V with its tolerance (EN 50160)."""
 AC_V: Final = (207.0, 253.0)
 """The voltage assumed if none was sent: 230 V with its tolerance (EN 50160)."""
 LEAST_CHARGING_W: Final = 100.0

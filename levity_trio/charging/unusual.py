@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
@@ -22,7 +23,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
     if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
         return reset
-    beyond = _far_beyond_power(case, chain, found) or abrupt(case, bounds, chain)
+    beyond = _far_beyond_power(case, chain, found) or _far_below_power(case, chain) or abrupt(case, bounds, chain)
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
@@ -71,6 +72,35 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     gap = (fast or often)[0]
     evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
+
+
+def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict with powers each of which is far above the pace of the register before it and after it.
+
+    Sparse power shows little, but a car that pauses is not always met just while it charges.
+    """
+    places, watts = case.power.places, case.power.low
+    shown = [(number, watts[places[at]]) for number, at in enumerate(chain.at) if at in places]
+    if len(shown) < 2 or not all(_is_far_below(case, chain, *one) for one in shown):
+        return None
+    least, lasted = min(low for _, low in shown), chain.at[-1] - chain.at[0]
+    if lasted < tolerances.SHOWN_TRANSACTION or not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
+        return None
+    evidence = (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
+    return Conflict(Code.POWER_DISAGREES, "the register rose far more slowly than each power implies", evidence)
+
+
+def _is_far_below(case: Case, chain: Chain, number: int, watts: float) -> bool:
+    """Whether a register rose far less than this power implies, from the point before a point and to the next one."""
+    points = list(zip(chain.at, chain.wh, strict=True))[max(0, number - 1) : number + 2]
+    return _are_far_below(case, watts, [(now - then, high - low) for (then, low), (now, high) in pairwise(points)])
+
+
+def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]]) -> bool:
+    """Whether each step, in seconds and Wh, that is not too short to tell is far below a power in W."""
+    spare = 2 * max(case.digit, case.ends_digit)
+    energies = [(rise, watts * seconds / HOUR) for seconds, rise in steps if seconds > tolerances.METER_AGE]
+    return all(tolerances.FAR_MORE * (rise + spare) < drawn for rise, drawn in energies)
 
 
 def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:

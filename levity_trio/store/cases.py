@@ -18,10 +18,10 @@ from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.overlaps import overlap
-from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
+from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import begin_after, boots, is_other_meter, starts_overlap
 from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
@@ -30,7 +30,6 @@ LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
 AFTER_BOOT_SECONDS: Final = 120
 """Some chargers report Available for every connector after a boot; such a status is ignored."""
-CEILING: Final = "ceiling"
 AVAILABLE: Final = "Available"
 CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
@@ -125,7 +124,9 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     booted = boots_during(rows, tx)
     names = rows(_NAMES, _of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
-    habits, reports_power = _habits(rows, tx, until)
+    # A doubtful transaction requires one more, because it may itself have shown the habit.
+    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
+    habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     own = span_of(tx)
     others = beside(rows, own, until)
     ahead = _ahead(tx) if line.begun == seconds(tx.own_start_time) else 0
@@ -154,9 +155,9 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         swapped_at=swapped_at,
         begin_of_new_meter=begin_after(rows, _place(tx, until), tx.stop_received_at) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted], seconds(tx.own_start_time), seconds(_ended(tx))),
-        habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
-        ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
-        reports_power=reports_power,
+        habits=habits.values,
+        ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w,
+        reports_power=habits.reports_power,
     )
 
 
@@ -372,22 +373,3 @@ def available_times(
 
 def _follows(boots: Sequence[str], received_at: str) -> bool:
     return any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots)
-
-
-_HABITS: Final = (
-    "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
-    " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
-)
-_VALID: Final = f"{_HABITS} AND revoked_at IS NULL"
-_VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) ORDER BY habit.id"
-"""For a moment in the past; it cannot use the index of valid habits."""
-
-
-def _habits(rows: Rows, tx: Known, until: str) -> tuple[dict[str, int | None], bool]:
-    """Return the habits of this charger with its present firmware and meter, by kind, and whether it ever reported its
-    power. How often a habit was shown by a past moment is not stored, so it counts from its first transaction on. A
-    doubtful transaction requires one more, because it may itself have shown the habit."""
-    values, least = (tx.charger, tx.connector or 0), tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
-    found = rows(_VALID, values) if until == LAST_TIME else rows(_VALID_THEN, (*values, until, until))
-    habits = {kind: value for kind, value, transactions in found if transactions >= least}
-    return habits, any(kind == CEILING for kind, _, _ in found)

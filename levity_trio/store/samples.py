@@ -12,5 +12,6 @@ OF_TRANSACTION: Final = (
     f" AND received_at <= ? AND (wh IS NOT NULL OR measurand IN ({marks(MEASURANDS)})) ORDER BY id"
 )
 """Parameters: charger, connector, transaction, first and last time, latest receipt, MEASURANDS."""
-SAMPLES: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{OF_TRANSACTION}"
+COLUMNS: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
 """The columns of a `Row`."""
+SAMPLES: Final = f"SELECT {COLUMNS}{OF_TRANSACTION}"

@@ -19,7 +19,7 @@ from levity_trio.events import (
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import open_charger
 
-NOW = "2026-03-01T12:00:00Z"
+NOW, AT = "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000Z"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BOOT = {"chargePointVendor": "United Chargers", "chargePointModel": "Grizzl-E", "firmwareVersion": "3.09"}
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": NOW}
@@ -237,3 +237,31 @@ async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: Inl
     named = "SELECT frame FROM evidence JOIN {} AS named USING (session_id, message_id)"
     assert writer.rows(named.format("tx_event")) == [(start,)]
     assert writer.rows(named.format("set_aside")) == [(stop,)]
+
+
+@pytest.mark.parametrize("register", [{}, {"meterStop": None}, {"meterStop": "N/A"}, {"meterStop": "1,5"}])
+async def test_the_readings_of_a_stop_without_a_readable_register_are_kept(
+    central: Central, writer: InlineWriter, register: dict[str, Any]
+) -> None:
+    """The stop itself waits for an operator."""
+    data = [{"timestamp": NOW, "sampledValue": [{"value": "8200"}]}]
+    async with open_charger(central) as charger:
+        transaction = (await charger.call("StartTransaction", START))["transactionId"]
+        stop = {"transactionId": transaction, "timestamp": NOW, "transactionData": data} | register
+        assert await charger.call("StopTransaction", stop) == {}
+        assert await charger.call("StopTransaction", stop) == {}
+        assert writer.rows("SELECT tx_id, source, wh FROM meter_val") == [(transaction, "transactionData", 8200)]
+    assert writer.row("SELECT status, last_reading_at, suspended_at IS NULL FROM tx") == ("Active", AT, False)
+    assert writer.rows("SELECT action, count FROM set_aside") == [("StopTransaction", 2)]
+
+
+async def test_the_readings_of_a_stop_that_names_a_stranger_move_nothing(
+    central: Central, writer: InlineWriter
+) -> None:
+    data = [{"timestamp": NOW, "sampledValue": [{"value": "8200"}]}]
+    async with open_charger(central, "/ws/CP-2") as other:
+        transaction = (await other.call("StartTransaction", START))["transactionId"]
+        async with open_charger(central) as charger:
+            stop = {"transactionId": transaction, "timestamp": NOW, "transactionData": data}
+            assert await charger.call("StopTransaction", stop) == {}
+    assert writer.rows("SELECT wh FROM meter_val") == []

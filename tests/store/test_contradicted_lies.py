@@ -109,6 +109,80 @@ def test_a_stop_below_the_sum_of_its_intervals_is_not_certain(books: Books, stat
     assert_figure(station, transaction, 720, flagged=True)
 
 
+@pytest.mark.parametrize("context", ["Sample.Clock", "Sample.Periodic"])
+def test_intervals_that_overlap_or_count_from_the_start_contradict_nothing(
+    books: Books, station: Station, context: str
+) -> None:
+    """Clock-aligned ones beside those of each minute, or each with all energy since the start."""
+    transaction = station.start(1000)
+    for minute in range(1, HOUR + 1):
+        books.wait(1)
+        is_aligned = context == "Sample.Clock"
+        station.tell(
+            meter_value(station.clock(), interval(120 if is_aligned else 120 * minute)), transaction=transaction
+        )
+        if is_aligned and minute % 15 == 0:
+            station.tell(meter_value(station.clock(0.1), interval(1800, context)), transaction=transaction)
+    station.stop(transaction, 8200)
+
+    assert_figure(station, transaction, 7200, flagged=False)
+
+
+def interval(wh: int, context: str = "Sample.Periodic") -> dict[str, str]:
+    return {"value": str(wh), "measurand": "Energy.Active.Import.Interval", "context": context}
+
+
+@pytest.mark.parametrize("locations", [("Outlet", "Inlet"), ("Outlet", "Body"), ("Inlet", "Body"), ("Inlet", "Outlet")])
+def test_the_power_nearest_to_the_outlet_counts(books: Books, station: Station, locations: tuple[str, str]) -> None:
+    """There it is twice what the register shows; elsewhere it agrees with that."""
+    told = watts(7200) | {"location": min(locations, key=["Outlet", "Inlet", "Body"].index)}
+    elsewhere = watts(3600) | {"location": max(locations, key=["Outlet", "Inlet", "Body"].index)}
+    transaction = station.start(1000)
+    for minute in range(5, HOUR + 1, 5):
+        books.wait(5)
+        samples = (told, elsewhere) if locations[0] == told["location"] else (elsewhere, told)
+        station.tell(meter_value(station.clock(), 1000 + 60 * minute, *samples), transaction=transaction)
+    station.stop(transaction, 4600)
+
+    assert_figure(station, transaction, 3600, flagged=True)
+
+
+@pytest.mark.parametrize("every", [20, 30, 60])
+def test_a_tenth_of_the_energy_is_not_certain_where_two_powers_tell_more(station: Station, every: int) -> None:
+    transaction, register = station.start(1000), 1000
+    for _ in range(2):
+        register = charge(station, transaction, register, every, 720, every=every, tells_power=False)
+        station.tell(meter_value(station.clock(), watts(7200)), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_doubtful(station, transaction, register - 1000, 10 * (register - 1000))
+
+
+def test_two_powers_before_a_car_is_full_contradict_nothing(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 10, every=5)
+    books.wait(10 * HOUR)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 1200, flagged=False)
+
+
+@pytest.mark.parametrize("amperes", [10.4, 16])
+def test_a_voltage_between_two_phases_without_their_names_is_no_battery(
+    books: Books, station: Station, amperes: float
+) -> None:
+    transaction, register, wh_per_minute = station.start(1000), 1000, amperes * 400 * 3**0.5 / HOUR
+    current = {"value": str(amperes), "measurand": "Current.Import", "unit": "A"}
+    voltage = {"value": "400", "measurand": "Voltage", "unit": "V"}
+    for minute in range(5, HOUR + 1, 5):
+        books.wait(5)
+        register = 1000 + round(wh_per_minute * minute)
+        station.tell(meter_value(station.clock(), register, current, voltage), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, register - 1000, flagged=False)
+
+
 @pytest.mark.parametrize("percent", [0, 50, 100])
 def test_a_state_of_charge_that_never_changes_contradicts_nothing(books: Books, station: Station, percent: int) -> None:
     transaction = station.start(1000)
@@ -159,6 +233,45 @@ def test_a_register_of_seven_or_eight_digits_rolls_over(books: Books, station: S
         register = (modulus - 4000 + 120 * minute) % modulus
         station.tell(meter_value(station.clock(), register, watts(7200)), transaction=transaction)
     station.stop(transaction, 3200)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_readings_of_another_counter_take_and_add_nothing(books: Books, station: Station) -> None:
+    """Those of the inlet, which nobody is billed for; the outlet is read at start and stop only."""
+    transaction = station.start(1000)
+    for minute in range(5, HOUR + 1, 5):
+        books.wait(5)
+        inlet = {"value": str(500_000 + 119 * minute), "location": "Inlet"}
+        station.tell(meter_value(station.clock(), inlet), transaction=transaction)
+    station.stop(transaction, 8200)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("at", ["begin", "end"])
+def test_the_register_may_be_read_some_seconds_before_or_after_start_and_stop(station: Station, at: str) -> None:
+    transaction = station.start(1000)
+    begin = {"value": "1004", "context": "Transaction.Begin"}
+    station.tell(meter_value(station.clock(), *([begin] if at == "begin" else [])), transaction=transaction)
+    register = charge(station, transaction, 1000)
+    end = {"value": str(register - 4), "context": "Transaction.End"}
+    station.stop(transaction, register, data=[meter_value(station.clock(), end)] if at == "end" else [])
+
+    assert_figure(station, transaction, 7200, flagged=False)
+
+
+@pytest.mark.parametrize("has_readings", [True, False])
+def test_a_start_above_all_else_is_that_of_the_previous_stop(
+    books: Books, station: Station, has_readings: bool
+) -> None:
+    register = session(station, 1000)
+    transaction = station.start(9_000_000)
+    if has_readings:
+        charge(station, transaction, register)
+    else:
+        books.wait(HOUR)
+    station.stop(transaction, register + 7200)
 
     assert_figure(station, transaction, 7200, flagged=True)
 

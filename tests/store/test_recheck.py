@@ -66,11 +66,11 @@ def test_the_figure_that_an_operator_replaced_is_no_difference(site: Books, cp_1
     assert (only(tmp_path).settled_by, only(tmp_path).stored.wh) == ("anna", 3000)
 
 
-def learn(books: Books, kind: str, value: int | None, since: str) -> None:
+def learn(books: Books, kind: str, value: int | None, since: str, meter: str = "") -> None:
     books.connection.execute(
         "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
-        " VALUES ('CP-1', 1, '', '', ?, ?, 9, ?, ?)",
-        (kind, value, since, since),
+        " SELECT 'CP-1', 1, coalesce(firmware_version, ''), ?, ?, ?, 9, ?, ? FROM cp",
+        (meter, kind, value, since, since),
     )
 
 
@@ -153,6 +153,16 @@ def test_a_habit_that_was_revoked_since_is_one(cp_1: Station, tmp_path: Path) ->
     cp_1.books.connection.execute("UPDATE habit SET revoked_at = ?", (cp_1.books.at,))
     one = only(tmp_path)
     assert (one.stored.confidence, one.now.confidence, one.causes) == ("doubtful", "certain", (Cause.HABITS,))
+
+
+def test_a_habit_of_a_meter_that_was_swapped_since_is_one(cp_1: Station, tmp_path: Path) -> None:
+    cp_1.boot(meter_serial_number="M-1")
+    learn(cp_1.books, "ceiling", 7200, "2026-01-01T00:00:00.000Z", "M-1")
+    charge(cp_1, wh=15_000)
+    assert found(tmp_path) == []
+    cp_1.boot(meter_serial_number="M-2")
+    one = only(tmp_path)
+    assert (one.stored, one.causes) == (one.then, (Cause.HABITS,))
 
 
 def test_a_person_s_figure_is_compared_alone(cp_1: Station, tmp_path: Path) -> None:

@@ -2,10 +2,15 @@
 
 import pytest
 
+from levity_trio.charging import readings
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions.closing import close_silent
-from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.store.writes.transactions.unreadable import (
+    start_unreadable,
+    stop_unreadable,
+    store_data_of_unreadable,
+)
 from tests.store.books import Books, Station
 from tests.store.telling import HOUR, bill_of, charge, settle
 from tests.store.test_orphans import MINUTES, available, new_start, open_ones, suspended, wait_and_look
@@ -50,6 +55,26 @@ def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, stat
     books.wait(1)
     available(station)
     assert station.bill(transaction)[0] == 7000
+
+
+@pytest.mark.parametrize("is_available_before", [True, False])
+def test_the_readings_of_a_stop_that_cannot_be_read_give_the_figure(
+    books: Books, station: Station, is_available_before: bool
+) -> None:
+    transaction = station.start(1000)
+    books.wait(60)
+    unreadable = station.message("StopTransaction", transactionId=transaction, meterStop=None)
+    data = readings.read([station.register(8000)], books.now)
+    if is_available_before:
+        station.write(stop_unreadable, unreadable, "meterStop: type")
+        available(station)
+    station.write(store_data_of_unreadable, unreadable, data)
+    station.write(stop_unreadable, unreadable, "meterStop: type")
+    if not is_available_before:
+        books.wait(1)
+        available(station)
+    settle(books)
+    assert bill_of(station, transaction) == ("Completed", 7000, True)
 
 
 def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: Station) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange
-from levity_trio.charger.telling import sent_number, told_by_stop
+from levity_trio.charger.telling import parts, sent_number, told_by_stop
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
@@ -21,8 +21,6 @@ from levity_trio.wire.payloads import call, call_result
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 SECONDS = len("2026-03-01T12:00:00")
 """Characters of a time up to its seconds, in the database's format and on the wire."""
-READINGS_AT_ONCE = 500
-"""Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
@@ -82,7 +80,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     """§4.7: store all readings."""
     found = readings.read(request.meter_value, exchange.at)
     _check_rate(exchange, len(found))
-    for part in _parts(found):
+    for part in parts(found):
         await exchange.write(
             waiting_stops.store, Batch(request.connector_id, "MeterValues", part), request.transaction_id
         )
@@ -107,7 +105,7 @@ def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading])
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
     stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
-    *ahead, last = _parts(found) or [[]]
+    *ahead, last = parts(found) or [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, part)
     verdict = await exchange.write(stops.stop, stop, last, exchange.policy)
@@ -122,7 +120,3 @@ def _check_rate(exchange: Exchange, count: int) -> None:
     most = READINGS_OF_STARTS * exchange.central.config.max_starts
     if counts[exchange.charger][1] > most:
         raise RateExceeded(f"more than {most} readings a day")
-
-
-def _parts(found: list[Reading]) -> list[list[Reading]]:
-    return [found[first : first + READINGS_AT_ONCE] for first in range(0, len(found), READINGS_AT_ONCE)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.evidence import Case
-from levity_trio.store.cases import CEILING, Known, case_of
+from levity_trio.store.cases import Known, case_of
+from levity_trio.store.habits import CEILING
 from levity_trio.store.unit_of_work import UnitOfWork
 
 

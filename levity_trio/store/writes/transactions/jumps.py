@@ -10,13 +10,14 @@ from levity_trio.charging.gathering import TIMESTAMP, WH, Row, gather
 from levity_trio.charging.jumps import JUMP_WH, is_jump
 from levity_trio.charging.readings import Reading
 from levity_trio.events import EnergyJumped
+from levity_trio.store.samples import COLUMNS
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 ROWS: Final = 60
 """The newest rows of a connector, which include the previous register and recent power."""
 _NEWEST: Final = (
-    "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at FROM (SELECT * FROM meter_val"
+    f"SELECT {COLUMNS} FROM (SELECT * FROM meter_val"  # noqa: S608
     " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?)"
     " WHERE tx_id = ?"
 )
@@ -50,4 +51,5 @@ def _before(rows: Sequence[Row], at: str) -> str:
 
 
 def _row(one: Reading) -> Row:
-    return "", one.timestamp, one.measurand, one.value, one.unit, one.phase, one.context, one.wh, ""
+    sample = (one.measurand, one.value, one.unit, one.phase, one.context, one.wh)
+    return "", one.timestamp, *sample, "", one.location

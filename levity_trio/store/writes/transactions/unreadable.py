@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import understand
+from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import Judged, judge_start
@@ -15,7 +17,7 @@ from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, tex
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.readings import is_ours, link_earlier
+from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours, link_earlier
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, record_start
@@ -73,10 +75,20 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     return Started(transaction, verdict)
 
 
+def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, found: Sequence[Reading]) -> None:
+    """Store the transactionData of a stop that is invalid otherwise with the transaction that it names."""
+    if (transaction := _named(db, origin, message)) is not None:
+        attach(db, origin, origin, transaction, Batch(0, "transactionData", found, transaction))
+
+
 def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:
     """Store a stop raw that is invalid or could not be handled. The transaction that it names has probably ended, so it
     is suspended, and is closed by a status of its connector or after a time."""
     set_aside(db, origin, message, reason)
-    transaction = number_in(message, "transactionId")
-    if transaction is not None and is_ours(db, origin.charger, transaction):
+    if (transaction := _named(db, origin, message)) is not None:
         suspend_one(db, load(db, transaction), origin.session, origin.received_at, Cause.STOP_UNREADABLE)
+
+
+def _named(db: UnitOfWork, origin: Origin, message: Message) -> int | None:
+    transaction = number_in(message, "transactionId")
+    return transaction if transaction is not None and is_ours(db, origin.charger, transaction) else None

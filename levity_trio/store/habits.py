@@ -1,0 +1,45 @@
+"""The habits of a charger that the judge knows: what it always does (rules.md, Energy)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from levity_trio.charging.reviews import Code
+from levity_trio.store.connectors import Rows
+
+CEILING: Final = "ceiling"
+"""The kind of the habit whose value is the charger's highest power in W."""
+_OF_CHARGER: Final = (
+    "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ?1 AND conn_id = ?2"
+    " AND firmware = coalesce({}cp.firmware_version, '') AND meter_serial = coalesce({}cp.meter_serial_number, '') AND "
+)
+_BOOTED: Final = (
+    "(SELECT {0} FROM boot WHERE boot.cp_id = ?1 AND received_at <= ?3 AND {0} IS NOT NULL"
+    " ORDER BY received_at DESC, id DESC LIMIT 1), "
+)
+_VALID: Final = _OF_CHARGER.format("", "") + "revoked_at IS NULL"
+_VALID_THEN: Final = (
+    _OF_CHARGER.format(_BOOTED.format("firmware_version"), _BOOTED.format("meter_serial_number"))
+    + "since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3) ORDER BY habit.id"
+)
+"""For a moment in the past, with the firmware and the meter of that time; it cannot use the index of valid habits."""
+
+
+class Habits(NamedTuple):
+    """The habits of a connector, by code; `ceiling_w` is the highest power that it is known to deliver."""
+
+    values: dict[Code, int]
+    ceiling_w: int | None
+    reports_power: bool
+    """Whether the charger ever reported its power in a transaction that is certain."""
+
+
+def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
+    """Return the habits of a connector that at least so many transactions showed, now or at a moment in the past.
+
+    How often a habit was shown by a past moment is not stored, so it counts from its first transaction on.
+    """
+    found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
+    shown = {kind: value for kind, value, transactions in found if transactions >= least}
+    values = {Code(kind): value or 0 for kind, value in shown.items() if kind in set(Code)}
+    return Habits(values, shown.get(CEILING), any(kind == CEILING for kind, _, _ in found))
