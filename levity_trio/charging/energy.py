@@ -231,8 +231,9 @@ def _by_candidates(case: Case, bounds: Bounds, found: _Reported | None) -> _Chos
     gaps wins, then the lowest figure.
     """
     every = list(candidates(case, bounds))
-    possible = [one for one in every if _is_possible(case, bounds, one)]
-    survivors = [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
+    survivors = _survivors(case, bounds, every)
+    if not survivors and (found is None or bounds.conflict(found.chain, is_partial=True) is not None):
+        survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
     if not survivors:
         return _uncontradicted_part(case, bounds, found, every)
     tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
@@ -246,6 +247,12 @@ def _by_candidates(case: Case, bounds: Bounds, found: _Reported | None) -> _Chos
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
     return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds)
+
+
+def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that nothing contradicts."""
+    possible = [one for one in every if _is_possible(case, bounds, one)]
+    return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
 
 
 def _power_in_kilowatts(case: Case) -> _Chosen | None:

@@ -292,7 +292,7 @@ class Case:
     ceiling_w: int | None = None
     """The highest power that the charger is known to deliver."""
     reports_power: bool = False
-    """Whether the charger reported its power in a transaction that is certain."""
+    """Whether the power that the charger reported ever confirmed a transaction."""
 
     @cached_property
     def view(self) -> View:

@@ -77,14 +77,16 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
 def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
     """Return the conflict with powers each of which is far above the pace of the register before it and after it.
 
-    Sparse power shows little, but a car that pauses is not always met just while it charges.
+    Sparse power shows little, but a car that pauses is not always met just while it charges. The time of a start that
+    was received late may be wrong.
     """
-    places, watts = case.power.places, case.power.low
+    places, watts, lasted = case.power.places, case.power.low, chain.at[-1] - chain.at[0]
     shown = [(number, watts[places[at]]) for number, at in enumerate(chain.at) if at in places]
-    if len(shown) < 2 or not all(_is_far_below(case, chain, *one) for one in shown):
+    if len(shown) < 2 or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
         return None
-    least, lasted = min(low for _, low in shown), chain.at[-1] - chain.at[0]
-    if lasted < tolerances.SHOWN_TRANSACTION or not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
+    least = min(low for _, low in shown)
+    is_far_below = _are_far_below(case, least, [(lasted, chain.wh[-1])])
+    if not is_far_below or not all(_is_far_below(case, chain, *one) for one in shown):
         return None
     evidence = (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far more slowly than each power implies", evidence)

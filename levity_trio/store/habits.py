@@ -31,7 +31,7 @@ class Habits(NamedTuple):
     values: dict[Code, int]
     ceiling_w: int | None
     reports_power: bool
-    """Whether the charger ever reported its power in a transaction that is certain."""
+    """Whether reported power confirmed a transaction: without that, nothing shows a habit."""
 
 
 def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
@@ -42,4 +42,4 @@ def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | 
     found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
     shown = {kind: value for kind, value, transactions in found if transactions >= least}
     values = {Code(kind): value or 0 for kind, value in shown.items() if kind in set(Code)}
-    return Habits(values, shown.get(CEILING), any(kind == CEILING for kind, _, _ in found))
+    return Habits(values, shown.get(CEILING), bool(found))

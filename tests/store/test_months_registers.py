@@ -292,3 +292,42 @@ def test_one_reading_with_a_fraction_that_goes_on_from_the_start_in_kwh(station:
     station.tell(meter_value(station.clock(), told, watts(3000)), transaction=transaction)
     close_silent(station)
     assert_figure(station, transaction, 750, flagged=True)
+
+
+# Old stops, and stops that leap
+
+
+def test_a_pause_between_two_reports_of_power_leaves_the_register_at_the_end(books: Books, station: Station) -> None:
+    """Power alone would tell 2,600 Wh more; the stop repeats the last reading, two minutes old."""
+    transaction = station.start(5_580_369)
+    told_at_11_kw(station, transaction, 5_580_369, [2750, 2900, 5650, 8400], QUARTER)
+    books.wait(2)
+    stopped = station.clock()
+    station.stop(transaction, 5_588_769)
+    books.wait(HOUR)
+    end = {"value": "5589166", "context": "Transaction.End"}
+    station.tell(meter_value(stopped, end, watts(11_000)), transaction=transaction)
+    books.wait(HOUR)
+    station.start(5_589_166)
+    settle(books)
+    assert_figure(station, transaction, 8797, flagged=True)
+
+
+def test_a_register_that_leaps_at_the_stop_of_a_car_that_drew_nothing(books: Books, station: Station) -> None:
+    """The next start agrees with the stop, as both show the same counter. Its leaps were shown by power before."""
+    register = 9_000_000
+    leaping = station.start(register)
+    told_at_11_kw(station, leaping, register, [2750, 5500, 43_250, 46_000, 48_750, 51_500], QUARTER)
+    station.stop(leaping, register + 51_500)
+    assert books.value("SELECT kind FROM habit") == "register_leapt"
+    books.wait(HOUR)
+    transaction = station.start(register + 51_500)
+    for _ in range(3):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), register + 51_500, watts(0)), transaction=transaction)
+    books.wait(10)
+    station.stop(transaction, register + 88_928)
+    books.wait(HOUR)
+    station.start(register + 88_928)
+    settle(books)
+    assert_figure(station, transaction, 0, flagged=True)
