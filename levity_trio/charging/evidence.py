@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import gcd
-from operator import mul, sub
+from operator import add, mul, sub
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -161,8 +161,7 @@ _LONG_SHARE: Final = 1 + tolerances.LONG_GAP_SHARE
 
 
 def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
-    points = zip(at, at[1:], watts, watts[1:], strict=False)
-    return sum([(then - now) * (first + second) / 7200 for now, then, first, second in points])
+    return sum(map(mul, map(sub, at[1:], at), map(add, watts[1:], watts))) / 7200
 
 
 class Charge(NamedTuple):

@@ -80,13 +80,14 @@ def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
     Sparse power shows little, but a car that pauses is not always met just while it charges. The time of a start that
     was received late may be wrong.
     """
-    places, watts, lasted = case.power.places, case.power.low, chain.at[-1] - chain.at[0]
-    shown = [(number, watts[places[at]]) for number, at in enumerate(chain.at) if at in places]
-    if len(shown) < 2 or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
+    power, lasted = case.power, chain.at[-1] - chain.at[0]
+    if len(power.at) < 2 or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
         return None
-    least = min(low for _, low in shown)
-    is_far_below = _are_far_below(case, least, [(lasted, chain.wh[-1])])
-    if not is_far_below or not all(_is_far_below(case, chain, *one) for one in shown):
+    least = min(power.low)
+    if not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
+        return None
+    shown = [(number, power.low[power.places[at]]) for number, at in enumerate(chain.at) if at in power.places]
+    if len(shown) < 2 or not all(_is_far_below(case, chain, *one) for one in shown):
         return None
     evidence = (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far more slowly than each power implies", evidence)

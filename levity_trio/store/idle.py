@@ -40,9 +40,9 @@ def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | N
 
 def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float | None:
     """Return when its connector first was available or preparing, so without a transaction, after a boot, its last
-    reading and before this moment; None if never."""
-    since = max(tx.own_start_time, tx.last_reading_at or "")
-    found = rows(_IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at))
+    reading and before this moment; None if never. Its start may have been queued until after the boot."""
+    since, began = max(tx.own_start_time, tx.last_reading_at or ""), min(tx.created_at, tx.start_time)
+    found = rows(_IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at, began))
     return seconds(found[0][0]) if found else None
 
 
@@ -57,6 +57,7 @@ def _believed_times(rows: Rows, tx: Known, at: str, received_at: str) -> Iterato
 _IDLE: Final = (
     "SELECT status.timestamp FROM status WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?3 AND ?4"
     " AND status IN ('Available', 'Preparing') AND status.timestamp > ?5 AND status.timestamp < ?6"
-    " AND EXISTS (SELECT 1 FROM boot WHERE boot.cp_id = ?1 AND boot.received_at BETWEEN ?3 AND status.received_at)"
+    " AND EXISTS (SELECT 1 FROM boot WHERE boot.cp_id = ?1 AND boot.received_at"
+    " BETWEEN CASE status.status WHEN 'Preparing' THEN ?7 ELSE ?3 END AND status.received_at)"
     " ORDER BY received_at, status.id LIMIT 1"
 )

@@ -74,6 +74,38 @@ def test_a_car_plugged_in_after_a_boot_begins_a_transaction_of_its_own(books: Bo
     assert books.value("SELECT count(*) FROM meter_val WHERE tx_id = ?", first) == 0
 
 
+def test_a_start_may_have_waited_until_after_the_boot(books: Books, station: Station) -> None:
+    """Its car was gone by then: another one was plugged in."""
+    first = start_after_a_boot(station, "Preparing")
+    end = charge(station, OWN, 4000)
+    station.stop(OWN, end, tag="FIRST")
+    assert [one[1:] for one in others(books, first)] == [(6_600, True)]
+    assert books.value("SELECT count(*) FROM meter_val WHERE tx_id = ?", first) == 0
+
+
+def test_available_after_a_boot_ends_nothing_whose_start_waited(books: Books, station: Station) -> None:
+    """Some chargers report it for each connector after each boot."""
+    first = start_after_a_boot(station, "Available")
+    end = charge(station, None, 1000)
+    station.stop(-1, end, tag="FIRST")
+    assert_figure(station, first, 7200)
+    assert others(books, first) == []
+
+
+def start_after_a_boot(station: Station, status: str) -> int:
+    """Boot, send a start of an hour ago, and a status before the car charges."""
+    began = station.clock()
+    station.books.wait(HOUR)
+    station.boot()
+    station.books.wait(0.3)
+    transaction = station.start(1000, tag="FIRST", at=began)
+    station.books.wait(0.3)
+    station.status(status)
+    station.books.wait(0.1)
+    station.status("Charging")
+    return transaction
+
+
 def test_a_stop_of_another_name_after_a_boot_and_an_idle_connector_waits(books: Books, station: Station) -> None:
     first = station.start(1000, tag="FIRST")
     boot_and_plug_in(station)
