@@ -161,7 +161,8 @@ _LONG_SHARE: Final = 1 + tolerances.LONG_GAP_SHARE
 
 
 def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
-    return sum(map(mul, map(sub, at[1:], at), map(add, watts[1:], watts))) / 7200
+    joules: Iterable[float] = map(mul, map(sub, at[1:], at), map(add, watts[1:], watts))
+    return sum(joules) / 7200
 
 
 class Charge(NamedTuple):

@@ -335,10 +335,14 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
-    """Return the charger's boots during the transaction: when received, and whether each reported another meter. Its
-    start may have been queued until after a boot."""
-    began = min(tx.created_at, tx.start_time)
-    return boots(rows, tx.charger, began, tx.stop_received_at or tx.own_stop_time or tx.created_at)
+    """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
+    return boots(rows, tx.charger, began_at(tx), tx.stop_received_at or tx.own_stop_time or tx.created_at)
+
+
+def began_at(tx: Known) -> str:
+    """Return when its start was received; when it began, if the start was queued, perhaps until after a boot."""
+    is_queued = (tx.start_skew or 0) < -tolerances.AHEAD_SECONDS
+    return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
 
 
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:

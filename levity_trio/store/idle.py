@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import seconds, timestamp_of
-from levity_trio.store.cases import Known, available_times, boots_during
+from levity_trio.store.cases import Known, available_times, began_at, boots_during
 from levity_trio.store.connectors import Rows
 
 
@@ -41,8 +41,8 @@ def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | N
 def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float | None:
     """Return when its connector first was available or preparing, so without a transaction, after a boot, its last
     reading and before this moment; None if never. Its start may have been queued until after the boot."""
-    since, began = max(tx.own_start_time, tx.last_reading_at or ""), min(tx.created_at, tx.start_time)
-    found = rows(_IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at, began))
+    since = max(tx.own_start_time, tx.last_reading_at or "")
+    found = rows(_IDLE, (tx.charger, tx.connector, tx.created_at, received_at, since, at, began_at(tx)))
     return seconds(found[0][0]) if found else None
 
 
