@@ -31,7 +31,8 @@ def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
     power = case.power
     if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
         return None
-    level = chain.at[chain.wh.index(chain.wh[-2])]
+    is_idle = power.most < tolerances.LEAST_CHARGING_W
+    level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
     if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
         return None
     return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP)
@@ -40,7 +41,10 @@ def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
 def _faster_than_power(case: Case, rise: int, seconds: float, factor: float) -> Conflict | None:
     """Return the conflict of a rise in Wh with `factor` times the highest power; None if it allows the rise."""
     lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
-    if rise <= case.power.most * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
+    # A car that drew nothing until then may charge with any power.
+    is_idle = case.power.most < tolerances.LEAST_CHARGING_W
+    most_w = case.ceiling_w or tolerances.AC_W if is_idle else case.power.most
+    if rise <= most_w * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
         return None
     most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
     evidence = (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")

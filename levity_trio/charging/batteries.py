@@ -6,6 +6,7 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case
+from levity_trio.charging.power import HOUR, Chain
 
 LEAST_STEPS: Final = 2
 
@@ -22,3 +23,27 @@ def wh_per_percent(case: Case, least: int = LEAST_STEPS) -> float | None:
         if abs(wh - level) > case.digit:
             level, since = wh, percent
     return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= least else None
+
+
+def fits_no_battery(case: Case, chain: Chain, most_w: float) -> tuple[str, str] | None:
+    """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None.
+
+    `most_w` is the maximum power before the first and after the last state of charge.
+    """
+    if not case.is_charge_shown:
+        return None
+    first, last = case.charges[0], case.charges[-1]
+    rise, step = case.charged, tolerances.CHARGE_STEP
+    smallest, largest = tolerances.BATTERY_WH
+    beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
+    beside = beside if case.is_timed else max(beside, case.longest)
+    room = largest * (rise + step) / 100 + most_w * beside / HOUR
+    wh = chain.wh[-1]
+    if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
+        room, wh = -1, most
+    return None if wh <= room else (f"{wh} Wh", f"state of charge from {first.percent:g} to {last.percent:g} %")
+
+
+def _rise_since(chain: Chain, first: float) -> int:
+    """Return the rise of a chain from a time to the stop, at which a register that stood still catches up."""
+    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)

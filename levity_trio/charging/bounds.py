@@ -12,7 +12,7 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.batteries import wh_per_percent
+from levity_trio.charging.batteries import fits_no_battery, wh_per_percent
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
@@ -97,7 +97,9 @@ class Bounds:
         if self.case.is_timed and (power.is_steady or is_dense):
             return True
         found, digit = self._gaps_of_view, self.case.digit
-        return any(tracks(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
+        is_queued = not self.case.is_timed and self.case.longest > 2 * (self.case.ended - self.case.begun)
+        factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
+        return any(tracks(found, power, digit, factor) for factor in (1.0, *factors))
 
     def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
@@ -271,8 +273,17 @@ class Bounds:
         if caught_up <= now - before:
             return False
         if self.is_tracked_by_power:
-            return rise <= self.refused_w * (caught_up + self.case.interval) / HOUR + slack
+            most = self.refused_w * (caught_up + self.case.interval) / HOUR
+            return rise <= min(most, self._drawn_since(level_at, before, now)) + slack
         return rise <= self._usual_w(chain) * caught_up / HOUR + slack
+
+    def _drawn_since(self, level_at: float, before: float, now: float) -> float:
+        """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
+        places, high = self.case.power.places, self.case.power.sums.high
+        if level_at not in places or before not in places:
+            return inf
+        since_then = self.refused_w * (max(0.0, now - before) + self.case.interval) / HOUR
+        return (1 + tolerances.LONG_GAP_SHARE) * (high[places[before]] - high[places[level_at]]) + since_then
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Whether a step does not fit the others, if nothing but the register was reported."""
@@ -348,21 +359,8 @@ class Bounds:
 
     def _against_charge(self, chain: Chain) -> Conflict | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
-        if not self.case.is_charge_shown:
-            return None
-        first, last = self.case.charges[0], self.case.charges[-1]
-        rise, step = self.case.charged, tolerances.CHARGE_STEP
-        smallest, largest = tolerances.BATTERY_WH
-        beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
-        beside = beside if self.case.is_timed else max(beside, self.case.longest)
-        room = largest * (rise + step) / 100 + self.refused_w * beside / HOUR
-        wh = chain.wh[-1]
-        if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
-            room, wh = -1, most
-        if wh <= room:
-            return None
-        charged = f"state of charge from {first.percent:g} to {last.percent:g} %"
-        return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", (f"{wh} Wh", charged))
+        evidence = fits_no_battery(self.case, chain, self.refused_w)
+        return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", evidence) if evidence else None
 
     # Other sources
 
@@ -392,8 +390,3 @@ class Bounds:
             smallest, largest = tolerances.USUAL_BATTERY_WH
             return smallest * rise / 100, largest * rise / 100
         return inf, -inf
-
-
-def _rise_since(chain: Chain, first: float) -> int:
-    """Return the rise of a chain from a time to the stop, at which a register that stood still catches up."""
-    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)

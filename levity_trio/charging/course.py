@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.energy import Judgement, reported
+from levity_trio.charging.energy import Judgement
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.power import Chain
+from levity_trio.charging.reported import reported
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:

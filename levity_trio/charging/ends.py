@@ -29,12 +29,12 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_between(case, begin, end),
-                assumptions=bool(why_begin) + bool(why_end),
+                assumptions=_assumed_at_begin(case, begin, why_begin) + _assumed_at_end(case, end, why_end),
                 begin=begin,
                 end=end,
                 is_partial=not case.is_stopped and end < max(case.view.wh, default=end),
             )
-            if base.assumptions:
+            if base.words:
                 yield base
             elif is_contradicted_at_ends(case):
                 words = "Transaction.Begin or Transaction.End is wrong"
@@ -47,6 +47,18 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
         reported = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
         yield from _corrected(case, reported, bounds)
+
+
+def _assumed_at_begin(case: Case, begin: int, why: str) -> int:
+    """Return how much is assumed by another start: nothing if Transaction.Begin and the previous stop agree on it."""
+    is_shown_twice = case.before is not None and begin == case.before.end == case.begin_wh
+    return 1 if why and not is_shown_twice else 0
+
+
+def _assumed_at_end(case: Case, end: int, why: str) -> int:
+    """Return how much is assumed by another stop: nothing if Transaction.End and the next start agree on it."""
+    is_shown_twice = case.after is not None and end == case.after.begin == case.end_wh
+    return 1 if why and not is_shown_twice else 0
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
@@ -88,7 +100,7 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
 
 
 def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
-    code = base.code if base.assumptions else code
+    code = base.code if base.words else code
     return replace(
         base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
     )

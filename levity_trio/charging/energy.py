@@ -18,22 +18,17 @@ from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.candidate import (
     REGISTER,
     SEGMENTS,
-    SESSION_READINGS,
     Candidate,
-    chain_of,
-    chain_of_other_counter,
-    session_chain,
 )
 from levity_trio.charging.candidates import candidates
-from levity_trio.charging.ends import is_contradicted_at_ends
-from levity_trio.charging.evidence import INTERVALS, Case, View
+from levity_trio.charging.evidence import Case
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
+from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
-from levity_trio.charging.units import UNITS, register_in_kwh
 from levity_trio.charging.unusual import unusual
 
 RULES: Final = 11
@@ -101,7 +96,7 @@ def _is_partial(chosen: _Chosen) -> bool:
     return is_from_reading or chosen.code in PARTIAL
 
 
-def _as_reported(case: Case, bounds: Bounds, found: _Reported | None) -> _Chosen | None:
+def _as_reported(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
     """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
     if found is None or _has_factor_habit(case):
         return None
@@ -128,103 +123,12 @@ def _with_what_is_missing(bounds: Bounds, ends: Sequence[Stale]) -> _Chosen | No
     return _Chosen(whole.wh[-1], SEGMENTS, begin, end, doubt.code, (doubt,), chain=whole)
 
 
-class _Reported(NamedTuple):
-    chain: Chain
-    method: str
-    end: int
-
-
-def reported(case: Case, bounds: Bounds) -> _Reported | None:
-    """Return the figure of start, stop and the fuller source of readings; None if they give none."""
-    start, stop, view = case.start_wh, case.stop_wh, case.view
-    if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
-        return None
-    if stop is None and bounds.begins_at_zero(view):
-        return _Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
-    chains = list(_chains(case, bounds, view))
-    chain = next((chain for chain in chains if bounds.walk(chain) is None), chains[0])
-    return _Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
-
-
-def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
-    """Yield the chains of one source's readings with start and stop.
-
-    The readings count like start and stop, or from 0 in each transaction, or for life if start and stop count from 0.
-    Those from 0 may be above a low start by chance; then the last one is all of the energy.
-    """
-    start, stop = case.start_wh or 0, case.stop_wh
-    if bounds.begins_at_zero(view):
-        yield session_chain(case, view, None if stop is None else stop - start)
-    if stop is not None and view.wh and start <= view.wh[0] and abs(view.wh[-1] - (stop - start)) <= view.digit < start:
-        yield session_chain(case, view, stop - start)
-    yield chain_of(case, start, view, stop)
-    if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
-        yield chain_of_other_counter(case, view, stop)
-
-
-def contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:
-    """Return the conflict of the reported figure with its registers or with the readings of either source."""
-    wh = found.chain.wh[-1]
-    if wh < 0:
-        return Conflict(Code.STOP_GARBLED, "the last reading is below meterStart", (f"{wh} Wh", "0 Wh"))
-    if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
-        sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
-        return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
-    against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
-    against = against or _below_previous_start(case) or _in_kwh(case)
-    if against is None and case.stop_wh is not None:
-        for view in case.views:
-            walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
-            against = against or (walked[0] if all(walked) else None)
-    return against
-
-
-def _against_ends(case: Case) -> Conflict | None:
-    """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
-    if not is_contradicted_at_ends(case):
-        return None
-    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
-    return Conflict(Code.STOP_GARBLED, "start or stop differs from Transaction.Begin or Transaction.End", evidence)
-
-
-def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
-    """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost."""
-    if chain.wh[-1] + 2 * chain.digit >= (1 - tolerances.POWER_SHARE) * case.intervals_wh:
-        return None
-    evidence = (f"{chain.wh[-1]} Wh", f"{round(case.intervals_wh)} Wh in {INTERVALS}")
-    return Conflict(Code.POWER_DISAGREES, "the register rose by less than the intervals add up to", evidence)
-
-
-def _in_kwh(case: Case) -> Conflict | None:
-    """Return the conflict of start and stop with a neighbour that continues them in Wh, or was in kWh, too."""
-    if (neighbour := register_in_kwh(case)) is None:
-        return None
-    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
-    return Conflict(Code.WRONG_FACTOR, UNITS[1000.0], evidence)
-
-
-def _below_previous_start(case: Case) -> Conflict | None:
-    """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
-
-    That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
-    transaction.
-    """
-    before, start, stop = case.before, case.start_wh, case.stop_wh
-    if before is None or before.begin is None or before.end is None or start is None or stop is None:
-        return None
-    is_low = start < before.begin or before.is_repeated_by(start)
-    if not is_low or not before.begin <= before.end <= min([stop, *case.view.wh]):
-        return None
-    evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
-    return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)
-
-
 def _has_factor_habit(case: Case) -> bool:
     """Whether this charger is known to send all registers wrong by a factor, and no power tests that here."""
     return Code.WRONG_FACTOR in case.habits and not case.power
 
 
-def _by_candidates(case: Case, bounds: Bounds, found: _Reported | None) -> _Chosen:
+def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen:
     """Choose the candidate with the fewest assumptions that nothing contradicts.
 
     Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
@@ -257,7 +161,8 @@ def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[C
 
 def _power_in_kilowatts(case: Case) -> _Chosen | None:
     """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
-    if not case.power or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
+    is_known = len(case.power.at) >= tolerances.REGULAR_GAPS
+    if not is_known or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
         return None
     reread = replace(case, power=case.power.scaled(1000))
     bounds = Bounds(reread)
@@ -287,7 +192,7 @@ def is_in_place(case: Case, one: Candidate) -> bool:
     return not (falls_after or falls_before)
 
 
-def _contradiction_of_reported(case: Case, bounds: Bounds, found: _Reported | None) -> Conflict:
+def _contradiction_of_reported(case: Case, bounds: Bounds, found: Reported | None) -> Conflict:
     """Return the conflict of stop − start, or say which register is missing."""
     if found is not None and (conflict := contradiction(case, bounds, found)) is not None:
         return conflict
@@ -299,11 +204,11 @@ def _contradiction_of_reported(case: Case, bounds: Bounds, found: _Reported | No
     return Conflict(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
 
 
-def _reported_figure(found: _Reported | None) -> dict[str, int]:
+def _reported_figure(found: Reported | None) -> dict[str, int]:
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
-def _uncontradicted_part(case: Case, bounds: Bounds, found: _Reported | None, every: Sequence[Candidate]) -> _Chosen:
+def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, every: Sequence[Candidate]) -> _Chosen:
     """Choose the uncontradicted part, if every candidate is contradicted."""
     if not case.is_stopped and not case.view.wh:  # closed by the system: `_circumstances` has that doubt
         return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
@@ -339,7 +244,7 @@ def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doub
     if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
         words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
         yield Doubt(Code.CLOSED_BY_SYSTEM, words, (f"{chosen.end} Wh at the end", "no stop"))
-    if case.is_stop_of_old_meter:
+    if case.is_stop_of_old_meter and not case.is_timed:
         words = "the meter was swapped before the stop was received, but after it was read"
         evidence = (f"meterStop {case.stop_wh} Wh", f"the next transaction began at {case.begin_of_new_meter} Wh")
         yield Doubt(Code.METER_SWAPPED, words, evidence)

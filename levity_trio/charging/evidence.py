@@ -6,6 +6,7 @@ may still be wrong. Power, current × voltage, state of charge and time are othe
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -55,6 +56,12 @@ class View:
     def last(self) -> float:
         """The last value, as exact as it was sent."""
         return self.exact[-1] if self.exact else self.wh[-1]
+
+    def after(self, other: View) -> View:
+        """Return another view, followed by the later readings of this one."""
+        first = bisect_right(self.at, other.at[-1])
+        exact = [*other.exact, *self.exact[first:]] if self.exact and other.exact else ()
+        return View([*other.at, *self.at[first:]], [*other.wh, *self.wh[first:]], max(self.digit, other.digit), exact)
 
     def scaled(self, factor: float) -> View:
         """Return the view with each value multiplied by a factor."""
@@ -271,8 +278,8 @@ class Case:
     charges: Sequence[Charge] = ()
     """The states of charge, in order of time."""
     is_dc: bool = False
-    intervals_wh: float = 0.0
-    """What the readings Energy.Active.Import.Interval add up to, in Wh."""
+    intervals: Sequence[float] = ()
+    """The readings Energy.Active.Import.Interval in Wh, in order of time."""
     before: Neighbour | None = None
     after: Neighbour | None = None
     beside: Sequence[Beside] = ()
@@ -296,8 +303,10 @@ class Case:
 
     @cached_property
     def view(self) -> View:
-        """The source with more readings."""
-        return max(self.views, key=lambda view: len(view.at), default=View((), ()))
+        """The source with more readings; without a stop's register, with what the others tell after its last one."""
+        fuller = max(self.views, key=lambda view: len(view.at), default=View((), ()))
+        later = [view.after(fuller) for view in self.views if self.stop_wh is None and view.at[-1] > fuller.at[-1]]
+        return later[0] if later else fuller
 
     @cached_property
     def digit(self) -> int:
@@ -322,9 +331,9 @@ class Case:
 
     @property
     def is_stop_of_old_meter(self) -> bool:
-        """Whether the stop was read before the meter was swapped, but received after it: its time is unknown, and the
-        new meter, which counted the next start, had not reached it."""
-        if self.is_timed or self.stop_wh is None or self.begin_of_new_meter is None:
+        """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
+        the next start, had not reached it."""
+        if self.stop_wh is None or self.begin_of_new_meter is None:
             return False
         has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
         return has_risen and self.begin_of_new_meter < self.stop_wh - self.digit

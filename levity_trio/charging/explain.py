@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.candidate import Candidate
 from levity_trio.charging.candidates import candidates
-from levity_trio.charging.energy import Judgement, contradiction, is_in_place, judge, reported
+from levity_trio.charging.energy import Judgement, is_in_place, judge
 from levity_trio.charging.evidence import Case
+from levity_trio.charging.reported import contradiction, reported
 from levity_trio.charging.reviews import Code
 
 AS_REPORTED: Final = "as reported"

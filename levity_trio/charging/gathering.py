@@ -65,6 +65,7 @@ LOCATION: Final = 9
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
 _LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
 """By their distance from the outlet."""
+_BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
 
 class Measurements(NamedTuple):
@@ -77,7 +78,7 @@ class Measurements(NamedTuple):
     power: Power
     charges: Sequence[Charge]
     is_dc: bool
-    intervals_wh: float
+    intervals: Sequence[float]
 
 
 def _seconds(rows: Sequence[Row]) -> dict[str, float]:
@@ -105,8 +106,10 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(registers)
-    intervals_wh = _sum_of_intervals(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
-    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, intervals_wh)
+    # Clock-aligned intervals overlap the others, and the first of them begins before the start.
+    sampled = _numbers(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
+    intervals = [_total(phases)[0] for _, phases in sorted(sampled.items())]
+    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, intervals)
 
 
 def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
@@ -138,17 +141,6 @@ def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
             else:
                 found[timestamp] = {phase: number}
     return found
-
-
-def _sum_of_intervals(rows: Iterable[Row]) -> float:
-    """Return what the readings of the energy in each interval add up to, in Wh. If they only rise, each of them counts
-    from the start.
-
-    The caller leaves out clock-aligned ones: their intervals overlap the others, and begin before the start.
-    """
-    found = [_total(phases)[0] for _, phases in sorted(_numbers(rows).items())]
-    is_from_start = len(found) > tolerances.REGULAR_GAPS and is_strictly_rising(found)
-    return found[-1] if is_from_start else sum(found)
 
 
 def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
@@ -249,24 +241,30 @@ def _power_of_current(
     *,
     is_battery: bool,
 ) -> Power:
-    """Return current × voltage: by phase if several phases are named, or else on one to three phases. A high voltage is
-    that of a battery, or that between two phases if nothing else shows a battery."""
-    return _in_order(
-        [
-            (times[timestamp], *_watts(phases, volts.get(timestamp, {}), is_battery=is_battery))
-            for timestamp, phases in amperes.items()
-        ]
+    """Return current × voltage: by phase if several phases are named, or else on one to three phases. What no charger
+    delivers is left out."""
+    points = (
+        (times[timestamp], *_watts(phases, volts.get(timestamp, {}), is_battery=is_battery))
+        for timestamp, phases in amperes.items()
     )
+    return _in_order([point for point in points if point[1] <= tolerances.FASTEST_W])
 
 
 def _watts(amperes: Mapping[str, float], volts: Mapping[str, float], *, is_battery: bool) -> tuple[float, float]:
-    known = [volt for phase, volt in volts.items() if volt > 0 and "-" not in phase]
+    """Return the lowest and the highest power in W. Two lines of 120 V, whose current is the same, are two phases."""
+    known = [one for phase, volt in volts.items() if volt > 0 for one in _of_phase(phase, volt, is_battery=is_battery)]
     low, high = (min(known), max(known)) if known else tolerances.AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     if len(named) > 1:
-        return sum(named) * low, sum(named) * high
+        return (max(named) if len(named) == 2 else sum(named)) * low, sum(named) * high
     ampere = max(amperes.values())
-    if low <= tolerances.HIGHEST_AC_V:
-        return ampere * low, ampere * high * tolerances.PHASES
-    is_between_phases = not is_battery and high <= tolerances.HIGHEST_BETWEEN_PHASES_V
-    return ampere * low, ampere * high * (sqrt(tolerances.PHASES) if is_between_phases else 1)
+    return ampere * low, ampere * high * (1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES)
+
+
+def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
+    """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between two phases is twice
+    that of a phase, or by the root of three higher."""
+    is_unnamed = tolerances.HIGHEST_AC_V < volt <= tolerances.HIGHEST_BETWEEN_PHASES_V and not is_battery
+    if phase in _BETWEEN_PHASES:
+        return volt / 2, volt / sqrt(tolerances.PHASES)
+    return (volt / sqrt(tolerances.PHASES),) if is_unnamed else (volt,)

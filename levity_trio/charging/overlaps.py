@@ -38,10 +38,12 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
     if (
         after is not None
         and after.begin is not None
-        and is_within(after.begin, begin, end - slack, is_at_once=after.is_at_once)
+        and is_within(
+            after.begin, begin, end - slack, is_at_once=after.is_at_once or _stayed(before, after, begin, end)
+        )
     ):
         doubts.append(_overlap("the next transaction", after.begin, end, {}))
-        lost += end - max(_until_next(after, begin, end, case.view), begin)
+        lost += end - max(_until_next(after, end, case.view), begin)
     return lost, doubts[:1]
 
 
@@ -66,8 +68,14 @@ def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
     return min(next((wh for wh in view.wh if wh >= until), until if view.wh else end), end)
 
 
-def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
-    if after is None or after.begin is None or not is_within(after.begin, begin, end, is_at_once=after.is_at_once):
+def _stayed(before: Neighbour | None, after: Neighbour, begin: int, end: int) -> bool:
+    """Whether the register stood at the same value from the previous stop to the next start: it was not set back."""
+    stays = before is not None and 0 < begin == before.end == after.begin
+    return stays and (after.end is None or begin < after.end < end)
+
+
+def _until_next(after: Neighbour, end: int, view: View) -> int:
+    if after.begin is None:
         return end
     own = [wh for wh in view.wh if after.begin < wh <= end]
     if not own:

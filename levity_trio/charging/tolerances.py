@@ -30,6 +30,8 @@ LEAST_OF_STILL: Final = 0.5
 """The share of LEAST_SHARES for a register that stands still at the end."""
 FAR_MORE: Final = 4.0
 """Sparse power shows little: only a register that rises faster than this multiple of it is in doubt."""
+MANY_POWERS: Final = 10
+"""So many gaps with sparse power show together about how much flowed."""
 AGREEMENT_SHARE: Final = 0.15
 """Power × time within this share of a figure confirms it."""
 COARSE_VALUES: Final = 5

@@ -22,7 +22,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     for of_start, of_view, of_stop, which in _UNITS:
         begin, end = _in_unit(start, case.start_exact, of_start), _in_unit(stop, case.stop_exact, of_stop)
-        if begin is None or (of_start != 1 and not begin) or (of_stop != 1 and not end):
+        if begin is None or (of_start != 1 and begin < tolerances.SIGNIFICANT_START_WH) or (of_stop != 1 and not end):
             continue
         room = max(case.digit, view.digit * of_view)
         if not -room <= view.last * of_view - begin <= bounds.most_wh + room:

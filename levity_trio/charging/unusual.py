@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import sqrt
+from statistics import fmean, stdev
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.abrupt import abrupt
@@ -26,7 +28,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     beyond = _far_beyond_power(case, chain, found) or _far_below_power(case, chain) or abrupt(case, bounds, chain)
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
-    return _faster_than_usual(case, bounds, chain)
+    return _beyond_many_powers(case, chain, found) or _faster_than_usual(case, bounds, chain)
 
 
 def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
@@ -72,6 +74,25 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     gap = (fast or often)[0]
     evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
+
+
+def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
+    """Return the conflict of the whole rise of the register with many powers: with their highest one, or with their
+    mean, whose error is FAR_MORE times its standard error.
+
+    Each of them shows little, as power may vary quickly, but all of them show about how much flowed.
+    """
+    power, whole = case.power, found.whole
+    if len(found) < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
+        return None
+    allowed, hours = slack(power, chain.digit), whole.seconds / HOUR
+    error = tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
+    least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * hours - allowed
+    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * hours + allowed
+    if least <= whole.rise <= most:
+        return None
+    evidence = (f"{whole.rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
+    return Conflict(Code.POWER_DISAGREES, "the register does not agree with many reports of power", evidence)
 
 
 def _far_below_power(case: Case, chain: Chain) -> Conflict | None:

@@ -129,7 +129,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     own = span_of(tx)
     others = beside(rows, own, until)
-    ahead = _ahead(tx) if line.begun == seconds(tx.own_start_time) else 0
+    ahead = _ahead(tx, line) if any(is_other for _, is_other in booted) else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
         begun=line.begun,
@@ -161,10 +161,15 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     )
 
 
-def _ahead(tx: Known) -> int:
-    """Return by how many seconds the charger's clock was ahead of ours; a message that was queued shows less."""
-    ahead = max(tx.start_skew or 0, tx.stop_skew or 0)
-    return ahead if tx.is_start_timed and ahead > tolerances.AHEAD_SECONDS else 0
+def _ahead(tx: Known, line: Timeline) -> float:
+    """Return by how many seconds the times of a transaction are ahead of ours; a message that was queued shows less."""
+    if not line.is_timed:
+        return 0.0
+    skews = [seconds(row[TIMESTAMP]) - seconds(row[RECEIVED_AT]) for row in line.rows if row[WH] is not None]
+    if tx.is_start_timed:
+        skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
+    ahead = max(skews, default=0.0)
+    return ahead if ahead > tolerances.AHEAD_SECONDS else 0.0
 
 
 def span_of(tx: Known) -> Span:

@@ -1,0 +1,118 @@
+"""The reported figure, stop − start or last reading − start, and what contradicts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.bounds import Bounds, Conflict
+from levity_trio.charging.candidate import (
+    REGISTER,
+    SESSION_READINGS,
+    chain_of,
+    chain_of_other_counter,
+    session_chain,
+)
+from levity_trio.charging.ends import is_contradicted_at_ends
+from levity_trio.charging.evidence import INTERVALS, Case, View
+from levity_trio.charging.gathering import is_rising
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.units import UNITS, register_in_kwh
+
+
+class Reported(NamedTuple):
+    chain: Chain
+    method: str
+    end: int
+
+
+def reported(case: Case, bounds: Bounds) -> Reported | None:
+    """Return the figure of start, stop and the fuller source of readings; None if they give none."""
+    start, stop, view = case.start_wh, case.stop_wh, case.view
+    if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
+        return None
+    if stop is None and bounds.begins_at_zero(view):
+        return Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
+    chains = list(_chains(case, bounds, view))
+    chain = next((chain for chain in chains if bounds.walk(chain) is None), chains[0])
+    return Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
+
+
+def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
+    """Yield the chains of one source's readings with start and stop.
+
+    The readings count like start and stop, or from 0 in each transaction, or for life if start and stop count from 0.
+    Those from 0 may be above a low start by chance; then the last one is all of the energy.
+    """
+    start, stop = case.start_wh or 0, case.stop_wh
+    if bounds.begins_at_zero(view):
+        yield session_chain(case, view, None if stop is None else stop - start)
+    if stop is not None and view.wh and start <= view.wh[0] and abs(view.wh[-1] - (stop - start)) <= view.digit < start:
+        yield session_chain(case, view, stop - start)
+    yield chain_of(case, start, view, stop)
+    if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
+        yield chain_of_other_counter(case, view, stop)
+
+
+def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | None:
+    """Return the conflict of the reported figure with its registers or with the readings of either source."""
+    wh = found.chain.wh[-1]
+    if wh < 0:
+        return Conflict(Code.STOP_GARBLED, "the last reading is below meterStart", (f"{wh} Wh", "0 Wh"))
+    if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
+        sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
+        return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
+    against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
+    against = against or _below_previous_start(case) or _in_kwh(case)
+    if against is None and case.stop_wh is not None:
+        for view in case.views:
+            walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
+            against = against or (walked[0] if all(walked) else None)
+    return against
+
+
+def _against_ends(case: Case) -> Conflict | None:
+    """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
+    if not is_contradicted_at_ends(case):
+        return None
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
+    return Conflict(Code.STOP_GARBLED, "start or stop differs from Transaction.Begin or Transaction.End", evidence)
+
+
+def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost.
+
+    If these never fall, each of them may count from the start, or be a register.
+    """
+    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + 2 * chain.digit
+    counts = [intervals[-1], intervals[-1] - intervals[0]] if intervals and is_rising(intervals) else []
+    if wh >= least * sum(intervals) or any(wh / 2 <= count <= wh / least for count in counts):
+        return None
+    evidence = (f"{chain.wh[-1]} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
+    return Conflict(Code.POWER_DISAGREES, "the register rose by less than the intervals add up to", evidence)
+
+
+def _in_kwh(case: Case) -> Conflict | None:
+    """Return the conflict of start and stop with a neighbour that continues them in Wh, or was in kWh, too."""
+    if (neighbour := register_in_kwh(case)) is None:
+        return None
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
+    return Conflict(Code.WRONG_FACTOR, UNITS[1000.0], evidence)
+
+
+def _below_previous_start(case: Case) -> Conflict | None:
+    """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
+
+    That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
+    transaction.
+    """
+    before, start, stop = case.before, case.start_wh, case.stop_wh
+    if before is None or before.begin is None or before.end is None or start is None or stop is None:
+        return None
+    is_low = start < before.begin or before.is_repeated_by(start)
+    if not is_low or not before.begin <= before.end <= min([stop, *case.view.wh]):
+        return None
+    evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
+    return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)
