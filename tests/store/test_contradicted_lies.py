@@ -1,9 +1,21 @@
 """Lies that another message contradicts: of another transaction, or of power, intervals and states of charge."""
 
+from random import Random
+
 import pytest
 
-from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, charge_state, session, watts
+from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    QUARTER,
+    assert_doubtful,
+    assert_figure,
+    charge,
+    charge_state,
+    session,
+    settle,
+    watts,
+)
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -195,6 +207,38 @@ def test_a_state_of_charge_that_never_changes_contradicts_nothing(books: Books, 
     assert_figure(station, transaction, 7200, flagged=False)
 
 
+@pytest.mark.parametrize(("reports", "every", "leap"), [(80, 5, 20_000), (3, 5, 3000), (10, 15, 8000), (60, 1, 8000)])
+def test_a_leap_at_the_stop_after_a_car_was_full_is_not_certain(
+    books: Books, station: Station, reports: int, every: int, leap: int
+) -> None:
+    transaction = station.start(200_000)
+    register = charge(station, transaction, 200_000)
+    for _ in range(reports):
+        books.wait(every)
+        station.tell(meter_value(station.clock(), register, watts(0)), transaction=transaction)
+    books.wait(1)
+    station.stop(transaction, register + leap)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize(("factor", "is_flagged"), [(0.3, True), (1, False), (2, True), (4, True)])
+def test_many_reports_of_a_power_that_varies_show_about_how_much_flowed(
+    books: Books, station: Station, factor: float, is_flagged: bool
+) -> None:
+    """One in 15 minutes; the power changes every five."""
+    transaction, random, wh = station.start(200_000), Random(3), 0.0
+    for _ in range(50):
+        for _ in range(3):
+            power = random.choice([1400, 2300, 3700, 7400, 11_000])
+            books.wait(5)
+            wh += power / 12
+        station.tell(meter_value(station.clock(), 200_000 + round(factor * wh), watts(power)), transaction=transaction)
+    station.stop(transaction, 200_000 + round(factor * wh))
+
+    assert_figure(station, transaction, round(factor * wh), flagged=is_flagged)
+
+
 # Another unit, another range
 
 
@@ -296,7 +340,93 @@ def test_a_clock_that_was_corrected_during_a_transaction_takes_no_energy(
     assert_figure(station, transaction, 7200)
 
 
+def test_a_queue_of_a_clock_that_stands_still_is_no_fast_charging(books: Books, station: Station) -> None:
+    """What was read in two hours arrives in two minutes: a hundredth of the energy would fit the power."""
+    session(station, 9_000_000)
+    books.wait(3 * HOUR)
+    transaction = station.start(9_007_200, at=UNSET_CLOCK)
+    for number in range(1, 9):
+        books.wait(0.25)
+        reading = meter_value(UNSET_CLOCK, 9_007_200 + number * 2750, watts(11_000))
+        station.tell(reading, transaction=transaction)
+    station.stop(transaction, 9_029_200, at=UNSET_CLOCK)
+
+    assert_figure(station, transaction, 22_000, flagged=True)
+
+
+def test_a_meter_that_was_swapped_after_a_start_by_an_unset_clock(books: Books, station: Station) -> None:
+    """Its clock is two hours ahead once it is set, so that the boot of the new meter seems to precede the readings."""
+    station.boot(meter_serial_number="M-1")
+    books.wait(QUARTER)
+    transaction = station.start(4_139_187, at="1970-01-01T02:04:23Z")
+    station.behind = -2 * HOUR
+    for number in range(1, 5):
+        books.wait(QUARTER)
+        reading = meter_value(station.clock(), 4_139_187 + number * 2750, watts(11_000))
+        station.tell(reading, transaction=transaction)
+    books.wait(5)
+    stopped = station.clock()
+    books.wait(QUARTER)
+    station.boot(meter_serial_number="M-2")
+    station.stop(transaction, 4_151_098, at=stopped, reason="PowerLoss")
+    books.wait(HOUR)
+    station.start(481_939)
+    settle(books)
+
+    assert_figure(station, transaction, 11_911)
+
+
 # Later facts
+
+
+@pytest.mark.parametrize("has_readings", [True, False])
+def test_a_register_that_stood_at_the_start_before_and_after_did_not_rise(
+    books: Books, station: Station, has_readings: bool
+) -> None:
+    """Its stop is wrong, unless its own readings reach it: then the next start is."""
+    register = session(station, 50_000)
+    transaction = station.start(register)
+    if has_readings:
+        charge(station, transaction, register)
+    else:
+        books.wait(HOUR)
+    station.stop(transaction, register + 7200)
+    books.wait(10)
+    following = station.start(register)
+    station.stop(following, charge(station, following, register, 30))
+    settle(books)
+
+    assert_figure(station, transaction, 7200 if has_readings else 0, flagged=not has_readings or None)
+    assert_figure(station, following, 3600, flagged=None)
+
+
+@pytest.mark.parametrize("wrong", ["start", "stop"])
+def test_begin_or_end_that_a_neighbour_confirms_is_right(books: Books, station: Station, wrong: str) -> None:
+    register = session(station, 200_000)
+    begin = meter_value(station.clock(), {"value": str(register), "context": "Transaction.Begin"})
+    transaction = station.start(register + (989 if wrong == "start" else 0))
+    until = charge(station, transaction, register, every=15)
+    end = meter_value(station.clock(), {"value": str(until), "context": "Transaction.End"})
+    station.stop(transaction, until - (900 if wrong == "stop" else 0), data=[begin, end])
+    books.wait(5)
+    session(station, until)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("meter_stop", [-5, 0])
+def test_the_last_source_counts_where_a_stop_has_no_register(books: Books, station: Station, meter_stop: int) -> None:
+    transaction = station.start(1000)
+    charge(station, transaction, 1000, 45, every=15, tells_power=False)
+    books.wait(15)
+    end = {"value": "8200", "context": "Transaction.End"}
+    station.stop(transaction, meter_stop, data=[meter_value(station.clock(), end)])
+    books.wait(5)
+    session(station, 8200)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
 
 
 @pytest.mark.parametrize("meter_stop", [0, 5, 9_007_200])
