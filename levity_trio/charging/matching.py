@@ -230,6 +230,20 @@ def against_named(stop: Stopping, one: Running) -> str | None:
     return against
 
 
+def against_tag(stop: Stopping, named: Running, others: Iterable[Running]) -> Doubt | None:
+    """Return the doubt about a stop whose tag is not that of the transaction that it names, but that of another one
+    which it fits, too: the ids of two connectors may be swapped."""
+    wanted = comparable_tag(stop.id_tag)
+    if wanted in (None, comparable_tag(named.id_tag)):
+        return None
+    fitting = [one.id for one in others if comparable_tag(one.id_tag) == wanted and _is_free(one) and _fits(stop, one)]
+    if len(fitting) != 1:
+        return None
+    words = f"the stop names transaction {named.id}, but has the tag of transaction {fitting[0]}, which it fits, too"
+    evidence = (f"transactionId {named.id}, of the tag {named.id_tag}", f"tag {stop.id_tag}")
+    return Doubt(Code.STOP_ELSEWHERE, words, evidence)
+
+
 def _out_of_reach(stop: Stopping, one: Running) -> str | None:
     """Return why time or register make a stop impossible for the transaction that it names.
 

@@ -38,7 +38,7 @@ class _Common(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether there is such a time and a rise. If both begin at 0, they may count each transaction anew."""
-        return self.since < self.until and self.begin > 0 and self.rise > tolerances.SHARED_WH
+        return self.since < self.until and self.begin > 0 and self.rise > tolerances.REACH_WH
 
 
 class Counted(NamedTuple):
@@ -187,10 +187,11 @@ def _is_of_both(power: Power, common: _Common) -> bool:
 
 
 def _most(case: Case, one: Beside, common: _Common) -> int:
-    """Return the most that the other car drew while both ran, in Wh; 0 if that is next to nothing."""
-    _, by_power = _drawn(_without_rest(case, one, common), common)
+    """Return the most that the other car drew while both ran, in Wh; 0 if that may be nothing, or next to nothing."""
+    least, by_power = _drawn(_without_rest(case, one, common), common)
     most = int(min(common.rise, by_power))
-    return most if most > tolerances.SHARED_WH else 0
+    is_within = case.begun <= one.begun and one.ended <= case.ended
+    return most if is_within or most > tolerances.SHARED_WH or min(least, most) > tolerances.REACH_WH else 0
 
 
 def _without_rest(case: Case, one: Beside, common: _Common) -> Power:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
 from levity_trio.charging.gathering import gather
-from levity_trio.charging.tolerances import AHEAD_SECONDS, SHARED_WH
+from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES
 
@@ -75,7 +75,7 @@ def may_share(own: Span, other: Span) -> bool:
         return False
     begin = max(own.begin, other.begin)
     ends = [span.end for span in (own, other) if span.ended is not None and span.end is not None]
-    return begin > 0 and min(ends, default=begin + SHARED_WH + 1) - begin > SHARED_WH
+    return begin > 0 and min(ends, default=begin + REACH_WH + 1) - begin > REACH_WH
 
 
 def beside(rows: Rows, own: Span, until: str) -> list[Beside]:

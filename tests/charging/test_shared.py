@@ -232,5 +232,11 @@ def test_it_is_doubtful_if_the_other_one_may_have_charged_until_its_next_reading
 
 
 def test_nothing_is_doubtful_where_next_to_nothing_flowed() -> None:
-    other = beside(104_800, 105_700, (), (40, 44), {})
+    other = beside(104_800, 104_890, (), (40, 44), {})
     assert found(judged(other)) == certain(9600)
+
+
+def test_little_is_doubtful_too_if_it_surely_flowed_meanwhile() -> None:
+    """All that the other one drew is in the figure, too."""
+    other = beside(104_800, 105_700, (), (40, 44), {})
+    assert found(judged(other)) == doubtful(8700, "register", "shared_register")

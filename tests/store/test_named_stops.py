@@ -126,3 +126,16 @@ def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(books: Books,
     station.stop(first, 8300)
     assert books.value("SELECT status FROM tx WHERE id = ?", second) == "Active"
     assert books.value("SELECT meter_stop FROM tx WHERE id = ?", first) == 8200
+
+
+@pytest.mark.parametrize("tag", ["CARL", "BERT"])
+def test_a_stop_with_the_tag_of_another_transaction_that_it_fits_is_not_certain(
+    books: Books, station: Station, tag: str
+) -> None:
+    """The ids of two connectors may be swapped; without readings, both are possible."""
+    named = station.start(0, connector=2, tag="BERT")
+    other = station.start(20_000, connector=1, tag="CARL")
+    books.wait(4 * HOUR)
+    station.stop(named, 34_400, tag=tag)
+    assert_open(station, other)
+    assert ("stop_elsewhere" in codes(books)) is (tag == "CARL")

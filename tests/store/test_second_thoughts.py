@@ -57,6 +57,18 @@ def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, stat
     assert station.bill(transaction)[0] == 7000
 
 
+@pytest.mark.parametrize(("ahead", "is_newer"), [(0, True), (480, True), (480, False)])
+def test_a_new_start_closes_what_began_by_a_clock_that_was_ahead(
+    books: Books, station: Station, ahead: int, is_newer: bool
+) -> None:
+    """That clock is right now. Of the other, all messages have its times: what waited since before ends nothing."""
+    station.behind = -ahead
+    first = station.start(1000)
+    books.wait(50)
+    second = new_start(station, 1000, at=station.clock(ahead if is_newer else 2 * 60))
+    assert open_ones(books) == ({second} if is_newer else {first, second})
+
+
 @pytest.mark.parametrize("is_available_before", [True, False])
 def test_the_readings_of_a_stop_that_cannot_be_read_give_the_figure(
     books: Books, station: Station, is_available_before: bool

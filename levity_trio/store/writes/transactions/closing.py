@@ -14,6 +14,7 @@ from typing import NamedTuple
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionClosed
 from levity_trio.store.cases import CHARGING, Known, by_our_clock
 from levity_trio.store.idle import available_until
@@ -50,8 +51,11 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
         return
     words = f"a transaction began on its connector at {opening.meter_start} Wh"
     closing = Closing(Cause.NEXT_START, OTHER, words, opening.moment.understood, opening.meter_start)
+    is_ahead = (opening.moment.skew_seconds or 0) > AHEAD_SECONDS
     for tx in _open_on(db, origin, opening.connector):
-        if tx.own_start_time <= opening.moment.understood:
+        # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
+        began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)
+        if began <= opening.moment.understood:
             close(db, origin, tx, closing)
 
 

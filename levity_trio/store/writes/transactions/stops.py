@@ -15,6 +15,7 @@ from levity_trio.charging.matching import (
     Running,
     Stopping,
     against_named,
+    against_tag,
     is_id,
     joined,
     match_stop,
@@ -97,10 +98,11 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
     stopping, means = _stopping(request), [_running(db, origin, request, named)] if named else []
-    if means and against_named(stopping, *means) is None:
-        return Match(means[0].id, None)
     rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
-    return match_stop(stopping, [*means, *(_running(db, origin, request, tx) for tx in rest)])
+    running = (_running(db, origin, request, tx) for tx in rest)
+    if means and against_named(stopping, *means) is None:
+        return Match(means[0].id, against_tag(stopping, means[0], running))
+    return match_stop(stopping, [*means, *running])
 
 
 def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
