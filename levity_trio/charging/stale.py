@@ -52,10 +52,13 @@ def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
 def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
     """The first reading repeats the start, which is above the end of the previous transaction."""
     start, before = case.start_wh, case.before
-    if start is None or before is None or before.end is None or chain.wh[1]:
+    if start is None or before is None or before.end is None:
         return
     until = next((number for number, wh in enumerate(chain.wh) if wh), len(chain.wh)) - 1
     missing = start - before.end
+    if chain.wh[1]:
+        yield from _lacking(case, chain, before.end, missing)
+        return
     if _has_flowed(case, chain, missing, 0, until):
         told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
         words = "the start was read late: the previous transaction ended lower"
@@ -63,6 +66,22 @@ def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
         is_shown = _is_shown(case, missing, chain.at[: until + 1])
         whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
         yield Stale(doubt, before.end, case.stop_wh, whole if is_shown else None)
+
+
+def _lacking(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
+    """The first step lacks, by a steady power, just what flowed since the previous transaction, which ended at `begin`:
+    the start was read late."""
+    seconds, risen = chain.at[1] - chain.at[0], chain.wh[1]
+    if not case.power or not case.power.is_steady or min(missing, risen) <= tolerances.REACH_WH:
+        return
+    drawn = case.power.most * seconds / HOUR
+    if abs(drawn - risen - missing) > tolerances.AGREEMENT_SHARE * min(drawn, missing):
+        return
+    evidence = (f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power")
+    figures = {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + missing}
+    words = "the start was read late: the previous transaction ended lower"
+    whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
+    yield Stale(Doubt(Code.START_GARBLED, words, evidence, figures), begin, case.stop_wh, whole)
 
 
 def _low(case: Case, chain: Chain) -> Iterator[Stale]:

@@ -401,6 +401,15 @@ def test_a_register_that_stood_at_the_start_before_and_after_did_not_rise(
     assert_figure(station, following, 3600, flagged=None)
 
 
+def test_steady_power_shows_that_a_start_was_read_late(station: Station) -> None:
+    register = session(station, 200_000)
+    transaction = station.start(register + 6000)
+    register = charge(station, transaction, register, 9 * HOUR, 11_000, every=HOUR)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 99_000, flagged=True)
+
+
 @pytest.mark.parametrize("wrong", ["start", "stop"])
 def test_begin_or_end_that_a_neighbour_confirms_is_right(books: Books, station: Station, wrong: str) -> None:
     register = session(station, 200_000)
