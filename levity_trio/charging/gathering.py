@@ -263,7 +263,7 @@ def _watts(amperes: Mapping[str, float], volts: Mapping[str, float], *, is_batte
 
 def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
     """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between two phases is twice
-    that of a phase, or by the root of three higher."""
+    that of a phase, or the square root of three times as high."""
     is_unnamed = tolerances.HIGHEST_AC_V < volt <= tolerances.HIGHEST_BETWEEN_PHASES_V and not is_battery
     if phase in _BETWEEN_PHASES:
         return volt / 2, volt / sqrt(tolerances.PHASES)

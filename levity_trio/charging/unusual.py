@@ -107,17 +107,18 @@ def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
     least = min(power.low)
     if not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
         return None
+    points = list(zip(chain.at, chain.wh, strict=True))
     shown = [(number, power.low[power.places[at]]) for number, at in enumerate(chain.at) if at in power.places]
-    if len(shown) < 2 or not all(_is_far_below(case, chain, *one) for one in shown):
+    if len(shown) < 2 or not all(
+        _are_far_below(case, low, _steps(points[max(0, number - 1) : number + 2])) for number, low in shown
+    ):
         return None
     evidence = (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far more slowly than each power implies", evidence)
 
 
-def _is_far_below(case: Case, chain: Chain, number: int, watts: float) -> bool:
-    """Whether a register rose far less than this power implies, from the point before a point and to the next one."""
-    points = list(zip(chain.at, chain.wh, strict=True))[max(0, number - 1) : number + 2]
-    return _are_far_below(case, watts, [(now - then, high - low) for (then, low), (now, high) in pairwise(points)])
+def _steps(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    return [(now - then, high - low) for (then, low), (now, high) in pairwise(points)]
 
 
 def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]]) -> bool:
