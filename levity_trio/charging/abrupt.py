@@ -73,6 +73,8 @@ def _far_faster(chain: Chain, number: int) -> Conflict:
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     """Whether a step is far faster than any other, though the register before it may have been one INTERVAL old."""
+    if chain.at[-2] - chain.at[1] < chain.at[number] - chain.at[number - 1]:
+        return False  # the others do not show how a car charges for so long
     rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
     is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL

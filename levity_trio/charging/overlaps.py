@@ -69,9 +69,10 @@ def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:
 
 
 def _stayed(before: Neighbour | None, after: Neighbour, begin: int, end: int) -> bool:
-    """Whether the register stood at the same value from the previous stop to the next start: it was not set back."""
+    """Whether the register stood at the same value from the previous stop to the next start, and rose less in the next
+    transaction: it was not set back."""
     stays = before is not None and 0 < begin == before.end == after.begin
-    return stays and (after.end is None or begin < after.end < end)
+    return stays and begin < (after.end or 0) < end
 
 
 def _until_next(after: Neighbour, end: int, view: View) -> int:
