@@ -23,7 +23,8 @@ def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | Non
     is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
     if not (is_steady and _is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
-    return _faster_than_power(case, chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0], 1 + tolerances.FASTER_START)
+    rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0]
+    return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
 
 
 def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
@@ -32,18 +33,17 @@ def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
     if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
         return None
     is_idle = power.most < tolerances.LEAST_CHARGING_W
+    # A car that drew nothing until then may charge with any power.
+    most_w = case.ceiling_w or tolerances.AC_W if is_idle else power.most
     level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
     if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
         return None
-    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP)
+    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP, most_w)
 
 
-def _faster_than_power(case: Case, rise: int, seconds: float, factor: float) -> Conflict | None:
-    """Return the conflict of a rise in Wh with `factor` times the highest power; None if it allows the rise."""
+def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Conflict | None:
+    """Return the conflict of a rise in Wh with `factor` times a highest power in W; None if it allows the rise."""
     lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
-    # A car that drew nothing until then may charge with any power.
-    is_idle = case.power.most < tolerances.LEAST_CHARGING_W
-    most_w = case.ceiling_w or tolerances.AC_W if is_idle else case.power.most
     if rise <= most_w * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
         return None
     most = case.power.most * (seconds + tolerances.CLOCK) / HOUR

@@ -192,13 +192,15 @@ class Bounds:
         most, usual = tolerances.BATTERY_WH[1] * rise / 100, self._wh_per_percent
         if usual is None or before not in self.case.power.places or now not in self.case.power.places:
             return most
-        return min(most, max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now)))
+        return min(
+            most,
+            max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now) + tolerances.TOP_UP_WH),
+        )
 
     def _far_more_by_power(self, before: float, now: float) -> float:
         """Return far more energy in Wh than flows between two times by the power at these and between them."""
         places, high = self.case.power.places, self.case.power.sums.high
-        drawn = high[places[now]] - high[places[before]]
-        return (1 + tolerances.LONG_GAP_SHARE) * drawn + tolerances.TOP_UP_WH
+        return (1 + tolerances.LONG_GAP_SHARE) * (high[places[now]] - high[places[before]])
 
     @cached_property
     def _wh_per_percent(self) -> float | None:
@@ -279,11 +281,10 @@ class Bounds:
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
-        places, high = self.case.power.places, self.case.power.sums.high
-        if level_at not in places or before not in places:
+        if level_at not in self.case.power.places or before not in self.case.power.places:
             return inf
         since_then = self.refused_w * (max(0.0, now - before) + self.case.interval) / HOUR
-        return (1 + tolerances.LONG_GAP_SHARE) * (high[places[before]] - high[places[level_at]]) + since_then
+        return self._far_more_by_power(level_at, before) + since_then
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Whether a step does not fit the others, if nothing but the register was reported."""

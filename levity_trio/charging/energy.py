@@ -15,11 +15,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidate import (
-    REGISTER,
-    SEGMENTS,
-    Candidate,
-)
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of

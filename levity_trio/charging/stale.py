@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.power import HOUR, Chain, slack
 from levity_trio.charging.reviews import Code, Doubt
+
+READ_LATE: Final = "the start was read late: the previous transaction ended lower"
 
 
 class Stale(NamedTuple):
@@ -61,11 +63,9 @@ def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
         return
     if _has_flowed(case, chain, missing, 0, until):
         told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
-        words = "the start was read late: the previous transaction ended lower"
-        doubt = _doubt(Code.START_GARBLED, words, told, chain.wh[-1], missing, f"{before.end} Wh before")
+        doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, f"{before.end} Wh before")
         is_shown = _is_shown(case, missing, chain.at[: until + 1])
-        whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
-        yield Stale(doubt, before.end, case.stop_wh, whole if is_shown else None)
+        yield Stale(doubt, before.end, case.stop_wh, _from_earlier(chain, missing) if is_shown else None)
 
 
 def _lacking(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
@@ -77,11 +77,14 @@ def _lacking(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Sta
     drawn = case.power.most * seconds / HOUR
     if abs(drawn - risen - missing) > tolerances.AGREEMENT_SHARE * min(drawn, missing):
         return
-    evidence = (f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power")
-    figures = {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + missing}
-    words = "the start was read late: the previous transaction ended lower"
-    whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
-    yield Stale(Doubt(Code.START_GARBLED, words, evidence, figures), begin, case.stop_wh, whole)
+    told, by_power = f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power"
+    doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, by_power)
+    yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing))
+
+
+def _from_earlier(chain: Chain, missing: int) -> Chain:
+    """Return the course of a register that had been lower at the start."""
+    return chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
 
 
 def _low(case: Case, chain: Chain) -> Iterator[Stale]:

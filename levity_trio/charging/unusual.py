@@ -82,10 +82,11 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
 
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed.
     """
-    power, whole = case.power, found.whole
+    power = case.power
     if len(found) < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
         return None
-    allowed, hours = slack(power, chain.digit), whole.seconds / HOUR
+    whole, allowed = found.whole, slack(power, chain.digit)
+    hours = whole.seconds / HOUR
     error = tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * hours - allowed
     most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * hours + allowed
