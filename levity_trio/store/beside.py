@@ -16,6 +16,8 @@ from levity_trio.store.samples import SAMPLES
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""
+AROUND: Final = 3
+"""So many transactions before another one and after it on a connector are evidence of which register it has."""
 # The registers as sent, unless they are plainly wrong: the judge may have replaced them because they are shared.
 _SPAN: Final = (
     "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
@@ -33,8 +35,8 @@ _TOLD: Final = (
     " stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END FROM tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
-TOLD_BEFORE: Final = f"{_TOLD} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 3"
-TOLD_AFTER: Final = f"{_TOLD} AND own_start_time > ?4 ORDER BY own_start_time, id LIMIT 3"
+TOLD_BEFORE: Final = f"{_TOLD} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT {AROUND}"
+TOLD_AFTER: Final = f"{_TOLD} AND own_start_time > ?4 ORDER BY own_start_time, id LIMIT {AROUND}"
 
 
 class Span(NamedTuple):

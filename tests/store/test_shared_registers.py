@@ -236,6 +236,28 @@ def test_later_starts_and_stops_show_two_registers_that_met(books: Books, statio
     assert_figure(station, other, 41_760, flagged=True)
 
 
+def test_each_later_message_counts_not_only_that_of_the_next_transaction(books: Books, station: Station) -> None:
+    """Two new meters at the same value. More than two messages would have to be wrong once a few days have passed."""
+    first, second = station.start(BEGIN), station.start(BEGIN, connector=2)
+    ends = {1: BEGIN + 45_000, 2: BEGIN + 12_000}
+    books.wait(90)
+    station.stop(second, ends[2])
+    books.wait(360)
+    station.stop(first, ends[1])
+    settle(books)
+    assert (open_codes(books, first), open_codes(books, second)) == (SHARED, SHARED)
+    for _ in range(3):
+        for connector in (1, 2):
+            books.wait(300)
+            later = station.start(ends[connector], connector)
+            books.wait(120)
+            ends[connector] += 12_000
+            station.stop(later, ends[connector])
+    settle(books)
+    assert_figure(station, first, 45_000, flagged=False)
+    assert_figure(station, second, 12_000, flagged=False)
+
+
 def test_no_later_facts_would_change_a_figure(books: Books, twin: Twin) -> None:
     transactions = [twin.start(1), twin.start(2)]
     twin.charge(30, 1, 2)

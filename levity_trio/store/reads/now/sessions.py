@@ -26,7 +26,7 @@ _TOLD: Final = (
 """What changes with each message about an open transaction, and where its readings are."""
 _READINGS: Final = (
     "SELECT timestamp, measurand, phase, value, unit, wh FROM meter_val WHERE cp_id = ? AND conn_id = ?"
-    " AND timestamp >= ? AND tx_id = ? AND (wh IS NOT NULL OR measurand = ?) ORDER BY timestamp"
+    " AND timestamp >= ? AND tx_id = ? AND (wh IS NOT NULL OR measurand = ?) ORDER BY timestamp, id"
 )
 Told = tuple[object, ...]
 

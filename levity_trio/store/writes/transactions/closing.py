@@ -24,9 +24,10 @@ from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.judging import Ending
+from levity_trio.store.writes.transactions.linking import unlink_since
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before
-from levity_trio.store.writes.transactions.states import OPEN_ONES, state, step
+from levity_trio.store.writes.transactions.states import OPEN_ONES, load, state, step
 
 OTHER, REBOOT = "Other", "Reboot"
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
@@ -56,7 +57,13 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
         # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
         began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)
         if began <= opening.moment.understood:
-            close(db, origin, tx, closing)
+            close(db, origin, _until(db, tx, opening.moment), closing)
+
+
+def _until(db: UnitOfWork, tx: Known, next_began: Moment) -> Known:
+    """Return a transaction without readings that overtook the next start, and so were taken for its own."""
+    is_overtaken = next_began.is_believable and (tx.last_reading_at or "") >= next_began.understood
+    return load(db, tx.id) if is_overtaken and unlink_since(db, tx, next_began.understood) else tx
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:

@@ -10,7 +10,7 @@ from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.units import is_in_kwh
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.beside import may_share, spans_beside
+from levity_trio.store.beside import AROUND, may_share, spans_beside
 from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, span_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
@@ -19,7 +19,7 @@ from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS
 from levity_trio.store.writes.transactions.states import load, state
 
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
-BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT {AROUND}"
 AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 _REPEATING = (
     "SELECT 1 FROM tx WHERE id = ? AND own_start_time <= ?"
@@ -35,14 +35,16 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     """
     tx = load(db, transaction)
     where = (tx.charger, tx.connector, tx.own_start_time, tx.id)
-    before = [Known(*row) for row in db.rows(BEFORE, where)]
+    earlier = [Known(*row) for row in db.rows(BEFORE, where)]
+    before = earlier[:1]
     after = [Known(*row) for row in db.rows(AFTER, where)]
     pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
-    for one in (tx, *(one for one in before if _is_shared(db, one))):
+    doubted = [one for one in earlier if _is_shared(db, one)]
+    for one in (tx, *doubted):
         _judge_beside(db, origin, one)
-    for other in (*before, *after):
+    for other in (*before, *after, *(one for one in doubted if one not in before)):
         if other.review is not None or _is_touched(tx, other) or _is_missing_energy(db, tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
 
@@ -76,7 +78,7 @@ def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
     if is_in_kwh(other.meter_stop, begin):
         return True
     where = (other.charger, other.connector, other.own_start_time, other.id)
-    earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where))
+    earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where)[:1])
     return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
 
 

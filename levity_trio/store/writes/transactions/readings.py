@@ -60,16 +60,6 @@ NAME = (
     " ORDER BY timestamp DESC, id DESC LIMIT 1"
 )
 FLOWS = (POWER, CURRENT)
-_UNASSIGNED = (
-    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL AND imported_id IS NULL"
-    " AND (?7 OR timestamp <> received_at)"
-)
-LINK = (
-    f"UPDATE meter_val SET tx_id = ?1 WHERE {_UNASSIGNED} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
-    f" (SELECT told_id FROM meter_val WHERE {_UNASSIGNED} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
-    " RETURNING timestamp, wh"
-)
-
 
 SENT = slice(1, 9)
 """The fields of a reading as sent, which identify a repetition."""
@@ -101,32 +91,6 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
         else:
             is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
     return is_unassigned
-
-
-def link_earlier(db: UnitOfWork, transaction: int) -> None:
-    """Link readings of its connector that arrived before its start, as an offline charger may send them (field.md B11).
-
-    These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
-    is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
-    start belongs to the previous transaction, even if the start has an earlier time.
-    """
-    found = db.row(
-        "SELECT cp_id, conn_id, told_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next"
-        " WHERE next.cp_id = tx.cp_id AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time)"
-        " FROM tx WHERE id = ?",
-        (transaction,),
-    )
-    if found is None:
-        raise LookupError(transaction)
-    charger, connector, told_id, begun, ended = found
-    readings = db.rows(
-        LINK, (transaction, charger, connector, begun, ended or LAST_TIME, reported_id(told_id), told_id is not None)
-    )
-    if not readings:
-        return
-    _, register = max([reading for reading in readings if reading[1] is not None], default=(None, None))
-    newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
-    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
 
 
 def _store_closely(

@@ -15,8 +15,8 @@ from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
 from levity_trio.store.writes.transactions.states import Sign, load, resume, skew_of
 from levity_trio.wire.texts import digest
@@ -41,7 +41,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     record_start(db, origin, transaction, judged)
     use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
     if request.moment.is_believable:
-        link_earlier(db, transaction)
+        link_earlier(db, origin, transaction)
     compare_neighbours(db, origin, transaction)
     return Started(transaction, judged.verdict, judged.is_asked)
 

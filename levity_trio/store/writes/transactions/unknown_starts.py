@@ -24,7 +24,7 @@ from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history, starts
 from levity_trio.store.writes.transactions.history import Entry
-from levity_trio.store.writes.transactions.readings import link_earlier
+from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
 
@@ -85,7 +85,7 @@ def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | No
     """Record that a transaction began, and link the readings that came before."""
     starts.record_start(db, origin, transaction, ACCEPTED)
     if connector is not None:
-        link_earlier(db, transaction)
+        link_earlier(db, origin, transaction)
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:

@@ -16,8 +16,9 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours, link_earlier
+from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, record_start
@@ -70,7 +71,7 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     open_review(db, transaction, doubt, added.id, origin.received_at)
     record_start(db, origin, transaction, Judged(verdict))
     if moment.is_believable and connector is not None:
-        link_earlier(db, transaction)
+        link_earlier(db, origin, transaction)
         compare_neighbours(db, origin, transaction)
     return Started(transaction, verdict)
 

@@ -1,0 +1,84 @@
+"""Links readings to a transaction whose start arrived after them (field.md B11)."""
+
+from __future__ import annotations
+
+from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.matching import reported_id
+from levity_trio.store.cases import LAST_TIME, Known
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions.judging import judge_now
+from levity_trio.store.writes.transactions.states import load, step
+
+FOUND = (
+    "SELECT cp_id, conn_id, told_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next"
+    " WHERE next.cp_id = tx.cp_id AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time),"
+    " (SELECT CASE WHEN last_reading_at >= tx.own_start_time THEN id END FROM tx AS before"
+    " WHERE before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id AND before.own_start_time < tx.own_start_time"
+    " ORDER BY before.own_start_time DESC, before.id DESC LIMIT 1)"
+    " FROM tx WHERE id = ?"
+)
+_UNASSIGNED = (
+    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL AND imported_id IS NULL"
+    " AND (?7 OR timestamp <> received_at)"
+)
+LINK = (
+    f"UPDATE meter_val SET tx_id = ?1 WHERE {_UNASSIGNED} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
+    f" (SELECT told_id FROM meter_val WHERE {_UNASSIGNED} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
+    " RETURNING timestamp, wh"
+)
+UNLINK = (
+    "UPDATE meter_val SET tx_id = NULL WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp > ?"
+    " AND tx_id = ? AND coalesce(told_id, 0) IN (0, -1) AND source = 'MeterValues' AND timestamp <> received_at"
+    " RETURNING id"
+)
+_LEFT = "FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
+REACHED = (
+    f"UPDATE tx SET last_reading_at = (SELECT max(timestamp) {_LEFT}), previous_register_wh = NULL,"  # noqa: S608
+    f" last_register_wh = (SELECT wh {_LEFT} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1) WHERE id = ?5"
+)
+
+
+def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Link readings of its connector that arrived before its start, as an offline charger may send them (field.md B11).
+
+    These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
+    is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
+    start belongs to the previous transaction, even if the start has an earlier time. One without a transactionId that
+    overtook this start was linked to the previous transaction, and is no longer.
+    """
+    found = db.row(FOUND, (transaction,))
+    if found is None:
+        raise LookupError(transaction)
+    charger, connector, told_id, begun, ended, overtaken = found
+    if overtaken is not None and told_id is None and unlink_since(db, load(db, overtaken), begun):
+        _judge_without(db, origin, overtaken)
+    readings = db.rows(
+        LINK, (transaction, charger, connector, begun, ended or LAST_TIME, reported_id(told_id), told_id is not None)
+    )
+    if not readings:
+        return
+    _, register = max([reading for reading in readings if reading[1] is not None], default=(None, None))
+    newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
+    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
+
+
+def _judge_without(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Judge a transaction again at once if it has ended: its range of the register bounds the one that began after."""
+    tx = load(db, transaction)
+    if step(tx, Cause.LATER).kind is Kind.REJUDGE:
+        judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
+
+
+def unlink_since(db: UnitOfWork, tx: Known, since: str) -> bool:
+    """Unlink the readings that a transaction has though the next one began before them; return whether there are any.
+
+    A charger that comes back may send a reading ahead of its queue, when its last transaction still seems open. Without
+    a transactionId nothing else shows what it belongs to. A reading up to the time of the charger's stop stays.
+    """
+    stopped = tx.own_stop_time if tx.stopped_by == "charger" else None
+    place = (tx.charger, tx.connector)
+    if not db.rows(UNLINK, (*place, since, stopped or "", tx.id)):
+        return False
+    db.execute(REACHED, (*place, tx.own_start_time, tx.last_reading_at, tx.id))
+    return True
