@@ -35,7 +35,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
-    yield from _of_another_counter(case)
+    yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
     yield from between_ends(case, bounds)
@@ -65,16 +65,23 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
 
 
-def _of_another_counter(case: Case) -> Iterator[Candidate]:
-    """Yield the candidate of start and stop whose readings are those of another counter, which rose as much."""
-    view, start, stop = case.view, case.start_wh, case.stop_wh
-    if start is None or stop is None or len(view.wh) < tolerances.REGULAR_GAPS:
+def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates of start and stop whose readings are those of another counter, which rose as much, or of one of
+    three phases. That of a new meter may begin below the start and end between both."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or len(case.view.wh) < tolerances.REGULAR_GAPS:
         return
-    is_apart = view.wh[0] > stop + view.digit or view.wh[-1] < start - view.digit
-    if is_apart and 0 < view.wh[-1] - view.wh[0] <= stop - start + view.digit:
-        chain = chain_of_other_counter(case, view, stop - start)
-        words = "the readings are those of another counter, which rose as much"
-        yield Candidate(Code.STRAY_READING, words, REGISTER, chain, 1, start, stop)
+    energy, read = stop - start, case.view
+    is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
+    if not (is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))):
+        return
+    for factor, share in ((1, ""), (tolerances.PHASES, "a third ")):
+        view = read.scaled(factor)
+        if 0 < view.wh[-1] - view.wh[0] <= energy + view.digit:
+            words = f"the readings are those of another counter, which rose {share}as much"
+            yield Candidate(
+                Code.STRAY_READING, words, REGISTER, chain_of_other_counter(case, view, energy), 1, start, stop
+            )
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from levity_trio.charging.candidate import METHODS
@@ -22,6 +22,7 @@ minutes = st.integers(0, 3000)
 watts = st.integers(0, 25_000) | st.integers(0, 400_000)
 SHOWN_MINUTES = 10
 """A shorter transaction has too few powers to show anything about its register."""
+CHARGING_W, SHOWING_STEPS = 1000, 4
 percents = st.integers(0, 100)
 neighbours = st.none() | st.builds(Neighbour, registers, registers, registers, registers)
 
@@ -62,20 +63,24 @@ def wild_cases(draw: st.DrawFn) -> Case:
     )
 
 
-same_examples = settings(derandomize=True)
-"""A car that charges more than twice as fast before its first reading, or after its last one, as in all others is in
-doubt (abrupt.py). A random search meets such a meter in some runs, so the same ones are tried in each."""
-
-
 @st.composite
 def honest_meters(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], int]:
     """Return start, readings that rise at up to 11 kW (the last is the stop), and duration in minutes."""
     start, minute = draw(st.integers(0, 10**9)), 0
     wh, readings = start, list[tuple[int, int]]()
-    for gap, pace in draw(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 11_000)), min_size=1, max_size=10)):
+    steps = draw(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 11_000)), min_size=1, max_size=10))
+    assume(not _is_faster_at_an_end([pace for _, pace in steps]))
+    for gap, pace in steps:
         minute, wh = minute + gap, wh + gap * pace // 60
         readings.append((minute, wh))
     return start, readings, minute
+
+
+def _is_faster_at_an_end(paces: list[int]) -> bool:
+    """Whether a car charges more than twice as fast next to its start or stop as ever between, where some steps show
+    how it charges. That is in doubt: without power, a wrong start or stop looks the same (abrupt.py)."""
+    between = [pace for pace in paces[1:-1] if pace >= CHARGING_W]
+    return len(between) >= SHOWING_STEPS and max(paces[0], paces[-1]) > 2 * max(between)
 
 
 # Never absurd
@@ -130,7 +135,6 @@ def _row(start: str, minute: float, wh: int) -> Sampled:
 
 
 @given(honest_meters(), st.randoms())
-@same_examples
 def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
     honest: tuple[int, list[tuple[int, int]], int], chance: Random
 ) -> None:
@@ -151,7 +155,6 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
 
 
 @given(honest_meters())
-@same_examples
 def test_readings_per_session_do_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
     start, readings, lasted = honest
     session = [(minute, wh - start) for minute, wh in readings]
@@ -160,7 +163,6 @@ def test_readings_per_session_do_not_disturb(honest: tuple[int, list[tuple[int, 
 
 
 @given(honest_meters())
-@same_examples
 def test_power_that_agrees_does_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
     """The power is that since the previous reading, and is sent at both ends of each gap."""
     start, readings, lasted = honest
@@ -175,7 +177,6 @@ def test_power_that_agrees_does_not_disturb(honest: tuple[int, list[tuple[int, i
 
 
 @given(honest_meters(), st.integers(0, 20), st.data())
-@same_examples
 def test_a_reading_on_the_straight_line_changes_nothing(
     honest: tuple[int, list[tuple[int, int]], int], where: int, data: st.DataObject
 ) -> None:
@@ -197,7 +198,6 @@ def test_a_reading_on_the_straight_line_changes_nothing(
 
 
 @given(honest_meters(), st.integers(0, 20), st.integers(0, 10_000) | st.integers(0, 2**40))
-@same_examples
 def test_one_false_reading_invents_nothing(
     honest: tuple[int, list[tuple[int, int]], int], where: int, lie: int
 ) -> None:
@@ -222,7 +222,6 @@ def test_each_code_occurs_once() -> None:
 
 
 @given(honest_meters(), st.sampled_from([0.01, 0.1, 10.0, 100.0, 1000.0]))
-@same_examples
 def test_a_register_wrong_by_a_factor_against_its_power_is_never_certain(
     honest: tuple[int, list[tuple[int, int]], int], factor: float
 ) -> None:

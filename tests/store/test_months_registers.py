@@ -9,6 +9,7 @@ from tests.store.telling import (
     assert_doubtful,
     assert_figure,
     bill_of,
+    by_phase,
     charge,
     charge_dc,
     close_silent,
@@ -331,3 +332,13 @@ def test_a_register_that_leaps_at_the_stop_of_a_car_that_drew_nothing(books: Boo
     station.start(register + 88_928)
     settle(books)
     assert_figure(station, transaction, 0, flagged=True)
+
+
+@pytest.mark.parametrize("start", [1000, 5000, 100_000])
+@pytest.mark.parametrize("minutes", [HOUR, 3 * HOUR])
+def test_readings_of_one_phase_may_be_a_third_of_the_register(station: Station, start: int, minutes: int) -> None:
+    """Start, stop and power are those of all three."""
+    transaction = station.start(start)
+    end = charge(station, transaction, start, minutes, told=lambda wh: by_phase(wh // 3, "L1"))
+    station.stop(transaction, end)
+    assert_figure(station, transaction, end - start, flagged=True)
