@@ -351,3 +351,23 @@ def test_single_wrong_readings_do_not_hide_what_flowed_before_them(books: Books,
     settle(books)
     ((other, _, _),) = [one for one in others(books, 0) if one[2]]
     assert_doubtful(station, other, 6_600, 7_200)
+
+
+def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: Books, station: Station) -> None:
+    """The register was told between transactions only. What rose before that stop was billed already."""
+    wh = 1000
+    for tag in ("FIRST", "SECOND"):
+        station.tell(meter_value(station.clock(), wh))
+        books.wait(QUARTER)
+        known = station.start(wh, tag=tag)
+        books.wait(HOUR)
+        station.stop(known, wh := wh + 3600)
+        books.wait(QUARTER)
+        assert_figure(station, known, 3600, flagged=False)
+    station.tell(meter_value(station.clock(), wh))
+    books.wait(HOUR)
+    station.stop(OWN, wh + 7200, tag="THIRD")
+    settle(books)
+    assert [(one[1], one[2]) for one in others(books, known - 1, known)] == [(7200, True)]
+    assert_figure(station, known - 1, 3600, flagged=False)
+    assert_figure(station, known, 3600, flagged=False)

@@ -30,13 +30,22 @@ from levity_trio.store.writes.transactions.reviews import open_review
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
-_REGISTERS = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
-_BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?"
-UNASSIGNED = (
-    f"SELECT timestamp, wh, told_id, tx_id, id {_REGISTERS} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
-    f" (SELECT timestamp, tx_id {_REGISTERS} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
+_REGISTERS = "FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp <= ?3 AND wh IS NOT NULL"
+_BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?4"
+_ASSIGNED = (
+    f"SELECT timestamp FROM (SELECT timestamp, tx_id {_REGISTERS} {_BACKWARDS})"  # noqa: S608 - our own names
+    " WHERE tx_id IS NOT NULL LIMIT 1"
 )
-"""The newest readings, back to the first one of a transaction; of those with its time, some may be unassigned."""
+_STOPPED = (
+    "SELECT own_stop_time FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND own_start_time <= ?3 AND own_stop_time <= ?3"
+    " AND stopped_by <> 'system' ORDER BY own_start_time DESC LIMIT 1"
+)
+UNASSIGNED = (
+    f"SELECT timestamp, wh, told_id, tx_id, id {_REGISTERS}"
+    f" AND timestamp >= max(coalesce(({_ASSIGNED}), ''), coalesce(({_STOPPED}), '')) {_BACKWARDS}"
+)
+"""The newest readings, back to the last stop and to the first reading of a transaction; of those with its time, some
+may be unassigned."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
 """Readings before a longer standstill of the register, or before a longer gap, belong to another transaction."""
 
@@ -122,8 +131,7 @@ def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stret
 def _unassigned(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
     """Return the newest readings before a stop, back to the first that is assigned or has another transactionId than
     the stop or the readings after it."""
-    at = (origin.charger, connector, request.moment.understood)
-    newest = db.rows(UNASSIGNED, (*at, *at, MOST_READINGS, MOST_READINGS))
+    newest = db.rows(UNASSIGNED, (origin.charger, connector, request.moment.understood, MOST_READINGS))
     wanted, called = reported_id(request.transaction), None
     readings: list[tuple[int, str, int]] = []
     for timestamp, wh, told_id, transaction, number in newest:
