@@ -106,16 +106,25 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Can
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
-    of_both = len(chain.at) - case.is_stop_of_old_meter
     for swapped_at in case.swapped_at:
-        for number, (before, after) in enumerate(pairwise(chain.at[:of_both]), 1):
-            if before <= swapped_at <= after:
+        for number, (before, after) in enumerate(pairwise(chain.at), 1):
+            if before <= swapped_at <= after and not _is_of_old_meter(case, chain, number):
                 counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
                 until = (case.start_wh or 0) + chain.wh[-1]
                 yield Candidate(
                     *(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
                     is_partial=True,
                 )
+
+
+def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
+    """Whether a register was read before the meter was swapped, though received after it: it rose on the old meter, and
+    the new one had not reached it by the next start. A stop may be; a reading, if its clock stood still."""
+    is_stop = number == len(chain.at) - 1 and case.stop_wh is not None
+    if is_stop or case.is_timed:
+        return is_stop and case.is_stop_of_old_meter
+    begin, (before, now) = case.begin_of_new_meter, chain.wh[number - 1 : number + 1]
+    return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
 
 
 def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:

@@ -27,7 +27,7 @@ from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 11
+RULES: Final = 12
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"

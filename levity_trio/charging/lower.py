@@ -125,7 +125,7 @@ def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -
         return tolerances.AC_W * (seconds + tolerances.METER_AGE) / HOUR if is_at_rest else inf
     by_power = (1 + tolerances.LONG_GAP_SHARE) * power.steps.high[place] + tolerances.TOP_UP_WH
     before, now = (bounds.percents.get(at) for at in power.at[place : place + 2])
-    if not case.charges:
+    if not case.is_charge_shown:
         return by_power
     if usual is None or before is None or now is None:
         return inf

@@ -342,3 +342,14 @@ def test_readings_of_one_phase_may_be_a_third_of_the_register(station: Station, 
     end = charge(station, transaction, start, minutes, told=lambda wh: by_phase(wh // 3, "L1"))
     station.stop(transaction, end)
     assert_figure(station, transaction, end - start, flagged=True)
+
+
+def test_a_leap_at_rest_beside_a_state_of_charge_that_never_changes(station: Station) -> None:
+    """At 0 W all the time, though its charger reports power."""
+    wh = 5_851_695
+    for _ in range(3):
+        wh = session(station, wh)
+    transaction = station.start(wh)
+    charge_dc(station, transaction, wh, [(0, 0, 50.0)] * 2 + [(36_724, 0, 50.0)] * 8)
+    station.stop(transaction, wh + 36_724)
+    assert_figure(station, transaction, 0, flagged=True)

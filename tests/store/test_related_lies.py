@@ -290,6 +290,24 @@ def test_a_meter_that_was_swapped_before_the_stop_of_a_clock_that_stands_still_a
     assert_figure(station, transaction, 4000, flagged=True)
 
 
+def test_readings_that_arrive_after_a_swap_are_of_the_old_meter_if_the_new_one_had_not_reached_them(
+    station: Station,
+) -> None:
+    """They waited in the queue of a charger whose clock stands still."""
+    station.boot(meter_serial_number="OLD")
+    transaction = station.start(500_000, at=UNSET_CLOCK)
+    station.books.wait(60)
+    station.boot(meter_serial_number="NEW")
+    for wh in (501_800, 503_600):
+        station.books.wait(2)
+        station.tell(meter_value(UNSET_CLOCK, wh, watts(WATTS)), transaction=transaction)
+    station.stop(transaction, 504_000, at=UNSET_CLOCK)
+    station.books.wait(10)
+    station.start(0, tag="BOB")
+    settle(station.books)
+    assert_figure(station, transaction, 4000, flagged=True)
+
+
 def test_a_start_goes_on_from_the_stop_of_a_register_that_rolled_over(books: Books, station: Station) -> None:
     """Before the first reading: it seems to count each transaction, until the next one begins where it ended."""
     sessions = []

@@ -248,12 +248,19 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     _end(db, origin, tx, _ending(db, origin, tx, request, cause), tuple(doubts))
 
 
-def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, told: StopWithData) -> None:
-    """End a transaction by a stop that was set aside and that an operator attached. `received` is the stop's origin."""
+def attach(
+    db: UnitOfWork,
+    origin: Origin,
+    received: Origin,
+    transaction: int,
+    told: StopWithData,
+    doubts: tuple[Doubt, ...] = (),
+) -> None:
+    """End a transaction by a stop that was set aside and that it was attached to. `received` is the stop's origin."""
     store_data(db, received, transaction, told.stop, told.data)
     tx = load(db, transaction)
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
-    _end(db, origin, tx, _ending(db, received, tx, told.stop, cause), ())
+    _end(db, origin, tx, _ending(db, received, tx, told.stop, cause), doubts)
 
 
 def _end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...]) -> None:

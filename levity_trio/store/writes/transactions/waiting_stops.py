@@ -1,6 +1,7 @@
-"""Stops that were set aside because no reading showed their energy, until readings with their transactionId arrive.
+"""Stops that were set aside because nothing showed their transaction, until its start or its readings arrive.
 
 An offline charger may send the stop of a transaction, whose start was lost, before the readings that show its energy.
+If it repeats a start that got no answer, a stop without an id may overtake that.
 """
 
 from __future__ import annotations
@@ -9,19 +10,27 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from levity_trio.access.tags import Policy
+from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import reported_id
-from levity_trio.charging.moments import understand
+from levity_trio.charging.moments import Moment, understand
+from levity_trio.charging.reviews import Doubt
 from levity_trio.events import MessageAttached
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import readings, stops, unknown_starts
-from levity_trio.store.writes.transactions.attaching import MADE
+from levity_trio.store.writes.transactions import readings, starts, stops, unknown_starts
+from levity_trio.store.writes.transactions.attaching import ATTACHED, MADE
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, Start, Started, Stop, StopWithData
+from levity_trio.store.writes.transactions.states import load, state
 
-REASON: Final = "readings with its transactionId arrived later"
+READINGS: Final = (MADE, "readings with its transactionId arrived later")
+START: Final = (ATTACHED, "its start arrived later")
+"""How a stop that waited is resolved, and why."""
+LATE_SECONDS: Final = 60
+"""A stop may have overtaken a start that arrived so long after its own time."""
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
 _NEWEST: Final = (
@@ -52,6 +61,29 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
             _make(db, origin, waiting)
 
 
+def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Policy()) -> Started:  # noqa: B008 - immutable
+    """Store a StartTransaction. If a stop without an id waits that fits it, and no other one does, it ends by that."""
+    started = starts.start(db, origin, request, policy)
+    if not _is_late(request.moment) or state(load(db, started.transaction)) is not State.OPEN:
+        return started
+    found = [(waiting, stops.find(db, waiting.received, waiting.stop)) for waiting in _nameless(db, origin)]
+    fitting = [(waiting, match) for waiting, match in found if match.transaction == started.transaction]
+    if len(fitting) == 1:
+        waiting, match = fitting[0]
+        _attach(db, origin, waiting, started.transaction, START, match.doubt)
+    return started
+
+
+def _is_late(moment: Moment) -> bool:
+    return moment.is_believable and (moment.skew_seconds or 0) < -LATE_SECONDS
+
+
+def _nameless(db: UnitOfWork, origin: Origin) -> list[_Waiting]:
+    """Return the stops without an id that wait, whose clock was set: without times, nothing shows which came first."""
+    waiting = [one for one in _waiting(db, origin) if one.stop.moment.is_believable]
+    return [one for one in waiting if reported_id(one.stop.transaction) is None]
+
+
 def _waiting(db: UnitOfWork, origin: Origin) -> Iterator[_Waiting]:
     newest = db.rows(_NEWEST, (origin.charger, MOST_COMPARED))
     for number, looked_at, transaction, session, received_at, *told in newest:
@@ -76,10 +108,23 @@ def _read(message: Message, received_at: str) -> Stop | None:
 def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
     """Make a transaction of a stop, as of its receipt, if readings now show its energy."""
     transaction = unknown_starts.begin(db, waiting.received, waiting.stop, ())
-    if transaction is None:
-        return
-    stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, []))
-    set_aside.resolve(db, waiting.id, transaction, (origin.received_at, SYSTEM, MADE, REASON))
+    if transaction is not None:
+        _attach(db, origin, waiting, transaction, READINGS)
+
+
+def _attach(
+    db: UnitOfWork,
+    origin: Origin,
+    waiting: _Waiting,
+    transaction: int,
+    resolution: tuple[str, str],
+    doubt: Doubt | None = None,
+) -> None:
+    """End a transaction by a stop that waited for it."""
+    how, reason = resolution
+    doubts = () if doubt is None else (doubt,)
+    stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, []), doubts)
+    set_aside.resolve(db, waiting.id, transaction, (origin.received_at, SYSTEM, how, reason))
     fact = MessageAttached(
         charger=origin.charger,
         at=origin.received_at,
@@ -87,6 +132,6 @@ def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
         action=waiting.stop.message.action,
         transaction=transaction,
         by=SYSTEM,
-        reason=REASON,
+        reason=reason,
     )
     db.record(fact, origin.session)
