@@ -90,3 +90,13 @@ def test_a_reading_up_to_the_stop_stays(books: Books, station: Station) -> None:
     station.stop(first, wh, at=station.clock(FIRST_END))
     station.start(wh, tag="SECOND", at=station.clock(FIRST_END))
     assert wh in linked(books, first)
+
+
+def test_readings_below_the_next_start_stay(books: Books, station: Station) -> None:
+    """The clock was set back by an hour, and the stop is lost: the readings of the last hour seem to be later."""
+    station.behind = NOW
+    first = station.start(1000, tag="FIRST")
+    wh = charge(station, None, 1000)
+    station.behind = HOUR
+    station.start(wh, tag="SECOND")
+    assert linked(books, first) == {1600 + 600 * number for number in range(12)}

@@ -57,13 +57,15 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
         # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
         began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)
         if began <= opening.moment.understood:
-            close(db, origin, _until(db, tx, opening.moment), closing)
+            close(db, origin, _until(db, tx, opening), closing)
 
 
-def _until(db: UnitOfWork, tx: Known, next_began: Moment) -> Known:
+def _until(db: UnitOfWork, tx: Known, opening: Opening) -> Known:
     """Return a transaction without readings that overtook the next start, and so were taken for its own."""
-    is_overtaken = next_began.is_believable and (tx.last_reading_at or "") >= next_began.understood
-    return load(db, tx.id) if is_overtaken and unlink_since(db, tx, next_began.understood) else tx
+    moment = opening.moment
+    is_overtaken = moment.is_believable and (tx.last_reading_at or "") >= moment.understood
+    is_overtaken = is_overtaken and unlink_since(db, tx, moment.understood, opening.meter_start)
+    return load(db, tx.id) if is_overtaken else tx
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:

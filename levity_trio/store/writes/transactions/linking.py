@@ -11,7 +11,7 @@ from levity_trio.store.writes.transactions.judging import judge_now
 from levity_trio.store.writes.transactions.states import load, step
 
 FOUND = (
-    "SELECT cp_id, conn_id, told_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next"
+    "SELECT cp_id, conn_id, told_id, own_start_time, meter_start, (SELECT min(own_start_time) FROM tx AS next"
     " WHERE next.cp_id = tx.cp_id AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time),"
     " (SELECT CASE WHEN last_reading_at >= tx.own_start_time THEN id END FROM tx AS before"
     " WHERE before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id AND before.own_start_time < tx.own_start_time"
@@ -27,11 +27,12 @@ LINK = (
     f" (SELECT told_id FROM meter_val WHERE {_UNASSIGNED} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
     " RETURNING timestamp, wh"
 )
-UNLINK = (
-    "UPDATE meter_val SET tx_id = NULL WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp > ?"
-    " AND tx_id = ? AND coalesce(told_id, 0) IN (0, -1) AND source = 'MeterValues' AND timestamp <> received_at"
-    " RETURNING id"
+_OVERTAKING = (
+    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp > ? AND tx_id = ?"
+    " AND coalesce(told_id, 0) IN (0, -1) AND source = 'MeterValues' AND timestamp <> received_at"
 )
+LOWEST = f"SELECT count(*), min(wh) {_OVERTAKING}"
+UNLINK = f"UPDATE meter_val SET tx_id = NULL WHERE id IN (SELECT id {_OVERTAKING})"  # noqa: S608 - our own names
 _LEFT = "FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
 REACHED = (
     f"UPDATE tx SET last_reading_at = (SELECT max(timestamp) {_LEFT}), previous_register_wh = NULL,"  # noqa: S608
@@ -50,8 +51,8 @@ def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     found = db.row(FOUND, (transaction,))
     if found is None:
         raise LookupError(transaction)
-    charger, connector, told_id, begun, ended, overtaken = found
-    if overtaken is not None and told_id is None and unlink_since(db, load(db, overtaken), begun):
+    charger, connector, told_id, begun, begin, ended, overtaken = found
+    if overtaken is not None and told_id is None and unlink_since(db, load(db, overtaken), begun, begin):
         _judge_without(db, origin, overtaken)
     readings = db.rows(
         LINK, (transaction, charger, connector, begun, ended or LAST_TIME, reported_id(told_id), told_id is not None)
@@ -70,15 +71,19 @@ def _judge_without(db: UnitOfWork, origin: Origin, transaction: int) -> None:
         judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
 
 
-def unlink_since(db: UnitOfWork, tx: Known, since: str) -> bool:
-    """Unlink the readings that a transaction has though the next one began before them; return whether there are any.
+def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bool:
+    """Unlink the readings that a transaction has though the next one began before them, at the register `begin` in Wh;
+    return whether there are any.
 
     A charger that comes back may send a reading ahead of its queue, when its last transaction still seems open. Without
-    a transactionId nothing else shows what it belongs to. A reading up to the time of the charger's stop stays.
+    a transactionId nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so
+    do all if one is below `begin`: then their clock was set back.
     """
-    stopped = tx.own_stop_time if tx.stopped_by == "charger" else None
-    place = (tx.charger, tx.connector)
-    if not db.rows(UNLINK, (*place, since, stopped or "", tx.id)):
+    stopped = None if tx.stopped_by == "system" else tx.own_stop_time
+    overtaking = (tx.charger, tx.connector, since, stopped or "", tx.id)
+    ((number, lowest),) = db.rows(LOWEST, overtaking)
+    if not number or (lowest is not None and begin is not None and lowest < begin):
         return False
-    db.execute(REACHED, (*place, tx.own_start_time, tx.last_reading_at, tx.id))
+    db.execute(UNLINK, overtaking)
+    db.execute(REACHED, (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at, tx.id))
     return True
