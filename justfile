@@ -4,7 +4,7 @@
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
 charger := "ws://localhost:9000/ws/CP001"
-async_words := "async|await|asyncio|trio|anyio|httpx|(Base)?ExceptionGroup|BaseException|except *[:*]"
+async_words := "async|await|(Base)?ExceptionGroup|BaseException|except *[:*]"
 
 # list the recipes
 help:

@@ -17,7 +17,7 @@ settings.register_profile("house", deadline=None)  # no test asserts a timing
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
-WAITING_WORKERS = 2
+WAITING_WORKERS = 1
 
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
@@ -57,7 +57,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Two more than cores: those that wait for a server leave the cores to the others."""
+    """One more than cores: while a test waits for a server, the others use the cores. Each collects all tests."""
     return (yield) + WAITING_WORKERS
 
 

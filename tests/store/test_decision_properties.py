@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ from tests.store.books import Books, in_memory
 from tests.store.deciding import Operator, open_codes
 from tests.store.lives import ACTS, PAUSE_MINUTES, Living
 
-LIVES = 250
+LIVES = int(os.environ.get("LIVES", "100"))
 LENGTH = 12
 SEED = 10
 HARMLESS = LASTING - OF_THE_MATCH
