@@ -35,7 +35,7 @@ READERS = 200
 CLIENTS = 16
 PACE_SECONDS = 0.1
 LONGEST_WAIT = 60
-"""Seconds until the first event of a stream, on a busy machine."""
+"""Seconds after which a stream that had no event has failed; a busy machine needs some."""
 HOST = "127.0.0.1"
 MS = 1000
 PYTHON = (sys.executable, "-m")

@@ -98,7 +98,7 @@ def test_every_request_is_answered_as_documented(server: Serving, document: dict
     command += [word for path in LEFT_OUT for word in ("--exclude-path", path)]
     with willing(server, "CP-1"), willing(server, "CP-7"):
         command += ["--header", f"Authorization: Bearer {make_token(server, 'schemathesis', 'admin')}"]
-        env = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+        env = environment() | {"SCHEMATHESIS_HOOKS": str(HOOKS)}
         ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=900)
     assert ended.returncode == 0, ended.stdout[-6000:]
     assert api_of(server).ask("GET", "version")["program"] == "levity-trio"  # still served

@@ -62,10 +62,10 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
 
 def _until(db: UnitOfWork, tx: Known, opening: Opening) -> Known:
     """Return a transaction without readings that overtook the next start, and so were taken for its own."""
-    moment = opening.moment
-    is_overtaken = moment.is_believable and (tx.last_reading_at or "") >= moment.understood
-    is_overtaken = is_overtaken and unlink_since(db, tx, moment.understood, opening.meter_start)
-    return load(db, tx.id) if is_overtaken else tx
+    began = opening.moment
+    if began.is_believable and unlink_since(db, tx, began.understood, opening.meter_start):
+        return load(db, tx.id)
+    return tx
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:

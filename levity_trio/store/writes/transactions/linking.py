@@ -79,6 +79,8 @@ def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bo
     a transactionId nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so
     do all if one is below `begin`: then their clock was set back.
     """
+    if (tx.last_reading_at or "") < since:
+        return False
     stopped = None if tx.stopped_by == "system" else tx.own_stop_time
     overtaking = (tx.charger, tx.connector, since, stopped or "", tx.id)
     ((number, lowest),) = db.rows(LOWEST, overtaking)

@@ -44,7 +44,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     doubted = [one for one in earlier if _is_shared(db, one)]
     for one in (tx, *doubted):
         _judge_beside(db, origin, one)
-    for other in (*before, *after, *(one for one in doubted if one not in before)):
+    for other in dict.fromkeys((*before, *after, *doubted)):
         if other.review is not None or _is_touched(tx, other) or _is_missing_energy(db, tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
 
@@ -78,8 +78,9 @@ def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
     if is_in_kwh(other.meter_stop, begin):
         return True
     where = (other.charger, other.connector, other.own_start_time, other.id)
-    earlier = (Known(*row).billed_until or 0 for row in db.rows(BEFORE, where)[:1])
-    return bool(db.rows(_REPEATING, (other.id, tx.own_start_time))) or any(wh > other.meter_stop for wh in earlier)
+    earlier = db.row(BEFORE, where)
+    is_lower = earlier is not None and (Known(*earlier).billed_until or 0) > other.meter_stop
+    return is_lower or bool(db.rows(_REPEATING, (other.id, tx.own_start_time)))
 
 
 def _is_shared(db: UnitOfWork, tx: Known) -> bool:

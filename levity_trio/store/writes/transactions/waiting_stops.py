@@ -15,6 +15,7 @@ from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import reported_id
 from levity_trio.charging.moments import Moment, understand
 from levity_trio.charging.reviews import Doubt
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -29,8 +30,6 @@ from levity_trio.store.writes.transactions.states import load, state
 READINGS: Final = (MADE, "readings with its transactionId arrived later")
 START: Final = (ATTACHED, "its start arrived later")
 """How a stop that waited is resolved, and why."""
-LATE_SECONDS: Final = 60
-"""A stop may have overtaken a start that arrived so long after its own time."""
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
 _NEWEST: Final = (
@@ -75,7 +74,8 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
 
 
 def _is_late(moment: Moment) -> bool:
-    return moment.is_believable and (moment.skew_seconds or 0) < -LATE_SECONDS
+    """Whether a start waited on its way, so that its own stop may have overtaken it."""
+    return moment.is_believable and (moment.skew_seconds or 0) < -AHEAD_SECONDS
 
 
 def _nameless(db: UnitOfWork, origin: Origin) -> list[_Waiting]:
