@@ -94,7 +94,8 @@ class Bounds:
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
         is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
-        if self.case.is_timed and (power.is_steady or is_dense):
+        is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.REGULAR_GAPS)
+        if self.case.is_timed and (is_steady or is_dense):
             return True
         found, digit = self._gaps_of_view, self.case.digit
         is_queued = not self.case.is_timed and self.case.longest > 2 * (self.case.ended - self.case.begun)

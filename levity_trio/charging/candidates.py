@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.bracket import between_neighbours
 from levity_trio.charging.candidate import (
     REGISTER,
     ROLLOVER,
@@ -22,7 +23,7 @@ from levity_trio.charging.candidate import (
     chain_of_other_counter,
     session_chain,
 )
-from levity_trio.charging.ends import between_ends
+from levity_trio.charging.ends import between_ends, rounded
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.mending import without_step
@@ -38,6 +39,8 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
+    yield from rounded(case, bounds)
+    yield from between_neighbours(case)
     yield from between_ends(case, bounds)
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)

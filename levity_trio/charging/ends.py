@@ -1,9 +1,10 @@
-"""Candidates with another start or stop, and those without outliers or implausible steps."""
+"""Candidates with another start or stop, with rounded ones, and those without outliers or implausible steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -23,16 +24,16 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         for end, why_end in _ends(case, bounds):
             if end < begin:
                 continue
-            is_of_readings = begin in case.view.wh[:1] or why_end != ""
+            is_of_readings = begin in case.view.wh[:1] or (why_end != "" and case.is_stopped)
             base = Candidate(
-                code=_code(case, why_begin),
+                code=_code(case, why_begin, why_end),
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_between(case, begin, end),
                 assumptions=_assumed_at_begin(case, begin, why_begin) + _assumed_at_end(case, end, why_end),
                 begin=begin,
                 end=end,
-                is_partial=not case.is_stopped and end < max(case.view.wh, default=end),
+                is_partial=not case.is_stopped and [end] != case.view.wh[-1:],
             )
             if base.words:
                 yield base
@@ -49,6 +50,28 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         yield from _corrected(case, reported, bounds)
 
 
+def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate of a start and a stop that are rounded, to one step, beside readings that are not."""
+    start, stop, step, read = case.start_wh, case.stop_wh, case.ends_digit, case.view
+    if not start or stop is None or stop <= start or all(wh % step == 0 for wh in read.wh):
+        return
+    is_near = start - step < min(read.wh) and max(read.wh) < stop + step
+    if not (is_near and _can_be_rounded(case)) or bounds.walk(Chain(read.at, read.wh, read.digit)):
+        return
+    within = [min(max(start, wh), stop) - start for wh in read.wh]
+    chain = Chain([case.begun, *read.at, max(case.ended, read.at[-1])], [0, *within, stop - start], step)
+    words = f"meterStart and meterStop are rounded to {step} Wh"
+    yield Candidate(Code.ENDS_ROUNDED, words, REGISTER, chain, 0, start, stop)
+
+
+def _can_be_rounded(case: Case) -> bool:
+    """Whether the neighbours' starts are rounded, too, and the end of the previous one is less than a step above."""
+    before, after, step = case.before, case.after, case.ends_digit
+    beside = [(before and before.begin) or 0, (after and after.begin) or 0]
+    end = (before and before.end) or 0
+    return all(wh % step == 0 for wh in beside) and end < (case.start_wh or 0) + step
+
+
 def _assumed_at_begin(case: Case, begin: int, why: str) -> int:
     """Return how much is assumed by another start: nothing if Transaction.Begin and the previous stop agree on it."""
     is_shown_twice = case.before is not None and begin == case.before.end == case.begin_wh
@@ -62,20 +85,22 @@ def _assumed_at_end(case: Case, end: int, why: str) -> int:
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
-    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0."""
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0, not End alone."""
     start, stop, spare = case.start_wh, case.stop_wh, case.digit
     if start is None or stop is None:
         return False
-    if case.power:
-        spare += round(case.power.most * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
-    begins = not case.begin_wh or abs(case.begin_wh - start) <= spare
-    ends = case.end_wh is None or min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) <= spare
-    return not (begins and ends)
+    mean = (stop - start) * HOUR / max(case.ended - case.begun, tolerances.INTERVAL)
+    usual = case.power.most if case.power else max(0.0, mean)
+    spare += round(usual * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
+    if case.begin_wh and abs(case.begin_wh - start) > spare:
+        return True
+    counted = [stop] if case.begin_wh else [stop, stop - start]
+    return case.end_wh is not None and min(abs(case.end_wh - wh) for wh in counted) > spare
 
 
-def _code(case: Case, why_begin: str) -> Code:
+def _code(case: Case, why_begin: str, why_end: str) -> Code:
     if not why_begin:
-        return Code.STOP_GARBLED
+        return Code.STRAY_READING if why_end and not case.is_stopped else Code.STOP_GARBLED
     return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
 
 
@@ -112,8 +137,9 @@ def _between(case: Case, begin: int, end: int) -> Chain:
     at, wh = list(chain.at), list(chain.wh)
     if begin in view.wh[:1]:
         at, wh = at[1:], wh[1:]
-    if case.stop_wh is None and end in view.wh[-1:]:
-        return Chain(at, wh, view.digit)
+    if case.stop_wh is None and end - begin in wh:
+        until = len(wh) - wh[::-1].index(end - begin)
+        return Chain(at[:until], wh[:until], view.digit)
     return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
 
 
@@ -127,7 +153,8 @@ def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         yield last, ""
         if after and abs(after - last) > case.digit:
             ends = (wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last or last < wh <= after)
-            yield from _as_reported(next(ends, None))
+            words = f"the last reading is {last} Wh, the next transaction began at {after} Wh"
+            yield from ((wh, words) for wh in islice(ends, 1))
         return
     yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)

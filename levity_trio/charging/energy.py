@@ -25,9 +25,10 @@ from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
+from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 12
+RULES: Final = 13
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -73,7 +74,8 @@ def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
     bounds = Bounds(case)
     found = reported(case, bounds)
-    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found) or _by_candidates(case, bounds, found)
+    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found)
+    chosen = chosen or _power_too_high(case, bounds, found) or _by_candidates(case, bounds, found)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
@@ -157,16 +159,34 @@ def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[C
 
 def _power_in_kilowatts(case: Case) -> _Chosen | None:
     """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
-    is_known = len(case.power.at) >= tolerances.REGULAR_GAPS
-    if not is_known or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
+    is_too_low = 0 < case.power.most < tolerances.LEAST_CHARGING_W if case.power else False
+    return _with_power(case, 1000, "the power is in kW but sent as W", {}) if is_too_low else None
+
+
+def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
+    """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers.
+
+    Registers that are a tenth of what they should be agree with the power, too, but give the higher figure.
+    """
+    if found is None or not case.power or case.power.most <= tolerances.AC_W or case.is_dc_shown:
         return None
-    reread = replace(case, power=case.power.scaled(1000))
+    if not bounds.confirms(10 * found.chain.wh[-1]):
+        return None
+    others = {one.words: one.wh for one in wrong_factors(case, bounds)}
+    return _with_power(case, 0.1, "the power is ten times too high", others)
+
+
+def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> _Chosen | None:
+    """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
+    if len(case.power.at) < tolerances.REGULAR_GAPS:
+        return None
+    reread = replace(case, power=case.power.scaled(factor), is_dc=case.is_dc_shown)
     bounds = Bounds(reread)
     chosen = _as_reported(reread, bounds, reported(reread, bounds))
     if chosen is None or chosen.doubts:
         return None
     evidence = (f"{chosen.wh} Wh", f"at most {case.power.most:g} W")
-    doubt = Doubt(Code.READINGS_UNIT, "the power is in kW but sent as W", evidence, {"as reported": chosen.wh})
+    doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": chosen.wh, **others})
     return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
 
 

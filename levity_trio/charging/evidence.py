@@ -192,12 +192,13 @@ class Neighbour(NamedTuple):
     is_end_known: bool = True
     """Its charger sent the stop. Otherwise it may have gone on after `end`."""
     may_go_on: bool = False
-    """It may have gone on beyond the next start: its end is unknown, and other starts there lay within the previous
-    transaction."""
+    """Its end is unknown, and others there went on beyond the next start, so it may have, too."""
     is_at_once: bool = False
     """It ran at the same time, so that the same start means the same energy."""
     is_in_kwh: bool = False
     """Its start and stop were kWh, though sent as Wh."""
+    is_in_order: bool = True
+    """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
@@ -278,6 +279,8 @@ class Case:
     charges: Sequence[Charge] = ()
     """The states of charge, in order of time."""
     is_dc: bool = False
+    is_dc_shown: bool = False
+    """State of charge, voltage or an offer show it. Power alone, which may be wrong, does not."""
     intervals: Sequence[float] = ()
     """The readings Energy.Active.Import.Interval in Wh, in order of time."""
     before: Neighbour | None = None
@@ -366,7 +369,7 @@ def timestamp_of(at: float) -> str:
     return stamp(datetime.fromtimestamp(at, UTC))
 
 
-_KILO: Final = frozenset({"kW", "kVA", "kWh"})
+KILO: Final = frozenset({"kW", "kVA", "kWh"})
 
 
 def watts_of(value: str, unit: str) -> float | None:
@@ -375,7 +378,7 @@ def watts_of(value: str, unit: str) -> float | None:
         number = float(value)
     except ValueError:
         return None
-    if unit in _KILO:
+    if unit in KILO:
         number *= 1000
     return number if 0 <= number <= tolerances.FASTEST_W else None
 
@@ -392,8 +395,6 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 
 def digit_of(value: str, unit: str) -> int:
-    """Return one unit of the last digit of a register as sent, in Wh."""
-    if unit != "kWh":
-        return 1
+    """Return one unit of the last digit as sent, in Wh or W."""
     decimals = len(value.partition(".")[2])
-    return (1000, 100, 10, 1)[min(decimals, 3)]
+    return int(10 ** max(0, 3 - decimals)) if unit in KILO else 1

@@ -22,6 +22,7 @@ from levity_trio.charging.evidence import (
     CHARGE,
     CURRENT,
     INTERVALS,
+    KILO,
     OFFERED,
     POWER,
     VOLTAGE,
@@ -78,6 +79,7 @@ class Measurements(NamedTuple):
     power: Power
     charges: Sequence[Charge]
     is_dc: bool
+    is_dc_shown: bool
     intervals: Sequence[float]
 
 
@@ -100,16 +102,16 @@ def gather(rows: Sequence[Row]) -> Measurements:
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
     power = _power(by_measurand[POWER], times)
-    power = power or _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times, is_battery=bool(charges))
+    power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(charges))
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
-    is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
-    is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
-    is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
+    is_dc_shown = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
+    is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
+    is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(registers)
     # Clock-aligned intervals overlap the others, and the first of them begins before the start.
     sampled = _numbers(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
     intervals = [_total(phases)[0] for _, phases in sorted(sampled.items())]
-    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, intervals)
+    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, is_dc_shown, intervals)
 
 
 def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
@@ -169,7 +171,8 @@ def _has_decimals(rows: Sequence[Row]) -> bool:
 
 
 def _last_digit(rows: Iterable[Row]) -> int:
-    return 1 if any(row[UNIT] != "kWh" for row in rows) else min(digit_of(row[VALUE], "kWh") for row in rows)
+    """Return one unit of the last digit, in Wh or W."""
+    return 1 if any(row[UNIT] not in KILO for row in rows) else min(digit_of(row[VALUE], row[UNIT]) for row in rows)
 
 
 def is_rising(values: Sequence[Any]) -> bool:
@@ -197,8 +200,10 @@ def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
-    if any(map(itemgetter(PHASE), rows)):
-        return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in _numbers(rows).items()])
+    digit = _last_digit(rows) if rows else 1
+    if digit > 1 or any(map(itemgetter(PHASE), rows)):
+        error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
+        return _in_order([(times[timestamp], *_total(phases, error)) for timestamp, phases in _numbers(rows).items()])
     sent = {row[TIMESTAMP]: watts for row in rows if (watts := watts_of(row[VALUE], row[UNIT])) is not None}
     at, total = [times[timestamp] for timestamp in sent], list(sent.values())
     if not is_rising(at):
@@ -227,15 +232,15 @@ def _in_order(points: list[tuple[float, float, float]]) -> Power:
     return Power([at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points])
 
 
-def _total(phases: Mapping[str, float]) -> tuple[float, float]:
-    if "" in phases:
-        return phases[""], phases[""]
-    total = sum(phases.values())
-    return total, total * (tolerances.PHASES if len(phases) == 1 else 1)
+def _total(phases: Mapping[str, float], error: float = 0) -> tuple[float, float]:
+    """Return the lowest and the highest total of the phases, each with this error; 0 is exact."""
+    known = [phases[""]] if "" in phases else list(phases.values())
+    low, high = (sum(number + sign * error for number in known if number) for sign in (-1, 1))
+    return max(0, low), high * (tolerances.PHASES if len(known) == 1 and "" not in phases else 1)
 
 
 def _power_of_current(
-    amperes: Mapping[str, Mapping[str, float]],
+    rows: Sequence[Row],
     volts: Mapping[str, Mapping[str, float]],
     times: Mapping[str, float],
     *,
@@ -243,22 +248,30 @@ def _power_of_current(
 ) -> Power:
     """Return current × voltage: by phase if several phases are named, or else on one to three phases. What no charger
     delivers is left out."""
+    error = 0 if any("." in row[VALUE] for row in rows) else 1
     points = (
-        (times[timestamp], *_watts(phases, volts.get(timestamp, {}), is_battery=is_battery))
-        for timestamp, phases in amperes.items()
+        (times[timestamp], *_watts(phases, error, volts.get(timestamp, {}), is_battery=is_battery))
+        for timestamp, phases in _numbers(rows).items()
     )
     return _in_order([point for point in points if point[1] <= tolerances.FASTEST_W])
 
 
-def _watts(amperes: Mapping[str, float], volts: Mapping[str, float], *, is_battery: bool) -> tuple[float, float]:
-    """Return the lowest and the highest power in W. Two lines of 120 V, whose current is the same, are two phases."""
+def _watts(
+    amperes: Mapping[str, float], error: float, volts: Mapping[str, float], *, is_battery: bool
+) -> tuple[float, float]:
+    """Return the lowest and the highest power in W, of currents with this error.
+
+    Two lines of 120 V, whose current is the same, are two phases. The current of a car at rest is reactive.
+    """
     known = [one for phase, volt in volts.items() if volt > 0 for one in _of_phase(phase, volt, is_battery=is_battery)]
     low, high = (min(known), max(known)) if known else tolerances.AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
+    currents = named if len(named) > 1 else list(amperes.values())
+    active = [max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents]
+    most = [ampere + error if ampere else 0 for ampere in currents]
     if len(named) > 1:
-        return (max(named) if len(named) == 2 else sum(named)) * low, sum(named) * high
-    ampere = max(amperes.values())
-    return ampere * low, ampere * high * (1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES)
+        return (max(active) if len(named) == 2 else sum(active)) * low, sum(most) * high
+    return max(active) * low, max(most) * high * (1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES)
 
 
 def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:

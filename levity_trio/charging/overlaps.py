@@ -72,7 +72,7 @@ def _stayed(before: Neighbour | None, after: Neighbour, begin: int, end: int) ->
     """Whether the register stood at the same value from the previous stop to the next start, and rose less in the next
     transaction: it was not set back."""
     stays = before is not None and 0 < begin == before.end == after.begin
-    return stays and begin < (after.end or 0) < end
+    return stays and begin <= (after.end or 0) < end
 
 
 def _until_next(after: Neighbour, end: int, view: View) -> int:

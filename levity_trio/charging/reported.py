@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
+from levity_trio.charging.bracket import bracket
 from levity_trio.charging.candidate import (
     REGISTER,
     SESSION_READINGS,
@@ -65,7 +66,7 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
-    against = against or _below_previous_start(case) or _in_kwh(case)
+    against = against or _below_previous_start(case) or _in_kwh(case) or _above_neighbours(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
             walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
@@ -100,6 +101,14 @@ def _in_kwh(case: Case) -> Conflict | None:
         return None
     evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
     return Conflict(Code.WRONG_FACTOR, UNITS[1000.0], evidence)
+
+
+def _above_neighbours(case: Case) -> Conflict | None:
+    """Return the conflict of start and stop with the previous stop and the next start, which are below both."""
+    if (around := bracket(case)) is None:
+        return None
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{around.begin} to {around.end} Wh by the neighbours")
+    return Conflict(Code.START_GARBLED, "the register was as before again at the next start", evidence)
 
 
 def _below_previous_start(case: Case) -> Conflict | None:

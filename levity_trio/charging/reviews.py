@@ -25,6 +25,7 @@ class Code(StrEnum):
     NO_REGISTER = "no_register"
     START_GARBLED = "start_garbled"
     STOP_GARBLED = "stop_garbled"
+    ENDS_ROUNDED = "ends_rounded"
     STRAY_READING = "stray_reading"
     READINGS_UNIT = "readings_unit"
     WRONG_FACTOR = "wrong_factor"

@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 POWER_SHARE: Final = 0.10
-"""Maximum error of power, and of current × voltage."""
+"""Maximum error of power, and of current × voltage, beside their last digit."""
 REGULAR_GAPS: Final = 3
 MOST_GAPS: Final = 0.75
 """Power tracks a register if the two agree in at least REGULAR_GAPS gaps, and in this share of all gaps."""
@@ -70,6 +70,8 @@ AC_V: Final = (207.0, 253.0)
 """The voltage assumed if none was sent: 230 V with its tolerance (EN 50160)."""
 LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
+REACTIVE_A: Final = 1.0
+"""The filters of a car at rest draw up to this current on each phase, but no energy."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)
 """The smallest and the largest battery. A rise of the state of charge takes its share of this energy."""
 BATTERY_SPREAD: Final = 2.0

@@ -9,6 +9,7 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.bracket import bracket
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, session_chain
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.power import Chain
@@ -20,9 +21,9 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or not view.wh:
         return
-    for of_start, of_view, of_stop, which in _UNITS:
+    for of_start, of_view, of_stop, which in _units(case):
         begin, end = _in_unit(start, case.start_exact, of_start), _in_unit(stop, case.stop_exact, of_stop)
-        if begin is None or (of_start != 1 and begin < tolerances.SIGNIFICANT_START_WH) or (of_stop != 1 and not end):
+        if begin is None or not _is_shown((of_start, of_view, of_stop), begin, end):
             continue
         room = max(case.digit, view.digit * of_view)
         if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
@@ -39,6 +40,13 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) -> bool:
+    """Whether start and stop are high enough to show these units. What is no unit is shown by both of them only."""
+    of_start, of_view, of_stop = units
+    is_high = begin >= tolerances.SIGNIFICANT_START_WH or (of_start == 1 and of_view not in _TENFOLD)
+    return is_high and (bool(end) or (of_stop == 1 and of_view not in _TENFOLD))
 
 
 def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
@@ -59,14 +67,22 @@ def _up_to_the_next(case: Case, view: View) -> View:
     return View(view.at, [*view.wh[:-1], after.begin], view.digit)
 
 
-_UNITS: Final = (
+_TENFOLD: Final = (10, 0.1, 100, 0.01)
+_UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
     (1, 1000, 1, "readings are"),
     (1, 0.001, 1, "readings are"),
+    *((1, factor, 1, "readings are") for factor in _TENFOLD),
     (1, 1000, 1000, "start is"),
     (1000, 1, 1, "start is"),
     (1, 1, 1000, "stop is"),
     (1000, 1, 1000, "start and stop are"),
 )
+
+
+def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
+    """Yield the units of start, readings and stop. If a neighbour shows start and stop in kWh, the readings are not."""
+    is_in_wh = register_in_kwh(case) is not None
+    yield from (one for one in _UNITS if not (is_in_wh and one[1] < 1))
 
 
 def exact_numbers(case: Case) -> Iterator[Candidate]:
@@ -88,13 +104,15 @@ UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the r
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or a
-    neighbour continues it."""
+    neighbour continues it, or both neighbours surround it."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
+    around = bracket(case)
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     for factor in tolerances.FACTORS:
         is_continued = factor == 1000 and register_in_kwh(case) is not None
+        is_continued |= around is not None and around.holds(case.start_wh * factor, until * factor, max(1, factor))
         if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):
             corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
             words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")

@@ -365,8 +365,10 @@ def _tells_all(entry: Entry) -> bool:
 
 def _tells_right(points: Sequence[_Point]) -> bool:
     """Whether start and stop are one count, and each reading belongs to it, lags behind it, or counts from 0."""
-    start, *_, stop = points
-    if (start.action, stop.action) != (START, STOP) or _offset(start) != _offset(stop):
+    if [point.action for point in (*points[:1], *points[1:][-1:])] != [START, STOP]:
+        return False
+    start, stop = points[0], points[-1]
+    if _offset(start) != _offset(stop):
         return False
     if len(points) == 2 and _is_too_fast(start, stop):
         return False

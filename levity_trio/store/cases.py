@@ -22,7 +22,7 @@ from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set
 from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
-from levity_trio.store.neighbours import begin_after, boots, is_other_meter, starts_overlap
+from levity_trio.store.neighbours import Counted, begin_after, boots, is_swapped_between, starts_overlap
 from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
@@ -323,16 +323,20 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
 def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    if not found or is_other_meter(rows, tx.charger, *sorted((tx.created_at, str(found[0][7])))):
+    if not found:
         return None
-    other, _, _, begin, end, status, stopped_by, _, begun, ended, is_in_kwh = found[0]
+    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_in_kwh = found[0]
+    ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
+    if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
+        return None
+    is_in_order = (other > tx.id) == (begun > tx.own_start_time)
     if status == "Active":
-        return Neighbour(register(begin), None)
+        return Neighbour(register(begin), None, is_in_order=is_in_order)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
     is_at_once = begun < _ended(tx) and tx.own_start_time < ended
-    ours = None if start is None else (start, stop or 0)
-    if begin is None or end is None or ours is None or not overlap((begin, end), ours, is_at_once=is_at_once):
-        return Neighbour(register(begin), register(end), is_in_kwh=bool(is_in_kwh))
+    own_range = None if start is None else (start, stop or 0)
+    if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
+        return Neighbour(register(begin), register(end), is_in_kwh=bool(is_in_kwh), is_in_order=is_in_order)
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.store.connectors import Rows
@@ -18,6 +19,30 @@ NEXT_START: Final = (
     "SELECT meter_start, created_at FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
     " AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
 )
+
+
+class Counted(NamedTuple):
+    """A transaction as its meter counted it: begin by the charger's clock, receipt of its start, registers in Wh."""
+
+    begun: str
+    received: str
+    start: int | None
+    stop: int | None
+
+    @property
+    def since(self) -> str:
+        """Its begin; it was received later if it was queued."""
+        return min(self.begun, self.received)
+
+
+def is_swapped_between(rows: Rows, charger: str, one: Counted, other: Counted) -> bool:
+    """Whether the meter was swapped between two transactions: between the receipts of their starts; if the register
+    fell from one to the other, also before a start that was queued was received."""
+    if is_other_meter(rows, charger, *sorted((one.received, other.received))):
+        return True
+    first, second = sorted((one, other), key=attrgetter("since"))
+    has_fallen = first.stop is not None and second.start is not None and second.start < first.stop
+    return has_fallen and is_other_meter(rows, charger, first.since, second.received)
 
 
 def begin_after(rows: Rows, place: tuple[str, int | None, str, str, int], stopped: str | None) -> int | None:

@@ -166,6 +166,16 @@ def _rollover(story: Story) -> None:
     story.stop = None if story.stop is None else story.stop % modulus
 
 
+def _rounded_ends(story: Story) -> None:
+    step = story.random.choice((10, 100, 1000))
+    story.start = None if story.start is None else story.start // step * step
+    story.stop = None if story.stop is None else story.stop // step * step
+
+
+def _tenfold_power(story: Story) -> None:
+    story.watts = [10 * watts for watts in story.watts]
+
+
 def _wrong_order(story: Story) -> None:
     if len(story.wh) > 1:
         number = story.random.randrange(len(story.wh) - 1)
@@ -209,7 +219,7 @@ def _rounded(story: Story) -> None:
 LIES: Final[tuple[Callable[[Story], None], ...]] = (
     *(_leap, _strays, _wrong_stop, _wrong_start, _stop_of_the_start, _readings_in_kwh, _wrong_factor, _readings_from_0),
     *(_no_stop, _no_start, _closed_by_the_system, _reset, _other_meter, _power_in_kilowatts, _rollover),
-    *(_wrong_power, _wrong_order),
+    *(_wrong_power, _tenfold_power, _wrong_order, _rounded_ends),
     *(_clock, _fractions, _begin_and_end, _available, _frozen, _garbled, _rounded),
 )
 

@@ -194,6 +194,7 @@ def test_no_energy_is_proved_by_anything() -> None:
     proof = prove(reported(*lifetime(0, 0), flowed=(0, 0)))
     assert (proof.proved_wh, proof.lost, proof.is_honest) == (0, (), True)
     assert prove(reported(None, *lifetime(0), flowed=(0, 0))).lost == ()
+    assert not prove(reported(LIFETIME, "12,5", flowed=(0, 0))).is_honest
 
 
 def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:

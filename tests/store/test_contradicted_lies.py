@@ -294,12 +294,15 @@ def test_readings_of_another_counter_take_and_add_nothing(books: Books, station:
     assert_figure(station, transaction, 7200, flagged=True)
 
 
+@pytest.mark.parametrize("tells_power", [True, False])
 @pytest.mark.parametrize("at", ["begin", "end"])
-def test_the_register_may_be_read_some_seconds_before_or_after_start_and_stop(station: Station, at: str) -> None:
+def test_the_register_may_be_read_some_seconds_before_or_after_start_and_stop(
+    station: Station, at: str, tells_power: bool
+) -> None:
     transaction = station.start(1000)
     begin = {"value": "1004", "context": "Transaction.Begin"}
     station.tell(meter_value(station.clock(), *([begin] if at == "begin" else [])), transaction=transaction)
-    register = charge(station, transaction, 1000)
+    register = charge(station, transaction, 1000, tells_power=tells_power)
     end = {"value": str(register - 4), "context": "Transaction.End"}
     station.stop(transaction, register, data=[meter_value(station.clock(), end)] if at == "end" else [])
 
@@ -423,6 +426,22 @@ def test_begin_or_end_that_a_neighbour_confirms_is_right(books: Books, station: 
     settle(books)
 
     assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize(("power", "wrong"), [(7200, 10), (72_000, 1)])
+def test_of_power_and_register_the_lower_one_counts_above_what_ac_delivers(
+    station: Station, power: int, wrong: int
+) -> None:
+    """Nothing shows which of them is wrong; a register that is a tenth of the energy gives the higher figure."""
+    transaction, register = station.start(1000), 1000
+    for _ in range(12):
+        station.books.wait(5)
+        register += 600
+        station.tell(meter_value(station.clock(), register, watts(power * wrong)), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+    assert '"the register is wrong by a factor of 0.1":72000' in str(station.books.value("SELECT figures FROM review"))
 
 
 @pytest.mark.parametrize("meter_stop", [-5, 0])

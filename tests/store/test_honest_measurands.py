@@ -18,6 +18,11 @@ def volts(value: float, phase: str = "") -> Sample:
     return {"value": f"{value:g}", "measurand": "Voltage", "unit": "V"} | ({"phase": phase} if phase else {})
 
 
+def kilowatts(power: float) -> Sample:
+    """Return a sample of power in whole kW, cut off."""
+    return {"value": str(int(power / 1000)), "measurand": "Power.Active.Import", "unit": "kW"}
+
+
 def interval(wh: int) -> Sample:
     return {"value": str(wh), "measurand": "Energy.Active.Import.Interval"}
 
@@ -52,6 +57,39 @@ def test_current_and_voltage_of_a_grid(books: Books, station: Station, power: in
     session(station, register)
 
     assert_figure(station, transaction, register - 1000, flagged=False)
+
+
+@pytest.mark.parametrize("every", [1, 5, 15])
+@pytest.mark.parametrize(
+    ("power", "samples"),
+    [
+        pytest.param(1440, [kilowatts(1440)], id="1 kW"),
+        pytest.param(3720, [kilowatts(3720)], id="3 kW"),
+        pytest.param(4740, [amperes(6, phase) for phase in ("L1", "L2", "L3")], id="6.9 A on three phases"),
+    ],
+)
+def test_power_and_current_in_whole_numbers(
+    books: Books, station: Station, power: int, samples: list[Sample], every: int
+) -> None:
+    transaction, register = station.start(1000), 1000
+    for _ in range(0, HOUR, every):
+        books.wait(every)
+        register += power * every // HOUR
+        station.tell(meter_value(station.clock(), register, *samples, volts(230)), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, power, flagged=False)
+
+
+def test_the_current_of_a_full_car_takes_no_energy(books: Books, station: Station) -> None:
+    transaction, register = station.start(1000), 1000
+    for ampere in [31.3] * 6 + [0.6] * 30:
+        books.wait(5)
+        register += 600 if ampere > 1 else 0
+        station.tell(meter_value(station.clock(), register, amperes(ampere, "L1"), volts(230)), transaction=transaction)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 3600, flagged=False)
 
 
 @pytest.mark.parametrize(

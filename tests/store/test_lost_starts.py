@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.deciding import open_codes
 from tests.store.telling import (
     HOUR,
     assert_doubtful,
@@ -371,39 +370,3 @@ def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: B
     assert [(one[1], one[2]) for one in others(books, *known)] == [(7200, True)]
     for transaction in known:
         assert_figure(station, transaction, 3600, flagged=False)
-
-
-@pytest.mark.parametrize("name", [-1, 0])
-@pytest.mark.parametrize("tag", ["TAG", None])
-def test_a_start_that_its_own_stop_overtook_ends_by_it(
-    books: Books, station: Station, name: int, tag: str | None
-) -> None:
-    """A start that got no answer is sent again, after the stop that could not name it."""
-    session(station, 1000)
-    began = station.clock()
-    books.wait(HOUR)
-    station.stop(name, 8200 + 7200, tag=tag)
-    books.wait(QUARTER)
-    transaction = station.start(8200, at=began)
-    assert_figure(station, transaction, 7200, flagged=True)
-    assert books.row("SELECT tx_id, resolution FROM set_aside") == (transaction, "attached")
-    assert "stop_without_id" in open_codes(books, transaction)
-
-
-def test_a_stop_that_does_not_fit_a_late_start_goes_on_waiting(books: Books, station: Station) -> None:
-    session(station, 1000)
-    station.stop(-1, 9000)
-    books.wait(HOUR)
-    began = station.clock()
-    books.wait(QUARTER)
-    assert_open(station, station.start(8200, at=began))
-    assert books.row("SELECT tx_id, resolution FROM set_aside") == (None, None)
-
-
-def test_of_two_stops_that_fit_a_late_start_neither_is_taken(books: Books, station: Station) -> None:
-    session(station, 1000)
-    began = station.clock()
-    for wh in (8200 + 3600, 8200 + 7200):
-        books.wait(HOUR)
-        station.stop(-1, wh)
-    assert_open(station, station.start(8200, at=began))

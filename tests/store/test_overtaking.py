@@ -1,11 +1,13 @@
-"""Readings without a transactionId that overtake the queue of a charger that comes back: they belong to the transaction
-that charges, whose start is still in the queue."""
+"""Readings without a transactionId of ours that overtake the queue of a charger that comes back: they belong to the
+transaction that charges, whose start is still in the queue."""
+
+import pytest
 
 from levity_trio.charging.moments import understand
 from levity_trio.store.writes.transactions.closing import close_before_start
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, QUARTER, assert_figure, charge, settle, watts
+from tests.store.telling import HOUR, QUARTER, assert_figure, assert_open, charge, settle, watts
 
 FIRST_END, SECOND_START, NOW = 75, 60, 0.1
 """Minutes before the charger comes back."""
@@ -21,8 +23,8 @@ def go_offline(station: Station) -> tuple[int, int]:
     return first, wh + 3600
 
 
-def read_live(station: Station, wh: int) -> None:
-    station.tell(meter_value(station.clock(NOW), wh, watts(7200)))
+def read_live(station: Station, wh: int, named: int | None = None) -> None:
+    station.tell(meter_value(station.clock(NOW), wh, watts(7200)), transaction=named)
 
 
 def linked(books: Books, transaction: int) -> set[int]:
@@ -46,10 +48,11 @@ def test_ahead_of_the_stop_and_the_next_start(books: Books, station: Station) ->
     assert_figure(station, second, 8400, flagged=False)
 
 
-def test_ahead_of_the_start_of_the_second_next(books: Books, station: Station) -> None:
+@pytest.mark.parametrize("named", [None, 0, 77_002], ids=["without an id", "id 0", "an id of the charger's own"])
+def test_ahead_of_the_start_of_the_second_next(books: Books, station: Station, named: int | None) -> None:
     """What is in the queue was stopped in it, too; the reading belongs to the last one."""
     first, wh = go_offline(station)
-    read_live(station, wh + 7200)
+    read_live(station, wh + 7200, named)
     station.stop(first, wh, at=station.clock(FIRST_END))
     second = station.start(wh, tag="SECOND", at=station.clock(SECOND_START))
     station.stop(second, wh + 2400, at=station.clock(40))
@@ -100,3 +103,19 @@ def test_readings_below_the_next_start_stay(books: Books, station: Station) -> N
     station.behind = HOUR
     station.start(wh, tag="SECOND")
     assert linked(books, first) == {1600 + 600 * number for number in range(12)}
+
+
+def test_a_stop_below_a_reading_that_overtook_it_ends_the_transaction_that_it_names(
+    books: Books, station: Station
+) -> None:
+    """It fits another connector, too, but nothing shows that its id is wrong."""
+    other = station.start(500, connector=2)
+    first, wh = go_offline(station)
+    read_live(station, wh + 7200)
+    station.stop(first, wh, at=station.clock(FIRST_END))
+    second = station.start(wh, tag="SECOND", at=station.clock(SECOND_START))
+    finish(station, second, wh + 7200)
+    settle(books)
+    assert_open(station, other)
+    assert_figure(station, first, 7200, flagged=False)
+    assert_figure(station, second, 8400, flagged=False)

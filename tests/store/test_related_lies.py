@@ -150,7 +150,13 @@ def test_only_intervals_and_no_stop(station: Station) -> None:
 
 @pytest.mark.parametrize(
     ("start", "stop", "begin", "end"),
-    [(0, 8200, 1000, 8200), (1000, 8200, 900, 8200), (1000, 8200, 1000, 9400), (1000, 1000, 1000, 8200)],
+    [
+        (0, 8200, 1000, 8200),
+        (1000, 8200, 900, 8200),
+        (1000, 8200, 1000, 9400),
+        (1000, 1000, 1000, 8200),
+        (1000, 9200, 1000, 8200),  # End is stop - start by chance
+    ],
 )
 def test_begin_and_end_against_start_and_stop(
     books: Books, station: Station, start: int, stop: int, begin: int, end: int

@@ -36,6 +36,10 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
     "no_register": Doubt("No reading of the meter", "Read the charger's meter, if it keeps a history."),
     "start_garbled": Doubt("Its first reading cannot be right", "Compare with the session before it."),
     "stop_garbled": Doubt("Its last reading cannot be right", "Compare with the session after it."),
+    "ends_rounded": Doubt(
+        "Its first and last reading are rounded",
+        "The figure is theirs. If this charger always does so, five sessions that its power confirms settle it.",
+    ),
     "stray_reading": Doubt(
         "Some readings were left out", "They are far from all others. A short look is mostly enough."
     ),

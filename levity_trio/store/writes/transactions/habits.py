@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.evidence import Case
+from levity_trio.charging.reviews import Code
 from levity_trio.store.cases import Known, case_of
 from levity_trio.store.habits import CEILING
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -18,7 +19,7 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
     elif not judgement.doubts:
         if case.power:
             _show(db, tx, CEILING, round(case.power.most), at)
-        _revoke_others(db, tx, at)
+        _revoke_others(db, tx, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING, at)
 
 
 def learn_confirmed(db: UnitOfWork, tx: Known, at: str) -> None:
@@ -42,10 +43,13 @@ def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> N
     )
 
 
-def _revoke_others(db: UnitOfWork, tx: Known, at: str) -> None:
-    """Revoke all habits except the power ceiling: a transaction that is certain as reported contradicts them."""
+def _revoke_others(db: UnitOfWork, tx: Known, kept: str, at: str) -> None:
+    """Revoke all habits but the power ceiling and `kept`: a transaction that is certain as reported contradicts them.
+
+    One whose start and stop are rounded does not contradict that this charger rounds them.
+    """
     db.execute(
         "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"
-        " AND kind <> ? AND revoked_at IS NULL",
-        (at, f"transaction {tx.id} is certain as reported", tx.charger, tx.connector or 0, CEILING),
+        " AND kind NOT IN (?, ?) AND revoked_at IS NULL",
+        (at, f"transaction {tx.id} is certain as reported", tx.charger, tx.connector or 0, CEILING, kept),
     )

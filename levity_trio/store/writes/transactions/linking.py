@@ -5,6 +5,7 @@ from __future__ import annotations
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.matching import reported_id
 from levity_trio.store.cases import LAST_TIME, Known
+from levity_trio.store.neighbours import is_other_meter
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_now
@@ -29,7 +30,8 @@ LINK = (
 )
 _OVERTAKING = (
     "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp > ? AND tx_id = ?"
-    " AND coalesce(told_id, 0) IN (0, -1) AND source = 'MeterValues' AND timestamp <> received_at"
+    " AND source = 'MeterValues' AND timestamp <> received_at"
+    " AND NOT EXISTS (SELECT 1 FROM tx AS named WHERE named.id = meter_val.told_id)"
 )
 LOWEST = f"SELECT count(*), min(wh) {_OVERTAKING}"
 UNLINK = f"UPDATE meter_val SET tx_id = NULL WHERE id IN (SELECT id {_OVERTAKING})"  # noqa: S608 - our own names
@@ -45,7 +47,7 @@ def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
 
     These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
     is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
-    start belongs to the previous transaction, even if the start has an earlier time. One without a transactionId that
+    start belongs to the previous transaction, even if the start has an earlier time. One without an id of ours that
     overtook this start was linked to the previous transaction, and is no longer.
     """
     found = db.row(FOUND, (transaction,))
@@ -76,15 +78,16 @@ def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bo
     return whether there are any.
 
     A charger that comes back may send a reading ahead of its queue, when its last transaction still seems open. Without
-    a transactionId nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so
-    do all if one is below `begin`: then their clock was set back.
+    an id of ours nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so do
+    all if one is below `begin`, unless it is of a new meter: then their clock was set back.
     """
     if (tx.last_reading_at or "") < since:
         return False
     stopped = None if tx.stopped_by == "system" else tx.own_stop_time
     overtaking = (tx.charger, tx.connector, since, stopped or "", tx.id)
     ((number, lowest),) = db.rows(LOWEST, overtaking)
-    if not number or (lowest is not None and begin is not None and lowest < begin):
+    is_below = lowest is not None and begin is not None and lowest < begin
+    if not number or (is_below and not is_other_meter(db.rows, tx.charger, tx.created_at, LAST_TIME)):
         return False
     db.execute(UNLINK, overtaking)
     db.execute(REACHED, (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at, tx.id))

@@ -58,13 +58,16 @@ def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
-    """Whether a transaction is new evidence about the other: where that ended, or that the two overlap."""
+    """Whether a transaction is new evidence about the other: where that ended, that the two overlap, or that the
+    register fell from one to the other."""
     if other.billed_from is None or other.billed_until is None:
         return False
     begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
     if begin:  # at 0, it may count each transaction
         own = (begin, begin if end is None else end)
         if overlap(own, (other.billed_from, other.billed_until), is_at_once=True):  # the judge knows whether they were
+            return True
+        if begin < other.billed_from and other.own_start_time < tx.own_start_time:
             return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 

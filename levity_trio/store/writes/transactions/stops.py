@@ -160,7 +160,7 @@ def _stopping(request: Stop) -> Stopping:
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """Return what matching needs to know of a transaction."""
     ended, rows = seconds(request.moment.understood), _in_order(db, origin, request, tx)
-    carriers = [row for row in rows if row[WH] is not None]
+    carriers = [row for row in rows if row[WH] is not None and not _has_overtaken(row, request, tx)]
     last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
     begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
     watts = _watts(rows) if carriers else []
@@ -204,6 +204,14 @@ def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[
     start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
     is_back = is_set_back(start, rows, message_time(moment.understood, moment.sent, origin.received_at))
     return rows if is_back else sorted(rows, key=itemgetter(TIMESTAMP))
+
+
+def _has_overtaken(row: Row, request: Stop, tx: Known) -> bool:
+    """Whether a reading overtook the queue in which a stop waited that names this transaction: it is later and higher,
+    so it belongs to the next one, whose start still waits."""
+    is_queued = request.moment.is_believable and (request.moment.skew_seconds or 0) < -AHEAD_SECONDS
+    is_beyond = row[TIMESTAMP] > request.moment.understood and _wh(row) > request.meter_stop
+    return is_queued and is_beyond and request.transaction == tx.id
 
 
 def _wh(row: Row) -> int:

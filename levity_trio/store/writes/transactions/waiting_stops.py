@@ -1,19 +1,20 @@
 """Stops that were set aside because nothing showed their transaction, until its start or its readings arrive.
 
 An offline charger may send the stop of a transaction, whose start was lost, before the readings that show its energy.
-If it repeats a start that got no answer, a stop without an id may overtake that.
+If it repeats a start that got no answer, its stop, which cannot have our id, may overtake that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import reported_id
 from levity_trio.charging.moments import Moment, understand
+from levity_trio.charging.readings import MeterValue, Reading, read
 from levity_trio.charging.reviews import Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached
@@ -21,15 +22,17 @@ from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import readings, starts, stops, unknown_starts
+from levity_trio.store.writes.transactions import late_starts, readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.attaching import ATTACHED, MADE
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import LOCAL, Start, Started, Stop, StopWithData
-from levity_trio.store.writes.transactions.states import load, state
+from levity_trio.store.writes.transactions.states import load, state, told
 
 READINGS: Final = (MADE, "readings with its transactionId arrived later")
 START: Final = (ATTACHED, "its start arrived later")
 """How a stop that waited is resolved, and why."""
+WITHOUT_ID: Final = -1
+"""The transactionId of a stop that has none, as when it arrived."""
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
 _NEWEST: Final = (
@@ -47,6 +50,7 @@ class _Waiting(NamedTuple):
     id: int
     received: Origin
     stop: Stop
+    data: list[Reading]
 
 
 def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
@@ -61,11 +65,14 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
 
 
 def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Policy()) -> Started:  # noqa: B008 - immutable
-    """Store a StartTransaction. If a stop without an id waits that fits it, and no other one does, it ends by that."""
+    """Store a StartTransaction, which may be that of a transaction without one. If a stop without an id of ours waits
+    that fits it, and no other one does, it ends by that."""
+    if (without_start := late_starts.find(db, origin, request)) is not None:
+        return late_starts.take(db, origin, request, without_start, policy)
     started = starts.start(db, origin, request, policy)
     if not _is_late(request.moment) or state(load(db, started.transaction)) is not State.OPEN:
         return started
-    found = [(waiting, stops.find(db, waiting.received, waiting.stop)) for waiting in _nameless(db, origin)]
+    found = [(waiting, stops.find(db, waiting.received, waiting.stop)) for waiting in _without_start(db, origin)]
     fitting = [(waiting, match) for waiting, match in found if match.transaction == started.transaction]
     if len(fitting) == 1:
         waiting, match = fitting[0]
@@ -78,36 +85,52 @@ def _is_late(moment: Moment) -> bool:
     return moment.is_believable and (moment.skew_seconds or 0) < -AHEAD_SECONDS
 
 
-def _nameless(db: UnitOfWork, origin: Origin) -> list[_Waiting]:
-    """Return the stops without an id that wait, whose clock was set: without times, nothing shows which came first."""
+def _without_start(db: UnitOfWork, origin: Origin) -> list[_Waiting]:
+    """Return the waiting stops without an id of ours whose clock was set: without times, nothing shows which came
+    first."""
     waiting = [one for one in _waiting(db, origin) if one.stop.moment.is_believable]
-    return [one for one in waiting if reported_id(one.stop.transaction) is None]
+    return [one for one in waiting if told(db, origin.charger, one.stop.transaction) is None]
 
 
 def _waiting(db: UnitOfWork, origin: Origin) -> Iterator[_Waiting]:
     newest = db.rows(_NEWEST, (origin.charger, MOST_COMPARED))
-    for number, looked_at, transaction, session, received_at, *told in newest:
-        message = Message(*told)
+    for number, looked_at, transaction, session, received_at, *fields in newest:
+        message = Message(*fields)
         is_waiting = message.action == "StopTransaction" and looked_at is None and transaction is None
-        if is_waiting and message.frame and (stop := _read(message, received_at)) is not None:
-            yield _Waiting(number, Origin(origin.charger, session, received_at), stop)
+        if is_waiting and message.frame and (told_again := _read(message, received_at)) is not None:
+            yield _Waiting(number, Origin(origin.charger, session, received_at), *told_again)
 
 
-def _read(message: Message, received_at: str) -> Stop | None:
-    """Read a stop again; None if a field that is needed cannot be read, or if it has transactionData, which would have
-    shown its energy."""
-    fields = set_aside.fields_of(message)
-    transaction, register = fields.get("transactionId"), fields.get("meterStop")
-    if type(transaction) is not int or type(register) is not int or "transactionData" in fields:
+def _read(message: Message, received_at: str) -> StopWithData | None:
+    """Read a stop again; None if a field that is needed cannot be read, or if its transactionData needs a repair."""
+    fields, received = set_aside.fields_of(message), datetime.fromisoformat(received_at)
+    transaction, register, data = (fields.get(name) for name in ("transactionId", "meterStop", "transactionData"))
+    transaction = WITHOUT_ID if transaction is None else transaction
+    data = [] if data is None else data
+    if type(transaction) is not int or type(register) is not int or not _are_meter_values(data):
         return None
-    moment = understand(set_aside.text_in(message, "timestamp"), datetime.fromisoformat(received_at))
+    moment = understand(set_aside.text_in(message, "timestamp"), received)
     reason = set_aside.text_in(message, "reason") or LOCAL
-    return Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
+    stop = Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
+    return StopWithData(stop, read(data, received))
+
+
+def _are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
+    """Whether this JSON has the form of MeterValue elements (§7.33)."""
+    return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
+
+
+def _is_meter_value(one: dict[str, object]) -> bool:
+    samples = one.get("sampledValue")
+    return isinstance(samples, list) and all(
+        isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
+        for sample in (*samples, {"value": one.get("timestamp")})
+    )
 
 
 def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
     """Make a transaction of a stop, as of its receipt, if readings now show its energy."""
-    transaction = unknown_starts.begin(db, waiting.received, waiting.stop, ())
+    transaction = unknown_starts.begin(db, waiting.received, waiting.stop, waiting.data)
     if transaction is not None:
         _attach(db, origin, waiting, transaction, READINGS)
 
@@ -123,7 +146,7 @@ def _attach(
     """End a transaction by a stop that waited for it."""
     how, reason = resolution
     doubts = () if doubt is None else (doubt,)
-    stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, []), doubts)
+    stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, waiting.data), doubts)
     set_aside.resolve(db, waiting.id, transaction, (origin.received_at, SYSTEM, how, reason))
     fact = MessageAttached(
         charger=origin.charger,

@@ -1,0 +1,118 @@
+"""Registers on another scale than the rest: readings beside start and stop, or a session between its neighbours."""
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, charge_state, session, settle, watts
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
+
+@pytest.mark.parametrize("tells_power", [True, False])
+@pytest.mark.parametrize("factor", [10, 100])
+def test_readings_too_high_by_a_factor(station: Station, factor: int, tells_power: bool) -> None:
+    transaction = station.start(2_595_516)
+    until = charge(station, transaction, 2_595_516, told=lambda wh: wh * factor, tells_power=tells_power)
+    station.stop(transaction, until)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_a_session_too_high_by_a_factor_between_two_that_are_right(
+    books: Books, station: Station, tells_power: bool
+) -> None:
+    begin = session(station, 2_588_316)
+    transaction = station.start(10 * begin)
+    end = charge(station, transaction, begin, told=lambda wh: wh * 10, tells_power=tells_power)
+    station.stop(transaction, 10 * end)
+    books.wait(10)
+    session(station, end)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_session_above_both_neighbours_has_what_they_leave(books: Books, station: Station) -> None:
+    begin = session(station, 2_588_316)
+    transaction = station.start(9_000_000)
+    books.wait(HOUR)
+    station.stop(transaction, 9_020_000)
+    books.wait(10)
+    session(station, begin + 7200)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_counter_of_its_own_that_rose_as_much_is_right(books: Books, station: Station) -> None:
+    begin = session(station, 2_588_316)
+    transaction = station.start(9_000_000)
+    books.wait(HOUR)
+    station.stop(transaction, 9_007_200)
+    books.wait(10)
+    session(station, begin + 7200)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=False)
+
+
+def test_a_queued_session_whose_clock_was_set_back_between_two_others_keeps_its_figure(
+    books: Books, station: Station
+) -> None:
+    """It came after both neighbours, so the next one does not show that the register was never so high."""
+    begin = session(station, 2_588_316)
+    books.wait(5 * HOUR)
+    session(station, begin)
+    late = station.start(begin + 7200, at=station.clock(4 * HOUR))
+    station.stop(late, begin + 16_200, at=station.clock(3 * HOUR))
+    settle(books)
+
+    assert station.bill(late)[0] == 9000
+
+
+def test_the_last_reading_before_a_lost_stop_is_too_low(books: Books, station: Station) -> None:
+    """The power before and after it shows which of the last two is wrong."""
+    transaction = station.start(9_148_473)
+    for wh in (9_153_973, 9_159_473, 9_156_909):
+        books.wait(HOUR // 2)
+        station.tell(meter_value(station.clock(), wh, watts(11_000)), transaction=transaction)
+    station.boot()
+    books.wait(HOUR)
+    station.start(9_170_378)
+    station.orphan(station.start(9_170_378, connector=2), 9_170_378, 2)
+    settle(books)
+
+    assert_figure(station, transaction, 11_000, flagged=True)
+
+
+def test_two_powers_at_the_end_do_not_show_how_a_battery_charged_before(books: Books, station: Station) -> None:
+    """Its power falls as it fills, and the first reading came only now."""
+    begin = session(station, 1_108_981)
+    transaction = station.start(begin)
+    books.wait(15)
+    station.tell(
+        meter_value(station.clock(), begin + 19_599, watts(61_510), charge_state(84.9)), transaction=transaction
+    )
+    books.wait(0.4)
+    end = {"value": str(begin + 19_968), "context": "Transaction.End"}
+    told = meter_value(station.clock(), end, watts(59_174), charge_state(85.5))
+    station.stop(transaction, begin + 19_599, data=[told])
+    books.wait(10)
+    session(station, begin + 19_968)
+    settle(books)
+
+    assert_figure(station, transaction, 19_968, flagged=True)
+
+
+def test_start_and_stop_in_kwh_between_neighbours_in_wh(books: Books, station: Station) -> None:
+    """So the readings, which are in Wh as those of the neighbours, are right."""
+    begin = session(station, 2_588_316)
+    transaction = station.start(begin // 1000)
+    end = charge(station, transaction, begin, tells_power=False)
+    station.stop(transaction, end // 1000)
+    books.wait(10)
+    session(station, end)
+    settle(books)
+
+    assert_doubtful(station, transaction, 6000, 8000)
