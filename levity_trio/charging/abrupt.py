@@ -38,7 +38,13 @@ def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
     level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
     if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
         return None
-    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP, most_w)
+    seconds = chain.at[-1] - level + age_of_readings(case, chain)
+    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], seconds, tolerances.FASTER_STOP, most_w)
+
+
+def age_of_readings(case: Case, chain: Chain) -> float:
+    """Return how old the readings may be, in seconds: one interval, if the first one repeats the start."""
+    return case.interval if len(chain.wh) > tolerances.REGULAR_GAPS and chain.wh[1] == chain.wh[0] else 0.0
 
 
 def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Conflict | None:
@@ -78,9 +84,11 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
     is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
+    lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + 2 * max(chain.digit, case.ends_digit)
     by_average = tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR
-    return rise > by_average + spare and rise > tolerances.FASTER_STOP * _fastest_w(case, chain) * lasted / HOUR + spare
+    fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
+    return rise > by_average + spare and rise > tolerances.FASTER_STOP * fastest * lasted / HOUR + spare
 
 
 def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
@@ -94,13 +102,20 @@ def _average_w(chain: Chain) -> float:
     return (chain.wh[-2] - chain.wh[1]) * HOUR / seconds if seconds > 0 else 0.0
 
 
-def _fastest_w(case: Case, chain: Chain) -> float:
+def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     """Return the highest power from the first to the last reading, by the register and as reported.
 
-    That of any charger if a car charged in too few steps and powers to show it.
+    That of any charger if the steps and powers are too few to show it for a step of so many seconds.
     """
     between = pairwise(zip(chain.at[1:-1], chain.wh[1:-1], strict=True))
     paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in between if now > then]
     charging = [[watts for watts in shown if watts >= tolerances.SIGNIFICANT_W] for shown in (paces, case.power.low)]
-    is_shown = max(map(len, charging)) >= tolerances.MANY_STEPS
+    is_shown = any(_shows_pace(watts, is_short=seconds < tolerances.INTERVAL) for watts in charging)
     return max(*charging[0], *charging[1]) if is_shown else tolerances.FASTEST_W
+
+
+def _shows_pace(watts: Sequence[float], *, is_short: bool) -> bool:
+    """Whether these powers are enough to show how a car charges: many, or for a short step some that are about equal:
+    that power changed just then, and by so much, is unlikely."""
+    is_steady = min(watts, default=0.0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0.0)
+    return len(watts) >= (tolerances.REGULAR_GAPS if is_short and is_steady else tolerances.MANY_STEPS)

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.evidence import Case, Charge
 from levity_trio.charging.power import HOUR, Chain
 
 LEAST_STEPS: Final = 2
+
+
+def is_shown(case: Case) -> bool:
+    """Whether the state of charge is evidence. One that never changes is not measured, as at many AC outlets.
+
+    Nor is one that falls again and again.
+    """
+    charges = case.charges
+    if len(charges) < tolerances.REGULAR_GAPS:
+        return len(charges) > 0
+    return len(_falls(charges)) <= 1 and len({percent for _, percent in charges}) > 1
+
+
+def charged(case: Case) -> float:
+    """Return the rise of the state of charge in per cent. It counts anew after a fall, as by another car."""
+    charges = case.charges
+    return max(0.0, charges[-1].percent - charges[0].percent + sum(_falls(charges))) if is_shown(case) else 0.0
+
+
+def _falls(charges: Sequence[Charge]) -> list[float]:
+    """Return what the state of charge fell by, in per cent, each time that it fell."""
+    falls = (before.percent - now.percent for before, now in pairwise(charges))
+    return [fall for fall in falls if fall > tolerances.CHARGE_STEP]
 
 
 def wh_per_percent(case: Case, least: int = LEAST_STEPS) -> float | None:
@@ -30,10 +55,10 @@ def fits_no_battery(case: Case, chain: Chain, most_w: float) -> tuple[str, str] 
 
     `most_w` is the maximum power before the first and after the last state of charge.
     """
-    if not case.is_charge_shown:
+    if not is_shown(case):
         return None
     first, last = case.charges[0], case.charges[-1]
-    rise, step = case.charged, tolerances.CHARGE_STEP
+    rise, step = charged(case), tolerances.CHARGE_STEP
     smallest, largest = tolerances.BATTERY_WH
     beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
     beside = beside if case.is_timed else max(beside, case.longest)

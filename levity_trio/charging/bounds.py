@@ -12,7 +12,7 @@ from operator import sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.batteries import fits_no_battery, wh_per_percent
+from levity_trio.charging.batteries import charged, fits_no_battery, is_shown, wh_per_percent
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
@@ -97,10 +97,14 @@ class Bounds:
         is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.REGULAR_GAPS)
         if self.case.is_timed and (is_steady or is_dense):
             return True
-        found, digit = self._gaps_of_view, self.case.digit
         is_queued = not self.case.is_timed and self.case.longest > 2 * (self.case.ended - self.case.begun)
         factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
-        return any(tracks(found, power, digit, factor) for factor in (1.0, *factors))
+        return any(map(self.is_tracked, (1.0, *factors)))
+
+    def is_tracked(self, factor: float) -> bool:
+        """Whether power tracks the readings multiplied by a factor."""
+        power = self.case.power
+        return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
 
     def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
@@ -209,7 +213,7 @@ class Bounds:
 
     @cached_property
     def percents(self) -> dict[float, float]:
-        return dict(self.case.charges) if self.case.is_charge_shown else {}
+        return dict(self.case.charges) if is_shown(self.case) else {}
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
@@ -383,7 +387,7 @@ class Bounds:
     @cached_property
     def _confirmed(self) -> tuple[float, float]:
         """The lowest and the highest figure in Wh that another source confirms."""
-        power, rise, share = self.case.power, self.case.charged, tolerances.AGREEMENT_SHARE
+        power, rise, share = self.case.power, charged(self.case), tolerances.AGREEMENT_SHARE
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
             ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])

@@ -1,6 +1,7 @@
-"""A transaction whose registers lie above the next start, which goes on where the previous transaction ended.
+"""What the registers of both neighbours show about a transaction.
 
-A register that was set back stands at 0, or lower than before. So no more can have flowed than between these two.
+If the next one goes on where the previous one ended, the register was not set in between. So no more can have flowed
+than between these two.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from levity_trio.charging.candidate import SEGMENTS, Candidate
+from levity_trio.charging.candidate import SEGMENTS, Candidate, ends_alone
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 
 
@@ -26,18 +26,42 @@ class Bracket(NamedTuple):
 
 
 def bracket(case: Case) -> Bracket | None:
-    """Return what surrounds a transaction that lies above it, and is larger; None if nothing does."""
+    """Return what surrounds a transaction that lies above it and is larger, or below it by a factor; None if nothing
+    does."""
     before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
     if before is None or after is None or not before.end or after.begin is None or start is None or stop is None:
         return None
-    is_certain = before.is_end_known and before.is_in_order and after.is_in_order
-    is_above = is_certain and before.end <= after.begin < start - case.digit
-    return Bracket(before.end, after.begin) if is_above and stop - start > after.begin - before.end else None
+    around = Bracket(before.end, after.begin)
+    if around.end < around.begin or not (before.is_end_known and before.is_in_order and after.is_in_order):
+        return None
+    is_above = around.end < start - case.digit and stop - start > around.end - around.begin
+    is_below = stop < around.begin - case.digit and start < stop
+    fits = (around.holds(start * factor, stop * factor, factor) for factor in (10, 100))
+    return around if is_above or (is_below and any(fits)) else None
+
+
+def continues_one(case: Case) -> bool:
+    """Whether a transaction begins where the previous one ended, or the next one, which has ended, begins where it
+    ends."""
+    is_from_before, is_to_after = _continued(case)
+    return is_from_before or (is_to_after and case.after is not None and case.after.end is not None)
+
+
+def continues_both(case: Case) -> bool:
+    """Whether a transaction begins where the previous one ended, and the next one begins where it ends."""
+    return all(_continued(case))
+
+
+def _continued(case: Case) -> tuple[bool, bool]:
+    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    is_from_before = before is not None and before.is_end_known and not before.is_scaled and before.end == start
+    is_to_after = after is not None and not after.is_scaled and after.begin == stop
+    return bool(start) and is_from_before, bool(stop) and is_to_after
 
 
 def between_neighbours(case: Case) -> Iterator[Candidate]:
-    """Yield the candidate of what the neighbours show, if both start and stop contradict them."""
+    """Yield the candidate of what the neighbours show, if start and stop contradict them."""
     if (around := bracket(case)) is not None:
         words = f"meterStart is {case.start_wh} Wh, the next transaction began at {around.end} Wh"
-        chain = Chain([case.begun, case.ended], [0, around.end - around.begin])
+        chain = ends_alone(case, around.end - around.begin)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, chain, 2, around.begin, around.end)

@@ -44,6 +44,11 @@ def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
     return Chain(at, [value - begin for value in wh] if begin else wh, max(view.digit, case.digit))
 
 
+def ends_alone(case: Case, energy: int) -> Chain:
+    """Return the chain of so much energy in Wh from start to stop, without the readings."""
+    return Chain([case.begun, case.ended], [0, energy])
+
+
 def session_chain(case: Case, view: View, end: int | None) -> Chain:
     """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
     stop = [] if end is None else [end]
@@ -54,7 +59,9 @@ def session_chain(case: Case, view: View, end: int | None) -> Chain:
 
 def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
     """Return the chain of readings that rise like start and stop, from another base: so much energy in Wh, of which
-    half of what the readings lack flowed before the first of them."""
+    what the readings lack flowed evenly before the first and after the last of them."""
     missing = max(0, energy - (view.wh[-1] - view.wh[0]))
-    counted = [wh - view.wh[0] + missing // 2 for wh in view.wh]
+    early, late = max(0.0, view.at[0] - case.begun), max(0.0, case.ended - view.at[-1])
+    first = round(missing * early / (early + late)) if early + late else missing
+    counted = [wh - view.wh[0] + first for wh in view.wh]
     return session_chain(case, View(view.at, counted, view.digit), energy)

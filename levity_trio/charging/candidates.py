@@ -21,26 +21,29 @@ from levity_trio.charging.candidate import (
     Candidate,
     chain_of,
     chain_of_other_counter,
+    ends_alone,
     session_chain,
 )
-from levity_trio.charging.ends import between_ends, rounded
+from levity_trio.charging.ends import between_ends, is_contradicted_at_ends, rounded
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.units import exact_numbers, wrong_factors, wrong_units
+from levity_trio.charging.units import exact_numbers, some_in_kwh, wrong_factors, wrong_units
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
+    yield from some_in_kwh(case)
     yield from _counted_per_session(case, bounds)
     yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
     yield from rounded(case, bounds)
     yield from between_neighbours(case)
+    yield from _without_readings(case, bounds)
     yield from between_ends(case, bounds)
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
@@ -85,6 +88,17 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             yield Candidate(
                 Code.STRAY_READING, words, REGISTER, chain_of_other_counter(case, view, energy), 1, start, stop
             )
+
+
+def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
+        return
+    if bounds.walk(chain_of(case, start, case.view, stop)) is None:
+        return
+    words = "the readings contradict start, stop and power"
+    yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:

@@ -9,7 +9,7 @@ from itertools import islice
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
@@ -173,7 +173,7 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     reported = "unknown" if start is None else f"{start} Wh"
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
-        is_low = start is None or start < min(before.end, before.begin or 1) or before.is_repeated_by(start)
+        is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
         if (is_low or (start or 0) > lowest) and lowest >= before.end:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
@@ -181,6 +181,11 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         yield case.begin_wh, f"meterStart is {reported}, Transaction.Begin is {case.begin_wh} Wh"
     elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
         yield view.wh[0], f"meterStart is {reported}, the first reading is {view.wh[0]} Wh"
+
+
+def _highest_shown(before: Neighbour) -> int:
+    """Return the register that the previous transaction shows, by its own readings or start and stop together."""
+    return max(min(before.end or 0, before.begin or 1), before.highest or 0)
 
 
 def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:

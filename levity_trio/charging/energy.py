@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate
+from levity_trio.charging.bracket import continues_both, continues_one
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, ends_alone
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
@@ -68,6 +69,8 @@ class _Chosen(NamedTuple):
     doubts: tuple[Doubt, ...]
     is_sole: bool = False
     chain: Chain = UNKNOWN
+    is_confirmed: bool = False
+    """Power on another scale confirms it."""
 
 
 def judge(case: Case) -> Judgement:
@@ -75,7 +78,8 @@ def judge(case: Case) -> Judgement:
     bounds = Bounds(case)
     found = reported(case, bounds)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found)
-    chosen = chosen or _power_too_high(case, bounds, found) or _by_candidates(case, bounds, found)
+    chosen = chosen or _power_too_high(case, bounds, found) or _power_on_another_scale(case, bounds)
+    chosen = chosen or _by_candidates(case, bounds, found)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
@@ -83,7 +87,7 @@ def judge(case: Case) -> Judgement:
         doubts.setdefault(doubt.code, doubt)
     if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
-    wh, is_confirmed = max(0, chosen.wh - lost - of_others), bounds.confirms(chosen.wh)
+    wh, is_confirmed = max(0, chosen.wh - lost - of_others), chosen.is_confirmed or bounds.confirms(chosen.wh)
     grounds = (chosen.code, is_confirmed, chosen.is_sole, chosen.chain)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 
@@ -130,7 +134,7 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
     """Choose the candidate with the fewest assumptions that nothing contradicts.
 
     Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
-    gaps wins, then the lowest figure.
+    gaps wins, then the one that most neighbours continue, then the lowest figure.
     """
     every = list(candidates(case, bounds))
     survivors = _survivors(case, bounds, every)
@@ -140,8 +144,12 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
         return _uncontradicted_part(case, bounds, found, every)
     tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
     least = min(one.assumptions + against for one, _, against in tested)
-    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in tested if one.assumptions + against == least]
-    *_, chosen = min(ranked, key=itemgetter(0, 1))
+    ranked = [
+        (-agreeing, -_touched(case, one), one.wh, one)
+        for one, agreeing, against in tested
+        if one.assumptions + against == least
+    ]
+    *_, chosen = min(ranked, key=itemgetter(0, 1, 2))
     simplest = [one for *_, one in ranked]
     conflict = _contradiction_of_reported(case, bounds, found)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(found)
@@ -149,6 +157,13 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
     return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds)
+
+
+def _touched(case: Case, one: Candidate) -> int:
+    """Return how many neighbours end where it begins, or begin where it ends."""
+    before, after = case.before, case.after
+    pairs = ((one.begin, before and before.end), (one.end, after and after.begin))
+    return sum(bool(own) and own == other for own, other in pairs)
 
 
 def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
@@ -176,6 +191,25 @@ def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chos
     return _with_power(case, 0.1, "the power is ten times too high", others)
 
 
+def _power_on_another_scale(case: Case, bounds: Bounds) -> _Chosen | None:
+    """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase.
+
+    So too if by another factor, if no car charges with so little, or if the register goes on from a neighbour: its
+    scale was confirmed by power before.
+    """
+    for phases in range(2, tolerances.PHASES + 1):
+        if bounds.is_tracked(1 / phases):
+            return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
+    is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
+    is_right_register = case.reports_power and continues_one(case)
+    factors = (10, 100, 0.1, 0.01) if is_right_register else (10, 100) if is_below_any_car else ()
+    for factor in factors:
+        if bounds.is_tracked(1 / factor):
+            words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
+            return _with_power(case, factor, words, {})
+    return None
+
+
 def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> _Chosen | None:
     """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
     if len(case.power.at) < tolerances.REGULAR_GAPS:
@@ -187,7 +221,7 @@ def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]
         return None
     evidence = (f"{chosen.wh} Wh", f"at most {case.power.most:g} W")
     doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": chosen.wh, **others})
-    return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
+    return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT, is_sole=not others, is_confirmed=True)
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
@@ -232,14 +266,32 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
     )
-    wh = found.chain.wh[-1] if found and is_too_little else min(part_of(case, bounds), int(bounds.most_wh))
+    is_whole = is_too_little or (found is not None and _is_shown_by_both(case, bounds, found))
+    wh = found.chain.wh[-1] if found and is_whole else min(part_of(case, bounds), int(bounds.most_wh))
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(found)
     most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
-    begin = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh
-    end = None if begin is None else begin + wh
+    begin, end = (case.start_wh, found.end) if found and is_whole else _range_of(case, bounds, wh)
     return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+
+
+def _range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
+    """Return the range of the register on which an uncontradicted part is based: up to the stop, if the last reading
+    leads to it, else from the start. If no part is left, it is as sent: any register may be the wrong one."""
+    begin, stop = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh, case.stop_wh
+    if begin is None or stop is None or stop < begin:
+        return begin, None if begin is None else begin + wh
+    if wh == 0:
+        return begin, stop
+    chain = chain_of(case, begin, case.view, stop)
+    is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
+    return (stop - wh, stop) if is_led_to else (begin, begin + wh)
+
+
+def _is_shown_by_both(case: Case, bounds: Bounds, found: Reported) -> bool:
+    """Whether both neighbours show start and stop, and nothing but the readings contradicts these."""
+    return continues_both(case) and bounds.conflict(ends_alone(case, found.chain.wh[-1])) is None
 
 
 def _doubt(code: Code, conflict: Conflict, figures: Mapping[str, int], words: str = "") -> Doubt:

@@ -195,6 +195,8 @@ class Neighbour(NamedTuple):
     """Its end is unknown, and others there went on beyond the next start, so it may have, too."""
     is_at_once: bool = False
     """It ran at the same time, so that the same start means the same energy."""
+    is_scaled: bool = False
+    """All its registers were wrong by one factor."""
     is_in_kwh: bool = False
     """Its start and stop were kWh, though sent as Wh."""
     is_in_order: bool = True
@@ -320,18 +322,6 @@ class Case:
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
 
-    @cached_property
-    def charged(self) -> float:
-        """The rise of the state of charge in per cent. It counts anew after each fall, as by another car."""
-        falls = (max(0.0, before.percent - now.percent) for before, now in pairwise(self.charges))
-        fell = sum(fall for fall in falls if fall > tolerances.CHARGE_STEP)
-        return max(0.0, self.charges[-1].percent - self.charges[0].percent + fell) if self.charges else 0.0
-
-    @property
-    def is_charge_shown(self) -> bool:
-        """Whether the state of charge is evidence. One that never changes is not measured, as at many AC outlets."""
-        return 0 < len(self.charges) < tolerances.REGULAR_GAPS or len({percent for _, percent in self.charges}) > 1
-
     @property
     def is_stop_of_old_meter(self) -> bool:
         """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
@@ -396,5 +386,6 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 def digit_of(value: str, unit: str) -> int:
     """Return one unit of the last digit as sent, in Wh or W."""
-    decimals = len(value.partition(".")[2])
-    return int(10 ** max(0, 3 - decimals)) if unit in KILO else 1
+    mantissa, _, exponent = value.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return int(10 ** max(0, (3 if unit in KILO else 0) - decimals))

@@ -171,8 +171,9 @@ def _has_decimals(rows: Sequence[Row]) -> bool:
 
 
 def _last_digit(rows: Iterable[Row]) -> int:
-    """Return one unit of the last digit, in Wh or W."""
-    return 1 if any(row[UNIT] not in KILO for row in rows) else min(digit_of(row[VALUE], row[UNIT]) for row in rows)
+    """Return one unit of the last digit, in Wh or W; in Wh, it may be more than 1 with an exponent, as in 1.23e+06."""
+    first = next((row for row in rows if row[UNIT] not in KILO), None)
+    return min(digit_of(row[VALUE], row[UNIT]) for row in ([first] if first else rows))
 
 
 def is_rising(values: Sequence[Any]) -> bool:

@@ -70,6 +70,8 @@ AC_V: Final = (207.0, 253.0)
 """The voltage assumed if none was sent: 230 V with its tolerance (EN 50160)."""
 LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
+LEAST_AC_W: Final = 1_200.0
+"""A car draws at least 6 A at AC (IEC 61851-1). Only at the end of charging it takes less."""
 REACTIVE_A: Final = 1.0
 """The filters of a car at rest draw up to this current on each phase, but no energy."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)

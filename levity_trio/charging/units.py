@@ -9,8 +9,8 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.bracket import bracket
-from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, session_chain
+from levity_trio.charging.bracket import bracket, continues_one
+from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
@@ -40,6 +40,20 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def some_in_kwh(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate of readings of which some are in kWh but sent as Wh, if start and stop surround them all."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or stop is None or start < tolerances.SIGNIFICANT_START_WH:
+        return
+    scaled = view.scaled(1000)
+    mixed = [kwh if wh < start else wh for wh, kwh in zip(view.wh, scaled.wh, strict=True)]
+    digit = scaled.digit if mixed != view.wh else view.digit
+    if mixed not in (view.wh, scaled.wh) and start - digit <= min(mixed) and max(mixed) <= stop + digit:
+        words = "some readings are in another unit than the rest"
+        chain = chain_of(case, start, View(view.at, mixed, digit), stop)
+        yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start, stop)
 
 
 def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) -> bool:
@@ -90,7 +104,7 @@ def exact_numbers(case: Case) -> Iterator[Candidate]:
     if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
         return
     start, stop = _kwh(case.start_wh, case.start_exact), _kwh(case.stop_wh, case.stop_exact)
-    chain = Chain([case.begun, case.ended], [0, stop - start])
+    chain = ends_alone(case, stop - start)
     yield Candidate(Code.WRONG_FACTOR, "the registers are in kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
 
 
@@ -104,13 +118,19 @@ UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the r
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or a
-    neighbour continues it, or both neighbours surround it."""
+    neighbour continues it, or both neighbours surround it. None if they go on from a neighbour at a charger whose
+    registers power has confirmed."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
+        return
+    if case.reports_power and continues_one(case):
         return
     around = bracket(case)
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
+    is_exact = case.start_exact is not None or case.stop_exact is not None
     for factor in tolerances.FACTORS:
+        if factor == 1000 and is_exact:
+            continue  # see `exact_numbers`
         is_continued = factor == 1000 and register_in_kwh(case) is not None
         is_continued |= around is not None and around.holds(case.start_wh * factor, until * factor, max(1, factor))
         if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):

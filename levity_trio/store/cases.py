@@ -291,7 +291,7 @@ _NEIGHBOUR: Final = (
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " energy_method = 'scaled' AND energy_delivered > 500 * (meter_stop - meter_start)"
+    " energy_method = 'scaled', energy_delivered > 500 * (meter_stop - meter_start)"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
@@ -325,7 +325,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found:
         return None
-    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_in_kwh = found[0]
+    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_scaled, is_far_more = found[0]
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None
@@ -336,7 +336,10 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     is_at_once = begun < _ended(tx) and tx.own_start_time < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
-        return Neighbour(register(begin), register(end), is_in_kwh=bool(is_in_kwh), is_in_order=is_in_order)
+        is_scaled, is_in_kwh = bool(is_scaled), bool(is_scaled and is_far_more)
+        return Neighbour(
+            register(begin), register(end), is_scaled=is_scaled, is_in_kwh=is_in_kwh, is_in_order=is_in_order
+        )
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)

@@ -3,7 +3,18 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, charge_state, session, settle, watts
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    charge,
+    charge_state,
+    session,
+    settle,
+    start_with,
+    stop_with,
+    watts,
+)
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -116,3 +127,50 @@ def test_start_and_stop_in_kwh_between_neighbours_in_wh(books: Books, station: S
     settle(books)
 
     assert_doubtful(station, transaction, 6000, 8000)
+
+
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_readings_whose_unit_changes_in_between(station: Station, tells_power: bool) -> None:
+    """In Wh at first, then in kWh without a unit."""
+    transaction = station.start(2_595_516)
+    until = charge(station, transaction, 2_595_516, 10, tells_power=tells_power)
+    until = charge(station, transaction, until, 50, told=lambda wh: f"{wh / 1000:.3f}", tells_power=tells_power)
+    station.stop(transaction, until)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_tenth_between_two_that_are_right(books: Books, station: Station) -> None:
+    """Start and stop are a tenth, without readings: ten times as much lies between the neighbours."""
+    begin = session(station, 2_588_310)
+    transaction = station.start(begin // 10)
+    books.wait(HOUR)
+    station.stop(transaction, (begin + 7200) // 10)
+    books.wait(10)
+    session(station, begin + 7200)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_start_and_stop_in_kwh_keep_their_decimals(books: Books, station: Station) -> None:
+    begin = session(station, 2_588_316)
+    transaction = start_with(station, begin / 1000)
+    for _ in range(12):
+        books.wait(5)
+        station.tell(meter_value(station.clock(), watts(7200)), transaction=transaction)
+    stop_with(station, transaction, (begin + 7200) / 1000)
+    books.wait(10)
+    session(station, begin + 7200)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_registers_printed_with_six_digits(station: Station) -> None:
+    """2.59552e+06: the last digit is 10 Wh, so the last reading may be above the stop."""
+    transaction = station.start(2_588_316)
+    until = charge(station, transaction, 2_588_316, told=lambda wh: f"{wh:.5e}")
+    station.stop(transaction, until)
+
+    assert_figure(station, transaction, 7200, flagged=False)

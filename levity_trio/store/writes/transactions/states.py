@@ -103,13 +103,16 @@ def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
 
 
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
-    """Move an unreliable start time back to `at`, the time of a later message; return the transaction as stored.
+    """Move an unreliable start time back by `at`, the time of a later message; return the transaction as stored.
 
-    A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may have been set since.
+    A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may have been set since. If
+    only the start was ahead, it began when received.
     """
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
-    received = min(tx.own_start_time, tx.created_at)
-    if is_right or not 0 < seconds(received) - seconds(at) <= LONGEST_SECONDS:
+    if is_right or at >= tx.own_start_time:
+        return tx
+    at = min(at, tx.created_at)
+    if seconds(min(tx.own_start_time, tx.created_at)) - seconds(at) > LONGEST_SECONDS:
         return tx
     start_time = min(tx.start_time, at)
     db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
-from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row, is_rising
+from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row, is_rising
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import (
     Match,
@@ -207,11 +207,11 @@ def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[
 
 
 def _has_overtaken(row: Row, request: Stop, tx: Known) -> bool:
-    """Whether a reading overtook the queue in which a stop waited that names this transaction: it is later and higher,
-    so it belongs to the next one, whose start still waits."""
+    """Whether a reading overtook the queue in which a stop waited: it is later and higher, so it belongs to the next
+    transaction, whose start still waits. The stop names this transaction, or the reading overtook its start, too."""
     is_queued = request.moment.is_believable and (request.moment.skew_seconds or 0) < -AHEAD_SECONDS
     is_beyond = row[TIMESTAMP] > request.moment.understood and _wh(row) > request.meter_stop
-    return is_queued and is_beyond and request.transaction == tx.id
+    return is_queued and is_beyond and (request.transaction == tx.id or row[RECEIVED_AT] <= tx.created_at)
 
 
 def _wh(row: Row) -> int:

@@ -1,0 +1,59 @@
+"""Power on another scale than the register, which is right: of one phase, in tenths, or ten times too high."""
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import HOUR, WATTS, assert_figure, session, settle, watts
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+BEGIN = 2_588_316
+
+
+def session_by(station: Station, wh: int, factor: float, every: int = 5) -> int:
+    """Play a session of 7,200 Wh whose power is sent multiplied by a factor; return its id."""
+    transaction = station.start(wh)
+    for minutes in range(every, HOUR + 1, every):
+        station.books.wait(every)
+        told = meter_value(station.clock(), wh + WATTS * minutes // HOUR, watts(round(WATTS * factor)))
+        station.tell(told, transaction=transaction)
+    station.stop(transaction, wh + WATTS)
+    station.books.wait(10)
+    return transaction
+
+
+@pytest.mark.parametrize("every", [1, 5, 15])
+@pytest.mark.parametrize("factor", [1 / 3, 0.5, 0.1, 10])
+def test_the_register_is_right_between_two_that_power_confirmed(
+    books: Books, station: Station, factor: float, every: int
+) -> None:
+    begin = session(station, session(station, BEGIN))
+    transaction = session_by(station, begin, factor, every)
+    session(station, begin + WATTS)
+    settle(books)
+
+    assert_figure(station, transaction, WATTS, flagged=True)
+
+
+@pytest.mark.parametrize("factor", [1 / 3, 0.5, 0.1])
+def test_it_becomes_a_habit(station: Station, factor: float) -> None:
+    """No car charges with 720 W for an hour, so a register ten times too high is no explanation."""
+    sessions = [session_by(station, BEGIN + number * WATTS, factor) for number in range(7)]
+
+    for transaction in sessions[:3]:
+        assert_figure(station, transaction, WATTS, flagged=True)
+    assert_figure(station, sessions[-1], WATTS, flagged=False)
+
+
+def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> None:
+    """All are ten times too high, which power shows: that they continue one another does not make them right."""
+    begin = BEGIN
+    for _ in range(3):
+        transaction = station.start(10 * begin)
+        for minutes in range(5, HOUR + 1, 5):
+            station.books.wait(5)
+            told = meter_value(station.clock(), 10 * (begin + WATTS * minutes // HOUR), watts(WATTS))
+            station.tell(told, transaction=transaction)
+        begin += WATTS
+        station.stop(transaction, 10 * begin)
+        station.books.wait(10)
+        assert_figure(station, transaction, WATTS, flagged=True)
