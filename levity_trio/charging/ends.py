@@ -184,8 +184,12 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
 
 
 def _highest_shown(before: Neighbour) -> int:
-    """Return the register that the previous transaction shows, by its own readings or start and stop together."""
-    return max(min(before.end or 0, before.begin or 1), before.highest or 0)
+    """Return the register that the previous transaction shows, by its own readings or start and stop together.
+
+    An end that nobody knows is only its last reading, maybe one of another register.
+    """
+    highest = before.highest if before.is_end_known else None
+    return max(min(before.end or 0, before.begin or 1), highest or 0)
 
 
 def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:

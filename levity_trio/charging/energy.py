@@ -29,7 +29,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 13
+RULES: Final = 14
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -162,7 +162,8 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
 def _touched(case: Case, one: Candidate) -> int:
     """Return how many neighbours end where it begins, or begin where it ends."""
     before, after = case.before, case.after
-    pairs = ((one.begin, before and before.end), (one.end, after and after.begin))
+    ended = before.end if before is not None and before.is_end_known else None
+    pairs = ((one.begin, ended), (one.end, after and after.begin))
     return sum(bool(own) and own == other for own, other in pairs)
 
 
@@ -232,10 +233,11 @@ def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
 
 def is_in_place(case: Case, one: Candidate) -> bool:
     """Whether a replaced start or stop, or a leap, leaves room for the neighbours: the register does not fall between
-    two."""
+    two. An unknown end is no bound: it may be a reading of this one, or of another register."""
     if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT):
         return True
-    digit, after, before = case.digit, case.after, case.before
+    digit, after = case.digit, case.after
+    before = case.before if case.before is not None and case.before.is_end_known else None
     begin, end = one.begin or 0, one.end or 0
     falls_after = after is not None and after.begin is not None and begin <= after.begin < end - digit
     falls_before = before is not None and (before.begin or 0) < begin < (before.end or 0) - digit

@@ -13,6 +13,7 @@ from tests.store.telling import (
     bill_of,
     charge,
     charge_state,
+    close_silent,
     session,
     settle,
     watts,
@@ -172,3 +173,18 @@ def test_a_start_two_hours_ahead_stays_between_its_neighbours(books: Books, stat
 
     assert_figure(station, transaction, 3600)
     assert_figure(station, following, 7200, flagged=False)
+
+
+@pytest.mark.parametrize("wrong", [0, -3000, 90_000])
+def test_a_start_below_the_last_reading_of_one_whose_stop_was_lost(books: Books, station: Station, wrong: int) -> None:
+    """That reading may be wrong: 550 Wh are in doubt, and a wrong stop is replaced as if it had not been sent."""
+    lost = station.start(BEGIN)
+    begin = charge(station, lost, BEGIN)
+    station.tell(meter_value(station.clock(), begin + 550), transaction=lost)
+    close_silent(station)
+    station.connect()
+    transaction = station.start(begin)
+    station.stop(transaction, charge(station, transaction, begin) + wrong)
+    settle(books)
+
+    assert_figure(station, transaction, 6600, flagged=True)
