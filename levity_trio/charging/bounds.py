@@ -56,7 +56,7 @@ class Bounds:
         return (
             self.walk(chain)
             or self.too_much(chain.wh[-1])
-            or self._against_charge(chain)
+            or self.against_charge(chain)
             or self._against_power(chain, is_partial=is_partial)
         )
 
@@ -363,7 +363,7 @@ class Bounds:
         case = self.case
         return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
 
-    def _against_charge(self, chain: Chain) -> Conflict | None:
+    def against_charge(self, chain: Chain) -> Conflict | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
         evidence = fits_no_battery(self.case, chain, self.refused_w)
         return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", evidence) if evidence else None

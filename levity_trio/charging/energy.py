@@ -29,7 +29,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 14
+RULES: Final = 15
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -78,8 +78,8 @@ def judge(case: Case) -> Judgement:
     bounds = Bounds(case)
     found = reported(case, bounds)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found)
-    chosen = chosen or _power_too_high(case, bounds, found) or _power_on_another_scale(case, bounds)
-    chosen = chosen or _by_candidates(case, bounds, found)
+    chosen = chosen or _in_no_known_battery(case, bounds, found) or _power_too_high(case, bounds, found)
+    chosen = chosen or _power_on_another_scale(case, bounds) or _by_candidates(case, bounds, found)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
@@ -177,6 +177,21 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
     """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
     is_too_low = 0 < case.power.most < tolerances.LEAST_CHARGING_W if case.power else False
     return _with_power(case, 1000, "the power is in kW but sent as W", {}) if is_too_low else None
+
+
+def _in_no_known_battery(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
+    """Choose the reported figure, with a doubt, if power confirms it, and only the size of a car's battery is against
+    it: lorries and buses have larger ones."""
+    if found is None or not bounds.confirms(found.chain.wh[-1]):
+        return None
+    if (against := bounds.against_charge(found.chain)) is None:
+        return None
+    reread = replace(case, charges=())
+    chosen = _as_reported(reread, Bounds(reread), found)
+    if chosen is None or chosen.doubts:
+        return None
+    doubts = (_doubt(against.code, against, {"as reported": chosen.wh}),)
+    return chosen._replace(doubts=doubts, is_confirmed=True)
 
 
 def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:

@@ -24,6 +24,9 @@ from levity_trio.wire.times import parse_time
 STILL_SECONDS: Final = 60
 """If messages with the same time are received further apart, the charger's clock does not run."""
 
+ZONE_SECONDS: Final = (3600, 1800, 900)
+"""Time zones differ by whole hours, some by half or quarter hours."""
+
 
 class MessageTime(NamedTuple):
     """The time of a message in seconds: as interpreted, by the charger's own clock, and of receipt."""
@@ -36,6 +39,11 @@ class MessageTime(NamedTuple):
     def is_believed(self) -> bool:
         """Whether the charger's own time was used, not the time of receipt."""
         return self.own is not None and abs(self.own - self.understood) < 1
+
+    @property
+    def now(self) -> float:
+        """The charger's own time if there is one."""
+        return self.understood if self.own is None else self.own
 
     @property
     def is_ahead(self) -> bool:
@@ -56,6 +64,29 @@ def message_time(understood: str, sent: str | None, received_at: str) -> Message
     """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
     own = parse_time(sent) if sent else None
     return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+
+
+def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
+    """Return the readings on the clock of start and stop, if theirs is behind it, by local time for example.
+
+    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell, between which all lie.
+    """
+    times = {row[TIMESTAMP]: seconds(row[TIMESTAMP]) for row in rows}
+    live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
+    latest = live if stop is None else stop.now - max(times.values())
+    earliest = start.now - min(times.values())
+    behind = live if live <= latest + AHEAD_SECONDS else _zone(earliest, latest)
+    if behind <= AHEAD_SECONDS or earliest > latest:
+        return list(rows)
+    moved = {timestamp: timestamp_of(at + behind) for timestamp, at in times.items()}
+    return [(row[0], moved[row[TIMESTAMP]], *row[2:]) for row in rows]
+
+
+def _zone(earliest: float, latest: float) -> float:
+    """Return the difference of two time zones that lies between these; if there is none, the middle."""
+    middle = (earliest + latest) / 2
+    zones = (round(middle / step) * step for step in ZONE_SECONDS)
+    return next((zone for zone in zones if earliest <= zone <= latest), middle)
 
 
 def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:

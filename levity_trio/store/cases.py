@@ -7,24 +7,31 @@ does not grow with the history of its charger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from operator import eq, itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
+from levity_trio.charging.evidence import Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.overlaps import overlap
-from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
+from levity_trio.charging.timeline import (
+    Timeline,
+    by_receipt,
+    by_steps,
+    caught_up,
+    is_set_back,
+    message_time,
+    stands_still,
+)
 from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import Counted, begin_after, boots, is_swapped_between, starts_overlap
-from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
-from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
+from levity_trio.store.samples import OF_TRANSACTION
+from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, of_readings, readings, register
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
@@ -34,84 +41,9 @@ AVAILABLE: Final = "Available"
 CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
-class Known(NamedTuple):
-    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in Wh."""
-
-    id: int
-    charger: str
-    connector: int | None
-    session: int
-    status: str
-    stopped_by: str | None
-    suspended_at: str | None
-    created_at: str
-    own_start_time: str
-    sent_start_time: str | None
-    start_skew: int | None
-    meter_start: int | None
-    sent_meter_start: str | None
-    own_stop_time: str | None
-    sent_stop_time: str | None
-    stop_skew: int | None
-    stop_received_at: str | None
-    meter_stop: int | None
-    sent_meter_stop: str | None
-    last_reading_at: str | None
-    told_id: int | None
-    id_tag: str | None
-    energy_delivered: int | None
-    energy_method: str | None
-    confidence: str | None
-    review: str | None
-    billed_from: int | None
-    billed_until: int | None
-    rules: int | None
-    judged_at: str | None
-    judge_after: str | None
-    counted_wh: int
-    start_time: str
-    stop_reason: str | None
-    stop_id_tag: str | None
-    ahead_reading_at: str | None
-
-    @property
-    def is_start_timed(self) -> bool:
-        """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
-        if self.told_id is not None:
-            return True
-        if self.start_skew is None or self.start_skew > TRANSACTION_AHEAD.total_seconds():
-            return False
-        return seconds(self.created_at) + self.start_skew >= FIRST_BELIEVABLE.timestamp()
-
-
-COLUMNS: Final = (
-    "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, tx.created_at,"
-    " coalesce(tx.own_start_time, tx.start_time), tx.sent_start_time, tx.start_skew_seconds, tx.meter_start,"
-    " tx.sent_meter_start, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at,"
-    " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
-    " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
-    " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
-)
-BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
 _TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
 _SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
 _NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
-LAST_TIME: Final = "9999"
-"""Sorts after every time."""
-
-
-def known(rows: Rows, transaction: int) -> Known | None:
-    """Return the transaction with this id."""
-    found = rows(BY_ID, (transaction,))
-    return Known(*found[0]) if found else None
-
-
-def by_our_clock(tx: Known, own: str) -> str:
-    """Return a time of the charger's own clock, corrected if that clock was ahead when the transaction began."""
-    ahead = tx.start_skew or 0
-    if ahead <= tolerances.AHEAD_SECONDS:
-        return own
-    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead))
 
 
 def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME) -> Case:
@@ -122,7 +54,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
     booted = boots_during(rows, tx)
-    names = rows(_NAMES, _of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
+    names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     # A doubtful transaction requires one more, because it may itself have shown the habit.
     least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
@@ -154,7 +86,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         told=told(rows, own, until) if others else (),
         swapped_at=swapped_at,
         begin_of_new_meter=begin_after(rows, _place(tx, until), tx.stop_received_at) if swapped_at else None,
-        available_at=_available_at(rows, tx, [at for at, _ in booted], seconds(tx.own_start_time), seconds(_ended(tx))),
+        available_at=_available_at(rows, tx, [at for at, _ in booted]),
         habits=habits.values,
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w,
         reports_power=habits.reports_power,
@@ -174,7 +106,7 @@ def _ahead(tx: Known, line: Timeline) -> float:
 
 def span_of(tx: Known) -> Span:
     """Return a transaction's stretch of time and register as reported, to find those beside it."""
-    ended = None if tx.status == "Active" else _ended(tx)
+    ended = None if tx.status == "Active" else ended_at(tx)
     stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
     begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
     return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, begin, stop)
@@ -187,28 +119,19 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
         start = start._replace(understood=start.own if tx.is_start_timed else start.received)
     if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
         stop = message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
-    as_reported = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
+    if tx.early_reading_at is not None and found:
+        found = caught_up(found, start, stop)
+    as_reported = Timeline(seconds(tx.own_start_time), seconds(ended_at(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
     is_timed = tx.is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         return as_reported
-    sent = rows(_SENT, _of_readings(tx, until))
+    sent = rows(_SENT, of_readings(tx, until))
     readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
     if stop is None and not tx.is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)
     return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported
-
-
-def _ended(tx: Known) -> str:
-    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last sign."""
-    if tx.own_stop_time is not None and tx.stopped_by != "system":
-        return tx.own_stop_time
-    return _last_sign(tx) or tx.own_start_time
-
-
-def _last_sign(tx: Known) -> str:
-    return max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "")
 
 
 def _is_backwards(tx: Known) -> bool:
@@ -218,26 +141,6 @@ def _is_backwards(tx: Known) -> bool:
     is_ahead = (tx.stop_skew or 0) > tolerances.AHEAD_SECONDS
     stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
     return stopped < min(tx.start_time, tx.own_start_time)
-
-
-def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
-    """Return the readings of a transaction that the judge uses, in order of receipt."""
-    return rows(SAMPLES, _of_readings(tx, until))
-
-
-def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
-    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
-
-
-def span(tx: Known) -> tuple[str, str]:
-    """Return the first and the last possible time of its readings."""
-    first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    return first, _last_sign(tx) or LAST_TIME
-
-
-def register(wh: int | None) -> int | None:
-    """Return a register in Wh; None if it is negative, and therefore invalid."""
-    return None if wh is None or wh < 0 else wh
 
 
 def _apart(earlier: str, later: str) -> float:
@@ -262,7 +165,7 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
 
     A charger without a clock that was offline sends everything within a second, with its own times hours apart.
     """
-    ended = _ended(tx)
+    ended = ended_at(tx)
     received = _apart(tx.created_at, tx.stop_received_at or ended)
     durations = [_apart(tx.own_start_time, ended), line.ended - line.begun]
     if tx.stop_skew is not None and tx.start_skew is not None:
@@ -333,7 +236,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if status == "Active":
         return Neighbour(register(begin), None, is_in_order=is_in_order)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
-    is_at_once = begun < _ended(tx) and tx.own_start_time < ended
+    is_at_once = begun < ended_at(tx) and tx.own_start_time < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
         is_scaled, is_in_kwh = bool(is_scaled), bool(is_scaled and is_far_more)
@@ -357,13 +260,13 @@ def began_at(tx: Known) -> str:
     return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
 
 
-def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
+def _available_at(rows: Rows, tx: Known, boots: Sequence[str]) -> float | None:
     """Return since when its connector was available before its end; None if never, or only for a moment.
 
     The status's own time counts. A status at or after the stop is ignored, as are the first ones after a boot.
     """
     since: float | None = None
-    for at, is_available in available_times(rows, tx, boots, begun, ended):
+    for at, is_available in available_times(rows, tx, boots, seconds(tx.own_start_time), seconds(ended_at(tx))):
         if is_available:
             since = at if since is None else since
         elif since is not None and at - since <= tolerances.AHEAD_SECONDS:

@@ -7,8 +7,9 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import seconds, timestamp_of
-from levity_trio.store.cases import Known, available_times, began_at, boots_during
+from levity_trio.store.cases import available_times, began_at, boots_during
 from levity_trio.store.connectors import Rows
+from levity_trio.store.transaction import Known
 
 
 def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:

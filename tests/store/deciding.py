@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from levity_trio.charger.telling import read_again
-from levity_trio.store.cases import Known
+from levity_trio.store.transaction import Known
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made
 from levity_trio.store.writes.transactions.corrections import Correction, correct

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, WATTS, assert_figure, session, settle, watts
+from tests.store.telling import HOUR, WATTS, assert_figure, charge_state, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 BEGIN = 2_588_316
@@ -57,3 +57,18 @@ def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> N
         station.stop(transaction, 10 * begin)
         station.books.wait(10)
         assert_figure(station, transaction, WATTS, flagged=True)
+
+
+@pytest.mark.parametrize("every", [1, 5, 15])
+@pytest.mark.parametrize(("battery", "power"), [(350_000, 150_000), (600_000, 300_000)])
+def test_a_lorry_has_a_larger_battery_than_any_car(station: Station, battery: int, power: int, every: int) -> None:
+    """From 15 to 85 %: power and register agree, so no step of it is a leap."""
+    transaction, wh = station.start(BEGIN), BEGIN
+    while (wh - BEGIN) < 0.7 * battery:
+        station.books.wait(every)
+        wh += power * every // HOUR
+        percent = 15 + 100 * (wh - BEGIN) // battery
+        station.tell(meter_value(station.clock(), wh, watts(power), charge_state(percent)), transaction=transaction)
+    station.stop(transaction, wh)
+    settle(station.books)
+    assert_figure(station, transaction, wh - BEGIN, flagged=True)

@@ -30,9 +30,10 @@ from levity_trio.charging.evidence import Case
 from levity_trio.operations.in_force import Charging, Installed
 from levity_trio.operations.in_force import Rules as RulesInForce
 from levity_trio.operations.limits import VOLTS
-from levity_trio.store.cases import AVAILABLE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.cases import AVAILABLE, case_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.settled import SYSTEM
+from levity_trio.store.transaction import LAST_TIME, Known, known, span
 from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.wire.times import stamp
 

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.power import HOUR
-from levity_trio.store.cases import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.transaction import Known, by_our_clock, known, span
 
 STRETCHES: Final = 240
 

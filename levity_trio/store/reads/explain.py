@@ -17,7 +17,7 @@ from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.shared import counted
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.cases import AFTER, BEFORE, case_of
 from levity_trio.store.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill
@@ -25,6 +25,7 @@ from levity_trio.store.reads.review_queue import Review, anonymous_review, revie
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
+from levity_trio.store.transaction import LAST_TIME, Known, known, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

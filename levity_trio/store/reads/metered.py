@@ -12,13 +12,13 @@ from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed,
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
-from levity_trio.store.cases import register
 from levity_trio.store.connectors import connectors
 from levity_trio.store.database import Database
 from levity_trio.store.neighbours import is_other_meter
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.settled import settled_by
+from levity_trio.store.transaction import register
 
 IDLE_READINGS: Final = 1000
 """The readings between two transactions that are searched for a register next to a time."""

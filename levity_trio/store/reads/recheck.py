@@ -22,13 +22,14 @@ from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import DatabaseAddress
-from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, case_of
+from levity_trio.store.cases import case_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
 from levity_trio.store.settled import overruled, settled_by
+from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from levity_trio.store.cases import LAST_TIME, Known
 from levity_trio.store.database import Database
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
+from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.wire.times import stamp
 
 MARGIN: Final = timedelta(minutes=5)

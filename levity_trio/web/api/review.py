@@ -14,12 +14,12 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from levity_trio.charger.telling import Unreadable, read_again
-from levity_trio.store.cases import Known
 from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads import unlinked
 from levity_trio.store.reads.to_review import ToReview, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made

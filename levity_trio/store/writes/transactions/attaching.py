@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import Moment
 from levity_trio.events import MessageAttached, MessageDismissed
-from levity_trio.store.cases import Known
 from levity_trio.store.settled import DISMISSED
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin

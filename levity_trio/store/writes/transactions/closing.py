@@ -16,8 +16,9 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionClosed
-from levity_trio.store.cases import CHARGING, Known, by_our_clock
+from levity_trio.store.cases import CHARGING
 from levity_trio.store.idle import available_until
+from levity_trio.store.transaction import Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from levity_trio.charging.reviews import Doubt
 from levity_trio.events import TransactionClosed, TransactionStopped
-from levity_trio.store.cases import Known
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import Ending, end

@@ -13,7 +13,7 @@ from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import TransactionCorrected
-from levity_trio.store.cases import Known
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.deciding import (

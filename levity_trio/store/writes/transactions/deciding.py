@@ -10,8 +10,8 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.lifecycle import Cause, State
-from levity_trio.store.cases import Known, known
 from levity_trio.store.settled import NO_PERSONS
+from levity_trio.store.transaction import Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.transactions import history

@@ -13,8 +13,8 @@ from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.reviews import DISMISSIBLE
 from levity_trio.events import ReviewDismissed, TransactionConfirmed
-from levity_trio.store.cases import Known, by_our_clock
 from levity_trio.store.settled import DISMISSED, settled_by
+from levity_trio.store.transaction import Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing, habits

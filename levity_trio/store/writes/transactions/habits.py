@@ -5,8 +5,9 @@ from __future__ import annotations
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import Code
-from levity_trio.store.cases import Known, case_of
+from levity_trio.store.cases import case_of
 from levity_trio.store.habits import CEILING
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 
 

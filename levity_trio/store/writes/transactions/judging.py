@@ -11,8 +11,9 @@ from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
-from levity_trio.store.cases import COLUMNS, Known, case_of, known
+from levity_trio.store.cases import case_of
 from levity_trio.store.settled import SYSTEM, overruled
+from levity_trio.store.transaction import COLUMNS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import habits, history

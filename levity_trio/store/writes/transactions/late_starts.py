@@ -13,9 +13,9 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import comparable_tag
 from levity_trio.charging.moments import corrected
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.store.cases import COLUMNS, Known
 from levity_trio.store.idle import was_available
 from levity_trio.store.settled import SYSTEM
+from levity_trio.store.transaction import COLUMNS, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.effects import Use, use_reservation

@@ -11,7 +11,8 @@ from levity_trio.charging.reviews import Code
 from levity_trio.charging.units import is_in_kwh
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.beside import AROUND, may_share, spans_beside
-from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, span_of
+from levity_trio.store.cases import span_of
+from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again

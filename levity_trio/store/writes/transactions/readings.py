@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -13,10 +14,11 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Covering, is_id, match_readings, reported_id
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
 from levity_trio.store.among import parts
-from levity_trio.store.cases import AFTER, LAST_TIME, Known
+from levity_trio.store.cases import AFTER
 from levity_trio.store.idle import idle_since_boot, was_available
+from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now
@@ -24,6 +26,7 @@ from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
+    OPEN_ONES,
     Sign,
     begin_by,
     begin_unset,
@@ -35,6 +38,7 @@ from levity_trio.store.writes.transactions.states import (
     step,
     told,
 )
+from levity_trio.wire.times import stamp
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -105,6 +109,7 @@ def _store_closely(
     if transaction is None:
         return None
     tx = load(db, transaction)
+    _note_early(db, tx, readings)
     is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
@@ -122,7 +127,7 @@ def _store_closely(
 
 def _match(db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, reading: Reading) -> int | None:
     """Return the transaction of readings of one time, if one is known. `named` is the one that they name."""
-    latest = _newest(db, origin, batch.connector, reading.timestamp, is_named=named is not None)
+    latest = _newest(db, origin, batch.connector, reading, is_named=named is not None)
     foreign = None if is_ours(db, origin.charger, batch.told_id) else reported_id(batch.told_id)
     running = None
     if latest is not None:
@@ -149,6 +154,17 @@ def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
         return False
     db.execute("UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?", (at, tx.id))
     return True
+
+
+def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading]) -> None:
+    """Note readings of a transaction with a register above its start, though their time is before that."""
+    if tx.meter_start is None:
+        return
+    before = stamp(datetime.fromisoformat(tx.own_start_time) - timedelta(seconds=AHEAD_SECONDS))
+    early = (one.timestamp for one in readings if one.wh is not None and one.wh > tx.meter_start)
+    if (first := min(early, default=before)) < before:
+        note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
+        db.execute(note, (first, first, tx.id))
 
 
 def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
@@ -236,8 +252,9 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
     """Store the transactionData of a stop with its transaction."""
     if not readings:
         return
-    found = db.row("SELECT conn_id FROM tx WHERE id = ?", (transaction,))
-    batch = Batch((found and found[0]) or 0, "transactionData", readings, request.transaction)
+    tx = load(db, transaction)
+    batch = Batch(tx.connector or 0, "transactionData", readings, request.transaction)
+    _note_early(db, tx, readings)
     for _, group in groupby(readings, attrgetter("timestamp")):
         insert(db, origin, batch, transaction, list(group))
 
@@ -327,17 +344,35 @@ def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) 
     return tx._replace(connector=_connector_for(db, tx, connector) or tx.connector)
 
 
-def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, is_named: bool) -> Known | None:
-    """Return the newest transaction of a connector at this time; None for connector 0, the charger's main meter.
+def _newest(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *, is_named: bool) -> Known | None:
+    """Return the newest transaction of a connector at the time of a reading; None for connector 0, the charger's main
+    meter.
 
     After its connector was Available, an open transaction gets no more readings without its id.
     """
     if connector <= 0:
         return None
-    tx = newest(db, origin.charger, connector, timestamp)
-    if tx is None or is_named or tx.status != "Active":
+    at, tx = reading.timestamp, newest(db, origin.charger, connector, reading.timestamp)
+    if is_named or (tx is None and reading.wh is None):
         return tx
-    return None if was_available(db.rows, tx, timestamp, origin.received_at) else tx
+    if tx is None or tx.status != "Active":
+        ended_wh = 0 if tx is None else tx.billed_until or 0
+        open_one = _begun_below(db, origin, connector, reading.wh or 0, ended_wh)
+        at, tx = (at, tx) if open_one is None else (origin.received_at, open_one)
+    if tx is None or tx.status != "Active":
+        return tx
+    return None if was_available(db.rows, tx, at, origin.received_at) else tx
+
+
+def _begun_below(db: UnitOfWork, origin: Origin, connector: int, wh: int, ended_wh: int) -> Known | None:
+    """Return the open transaction that a reading from before its start belongs to, because it shows more than that
+    start and than the transaction before: the clock of such readings is behind."""
+    row = db.row(f"{OPEN_ONES} AND conn_id = ? ORDER BY id DESC LIMIT 1", (origin.charger, connector))
+    tx = None if row is None else Known(*row)
+    if tx is None or tx.meter_start is None or wh <= max(tx.meter_start, ended_wh):
+        return None
+    most = FASTEST_W / 3600 * (seconds(origin.received_at) - seconds(tx.created_at))
+    return tx if wh - tx.meter_start <= most else None
 
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:

@@ -10,8 +10,9 @@ from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, stat
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
-from levity_trio.store.cases import COLUMNS, LONGEST_SECONDS, Known, known
+from levity_trio.store.cases import LONGEST_SECONDS
 from levity_trio.store.ceilings import DATE
+from levity_trio.store.transaction import COLUMNS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history

@@ -27,10 +27,10 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import COLUMNS, Known, readings
 from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot
 from levity_trio.store.settled import SYSTEM
+from levity_trio.store.transaction import COLUMNS, Known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge, may_stop
 from levity_trio.store.writes.origin import Origin

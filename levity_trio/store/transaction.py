@@ -1,0 +1,126 @@
+"""The row of a transaction, as stored or as about to be stored, and the readings that belong to it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import MEASURANDS, seconds
+from levity_trio.charging.gathering import Row
+from levity_trio.store.connectors import Rows
+from levity_trio.store.samples import SAMPLES
+from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
+
+LAST_TIME: Final = "9999"
+"""Sorts after every time."""
+
+
+class Known(NamedTuple):
+    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in Wh."""
+
+    id: int
+    charger: str
+    connector: int | None
+    session: int
+    status: str
+    stopped_by: str | None
+    suspended_at: str | None
+    created_at: str
+    own_start_time: str
+    sent_start_time: str | None
+    start_skew: int | None
+    meter_start: int | None
+    sent_meter_start: str | None
+    own_stop_time: str | None
+    sent_stop_time: str | None
+    stop_skew: int | None
+    stop_received_at: str | None
+    meter_stop: int | None
+    sent_meter_stop: str | None
+    last_reading_at: str | None
+    told_id: int | None
+    id_tag: str | None
+    energy_delivered: int | None
+    energy_method: str | None
+    confidence: str | None
+    review: str | None
+    billed_from: int | None
+    billed_until: int | None
+    rules: int | None
+    judged_at: str | None
+    judge_after: str | None
+    counted_wh: int
+    start_time: str
+    stop_reason: str | None
+    stop_id_tag: str | None
+    ahead_reading_at: str | None
+    early_reading_at: str | None
+
+    @property
+    def is_start_timed(self) -> bool:
+        """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
+        if self.told_id is not None:
+            return True
+        if self.start_skew is None or self.start_skew > TRANSACTION_AHEAD.total_seconds():
+            return False
+        return seconds(self.created_at) + self.start_skew >= FIRST_BELIEVABLE.timestamp()
+
+
+COLUMNS: Final = (
+    "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, tx.created_at,"
+    " coalesce(tx.own_start_time, tx.start_time), tx.sent_start_time, tx.start_skew_seconds, tx.meter_start,"
+    " tx.sent_meter_start, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at,"
+    " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
+    " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
+    " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at,"
+    " tx.early_reading_at"
+)
+BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
+
+
+def known(rows: Rows, transaction: int) -> Known | None:
+    """Return the transaction with this id."""
+    found = rows(BY_ID, (transaction,))
+    return Known(*found[0]) if found else None
+
+
+def by_our_clock(tx: Known, own: str) -> str:
+    """Return a time of the charger's own clock, corrected if that clock was ahead when the transaction began."""
+    ahead = tx.start_skew or 0
+    if ahead <= tolerances.AHEAD_SECONDS:
+        return own
+    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead))
+
+
+def ended_at(tx: Known) -> str:
+    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last sign."""
+    if tx.own_stop_time is not None and tx.stopped_by != "system":
+        return tx.own_stop_time
+    return last_sign(tx) or tx.own_start_time
+
+
+def last_sign(tx: Known) -> str:
+    """Return the latest time of a reading or of its stop; empty if there is none."""
+    return max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "")
+
+
+def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
+    """Return the readings of a transaction that the judge uses, in order of receipt."""
+    return rows(SAMPLES, of_readings(tx, until))
+
+
+def of_readings(tx: Known, until: str) -> tuple[object, ...]:
+    """Return the parameters of `samples.OF_TRANSACTION`."""
+    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
+
+
+def span(tx: Known) -> tuple[str, str]:
+    """Return the first and the last possible time of its readings."""
+    first = min(tx.own_start_time, tx.created_at, tx.start_time, tx.early_reading_at or LAST_TIME)
+    return first, last_sign(tx) or LAST_TIME
+
+
+def register(wh: int | None) -> int | None:
+    """Return a register in Wh; None if it is negative, and therefore invalid."""
+    return None if wh is None or wh < 0 else wh
