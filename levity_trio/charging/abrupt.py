@@ -23,7 +23,7 @@ def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | Non
     is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
     if not (is_steady and _is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
-    rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0]
+    rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
     return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
 
 
@@ -86,9 +86,10 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + 2 * max(chain.digit, case.ends_digit)
-    by_average = tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR
+    if rise <= tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR + spare:
+        return False
     fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
-    return rise > by_average + spare and rise > tolerances.FASTER_STOP * fastest * lasted / HOUR + spare
+    return rise > tolerances.FASTER_STOP * fastest * lasted / HOUR + spare
 
 
 def _is_at_rest(case: Case, times: Sequence[float]) -> bool:

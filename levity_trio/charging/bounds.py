@@ -268,7 +268,8 @@ class Bounds:
         before, now = chain.at[number - 1], chain.at[number]
         rise = chain.wh[number] - chain.wh[number - 1]
         is_end = number in (1, len(chain.at) - 1)
-        is_inexact = is_end or self.case.is_instant
+        # A clock may be told in whole minutes, so several readings have one time.
+        is_inexact = is_end or self.case.is_instant or now == before
         seconds = max(0.0, now - before) + tolerances.METER_AGE + (self.case.interval if is_inexact else 0.0)
         is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
         if not self.case.is_timed or now < before or is_one_moment:

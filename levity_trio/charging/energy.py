@@ -102,7 +102,7 @@ def _as_reported(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen 
     """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
     if found is None or _has_factor_habit(case):
         return None
-    ends = list(stale(case, found.chain))
+    ends = list(stale(case, bounds, found.chain))
     if (whole := _with_what_is_missing(bounds, ends)) is not None:
         return whole
     if contradiction(case, bounds, found) is not None:

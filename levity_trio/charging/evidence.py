@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
-from math import gcd
+from math import gcd, inf
 from operator import add, mul, sub
 from statistics import median
 from typing import Final, NamedTuple
@@ -201,6 +201,9 @@ class Neighbour(NamedTuple):
     """Its start and stop were kWh, though sent as Wh."""
     is_in_order: bool = True
     """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
+    apart: float = inf
+    """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
+    endless if a time is unknown."""
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each

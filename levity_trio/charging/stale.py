@@ -12,11 +12,14 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.power import HOUR, Chain, slack
 from levity_trio.charging.reviews import Code, Doubt
 
 READ_LATE: Final = "the start was read late: the previous transaction ended lower"
+BEYOND: Final = "more energy left between two transactions than the time allows"
+READ_EARLY: Final = "the stop was read early: the next transaction begins higher"
 
 
 class Stale(NamedTuple):
@@ -28,27 +31,28 @@ class Stale(NamedTuple):
     shown: Chain | None = None
 
 
-def stale(case: Case, chain: Chain) -> Iterator[Stale]:
+def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
     """Yield the doubts about the ends of the chain of start, readings and stop."""
-    if case.is_timed and case.is_stopped and len(chain.at) > 1:
-        yield from _stale_stop(case, chain)
-        yield from _stale_start(case, chain)
+    if case.is_stopped and len(chain.at) > 1:
+        yield from list(_stale_stop(case, chain)) or _beyond_next(case, bounds, chain)
+        yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
         yield from _low(case, chain)
 
 
 def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
-    """The stop repeats the register told before it, and the next transaction begins higher."""
+    """The stop repeats the register told before it, to its last digit, and the next transaction begins higher."""
     stop, after = case.stop_wh, case.after
-    if stop is None or after is None or after.begin is None or chain.wh[-1] != chain.wh[-2]:
+    if stop is None or after is None or after.begin is None:
         return
-    since, missing = chain.wh.index(chain.wh[-1]), after.begin - stop
-    if _has_flowed(case, chain, missing, since, len(chain.at) - 1):
+    since, missing = _first_near(chain, chain.wh[-1]), after.begin - stop
+    if since == len(chain.wh) - 1:
+        yield from _lacking_at_stop(case, chain, after.begin, missing)
+    elif _has_flowed(case, chain, missing, since, len(chain.at) - 1):
         told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
         words = "the stop repeats an old register: the next transaction begins higher"
         doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
         is_shown = _is_shown(case, missing, chain.at[since:])
-        whole = chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
-        yield Stale(doubt, case.start_wh, after.begin, whole if is_shown else None)
+        yield Stale(doubt, case.start_wh, after.begin, _to_later(chain, missing) if is_shown else None)
 
 
 def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
@@ -56,35 +60,89 @@ def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
     start, before = case.start_wh, case.before
     if start is None or before is None or before.end is None:
         return
-    until = next((number for number, wh in enumerate(chain.wh) if wh), len(chain.wh)) - 1
+    until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
     missing = start - before.end
-    if chain.wh[1]:
-        yield from _lacking(case, chain, before.end, missing)
-        return
-    if _has_flowed(case, chain, missing, 0, until):
+    if until == 0:
+        yield from _lacking_at_start(case, chain, before.end, missing)
+    elif _has_flowed(case, chain, missing, 0, until):
         told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
         doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, f"{before.end} Wh before")
         is_shown = _is_shown(case, missing, chain.at[: until + 1])
         yield Stale(doubt, before.end, case.stop_wh, _from_earlier(chain, missing) if is_shown else None)
 
 
-def _lacking(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
-    """The first step lacks, by a steady power, just what flowed since the previous transaction, which ended at `begin`:
-    the start was read late."""
-    seconds, risen = chain.at[1] - chain.at[0], chain.wh[1]
-    if not case.power or not case.power.is_steady or min(missing, risen) <= tolerances.REACH_WH:
-        return
+def _lacking_at_start(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
+    """The start was read late: the previous transaction ended at `begin`."""
+    if (evidence := _lacking(case, chain, 1, missing)) is not None:
+        doubt = _doubt(Code.START_GARBLED, READ_LATE, evidence[0], chain.wh[-1], missing, evidence[1])
+        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing))
+
+
+def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterator[Stale]:
+    """The stop was read early: the next transaction begins at `end`."""
+    if (evidence := _lacking(case, chain, len(chain.at) - 1, missing)) is not None:
+        doubt = _doubt(Code.STOP_GARBLED, READ_EARLY, evidence[0], chain.wh[-1], missing, evidence[1])
+        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing))
+
+
+def _lacking(case: Case, chain: Chain, number: int, missing: int) -> tuple[str, str] | None:
+    """Return what a step rose by and what power implies, if it lacks, by a steady power, just so much."""
+    seconds, risen = chain.at[number] - chain.at[number - 1], chain.wh[number] - chain.wh[number - 1]
+    is_steady = case.is_timed and bool(case.power) and case.power.is_steady
+    if not is_steady or min(missing, risen) <= tolerances.REACH_WH:
+        return None
     drawn = case.power.most * seconds / HOUR
     if abs(drawn - risen - missing) > tolerances.AGREEMENT_SHARE * min(drawn, missing):
-        return
-    told, by_power = f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power"
-    doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, by_power)
-    yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing))
+        return None
+    return f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power"
+
+
+def _first_near(chain: Chain, wh: int) -> int:
+    """Return the first point of a chain with this energy, to its last digit."""
+    return next(number for number, value in enumerate(chain.wh) if value > wh - chain.digit)
+
+
+def _to_later(chain: Chain, missing: int) -> Chain:
+    """Return the course of a register that rose by more until the stop."""
+    return chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
 
 
 def _from_earlier(chain: Chain, missing: int) -> Chain:
     """Return the course of a register that had been lower at the start."""
     return chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
+
+
+def _beyond_next(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
+    """More energy left before the next start than can have flowed since the stop: one of the two is wrong."""
+    if case.stop_wh is None or (after := case.after) is None or after.begin is None:
+        return
+    missing = after.begin - case.stop_wh
+    if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
+        told = f"{missing} Wh within {round(after.apart)} s until the next start"
+        yield Stale(_doubt(Code.STOP_GARBLED, BEYOND, told, chain.wh[-1], missing, f"then {after.begin} Wh"))
+
+
+def _beyond_previous(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
+    """The same between the previous stop and the start."""
+    before = case.before
+    if case.start_wh is None or before is None or before.end is None or not before.is_end_known:
+        return
+    missing = case.start_wh - before.end
+    if _is_beyond(case, bounds, chain, before, missing, 1):
+        told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
+        yield Stale(_doubt(Code.START_GARBLED, BEYOND, told, chain.wh[-1], missing, f"{before.end} Wh before"))
+
+
+def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missing: int, number: int) -> bool:
+    """Whether no charger delivers so much energy, in Wh, in the time to a neighbour, but perhaps in one of its own
+    steps. Each register may be one INTERVAL old."""
+    kind_w = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
+    most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
+    if other.is_scaled or missing <= most / HOUR + 2 * max(chain.digit, case.ends_digit):
+        return False
+    if len(chain.at) == 2:
+        return bounds.too_much(chain.wh[-1] + missing) is None
+    return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + missing)
 
 
 def _low(case: Case, chain: Chain) -> Iterator[Stale]:
@@ -107,10 +165,11 @@ def _doubt(code: Code, words: str, told: str, wh: int, missing: int, neighbour: 
 def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:
     """Whether so much energy, in Wh, can have flowed while a register stood still between two points of its chain.
 
-    Power was reported meanwhile; or if none ever was, the register rose as fast before or after.
+    Power was reported meanwhile; or if none was, the register rose as fast before or after.
     """
-    if case.power:
-        return min(_drawn(case, chain.at[first : last + 1])[0], missing) > slack(case.power, chain.digit)
+    times = chain.at[first : last + 1]
+    if any(at in case.power.places for at in times):
+        return min(_drawn(case, times)[0], missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
     most = _fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + 2 * chain.digit < missing <= most

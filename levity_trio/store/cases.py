@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from math import inf
 from operator import eq, itemgetter
 from typing import Any, Final
 
@@ -194,7 +195,8 @@ _NEIGHBOUR: Final = (
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " energy_method = 'scaled', energy_delivered > 500 * (meter_stop - meter_start)"
+    " energy_method = 'scaled', energy_delivered > 500 * (meter_stop - meter_start), start_skew_seconds,"
+    " stop_received_at"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
@@ -228,25 +230,35 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found:
         return None
-    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_scaled, is_far_more = found[0]
+    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_scaled, is_far_more, skew, told = found[0]
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None
-    is_in_order = (other > tx.id) == (begun > tx.own_start_time)
+    is_in_order, apart = (other > tx.id) == (begun > tx.own_start_time), inf
+    if is_in_order and tx.is_start_timed and skew is not None:
+        apart = _most_apart(tx, (begun, received), (ended, told))
     if status == "Active":
-        return Neighbour(register(begin), None, is_in_order=is_in_order)
+        return Neighbour(register(begin), None, is_in_order=is_in_order, apart=apart)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
     is_at_once = begun < ended_at(tx) and tx.own_start_time < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
         is_scaled, is_in_kwh = bool(is_scaled), bool(is_scaled and is_far_more)
-        return Neighbour(
-            register(begin), register(end), is_scaled=is_scaled, is_in_kwh=is_in_kwh, is_in_order=is_in_order
-        )
+        grounds = {"is_scaled": is_scaled, "is_in_kwh": is_in_kwh, "is_in_order": is_in_order}
+        return Neighbour(register(begin), register(end), apart=apart, **grounds)
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)
     return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
+
+
+def _most_apart(tx: Known, begun: tuple[str, str], ended: tuple[str, str | None]) -> float:
+    """Return the most seconds between it and a neighbour, whose start and stop have an own time and one of receipt."""
+    if begun[0] > tx.own_start_time:
+        ended = (ended_at(tx), tx.stop_received_at)
+    else:
+        begun = (tx.own_start_time, tx.created_at)
+    return inf if ended[1] is None else max(0.0, _apart(ended[0], begun[0]), _apart(ended[1], begun[1]))
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:

@@ -32,16 +32,16 @@ def test_the_next_start_shows_that_a_stop_was_stale(books: Books, station: Stati
     assert (fact.transaction, fact.cause) == (transaction, Cause.LATER)
 
 
-def test_the_next_start_after_a_stop_that_rose_judges_nothing_again(books: Books, station: Station) -> None:
+def test_a_stop_that_rose_as_power_implies_stays_certain(books: Books, station: Station) -> None:
     transaction = station.start(BEGIN)
     wh = charge(station, transaction, BEGIN, every=15)
     books.wait(10)
     station.stop(transaction, wh + 1200)
-    judged_at = books.value("SELECT judged_at FROM tx WHERE id = ?", transaction)
     books.wait(60)
     station.start(wh + 2400)
     settle(books)
-    assert books.value("SELECT judged_at FROM tx WHERE id = ?", transaction) == judged_at
+    assert_figure(station, transaction, 8400, flagged=False)
+    assert books.recorded(TransactionRejudged) == []
 
 
 def test_a_start_that_was_read_late(books: Books, station: Station) -> None:

@@ -8,7 +8,6 @@ from itertools import chain
 from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.units import is_in_kwh
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.beside import AROUND, may_share, spans_beside
 from levity_trio.store.cases import span_of
@@ -22,10 +21,6 @@ from levity_trio.store.writes.transactions.states import load, state
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
 BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT {AROUND}"
 AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
-_REPEATING = (
-    "SELECT 1 FROM tx WHERE id = ? AND own_start_time <= ?"
-    " AND meter_stop IN (coalesce(last_register_wh, meter_start), last_register_wh + meter_start)"
-)
 
 
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
@@ -46,7 +41,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for one in (tx, *doubted):
         _judge_beside(db, origin, one)
     for other in dict.fromkeys((*before, *after, *doubted)):
-        if other.review is not None or _is_touched(tx, other) or _is_missing_energy(db, tx, other):
+        if other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
 
 
@@ -73,18 +68,10 @@ def _is_touched(tx: Known, other: Known) -> bool:
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
-def _is_missing_energy(db: UnitOfWork, tx: Known, other: Known) -> bool:
-    """Whether a transaction begins above the stop of the previous one, which repeats the register told before it, is
-    lower than what came before, or is the same in kWh."""
+def _is_missing_energy(tx: Known, other: Known) -> bool:
+    """Whether a transaction begins above the stop of another: the stop may be old or wrong, or in another unit."""
     begin = tx.meter_start if tx.billed_from is None else tx.billed_from
-    if begin is None or other.meter_stop is None or begin <= other.meter_stop:
-        return False
-    if is_in_kwh(other.meter_stop, begin):
-        return True
-    where = (other.charger, other.connector, other.own_start_time, other.id)
-    earlier = db.row(BEFORE, where)
-    is_lower = earlier is not None and (Known(*earlier).billed_until or 0) > other.meter_stop
-    return is_lower or bool(db.rows(_REPEATING, (other.id, tx.own_start_time)))
+    return begin is not None and other.meter_stop is not None and begin > other.meter_stop
 
 
 def _is_shared(db: UnitOfWork, tx: Known) -> bool:
