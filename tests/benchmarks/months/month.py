@@ -1,0 +1,98 @@
+"""One simulated month: its plan, its course, and the jury's verdict on the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.ledger import Ledger
+from levity_trio.simulator.ledger_file import write_ledger
+from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.plan import fleet, plan
+from levity_trio.simulator.report import Account, report
+from levity_trio.simulator.scenario import load
+from levity_trio.simulator.verification import Verdict, verify
+from levity_trio.store.connection import FileConnection
+
+from .fleet import Network, charger_of, open_links
+from .leaping import run
+from .server import open_books, open_server, save
+
+SCENARIO: Final = "month"
+SETTLING_SECONDS: Final = 3600.0
+"""Time for sending queued messages after the end of the plan, and for judging the last transactions again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to simulate, and where to leave the database and the ledger."""
+
+    seed: int
+    folder: Path
+    hours: float
+    heartbeat_seconds: int
+    delay_seconds: float
+
+    @property
+    def database(self) -> Path:
+        return self.folder / f"month-{self.seed}.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / f"month-{self.seed}.jsonl"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a month; `cpu_seconds` include the verdict."""
+
+    seed: int
+    calls: Account
+    verdict: Verdict
+    cpu_seconds: float
+
+
+def simulate(order: Order) -> Outcome:
+    """Simulate a month, leave its database and its ledger, and let the jury compare them."""
+    began = time.process_time()
+    with open_books() as books:
+        chargers, ledger = run(partial(_course, order, books))
+        save(books, order.database)
+    write_ledger(order.ledger, ledger)
+    verdict = verify(order.database, ledger)
+    return Outcome(order.seed, report(chargers).total, verdict, time.process_time() - began)
+
+
+async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:
+    scenario = replace(load(SCENARIO), hours=order.hours)
+    planned = plan(scenario, fleet(scenario, scenario.chargers, order.seed), order.seed)
+    async with open_server(books, order.heartbeat_seconds) as server:
+        network, pace = Network(server.serve, order.delay_seconds, order.seed), Pace()
+        chargers = [charger_of(one, dict(scenario.configuration), network) for one in planned.chargers]
+        async with open_links(chargers, pace, network):
+            await pace.sleep_until(planned.seconds)
+            await _settle(chargers)
+    return chargers, _ledger(chargers, network.slack_seconds)
+
+
+async def _settle(chargers: Iterable[Charger]) -> None:
+    with trio.move_on_after(SETTLING_SECONDS):
+        while any(charger.outbox.head is not None or charger.outbox.is_busy for charger in chargers):  # noqa: ASYNC110
+            await trio.sleep(1)
+    await trio.sleep(120)
+
+
+def _ledger(chargers: list[Charger], slack_seconds: float) -> Ledger:
+    return Ledger(
+        chargers=[charger.spec.id for charger in chargers],
+        entries=[entry for charger in chargers for entry in charger.ledger],
+        zero=max((charger.clock.zero for charger in chargers if charger.clock.zero is not None), default=None),
+        slack_seconds=slack_seconds,
+    )
