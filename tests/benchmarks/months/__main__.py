@@ -7,23 +7,17 @@ stands each fault in the words of the jury. The exit status is 1 if there is any
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
-from levity_trio.config_log import LogConfig
-from levity_trio.log_output import open_log
-from levity_trio.server import COLLECT_AFTER
-
-from .month import Order, Outcome, simulate
+from .month import Order
+from .processes import outcomes
 from .table import HEAD, faults, line, total
 
-STDERR = 2
 HOURS, HEARTBEAT_SECONDS, DELAY_SECONDS = 720.0, 900, 3.0
 
 
@@ -40,13 +34,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where the databases and ledgers stay")
     parser.add_argument("--jobs", type=int, default=1, help="months at a time [%(default)s]")
     parser.add_argument(
-        *("--heartbeat", "--heartbeat-seconds"),
+        "--heartbeat",
         type=int,
         default=HEARTBEAT_SECONDS,
+        metavar="SECONDS",
         help="the heartbeat interval; most messages are heartbeats [%(default)s]",
     )
     parser.add_argument(
-        "--delay", type=float, default=DELAY_SECONDS, help="mean delay of a response, in seconds [%(default)g]"
+        "--delay", type=float, default=DELAY_SECONDS, metavar="SECONDS", help="mean of a response [%(default)g]"
     )
     return parser.parse_args(arguments)
 
@@ -59,19 +54,6 @@ def folder_of(keep: Path | None) -> Iterator[Path]:
     else:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
-
-
-def outcomes(orders: Sequence[Order], jobs: int) -> Iterator[Outcome]:
-    """Yield the outcomes in the order of the seeds, each from a process of its own."""
-    with get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
-        yield from pool.imap(_simulated, orders)
-
-
-def _simulated(order: Order) -> Outcome:
-    """Simulate a month in a process of its own. Errors of the server are logged: none is expected."""
-    gc.set_threshold(*COLLECT_AFTER)
-    with open_log(LogConfig(level="ERROR"), descriptor=STDERR):
-        return simulate(order)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@ end while a response is under way. What a charger does to its connection is as i
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -16,45 +15,11 @@ from trio_websocket import CloseReason, ConnectionClosed
 
 from levity_trio.charger.budget import Account
 
+from .way import Way
+
 NORMAL: Final = 1000
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without a close frame (RFC 6455 §7.4.1)."""
-
-
-class Way:
-    """The texts in one direction, each with the moment at which it arrives."""
-
-    def __init__(self) -> None:
-        self._texts: deque[tuple[float, str]] = deque()
-        self._arrived: trio.Event | None = None
-        self.end: CloseReason | None = None
-        """Why the sender ended the connection."""
-
-    def send(self, text: str, at: float) -> None:
-        """Raises ConnectionClosed if its sender has closed it."""
-        if self.end is not None:
-            raise ConnectionClosed(self.end)
-        self._texts.append((at, text))
-        self._wake()
-
-    def close(self, code: int, reason: str = "") -> None:
-        self.end = self.end or CloseReason(code, reason)
-        self._wake()
-
-    async def receive(self) -> str:
-        """Return the next text. Raises ConnectionClosed after the last one."""
-        while not self._texts:
-            if self.end is not None:
-                raise ConnectionClosed(self.end)
-            self._arrived = trio.Event()
-            await self._arrived.wait()
-        if self._texts[0][0] > trio.current_time():
-            await trio.sleep_until(self._texts[0][0])
-        return self._texts.popleft()[1]
-
-    def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
 
 
 class ChargerEnd(trio.abc.AsyncResource):
@@ -90,10 +55,14 @@ class ChargerEnd(trio.abc.AsyncResource):
     async def get_message(self) -> str:
         """Raises ConnectionClosed."""
         try:
-            return await self._down.receive()
-        finally:
-            if self._is_deaf:
-                await trio.sleep_forever()
+            text = await self._down.receive()
+        except ConnectionClosed:
+            if not self._is_deaf:
+                raise
+            text = ""
+        if self._is_deaf:
+            await trio.sleep_forever()
+        return text
 
     def say_goodbye(self) -> None:
         """Send a close frame."""

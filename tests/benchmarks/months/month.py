@@ -21,13 +21,16 @@ from levity_trio.simulator.scenario import load
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.connection import FileConnection
 
+from .books import open_books, save
 from .fleet import Network, charger_of, open_links
 from .leaping import run
-from .server import open_books, open_server, save
+from .server import open_server
 
 SCENARIO: Final = "month"
 SETTLING_SECONDS: Final = 3600.0
-"""Time for sending queued messages after the end of the plan, and for judging the last transactions again."""
+"""Time for sending queued messages after the end of the plan."""
+JUDGING_SECONDS: Final = 120.0
+"""Time for judging the last transactions again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class Order:
 class Outcome:
     """What came of a month; `cpu_seconds` include the verdict."""
 
-    seed: int
+    order: Order
     calls: Account
     verdict: Verdict
     cpu_seconds: float
@@ -67,7 +70,7 @@ def simulate(order: Order) -> Outcome:
         save(books, order.database)
     write_ledger(order.ledger, ledger)
     verdict = verify(order.database, ledger)
-    return Outcome(order.seed, report(chargers).total, verdict, time.process_time() - began)
+    return Outcome(order, report(chargers).total, verdict, time.process_time() - began)
 
 
 async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:
@@ -86,7 +89,7 @@ async def _settle(chargers: Iterable[Charger]) -> None:
     with trio.move_on_after(SETTLING_SECONDS):
         while any(charger.outbox.head is not None or charger.outbox.is_busy for charger in chargers):  # noqa: ASYNC110
             await trio.sleep(1)
-    await trio.sleep(120)
+    await trio.sleep(JUDGING_SECONDS)
 
 
 def _ledger(chargers: list[Charger], slack_seconds: float) -> Ledger:

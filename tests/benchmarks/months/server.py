@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
-from pathlib import Path
-from typing import Final, TypeVarTuple, cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, cast
 
 import trio
 
 from levity_trio.charger.admission import admit
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
+from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Session
 from levity_trio.charger.session_row import Peer
 from levity_trio.charger.stream import ChargerStream
@@ -23,70 +22,19 @@ from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads import Reader
 from levity_trio.store.rejudging import open_rejudging
-from levity_trio.store.unit_of_work import Result, UnitOfWork, Write, commit
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import sessions
-from levity_trio.store.writes.frames import FrameRow
-from levity_trio.wire.handshake import BadRequest, Head, parse_head
+from levity_trio.wire.handshake import SUBPROTOCOL, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
-from tests.charger.parts import InlineWriter
 from tests.charger.peers import upgrade
-from tests.store.template import migrated
 
+from .books import MonthWriter
 from .leaping import wall_clock
 from .line import ServerEnd
 
-Ts = TypeVarTuple("Ts")
-
-FIRST_TRANSACTION_ID: Final = 1_000_000
 NAME: Final = "levity"
-
-
-@contextmanager
-def open_books() -> Iterator[FileConnection]:
-    """Open a new database in memory, which always begins with the same transactionId."""
-    with closing(
-        sqlite3.connect(":memory:", isolation_level=None, cached_statements=256, factory=FileConnection)
-    ) as books:
-        books.deserialize(migrated())
-        books.execute("PRAGMA foreign_keys = ON")
-        books.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'tx'", (FIRST_TRANSACTION_ID,))
-        yield books
-
-
-def save(books: FileConnection, path: Path) -> None:
-    """Copy the database to a new file."""
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as file:
-        books.backup(file)
-
-
-class MonthWriter(InlineWriter):
-    """A writer without a thread and without a frame log. What may wait is written with the next commit."""
-
-    def __init__(self, books: FileConnection) -> None:
-        super().__init__(books)
-        self._waiting: dict[Hashable, Write] = {}
-
-    def _commit(self, write: Write) -> Result:
-        waiting, self._waiting = self._waiting, {}
-        results = commit(self._connection, [*waiting.values(), write])
-        for result in results[:-1]:
-            result.unwrap()
-        for result in results:
-            for fact in result.facts:
-                self.publish(fact)
-        return results[-1]
-
-    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        self._waiting[key] = lambda db: write(db, *args)
-
-    def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        self.coalesce(object(), write, *args)
-
-    def log_frame(self, row: FrameRow) -> None:
-        """Keep no frame."""
 
 
 class MonthServer:
@@ -101,26 +49,31 @@ class MonthServer:
         self._tasks.start_soon(self._serve, charger, end)
 
     async def _serve(self, charger: str, end: ServerEnd) -> None:
-        """Serve a line until it ends, like `serve_connection`."""
-        session, central = None, self._central
-        with central.budget.opened() as end.account:
-            with central.registry.enlisted(end.remote_address) as visitor:
-                head = self._head(charger)
-                try:
-                    admission = await admit(central, visitor, head)
-                except BadRequest as refused:
-                    end.answer(str(refused))
-                    return
-                peer = Peer(charger, end.remote_address, head.target, "ocpp1.6", wall_clock(), admission)
-                stream, websocket = cast(ChargerStream, end), cast(WebSocketConnection, end)
-                session = Session(central, peer, stream, websocket, visitor)
-                central.registry.install(session)
-                end.answer()
-                await session.converse()
+        """Serve a line until it ends, like `serve_connection`. No error of the server is caught."""
+        with self._central.budget.opened() as end.account:
+            session = None
+            with self._central.registry.enlisted(end.remote_address) as visitor:
+                session = await self._enter(charger, end, visitor)
+                if session is not None:
+                    await session.converse()
             if session is not None:
                 await session.say_goodbye()
         if session is not None:
             await session.record_end()
+
+    async def _enter(self, charger: str, end: ServerEnd, visitor: Visitor) -> Session | None:
+        """Answer the handshake; return None if it was refused."""
+        central, head = self._central, self._head(charger)
+        try:
+            admission = await admit(central, visitor, head)
+        except BadRequest as refused:
+            end.answer(str(refused))
+            return None
+        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOL, wall_clock(), admission)
+        session = Session(central, peer, cast(ChargerStream, end), cast(WebSocketConnection, end), visitor)
+        central.registry.install(session)
+        end.answer()
+        return session
 
     def _head(self, charger: str) -> Head:
         if charger not in self._heads:

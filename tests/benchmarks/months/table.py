@@ -22,7 +22,7 @@ HEAD: Final = "  ".join(HEADS)
 
 
 def line(outcome: Outcome) -> str:
-    return _aligned([str(outcome.seed), *_figures([outcome])])
+    return _aligned([str(outcome.order.seed), *_figures([outcome])])
 
 
 def total(outcomes: Sequence[Outcome]) -> str:
@@ -31,7 +31,7 @@ def total(outcomes: Sequence[Outcome]) -> str:
 
 def faults(outcome: Outcome) -> Iterator[str]:
     """Yield a line for each fault."""
-    yield from (f"seed {outcome.seed}: [{fault.kind}] {fault.line}" for fault in outcome.verdict.faults)
+    yield from (f"seed {outcome.order.seed}: [{fault.kind}] {fault.line}" for fault in outcome.verdict.faults)
 
 
 def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
