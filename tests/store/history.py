@@ -20,22 +20,24 @@ HISTORY = f"""
 -- A connection, and a boot, for each five transactions.
 INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at, close_code,
         close_reason)
-    SELECT 'CP-1', 1, '10.0.0.1', '/ws', 1, {_at(-10)}, {_at(240)}, 1000, 'gone' FROM past WHERE n % 5 = 0;
+    SELECT 'CP-1', 1, '10.0.0.1', '/ws', 1, {_at(-10)}, {_at(240)}, 1000, 'gone'
+    FROM past WHERE n % 5 = 0 ORDER BY n DESC;
 INSERT INTO boot (cp_id, session_id, received_at, vendor, serial_number, meter_serial_number, payload, answer,
         heartbeat_interval)
     SELECT 'CP-1', 1, {_at(-9)}, 'V', 'S', 'M', 'payload', 'Accepted', 60 FROM past WHERE n % 5 = 0;
 
--- The transactions: each fourth on connector 2, some stopped without their id or closed by the system.
+-- The transactions, of the connection of their time: each fourth on connector 2, some stopped without id or closed by
+-- the system.
 INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, stopped_by, start_time, own_start_time,
         sent_start_time, start_skew_seconds, created_at, stop_time, own_stop_time, sent_stop_time, stop_skew_seconds,
         stop_received_at, judged_at, updated_at, last_reading_at, meter_start, meter_stop, last_register_wh,
         billed_from_wh, billed_until_wh, energy_delivered, counted_wh, energy_method, confidence, stop_reason, rules)
-    SELECT 'CP-1', 1 + (n % 4 = 0), 1, 'TAG', 'Accepted', 'Completed',
+    SELECT 'CP-1', 1 + (n % 4 = 0), 2 + ((SELECT max(n) FROM past) - n) / 5, 'TAG', 'Accepted', 'Completed',
         CASE n % 10 WHEN 1 THEN 'joined' WHEN 2 THEN 'system' ELSE 'charger' END, {_at(0)}, {_at(0)},
         {_at(0)}, 0, {_at(0)}, {_at(30)}, {_at(30)}, {_at(30)}, 0,
         {_at(30)}, {_at(30)}, {_at(30)}, {_at(20)}, {REGISTER} - 100 * n, {REGISTER} - 100 * n + 90,
         {REGISTER} - 100 * n + 80, {REGISTER} - 100 * n, {REGISTER} - 100 * n + 90, 90, 90, 'register', 'certain',
-        'Local', 2 FROM past;
+        'Local', 2 FROM past ORDER BY n DESC;
 INSERT INTO tx_event (tx_id, kind, who, session_id, received_at, timestamp, message_id, payload, digest,
         last_received_at)
     SELECT id, column1, 'charger', 1, created_at, created_at, 'm', 'payload', column1 || id, created_at
