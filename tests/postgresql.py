@@ -151,7 +151,7 @@ def shared() -> Server:
     """The server of this process, for tests that do not stop it. It does not wait for the disk."""
     if not _started:
         server = Server(new_folder())
-        server.start(fsync="off")
+        server.start(fsync="off", autovacuum_naptime="60s")  # in a hundred databases, each visit is a process
         _started.append(server)
         server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
         model = PostgresqlConnection(connect(server.address("model")))
