@@ -74,15 +74,16 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("names", PAIRS, ids="+".join)
+@pytest.mark.parametrize("first", GIVEN)
 @pytest.mark.usefixtures("site")
-def test_each_filter_and_each_pair_of_them(books: Books, names: tuple[str, ...]) -> None:
+def test_each_filter_and_each_pair_of_them(books: Books, first: str) -> None:
     with reading(books) as db:
         every = transactions(db, Filters(), Wanted()).data
-    wanted = [one.id for one in every if all(GIVEN[name][1](one) for name in names)]
-    given = Filters(**{NAMES.get(name, name): GIVEN[name][0] for name in names})
-    assert ids(books, given) == wanted
-    assert ids(books, given, is_newest_first=False) == wanted[::-1]
+    for names in (pair for pair in PAIRS if pair[0] == first):
+        wanted = [one.id for one in every if all(GIVEN[name][1](one) for name in names)]
+        given = Filters(**{NAMES.get(name, name): GIVEN[name][0] for name in names})
+        assert ids(books, given) == wanted, names
+        assert ids(books, given, is_newest_first=False) == wanted[::-1], names
 
 
 def test_the_newest_comes_first(books: Books, site: list[int]) -> None:
