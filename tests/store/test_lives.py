@@ -27,30 +27,30 @@ WAYS: dict[State, tuple[Cause, ...]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def template() -> Iterator[FileConnection]:
+@pytest.fixture
+def empty() -> Iterator[FileConnection]:
     with closing(in_memory()) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("state", WAYS)
 @pytest.mark.parametrize("act", ACTS)
-def test_each_step_of_the_table(template: FileConnection, state: State, act: Cause) -> None:
+def test_each_step_of_the_table(empty: FileConnection, state: State, act: Cause) -> None:
     acts = (*WAYS[state], act)
-    assert lived(template, acts) == by_the_table(acts)
+    assert lived(empty, acts) == by_the_table(acts)
 
 
-def test_every_order_of_any_two_after_each_state(template: FileConnection) -> None:
+def test_every_order_of_any_two_after_each_state(empty: FileConnection) -> None:
     for state, *acts in product(WAYS, ACTS, ACTS):
         whole = (*WAYS[state], *acts)
-        assert lived(template, whole) == by_the_table(whole), whole
+        assert lived(empty, whole) == by_the_table(whole), whole
 
 
-def test_orders_of_five(template: FileConnection) -> None:
+def test_orders_of_five(empty: FileConnection) -> None:
     chance, seen = Random(SEED), set[State]()
     for _ in range(SAMPLES):
         acts = tuple(chance.choices(ACTS, k=LONGEST))
-        life = lived(template, acts)
+        life = lived(empty, acts)
         assert life == by_the_table(acts), acts
         seen.add(life.state)
     assert seen == set(WAYS)
