@@ -290,6 +290,9 @@ class Case:
     """The readings Energy.Active.Import.Interval in Wh, in order of time."""
     before: Neighbour | None = None
     after: Neighbour | None = None
+    counted_until: int | None = None
+    """The register, in Wh, up to which its range was counted before: an earlier transaction has the same start, by a
+    clock that does not run, and nothing shows that the register was reset since."""
     beside: Sequence[Beside] = ()
     """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
     earlier: Level | None = None

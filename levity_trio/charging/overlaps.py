@@ -16,9 +16,12 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
     An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
     If the previous transaction was closed by the system, it may have gone on, up to the first reading of this one, or
     up to its stop if it has none. Where starts have overlapped before, that is so even beyond its last known register.
+    What an earlier transaction with the same start counted is billed to that one.
     """
     if begin is None or end is None or end < begin:
         return 0, []
+    if case.counted_until is not None and begin < (until := min(end, case.counted_until)):
+        return _counted_before(begin, until, end)
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
     if (
@@ -45,6 +48,14 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         doubts.append(_overlap("the next transaction", after.begin, end, {}))
         lost += end - max(_until_next(after, end, case.view), begin)
     return lost, doubts[:1]
+
+
+def _counted_before(begin: int, until: int, end: int) -> tuple[int, list[Doubt]]:
+    """Return what a start that was sent again takes, up to `until`, and the doubt."""
+    words = f"its start came before: {until - begin} Wh also belong to an earlier transaction"
+    evidence = (f"{begin} to {until} Wh", "the register was higher since, and nothing shows a reset")
+    figures = {"as reported": end - begin, "from the next register": end - until}
+    return until - begin, [Doubt(Code.OVERLAP, words, evidence, figures)]
 
 
 def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:

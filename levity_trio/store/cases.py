@@ -30,7 +30,7 @@ from levity_trio.charging.timeline import (
 from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
-from levity_trio.store.neighbours import Counted, begin_after, boots, is_swapped_between, starts_overlap
+from levity_trio.store.neighbours import Counted, begin_after, boots, counted_until, is_swapped_between, starts_overlap
 from levity_trio.store.samples import OF_TRANSACTION
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, of_readings, readings, register
 
@@ -56,7 +56,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     gathered = gather(line.rows)
     booted = boots_during(rows, tx)
     names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
-    after = following(rows, tx, until)
+    before, after = preceding(rows, tx, until), following(rows, tx, until)
     # A doubtful transaction requires one more, because it may itself have shown the habit.
     least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
@@ -80,8 +80,9 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
         **gathered._asdict(),
-        before=preceding(rows, tx, until),
+        before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
+        counted_until=_counted_until(rows, tx, until, before),
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
         told=told(rows, own, until) if others else (),
@@ -196,7 +197,7 @@ _NEIGHBOUR: Final = (
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
     " energy_method = 'scaled', energy_delivered > 500 * (meter_stop - meter_start), start_skew_seconds,"
-    " stop_received_at"
+    " stop_received_at, judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
@@ -206,10 +207,12 @@ AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_s
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
     """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
 
-    An empty one below the one before it had a wrong clock, or the register was reset: the one before counts."""
+    An empty one below the one before it had a wrong clock, or the register was reset, or it was sent again: the one
+    before counts."""
     found = rows(BEFORE, _place(tx, until))
-    if len(found) > 1 and (begin := found[0][3]) is not None and begin == found[0][4] < (found[1][4] or 0):
-        found = found[1:]
+    if len(found) > 1 and (begin := found[0][3]) is not None and (end := found[0][4]) is not None:
+        is_empty = begin == end or found[0][-1]
+        found = found[1:] if is_empty and end < (found[1][4] or 0) else found
     before = _neighbour(rows, tx, found)
     if before is None or before.end is None or found[0][6] != "system":
         return before
@@ -221,6 +224,15 @@ def _place(tx: Known, until: str) -> tuple[str, int | None, str, str, int]:
     return tx.charger, tx.connector, until, tx.own_start_time, tx.id
 
 
+def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
+    """Return the register up to which its range was counted before, if its clock may not run. A start at 0 says
+    nothing, as some registers count each transaction."""
+    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= tolerances.AHEAD_SECONDS
+    if not start or (is_right and tx.is_start_timed):
+        return None
+    return counted_until(rows, _place(tx, until), start, (before and before.end) or 0)
+
+
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
     """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
     return _neighbour(rows, tx, rows(AFTER, _place(tx, until)))
@@ -230,7 +242,8 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found:
         return None
-    other, _, _, begin, end, status, stopped_by, received, begun, ended, is_scaled, is_far_more, skew, told = found[0]
+    other, _, _, begin, end, status, stopped_by, received, begun, ended, *rest, _ = found[0]
+    is_scaled, is_far_more, skew, told = rest
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None

@@ -16,8 +16,16 @@ STARTS: Final = (
 )
 
 NEXT_START: Final = (
-    "SELECT meter_start, created_at FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+    "SELECT meter_start, created_at, id FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
     " AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
+)
+
+
+SAME_START: Final = (
+    "SELECT coalesce(CASE WHEN earlier.judged_at <= ? THEN earlier.billed_until_wh END, earlier.meter_stop),"
+    " earlier.created_at, tx.created_at FROM tx JOIN tx AS earlier ON earlier.cp_id = tx.cp_id"
+    " AND earlier.conn_id = tx.conn_id AND earlier.id_tag = tx.id_tag AND earlier.sent_start_time = tx.sent_start_time"
+    " AND earlier.meter_start = tx.meter_start AND earlier.id < tx.id WHERE tx.id = ? ORDER BY earlier.id DESC LIMIT ?"
 )
 
 
@@ -55,6 +63,25 @@ def begin_after(rows: Rows, place: tuple[str, int | None, str, str, int], stoppe
     if not found or stopped is None or is_other_meter(rows, place[0], stopped, found[0][1]):
         return None
     return found[0][0]  # type: ignore[no-any-return]
+
+
+def counted_until(rows: Rows, place: tuple[str, int | None, str, str, int], start: int, ended: int) -> int | None:
+    """Return the register in Wh that a connector had reached before a transaction, if earlier ones have the same start
+    and the same meter, and energy: its clock does not run, and the start may have been sent again. `ended` is the
+    register at the end of the previous transaction.
+
+    None if the register was reset: it is lower at the next start, which is none that was sent again. `place` is that of
+    `begin_after`.
+    """
+    charger, _, until, _, transaction = place
+    same = rows(SAME_START, (until, transaction, tolerances.COMPARED_STARTS))
+    highest, *times = max((one for one in same if one[0] is not None), default=(0, "", ""))
+    if highest <= start or is_other_meter(rows, charger, *times):
+        return None
+    reached: int = max(ended, highest)
+    following = [(begin, later) for begin, _, later in rows(NEXT_START, place) if begin is not None]
+    is_reset = any(begin < reached and not rows(SAME_START, (until, later, 1)) for begin, later in following)
+    return None if is_reset else reached
 
 
 def starts_overlap(rows: Rows, before: tuple[str, int | None, str, str, int]) -> bool:

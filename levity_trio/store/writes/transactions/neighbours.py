@@ -3,6 +3,7 @@ connectors, too (rules.md, Transactions, Energy)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from levity_trio.charging.lifecycle import Cause, State
@@ -34,7 +35,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     earlier = [Known(*row) for row in db.rows(BEFORE, where)]
     before = earlier[:1]
     after = [Known(*row) for row in db.rows(AFTER, where)]
-    pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
+    pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
     doubted = [one for one in earlier if _is_shared(db, one)]
@@ -43,6 +44,14 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for other in dict.fromkeys((*before, *after, *doubted)):
         if other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
+
+
+def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
+    """Return the previous transaction; the one before it if all of its range was counted before, up to a lower end."""
+    if len(earlier) < 2 or earlier[0].energy_delivered != 0 or earlier[0].billed_from == earlier[0].billed_until:
+        return earlier[:1]
+    is_lower = (earlier[0].billed_until or 0) < (earlier[1].billed_until or 0)
+    return earlier[1:2] if is_lower else earlier[:1]
 
 
 def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
