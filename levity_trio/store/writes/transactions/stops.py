@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import itemgetter
 
 from levity_trio.access.tags import Policy, Verdict
@@ -140,6 +141,21 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
     return db.row(same, (tx.id, digest(request.message.payload))) is not None
 
 
+def _kind_before(db: UnitOfWork, tx: Known, request: Stop) -> Kind | None:
+    """Return as what the same message was stored with this transaction before; None if it was not."""
+    same = "SELECT kind FROM tx_event WHERE tx_id = ? AND digest = ? AND kind IN (?, ?) ORDER BY id LIMIT 1"
+    found = db.row(same, (tx.id, digest(request.message.payload), Kind.STOP, Kind.CONFLICTING_STOP))
+    return Kind(found[0]) if found else None
+
+
+def _has_begun_again(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a start was repeated after a stop at 0 Wh, so that a later stop with this id is no surprise."""
+    if tx.meter_start is None or tx.meter_stop != tx.meter_start or state(tx) is not State.STOPPED:
+        return False
+    later = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND last_received_at > ? LIMIT 1"
+    return db.row(later, (tx.id, tx.stop_received_at)) is not None
+
+
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     """Return the newest transaction of each connector that began before this stop, and open ones without a start time.
 
@@ -171,7 +187,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
         id=tx.id,
-        state=state(tx),
+        state=State.CLOSED if _has_begun_again(db, tx) else state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
         reached_at=begun if not carriers or is_set else last_at,
@@ -239,14 +255,18 @@ def _watts(rows: Sequence[Row]) -> list[float]:
 
 
 def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list[Doubt]) -> None:
-    """Close a transaction by its charger's stop. A second, different stop changes nothing and opens a review."""
+    """Close a transaction by its charger's stop.
+
+    A second, different stop changes nothing and opens a review. After one at 0 Wh, a later and higher one counts.
+    """
     is_elsewhere = any(doubt.code is Code.STOP_ELSEWHERE for doubt in doubts)
     is_joined = request.transaction != tx.id and not is_elsewhere
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
     following = step(tx, cause)
     is_named = state(tx) is State.JOINED and not is_joined
     if following.kind is not Kind.STOP or (_is_equal(tx, request) and not is_named):
-        _stop_again(db, origin, tx, request, cause)
+        again = _go_on if following.kind is Kind.CONFLICTING_STOP and _has_gone_on(db, tx, request) else _stop_again
+        again(db, origin, tx, request, cause)
         return
     if (operator := _closed_by_operator(db, tx)) is not None:
         words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
@@ -327,8 +347,34 @@ def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:
     return str(found[0]) if found and found[0] != SYSTEM else None
 
 
+def _has_gone_on(db: UnitOfWork, tx: Known, request: Stop) -> bool:
+    """Whether a later stop with a higher register came after one at 0 Wh, before another transaction began there.
+
+    The two sessions of a charger that starts again within the resolution of its clock have the same start, and so one
+    id.
+    """
+    if tx.connector is None or tx.meter_start is None or tx.meter_stop is None or tx.own_stop_time is None:
+        return False
+    is_higher = tx.meter_stop <= tx.meter_start < request.meter_stop
+    if not is_higher or request.moment.understood < tx.own_stop_time:
+        return False
+    last = newest(db, tx.charger, tx.connector, request.moment.understood)
+    return last is not None and last.id == tx.id
+
+
+def _go_on(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
+    """End a transaction again, by a later stop that counts instead of one at 0 Wh."""
+    words = "it was stopped at 0 Wh, and then again with a higher register: two sessions may have this id"
+    evidence = (f"meterStop {tx.meter_stop} Wh at {tx.own_stop_time}", f"then {request.meter_stop} Wh")
+    figures = {"by the first stop": 0, "by the second stop": request.meter_stop - (tx.meter_start or 0)}
+    doubt = Doubt(Code.STOP_ELSEWHERE, words, evidence, figures)
+    ending = _ending(db, origin, tx, request, cause)
+    ending = ending._replace(entry=replace(ending.entry, kind=Kind.CONFLICTING_STOP))
+    _end(db, origin, tx, ending, (doubt,))
+
+
 def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
-    kind = Kind.STOP if _is_equal(tx, request) else Kind.CONFLICTING_STOP
+    kind = _kind_before(db, tx, request) or (Kind.STOP if _is_equal(tx, request) else Kind.CONFLICTING_STOP)
     entry = Entry(kind, "charger", request.moment, request.reason, request.message, state(tx), cause)
     added = history.add(db, origin, tx.id, entry)
     if added.is_new and kind is Kind.CONFLICTING_STOP:
