@@ -314,3 +314,41 @@ def match_readings(
         return running
     is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at
     return running if is_stale and running is not None else named.id
+
+
+class Reached(NamedTuple):
+    """What a transaction's register had reached before a reading, in Wh: its start and its last reading as sent, how
+    many seconds ago, and the transactionId of that."""
+
+    start_wh: int | None
+    last_wh: int | None
+    seconds: float
+    name: int | None
+
+    def showed_other(self, wh: int) -> bool:
+        """Whether its own reading of the same time shows another register."""
+        return self.seconds == 0 and self.last_wh not in (None, wh)
+
+
+def is_of_named(transaction: int, wh: int | None, named: Reached, there: Reached | None) -> bool:
+    """Whether a reading belongs to the transaction that it names, though it has the connector of another one.
+
+    `there` is the one that runs on that connector, if any. If its last reading had the same id, the charger confused
+    the ids of two connectors. If that of the named one had it, the id is right and the connector wrong. A first such
+    reading belongs to the one whose register is nearer.
+    """
+    if there is not None and there.name == transaction:
+        return False
+    if wh is None:
+        return named.name == transaction
+    rise, beside = _rise(wh, named), None if there is None or there.showed_other(wh) else _rise(wh, there)
+    return rise is not None and (named.name == transaction or beside is None or rise <= beside)
+
+
+def _rise(wh: int, one: Reached) -> int | None:
+    """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The first reading of a
+    transaction may count from 0."""
+    start = one.start_wh or 0
+    rise = wh - one.last_wh if one.last_wh is not None else wh - start if wh >= start else wh
+    most = tolerances.FASTEST_W * (max(0.0, one.seconds) + tolerances.AHEAD_SECONDS) / HOUR
+    return rise if 0 <= rise <= most else None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Covering, is_id, match_readings, reported_id
+from levity_trio.charging.matching import Covering, match_readings, reported_id
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
@@ -23,20 +23,18 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now
 from levity_trio.store.writes.transactions.jumps import record_jump
+from levity_trio.store.writes.transactions.naming import begun, called, connector_for, is_ours, register_of
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
     Sign,
-    begin_by,
-    begin_unset,
     load,
     newest,
     resume,
     skew,
     state,
     step,
-    told,
 )
 from levity_trio.wire.times import stamp
 
@@ -59,10 +57,6 @@ _MOVE = (
     " RETURNING previous_register_wh"
 )
 MOVE, MOVE_OR_STAY = _MOVE.format("<", " AND own_start_time <= ?1"), _MOVE.format("<=", "")
-NAME = (
-    "SELECT told_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-    " ORDER BY timestamp DESC, id DESC LIMIT 1"
-)
 FLOWS = (POWER, CURRENT)
 
 SENT = slice(1, 9)
@@ -101,9 +95,9 @@ def _store_closely(
     db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]
 ) -> int | None:
     """Store readings of one time that may not simply go on. Return their transaction, if one is known."""
-    named = _begun(db, origin, batch, claimed, readings)
-    if named is not None and batch.connector == 0 and named.connector:
-        batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
+    named = begun(db, origin, batch.connector, claimed, readings)
+    if named is not None and named.connector:
+        batch = batch._replace(connector=named.connector)  # it may have been sent as 0, or as 1 for each connector
     at, transaction = readings[0].timestamp, _match(db, origin, batch, named, readings[0])
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None:
@@ -114,8 +108,8 @@ def _store_closely(
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
-    elif not is_ahead and _is_outside(db, tx, _register(readings)):
-        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
+    elif not is_ahead and _is_outside(db, tx, register_of(readings)):
+        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), register_of(readings))
     elif is_new:
         judge_again(db, origin, transaction, Cause.LATER)
     # Power and register of one moment may arrive in two messages.
@@ -175,7 +169,7 @@ def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
 def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
     """Whether readings without a transactionId show charging: a risen register, or power or current if there is none.
     Chargers also send such readings while no car charges."""
-    register = _register(readings)
+    register = register_of(readings)
     if register is None:
         return any(reading.measurand in FLOWS and _is_above_zero(reading.value) for reading in readings)
     ((last,),) = db.rows("SELECT coalesce(last_register_wh, meter_start) FROM tx WHERE id = ?", (tx.id,))
@@ -227,10 +221,6 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
         judge_again(db, origin, tx.id, cause)
 
 
-def _register(readings: list[Reading]) -> int | None:
-    return next((reading.wh for reading in readings if reading.wh is not None), None)
-
-
 def _moves_on(
     db: UnitOfWork, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
 ) -> bool:
@@ -239,7 +229,7 @@ def _moves_on(
     Return False if the transaction is not running or the readings are not newer than all earlier ones; newer readings
     cannot be a repetition.
     """
-    at, wh = readings[0].timestamp, _register(readings)
+    at, wh = readings[0].timestamp, register_of(readings)
     before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
     if before is None:
         return False
@@ -262,7 +252,7 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
 def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch) -> None:
     """Store readings that were set aside with the transaction that an operator attached them to, and judge it again if
     it has ended. They are old, so they are no sign that it goes on. `received` is their origin."""
-    batch = batch._replace(connector=_connector_for(db, load(db, transaction), batch.connector))
+    batch = batch._replace(connector=connector_for(db, load(db, transaction), batch.connector))
     for at, group in groupby(batch.readings, attrgetter("timestamp")):
         readings = list(group)
         insert(db, received, batch, transaction, readings)
@@ -272,13 +262,6 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
     tx = load(db, transaction)
     if step(tx, Cause.LATER).kind is Kind.REJUDGE:
         judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
-
-
-def _connector_for(db: UnitOfWork, tx: Known, sent: int) -> int:
-    """Return the connector of a transaction; one whose start was unreadable takes that of its readings."""
-    if tx.connector is None and sent > 0:
-        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (sent, tx.id))
-    return sent if tx.connector is None else tx.connector
 
 
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
@@ -327,23 +310,6 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
     return (newest and newest[0]) or timestamp
 
 
-def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> Known | None:
-    """Return the transaction that readings name. Correct its start time, or that of the one they follow, if needed."""
-    at, named = readings[0].timestamp, _named(db, origin, batch.connector, claimed)
-    if named is not None:
-        return begin_by(db, named, at)
-    begin_unset(db, origin.charger, batch.connector, at, _register(readings))
-    return None
-
-
-def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
-    """Return the transaction that readings name, if it belongs to their charger and connector."""
-    tx = told(db, origin.charger, claimed) if claimed is not None else None
-    if tx is None or (connector > 0 and tx.connector not in (None, connector)):
-        return None
-    return tx._replace(connector=_connector_for(db, tx, connector) or tx.connector)
-
-
 def _newest(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *, is_named: bool) -> Known | None:
     """Return the newest transaction of a connector at the time of a reading; None for connector 0, the charger's main
     meter.
@@ -373,17 +339,6 @@ def _begun_below(db: UnitOfWork, origin: Origin, connector: int, wh: int, ended_
         return None
     most = FASTEST_W / 3600 * (seconds(origin.received_at) - seconds(tx.created_at))
     return tx if wh - tx.meter_start <= most else None
-
-
-def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
-    """Whether this transactionId was assigned to this charger."""
-    return transaction is not None and is_id(transaction) and told(db, charger, transaction) is not None
-
-
-def called(db: UnitOfWork, tx: Known, at: str) -> int | None:
-    """Return the transactionId that the last reading of a transaction before this time had."""
-    reading = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
-    return reported_id(reading[0]) if reading is not None else None
 
 
 def _covering(tx: Known) -> Covering:

@@ -40,7 +40,8 @@ from levity_trio.store.writes.transactions import history, unknown_starts
 from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending
-from levity_trio.store.writes.transactions.readings import called, store_data
+from levity_trio.store.writes.transactions.naming import called
+from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (

@@ -17,8 +17,9 @@ from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, tex
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
+from levity_trio.store.writes.transactions.naming import is_ours
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours
+from levity_trio.store.writes.transactions.readings import Batch, attach
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, record_start
