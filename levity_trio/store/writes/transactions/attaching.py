@@ -143,9 +143,9 @@ def _is_done(waiting: Waiting, resolution: str, transaction: int | None) -> bool
 
 def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData, made: Made, decision: Decision) -> int:
     """Open the transaction of a stop, as of its receipt."""
-    connector, began = unknown_starts.shown(db, waiting.received, *told)
-    connector = connector if made.connector is None else made.connector
-    start_time = made.start_time or began
+    found = unknown_starts.shown(db, waiting.received, *told)
+    connector = found.connector if made.connector is None else made.connector
+    start_time = made.start_time or found.began
     if connector is None or connector <= 0:
         raise DecisionRefused(Problem.INVALID, "no reading shows the connector: give it", "connector")
     if start_time is None or start_time > told.stop.moment.understood:
@@ -155,7 +155,8 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
     history.insert(db, None, decision.at, transaction, Entry(Kind.START, decision.by, moment, decision.reason))
-    unknown_starts.follow(db, origin, transaction, connector)
+    found = found._replace(connector=connector, began=start_time)
+    unknown_starts.follow(db, origin, transaction, found, told.stop)
     return transaction
 
 

@@ -2,13 +2,13 @@
 
 The charger moved to this server while it charged, or the start was lost. Energy is shown by the stop's transactionData,
 or by unassigned readings that lead to this stop, on exactly one connector. Readings with the stop's transactionId
-belong to the same transaction, those with another to another.
+belong to the same transaction, those with another to another. Some chargers send connector 0 for all readings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.gathering import is_rising
@@ -27,6 +27,7 @@ from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
+from levity_trio.store.writes.transactions.states import newest
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -46,6 +47,16 @@ UNASSIGNED = (
 )
 """The newest readings, back to the last stop and to the first reading of a transaction; of those with its time, some
 may be unassigned."""
+_OF_CHARGER = "cp_id = ?2 AND conn_id = 0 AND timestamp BETWEEN ?3 AND ?4 AND told_id = ?5 AND imported_id IS NULL"
+LINK_OF_CHARGER = f"UPDATE meter_val SET tx_id = ?1 WHERE {_OF_CHARGER} AND tx_id IS NULL RETURNING timestamp, wh"  # noqa: S608
+_COPIED = (
+    "session_id, received_at, source, timestamp, sent_timestamp, measurand, value, unit, context, location, phase,"
+    " format, wh"
+)
+COPY_OF_CHARGER = (
+    f"INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, {_COPIED})"  # noqa: S608 - our own names
+    f" SELECT tx_id, told_id, cp_id, ?6, {_COPIED} FROM meter_val WHERE {_OF_CHARGER} AND tx_id = ?1 ORDER BY id"
+)
 LONGEST_PAUSE_SECONDS = 4 * 3600
 """Readings before a longer standstill of the register, or before a longer gap, belong to another transaction."""
 
@@ -53,34 +64,46 @@ LONGEST_PAUSE_SECONDS = 4 * 3600
 class _Stretch(NamedTuple):
     """Unassigned readings of the billed register on a connector, by time, with at most one transactionId (`name`)."""
 
-    connector: int
+    connector: int | None
     name: int | None
     readings: Sequence[tuple[str, int]]
+    is_of_charger: bool = False
+    """They were sent for connector 0."""
+
+
+class Shown(NamedTuple):
+    """The connector on which readings show the energy of a stop, and since when; None for what is unknown."""
+
+    connector: int | None
+    began: str | None
+    is_of_charger: bool = False
+    """The readings were sent for connector 0."""
 
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
     """Open a transaction for a stop that matches none; return None if no reading shows its energy."""
-    connector, began = shown(db, origin, request, data)
-    if began is None:
+    found = shown(db, origin, request, data)
+    if found.began is None:
         return None
-    moment = Moment(began, None, request.moment.is_believable)
+    moment = Moment(found.began, None, request.moment.is_believable)
     entry = Entry(Kind.START, "system", moment, "its start never came")
-    transaction = insert(db, origin, request, moment, (connector, request.id_tag, None, None, None))
+    transaction = insert(db, origin, request, moment, (found.connector, request.id_tag, None, None, None))
     added = history.insert(db, origin.session, origin.received_at, transaction, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
-    follow(db, origin, transaction, connector)
+    follow(db, origin, transaction, found, request)
     return transaction
 
 
-def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> tuple[int | None, str | None]:
-    """Return the connector on which readings show the energy of a stop, and since when; None for what is unknown."""
-    connector, since = _shown_by_readings(db, origin, request) or (None, None)
+def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Shown:
+    """Return on which connector readings show the energy of a stop, and since when."""
+    connector, since, is_of_charger = _shown_by_readings(db, origin, request)
     registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
     first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)])
-    return connector, min((time for time in (since, first) if time is not None), default=None)
+    began = min((time for time in (since, first) if time is not None), default=None)
+    return Shown(connector, began, is_of_charger)
 
 
 def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields: starts.Fields) -> int:
@@ -90,11 +113,25 @@ def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields
     return transaction
 
 
-def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | None) -> None:
+def follow(db: UnitOfWork, origin: Origin, transaction: int, found: Shown, request: Stop) -> None:
     """Record that a transaction began, and link the readings that came before."""
     starts.record_start(db, origin, transaction, ACCEPTED)
-    if connector is not None:
+    if found.connector is not None:
         link_earlier(db, origin, transaction)
+    if found.is_of_charger:
+        _link_of_charger(db, origin, transaction, found, request)
+
+
+def _link_of_charger(db: UnitOfWork, origin: Origin, transaction: int, found: Shown, request: Stop) -> None:
+    """Link the readings of connector 0 with the id of a stop. A fact never changes, so the connector of its transaction
+    gets copies."""
+    place = (transaction, origin.charger, found.began, request.moment.understood, request.transaction)
+    linked = db.rows(LINK_OF_CHARGER, place)
+    if found.connector is not None:
+        db.execute(COPY_OF_CHARGER, (*place, found.connector))
+    _, register = max([reading for reading in linked if reading[1] is not None], default=(None, None))
+    reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?), last_register_wh = ? WHERE id = ?"
+    db.execute(reach, (max((at for at, _ in linked), default=""), register, transaction))
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
@@ -106,13 +143,18 @@ def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch
     return (one for one in stretches if one.name is not None and one.name == reported_id(request.transaction))
 
 
-def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[int, str] | None:
+def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
     """Return the only connector whose readings have the transactionId of this stop, or else lead to it, and since when
-    they rise; None if there are none or several."""
-    stretches = list(_stretches(db, origin, request))
-    leading = list(_named_by(request, stretches)) or [one for one in stretches if _leads_to(one.readings[-1], request)]
-    found = [(one.connector, since) for one in leading if (since := _first_of_rise(_to_the_end(one, request)))]
-    return found[0] if len(found) == 1 else None
+    they rise; nothing if there are none or several."""
+    stretches, of_charger = list(_stretches(db, origin, request)), list(_of_charger(db, origin, request))
+    leading = list(_named_by(request, stretches)) or list(_named_by(request, of_charger))
+    leading = leading or [one for one in stretches if _leads_to(one.readings[-1], request)]
+    leading = leading or [one for one in of_charger if _leads_to(one.readings[-1], request)]
+    found = [(one, since) for one in leading if (since := _first_of_rise(_to_the_end(one, request)))]
+    if len(found) != 1:
+        return Shown(None, None)
+    ((stretch, since),) = found
+    return Shown(stretch.connector, since, stretch.is_of_charger)
 
 
 def _to_the_end(one: _Stretch, request: Stop) -> Sequence[tuple[str, int]]:
@@ -126,6 +168,38 @@ def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stret
             continue
         if (stretch := _unassigned(db, origin, connector, request)).readings:
             yield stretch
+
+
+def _of_charger(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
+    """Yield the readings of connector 0 with the id of a stop, as those of the connector that was idle at their begin
+    and whose register they go on from."""
+    rows = db.rows(UNASSIGNED, (origin.charger, 0, request.moment.understood, MOST_READINGS))
+    own = (request.transaction, None)
+    told = [(number, at, wh) for at, wh, told_id, tx, number in rows if (told_id, tx) == own]
+    found: list[tuple[int, _Stretch]] = []
+    for connector, stopped, reached in _idle(db, origin, request) if told else ():
+        readings = _in_order([one for one in reversed(told) if one[1] > stopped])
+        if readings:
+            first, name = readings[0][1], reported_id(request.transaction)
+            apart = first - reached if first >= reached else first  # it may count from 0
+            found.append((apart, _Stretch(connector, name, readings, is_of_charger=True)))
+    nearest = min((apart for apart, _ in found), default=0)
+    yield from (stretch for apart, stretch in found if apart == nearest)
+
+
+def _idle(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[tuple[int | None, str, int]]:
+    """Yield the connectors without an open transaction at a stop, with the time and the register in Wh of the last
+    stop before it. None is the connector of a charger of which none is known."""
+    tables: tuple[Literal["tx"], Literal["status"]] = ("tx", "status")
+    known = {number for table in tables for number in connectors(db.rows, origin.charger, table) if number > 0}
+    if not known:
+        yield None, "", 0
+    for connector in sorted(known):
+        before = newest(db, origin.charger, connector, request.moment.understood)
+        if before is None:
+            yield connector, "", 0
+        elif before.status != "Active":
+            yield connector, before.own_stop_time or "", before.billed_until or 0
 
 
 def _unassigned(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
