@@ -8,6 +8,7 @@ belong to the same transaction, those with another to another. Some chargers sen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from levity_trio.charging.evidence import seconds
@@ -150,6 +151,7 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
     leading = list(_named_by(request, stretches)) or list(_named_by(request, of_charger))
     leading = leading or [one for one in stretches if _leads_to(one.readings[-1], request)]
     leading = leading or [one for one in of_charger if _leads_to(one.readings[-1], request)]
+    leading = leading or [one for one in (*stretches, *of_charger) if _counts_up_to(db, origin, one, request)]
     found = [(one, since) for one in leading if (since := _first_of_rise(_to_the_end(one, request)))]
     if len(found) != 1:
         return Shown(None, None)
@@ -232,6 +234,17 @@ def _leads_to(last: tuple[str, int], request: Stop) -> bool:
     timestamp, wh = last
     lasted, rise = seconds(request.moment.understood) - seconds(timestamp), request.meter_stop - wh
     return lasted <= LONGEST_PAUSE_SECONDS and 0 <= rise <= FASTEST_W * (lasted + AHEAD_SECONDS) / 3600
+
+
+def _counts_up_to(db: UnitOfWork, origin: Origin, one: _Stretch, request: Stop) -> bool:
+    """Whether readings rise that count from 0 in each transaction, and lead to as much as flowed since the previous
+    stop."""
+    before = None if one.connector is None else newest(db, origin.charger, one.connector, request.moment.understood)
+    if before is None or before.status == "Active" or before.billed_until is None:
+        return False
+    is_counted = one.readings[0][1] < before.billed_until and _first_of_rise(one.readings) is not None
+    counted = replace(request, meter_stop=request.meter_stop - before.billed_until)
+    return is_counted and _leads_to(one.readings[-1], counted)
 
 
 def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
