@@ -78,6 +78,23 @@ def test_of_two_connectors_the_one_whose_register_goes_on(
     assert lost[1:] == (5_000, True)
 
 
+@pytest.mark.parametrize("other", [FIRST, FIRST - 2_000, FIRST + 500])
+@IDS
+def test_of_two_connectors_with_like_registers_none(books: Books, station: Station, other: int, name: int) -> None:
+    known = before(station), before(station, 2, other)
+    without_start(station, FIRST, name)
+    following = station.start(FIRST + 6_000), station.start(other, connector=2)
+    books.wait(30)
+    station.stop(following[0], FIRST + 9_000)
+    station.stop(following[1], other + 3_000)
+    settle(books)
+    (lost,) = others(books, *known, *following)
+    assert lost[1:] == (5_000, True)
+    assert books.value("SELECT conn_id FROM tx WHERE id = ?", lost[0]) is None
+    for transaction, wh in zip((*known, *following), (6_000, 6_000, 3_000, 3_000), strict=True):
+        assert_figure(station, transaction, wh, flagged=False)
+
+
 @IDS
 def test_of_two_connectors_the_one_that_is_idle(books: Books, station: Station, name: int) -> None:
     one = before(station, 2, SECOND)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from levity_trio.charging.evidence import seconds
@@ -18,7 +19,7 @@ from levity_trio.charging.matching import is_id, reported_id
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
@@ -173,8 +174,8 @@ def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stret
 
 
 def _of_charger(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
-    """Yield the readings of connector 0 with the id of a stop, as those of the connector that was idle at their begin
-    and whose register they go on from."""
+    """Yield the readings of connector 0 with the id of a stop, as those of the idle connector whose register they go on
+    from; of an unknown one if two are similarly near."""
     rows = db.rows(UNASSIGNED, (origin.charger, 0, request.moment.understood, MOST_READINGS))
     own = (request.transaction, None)
     told = [(number, at, wh) for at, wh, told_id, tx, number in rows if (told_id, tx) == own]
@@ -185,8 +186,12 @@ def _of_charger(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stre
             first, name = readings[0][1], reported_id(request.transaction)
             apart = first - reached if first >= reached else first  # it may count from 0
             found.append((apart, _Stretch(connector, name, readings, is_of_charger=True)))
-    nearest = min((apart for apart, _ in found), default=0)
-    yield from (stretch for apart, stretch in found if apart == nearest)
+    found.sort(key=itemgetter(0))
+    if len(found) > 1 and found[1][0] <= FAR_MORE * found[0][0]:
+        shortest = min((stretch for _, stretch in found), key=lambda stretch: len(stretch.readings))
+        yield shortest._replace(connector=None)
+    else:
+        yield from (stretch for _, stretch in found[:1])
 
 
 def _idle(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[tuple[int | None, str, int]]:
