@@ -149,7 +149,7 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
         for one, agreeing, against in tested
         if one.assumptions + against == least
     ]
-    *_, chosen = min(ranked, key=itemgetter(0, 1, 2))
+    chosen = _up_to_the_next(case, bounds, min(ranked, key=itemgetter(0, 1, 2))[-1])
     simplest = [one for *_, one in ranked]
     conflict = _contradiction_of_reported(case, bounds, found)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(found)
@@ -157,6 +157,15 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
     return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds)
+
+
+def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
+    """Return a candidate with another start with what flowed after an old stop, too, if power shows it."""
+    if one.code not in (Code.START_GARBLED, Code.UNKNOWN_START) or one.end != case.stop_wh:
+        return one
+    ends = [end for end in stale(case, bounds, one.chain) if end.doubt.code is Code.STOP_GARBLED]
+    whole = ends[0].shown if len(ends) == 1 else None
+    return one if whole is None or bounds.conflict(whole) else replace(one, chain=whole, end=ends[0].end)
 
 
 def _touched(case: Case, one: Candidate) -> int:

@@ -111,3 +111,21 @@ def test_times_in_whole_minutes(station: Station) -> None:
         station.tell(meter_value(at, wh, watts(WATTS)), transaction=transaction)
     station.stop(transaction, wh)
     assert_figure(station, transaction, wh - BEGIN, flagged=False)
+
+
+def test_an_old_stop_of_a_transaction_whose_start_was_lost(books: Books, station: Station) -> None:
+    """The first reading counts as its start, the next start as its end: power shows that so much flowed."""
+    wh, lost = BEGIN, -9
+    station.stop(station.start(wh - 600), wh - 600)
+    books.wait(HOUR)
+    for _ in range(4):
+        books.wait(QUARTER)
+        wh += STEP
+        station.tell(meter_value(station.clock(), wh, watts(WATTS)), transaction=lost)
+    books.wait(12)
+    station.stop(lost, wh)
+    books.wait(HOUR)
+    station.start(wh + WATTS * 12 // HOUR)
+    settle(books)
+    transaction = books.value("SELECT id FROM tx WHERE told_id = ?", lost)
+    assert_figure(station, transaction, 3 * STEP + WATTS * 12 // HOUR, flagged=True)
