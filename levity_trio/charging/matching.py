@@ -320,29 +320,30 @@ class Reached(NamedTuple):
     """What a transaction's register had reached before a reading, in Wh: its start and its last reading as sent, how
     many seconds ago, and the transactionId of that."""
 
+    id: int
     start_wh: int | None
     last_wh: int | None
     seconds: float
     name: int | None
 
     def showed_other(self, wh: int) -> bool:
-        """Whether its own reading of the same time shows another register."""
-        return self.seconds == 0 and self.last_wh not in (None, wh)
+        """Whether its own reading of the same time, which names it, shows another register."""
+        return self.seconds == 0 and self.name == self.id and self.last_wh != wh
 
 
-def is_of_named(transaction: int, wh: int | None, named: Reached, there: Reached | None) -> bool:
+def is_of_named(wh: int | None, named: Reached, there: Reached | None) -> bool:
     """Whether a reading belongs to the transaction that it names, though it has the connector of another one.
 
     `there` is the one that runs on that connector, if any. If its last reading had the same id, the charger confused
     the ids of two connectors. If that of the named one had it, the id is right and the connector wrong. A first such
     reading belongs to the one whose register is nearer.
     """
-    if there is not None and there.name == transaction:
+    if there is not None and there.name == named.id:
         return False
     if wh is None:
-        return named.name == transaction
+        return named.name == named.id
     rise, beside = _rise(wh, named), None if there is None or there.showed_other(wh) else _rise(wh, there)
-    return rise is not None and (named.name == transaction or beside is None or rise <= beside)
+    return rise is not None and (named.name == named.id or beside is None or rise <= beside)
 
 
 def _rise(wh: int, one: Reached) -> int | None:

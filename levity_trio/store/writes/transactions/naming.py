@@ -55,7 +55,7 @@ def _is_rather_of(db: UnitOfWork, named: Known, connector: int, readings: Sequen
     if not _covers(named, at):
         return False
     there = None if here is None or not _covers(here, at) else _reached(db, here, at)
-    return is_of_named(named.id, register_of(readings), _reached(db, named, at), there)
+    return is_of_named(register_of(readings), _reached(db, named, at), there)
 
 
 def _covers(tx: Known, at: str) -> bool:
@@ -67,7 +67,7 @@ def _covers(tx: Known, at: str) -> bool:
 def _reached(db: UnitOfWork, tx: Known, at: str) -> Reached:
     last = db.row(LAST, (tx.charger, tx.connector, tx.own_start_time, at, tx.id))
     name, wh, since = (None, None, tx.own_start_time) if last is None else last
-    return Reached(tx.meter_start, wh, seconds(at) - seconds(since), reported_id(name))
+    return Reached(tx.id, tx.meter_start, wh, seconds(at) - seconds(since), reported_id(name))
 
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
