@@ -357,7 +357,7 @@ def _has_gone_on(db: UnitOfWork, tx: Known, request: Stop) -> bool:
     if tx.connector is None or tx.meter_start is None or tx.meter_stop is None or tx.own_stop_time is None:
         return False
     is_higher = tx.meter_stop <= tx.meter_start < request.meter_stop
-    if not is_higher or request.moment.understood < tx.own_stop_time:
+    if not is_higher or request.moment.understood <= tx.own_stop_time:
         return False
     last = newest(db, tx.charger, tx.connector, request.moment.understood)
     return last is not None and last.id == tx.id
