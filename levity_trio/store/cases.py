@@ -200,24 +200,30 @@ _NEIGHBOUR: Final = (
     " stop_received_at, judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 2"
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 5"
 AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
 
 
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
     """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
 
-    An empty one below the one before it had a wrong clock, or the register was reset, or it was sent again: the one
+    An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
     before counts."""
-    found = rows(BEFORE, _place(tx, until))
-    if len(found) > 1 and (begin := found[0][3]) is not None and (end := found[0][4]) is not None:
-        is_empty = begin == end or found[0][-1]
-        found = found[1:] if is_empty and end < (found[1][4] or 0) else found
+    found = _counting(rows(BEFORE, _place(tx, until)))
     before = _neighbour(rows, tx, found)
     if before is None or before.end is None or found[0][6] != "system":
         return before
     may_go_on = starts_overlap(rows, _place(tx, until))
     return before._replace(is_end_known=False, may_go_on=may_go_on)
+
+
+def _counting(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
+    empty = [None not in (one[3], one[4]) and (one[3] == one[4] or one[-1]) for one in found]
+    found = found[: empty.index(False) + 1] if False in empty else found
+    while len(found) > 1 and empty.pop(0) and found[0][4] < max(one[4] or 0 for one in found[1:]):
+        found = found[1:]
+    return found
 
 
 def _place(tx: Known, until: str) -> tuple[str, int | None, str, str, int]:

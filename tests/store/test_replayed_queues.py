@@ -86,11 +86,27 @@ def test_copies_in_any_order_are_billed_once(books: Books, station: Station, clo
     two_sessions(station, clock)
     copies = [again(station, clock, BEGIN + ALICE, BOB, "BOB"), again(station, clock, BEGIN, ALICE, "ALICE")]
     copies.append(again(station, clock, BEGIN + ALICE, BOB, "BOB"))
-    session(station, clock, BEGIN + ALICE + BOB, CAROL, "CAROL")
+    last = session(station, clock, BEGIN + ALICE + BOB, CAROL, "CAROL")
     settle(books)
     for copy in copies:
         assert_figure(station, copy, 0, flagged=True)
+    assert_figure(station, last, CAROL, flagged=False)
     assert books.value("SELECT sum(energy_delivered) FROM tx") == ALICE + BOB + CAROL
+
+
+@either_clock
+def test_several_copies_are_no_neighbours(books: Books, station: Station, clock: str) -> None:
+    """The next session goes on from the one before all of them; one without energy is no neighbour either."""
+    empty = station.start(BEGIN - 1_000, at=clock, tag="ALICE")
+    station.stop(empty, BEGIN - 1_000, at=clock)
+    books.wait(30)
+    two_sessions(station, clock)
+    again(station, clock, BEGIN, ALICE, "ALICE")
+    again(station, clock, BEGIN - 1_000, 0, "ALICE")
+    again(station, clock, BEGIN, ALICE, "ALICE")
+    last = session(station, clock, BEGIN + ALICE + BOB, 0, "CAROL", has_readings=True)
+    settle(books)
+    assert_figure(station, last, 0, flagged=False)
 
 
 @either_clock

@@ -47,11 +47,14 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
 
 
 def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
-    """Return the previous transaction; the one before it if all of its range was counted before, up to a lower end."""
-    if len(earlier) < 2 or earlier[0].energy_delivered != 0 or earlier[0].billed_from == earlier[0].billed_until:
-        return earlier[:1]
-    is_lower = (earlier[0].billed_until or 0) < (earlier[1].billed_until or 0)
-    return earlier[1:2] if is_lower else earlier[:1]
+    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end."""
+    place = next((number for number, one in enumerate(earlier) if not _is_counted_before(one)), 0)
+    is_lower = all((one.billed_until or 0) < (earlier[place].billed_until or 0) for one in earlier[:place])
+    return earlier[place : place + 1] if is_lower else earlier[:1]
+
+
+def _is_counted_before(tx: Known) -> bool:
+    return tx.energy_delivered == 0 and tx.billed_from != tx.billed_until
 
 
 def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
