@@ -106,6 +106,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     if (against := against_named(stop, named)) is None:
         return Match(named.id, None)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
+    others = [one for one in others if _is_usual(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
     if len(others) != 1:
@@ -279,6 +280,15 @@ def _reach_wh(stop: Stopping, one: Running) -> float:
         return tolerances.FASTEST_W * max(0.0, seconds + tolerances.AHEAD_SECONDS) / HOUR
     seconds = max(0.0, stop.at - one.reached_at) + tolerances.AHEAD_SECONDS
     return one.power_w * (1 + tolerances.POWER_SHARE) * seconds / HOUR + tolerances.REACH_WH
+
+
+def _is_usual(stop: Stopping, one: Running) -> bool:
+    """Whether an AC charger can have delivered what a stop would add, if no power shows more: only then is it rather
+    this transaction than the one that it names."""
+    if one.power_w is not None:
+        return True
+    reached = max(one.start_wh or 0, one.reached_wh or 0)
+    return stop.wh - reached <= _reach_wh(stop, one) * tolerances.AC_W / tolerances.FASTEST_W
 
 
 class Covering(NamedTuple):

@@ -98,3 +98,18 @@ def test_ids_of_two_connectors_that_are_confused(books: Books, station: Station,
     settle(books)
     assert_figure(station, ids[0], 7_200, flagged=False)
     assert_figure(station, ids[1], 3_600, flagged=False)
+
+
+def test_a_stop_that_leapt_goes_to_no_other_connector_that_could_not_have_charged_so_fast(
+    books: Books, station: Station
+) -> None:
+    """Its own connector was read just before, so it is impossible there; the other has told no reading, but would have
+    charged with 140 kW. It stays where its id says."""
+    first = station.start(100_000)
+    second = station.start(80_000, connector=2)
+    for number in range(1, 4):
+        books.wait(10)
+        station.tell(meter_value(station.clock(), 100_000 + 1200 * number, watts(7200)), transaction=first)
+    station.stop(first, 150_000)
+    assert books.value("SELECT status FROM tx WHERE id = ?", second) == "Active"
+    assert_figure(station, first, 3600, flagged=True)

@@ -349,15 +349,15 @@ def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:
 
 
 def _has_gone_on(db: UnitOfWork, tx: Known, request: Stop) -> bool:
-    """Whether a later stop with a higher register came after one at 0 Wh, before another transaction began there.
+    """Whether a later stop with a higher register came after one at 0 Wh and a repeated start, before another
+    transaction began there.
 
     The two sessions of a charger that starts again within the resolution of its clock have the same start, and so one
     id.
     """
-    if tx.connector is None or tx.meter_start is None or tx.meter_stop is None or tx.own_stop_time is None:
+    if tx.connector is None or tx.meter_start is None or tx.own_stop_time is None or not _has_begun_again(db, tx):
         return False
-    is_higher = tx.meter_stop <= tx.meter_start < request.meter_stop
-    if not is_higher or request.moment.understood <= tx.own_stop_time:
+    if request.meter_stop <= tx.meter_start or request.moment.understood <= tx.own_stop_time:
         return False
     last = newest(db, tx.charger, tx.connector, request.moment.understood)
     return last is not None and last.id == tx.id
