@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -13,12 +14,13 @@ from levity_trio.cli.confirming import confirm
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress
-from levity_trio.cli.tables import counted, say, show_table
+from levity_trio.cli.tables import counted, local_minute, say, show_table
 from levity_trio.config import ConfigError
 
 DRAFTS: Final = ("admin", "drafts")
 PATIENCE_SECONDS: Final = 600.0
 """The font is held against all statements."""
+MINUTE: Final = timedelta(minutes=1)
 TRIES: Final = 5
 """A month that changes while it is closed is prepared again so often."""
 COLUMNS: Final = ("account", "name", "sessions", "energy_kwh", "amount", "carried_in", "total", "remarks")
@@ -78,7 +80,8 @@ def preview(operator: Operator, month: str, carry_below: str | None, account: st
         return
     if rows:
         show_table(COLUMNS, [_row(row) for row in rows])
-    for line in [*_sums(draft["sums"]), *problems]:
+    nothing = _nothing(operator, month, draft)
+    for line in [*([nothing] if nothing else _sums(draft["sums"])), *problems]:
         say(line)
 
 
@@ -91,14 +94,23 @@ def close(operator: Operator, month: str, carry_below: str | None, account: str 
     """Close a month: number and seal its statements."""
     terms = _terms(operator, carry_below, account)
     draft = _prepared(operator, month, terms)
+    if nothing := _nothing(operator, month, draft):
+        raise ConfigError(nothing)
     if not operator.is_json:
         for line in _sums(draft["sums"]):
             say(line)
     if not yes:
         confirm(f"Close {month}? Closed statements never change")
     closed = _closed(operator, month, terms)
-    numbers = f", numbers {closed['first']} to {closed['last']}" if closed["statements"] else ""
-    operator.tell(closed, f"{month} is closed: {counted(closed['statements'], 'statement')}{numbers}")
+    operator.tell(closed, _closed_words(closed))
+
+
+def _closed_words(closed: Mapping[str, Any]) -> str:
+    several = f"s {closed['first']} to {closed['last']}" if closed["statements"] > 1 else f" {closed['first']}"
+    if closed["account"] is not None:
+        return f"account {closed['account']} is billed for {closed['month']}: statement{several}"
+    numbers = f", number{several}" if closed["statements"] else ""
+    return f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
 
 
 def _closed(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
@@ -120,6 +132,24 @@ def _prepared(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
             if draft["ready"]:
                 return draft
             progress(draft["done"], draft["accounts"])
+
+
+def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | None:
+    """Return why an account that moves out cannot be billed early; None if it can, or if all are billed."""
+    if draft["account"] is None or draft["sums"]["statements"]:
+        return None
+    number = str(draft["account"])
+    until = operator.ask("GET", "admin", "accounts", number)["until"]
+    words = f"there is nothing to bill account {number} for in {month} until its end, {local_minute(until)}"
+    after = list(operator.rows("admin", "accounts", number, "transactions", ended_since=until))
+    if not after:
+        return words
+    stops = max(one["transaction"]["stop_time"] for one in after)
+    later = (datetime.fromisoformat(stops) + MINUTE).strftime("%Y-%m-%dT%H:%MZ")
+    return (
+        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with levity-trio account"
+        f" close {number} --until {later}, or close {month} when it is over"
+    )
 
 
 def _terms(operator: Operator, carry_below: str | None, account: str | None) -> dict[str, Any]:

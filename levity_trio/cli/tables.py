@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -46,6 +47,11 @@ def show_record(record: Mapping[str, Any]) -> None:
 def counted(number: int, noun: str) -> str:
     """Return how many there are of something whose plural ends in s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def local_minute(text: str) -> str:
+    """Return a time in this machine's time zone, to the minute."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def cell(value: object) -> str:

@@ -115,3 +115,29 @@ def test_small_amounts_are_typed_with_a_point(
     assert "carried on" in table(shell, capsys, "bill", "preview", MONTH, "--carry-below", "5.00")
     assert shell("bill", "preview", MONTH, "--carry-below", "5,00") == 2
     assert "5,00 is no amount" in capsys.readouterr().err
+
+
+def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
+    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
+    table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
+    table(shell, capsys, "account", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
+    early = ("--account", "Anna")
+    told = table(shell, capsys, "bill", "preview", MONTH, *early)
+    assert f"nothing to bill account 1 for in {MONTH} until its end, {LAST + timedelta(hours=1):%Y-%m-%d %H:%M}" in told
+    assert "1 charging session of it ended later" in told
+    assert shell("bill", "close", MONTH, *early, "--yes") == 2
+    assert told.startswith(capsys.readouterr().err.removeprefix("levity-trio: "))
+    shell("account", "delete-personal", 1, "--reason", "moved out", "--yes")
+    words = f"it is not billed for: session {site[0]}; bill it: levity-trio bill close {MONTH}, when {MONTH} is over"
+    assert words in capsys.readouterr().err
+    later = f"{LAST + timedelta(hours=2, minutes=1):%Y-%m-%dT%H:%MZ}"
+    assert f"levity-trio account close 1 --until {later}" in told
+    table(shell, capsys, "account", "close", "Anna", "--until", later)
+    told = table(shell, capsys, "bill", "preview", MONTH, *early)
+    assert "1 statement, 1 charging session" in told
+    assert "nobody's" not in told
+    told = table(shell, capsys, "bill", "close", MONTH, *early, "--yes")
+    assert told.splitlines()[-1] == f"account 1 is billed for {MONTH}: statement 1"
+    assert f"{MONTH} is closed: 1 statement, number 2" in table(shell, capsys, "bill", "close", MONTH, "--yes")

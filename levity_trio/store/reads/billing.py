@@ -37,7 +37,10 @@ class Billing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftSums:
-    """What a draft comes to, in minor units of the currency. `nobody` is how many charging sessions are nobody's."""
+    """What a draft comes to, in minor units of the currency.
+
+    `nobody` is how many charging sessions are nobody's; the draft of one account says nothing of them.
+    """
 
     statements: int
     sessions: int
@@ -104,7 +107,7 @@ def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:
     rows = rows_of(db)
     ((sessions, energy_wh, corrections, held_back, held_back_wh, unpriced),) = rows(_SUMS, (draft,))
     ((statements, charged, to_pay, currency),) = rows(_STATEMENTS, (draft,))
-    ((nobody, nobody_wh),) = rows(_NOBODY, (plan.since, plan.until))
+    ((nobody, nobody_wh),) = rows(_NOBODY, (plan.since, plan.until)) if plan.account is None else ((0, 0),)
     return DraftSums(
         statements=statements,
         sessions=sessions,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -108,7 +108,7 @@ def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
 
 
 def _unbilled(rows: Rows, account: int, rule: Rule, moment: _Moment) -> Iterator[Obstacle]:
-    """Yield what its next statement would say. One that ends within the open month is billed early."""
+    """Yield what its next statement would say. One that ends within the open month is billed early, if all fits."""
     known = begun(rows)
     if known is None:
         return
@@ -116,14 +116,31 @@ def _unbilled(rows: Rows, account: int, rule: Rule, moment: _Moment) -> Iterator
     month = max(last, known.open_month)
     terms = Terms(PricingRule(moment.zone, rule.policy, rule.bill_by), 0)
     plan = Plan(known, month, account, terms, stamp(moment.now), newest_revision(rows))
+    every = _positions(rows, plan, account)
+    if every:
+        named = ", ".join(every[:NAMED]) + (" and more" if len(every) > NAMED else "")
+        early = replace(plan, until=stamp(moment.until)) if last == month else None
+        how = _how_to_bill(month, account, None if early is None else _positions(rows, early, account) == every)
+        yield Obstacle(f"it is not billed for: {named}; bill it: {how}", may_be_forced=True)
+
+
+def _positions(rows: Rows, plan: Plan, account: int) -> list[str]:
+    """Return what the statement of an account would have, in words."""
     drafted = Drafter(rows, plan).draft(account, due(rows, plan)[account])
-    positions = [position for one in drafted for position in one.positions]
-    if positions:
-        named = ", ".join(f"{kind} {tx or of_month}" for kind, tx, of_month, *_ in positions[:NAMED])
-        more = " and more" if len(positions) > NAMED else ""
-        early = f" --account {account}" if last == month else ""
-        words = f"it is not billed for: {named}{more}; bill it: levity-trio bill close {month}{early}"
-        yield Obstacle(words, may_be_forced=True)
+    return [f"{kind} {tx or month}" for one in drafted for kind, tx, month, *_ in one.positions]
+
+
+def _how_to_bill(month: Month, account: int, is_all_early: bool | None) -> str:
+    """Return the command. `is_all_early`: whether an early bill has all of it; None: it cannot be billed early."""
+    command = f"levity-trio bill close {month}"
+    if is_all_early is None:
+        return command
+    if is_all_early:
+        return f"{command} --account {account}"
+    return (
+        f"{command}, when {month} is over; an early bill would not have all of it, because some ended after the account"
+        f" did; move its end: levity-trio account close {account} --until TIME"
+    )
 
 
 def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
