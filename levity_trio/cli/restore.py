@@ -118,7 +118,8 @@ def _lost(restored: Restored) -> str:
     since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
     if since == until and not (lost.transactions or lost.energy_wh):
         return "No transaction is lost."
-    return f"Lost: {since} to {until}, {counted(lost.transactions, 'transaction')}, {lost.energy_wh / 1000:,.3f} kWh."
+    told = f"{counted(lost.transactions, 'transaction')}, new or changed, {lost.energy_wh / 1000:,.3f} kWh"
+    return f"Lost: {since} to {until}, {told}."
 
 
 def _database_options() -> list[click.Option]:

@@ -50,7 +50,7 @@ def ids(path: Path) -> set[int]:
 def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None:
     before = site.read_bytes()
     with pytest.raises(
-        EnvironmentProblem, match=rf"is newer.* {LOST} transactions with {LOST}\.000 kWh would be lost.*--f"
+        EnvironmentProblem, match=rf"is newer.* {LOST} transactions, new or changed since, with {LOST}\.000 kWh would be lost.*--f"
     ):
         restore(site, is_forced=False)
     assert site.read_bytes() == before
@@ -63,6 +63,20 @@ def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None
     assert len(ids(site)) == 1
     assert not list(site.parent.glob("site.db.restoring*"))
     assert not check(site, lambda _name: None).problems
+
+
+def test_what_was_corrected_since_the_backup_is_lost_too_and_no_energy_is_negative(site: Path) -> None:
+    change(site, "UPDATE tx SET energy_delivered = 400 WHERE id <> (SELECT max(id) FROM tx)")
+    back_up(site, site.with_name("backup.db"), ignore)
+    change(site, "UPDATE tx SET energy_delivered = 100 WHERE id = (SELECT min(id) FROM tx)")
+    run(site, hold)
+    restored = restore(site)
+    assert restored.lost is not None
+    assert (restored.lost.transactions, restored.lost.energy_wh) == (2, 100)
+
+
+def hold(station: Station) -> int:
+    return station.start(9000)
 
 
 def test_an_earlier_state_and_a_missing_database_are_replaced_without_force(site: Path) -> None:

@@ -23,6 +23,7 @@ from levity_trio.store.keeping.copying import Partial, Told, check_room, copy, o
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
 from levity_trio.store.opening import of_postgresql
+from levity_trio.store.reads.newest import newest
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
 from levity_trio.wire.times import stamp
 
@@ -37,8 +38,15 @@ COUNTED_BY_IDS: Final = frozenset({"log"})
 """Tables whose ids have no gaps: retention computes the size of the log from them."""
 
 
+_STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
+"""Of columns that every version has."""
+
+
 class Lost(NamedTuple):
-    """What the replaced database holds beyond the backup, of which it is a later state."""
+    """What the replaced database holds beyond the backup, of which it is a later state.
+
+    Transactions are those that are new or have changed; their energy is that of the ones that have ended.
+    """
 
     until: str | None
     transactions: int
@@ -83,7 +91,8 @@ class _Standing(NamedTuple):
 
     content: Content | None = None
     is_contained: bool = False
-    is_later: bool = False
+    lost: Lost | None = None
+    """None if it is not a later state of the backup."""
     highest: Mapping[str, int] = {}
     last_statement: int = 0
 
@@ -112,7 +121,7 @@ def restore(
                 copy(source, partial, told, lambda: None)
                 last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
                 kept = _swap(partial, database)
-            return Restored(held, kept, _lost(held, standing), last, billed.last if billed else None)
+            return Restored(held, kept, standing.lost, last, billed.last if billed else None)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
 
@@ -135,7 +144,8 @@ def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
         with closing(look(database)) as present:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
             db, is_later = FileDatabase(present), is_contained(source, present)
-            return _Standing(content(db), is_contained(present, source), is_later, highest, last_number(db) or 0)
+            lost = _beyond(present, source) if is_later else None
+            return _Standing(content(db), is_contained(present, source), lost, highest, last_number(db) or 0)
     except sqlite3.DatabaseError:
         return _Standing()
 
@@ -148,21 +158,23 @@ def _refusal(database: Path, held: Content, standing: _Standing) -> str:
     force = "; restore with --force to replace it all the same (it is kept beside)"
     if standing.content is None:
         return f"{database} cannot be read, so what would be lost is not known{force}"
-    if not standing.is_later:
+    if standing.lost is None:
         return f"{database} has facts that are not in the backup, which is no earlier state of it{force}"
-    lost = _beyond(standing.content, held)
+    number, energy_wh = standing.lost.transactions, standing.lost.energy_wh
     return (
         f"{database} is newer: it goes until {standing.content.until}, the backup until {held.until};"
-        f" {lost.transactions:,} transactions with {lost.energy_wh / 1000:,.3f} kWh would be lost{force}"
+        f" {number:,} transaction{'' if number == 1 else 's'}, new or changed since, with {energy_wh / 1000:,.3f} kWh"
+        f" would be lost{force}"
     )
 
 
-def _lost(held: Content, standing: _Standing) -> Lost | None:
-    return _beyond(standing.content, held) if standing.content and standing.is_later else None
-
-
-def _beyond(present: Content, held: Content) -> Lost:
-    return Lost(present.until, present.transactions - held.transactions, present.energy_wh - held.energy_wh)
+def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> Lost:
+    held = {number: state for number, *state in backup.execute(_STATES)}
+    changed = [(status, wh) for number, status, stop, wh in present.execute(_STATES)
+               if held.get(number) != [status, stop, wh]]  # fmt: skip
+    last = newest(FileDatabase(present))
+    energy_wh = sum(wh or 0 for status, wh in changed if status == "Completed")
+    return Lost(last.at if last else None, len(changed), energy_wh)
 
 
 def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
