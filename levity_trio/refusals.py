@@ -27,6 +27,24 @@ _LIMIT: Final = re.compile(rf"expected (?:int|float)(?: \| null)? (?P<sign>>=|<=
 _LENGTH: Final = re.compile(rf"expected (?P<kind>str|array|object)(?: \| null)? of length (?P<sign>>=|<=) {_NUMBER}")
 _MULTIPLE: Final = re.compile(rf"expected (?:int|float)(?: \| null)? that's a multiple of {_NUMBER}")
 _PATTERN: Final = re.compile(r"expected str(?: \| null)? matching regex (?P<pattern>.*)", re.DOTALL)
+_NO_EDGES: Final = r"^[^\s\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x20\x7f])?$"
+_WRITTEN: Final[Mapping[str, str]] = {
+    r"\S": "give a text; it is empty",
+    r"^\S(.*\S)?$": "it is empty, or has a space at an end",
+    _NO_EDGES: "it is empty, begins or ends with a space, or is not printable",
+    r"^[^\x00-\x1f\x7f]*$": "give one line without control characters",
+    r"^[^\x00-\x09\x0b-\x1f\x7f]*$": "it has a control character",
+    r"^[^\W\d_](.*\S)?$": "begin with a letter, and end without a space",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$": "use up to 64 of A-Z, a-z, 0-9, _ . and -, first a letter or a digit",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "use A-Z, a-z, 0-9, . _ and -, first a letter or a digit",
+    r"^[ -.0-~]*[!-.0-~][ -.0-~]*$": "use letters, digits and signs of ASCII, but no /",
+    r"^([0-9A-Fa-f]{2}){16,20}$": "give 32 to 40 hexadecimal digits, an even number",
+    r"^wss?://[!-~]+$": "give an address that begins with ws:// or wss://",
+    r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$": "give a month such as 2026-10",
+}
+"""How texts must be written, by the pattern of the API."""
+_QUOTED: Final = {repr(pattern): words for pattern, words in _WRITTEN.items()}
+"""As they stand in a refusal."""
 _CHOICE: Final = re.compile(r"invalid enum value .*", re.DOTALL)
 _TYPE: Final = re.compile(r"expected (?P<kind>int|float|bool|str|array|object)\b.*, got .*")
 _MISSING: Final = re.compile(r"object missing required field .*")
@@ -72,8 +90,9 @@ def _otherwise(words: str, typed: Typed) -> str:
     if _CHOICE.fullmatch(words):
         is_short = 0 < len(typed.choices) <= MOST_CHOICES
         return f"choose one of {', '.join(typed.choices)}" if is_short else "choose one of the list"
-    if _PATTERN.fullmatch(words):
-        return f"write it as in {typed.example}" if typed.example else "it is empty, or not written as it must be"
+    if found := _PATTERN.fullmatch(words):
+        unknown = "it is empty, or not written as it must be"
+        return f"write it as in {typed.example}" if typed.example else _QUOTED.get(found["pattern"], unknown)
     if _MISSING.fullmatch(words):
         return NEEDED
     return "this is not asked for here" if _UNKNOWN.fullmatch(words) else words

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from levity_trio.refusals import Typed, plain_words
-from levity_trio.web.api.endpoints import StructBody
+from levity_trio.web.api.endpoints import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
+from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.tags import TAG_PATTERN
 from levity_trio.web.dashboard.inside import Refused
 
 
@@ -20,6 +22,7 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     share: Annotated[float, msgspec.Meta(gt=0.5, lt=5)] | None = None
     step: Annotated[int, msgspec.Meta(multiple_of=5)] | None = None
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=5, pattern=r"\S")] | None = None
+    even: Annotated[str, msgspec.Meta(pattern="^(..)*$")] | None = None
     code: Annotated[str, msgspec.Meta(min_length=4)] | None = None
     rows: Annotated[list[int], msgspec.Meta(min_length=2, max_length=3)] | None = None
     kind: Literal["AC", "DC"] | None = None
@@ -49,7 +52,8 @@ def told(given: Mapping[str, Any], kind: type[msgspec.Struct] = Body) -> Refused
         ({"step": 3}, "give a multiple of 5"),
         ({"text": ""}, "this is needed"),
         ({"text": "longer"}, "give 5 characters at most"),
-        ({"text": " "}, "it is empty, or not written as it must be"),
+        ({"text": " "}, "give a text; it is empty"),
+        ({"even": "x"}, "it is empty, or not written as it must be"),
         ({"code": "abc"}, "give 4 characters or more"),
         ({"rows": [1]}, "give 2 or more"),
         ({"rows": [1, 2, 3, 4]}, "give 3 at most"),
@@ -64,6 +68,14 @@ def test_no_type_of_a_program_reaches_a_person(given: Mapping[str, Any], words: 
     refused = told(given)
     (field,) = given
     assert (refused.field, refused.words) == (field, words)
+
+
+@pytest.mark.parametrize("pattern", [TAG_PATTERN, NAME_PATTERN, MONTH_PATTERN, TITLE])
+def test_how_a_text_must_be_written_is_said(pattern: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert("\n", Annotated[str, msgspec.Meta(pattern=pattern)])
+    words = plain_words(of_validation(caught.value).detail.removeprefix("body: "))
+    assert words.startswith(("it is empty, begins", "use ", "give a month"))
 
 
 def test_what_is_missing_names_its_field() -> None:

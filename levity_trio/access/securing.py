@@ -6,6 +6,7 @@ is known comes as arguments, so that a restarted server goes on from stored fact
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -135,12 +136,12 @@ def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Stan
     return Standing(step, State.FAILED, words.get(request.result, "the charger did not answer to it"), command)
 
 
-def of_connection(profile: int, present: int, steps_before: Sequence[Standing]) -> Standing:
+def of_connection(charger: str, profile: int, present: int, steps_before: Sequence[Standing]) -> Standing:
     """Return whether the charger has come back with its new profile."""
     if present >= profile:
         return Standing(Step.CONNECTION, State.DONE, "done")
     needs_reboot = any("reboot" in standing.words for standing in steps_before)
-    hint = "reboot it: levity-trio call CHARGER Reset type=Soft" if needs_reboot else "or reboot it"
+    hint = f"reboot it: levity-trio call {shlex.quote(charger)} Reset type=Soft" if needs_reboot else "or reboot it"
     return Standing(Step.CONNECTION, State.WAITS, f"waits for its first connection with profile {profile}; {hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ import click
 
 from levity_trio.cli import account_leaving
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
-from levity_trio.cli.named import number_of
+from levity_trio.cli.named import check_charger, number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import counted, say, show_below, show_record
 from levity_trio.config import ConfigError
@@ -159,8 +160,9 @@ def close(operator: Operator, named: str, until: str | None) -> None:
     found = operator.ask("POST", *ACCOUNTS, number, "close", given=_given({"until": until}))
     _say(operator, found)
     still = [one for one in found["belongings"] if one["until"] is None and one["voided_at"] is None]
-    if still and not operator.is_json:
-        say(f"still belongs to it: {', '.join(map(_which, still))}")
+    for one in [] if operator.is_json else still:
+        take = f"levity-trio account take {number} {_option(one)} --since {found['until']} --reason 'moved out'"
+        say(f"still belongs to it: {_which(one)}; take it: {take}")
 
 
 @command("give", group=account, epilog=GIVE_EXAMPLES)
@@ -220,6 +222,7 @@ def show_transactions(operator: Operator, named: str, limit: int) -> None:
 def show_unowned(operator: Operator, limit: int, **given: Any) -> None:
     """List the transactions that belong to nobody, the newest first."""
     query = {name: value for name, value in given.items() if value is not None}
+    check_charger(operator, given["charger"])
     found = _read(operator, ("admin", "unowned-transactions"), query, limit)
     operator.table(OF_TRANSACTION[:-2], found, found)
 
@@ -278,6 +281,14 @@ def _which(one: Mapping[str, Any]) -> str:
     if one["charger"] is not None:
         return f"{one['charger']}" + (f" connector {one['connector']}" if one["connector"] else "")
     return str(one["tag"] or f"vehicle {one['vehicle']}")
+
+
+def _option(one: Mapping[str, Any]) -> str:
+    """Return how a thing is named to give or to take it."""
+    if one["charger"] is None:
+        return shlex.join(("--tag", one["tag"]) if one["tag"] else ("--vehicle", str(one["vehicle"])))
+    connector = ("--connector", str(one["connector"])) if one["connector"] else ()
+    return shlex.join(("--charger", one["charger"], *connector))
 
 
 def _say(operator: Operator, found: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import OF_STATE, Operator, command
 
 ADMIN: Final = "admin"
@@ -27,6 +28,7 @@ Examples:
 @click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
 def commands(operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool) -> int:
     """List commands, the newest first, or show one."""
+    check_charger(operator, charger)
     if number is None:
         query: dict[str, Any] = {"limit": limit} | ({"charger": charger} if charger else {})
         page = operator.ask("GET", ADMIN, "commands", query=query)

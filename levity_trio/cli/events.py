@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.tables import cell, say
 from levity_trio.client import Refusal
@@ -32,6 +33,7 @@ It runs until Ctrl-C, or until the server stops.
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact."""
     query = {name: value for name, value in (("charger", charger), ("kind", kind)) if value is not None}
+    check_charger(operator, charger)
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     try:
         lines = operator.api.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)
@@ -57,5 +59,5 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 def _shown(event: dict[str, Any]) -> str:
     at, charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
     event.pop("id", None)
-    details = " ".join(f"{name}={cell(value)}" for name, value in event.items() if value is not None)
+    details = " ".join(f"{name}={cell(value)}" for name, value in event.items() if value not in (None, ""))
     return f"{at or '-':24}  {cell(charger):16}  {kind}  {details}".rstrip()

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 
 import click
 
+from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
@@ -39,6 +40,7 @@ files = click.Group("files", help="List, add, get and remove the files that char
 def show_all(operator: Operator, charger: str | None, limit: int) -> None:
     """List files, the newest first."""
     query = {"limit": limit} | ({"charger": charger} if charger else {})
+    check_charger(operator, charger)
     page = operator.ask("GET", ADMIN, "files", query=query)
     operator.table(COLUMNS, page["data"], page)
 

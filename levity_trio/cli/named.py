@@ -1,9 +1,15 @@
-"""How operators name accounts and vehicles: by the number or by the name."""
+"""How operators name accounts, vehicles and chargers."""
 
 from __future__ import annotations
 
 from levity_trio.cli.operator import Operator
 from levity_trio.config import ConfigError
+
+
+def check_charger(operator: Operator, charger: str | None) -> None:
+    """Refuse a charger that is not known, which a list would only show nothing of. Raises RefusedByApi."""
+    if charger is not None:
+        operator.ask("GET", "admin", "chargers", charger)
 
 
 def number_of(operator: Operator, resource: str, named: str) -> str:

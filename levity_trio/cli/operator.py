@@ -6,15 +6,14 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from levity_trio.cli.refusing import in_words, token_file
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.refusals import plain_words
 
 PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"
@@ -40,7 +39,7 @@ class RefusedByApi(EnvironmentProblem):
     """A refusal with the exit status that the README documents."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(_words(refusal))
+        super().__init__(in_words(refusal))
         self.code = refusal.code
         self.exit_status = exit_status(refusal)
 
@@ -49,16 +48,6 @@ def exit_status(refusal: Refusal) -> int:
     """Return the exit status for a refusal: by its code, else by its HTTP status; a wrong request is wrong usage."""
     other = FAILED if refusal.status >= _FIRST_SERVER_ERROR else USAGE
     return _OF_CODE.get(refusal.code, _OF_HTTP.get(refusal.status, other))
-
-
-def _words(refusal: Refusal) -> str:
-    before, colon, words = str(refusal).rpartition(": ")
-    detail = f"{before}{colon}{plain_words(words)}".replace(" with force", " with --force")
-    seconds = refusal.document.get("retry_after")
-    hint = f"; try again in {seconds} s" if seconds else ""
-    if refusal.status == 401:
-        hint += "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to " + str(token_file())
-    return f"{detail}{hint}"
 
 
 class Operator:
@@ -126,12 +115,6 @@ def read_token(environment: Mapping[str, str]) -> str | None:
     if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"others may read the token file {path}; run chmod 600 {path}")
     return text.strip() or None
-
-
-def token_file(environment: Mapping[str, str] | None = None) -> Path:
-    """Return the path of the token file."""
-    given = (os.environ if environment is None else environment).get("XDG_CONFIG_HOME")
-    return (Path(given) if given else Path.home() / ".config") / "levity-trio" / "token"
 
 
 Callback = Callable[..., int | None]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import cell, say
 
@@ -73,9 +74,10 @@ def _row(item: Mapping[str, Any]) -> dict[str, object]:
 @click.option("--charger", metavar="ID", help="Only of this charger.")
 @click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
-def list_queue(operator: Operator, **query: object) -> None:
+def list_queue(operator: Operator, charger: str | None, **query: object) -> None:
     """List what waits for a person, the newest first."""
-    given = {name: value for name, value in query.items() if value is not None}
+    given = {name: value for name, value in {"charger": charger, **query}.items() if value is not None}
+    check_charger(operator, charger)
     page = operator.ask("GET", ADMIN, "review", query=given)
     operator.table(COLUMNS, [_row(item) for item in page["data"]], page)
 

@@ -14,7 +14,7 @@ COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_a
 EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio token create anna --role operator
+  levity-trio token create anna --role admin
   levity-trio token list
   levity-trio token revoke 1
 

@@ -12,6 +12,7 @@ import click
 
 from levity_trio.billing.states import BillState
 from levity_trio.cells import inert
+from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.output import output_errors
 
@@ -55,6 +56,7 @@ KEYS: Final = {
 def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **given: Any) -> None:
     """List transactions, the newest first, or sum them."""
     query = _query(given)
+    check_charger(operator, given["charger"])
     is_all = is_csv or by is not None
     rows = [_row(one) for one in _read(operator, query, None if is_all else limit)]
     columns: tuple[str, ...] = COLUMNS
@@ -71,18 +73,19 @@ def _query(given: Mapping[str, Any]) -> dict[str, object]:
     query = {names.get(name, name): value for name, value in given.items() if value is not None and value is not False}
     for name in ("from", "to"):
         if name in query:
-            query[name] = _instant(str(query[name]))
+            query[name] = _instant(str(query[name]), f"--{name}")
     if given["bill"]:
         query["bill"] = STATES[given["bill"]]
     return query | ({"review": "true"} if given["review"] else {})
 
 
-def _instant(text: str) -> str:
+def _instant(text: str, option: str) -> str:
     """Return a time in UTC; one without a zone, or a day, is in this machine's."""
     try:
         return datetime.fromisoformat(text).astimezone().isoformat()
     except ValueError:
-        raise click.BadParameter(f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01") from None
+        words = f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01"
+        raise click.BadParameter(words, param_hint=option) from None
 
 
 def _read(operator: Operator, query: Mapping[str, object], limit: int | None) -> Iterator[Mapping[str, Any]]:

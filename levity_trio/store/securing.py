@@ -66,7 +66,7 @@ def standings(rows: Rows, plan: Plan) -> list[Standing]:
         if step is Step.CERTIFICATE:
             found.append(of_certificate(attempts.get(step, ()), _request(rows, plan)))
         elif step is Step.CONNECTION:
-            found.append(of_connection(plan.profile, _profile_now(rows, plan), found))
+            found.append(of_connection(plan.charger, plan.profile, _profile_now(rows, plan), found))
         else:
             found.append(of_commands(step, attempts.get(step, ())))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,12 +68,15 @@ async def post(
     except UnicodeError:
         raise Unanswered("the host name is not valid") from None
     except (OSError, trio.BrokenResourceError) as error:
-        raise Unanswered(_words(error)) from None
+        raise Unanswered(_words(error, to.host)) from None
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, host: str) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return str(cause) or type(cause).__name__
+    if isinstance(cause, socket.gaierror):
+        return f"the name {host} has no address (DNS: {cause.strerror})"
+    words = cause.strerror if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    return words or str(cause) or type(cause).__name__
 
 
 async def _exchange(

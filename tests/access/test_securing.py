@@ -90,10 +90,10 @@ def test_a_charger_that_knows_no_address_key_keeps_its_address() -> None:
 
 def test_what_failed_does_not_matter_once_the_charger_has_come() -> None:
     failed = of_commands(Step.PROFILE, [Attempt(1, "rejected", "NotSupported")])
-    assert next_step([failed, of_connection(2, 1, [])]) is failed
-    assert next_step([failed, of_connection(2, 2, [])]) is None
+    assert next_step([failed, of_connection("CP-1", 2, 1, [])]) is failed
+    assert next_step([failed, of_connection("CP-1", 2, 2, [])]) is None
     to_do = of_commands(Step.PROFILE, [])
-    assert next_step([to_do, of_connection(1, 1, [])]) is to_do  # it came by its password, and is told its profile
+    assert next_step([to_do, of_connection("CP-1", 1, 1, [])]) is to_do  # it came by its password
 
 
 ASKED = [Attempt(1, "accepted", "Accepted")]
@@ -123,9 +123,9 @@ def test_where_the_certificate_stands(attempts: list[Attempt], request_seen: Req
 
 
 def test_the_charger_must_come_back_with_the_profile() -> None:
-    waiting = of_connection(2, 1, [of_commands(Step.PROFILE, [Attempt(1, "accepted", "RebootRequired")])])
+    waiting = of_connection("CP-1", 2, 1, [of_commands(Step.PROFILE, [Attempt(1, "accepted", "RebootRequired")])])
     assert waiting.state is State.WAITS
-    assert "Reset" in waiting.words
-    assert of_connection(2, 2, []).state is State.DONE
-    assert next_step([of_connection(2, 3, []), waiting]) is waiting
-    assert next_step([of_connection(2, 3, [])]) is None
+    assert waiting.words.endswith("levity-trio call CP-1 Reset type=Soft")
+    assert of_connection("CP-1", 2, 2, []).state is State.DONE
+    assert next_step([of_connection("CP-1", 2, 3, []), waiting]) is waiting
+    assert next_step([of_connection("CP-1", 2, 3, [])]) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,11 +57,17 @@ def test_a_household_from_its_beginning_to_its_end(
     assert "nobody's" in table(shell, capsys, "account", "take", 1, "--transaction", by_space, *reason)
     assert shell("account", "take", 1, "--transaction", by_space, *reason) == 2
     told = table(shell, capsys, "account", "close", 1, "--until", "2030-01-01")
-    assert f"still belongs to it: {ODD} connector 1, vehicle 1, card" in told
+    since = "--since 2029-12-31T23:00:00.000Z --reason 'moved out'"
+    take = "take it: levity-trio account take 1"
+    assert [line for line in told.splitlines() if line.startswith("still")] == [
+        f"still belongs to it: {ODD} connector 1; {take} --charger {shlex.quote(ODD)} --connector 1 {since}",
+        f"still belongs to it: vehicle 1; {take} --vehicle 1 {since}",
+        f"still belongs to it: card; {take} --tag card {since}",
+    ]
     assert shown(shell, capsys, "account", "list", "--closed")["data"] == []
     assert shown(shell, capsys, "account", "change", 1, "--until", "", "--name", "Flat 4")["until"] is None
     assert shell("account", "take", 1, "--tag", "card", "--since", "2026-02-01") == 2
-    assert "give a reason" in capsys.readouterr().err
+    assert "levity-trio: --reason: it belongs to account 1 since" in capsys.readouterr().err
     table(shell, capsys, "account", "take", 1, "--tag", "card", "--since", "2026-02-01", *reason)
     assert len(shown(shell, capsys, "account", "unowned", "--charger", ODD)) == 2
     assert "is removed" in table(shell, capsys, "vehicle", "remove", "Kombi")

@@ -108,7 +108,9 @@ def test_tokens_are_made_over_the_socket_and_tell_who_may(
     beside = ("--db", server.database)
     viewer = shown(shell, capsys, "token", "create", "eye", "--role", "viewer", *beside)["token"]
     assert shell("status") == 7  # from now on a token is needed
-    assert "make one with levity-trio token create, then set LEVITY_TOKEN" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "make one with levity-trio token create, then set LEVITY_TOKEN" in told
+    assert "--api unix:levity.db.sock (beside the database) needs none" in told
     monkeypatch.setenv("LEVITY_TOKEN", viewer)
     with Charger(server.port, "CP-1") as charger:
         charger.boot()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from levity_trio.billing.statement import Party, Statement
+from levity_trio.cli import main
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.connection import open_database
 from tests.documents import statements as forms
@@ -272,7 +273,7 @@ def test_who_bills_is_said_in_the_shell(shell: Shell, server: Serving, capsys: p
     assert "Bauhof 12 eG" in table(shell, capsys, "bill", "owner", "show")
     account = ("--bank-account", "DE02 1203 0000 0000 2020 15")
     assert shell("bill", "owner", "set", *account) == 2
-    assert "bank_account: the check digits of this IBAN do not fit" in capsys.readouterr().err
+    assert "levity-trio: --bank-account: the check digits of this IBAN do not fit" in capsys.readouterr().err
     done = shown(shell, capsys, "bill", "owner", "set", "--name", "New", "--contact", "", "--payment-days", 30)
     assert (done["name"], done["contact"], done["payment_days"], done["address"]) == (
         *("New", None, 30),
@@ -334,9 +335,14 @@ def test_a_template_is_kept_without_faults_only(
     assert shell("bill", "owner", "template", file) == 2
 
 
-def test_before_anybody_said_who_bills(tmp_path: Path) -> None:
+def test_before_anybody_said_who_bills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serving(tmp_path / "site.db") as server:
         assert ask(server, "GET", "/api/admin/biller").status == 404
+        monkeypatch.setenv("LEVITY_API", f"http://127.0.0.1:{port_of(server)}")
+        assert main(["bill", "owner", "set", "--bank-name", "Bank"]) == 2
+        assert capsys.readouterr().err == "levity-trio: give --name too\n"
         assert get(server, "/api/admin/biller/logo", "PUT", forms.LOGO).status == 422
         assert get(server, "/api/admin/biller/logo", "DELETE").status == 204
         assert ask(server, "PUT", "/api/admin/biller", body={"name": " "}).status == 422

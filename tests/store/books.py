@@ -126,9 +126,9 @@ class Station:
             self.session = begun.session
         return begun
 
-    def lose(self, is_current: bool = True, reason: str = "gone") -> None:
+    def lose(self, is_current: bool = True, reason: str = "gone", code: int = 1006) -> None:
         run, number = self.books.row("SELECT run_id, connection FROM session WHERE id = ?", self.session)
-        ending = sessions.Ending(self.name, run, number, self.books.at, 1006, reason)
+        ending = sessions.Ending(self.name, run, number, self.books.at, code, reason)
         self.books.run(sessions.end, ending, is_current)
 
     @property

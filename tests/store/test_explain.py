@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from levity_trio.charging.evidence import POWER
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
@@ -107,6 +109,19 @@ def test_an_open_one_has_no_figure_yet(books: Books, station: Station) -> None:
     assert (found.today, found.candidates) == (None, ())
     assert [step.kind for step in found.steps] == ["connect", "start", "disconnect", "suspend"]
     assert "  0 Wh so far" in lines(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [(1006, "gone", "gone"), (1006, "", "without a close frame"), (1001, "", "closed with code 1001")],
+)
+def test_how_a_connection_ended_is_never_left_empty(
+    books: Books, station: Station, code: int, reason: str, words: str
+) -> None:
+    number = station.start(1000)
+    station.lose(reason=reason, code=code)
+    found = explained(books, number)
+    assert [step.words for step in found.steps if step.kind == "disconnect"] == [f"the connection ended: {words}"]
 
 
 def test_only_its_own_time_and_connector_are_told(books: Books, station: Station) -> None:

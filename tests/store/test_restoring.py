@@ -50,7 +50,8 @@ def ids(path: Path) -> set[int]:
 def test_a_newer_database_is_replaced_only_by_force_and_kept(site: Path) -> None:
     before = site.read_bytes()
     with pytest.raises(
-        EnvironmentProblem, match=rf"is newer.* {LOST} transactions, new or changed since, with {LOST}\.000 kWh would be lost.*--f"
+        EnvironmentProblem,
+        match=rf"is newer.* {LOST} transactions, new or changed since, with {LOST}\.000 kWh would be lost.*--f",
     ):
         restore(site, is_forced=False)
     assert site.read_bytes() == before

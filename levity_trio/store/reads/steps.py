@@ -12,6 +12,7 @@ from levity_trio.store.database import Database
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
 from levity_trio.store.transaction import LAST_TIME, Known
+from levity_trio.store.writes.sessions import ABNORMAL
 from levity_trio.wire.times import stamp
 
 MARGIN: Final = timedelta(minutes=5)
@@ -131,8 +132,14 @@ def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
         if told["connected_at"] >= since:
             yield Step(at=told["connected_at"], kind="connect", words="the charger connected", frame=None, details=told)
         if told["ended_at"] is not None and told["ended_at"] <= until:
-            words = f"the connection ended: {told['close_reason']}"
+            words = f"the connection ended: {_end(told['close_code'], told['close_reason'])}"
             yield Step(at=told["ended_at"], kind="disconnect", words=words, frame=None, details=told)
+
+
+def _end(code: int | None, reason: str | None) -> str:
+    if reason:
+        return reason
+    return "without a close frame" if code in (None, ABNORMAL) else f"closed with code {code}"
 
 
 def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:

@@ -18,7 +18,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
 
-GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)]
+GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
 DAY: Final[dict[str, Any]] = {"format": "date", "pattern": r"^2[01]\d\d-"}
 LocalDay = Annotated[str, msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.web.api.local_times import begins_at, local_day, local_moment, midnight
+from levity_trio.web.api.local_times import GivenTime, begins_at, local_day, local_moment, midnight
 from levity_trio.web.api.problems import Problem
 
 BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
@@ -29,6 +29,13 @@ BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
 )
 def test_a_time_or_a_day(text: str, zone: ZoneInfo, moment: str) -> None:
     assert local_moment(text, "since", zone) == moment
+
+
+def test_the_example_in_its_description_is_one() -> None:
+    (described,) = GivenTime.__metadata__
+    example = described.description.removeprefix("A time such as ").partition(",")[0]
+    assert local_moment(example, "since", BERLIN) == "2026-03-15T11:00:00.000Z"
+    assert "T12:00" in described.description
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "2026-W09-1", "9999-12-31", "1999-12-31", "٢٠٢٦-01-01"])
