@@ -36,11 +36,16 @@ Examples:
   levity-trio account give 7 --charger CP-1 --connector 2 --name "Space 12"
   levity-trio account give 7 --tag 04A1B2C3 --since 2026-03-15T12:00
   levity-trio account show 7
+  levity-trio account transactions 7
+  levity-trio account whose 1000017
+  levity-trio account change 7 --contact anna@example.org
+  levity-trio account close 7 --until 2026-10-31
   levity-trio account unowned
   levity-trio account export accounts > accounts.csv
 
 An account is named by its number or its name. Times are in the time zone of the
-site (the server's --time-zone); a day is its midnight.
+site (the server's --time-zone); a day is its midnight. Take what a household
+still has when you close it (account take).
 """
 GIVE_EXAMPLES: Final = """\
 \b
@@ -50,7 +55,7 @@ Examples:
   levity-trio account give 7 --charger CP-1
   levity-trio account give 7 --charger CP-1 --connector 2 --name "Space 12"
   levity-trio account give 7 --vehicle "Anna's car" --until 2026-12-31
-  levity-trio account give 7 --transaction 1000017 --reason "a guest of theirs"
+  levity-trio account give 7 --transaction 1000017 --reason "their guest"
 
 Whoever had it has it no longer. Without --since it is from now on. To take time
 before now from another account, or to give a transaction, give a reason.
@@ -296,7 +301,13 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
         operator.record(found)
         return
     show_record({name: found[name] for name in DETAILS})
-    show_below(BELONGINGS, [{**one, "which": _which(one)} for one in found["belongings"]])
+    names = _vehicle_names(operator) if any(one["vehicle"] for one in found["belongings"]) else {}
+    rows = ({**one, "which": _which(one), "vehicle": names.get(one["vehicle"])} for one in found["belongings"])
+    show_below(BELONGINGS, rows)
+
+
+def _vehicle_names(operator: Operator) -> dict[int, str]:
+    return {one["id"]: one["name"] for one in operator.rows("admin", "vehicles")}
 
 
 def _say_whose(operator: Operator, found: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
-from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.cli.tables import cell, counted, say, show_table
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
 from levity_trio.operations.arguments import completions, described, parse_arguments
 
@@ -154,6 +155,10 @@ def _row(result: Mapping[str, Any]) -> dict[str, object]:
     done, problem = result["command"], result["problem"]
     if problem is not None:
         return {"charger": result["charger"], "state": problem["code"], "detail": problem["detail"]}
+    keys = (done["answer"] or {}).get("configurationKey")
+    if keys is not None:
+        show = shlex.join(("levity-trio", "configuration", result["charger"]))
+        return {"charger": result["charger"], "state": done["state"], "detail": f"{counted(len(keys), 'key')}; {show}"}
     detail = _told(done).partition(": ")[2].partition(": ")[2]
     return {"charger": result["charger"], "state": done["state"], "detail": detail}
 

@@ -14,6 +14,7 @@ import click
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import ROOT
 from levity_trio.cli.call import USUAL_SECONDS
+from levity_trio.cli.examples import examples_of
 from levity_trio.cli.operator import OF_STATE, Operator, command
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say, show_record
@@ -34,6 +35,7 @@ Examples:
   levity-trio certificate init --organization "Haus am Park"
   levity-trio certificate server levity.local 192.168.1.5
   levity-trio certificate install CP-1
+  levity-trio certificate adopt CP-1 cp-1.pem
   levity-trio certificate list
   levity-trio certificate revoke 3 --reason "sold"
 
@@ -115,12 +117,13 @@ certificate.add_command(
         ],
         callback=_offline(init),
         help="Create the authority beside the database: its key, and its root certificate.",
-        epilog=INIT_EPILOG,
+        epilog=f"{examples_of(EXAMPLES, 'certificate', 'init')}\n{INIT_EPILOG}",
     )
 )
 certificate.add_command(
     click.Command(
         "server",
+        epilog=examples_of(EXAMPLES, "certificate", "server"),
         params=[
             click.Argument(["names"], nargs=-1, required=True, metavar="NAME-OR-IP..."),
             *database_options(),

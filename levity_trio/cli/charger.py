@@ -38,7 +38,23 @@ nothing. With `serve --registration closed` it cannot connect. `charger adopt`
 takes it back.
 """
 
-charger = click.Group("charger", help="Say which chargers may connect and how, and who may charge while we are away.")
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger add CP-7 --name "Space 12"
+  levity-trio charger adopt CP-7
+  levity-trio charger refuse CP-99 --reason "not ours"
+  levity-trio charger security CP-7
+  levity-trio charger secure CP-7 --profile 2
+  levity-trio charger offline-policy CP-7
+
+A charger that is to be adopted or refused has connected; `charger add`
+registers one before. `levity-trio chargers` lists them.
+"""
+
+charger = click.Group(
+    "charger", help="Say which chargers may connect and how, and who may charge while we are away.", epilog=EXAMPLES
+)
 for one in (*charger_security.COMMANDS, secure, offline_policy):
     charger.add_command(one)
 _REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why, for those who ask later.")

@@ -20,7 +20,8 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio charger secure CP-1 --profile 2
   levity-trio charger secure CP-1
-  levity-trio charger secure CP-1 --profile 2 --address wss://levity.local:9443/ws/
+  levity-trio charger secure CP-1 --profile 2 \\
+      --address wss://levity.local:9443/ws/
 
 1 is a password, 2 TLS and a password, 3 TLS and a client certificate. 2 and 3
 need --tls-port and `levity-trio certificate`.

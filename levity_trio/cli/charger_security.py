@@ -37,7 +37,14 @@ whoever sends it; look at its address afterwards (charger security CP-1).
 _CHARGER: Final = click.argument("charger")
 
 
-@command("security")
+SECURITY_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger security CP-1
+"""
+
+
+@command("security", epilog=SECURITY_EXAMPLES)
 @_CHARGER
 def security(operator: Operator, charger: str) -> None:
     """Show who may connect as a charger, and how it connected last."""

@@ -11,9 +11,7 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import show_below, show_record
 
 ADMIN: Final = "admin"
-COLUMNS: Final = (
-    *("id", "name", "registration", "status", "connected", "last_seen_at", "vendor", "model", "firmware_version"),
-)
+COLUMNS: Final = (*("id", "name", "registration", "status", "connected", "last_seen_at", "model", "firmware_version"),)
 NEWCOMERS: Final = (
     *("id", "waiting_since", "connected", "remote_address", "vendor", "model", "serial_number", "has_charged"),
     "resembles",

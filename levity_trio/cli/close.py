@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.review import EVENT, REASON, decide
 
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio close 1000017 --reason "the charger was taken down"
+  levity-trio close 1000017 --stop-time 2026-03-01T12:00:00Z \\
+      --meter-stop-wh 43500 --reason "read at its display"
+"""
 
-@command("close")
+
+@command("close", epilog=EXAMPLES)
 @click.argument("transaction", type=int)
 @click.option("--stop-time", metavar="TIME", help="When it ended, such as 2026-03-01T12:00:00Z.  [default: now]")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end; the figure is then corrected.")

@@ -8,10 +8,10 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
-from levity_trio.cli.tables import counted, say
+from levity_trio.cli.tables import counted, local_minute, say
 
 ADMIN: Final = "admin"
-COLUMNS: Final = ("key", "value", "readonly", "read_at", "last_read_at")
+COLUMNS: Final = ("key", "readonly", "read_at", "last_read_at", "value")
 LAST: Final = ""
 """--diff without a charger: between the last two readings."""
 READ_SECONDS: Final = 3700.0
@@ -58,8 +58,17 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
         _show(operator, page, [(one["key"], one["before"], one["after"]) for one in page["data"]], "before", "after")
     else:
         page = operator.ask("GET", *path)
-        operator.table(COLUMNS, page["data"], page if reading is None else page | {"reading": reading})
+        _show_all(operator, page if reading is None else page | {"reading": reading})
     return 0 if reading is None else _told(operator, reading)
+
+
+def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
+    """Show the keys; the value stands last, because it may be long. One time for all is said once."""
+    times = {one["last_read_at"] for one in page["data"]}
+    is_one = len(times) == 1 and not operator.is_json
+    operator.table([one for one in COLUMNS if one != "last_read_at" or not is_one], page["data"], page)
+    if is_one:
+        say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
 
 
 def _show(

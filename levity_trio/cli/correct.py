@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.review import EVENT, REASON, decide
 
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio correct 1000017 --figure-wh 3500 --reason "read at its display"
+  levity-trio correct 1000017 --meter-stop-wh 43500 --reason "digits swapped"
+  levity-trio correct 1000017 --id-tag 04A1B2C3 --reason "Anna's, she says"
+"""
 
-@command("correct")
+
+@command("correct", epilog=EXAMPLES)
 @click.argument("transaction", type=int)
 @click.option("--figure-wh", type=int, metavar="WH", help="The energy, if it is not the difference of the registers.")
 @click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -56,8 +57,12 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             fields[name] = value
 
 
+def _local(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _shown(event: dict[str, Any]) -> str:
     at, charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
     event.pop("id", None)
     details = " ".join(f"{name}={cell(value)}" for name, value in event.items() if value not in (None, ""))
-    return f"{at or '-':24}  {cell(charger):16}  {kind}  {details}".rstrip()
+    return f"{_local(at) if at else '-':19}  {cell(charger):16}  {kind}  {details}".rstrip()

@@ -62,7 +62,7 @@ def run_import(*, old: str, is_json: bool, **given: object) -> int:
         with report.shown_progress():
             for part, imported in _imported(history, take):
                 report.count(part, imported)
-    report.show(path)
+    report.show(path, config.database)
     return 0
 
 

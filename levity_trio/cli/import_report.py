@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.levity.history import Odd, Part
@@ -32,6 +34,7 @@ class Report:
         self._total = sum(totals.values())
         self._connectors = connectors
         self._is_json = is_json
+        self._wh = 0
         self._odd: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
@@ -46,6 +49,8 @@ class Report:
         counts["changed"] += imported.changed
         counts["known"] += imported.known
         counts["left_out"] += sum(part.read - len(part.rows) for part in parts if part.read)
+        if parts[0].kind == "transactions":
+            self._wh += sum(row.energy_wh for part in parts for row in part.rows)
         for one in odd:
             self._note(one)
         self._show_progress()
@@ -60,8 +65,8 @@ class Report:
             whose = "" if one.table == "cp" or one.charger is None else f" of {one.charger}"
             shown.append(f"{one.table} {one.id}{whose}: {one.words}")
 
-    def show(self, old: Path) -> None:
-        """Output the totals."""
+    def show(self, old: Path, new: DatabaseAddress) -> None:
+        """Output the totals and, for people, what to do next."""
         if self._is_json:
             totals = {kind: {name: counts[name] for name in COUNTS} for kind, counts in self._counts.items()}
             say(json.dumps({"kind": "totals", **totals, "connectors": self._connectors, "odd": self._odd}))
@@ -69,6 +74,12 @@ class Report:
         show_table(("history", *COUNTS), [{"history": kind, **self._of(kind)} for kind in self._counts])
         connectors = f"{self._connectors} connectors: their numbers were used, their statuses are not history"
         say(f"\n{cell(str(old))} has {connectors}.")
+        say(f"The energy of its transactions, as Levity said: {self._wh / 1000:,.3f} kWh.")
+        self._show_odd()
+        serve = shlex.join(("levity-trio", "serve", "--db", str(new)))
+        say(f"\nUnless its server runs already, start it: {serve}")
+
+    def _show_odd(self) -> None:
         if not self._odd:
             say("Nothing was odd.")
             return

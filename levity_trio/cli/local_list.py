@@ -24,13 +24,21 @@ States: up to date, sending, waiting (for the charger to connect), too long
 (some tags have no room), paused (a list was sent by hand), not supported,
 failing (tried again after pauses), off (serve --local-list off).
 """
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio local-list status
+  levity-trio local-list resume CP-1
+"""
 RESUME_EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio local-list resume CP-1
 """
 
-local_list = click.Group("local-list", help="See how the chargers' lists of tags are kept; end a pause.")
+local_list = click.Group(
+    "local-list", help="See how the chargers' lists of tags are kept; end a pause.", epilog=EXAMPLES
+)
 
 
 @command("status", group=local_list, epilog=STATUS_EXAMPLES)

@@ -23,6 +23,7 @@ Examples:
   levity-trio meter add Garage --class 2 --charger CP-1 --charger CP-2
   levity-trio meter read "Main meter" 48211.3 --at 2026-11-01
   levity-trio meter show "Main meter"
+  levity-trio meter change "Main meter" --until 2027-01-31
   levity-trio meter void "Main meter" 7 --reason "digits swapped"
   levity-trio meter import readings.csv
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import examples_of
 from levity_trio.cli.refusing import in_words, token_file
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
@@ -142,7 +143,8 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
         run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own way
         for option in (_API, _JSON):
             option(run)
-        made = click.command(name, epilog=f"{epilog}\n{STATUSES}" if epilog else STATUSES)(run)
+        shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
+        made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
         if group is not None:
             group.add_command(made)
         return made

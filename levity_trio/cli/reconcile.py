@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_below, show_table
+from levity_trio.cli.tables import local_minute, say, show_below, show_table
 
 EXAMPLES: Final = """\
 \b
@@ -57,14 +58,25 @@ reconcile = command("reconcile", epilog=EXAMPLES)(click.argument("month")(run_re
 
 def _say(found: Mapping[str, Any]) -> None:
     over = "" if found["over"] else ", which is not over yet"
-    say(f"{found['month']}{over}: {found['since']} to {found['until']}\n")
+    say(f"{found['month']}{over}: {local_minute(found['since'])} to {local_minute(found['until'])}\n")
     show_table(SUMS, _lines(found["site"]))
     show_below(CHARGERS, map(_charger, found["chargers"]))
     _say_more("figures that are not what the register rose by", DIFFERENCES, _differences(found["chargers"]))
     _say_more("steps of registers between transactions", REMARKS, _remarks(found["chargers"]))
     for one in found["meters"]:
         _say_meter(one)
-    say("\n" + ("it adds up" if found["adds_up"] else "it does not add up"))
+    say("\n" + ("it adds up" if found["adds_up"] else f"it does not add up; check {_what(found)}"))
+
+
+def _what(found: Mapping[str, Any]) -> str:
+    """Return what is to be looked at where something does not add up."""
+    bare = [one["transaction"] for charger in found["chargers"] for one in charger["differences"] if not one["reason"]]
+    told = [f"transaction {number}: levity-trio explain {number}" for number in bare[:1]]
+    for one in found["meters"]:
+        if one["differs"]:
+            show = shlex.join(("levity-trio", "meter", "show", one["name"]))
+            told.append(f"the readings of {one['name']}, its --class and --charger: {show}")
+    return "; ".join(told) or "the chargers that do not add up, above"
 
 
 def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -136,9 +148,10 @@ def _say_meter(one: Mapping[str, Any]) -> None:
     else:
         show_table(METERS, [_meter(one)])
     for remark in one["remarks"]:
-        say(f"  reading {remark['reading']} of {remark['at']}: {remark['words']}")
+        say(f"  reading {remark['reading']} of {local_minute(remark['at'])}: {remark['words']}")
     if one["differs"] and one["differs_since"]:
-        say(f"  they differ since the readings of {one['differs_since']} and {one['differs_until']}")
+        since, until = local_minute(one["differs_since"]), local_minute(one["differs_until"])
+        say(f"  they differ since a time between {since} and {until}")
 
 
 def _meter(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 
 from levity_trio.cli.databases import read_database
 from levity_trio.cli.tables import say
+from levity_trio.cli.verify import VERBOSE
 from levity_trio.config import ConfigError
 from levity_trio.settings import DatabaseAddress
 
@@ -114,6 +115,7 @@ OUTPUT_OPTIONS = (
         metavar="FILE",
         help="File that records the true course of the simulation, for `levity-trio verify`.",
     ),
+    VERBOSE,
     click.Option(["is_json", "--json"], is_flag=True, help="Output the summary as JSON."),
     click.Option(
         ["--list-quirks"],
@@ -172,6 +174,7 @@ def run_simulate(
     verify: DatabaseAddress | None,
     ledger: Path | None,
     is_json: bool,
+    is_verbose: bool,
     control: str | None,
     state: Path | None,
     password: str | None,
@@ -201,7 +204,7 @@ def run_simulate(
         ledger=ledger,
         trust=Trust(authority, certificate),
     )
-    return run(order, is_json=is_json)
+    return run(order, is_json=is_json, is_verbose=is_verbose)
 
 
 def _address(url: str) -> ServerAddress:

@@ -13,6 +13,10 @@ from levity_trio.cli.tables import say
 
 ADMIN: Final = "admin"
 COLUMNS: Final = ("charger", "connector", "status", "since", "transaction", "tag", "kwh", "kw", "link")
+NO_CHARGER: Final = (
+    "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"
+    " it),\nor register one that is going to connect: levity-trio charger add CHARGER-ID"
+)
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -48,7 +52,10 @@ def _show(operator: Operator) -> None:
     ]
     doubtful, newcomers = _waiting(operator), _newcomers(operator)
     whole = {"connectors": rows, "waiting_for_a_person": doubtful, "newcomers_waiting": newcomers}
-    operator.table(COLUMNS, rows, whole)
+    if rows or operator.is_json:
+        operator.table(COLUMNS, rows, whole)
+    else:
+        say(NO_CHARGER)
     if not operator.is_json and doubtful:
         say(f"\n{doubtful} waiting for a person: levity-trio review")
     if not operator.is_json and newcomers:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from levity_trio.output import output_errors
+
+KWH: Final = ("kwh", "energy_kwh")
+_TIMES: Final = ("_at", "_time", "since", "until", "_after")
+"""How the names of fields with a time end; or they are `at`."""
+_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re.ASCII)
+"""A text that is a number: kWh, an amount with its currency, or unknown."""
 
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:
@@ -19,15 +27,39 @@ def say(text: str | bytes, *, ends_line: bool = True) -> None:
 
 
 def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-    """Show one line per record under the names of the columns, or "none"."""
-    rows = [[cell(record.get(column)) for column in columns] for record in records]
-    if not rows:
+    """Show one line per record under the names of the columns that have something, or "none". Numbers stand right."""
+    every = list(records)
+    if not every:
         say("none")
         return
-    header = [column.replace("_", " ") for column in columns]
-    widths = [max(map(len, lines)) for lines in zip(header, *rows, strict=True)]
-    for line in (header, *rows):
-        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    shown = [column for column in columns if any(one.get(column) not in (None, "", []) for one in every)]
+    parts = [_column(name, [one.get(name) for one in every]) for name in shown or columns]
+    for line in zip(*parts, strict=True):
+        say("  ".join(line).rstrip())
+
+
+def _column(name: str, values: Sequence[object]) -> list[str]:
+    """Return the lines of a column, all of one width."""
+    texts = [_in_column(name, value) for value in values]
+    lines = [name.replace("_", " "), *texts]
+    width = max(map(len, lines))
+    is_figure = all(map(_is_number, values)) or (
+        not name.endswith("version") and all(_FIGURE.fullmatch(text) for text in texts)
+    )
+    return [line.rjust(width) if is_figure else line.ljust(width) for line in lines]
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _in_column(name: str, value: object) -> str:
+    """Return a value of a field: times by the clock of this machine, energy in Wh, power in 10 W."""
+    if isinstance(value, int | float) and name in KWH:
+        return f"{value:.3f}"
+    if isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and _STAMP.fullmatch(value):
+        return local_minute(value)
+    return f"{value:.2f}" if isinstance(value, int | float) and name == "kw" else cell(value)
 
 
 def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
@@ -41,7 +73,7 @@ def show_record(record: Mapping[str, Any]) -> None:
     """Show one line per field."""
     width = max(map(len, record), default=0)
     for name, value in record.items():
-        say(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
+        say(f"{name.replace('_', ' ').ljust(width)}  {_in_column(name, value)}".rstrip())
 
 
 def counted(number: int, noun: str) -> str:

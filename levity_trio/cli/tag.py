@@ -24,8 +24,10 @@ Examples:
   levity-trio tag add 04A1B2C3 --name "Anna, flat 3" --parent FLAT-3
   levity-trio tag change 04A1B2C3 --expires 2027-01-01
   levity-trio tag block 04A1B2C3
+  levity-trio tag unblock 04A1B2C3
   levity-trio tag list --search anna
   levity-trio tag asked
+  levity-trio tag dismiss 04A1B2C3
   levity-trio tag export > tags.csv
   levity-trio tag import tags.csv
 

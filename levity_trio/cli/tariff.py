@@ -12,6 +12,7 @@ from levity_trio.billing.describing import examples, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.cli.examples import examples_of
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_below, show_record
@@ -81,7 +82,7 @@ _SITE: Final = click.option("--site", "is_site", is_flag=True, help="The whole s
 _LIMIT: Final = click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
 
 
-@tariff.command("check")
+@tariff.command("check", epilog=examples_of(HELP, "tariff", "check"))
 @_FILE
 def check(file: Path) -> None:
     """Check a tariff, and say what it means."""
@@ -91,7 +92,7 @@ def check(file: Path) -> None:
     say("\n".join(examples(found)))
 
 
-@tariff.command("example")
+@tariff.command("example", epilog=examples_of(HELP, "tariff", "example"))
 @click.argument("kind", type=click.Choice(list(EXAMPLES)))
 def example(kind: str) -> None:
     """Print a tariff of a kind, with comments."""

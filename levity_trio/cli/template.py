@@ -25,6 +25,7 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio template set garage MeterValueSampleInterval=60 --model EX-7
   levity-trio template set garage LightIntensity=20 --chargers CP-1,CP-2
+  levity-trio template show garage
   levity-trio template report garage
   levity-trio template apply garage CP-1
   levity-trio template apply garage --all

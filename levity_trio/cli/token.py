@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.examples import examples_of
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.over_socket import options, over_socket
 
@@ -51,13 +52,21 @@ token = click.Group(
     commands=[
         click.Command(
             "create",
+            epilog=examples_of(EXAMPLES, "token", "create"),
             params=[click.Argument(["name"]), _ROLE, *options()],
             callback=over_socket(create),
             help="Make a token and show it, once.",
         ),
-        click.Command("list", params=options(), callback=over_socket(show_all), help="List the tokens."),
+        click.Command(
+            "list",
+            epilog=examples_of(EXAMPLES, "token", "list"),
+            params=options(),
+            callback=over_socket(show_all),
+            help="List the tokens.",
+        ),
         click.Command(
             "revoke",
+            epilog=examples_of(EXAMPLES, "token", "revoke"),
             params=[click.Argument(["number"], type=int, metavar="ID"), *options()],
             callback=over_socket(revoke),
             help="Revoke a token; what uses it is refused from then on.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,10 +15,12 @@ from levity_trio.billing.states import BillState
 from levity_trio.cells import inert
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.tables import say, show_table
 from levity_trio.output import output_errors
 
 ADMIN: Final = "admin"
 PAGE: Final = 500
+TO_THE_MINUTE: Final = len("2026-03-01 12:00")
 COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill")
 STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
 """As they are typed, and as the API names them."""
@@ -64,8 +67,14 @@ def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, *
         rows, columns = _sums(rows, by), (by, "transactions", "kwh", "in_review")
     if is_csv:
         _write_csv(columns, rows)
+    elif operator.is_json:
+        say(json.dumps(rows))
     else:
-        operator.table(columns, rows)
+        show_table(columns, [{**row, **_to_the_minute(row)} for row in rows])
+
+
+def _to_the_minute(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: row[name][:TO_THE_MINUTE] for name in ("start", "stop") if row.get(name)}
 
 
 def _query(given: Mapping[str, Any]) -> dict[str, object]:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import examples_of
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.over_socket import options, over_socket
+from levity_trio.cli.tables import local_minute
 from levity_trio.config import ConfigError
 
 USERS: Final = ("admin", "users")
@@ -116,8 +118,9 @@ def _password(*, is_from_stdin: bool) -> str:
 def _invitation(made: dict[str, Any]) -> str:
     """Return the code, then where it is given and how long it works."""
     is_pin = made["kind"] == "pin"
-    where = f"open {PAGE} there and type it" if is_pin else f"open {PAGE}#{made['code']} there"
-    until = f"It works once, until {made['expires_at']}, and is not shown again."
+    page = made["page"] or PAGE
+    where = f"open {page} and type it" if is_pin else f"open {page}#{made['code']}"
+    until = f"It works once, until {local_minute(made['expires_at'])}, and is not shown again."
     return (
         f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in to the dashboard: {where}."
         f"\n{until}"
@@ -136,7 +139,13 @@ def _command(name: str, callback: Callable[..., None], words: str, *parameters: 
     api = click.Option(
         ["api", "--api"], metavar="URL", envvar="LEVITY_API", help="URL of an API instead of the socket."
     )
-    return click.Command(name, params=[*parameters, api, *options()], callback=over_socket(callback), help=words)
+    return click.Command(
+        name,
+        params=[*parameters, api, *options()],
+        callback=over_socket(callback),
+        help=words,
+        epilog=examples_of(EXAMPLES, "user", name),
+    )
 
 
 user = click.Group(

@@ -21,6 +21,7 @@ Examples:
   levity-trio account give 7 --vehicle "Anna's car"
   levity-trio account give 7 --tag 04A1B2C3 --vehicle "Anna's car"
   levity-trio vehicle list
+  levity-trio vehicle change "Anna's car" --plate "B-XY 124"
   levity-trio vehicle remove "Anna's car"
 
 A vehicle is named by its number or its name.

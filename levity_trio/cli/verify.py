@@ -12,6 +12,9 @@ from levity_trio.cli.databases import read_database
 from levity_trio.settings import DatabaseAddress
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+VERBOSE = click.Option(
+    ["is_verbose", "--verbose"], is_flag=True, help="List the steps of the life cycle that occurred, and the others."
+)
 EXAMPLES = """\
 \b
 Examples:
@@ -27,7 +30,7 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 """
 
 
-def run_verify(*, ledger: Path, db: DatabaseAddress, is_json: bool) -> int:
+def run_verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: bool) -> int:
     from levity_trio.output import output_errors, print_line  # noqa: PLC0415
     from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
@@ -39,7 +42,7 @@ def run_verify(*, ledger: Path, db: DatabaseAddress, is_json: bool) -> int:
         print_line(json.dumps(verdict.as_dict(), indent=2))
     else:
         with output_errors(sys.stdout):
-            show_verdict(Console(), verdict)
+            show_verdict(Console(), verdict, is_verbose=is_verbose)
     return 0 if verdict.is_clean else 1
 
 
@@ -48,6 +51,7 @@ verify = click.Command(
     params=[
         click.Argument(["ledger"], type=FILE),
         click.Argument(["db"], callback=read_database),
+        VERBOSE,
         click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
     ],
     callback=run_verify,

@@ -32,7 +32,9 @@ Examples:
   levity-trio wallet prepaid 7 --limit 5.00 --reason "as agreed"
   levity-trio wallet top-up 7 50.00 --reason "in cash"
   levity-trio wallet refund 7 12.50 --reason "moved out"
+  levity-trio wallet postpaid 7 --reason "as agreed"
   levity-trio wallet service add shop
+  levity-trio wallet service revoke 1
 
 An account is named by its number or its name. Amounts are in units of the
 currency, with a point: 12.50. Positive is in the account's favour.
@@ -41,7 +43,7 @@ ENTRY_EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio wallet {name} 7 12.50 --reason "why"
-  levity-trio wallet {name} "Flat 3" 12.50 --reason "why" --id 2026-11-21-7
+  levity-trio wallet {name} "Flat 3" 12.50 --reason "why" --id 21-7
 
 With --id, a repeat enters nothing again.
 """

@@ -32,7 +32,19 @@ Examples:
 The secret is shown once. It checks the signatures, which follow Standard Webhooks.
 """
 
-webhook = click.Group("webhook", help="Send the facts to receivers outside, signed.")
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio webhook add home https://home.example/levity
+  levity-trio webhook list
+  levity-trio webhook test 1
+  levity-trio webhook given-up 1
+  levity-trio webhook remove 1
+
+A webhook is named by the number that `webhook add` and `webhook list` show.
+"""
+
+webhook = click.Group("webhook", help="Send the facts to receivers outside, signed.", epilog=EXAMPLES)
 _ID: Final = click.argument("number", type=int, metavar="ID")
 
 

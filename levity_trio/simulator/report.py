@@ -64,19 +64,19 @@ def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Repor
     return Report({charger.spec.id: account_of(charger) for charger in chargers}, verdict)
 
 
-def show(console: Console, summary: Report) -> None:
+def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None:
     """Print the summary for people."""
     console.print(_table(summary))
     hidden = len(summary.accounts) - MOST_LINES
     if hidden > 0:
         console.print(f"… and {hidden} more chargers with fewer problems; --json lists all", highlight=False)
     if summary.verdict is not None:
-        show_verdict(console, summary.verdict)
+        show_verdict(console, summary.verdict, is_verbose=is_verbose)
 
 
-def show_verdict(console: Console, verdict: Verdict) -> None:
+def show_verdict(console: Console, verdict: Verdict, *, is_verbose: bool = False) -> None:
     """Print a verdict for people. What counts most stands last, where a terminal shows it."""
-    _print(console, _life(verdict))
+    _print(console, _life(verdict, is_verbose=is_verbose))
     if verdict.unprovable:
         rows = [(one.why, str(one.transactions), kwh(one.wh)) for one in verdict.unprovable]
         console.print(_counts("energy that cannot be proved", ("transactions", "kWh"), rows))
@@ -101,17 +101,20 @@ def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> T
     return table
 
 
-def _life(verdict: Verdict) -> Iterator[Text]:
-    """Which transitions of the life cycle were taken, and which were not. A row without a state is not a transition."""
+def _life(verdict: Verdict, *, is_verbose: bool) -> Iterator[Text]:
+    """How many steps of the life cycle occurred and, if that is wanted, which. A row without a state is no step."""
     table = [row for row in verdict.life if row.state]
     if not table:
         return
     taken, missed = [row for row in table if row.times], [row for row in table if not row.times]
-    yield Text(f"Life cycle: {len(taken)} of {len(table)} transitions were taken", style="bold")
+    hint = "" if is_verbose else " (--verbose lists them)"
+    yield Text(f"{len(taken)} of {len(table)} steps of the life cycle of a transaction occurred{hint}", style="bold")
+    if not is_verbose:
+        return
     for row in sorted(taken, key=lambda row: -row.times):
         yield Text(f"  {row.times:6}  {_row(row)}")
     for row in missed:
-        why = "not taken" if row.is_in_reach else "cannot be taken yet"
+        why = "did not occur" if row.is_in_reach else "nothing simulated causes it"
         yield Text(f"  {why}: {_row(row)}", style="yellow" if row.is_in_reach else "dim")
 
 

@@ -276,7 +276,7 @@ def _print(console: Console, line: str) -> None:
         console.print(line, soft_wrap=True)
 
 
-def run(order: Order, *, is_json: bool) -> int:
+def run(order: Order, *, is_json: bool, is_verbose: bool = False) -> int:
     """Simulate and print the summary. Return the exit status: 1 if the database does not agree, 130 if interrupted.
 
     Raises EnvironmentProblem and ConfigError, like `simulate`, and SystemExit if the reader of the output has left.
@@ -293,7 +293,7 @@ def run(order: Order, *, is_json: bool) -> int:
         print_line(json.dumps(outcome.report.as_dict(), indent=2))
     else:
         with output_errors(screen.file):
-            show(screen, outcome.report)
+            show(screen, outcome.report, is_verbose=is_verbose)
     if outcome.problem is not None:
         raise outcome.problem
     if order.plan is not None and not outcome.is_whole:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from levity_trio.addresses import reachable
 from levity_trio.config import ServerConfig
 from levity_trio.config_web import API_PORT
+
+WELCOME: Final = "/welcome"
+"""The page of the dashboard that takes codes."""
+
+
+def welcome_page(config: ServerConfig, role: str) -> str | None:
+    """Return where a user of this role types a code: drivers at their pages, others at the dashboard."""
+    of_others = replace(config, drivers_url=None, drivers_port=None)
+    address = drivers_address(config if role == "driver" else of_others)
+    return None if address is None else f"{address}{WELCOME}"
 
 
 def drivers_address(config: ServerConfig, port: int | None = None) -> str | None:

@@ -1,17 +1,71 @@
-"""Output for people: tables below something, and how many there are of something."""
+"""Output for people: how tables are aligned and times are told, and how many there are of something."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
-from levity_trio.cli.tables import counted, show_below
+from levity_trio.cli.tables import counted, show_below, show_record, show_table
+
+STAMP = "2026-11-24T15:05:37.000Z"
+
+
+@pytest.fixture
+def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_table_below_something_is_shown_only_with_rows(capsys: pytest.CaptureFixture[str]) -> None:
     show_below(("id", "name"), iter([{"id": 1, "name": "Anna"}]))
-    assert capsys.readouterr().out == "\nid  name\n1   Anna\n"
+    assert capsys.readouterr().out == "\nid  name\n 1  Anna\n"
     show_below(("id", "name"), iter([]))
     assert capsys.readouterr().out == ""
+
+
+def test_numbers_are_aligned_by_their_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (
+        {
+            "tag": "04",
+            "size_bytes": 5,
+            "kwh": 0,
+            "kw": 7.2,
+            "total": "1.75 EUR",
+            "firmware_version": "1.2",
+            "ended": None,
+        },
+        {
+            "tag": "TAG",
+            "size_bytes": 12_345,
+            "kwh": 15.3,
+            "kw": None,
+            "total": "-101.00 EUR",
+            "firmware_version": "1.10",
+        },
+    )
+    show_table(("tag", "size_bytes", "kwh", "kw", "total", "firmware_version", "ended"), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "tag  size bytes     kwh    kw        total  firmware version",
+        "04            5   0.000  7.20     1.75 EUR  1.2",
+        "TAG       12345  15.300     -  -101.00 EUR  1.10",
+    ]
+
+
+@pytest.mark.usefixtures("_berlin")
+def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("read_at", "since", "value"), [{"read_at": STAMP, "since": STAMP, "value": STAMP}])
+    show_record({"last_seen_at": STAMP, "value": STAMP})
+    assert capsys.readouterr().out.splitlines() == [
+        "read at           since             value",
+        f"2026-11-24 16:05  2026-11-24 16:05  {STAMP}",
+        "last seen at  2026-11-24 16:05",
+        f"value         {STAMP}",
+    ]
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 tags"), (1, "1 tag"), (2, "2 tags"), (1000, "1,000 tags")])

@@ -16,7 +16,7 @@ import pytest
 from levity_trio.cli import main
 from tests.integration.foreign import api_of
 from tests.integration.serving import PROGRAM, Serving, environment, serving
-from tests.integration.test_api import ask, make_token
+from tests.integration.test_api import ask, make_token, port_of
 
 PASSWORD = "correct horse"  # noqa: S105
 USERS = "/api/admin/users"
@@ -98,7 +98,8 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     assert shell("invite", "Ben") == 0
     code, words, until = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
-    assert words == f"This code logs user 2 in to the dashboard: open /welcome#{code} there."
+    page = f"http://127.0.0.1:{port_of(server)}/welcome"
+    assert words == f"This code logs user 2 in to the dashboard: open {page}#{code}."
     assert until.startswith("It works once, until 20")
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None
     assert shell("change", 2, "--password-stdin") == 0

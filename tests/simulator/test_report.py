@@ -31,10 +31,10 @@ def charger(identity: str = "CP-1", energies: tuple[int, ...] = (), **tally: int
     return one
 
 
-def told(one: Report, width: int = 80) -> str:
+def told(one: Report, width: int = 80, *, is_verbose: bool = False) -> str:
     console = Console(file=StringIO(), width=width, color_system=None)
     with console.capture() as captured:
-        show(console, one)
+        show(console, one, is_verbose=is_verbose)
     return captured.get()
 
 
@@ -155,15 +155,18 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
         LifecycleRow("open", "operator", "close", 0, is_in_reach=False),
         LifecycleRow("", "", "start", 43),
     )
-    lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
+    summary = report([charger()], replace(CLEAN, life=life))
+    brief = [line for line in told(summary).splitlines() if "occur" in line or "->" in line]
+    assert brief == ["2 of 4 steps of the life cycle of a transaction occurred (--verbose lists them)"]
+    lines = told(summary, width=200, is_verbose=True).splitlines()
     assert lines[-1].startswith("The database agrees: ")
-    begin = lines.index("Life cycle: 2 of 4 transitions were taken")
+    begin = lines.index("2 of 4 steps of the life cycle of a transaction occurred")
     assert lines[begin : begin + 5] == [
-        "Life cycle: 2 of 4 transitions were taken",
+        "2 of 4 steps of the life cycle of a transaction occurred",
         "      40  open + stop -> stop",
         "       3  open + boot -> suspend",
-        "  not taken: suspended + silence -> close",
-        "  cannot be taken yet: open + operator -> close",
+        "  did not occur: suspended + silence -> close",
+        "  nothing simulated causes it: open + operator -> close",
     ]
 
 

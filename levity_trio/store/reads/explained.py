@@ -13,7 +13,7 @@ def lines(told: Explanation) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
     tx = told.transaction
     where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
-    yield f"Transaction {tx.id} of {tx.charger}, {where}, tag {tx.id_tag or 'unknown'}: {tx.state}"
+    yield f"Transaction {tx.id} of {tx.charger}, {where}, tag {_tag(told)}: {tx.state}"
     yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}"
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
@@ -23,6 +23,14 @@ def lines(told: Explanation) -> Iterator[str]:
     yield from _headed("Doubts", _doubts(told))
     if told.bill is not None:
         yield from _headed("The bill", bill_lines(told.bill))
+
+
+def _tag(told: Explanation) -> str:
+    """Return its tag, as the charger sent it."""
+    known = told.transaction.id_tag
+    payloads = (step.details.get("payload") for step in told.steps)
+    sent = (payload["idTag"] for payload in payloads if isinstance(payload, dict) and "idTag" in payload)
+    return next((tag for tag in sent if str(tag).casefold() == str(known).casefold()), known or "unknown")
 
 
 def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:
@@ -64,10 +72,16 @@ def _wh(wh: int | None) -> str:
 
 def _sampled(one: Sampled) -> str:
     phase = f" {one.phase}" if one.phase else ""
-    what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {one.first_at} to {one.last_at}"
+    when = _span(one.first_at, one.last_at)
+    what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {when}"
     if one.first_wh is not None:
-        return f"{what}: {_wh(one.first_wh)} to {_wh(one.last_wh)}"
-    return f"{what}: {one.least:.12g} to {one.most:.12g} {one.unit}".rstrip()
+        return f"{what}: {_span(_wh(one.first_wh), _wh(one.last_wh))}"
+    return f"{what}: {_span(f'{one.least:.12g}', f'{one.most:.12g}')} {one.unit}".rstrip()
+
+
+def _span(first: str, last: str) -> str:
+    """Return both ends, or the only one."""
+    return first if first == last else f"{first} to {last}"
 
 
 def _neighbours(told: Explanation) -> Iterator[str]:

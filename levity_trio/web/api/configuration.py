@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -83,7 +84,8 @@ async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
     found = await asked.api.reader.run(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(found) < LAST_TWO.limit:
-        words = f"{charger} was not read twice yet; read it again, or give the time since when (--since)"
+        words = f"{charger} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again"
+        words += f" (levity-trio configuration {shlex.quote(charger)} --read), or give the time since when (--since)"
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
     later, earlier = found
     return earlier.ended_at, later.ended_at

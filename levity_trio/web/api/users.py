@@ -20,6 +20,7 @@ from levity_trio.web.api.accounts import Id, given_fields, refusals
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.shown import list_of, show, shown_as
+from levity_trio.web.drivers_address import welcome_page
 from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
 from levity_trio.wire.times import stamp
 
@@ -59,12 +60,13 @@ class InvitationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Invitation(msgspec.Struct):
-    """A one-time code, which is shown only now. It replaces the one before."""
+    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where it is typed."""
 
     user: int
     kind: str
     code: str
     expires_at: str
+    page: str | None
 
 
 class AddedUser(msgspec.Struct):
@@ -145,7 +147,7 @@ async def add_user(asked: Asked) -> AddedUser:
     made = None if kind is None else await _make(asked, kind)
     with _managing():
         number, code = await logins.change(writes.add, data, password, made and made.new, _manager(asked))
-    invitation = None if made is None or code is None else _shown(number, code, made)
+    invitation = None if made is None or code is None else _shown(asked, number, body.role, code, made)
     return AddedUser(number, body.name, body.role, body.account, invitation)
 
 
@@ -167,7 +169,8 @@ async def invite_user(asked: Asked) -> Invitation:
     number, made = asked.number(), await _make(asked, asked.body.kind)
     with _managing():
         code = await asked.api.logins.change(writes.invite, number, made.new, _manager(asked))
-    return _shown(number, code, made)
+    role = (await get_user(asked))["role"]
+    return _shown(asked, number, role, code, made)
 
 
 async def _make(asked: Asked, kind: Kind) -> _Made:
@@ -177,8 +180,10 @@ async def _make(asked: Asked, kind: Kind) -> _Made:
     return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
 
 
-def _shown(user: int, invitation: int, made: _Made) -> Invitation:
-    return Invitation(user, made.new.kind, written(made.new.kind, invitation, made.secret), made.new.expires_at)
+def _shown(asked: Asked, user: int, role: str, invitation: int, made: _Made) -> Invitation:
+    kind, until = made.new.kind, made.new.expires_at
+    page = welcome_page(asked.api.config, role)
+    return Invitation(user, kind, written(kind, invitation, made.secret), until, page)
 
 
 async def list_logins(asked: Asked) -> Any:

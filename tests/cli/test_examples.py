@@ -1,0 +1,53 @@
+"""Examples in the help of each command that needs an argument, and in that of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from keyword import iskeyword
+
+import click
+import pytest
+
+from levity_trio.cli import COMMANDS, main
+from levity_trio.cli.examples import examples_of
+
+COLUMNS = 80
+OBVIOUS = ("show", "list", "remove", "export", "status")
+"""What these need, their usage says."""
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name in COMMANDS:
+        own = name.replace("-", "_") + "_" * iskeyword(name)
+        yield from walk(getattr(import_module(f"levity_trio.cli.{own}"), own), (name,))
+
+
+def walk(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield words, command
+    for name, one in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from walk(one, (*words, name))
+
+
+EVERY = dict(commands())
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_each_help_fits_a_terminal_and_has_examples(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    assert main([*words, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert not [line for line in told.splitlines() if len(line) > COLUMNS]
+    command = EVERY[words]
+    needs = any(isinstance(one, click.Argument) and one.required for one in command.params)
+    if words[:1] != ("simulator",) and (isinstance(command, click.Group) or (needs and words[-1] not in OBVIOUS)):
+        assert "  levity-trio " in told
+
+
+def test_a_command_has_the_examples_of_its_group_that_are_of_it() -> None:
+    epilog = "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a bc\n  levity-trio a b\n\nWords.\n"
+    assert examples_of(epilog, "a", "b") == "\b\nExamples:\n  levity-trio a b 1 \\\n      --c\n  levity-trio a b\n"
+    assert examples_of(epilog, "a", "d") == ""
+    assert examples_of(None, "a") == ""
