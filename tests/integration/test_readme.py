@@ -43,6 +43,27 @@ def test_nothing_was_left_to_fill_in() -> None:
     assert "@@" not in README
 
 
+def test_each_link_leads_to_a_heading() -> None:
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    linked = set(re.findall(r"\]\(#([^)]*)\)", README))
+    assert len(linked) > 25
+    assert not linked - anchors
+
+
+def test_what_a_task_needs_stands_before_how_it_works_inside() -> None:
+    first = [README.index(f"\n## {one}\n") for one in ("Where to find what", "Settings", "Operating the chargers")]
+    then = [README.index(f"\n## {one}\n") for one in ("Monitoring", "How energy is judged", "Architecture")]
+    assert [*first, *then] == sorted([*first, *then])
+
+
+def test_no_two_examples_of_the_server_have_one_port() -> None:
+    told = set(re.findall(r"serve .*?--((?:drivers|files|api|metrics)-port) (\d+)", README))
+    assert len({number for _, number in told}) == len(told)
+
+
 def test_no_other_flags_are_documented() -> None:
     told = re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)
     assert set(told) == {setting.flag for setting in SETTINGS} | {"--config"}
