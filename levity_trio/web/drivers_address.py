@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from levity_trio.addresses import reachable
@@ -15,8 +14,7 @@ WELCOME: Final = "/welcome"
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:
     """Return where a user of this role types a code: drivers at their pages, others at the dashboard."""
-    of_others = replace(config, drivers_url=None, drivers_port=None)
-    address = drivers_address(config if role == "driver" else of_others)
+    address = drivers_address(config) if role == "driver" else _dashboard_address(config)
     return None if address is None else f"{address}{WELCOME}"
 
 
@@ -31,6 +29,12 @@ def drivers_address(config: ServerConfig, port: int | None = None) -> str | None
     scheme = "http" if config.api_tls_cert is None else "https"
     if config.drivers_port is not None:
         return f"{scheme}://{reachable(config.drivers_host, config.drivers_port or port or 0)}"
+    return _dashboard_address(config, port)
+
+
+def _dashboard_address(config: ServerConfig, port: int | None = None) -> str | None:
+    """Return that of the dashboard in the same way, None without one."""
     if not config.api or not config.dashboard:
         return None
+    scheme = "http" if config.api_tls_cert is None else "https"
     return config.public_url or f"{scheme}://{reachable(config.api_host, config.api_port or port or API_PORT)}"

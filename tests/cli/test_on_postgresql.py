@@ -155,7 +155,7 @@ def test_the_same_history_is_imported(
         assert main(["import", "levity", str(old), "--db", target, "--json"]) == 0
         assert main(["import", "levity", str(old), "--db", target]) == 0  # once more, it changes nothing
         told.append(capsys.readouterr().out)
-    assert told[0] == told[1]
+    assert told[0].replace(str(site), "DB") == told[1].replace(shlex.quote(str(address)), "DB")
     for table, expected, found in rows_of_both(site, address):
         assert found == expected, table
     assert main(["check", address]) == 0

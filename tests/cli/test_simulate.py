@@ -17,8 +17,8 @@ def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Order]:
     """The orders that would be simulated, in an empty folder."""
     given: list[Order] = []
 
-    def run(order: Order, *, is_json: bool) -> int:
-        del is_json
+    def run(order: Order, *, is_json: bool, is_verbose: bool) -> int:
+        del is_json, is_verbose
         given.append(order)
         return 0
 

@@ -81,8 +81,8 @@ def test_a_wallet_from_its_first_entry_to_its_refund(
         ("1.234,50", "write a point"),
         ("12.505", "EUR has 2 decimals"),
         ("1e30", "no amount"),
-        ("0", "amount"),
-        ("9" * 15, "amount"),
+        ("0", "AMOUNT: give 1 or more"),
+        ("9" * 15, "AMOUNT: "),
     ):
         assert shell("wallet", "top-up", 1, amount, *why, "--currency", "eur") == 2
         assert words in capsys.readouterr().err

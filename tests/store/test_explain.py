@@ -150,7 +150,7 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
         "stop by charger: Local; meterStop 900; its time 2026-03-01T",
         "11 × Energy.Active.Import.Register (MeterValues, Sample.Periodic)",
         "11 × Power.Active.Import (MeterValues, Sample.Periodic), ",
-        ": 5000 to 5000 W\n",
+        ": 5000 W\n",
         "before: ",
         "1,000 Wh to 6,000 Wh, Completed; 200 Wh between",
         "after: ",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import ServerConfig
-from levity_trio.web.drivers_address import drivers_address
+from levity_trio.web.drivers_address import drivers_address, welcome_page
 
 CERTIFICATE = Path("cert.pem")
 OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging")
@@ -34,3 +34,9 @@ def test_the_address(config: ServerConfig, expected: str | None) -> None:
 def test_a_port_that_was_selected() -> None:
     assert drivers_address(ServerConfig(drivers_port=0), 40001) == "http://127.0.0.1:40001"
     assert drivers_address(ServerConfig(api_port=0), 40001) == "http://127.0.0.1:40001"
+
+
+def test_where_a_code_is_typed() -> None:
+    assert welcome_page(OF_DRIVERS, "driver") == "http://192.0.2.7:9002/welcome"
+    assert welcome_page(OF_DRIVERS, "admin") == "https://example.org/charging/welcome"
+    assert welcome_page(ServerConfig(dashboard=False), "driver") is None

@@ -36,6 +36,7 @@ def users(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site with two accounts, whose passwords take no processor."""
     monkeypatch.setattr(user_passwords, "SCRYPT_N", 2)
     parts: Any = site.api
+    vars(parts.config).update(drivers_url=None, drivers_port=None, api=False, api_tls_cert=None)
     parts.tokens = Tokens()
     parts.logins = Logins(parts.tokens, parts.writer, parts.clock)
     for name in ("Flat 1", "Flat 2"):
