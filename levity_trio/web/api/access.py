@@ -2,7 +2,8 @@
 
 A token is needed unless listener, peer and Host are loopback, there never was a token nor a user, and no proxy has
 forwarded the request; then, and on the local socket, whoever asks is an admin. A Host that is not ours is refused on
-every path, so that no web page can reach the API under a name that it controls (DNS rebinding).
+every path, so that no web page can reach the API under a name that it controls (DNS rebinding). A browser also sends
+what pages of other sites ask of this machine; that is not from the admin who sits at it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
@@ -27,6 +29,7 @@ LOCAL_SOCKET: Final = "local socket"
 SERVICE: Final = "a service outside"
 SIGNED: Final = "/api/payments/"
 """Requests below this path prove themselves by a signature; a token opens nothing there."""
+SAME_SITE: Final = ("same-origin", "none", "")
 TOKEN_PARAMETERS: Final = frozenset({"token", "access_token", "api_key", "apikey", "authorization"})
 Scope = Any
 
@@ -66,11 +69,40 @@ def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
     text = _presented(headers)
     if text is not None:
         return _of_token(api.tokens, text, address)
-    if needs_nothing(door, api, scope, headers):
-        return Caller(LOCAL_ADMIN, Role.ADMIN, address)
-    problem = Problem(HTTPStatus.UNAUTHORIZED, "token_needed", "send a token: Authorization: Bearer TOKEN")
+    if not needs_nothing(door, api, scope, headers):
+        raise _token_needed("send a token: Authorization: Bearer TOKEN")
+    if not _is_meant(api, scope, headers):
+        raise _token_needed("a web page from elsewhere sent this; it needs a token: Authorization: Bearer TOKEN")
+    return Caller(LOCAL_ADMIN, Role.ADMIN, address)
+
+
+def _token_needed(detail: str) -> Problem:
+    problem = Problem(HTTPStatus.UNAUTHORIZED, "token_needed", detail)
     problem.headers["www-authenticate"] = "Bearer"
-    raise problem
+    return problem
+
+
+def _is_meant(api: Api, scope: Scope, headers: Headers) -> bool:
+    """Whether no page from elsewhere sends a request, but for --api-cors-origin. It may have a link: a GET changes
+    nothing, and that page cannot read the answer."""
+    origin = headers.get("origin")
+    is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    is_opened = is_link and headers.get("sec-fetch-dest") == "document"
+    return is_opened or is_of_own_page(headers) or (origin is not None and origin == api.config.api_cors_origin)
+
+
+def is_of_own_page(headers: Headers, url: str | None = None) -> bool:
+    """Whether a browser says that a request comes from a page of ours, or says nothing about that.
+
+    `url`: that of the proxy before us.
+    """
+    site, origin = headers.get("sec-fetch-site", ""), headers.get("origin")
+    if site not in SAME_SITE:
+        return False
+    if origin is None or (origin == "null" and site == "same-origin"):  # our no-referrer makes it null
+        return True
+    own = {headers.get("host", "").casefold(), urlsplit(url or "").netloc.casefold()}
+    return origin.partition("://")[2].casefold() in own - {""}
 
 
 def check_url(query: str) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.types import Scope
 
-from levity_trio.web.api.access import Door
+from levity_trio.web.api.access import Door, is_of_own_page
 from levity_trio.web.below import base_of
 
 DRIVERS: Final = "/d/"
 """Below it stand the pages of drivers, and it is the first of them."""
 OWN: Final = "/api/me/"
 """Below it stands what drivers may ask the API for."""
-SAME_SITE: Final = ("same-origin", "none", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +45,7 @@ class Front:
 
     def is_own_origin(self, request: Request) -> bool:
         """Whether a browser says that a request comes from a page of ours, or says nothing about that."""
-        site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin")
-        if site not in SAME_SITE:
-            return False
-        if origin is None or (origin == "null" and site == "same-origin"):  # our no-referrer makes it null
-            return True
-        own = {request.headers.get("host", "").casefold(), urlsplit(self.url or "").netloc.casefold()}
-        return urlsplit(origin).netloc.casefold() in own - {""}
+        return is_of_own_page(request.headers, self.url)
 
 
 def is_of_drivers(path: str) -> bool:

@@ -100,7 +100,7 @@ def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
 def _of_page(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Iterator[Route]:
     yield Route(page.path, _page(desk, inner, page))
     if page.live is not None:
-        yield Route(f"/live{page.path}", _stream(inner, channels, page))
+        yield Route(f"/live{page.path}", _stream(desk, inner, channels, page))
 
 
 def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Route]:
@@ -140,11 +140,11 @@ def _page(desk: Desk, inner: InnerApi, page: Page) -> Serve:
     return serve
 
 
-def _stream(inner: InnerApi, channels: Channels, page: Page) -> Serve:
+def _stream(desk: Desk, inner: InnerApi, channels: Channels, page: Page) -> Serve:
     async def serve(request: Request) -> Response:
         view = _view(inner, request)
         reader: Reader = request.scope[READER]
-        if view.caller.role < page.role:
+        if view.caller.role < page.role or not desk.front.is_own_origin(request):  # its places are few
             return Response(status_code=HTTPStatus.FORBIDDEN)
         full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
         return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, full)
