@@ -6,7 +6,8 @@ within an exception boundary, over a thin stream. Hypercorn shields its sends wi
 so that a client that stops reading neither occupies a connection forever nor delays the stop. At the stop, idle
 connections are closed at once, and requests in progress have `grace_seconds`.
 
-Applications receive no lifespan events: their resources are open before they are served. WebSockets are refused.
+Applications receive no lifespan events: their resources are open before they are served. WebSockets are refused, and
+HTTP/2 is not spoken.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.logging import Logger
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
@@ -40,8 +42,6 @@ __all__ = ["Limits", "application", "open_http", "problem"]
 SEND_BYTES: Final = 64 * 1024
 """Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
 LAST_REQUEST_SECONDS: Final = 1.0
-HTTP2_STREAMS: Final = 8
-"""Concurrent requests over one connection; each may hold a body in memory."""
 
 log = get_logger("system")
 
@@ -213,6 +213,24 @@ def _selected_alpn_protocol(stream: trio.SSLStream[trio.SocketStream]) -> str | 
     return selected
 
 
+class _Http1(TCPServer):
+    """Hypercorn's server of a connection that stays with HTTP/1.1.
+
+    Hypercorn changes to HTTP/2 when the first bytes or a header of a request ask for it (h2c). A proxy that passes such
+    a header on sees no further request of that connection, so none of them has the header that tells of the proxy.
+    """
+
+    async def _read_data(self) -> None:
+        protocol = self.protocol.protocol
+        if isinstance(protocol, H11Protocol):
+            protocol._check_protocol = _stay  # type: ignore[assignment]  # it has no setting for this
+        await super()._read_data()
+
+
+async def _stay(_request: object) -> None:
+    """Change to no other protocol."""
+
+
 class _Server:
     """State shared by all connections."""
 
@@ -246,7 +264,7 @@ class _Server:
         transport: _Transport = stream
         if self._tls is not None:
             transport = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
-        await TCPServer(
+        await _Http1(
             ASGIWrapper(cast("ASGIFramework", conversation.serve)),
             self._config,
             self.context,
@@ -259,7 +277,6 @@ def _config(limits: Limits) -> Config:
     config = Config()
     config.logger_class = _Lines
     config.keep_alive_timeout = limits.idle_seconds
-    config.h2_max_concurrent_streams = HTTP2_STREAMS
     config.include_server_header = False
     return config
 

@@ -302,6 +302,24 @@ async def test_websockets_are_refused() -> None:
         assert parsed(await stream.receive_some()).status == 403
 
 
+@pytest.mark.parametrize("before", [0, 1])
+async def test_no_request_changes_to_http_2(before: int) -> None:
+    """A proxy would not see what follows on that connection, nor add its headers to it."""
+    async with serving() as port:
+        for asking in (UPGRADE, PREFACE):
+            async with await trio.open_tcp_stream(HOST, port) as stream:
+                for sent in [b"HEAD /nowhere HTTP/1.1\r\nhost: a\r\n\r\n"] * before + [asking]:
+                    await stream.send_all(sent)
+                    with trio.fail_after(PATIENCE_SECONDS):
+                        assert (await stream.receive_some()).startswith(b"HTTP/1.1 404")
+
+
+UPGRADE = (
+    b"GET /nowhere HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n"
+    b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n"
+)
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x04\x08\x00\x00\x00\x00\x01\x00\x00\x00\x00"
+"""How HTTP/2 begins without TLS."""
 GARBAGE = [
     b"\x00\x01\x02\r\n\r\n",
     b"GET / HTTP/1.1\r\n\r\n",
@@ -312,7 +330,7 @@ GARBAGE = [
     b"GET /%ff%fe HTTP/1.1\r\nhost: a\r\n\r\n",
     b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: %%%\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 300,
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x04\x08\x00\x00\x00\x00\x01\x00\x00\x00\x00",
+    PREFACE,
     b"GET / HTTP/1.1\r\nx: " + b"y" * 100_000,
 ]
 
