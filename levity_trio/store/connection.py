@@ -1,7 +1,7 @@
 """Opens the database file: one writing connection, guarded by a lock file, and read-only connections.
 
-Only SQLite opens the database file itself. Closing any other descriptor of it would drop SQLite's own locks, and
-another process could then delete the WAL while it is in use.
+Closing any descriptor of the database file drops SQLite's own locks, and another process could then delete the WAL
+while it is in use. So only SQLite opens it, except for one descriptor that is locked and outlives SQLite's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -20,7 +21,8 @@ from sqlite_utils import Database
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.database import Space
-from levity_trio.store.schema import NotOurs, Version, check_clock_speed, check_ownership, migrate
+from levity_trio.store.file_identity import is_open_besides
+from levity_trio.store.schema import Version, check_clock_speed, check_ownership, migrate
 
 BUSY_MILLISECONDS = 2_000
 PROGRESS_STEPS = 10_000
@@ -107,40 +109,70 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def locked(path: Path, clock_speed: int) -> Iterator[None]:
-    """Hold the lock of a file that is ours; leave no lock file beside a file that is not."""
-    lock = _lock_of(path)
-    is_new = not lock.exists()
-    with lock_held(path):
-        try:
+    """Hold a file that is ours; create one that is missing. Leave no lock file beside a file that is not ours."""
+    with ExitStack() as held:
+        with _tidied(_lock_of(path)):
+            held.enter_context(lock_held(path, is_created=True))
             check_ownership(path)
             check_clock_speed(path, clock_speed)
-        except NotOurs:
-            if is_new:
-                lock.unlink()
-            raise
         yield
 
 
 @contextmanager
-def lock_held(path: Path) -> Iterator[None]:
-    """Hold `<realpath>.lock`, so that one server uses the file. Raises InUse, OSError."""
-    descriptor = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def lock_held(path: Path, *, is_created: bool = False) -> Iterator[None]:
+    """Hold `<realpath>.lock` and the file itself, so that one server uses it. Raises InUse, OSError.
+
+    A file that is missing can have no other name, so it is created only on request.
+    """
+    lock = _lock_of(path)
+    with ExitStack() as held:
+        with _tidied(lock):
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            held.callback(os.close, descriptor)
+            _take(descriptor, f"another levity-trio runs on {path}")
+            if sys.platform == "linux" and (is_created or path.exists()):  # elsewhere it would exclude SQLite's locks
+                held.enter_context(_file_held(path))
+        yield
+
+
+@contextmanager
+def _file_held(path: Path) -> Iterator[None]:
+    """Hold the file itself, which may have other names (hard links, mounts in containers). Raises InUse, OSError.
+
+    This descriptor is closed only if it is the last one of the file in this process, see above.
+    """
+    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # of a pipe: do not wait
+    descriptor = os.open(path.resolve(), flags, 0o644)
     try:
-        _take(descriptor, path)
+        _take(descriptor, f"another levity-trio runs on {path}, under another name of that file (a hard link, a mount)")
         yield
     finally:
-        os.close(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        if not is_open_besides(descriptor):
+            os.close(descriptor)
+
+
+@contextmanager
+def _tidied(lock: Path) -> Iterator[None]:
+    """Delete a lock file that the block has created, if it fails."""
+    is_new = not lock.exists()
+    try:
+        yield
+    except (EnvironmentProblem, OSError):
+        if is_new:
+            lock.unlink(missing_ok=True)
+        raise
 
 
 def _lock_of(path: Path) -> Path:
     return Path(f"{path.resolve()}.lock")
 
 
-def _take(descriptor: int, path: Path) -> None:
+def _take(descriptor: int, problem: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InUse(f"another levity-trio runs on {path}; stop it, or choose another file with --db") from error
+        raise InUse(f"{problem}; stop it, or choose another file with --db") from error
 
 
 def connect(path: Path) -> FileConnection:

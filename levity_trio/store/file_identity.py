@@ -68,6 +68,20 @@ class FileIdentity(NamedTuple):
         return (found.st_dev, found.st_ino) == (self.device, self.inode)
 
 
+def is_open_besides(descriptor: int) -> bool:
+    """Whether this process has another descriptor of the same file, for example one of SQLite."""
+    ours = os.fstat(descriptor)
+    others = (int(one.name) for one in DESCRIPTORS.iterdir() if int(one.name) != descriptor)
+    return any(_is_file(other, ours) for other in others)
+
+
+def _is_file(descriptor: int, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file)
+    except OSError:  # that of the listing itself is closed by now
+        return False
+
+
 def identify(path: str) -> FileIdentity:
     """Return the identity of the file at a path. Raises OSError."""
     found = Path(path).stat()

@@ -113,6 +113,21 @@ def test_a_second_server_on_one_file(name: str, tmp_path: Path) -> None:
         assert server.query("SELECT count(*) FROM tx") == [(1,)]
 
 
+def test_a_second_server_on_another_name_of_the_file(tmp_path: Path) -> None:
+    database = tmp_path / "levity.db"
+    with serving(database) as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        (tmp_path / "hard.db").hardlink_to(database)
+        server.signal(signal.SIGSTOP)
+        line = refused(tmp_path, "--port", "0", "--db", "hard.db")
+        assert "another levity-trio runs on hard.db, under another name of that file" in line
+        assert "choose another file with --db" in line
+        server.signal(signal.SIGCONT)
+        assert charger.start("TAG") > 0
+        for beside in (["backup", "copy.db"], ["recheck", "--db", "levity.db"]):
+            subprocess.run([*PROGRAM, *beside], cwd=tmp_path, env=environment(), check=True, capture_output=True)
+
+
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     assert "cannot use the database" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
 

@@ -1,6 +1,8 @@
 """Opening the file: one server, and readers beside it."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import JOURNAL_BYTES, InUse, open_database, open_reader
+from levity_trio.store.connection import JOURNAL_BYTES, InUse, lock_held, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
@@ -25,6 +27,36 @@ def test_two_servers_on_one_file(tmp_path: Path) -> None:
         connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
     with open_database(path) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (2,)
+
+
+def test_two_servers_on_one_file_with_two_names(tmp_path: Path) -> None:
+    path, other = tmp_path / "site.db", tmp_path / "other.db"
+    with open_database(path) as connection:
+        other.hardlink_to(path)
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(InUse, match=r"under another name .*--db"), open_database(other):
+            pytest.fail("it was opened twice")
+        with pytest.raises(InUse, match="under another name"), lock_held(other):
+            pytest.fail("it was held twice")
+        assert sorted(tmp_path.iterdir()) == before
+        assert is_in_use_for_others(path)  # SQLite's own locks are still there
+        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    path.unlink()
+    with open_database(other) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (1,)
+
+
+def test_a_program_that_a_server_starts_holds_nothing(tmp_path: Path) -> None:
+    with open_database(tmp_path / "site.db"):
+        listing = ["ls", "-l", "/proc/self/fd"]
+        found = subprocess.run(listing, capture_output=True, text=True, check=True, close_fds=False).stdout
+    assert "site.db" not in found
+
+
+def is_in_use_for_others(path: Path) -> bool:
+    asked = "import sys, pathlib; from levity_trio.store.keeping.copies import is_in_use as ask;"
+    program = f"{asked} sys.exit(ask(pathlib.Path(sys.argv[1])))"
+    return subprocess.run([sys.executable, "-c", program, path], check=False).returncode == 1
 
 
 def test_a_lock_file_left_behind_is_no_hindrance(tmp_path: Path) -> None:
