@@ -14,6 +14,7 @@ from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
 from levity_trio.web.api.lists import (
     OfCharger,
+    OfConnector,
     Paged,
     Since,
     ago,
@@ -40,9 +41,7 @@ class PagedWhose(Paged, kw_only=True):
 
 
 class StatusesQuery(PagedWhose, kw_only=True):
-    connector: (
-        Annotated[int, msgspec.Meta(ge=0, description="Of the charger that is named; 0 is the charger itself.")] | None
-    ) = None
+    connector: OfConnector = None
 
 
 class FaultsQuery(PagedWhose, kw_only=True):

@@ -24,7 +24,7 @@ from levity_trio.store.writes.stations import (
 )
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Before, Page, Paged, Since, moment, page, page_of, wanted
+from levity_trio.web.api.lists import Before, OfConnector, Page, Paged, Since, moment, page, page_of, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.handshake import MAX_IDENTITY, identity
@@ -39,7 +39,7 @@ Word = Annotated[str, msgspec.Meta(max_length=50)] | None
 
 
 class ChargersQuery(Paged, kw_only=True):
-    station: int | None = None
+    station: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID)] | None = None
     connected: bool | None = None
     hidden: Annotated[bool, msgspec.Meta(description="Those that were retired or forgotten, instead.")] = False
 
@@ -85,7 +85,7 @@ class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReadingsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
-    connector: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    connector: OfConnector = None
     since: Since = None
     before: Before = None
 

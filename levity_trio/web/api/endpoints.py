@@ -20,6 +20,8 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 NO_CONTENT: Final = 204
 HIGHEST_ID: Final = 2**62
+CONNECTORS: Final = 2**31
+"""A connector's number is below."""
 LARGEST: Final = 2**63 - 1
 LARGEST_EXACT: Final = 2**53
 """Of the floating-point numbers, in which each whole number up to this one is exact."""

@@ -13,7 +13,7 @@ import msgspec
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Asked
+from levity_trio.web.api.endpoints import CONNECTORS, Asked
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import Later, answer, show
 from levity_trio.wire.times import parse_time, stamp
@@ -28,6 +28,8 @@ Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIM
 EndedSince = Annotated[str, msgspec.Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
 EndedBefore = Annotated[str, msgspec.Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
 OfCharger = Annotated[str, msgspec.Meta(description="Only of this charger.")] | None
+OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
+OfConnector = Annotated[int, msgspec.Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
 
 
 class Paged(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from levity_trio.web.api.lists import (
     EndedBefore,
     EndedSince,
     OfCharger,
+    OfConnector,
     Page,
     Paged,
     Since,
@@ -59,7 +60,7 @@ OF_WEIGHED: Final = (
 
 class TransactionsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
-    connector: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    connector: OfConnector = None
     status: Literal["Active", "Completed"] | None = None
     tag: Annotated[str, msgspec.Meta(description="The idTag with which it began.")] | None = None
     since: Since = None

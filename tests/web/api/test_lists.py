@@ -49,6 +49,28 @@ def charge(station: Station, start: int = 1000, stop: int = 6000, tag: str = "TA
     return number
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/api/admin/transactions", "connector"),
+        (f"{CHARGER}/meter-values", "connector"),
+        (f"{CHARGER}/statuses", "connector"),
+        ("/api/admin/chargers", "station"),
+    ],
+)
+async def test_a_number_that_no_database_holds_is_refused(site: Site, station: Station, path: str, name: str) -> None:
+    with pytest.raises(Problem) as told:
+        await site.call(get(path), id=station.name, query={name: str(2**63)})
+    assert told.value.status == 422
+    assert told.value.detail.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "0001-01-01T00:00:00.000001Z", "9999-12-31T23:59:59.999999Z"])
+async def test_the_uptime_since_any_day(site: Site, station: Station, since: str) -> None:
+    (shown,) = (await site.call(get("/api/admin/uptime"), query={"from": since}))["data"]
+    assert shown["charger"] == station.name
+
+
 # Transactions
 
 
