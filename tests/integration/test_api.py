@@ -193,6 +193,14 @@ def test_pages_of_one_origin_may_use_it(server: Serving) -> None:
     assert "access-control-allow-headers" not in ask(server, "OPTIONS", "/api/admin/tokens", **evil).headers
 
 
+def test_a_server_without_others_is_not_drained(server: Serving) -> None:
+    """It would refuse its chargers until somebody starts it anew."""
+    told = ask(server, "POST", "/api/admin/drain", body={"seconds": 0})
+    assert (told.status, told.code) == (409, "conflict")
+    assert "stop this one instead" in told.document["detail"]
+    assert ask(server, path="/api/admin/drain").document == {"is_draining": False, "chargers": 0}
+
+
 def test_the_local_socket_is_its_owners_and_goes_with_the_server(tmp_path: Path) -> None:
     path = tmp_path / "site.db.sock"
     with serving(tmp_path / "site.db", "--no-api", may_log_errors=True) as server:

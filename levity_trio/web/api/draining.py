@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.shown import show, shown_as
 
 PATH: Final = "/api/admin/drain"
 TAG: Final = "server"
+ALONE: Final = "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
 
 
 class DrainBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,6 +38,8 @@ async def _get(asked: Asked) -> Any:
 
 async def _drain(asked: Asked) -> Any:
     body: DrainBody = asked.body
+    if asked.api.writer.sharing.is_alone:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", ALONE)
     asked.api.chargers.draining.ask(body.seconds)
     return await _get(asked)
 
@@ -58,5 +63,6 @@ ENDPOINTS: Final = (
         handle=_drain,
         body=StructBody(DrainBody),
         answer=shown_as(DrainState),
+        problems=("conflict",),
     ),
 )
