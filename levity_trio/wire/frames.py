@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.wire.errors import ErrorCode
-from levity_trio.wire.secrets import TRIMMED
+from levity_trio.wire.secrets import TRIMMED, is_too_wide
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
@@ -37,6 +37,7 @@ class Fault(StrEnum):
     NOT_JSON = "not JSON"
     NOT_A_LIST = "not a list"
     TOO_DEEP = "nested too deeply"
+    TOO_WIDE = "too many lists and objects"
     UNKNOWN_TYPE = "unknown message type"
     NO_ID = "no readable message id"
     TOO_SHORT = "elements missing"
@@ -105,6 +106,8 @@ def parse_frame(text: str) -> Frame:
     elements, which it ignores.
     """
     text = text.strip(TRIMMED)
+    if is_too_wide(text):
+        return _malformed_call(Fault.TOO_WIDE, text)
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError:

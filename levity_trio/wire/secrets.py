@@ -10,6 +10,9 @@ from typing import Any, Final
 import orjson
 
 MASK: Final = "***"
+MAX_CONTAINERS: Final = 20_000
+"""Lists and objects of a frame that is parsed. Frames of readings within the default of --max-message-bytes have fewer;
+parsing and masking hundreds of thousands takes a second, for which nobody else is served."""
 TRIMMED: Final = "\ufeff\0 \t\r\n"  # around a frame: a byte order mark, the NUL of a C string, white space
 
 _NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
@@ -29,6 +32,11 @@ _PROPERTY = re.compile(
 def has_url(text: str) -> bool:
     """Whether a frame may contain a URL, and so a password in one."""
     return "/" in text and ("://" in text or r":\/" in text)
+
+
+def is_too_wide(text: str) -> bool:
+    """Whether a frame may have more than MAX_CONTAINERS lists and objects. Those in texts count too."""
+    return len(text) > MAX_CONTAINERS and text.count("[") + text.count("{") > MAX_CONTAINERS
 
 
 def masked_url(text: str) -> str:
@@ -58,9 +66,11 @@ def masked_fragment(text: str) -> str:
 
 
 def masked_frame(text: str) -> str:
-    """Return a frame with its secrets masked. One that is not JSON is masked by its text alone."""
+    """Return a frame with its secrets masked. One that is not JSON, or too wide, is masked by its text alone."""
     if not _may_hold_secret(text):
         return text
+    if is_too_wide(text):
+        return masked_fragment(text)
     try:
         value = orjson.loads(text.strip(TRIMMED))
         masked = masked_value(value)

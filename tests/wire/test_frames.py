@@ -22,6 +22,7 @@ from levity_trio.wire.frames import (
     parse_frame,
     result_text,
 )
+from levity_trio.wire.secrets import MAX_CONTAINERS
 
 WITHIN = settings(max_examples=200, deadline=timedelta(seconds=2))
 JSON = st.recursive(
@@ -41,6 +42,20 @@ JSON = st.recursive(
 )
 def test_the_three_kinds(text: str, frame: object) -> None:
     assert parse_frame(text) == frame
+
+
+def test_of_too_many_lists_a_part_is_read_at_most() -> None:
+    """Reading, masking and cutting hundreds of thousands of them takes a second, in which nobody else is served."""
+
+    def sent(lists: int) -> Call:
+        data = json.dumps([[]] * lists)
+        call = parse_frame(f'[2,"1","DataTransfer",{{"vendorId":"v","data":{data}}}]')
+        assert isinstance(call, Call)
+        assert (call.raw_id, call.action) == ('"1"', "DataTransfer")
+        return call
+
+    assert sent(MAX_CONTAINERS - 3).payload == {"vendorId": "v", "data": [[]] * (MAX_CONTAINERS - 3)}
+    assert len(json.dumps(sent(MAX_CONTAINERS).payload)) < MAX_CONTAINERS
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,7 @@ def test_an_id_is_echoed_byte_for_byte(token: str) -> None:
         ('[2,"7",{},{}]', Fault.NO_ACTION),
         ('[2,"7",Authorize,{}]', Fault.NOT_JSON),
         (f'[2,"7",{"[" * 100}{"]" * 100}]', Fault.TOO_DEEP),
+        (f'[2,"7",[{"[]," * MAX_CONTAINERS}0]]', Fault.TOO_WIDE),
     ],
 )
 def test_a_call_that_is_wrong_gets_its_answer(text: str, fault: Fault) -> None:

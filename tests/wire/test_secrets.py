@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url, masked_value
+from levity_trio.wire.secrets import MAX_CONTAINERS, masked_fragment, masked_frame, masked_url, masked_value
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url, 
 )
 def test_masked_values(value: Any, kept: Any) -> None:
     assert masked_value(value) == kept
+
+
+def test_a_frame_that_is_too_wide_to_be_read_is_masked_by_its_text() -> None:
+    lists = "[]," * MAX_CONTAINERS
+    text = f'[2,"1","DataTransfer",{{"data":[{lists}"ftp://me:SECRET@host"],"password":"SECRET"}}]'
+    assert masked_frame(text) == text.replace('"SECRET"', '"***"').replace("me:SECRET", "***")
 
 
 def test_masking_leaves_the_value_itself_alone() -> None:

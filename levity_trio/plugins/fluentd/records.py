@@ -18,7 +18,7 @@ import orjson
 from levity_trio.store.reads import LoggedFrame
 from levity_trio.wire.frames import MAX_DEPTH, deeper_than
 from levity_trio.wire.payloads import CHARGER_ACTIONS, SERVER_ACTIONS
-from levity_trio.wire.secrets import TRIMMED
+from levity_trio.wire.secrets import TRIMMED, is_too_wide
 
 LEVITYS: Final = {
     "BootNotification": "boot",
@@ -74,8 +74,8 @@ def lost(at: str, count: int, total: int) -> Entry:
 
 
 def _message(frame: str) -> object:
-    """Return a frame as a list, or its text if it is no list or nested too deep for Fluentd's decoder (128 levels)."""
-    message = _json(frame)
+    """Return a frame as a list, or its text if it is no list, too wide, or too deep for Fluentd's decoder (128)."""
+    message = None if is_too_wide(frame) else _json(frame)
     if not isinstance(message, list):
         return frame
     if frame.count("[") + frame.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, message):
