@@ -144,7 +144,7 @@ def _file_held(path: Path) -> Iterator[None]:
     flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # of a pipe: do not wait
     descriptor = os.open(path.resolve(), flags, 0o644)
     try:
-        _take(descriptor, f"another levity-trio runs on {path}, under another name of that file (a hard link, a mount)")
+        _take(descriptor, f"another levity-trio runs on {path}, perhaps under another name (a hard link, a mount)")
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -120,7 +120,7 @@ def test_a_second_server_on_another_name_of_the_file(tmp_path: Path) -> None:
         (tmp_path / "hard.db").hardlink_to(database)
         server.signal(signal.SIGSTOP)
         line = refused(tmp_path, "--port", "0", "--db", "hard.db")
-        assert "another levity-trio runs on hard.db, under another name of that file" in line
+        assert "another levity-trio runs on hard.db, perhaps under another name" in line
         assert "choose another file with --db" in line
         server.signal(signal.SIGCONT)
         assert charger.start("TAG") > 0
