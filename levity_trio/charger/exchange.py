@@ -93,7 +93,12 @@ class Exchange:
     def message(self) -> Message:
         """The request as received, for the rows that keep it."""
         payload, frame = self.call.payload, self.text
-        kept = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # the payload is unreadable
+        if not isinstance(payload, dict) or (self.call.is_damaged and not payload):
+            kept = frame
+        elif self.call.is_damaged and self.request is None:  # the same may have been read of another frame
+            kept = orjson.dumps(payload | {"frame": frame}).decode()
+        else:
+            kept = orjson.dumps(payload).decode()
         return Message(self.call.action, kept, cut(self.call.raw_id), frame)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
@@ -172,7 +177,8 @@ def check_call(call: Call, *, strict: bool) -> None:
         Refused: its action is not accepted, or its payload is invalid and would be refused anyway.
     """
     check_action(call.action)
-    if not isinstance(call.payload, dict) and call.action not in TRANSACTION_MESSAGES:
+    is_object = isinstance(call.payload, dict) and not call.is_damaged
+    if not is_object and call.action not in TRANSACTION_MESSAGES:
         read_request(call.action, call.payload, strict=strict)
 
 

@@ -38,8 +38,8 @@ from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
-from levity_trio.wire.repair import Repair, not_utf8
+from levity_trio.wire.frames import Call, Frame, Malformed, decoded, error_text, parse_frame
+from levity_trio.wire.repair import Repair, Wrong, damaged_json, not_utf8
 from levity_trio.wire.secrets import has_url, masked_frame, masked_value
 from levity_trio.wire.times import stamp
 
@@ -221,7 +221,7 @@ class Session:
         charge = self._stream.account.next_charge()
         at, began = self.central.clock(), trio.current_time()
         text, is_utf8 = decoded(message)
-        frame, masked, received_at = parse_frame(text), masked_frame(text), stamp(at)
+        frame, masked, received_at = self._parsed(text), masked_frame(text), stamp(at)
         if (cost := trio.current_time() - began) > LONG_SECONDS:
             await trio.sleep(cost)  # for as long as the loop was blocked
         _log_frame("recv", masked)
@@ -229,8 +229,8 @@ class Session:
             self._malformed = 0
             self.transcript.hold()
             self.transcript.received(received_at, masked, frame.raw_id, frame.action)
-            repairs = () if is_utf8 else (not_utf8(masked),)
-            await inbox.put((Received(masked, frame, at, received_at, repairs), charge))
+            repairs = [*([] if is_utf8 else [not_utf8(masked)]), *([damaged_json(masked)] if frame.is_damaged else [])]
+            await inbox.put((Received(masked, frame, at, received_at, tuple(repairs)), charge))
             return
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
@@ -240,11 +240,16 @@ class Session:
                 return
         else:
             self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
+            if frame.is_damaged:
+                self._faults[Wrong.DAMAGED_JSON] = self._faults.get(Wrong.DAMAGED_JSON, 0) + 1
             if fault := self.commands.settle(frame):
                 self._count(fault)
             else:
                 self.has_spoken = True
         self._stream.account.give_back(charge)
+
+    def _parsed(self, text: str) -> Frame:
+        return parse_frame(text, strict=self.central.config.strict)
 
     def _count(self, kind: str) -> None:
         """Count a malformed frame or a stray response; log the 1st, 2nd, 4th, 8th, … of its kind.

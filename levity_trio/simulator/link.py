@@ -303,7 +303,7 @@ class Link:
         while True:
             text, _ = decoded(await connection.websocket.get_message())
             self._keep("recv", text)
-            frame = parse_frame(text)
+            frame = parse_frame(text, strict=True)
             if isinstance(frame, Call):
                 await self._reply(connection, frame)
             elif isinstance(frame, Malformed):

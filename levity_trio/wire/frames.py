@@ -2,7 +2,8 @@
 
 `parse_frame` never raises, whatever a firmware sends. Text that is not a frame becomes `Malformed`. If it is
 recognisable as a CALL with a readable id, `Malformed` holds a CALLERROR to send, because a charger that waits for a
-response sends nothing else.
+response sends nothing else. Text that is not quite JSON is read by `lenient`, so that one wrong token or a missing end
+does not cost the whole message; under `strict` it is not.
 
 The id of a CALL is kept as the text of its JSON token (`raw_id`) and echoed byte for byte, also a number, an escape or
 an id over 36 characters, so that a charger that compares text recognises its own id.
@@ -12,23 +13,26 @@ No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and l
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import orjson
 
 from levity_trio.wire.errors import ErrorCode
+from levity_trio.wire.lenient import Element, element_at, without_surrogates
 from levity_trio.wire.secrets import TRIMMED, is_too_wide
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
+RESPONSE_ELEMENTS: Final = 5  # of a CALLERROR; a CALLRESULT has three
 # How some languages write an object without properties. None also stands for an absent payload.
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
 
 # The message type, then the token of the id. The quantifiers are possessive, so that no text makes matching slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
-_ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+[,\]]')
+_ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+(?:[,\]]|$)')
+_SEPARATOR = re.compile(r"\s*+,\s*+(?=[^\s\]])")
 
 
 class Fault(StrEnum):
@@ -56,6 +60,8 @@ class Call:
     raw_id: str
     action: str
     payload: object
+    is_damaged: bool = False
+    """Whether its text is not quite JSON; its payload holds what could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class CallResult:
 
     message_id: str
     payload: dict[str, Any]
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class CallError:
     code: str
     description: str
     details: object
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +107,23 @@ def decoded(message: str | bytes) -> tuple[str, bool]:
         return message.decode("utf-8", "replace"), False
 
 
-def parse_frame(text: str) -> Frame:
+def parse_frame(text: str, *, strict: bool = False) -> Frame:
     """Parse one message. Never raises.
 
     Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text, a message type given as text, and additional
-    elements, which it ignores.
+    elements, which it ignores. Unless `strict`, it reads what it can of a text that is not JSON.
     """
     text = text.strip(TRIMMED)
     if is_too_wide(text):
-        return _malformed_call(Fault.TOO_WIDE, text)
+        return _without_containers(_read_damaged(Fault.TOO_WIDE, text, strict))
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _malformed_call(Fault.NOT_JSON, text)
+        return _read_damaged(Fault.NOT_JSON, text, strict)
     if type(frame) is not list:
         return Malformed(Fault.NOT_A_LIST, None)
     if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, frame):
-        return _malformed_call(Fault.TOO_DEEP, text)
+        return _read_damaged(Fault.TOO_DEEP, text, strict)
     return _read_frame(text, frame)
 
 
@@ -195,13 +203,58 @@ def _plain_id(frame: list[Any]) -> str | None:
     return str(int(message_id) if message_id == int(message_id) else message_id)
 
 
-def _malformed_call(fault: Fault, text: str) -> Call | Malformed:
-    """Recover the CALL from a broken text that begins like one: its sender waits, and it may be a StopTransaction."""
+def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
+    """Read a broken text that begins like a frame, which may be a StopTransaction, or the answer to a RemoteStart."""
     match = _HEAD.match(text)
-    if match is None or match[1] not in ("2", '"2"') or not _is_scalar(match[2]):
+    if match is None or not _is_scalar(match[2]):
         return Malformed(fault, None)
-    action = _ACTION.match(text, match.end())
-    return Call(match[2], action[1], None) if action else _refused_call(fault, match[2])
+    if match[1] in ("2", '"2"'):
+        return _read_damaged_call(fault, text, match, strict)
+    response: CallResult | CallError | Malformed = Malformed(fault, None)
+    if strict:
+        return response
+    frame, is_whole = _damaged_elements(text, match)
+    if match[1] in ("3", '"3"') and (is_whole or frame[2:3] != [{}]):
+        response = _read_result(frame)
+    elif match[1] in ("4", '"4"'):
+        response = _read_error(frame)
+    return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
+
+
+def _read_damaged_call(fault: Fault, text: str, head: re.Match[str], strict: bool) -> Call | Malformed:
+    """Recover a CALL in any case, because its sender waits."""
+    action = _ACTION.match(text, head.end())
+    if action is None:
+        return _refused_call(fault, head[2])
+    if strict:
+        return Call(head[2], action[1], None)
+    return Call(head[2], action[1], _element_after(text, action.end()).value, is_damaged=True)
+
+
+def _damaged_elements(text: str, head: re.Match[str]) -> tuple[list[Any], bool]:
+    """Return the elements of a broken response, and whether nothing is missing from their end."""
+    frame, at = [orjson.loads(head[1]), orjson.loads(head[2])], head.end()
+    while at < len(text) and len(frame) < RESPONSE_ELEMENTS:
+        element = _element_after(text, at)
+        frame.append(element.value)
+        if element.end is None:
+            return frame, False
+        at += element.end
+        separator = _SEPARATOR.match(text, at)
+        at = separator.end() if separator else len(text)
+    return frame, True
+
+
+def _element_after(text: str, at: int) -> Element:
+    return element_at(without_surrogates(text[at:]), 0, MAX_DEPTH)
+
+
+def _without_containers(frame: Frame) -> Frame:
+    """Return a CALL without the lists and objects of its payload: masking and storing these would take too long."""
+    if not isinstance(frame, Call) or not isinstance(frame.payload, dict):
+        return frame
+    payload = {name: value for name, value in frame.payload.items() if not isinstance(value, dict | list)}
+    return replace(frame, payload=payload)
 
 
 def _refused_call(fault: Fault, raw_id: str) -> Malformed:

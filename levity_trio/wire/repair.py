@@ -75,6 +75,7 @@ class Wrong(StrEnum):
     """The faults of one field or item in a payload: a fixed set."""
 
     BLANK = "blank"
+    DAMAGED_JSON = "damaged JSON"
     DECIMAL_FOR_INTEGER = "decimal for integer"
     EMPTY_LIST = "empty list"
     EXTRA_PROPERTY = "extra property"
@@ -119,6 +120,20 @@ class Repair:
 def not_utf8(frame: str) -> Repair:
     """Return the repair of a frame in another encoding, in practice Latin-1. U+FFFD replaces its invalid bytes."""
     return Repair(f"frame: {Wrong.NOT_UTF8}", frame[:MAX_SAMPLE])
+
+
+def damaged_json(frame: str) -> Repair:
+    """Return the repair of a frame whose text is not quite JSON; its sample is the text around the first fault.
+
+    The secrets of `frame` are masked.
+    """
+    try:
+        orjson.loads(frame)
+        fault = 0  # it was masked
+    except orjson.JSONDecodeError as error:
+        fault = error.pos
+    first = max(0, fault - MAX_SAMPLE // 2)
+    return Repair(f"frame: {Wrong.DAMAGED_JSON}", frame[first : first + MAX_SAMPLE])
 
 
 class _Unreadable(Exception):

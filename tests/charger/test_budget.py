@@ -220,11 +220,11 @@ async def test_who_begins_to_charge_has_a_reserve_from_then_on(central: Central)
 async def test_who_took_long_to_read_leaves_the_loop_to_others_for_as_long(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_slowly(text: str) -> Frame:
+    def read_slowly(text: str, *, strict: bool) -> Frame:
         clock = trio.lowlevel.current_clock()
         assert isinstance(clock, trio.testing.MockClock)
         clock.jump(0.2)
-        return parse_frame(text)
+        return parse_frame(text, strict=strict)
 
     async with open_charger(central) as charger:
         monkeypatch.setattr(session, "parse_frame", read_slowly)

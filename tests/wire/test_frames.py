@@ -18,6 +18,7 @@ from levity_trio.wire.frames import (
     Malformed,
     call_text,
     decoded,
+    deeper_than,
     error_text,
     parse_frame,
     result_text,
@@ -135,18 +136,51 @@ def test_a_call_that_is_wrong_gets_its_answer(text: str, fault: Fault) -> None:
         ('[2,"7","Heartbeat",null]', "Heartbeat", None),
         ('[2,"7","Heartbeat",[]]', "Heartbeat", []),
         ('[2,"7","Heartbeat","{}"]', "Heartbeat", "{}"),
-        ('[2,"7","Heartbeat",{},]', "Heartbeat", None),
-        ('[2,"7", "MeterValues" ,{"connectorId":NaN}]', "MeterValues", None),
-        ('[2,"7","MeterValues",{"connectorId":1e999}]', "MeterValues", None),
-        ('[2,"7","Authorize",{"idTag":"\\ud800"}]', "Authorize", None),
-        ('[2,"7","Authorize",{"idTag":"\ud800"}]', "Authorize", None),
-        ('[2,"7","Authorize",{"idTag', "Authorize", None),
-        (f'[2,"7","X",{{"a":{"[" * 100}{"]" * 100}}}]', "X", None),
-        (f'[2,"7","X",{{"a":{"[" * 9999}{"]" * 9999}}}]', "X", None),
     ],
 )
 def test_a_payload_that_cannot_be_read_is_for_the_reader_of_the_call(text: str, action: str, payload: object) -> None:
     assert parse_frame(text) == Call('"7"', action, payload)
+
+
+@pytest.mark.parametrize(
+    ("text", "action", "payload"),
+    [
+        ('[2,"7","Heartbeat",{},]', "Heartbeat", {}),
+        ('[2,"7","Heartbeat"', "Heartbeat", None),
+        ('[2,"7", "MeterValues" ,{"connectorId":NaN}]', "MeterValues", {"connectorId": None}),
+        ('[2,"7","MeterValues",{"connectorId":1e999}]', "MeterValues", {"connectorId": None}),
+        ('[2,"7","Authorize",{"idTag":"\\ud800"}]', "Authorize", {"idTag": "\ufffd"}),
+        ('[2,"7","Authorize",{"idTag":"\ud800"}]', "Authorize", {"idTag": "\ufffd"}),
+        ('[2,"7","Authorize",{"idTag', "Authorize", {}),
+        (f'[2,"7","X",{{"a":{"[" * 100}{"]" * 100},"b":1}}]', "X", {"b": 1}),
+        (f'[2,"7","X",{{"a":{"[" * 9999}{"]" * 9999},"b":1}}]', "X", {"b": 1}),
+    ],
+)
+def test_what_can_be_read_of_a_damaged_call(text: str, action: str, payload: object) -> None:
+    frame = parse_frame(text)
+    assert isinstance(frame, Call)
+    assert frame.is_damaged
+    if isinstance(frame.payload, dict):
+        frame.payload.pop("a", None)  # as deep as was read
+    assert frame == Call('"7"', action, payload, is_damaged=True)
+    assert parse_frame(text, strict=True) == Call('"7"', action, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ('[3,"1",{},]', CallResult("1", {}, is_damaged=True)),
+        ('[3,"1",{"status":"Accepted","x":NaN}]', CallResult("1", {"status": "Accepted", "x": None}, is_damaged=True)),
+        ('[3,17,{"status":"Accepted","x":"', CallResult("17", {"status": "Accepted"}, is_damaged=True)),
+        ('[4,"1","Generic\tError","y",{"a":01}]', CallError("1", "Generic\tError", "y", {"a": 1}, is_damaged=True)),
+        ('[4,"1","InternalError","wh', CallError("1", "InternalError", "", {}, is_damaged=True)),
+        ('[3,"1",{"sta', Malformed(Fault.NOT_JSON, None)),
+        ('[3,"1",[1,]]', Malformed(Fault.NO_PAYLOAD, None)),
+    ],
+)
+def test_what_can_be_read_of_a_damaged_response(text: str, frame: object) -> None:
+    assert parse_frame(text) == frame
+    assert parse_frame(text, strict=True) == Malformed(Fault.NOT_JSON, None)
 
 
 @pytest.mark.parametrize(
@@ -171,12 +205,11 @@ def test_a_payload_that_cannot_be_read_is_for_the_reader_of_the_call(text: str, 
         ("[4,[],1]", Fault.NO_ID),
         ('[3,"1","text"]', Fault.NO_PAYLOAD),
         ('[3,"1",[1]]', Fault.NO_PAYLOAD),
-        ('[3,"1",{},]', Fault.NOT_JSON),
         ("[2,NaN,", Fault.NOT_JSON),
         ('[2,"\\x",', Fault.NOT_JSON),
         ('[2,"\\ud800","Heartbeat",{}]', Fault.NOT_JSON),
         ('[2,"\ud800","Heartbeat",{}]', Fault.NOT_JSON),
-        (f'[3,"1",{{"a":{"[" * 100}{"]" * 100}}}]', Fault.TOO_DEEP),
+        ('[5,"1",{},]', Fault.NOT_JSON),
     ],
 )
 def test_what_nobody_waits_for_gets_no_answer(text: str, fault: Fault) -> None:
@@ -210,7 +243,10 @@ def test_a_deep_frame_that_is_read_can_be_written() -> None:
     frame = parse_frame(f'[2,"1","X",{{"a":{"[" * lists}{"]" * lists}}}]')
     assert isinstance(frame, Call)
     orjson.dumps(frame.payload)
-    assert parse_frame(f'[2,"1","X",{{"a":{"[" * (lists + 1)}{"]" * (lists + 1)}}}]') == Call('"1"', "X", None)
+    deeper = parse_frame(f'[2,"1","X",{{"a":{"[" * (lists + 1)}{"]" * (lists + 1)}}}]')
+    assert isinstance(deeper, Call)
+    assert deeper.is_damaged
+    assert not deeper_than(MAX_DEPTH, [deeper.payload])
 
 
 def test_many_brackets_are_not_depth() -> None:
@@ -240,11 +276,11 @@ def must_be_writable(message: str | bytes) -> None:
     text, _ = decoded(message)
     frame = parse_frame(text)
     match frame:
-        case Call(raw_id, _, payload):
+        case Call(raw_id=raw_id, payload=payload):
             orjson.loads(result_text(raw_id, {"payload": payload}))
-        case CallResult(_, payload):
+        case CallResult(payload=payload):
             orjson.dumps(payload)
-        case CallError(message_id, code, description, details):
+        case CallError(message_id=message_id, code=code, description=description, details=details):
             orjson.dumps([message_id, code, description, details])
         case Malformed(kind, answer):
             assert kind in set(Fault)
