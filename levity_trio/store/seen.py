@@ -1,9 +1,14 @@
-"""Loads what was seen of a charger after an operation, for the room that judges its outcome."""
+"""Loads what was seen of a charger after an operation, for the room that judges its outcome.
+
+Rows are found by the charger's own times. If its clock is wrong, as its statuses tell, they are corrected before they
+are compared with the time of sending.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -29,6 +34,12 @@ NEWEST_STATUSES: Final = 20
 OLD_SECONDS: Final = 60
 """A transaction that began by more than this before the operation comes from the charger's memory."""
 CLOCK_MINUTES: Final = 5
+DAY_SECONDS: Final = 86_400
+"""A time that is further ahead is not believed, and was replaced by that of its receipt."""
+STALE_SECONDS: Final = 10
+"""A reading that was taken by more than this before the operation says nothing about it."""
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LAST: Final = "9999"
 MEASURANDS: Final = ("Current.Import", "Power.Active.Import")
 _TRANSFERS: Final = (
     "SELECT at, kind, data FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ? AND kind IN"
@@ -107,28 +118,49 @@ def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
             yield MessageSeen(moment(at), action)
 
 
+def _skew(db: UnitOfWork, charger: str) -> timedelta:
+    """Return by how much the charger's own times are ahead of ours."""
+    found = db.row("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
+    seconds = 0 if found is None else found[0] or 0
+    return timedelta(seconds=seconds if seconds <= DAY_SECONDS else 0)
+
+
+def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
+    """Return the spans of a charger's own times in which it tells what came of an operation.
+
+    The first is right for its clock as it should be; the other, where it is behind, holds for a day.
+    """
+    since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
+    found = [(stamp(since), LAST)]
+    if skew < timedelta():
+        behind = max(since + skew, EARLIEST)
+        found.append((stamp(behind), min(stamp(behind + timedelta(seconds=DAY_SECONDS)), stamp(since))))
+    return found
+
+
 def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
-    since = stamp(moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES))
-    for connector in connectors(db.rows, command.charger, "meter_val"):
+    spans = _spans(command, _skew(db, command.charger))
+    for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), spans):
         found = db.rows(
             "SELECT max(received_at) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ?"
-            " AND source = 'MeterValues' AND received_at >= ?",
-            (command.charger, connector, since, command.sent_at),
+            " AND timestamp < ? AND source = 'MeterValues' AND received_at >= ?",
+            (command.charger, connector, since, until, command.sent_at),
         )
         if found[0][0] is not None:
             yield found[0][0], connector
 
 
 def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
-    found = db.rows(
-        "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger"
-        " WHERE cp_id = ? AND start_time >= ? AND created_at >= ? AND imported_id IS NULL",
-        (command.charger, stamp(since), command.sent_at),
-    )
-    for at, transaction, connector, tag, started in found:
-        is_old = moment(started) < moment(command.sent_at) - timedelta(seconds=OLD_SECONDS)
-        yield TransactionBegan(moment(at), transaction, connector, tag, is_old)
+    skew = _skew(db, command.charger)
+    oldest = moment(command.sent_at) - timedelta(seconds=OLD_SECONDS) + min(skew, timedelta())
+    for since, until in _spans(command, skew):
+        found = db.rows(
+            "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
+            " AND start_time >= ? AND start_time < ? AND created_at >= ? AND imported_id IS NULL",
+            (command.charger, since, until, command.sent_at),
+        )
+        for at, transaction, connector, tag, started in found:
+            yield TransactionBegan(moment(at), transaction, connector, tag, moment(started) < oldest)
 
 
 def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
@@ -142,16 +174,17 @@ def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    since = stamp(moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES))
-    for connector in connectors(db.rows, command.charger, "meter_val"):
+    skew = _skew(db, command.charger)
+    oldest = moment(command.sent_at) - timedelta(seconds=STALE_SECONDS) + skew
+    for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)):
         found = db.rows(
-            "SELECT received_at, tx_id, measurand, value, unit, phase FROM meter_val WHERE cp_id = ? AND conn_id = ?"
-            " AND timestamp >= ? AND received_at >= ? AND imported_id IS NULL AND measurand IN (?, ?)"
-            " AND location IN ('', 'Outlet')",
-            (command.charger, connector, since, command.sent_at, *MEASURANDS),
+            "SELECT received_at, tx_id, measurand, value, unit, phase, timestamp FROM meter_val WHERE cp_id = ?"
+            " AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND received_at >= ? AND imported_id IS NULL"
+            " AND measurand IN (?, ?) AND location IN ('', 'Outlet')",
+            (command.charger, connector, since, until, command.sent_at, *MEASURANDS),
         )
-        for at, transaction, measurand, value, unit, phase in found:
-            if (number := _number(value)) is not None:
+        for at, transaction, measurand, value, unit, phase, taken in found:
+            if moment(taken) >= oldest and (number := _number(value)) is not None:
                 yield ReadingSeen(moment(at), connector, transaction, measurand, number, unit, phase)
 
 

@@ -12,11 +12,20 @@ from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import outcomes as outcomes_of
 from levity_trio.operations.operation import example
 from levity_trio.store.writes import commands, outcomes
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, meter_value
 from tests.store.test_commands import answer, queue
 
 ACCEPTED = {"status": "Accepted"}
 PERIOD = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
+
+LIMIT = {
+    **{"chargingProfileId": 7, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"},
+    **{"chargingProfileKind": "Relative", "chargingSchedule": PERIOD},
+}
+
+
+def ampere(value: float) -> dict[str, str]:
+    return {"value": str(value), "measurand": "Current.Import", "unit": "A"}
 
 
 def ask(station: Station, action: str, payload: dict[str, Any], told: Any = ACCEPTED) -> int:
@@ -47,6 +56,39 @@ def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(books: Book
     assert outcome(books, command) == ("fulfilled", f"transaction {transaction} began on connector 1")
     (fact,) = books.recorded(OutcomeKnown)
     assert (fact.command, fact.outcome, fact.transaction) == (command, "fulfilled", transaction)
+
+
+@pytest.mark.parametrize("minutes_behind", [1.5, 7, 60, 60 * 24 * 400, -60])
+def test_a_wrong_clock_hides_no_outcome(books: Books, minutes_behind: float) -> None:
+    station = Station(books, "CP-2", behind=minutes_behind)
+    station.connect()
+    station.status("Available")
+    start = ask(station, "RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+    station.status("Preparing")
+    transaction = station.start(tag="TAG")
+    trigger = ask(station, "TriggerMessage", {"requestedMessage": "MeterValues"})
+    limit = ask(station, "SetChargingProfile", {"connectorId": 1, "csChargingProfiles": LIMIT})
+    books.wait(0.1)
+    station.tell(meter_value(station.clock(), ampere(8)), transaction=transaction)
+    assert follow(books) == 0
+    assert [outcome(books, one)[0] for one in (start, trigger, limit)] == ["fulfilled"] * 3
+
+
+@pytest.mark.parametrize("minutes_behind", [0, 7])
+def test_what_comes_from_the_memory_of_a_charger_is_no_outcome(books: Books, minutes_behind: float) -> None:
+    station = Station(books, "CP-2", behind=minutes_behind)
+    station.connect()
+    station.status("Available")
+    transaction = station.start(tag="OTHER")
+    books.wait(5)
+    start = ask(station, "RemoteStartTransaction", {"idTag": "TAG", "connectorId": 2})
+    limit = ask(station, "SetChargingProfile", {"connectorId": 1, "csChargingProfiles": LIMIT})
+    station.start(connector=2, tag="TAG", at=station.clock(minutes_ago=2))
+    station.tell(meter_value(station.clock(minutes_ago=3), ampere(5)), transaction=transaction)
+    station.tell(meter_value(station.clock(), ampere(16)), transaction=transaction)
+    follow(books, 3)
+    assert outcome(books, start)[0] == "not seen"
+    assert outcome(books, limit) == ("contradicted", "not obeyed: 16 A, the limit is 10 A")
 
 
 def test_what_is_not_seen_until_its_deadline_is_an_outcome_too(books: Books, station: Station) -> None:

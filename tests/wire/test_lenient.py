@@ -25,8 +25,6 @@ START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": T}
 METER_VALUES = {"connectorId": 1, "transactionId": 1_000_001}
 MESSAGES = [("StopTransaction", STOP, "transactionData"), ("MeterValues", METER_VALUES, "meterValue")]
 DAMAGE = st.just("") | st.sampled_from([*'"{}[],:\\0x \t\n\x00é', "NaN", "1e999", "\\ud83d", "\\q", "01", ",,", "''"])
-    [*'"{}[],:\\0x \t\n\x00', "NaN", "-Infinity", "1e999", "\\ud83d", "\\q", "01", ",,", "''", "é"]
-)
 FULL_TEST = settings(max_examples=400, deadline=timedelta(seconds=2))
 
 
