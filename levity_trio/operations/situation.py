@@ -30,12 +30,13 @@ class OpenTransaction(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """A reservation that is in force."""
+    """A reservation that is in force. `members` are the tags of its group."""
 
     id: int
     connector: int
     id_tag: str
     parent_id_tag: str | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,8 @@ STALE_SECONDS: Final = 10
 """A reading that was taken by more than this before the operation says nothing about it."""
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LAST: Final = "9999"
+QUEUED_DAYS: Final = 30
+"""Remote starts that were asked for earlier are not compared; each waits for minutes only once it is sent."""
 MEASURANDS: Final = ("Current.Import", "Power.Active.Import")
 _TRANSFERS: Final = (
     "SELECT at, kind, data FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ? AND kind IN"
@@ -68,6 +70,13 @@ Load = Callable[[UnitOfWork, Followed], Iterator[Seen]]
 def moment(text: str) -> datetime:
     """Return a time of the database's format."""
     return datetime.fromisoformat(text)
+
+
+def clock_skew(db: UnitOfWork, charger: str) -> timedelta:
+    """Return by how much the charger's own times are ahead of ours."""
+    found = db.row("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
+    seconds = 0 if found is None else found[0] or 0
+    return timedelta(seconds=seconds if seconds <= DAY_SECONDS else 0)
 
 
 def _booted(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
@@ -118,13 +127,6 @@ def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
             yield MessageSeen(moment(at), action)
 
 
-def _skew(db: UnitOfWork, charger: str) -> timedelta:
-    """Return by how much the charger's own times are ahead of ours."""
-    found = db.row("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
-    seconds = 0 if found is None else found[0] or 0
-    return timedelta(seconds=seconds if seconds <= DAY_SECONDS else 0)
-
-
 def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
     """Return the spans of a charger's own times in which it tells what came of an operation.
 
@@ -139,7 +141,7 @@ def _spans(command: Followed, skew: timedelta) -> list[tuple[str, str]]:
 
 
 def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
-    spans = _spans(command, _skew(db, command.charger))
+    spans = _spans(command, clock_skew(db, command.charger))
     for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), spans):
         found = db.rows(
             "SELECT max(received_at) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ?"
@@ -151,16 +153,29 @@ def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int
 
 
 def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    skew = _skew(db, command.charger)
+    skew, taken = clock_skew(db, command.charger), _taken(db, command)
     oldest = moment(command.sent_at) - timedelta(seconds=OLD_SECONDS) + min(skew, timedelta())
     for since, until in _spans(command, skew):
         found = db.rows(
             "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger WHERE cp_id = ?"
-            " AND start_time >= ? AND start_time < ? AND created_at >= ? AND imported_id IS NULL",
+            " AND start_time >= ? AND start_time < ? AND created_at >= ? AND imported_id IS NULL"
+            " ORDER BY created_at, id",
             (command.charger, since, until, command.sent_at),
         )
         for at, transaction, connector, tag, started in found:
-            yield TransactionBegan(moment(at), transaction, connector, tag, moment(started) < oldest)
+            if transaction not in taken:
+                yield TransactionBegan(moment(at), transaction, connector, tag, moment(started) < oldest)
+
+
+def _taken(db: UnitOfWork, command: Followed) -> set[int]:
+    """Return the transactions that other remote starts brought about."""
+    since = moment(command.sent_at) - timedelta(days=QUEUED_DAYS)
+    found = db.rows(
+        "SELECT outcome_tx_id FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction' AND requested_at >= ?"
+        " AND outcome_tx_id IS NOT NULL AND id <> ?",
+        (command.charger, stamp(since), command.id),
+    )
+    return {transaction for (transaction,) in found}
 
 
 def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
@@ -174,7 +189,7 @@ def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    skew = _skew(db, command.charger)
+    skew = clock_skew(db, command.charger)
     oldest = moment(command.sent_at) - timedelta(seconds=STALE_SECONDS) + skew
     for connector, (since, until) in product(connectors(db.rows, command.charger, "meter_val"), _spans(command, skew)):
         found = db.rows(

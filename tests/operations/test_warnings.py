@@ -224,3 +224,10 @@ def test_what_only_an_admin_may_send() -> None:
 def test_security_keys_are_an_admin_s(key: str, role: Role) -> None:
     assert role_for(OPERATIONS["ChangeConfiguration"], {"key": key, "value": "1"}) is role
     assert role_for(OPERATIONS["GetConfiguration"], {"key": [key]}) is Role.OPERATOR
+
+
+@pytest.mark.parametrize("id_tag", ["ANNA", "berta", "Family"])
+def test_a_reservation_is_for_all_tags_of_its_group(id_tag: str) -> None:
+    held = Reservation(9, 2, "Anna", "FAMILY", ("Anna", "Berta"))
+    situation = Situation(now=SENT, connectors=(Connector(2, "Reserved"),), reservations=(held,))
+    assert warned("RemoteStartTransaction", {"idTag": id_tag, "connectorId": 2}, situation) == []

@@ -11,16 +11,22 @@ from levity_trio.events import OutcomeKnown
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import outcomes as outcomes_of
 from levity_trio.operations.operation import example
-from levity_trio.store.writes import commands, outcomes
+from levity_trio.store.reads.situation import reservations_in_force
+from levity_trio.store.writes import commands, outcomes, tags
+from levity_trio.store.writes.tags import TagData
 from tests.store.books import Books, Station, meter_value
+from tests.store.reading import reading
 from tests.store.test_commands import answer, queue
 
 ACCEPTED = {"status": "Accepted"}
 PERIOD = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
 
 LIMIT = {
-    **{"chargingProfileId": 7, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"},
-    **{"chargingProfileKind": "Relative", "chargingSchedule": PERIOD},
+    "chargingProfileId": 7,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Relative",
+    "chargingSchedule": PERIOD,
 }
 
 
@@ -89,6 +95,16 @@ def test_what_comes_from_the_memory_of_a_charger_is_no_outcome(books: Books, min
     follow(books, 3)
     assert outcome(books, start)[0] == "not seen"
     assert outcome(books, limit) == ("contradicted", "not obeyed: 16 A, the limit is 10 A")
+
+
+def test_each_remote_start_of_a_tag_has_a_transaction_of_its_own(books: Books, station: Station) -> None:
+    first, second, third = (ask(station, "RemoteStartTransaction", {"idTag": "TAG"}) for _ in range(3))
+    transactions = [station.start(tag="TAG"), station.start(connector=2, tag="TAG")]
+    assert follow(books) == 1
+    words = [outcome(books, command)[1] or "" for command in (first, second)]
+    assert words == [f"transaction {one} began on connector {n}" for n, one in enumerate(transactions, 1)]
+    assert follow(books, 3) == 0
+    assert outcome(books, third)[0] == "not seen"
 
 
 def test_what_is_not_seen_until_its_deadline_is_an_outcome_too(books: Books, station: Station) -> None:
@@ -206,6 +222,34 @@ def test_a_reservation_ends_as_the_specification_says(books: Books, station: Sta
     assert ends(books)[-1] == (9, None)
     station.status("Unavailable", connector=0)
     assert ends(books)[-1] == (9, "unavailable")
+
+
+def test_a_reservation_is_used_by_its_group(books: Books, station: Station) -> None:
+    for tag in ("TAGA", "TAGB", "OTHER"):
+        data = TagData(tag, parent_id_tag="others" if tag == "OTHER" else "grp")
+        books.run(tags.add, books.policy, data, books.at, "admin")
+    reserve(station, 7, idTag="TAGA", parentIdTag="GRP")
+    reserve(station, 8, connector=2, idTag="TAGA")
+    station.start(tag="OTHER")
+    station.start(tag="TAGB", connector=2)
+    assert ends(books) == [(7, None), (8, None)]
+    with reading(books) as db:
+        members = {one.id: sorted(one.members) for one in reservations_in_force(db, station.name, books.now)}
+    assert members == {7: ["TAGA", "TAGB"], 8: []}
+    station.start(tag="TAGB")
+    assert ends(books) == [(7, "used"), (8, None)]
+
+
+@pytest.mark.parametrize("behind", [0, 90])
+def test_a_start_from_memory_uses_no_newer_reservation(books: Books, behind: float) -> None:
+    station = Station(books, "CP-2", behind=behind)
+    station.status("Available")
+    reserve(station)
+    station.start(tag="TAG", at=station.clock(minutes_ago=60))
+    assert ends(books) == [(7, None)]
+    books.wait(10)
+    station.start(tag="TAG")
+    assert ends(books) == [(7, "used")]
 
 
 def test_one_that_has_expired_is_used_by_nobody(books: Books, station: Station) -> None:

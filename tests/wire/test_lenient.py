@@ -73,7 +73,8 @@ def test_a_sample_is_kept_whole_or_not_at_all() -> None:
 @pytest.mark.parametrize(("action", "fields", "data"), MESSAGES)
 def test_what_came_before_the_end_of_a_cut_frame_is_kept(action: str, fields: dict[str, Any], data: str) -> None:
     text = json.dumps([2, "1", action, fields | {data: DATA}])
-    last, kept = text.index(data), {}
+    last = text.index(data)
+    kept: dict[str, Any] = {}
     for end in range(text.index(action) + len(action) + 1, len(text)):
         kept = payload_of(text[:end]) or {}
         assert fields | kept == fields | ({data: kept[data]} if data in kept else {})

@@ -42,7 +42,8 @@ def _occupied(situation: Situation, number: int) -> Iterator[str]:
 
 def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Iterator[str]:
     for reservation in situation.reservations:
-        if reservation.connector == number and not same_tag(reservation.id_tag, id_tag):
+        holders = (reservation.id_tag, reservation.parent_id_tag, *reservation.members)
+        if reservation.connector == number and not any(same_tag(holder, id_tag) for holder in holders):
             yield f"connector {number} is reserved for another tag (reservation {reservation.id})"
 
 

@@ -66,7 +66,18 @@ def reservations_in_force(db: Database, charger: str, now: datetime) -> list[Res
         " WHERE cp_id = ? AND ended_at IS NULL AND expires_at > ?",
         (charger, stamp(now)),
     )
-    return [Reservation(*row) for row in found.fetchall()]
+    return [
+        Reservation(number, connector, id_tag, parent, _members(db, parent))
+        for number, connector, id_tag, parent in found.fetchall()
+    ]
+
+
+def _members(db: Database, parent: str | None) -> tuple[str, ...]:
+    """Return the tags of a group; all tags are examined."""
+    if parent is None:
+        return ()
+    found = "SELECT id_tag FROM tag WHERE ended_at IS NULL AND lower(parent_id_tag) = lower(?)"
+    return tuple(id_tag for (id_tag,) in db.execute(found, (parent,)).fetchall())
 
 
 def _list_version(db: Database, charger: str) -> int | None:

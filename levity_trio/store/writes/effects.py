@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -10,7 +11,7 @@ import orjson
 from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
-from levity_trio.store.seen import time_of
+from levity_trio.store.seen import clock_skew, moment, time_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import stamp
@@ -18,6 +19,8 @@ from levity_trio.wire.times import stamp
 Payload = Mapping[str, Any]
 UNUSABLE: Final = {"Faulted": "faulted", "Unavailable": "unavailable"}
 """Statuses that end a reservation (§5.13), and the reason that is stored."""
+SAME_MOMENT: Final = timedelta(minutes=1)
+"""A charger's clock may differ by as much from ours."""
 
 
 class Accepted(NamedTuple):
@@ -68,9 +71,20 @@ def _cancel(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
 
 
 def use_reservation(db: UnitOfWork, origin: Origin, use: Use) -> None:
-    """End the reservation that a start uses: the one that it names, or that of its tag on its connector or on any."""
-    condition = "AND (reservation_id = ? OR (conn_id IN (0, ?) AND ? COLLATE NOCASE IN (id_tag, parent_id_tag)))"
-    _end_reservations(db, origin, "used", condition, (use.reservation, use.connector, use.id_tag), use.transaction)
+    """End the reservation that a start uses: the one that it names, or that of its tag or group on its connector.
+
+    A start from the charger's memory uses none that was made after it.
+    """
+    told = db.row("SELECT verdict_parent, start_time FROM tx WHERE id = ?", (use.transaction,))
+    parent, began = told or (None, origin.received_at)
+    behind = -min(clock_skew(db, origin.charger), timedelta())
+    until = stamp(moment(began) + behind + SAME_MOMENT)
+    condition = (
+        "AND (reservation_id = ? OR (created_at <= ? AND conn_id IN (0, ?) AND (? COLLATE NOCASE IN"
+        " (id_tag, parent_id_tag) OR ? COLLATE NOCASE = parent_id_tag)))"
+    )
+    values = (use.reservation, until, use.connector, use.id_tag, parent)
+    _end_reservations(db, origin, "used", condition, values, use.transaction)
 
 
 def end_unusable(db: UnitOfWork, origin: Origin, connector: int, status: str) -> None:

@@ -28,7 +28,7 @@ JUDGING_SECONDS: Final = 5.0
 OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, "it could not be judged; the log of the server tells why")
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
-    " WHERE outcome = 'pending' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1)"
+    " WHERE outcome = 'pending' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) ORDER BY id"
 )
 
 
