@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from levity_trio.store.reads.limits import ConnectorLimit, limits
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.plans import profiles
 from tests.store.books import Books, Station
 from tests.store.reading import reading
 from tests.store.test_commands import answer, send
@@ -64,6 +66,26 @@ def test_a_profile_of_a_remote_start_is_for_the_transaction_that_began(books: Bo
     limit = now(books)[1].in_force
     assert limit is not None
     assert limit.limit == 8
+
+
+def states(books: Books) -> dict[int, tuple[str, int | None]]:
+    with reading(books) as db:
+        return {one.profile: (one.state, one.transaction) for one in profiles(db, "CP-1", Wanted(), books.now).data}
+
+
+def test_a_profile_ends_with_its_transaction_or_its_time(books: Books, station: Station) -> None:
+    station.status("Available")
+    install(station, 0, profile(3, "TxDefaultProfile", 16) | {"validTo": "2026-03-01T14:30:00+02:00"})
+    start = {"idTag": "TAG", "chargingProfile": profile(1, "TxProfile", 8)}
+    answer(station, send(station, "RemoteStartTransaction", **start), "RemoteStartTransaction", ACCEPTED)
+    transaction = station.start(tag="TAG")
+    follow(books)
+    install(station, 1, profile(2, "TxProfile", 6))
+    expected = {1: ("active", transaction), 2: ("active", transaction), 3: ("active", None)}
+    assert states(books) == expected
+    books.wait(40)
+    station.stop(transaction, 4000)
+    assert states(books) == {1: ("ended", transaction), 2: ("ended", transaction), 3: ("expired", None)}
 
 
 def test_a_charger_without_profiles(books: Books, station: Station) -> None:

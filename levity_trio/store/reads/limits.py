@@ -10,13 +10,13 @@ import orjson
 
 from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
 from levity_trio.store.database import Database
+from levity_trio.store.reads.plans import TRANSACTION
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp
 
 _PROFILES: Final = (
-    "SELECT conn_id, profile, created_at, coalesce(tx_id, (SELECT outcome_tx_id FROM command"
-    " WHERE command.id = command_id AND action = 'RemoteStartTransaction'))"
-    " FROM charging_profile WHERE cp_id = ? AND ended_at IS NULL ORDER BY id"
+    f"SELECT conn_id, profile, created_at, {TRANSACTION} FROM charging_profile"  # noqa: S608 - our own text
+    " WHERE cp_id = ? AND ended_at IS NULL ORDER BY id"
 )
 _CHARGING: Final = (
     "SELECT conn_id, id, start_time FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import parse_time, stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,8 @@ class Reservation:
 class ChargingProfile:
     """A charging profile that a charger accepted and should obey while its `state` is active.
 
-    Otherwise `state` is why it ended: replaced, cleared, or ended with its transaction. Connector 0 is the charger.
+    Otherwise `state` is why it ended: replaced, cleared, expired (its validTo), or ended with its transaction.
+    Connector 0 is the charger.
     """
 
     id: int
@@ -67,13 +68,22 @@ class LocalList:
     created_at: str
 
 
+TRANSACTION: Final = (
+    "coalesce(charging_profile.tx_id, (SELECT outcome_tx_id FROM command"
+    " WHERE command.id = charging_profile.command_id AND action = 'RemoteStartTransaction'))"
+)
+"""The transaction of a profile: the one that it names, or that of the remote start that it came with."""
+_STATE: Final = (
+    f"coalesce(end_reason, CASE WHEN EXISTS (SELECT 1 FROM tx WHERE tx.id = {TRANSACTION}"  # noqa: S608 - our own text
+    " AND tx.status <> 'Active') THEN 'ended' ELSE 'active' END)"
+)
 _PROFILE: Final = Shape(
     ChargingProfile,
     profile="profile_id",
     content="profile",
     command="command_id",
-    state="coalesce(end_reason, CASE WHEN EXISTS (SELECT 1 FROM tx WHERE tx.id = tx_id AND tx.status <> 'Active')"
-    " THEN 'ended' ELSE 'active' END)",
+    transaction=TRANSACTION,
+    state=_STATE,
 )
 _LIST: Final = Shape(LocalList, command="command_id")
 
@@ -85,9 +95,17 @@ def reservations(db: Database, charger: str | None, wanted: Wanted, now: datetim
     return _page(db, "reservation", charger, wanted, shape)
 
 
-def profiles(db: Database, charger: str | None, wanted: Wanted) -> Page[ChargingProfile]:
-    """Return a page of charging profiles. Raises NoPage."""
-    return _page(db, "charging_profile", charger, wanted, _PROFILE)
+def profiles(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> Page[ChargingProfile]:
+    """Return a page of charging profiles as they are now. Raises NoPage."""
+    found = _page(db, "charging_profile", charger, wanted, _PROFILE)
+    return replace(found, data=[_with_expiry(profile, now) for profile in found.data])
+
+
+def _with_expiry(profile: ChargingProfile, now: datetime) -> ChargingProfile:
+    valid_to = profile.content.get("validTo") if isinstance(profile.content, dict) else None
+    until = parse_time(valid_to) if isinstance(valid_to, str) else None
+    is_over = profile.state == "active" and until is not None and until <= now
+    return replace(profile, state="expired") if is_over else profile
 
 
 def local_lists(db: Database, charger: str | None, wanted: Wanted) -> Page[LocalList]:

@@ -123,13 +123,24 @@ def _insert_profile(db: UnitOfWork, origin: Origin, command: int, connector: int
     place = (connector, profile["chargingProfilePurpose"], profile["stackLevel"])
     same = "AND (profile_id = ? OR (conn_id = ? AND purpose = ? AND stack_level = ?))"
     _end_profiles(db, origin, "replaced", same, (profile["chargingProfileId"], *place))
-    transaction = db.row("SELECT id FROM tx WHERE id = ?", (profile.get("transactionId"),))
+    transaction = db.row(*_transaction_of(origin, connector, profile))
     db.execute(
         "INSERT INTO charging_profile (cp_id, conn_id, purpose, stack_level, profile_id, tx_id, profile, command_id,"
         " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (origin.charger, *place, profile["chargingProfileId"], transaction and transaction[0])
         + (orjson.dumps(profile).decode(), command, origin.received_at),
     )
+
+
+def _transaction_of(origin: Origin, connector: int, profile: Payload) -> tuple[str, tuple[object, ...]]:
+    """Return the query of a profile's transaction. A TxProfile that names none is for the open one (§3.13.2)."""
+    if profile["chargingProfilePurpose"] != "TxProfile" or "transactionId" in profile:
+        return "SELECT id FROM tx WHERE id = ?", (profile.get("transactionId"),)
+    open_one = (
+        "SELECT id FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND conn_id = ?"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    return open_one, (origin.charger, connector)
 
 
 def _clear_profiles(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:

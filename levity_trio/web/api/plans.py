@@ -20,8 +20,8 @@ async def list_reservations(asked: Asked) -> object:
 
 
 async def list_profiles(asked: Asked) -> object:
-    charger = await whose(asked)
-    return await page(asked.api, partial(plans.profiles, charger=charger, wanted=wanted(asked.query)))
+    charger, now = await whose(asked), asked.api.now()
+    return await page(asked.api, partial(plans.profiles, charger=charger, wanted=wanted(asked.query), now=now))
 
 
 async def list_limits(asked: Asked) -> object:
