@@ -18,12 +18,20 @@ WITH_STATUS: Final = frozenset(
         *("GetInstalledCertificateIds", "CertificateSigned"),
     }
 )
+_KNOWN: Final = {
+    word.casefold(): word
+    for word in (
+        *("Accepted", "AcceptedCanceled", "Failed", "Faulted", "InvalidCertificate", "NotFound", "NotImplemented"),
+        *("NotSupported", "Occupied", "RebootRequired", "Rejected", "RevokedCertificate", "Scheduled", "Unavailable"),
+        *("Unknown", "UnknownMessageId", "UnknownVendorId", "UnlockFailed", "Unlocked", "VersionMismatch"),
+    )
+}
 
 
 def status_of(answer: object) -> str | None:
-    """Return the status of a CALLRESULT's payload, None if it has none."""
+    """Return the status of a CALLRESULT's payload, a known word in its own spelling; None if it has none."""
     status = answer.get("status") if isinstance(answer, Mapping) else None
-    return status if isinstance(status, str) else None
+    return _KNOWN.get(status.strip().casefold(), status) if isinstance(status, str) else None
 
 
 def succeeded(action: str, answer: Any) -> bool:

@@ -5,7 +5,7 @@ from importlib.resources import files
 import orjson
 import pytest
 
-from levity_trio.operations.answers import WITH_STATUS, WITHOUT_STATUS, succeeded
+from levity_trio.operations.answers import WITH_STATUS, WITHOUT_STATUS, status_of, succeeded
 
 SUCCESSES = {"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"}
 
@@ -40,3 +40,10 @@ def test_any_answer_without_a_status_agrees(action: str) -> None:
 def test_a_raw_call_without_a_status_agrees() -> None:
     assert succeeded("VendorAction", {})
     assert not succeeded("VendorAction", {"status": "NotSupported"})
+
+
+@pytest.mark.parametrize("action", sorted(WITH_STATUS))
+def test_each_status_has_its_own_spelling(action: str) -> None:
+    for word in statuses(action):
+        assert {status_of({"status": told}) for told in (word, word.lower(), f" {word.upper()} ")} == {word}
+    assert status_of({"status": "Vendor "}) == "Vendor "

@@ -117,7 +117,7 @@ class TestBoots:
         assert state(asked("ChangeConfiguration", values), [], 121) == NOT_SEEN
 
     def test_configuration_waits_for_the_boot_without_end(self) -> None:
-        command = asked("ChangeConfiguration", {"key": "A", "value": "1"}, {"status": "RebootRequired"})
+        command = asked("ChangeConfiguration", {"key": "A", "value": "1"}, {"status": " rebootRequired"})
         assert state(command, [], 10**8) == PENDING
         assert state(command, [Booted(at(0.5), "1")]) == PENDING
         assert state(command, [Booted(at(10**7), "1")], 10**8) == FULFILLED

@@ -228,7 +228,7 @@ def test_a_configuration_adds_a_row_only_where_it_changed(books: Books, station:
     assert books.value("SELECT count(*) FROM configuration WHERE key = 'Other'") == 1
 
 
-ODD_INTERVALS: list[object] = ["", "²", "-5", "9" * 30, "9" * 5000, None, {}, [1], 1.5, True, 0]
+ODD_INTERVALS: list[object] = ["", "²", "٣", "-5", "9" * 30, "9" * 5000, None, {}, [1], 1.5, True, 0]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +250,8 @@ def test_an_answer_of_any_kind_is_kept(books: Books, station: Station, told: dic
     [
         ("HeartbeatInterval", "300", "Accepted", 300),
         ("HeartbeatInterval", "300", "RebootRequired", 300),
+        ("heartbeatinterval", "300", " rebootrequired", 300),
+        ("HeartbeatInterval", "٣", "Accepted", 60),
         ("HeartbeatInterval", "300", "Rejected", 60),
         ("HeartbeatInterval", "300", "NotSupported", 60),
         ("MeterValueSampleInterval", "300", "Accepted", 60),

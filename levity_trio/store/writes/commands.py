@@ -362,7 +362,7 @@ def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str,
     if end.action == "GetConfiguration":
         for value in configuration.keep(db, origin, end.command, response):
             configuration.keep_interval(db, origin, value.key, value.value)
-    elif end.action == "ChangeConfiguration" and response.get("status") in CHANGED:
+    elif end.action == "ChangeConfiguration" and status_of(response) in CHANGED:
         sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)

@@ -13,7 +13,7 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
 
-INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
+INTERVAL_KEYS: Final = frozenset({"heartbeatinterval"})  # in lower case: keys are compared without regard to it (§9)
 LONGEST_INTERVAL_DIGITS: Final = 5
 """Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 
@@ -118,6 +118,7 @@ def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:
 
 def keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
     """Store the heartbeat interval, which determines the watchdog's time-out (three intervals)."""
-    if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
+    is_number = value is not None and value.isascii() and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS
+    if key.casefold() in INTERVAL_KEYS and value is not None and is_number:
         reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
         db.execute(reported, (int(value) or None, origin.charger))
