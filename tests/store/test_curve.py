@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from levity_trio.store.reads.curve import STRETCHES, Curve, curve
+from levity_trio.store.writes import imports
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
 from tests.store.telling import watts
+from tests.store.test_imported import import_one, old_reading
 
 HOUR = 3600.0
 
@@ -119,3 +121,14 @@ def test_only_its_own_readings(books: Books, station: Station) -> None:
     tell(station, second, 2000, watts(3000))
     assert [most for _, _, most in curve_of(books, first).power] == [6000.0]
     assert [most for _, _, most in curve_of(books, second).power] == [3000.0]
+
+
+def test_an_imported_one_has_the_registers_of_its_readings(books: Books) -> None:
+    number = import_one(books)
+    in_kwh = old_reading(number, "2026-03-01T10:45:00.000Z", 0, 3)._replace(value="4.1", unit="kWh")
+    of_phase = old_reading(number, "2026-03-01T10:50:00.000Z", 900, 4)._replace(phase="L1")
+    no_number = old_reading(number, "2026-03-01T10:55:00.000Z", 0, 5)._replace(value="?")
+    books.run(imports.take, "readings", [in_kwh, of_phase, no_number], books.at)
+    found = curve_of(books, number)
+    assert found.register == ((0.0, 1000), (1800.0, 3000), (2700.0, 4100), (3600.0, 5000))
+    assert found.is_power_computed

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.power import HOUR
+from levity_trio.charging.readings import AT_BEGIN, BILLED, whole_wh
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
@@ -60,6 +61,13 @@ _OF_PHASES: Final = (
     f" {_STRETCH} AND measurand = '{POWER}' GROUP BY timestamp)"
 )
 _LAST: Final = f"SELECT timestamp, wh {_STRETCH} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+_IMPORTED_STOP: Final = "SELECT stop_time FROM tx WHERE id = ? AND imported_id IS NOT NULL"
+_LAST_IMPORTED: Final = (
+    f"SELECT timestamp, value, unit {_STRETCH} AND source = 'import' AND measurand = '{BILLED[0]}'"
+    f" AND location = '{BILLED[1]}' AND format = '{BILLED[2]}' AND phase = '' AND context <> '{AT_BEGIN}'"
+    " ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+"""Their wh is empty, because nothing here is judged by them. What they say is shown."""
 
 
 class _Place(NamedTuple):
@@ -78,10 +86,12 @@ def curve(db: Database, number: int) -> Curve | None:
     tx = known(rows, number)
     if tx is None:
         return None
-    since, until = _ends(rows, tx)
+    imported_stop = next((at for (at,) in rows(_IMPORTED_STOP, (number,))), None)
+    since, until = _ends(rows, tx, imported_stop or _own_stop(tx))
     place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(since))
     stretches = [*_stretches(since, until)]
-    register = _with_ends(tx, [*_registers(place, stretches)], seconds(until) - place.begun)
+    registers = _imported_registers if imported_stop else _registers
+    register = _with_ends(tx, [*registers(place, stretches)], seconds(until) - place.begun)
     told = [*_powers(place, stretches)]
     return Curve(
         transaction=number,
@@ -93,12 +103,15 @@ def curve(db: Database, number: int) -> Curve | None:
     )
 
 
-def _ends(rows: Rows, tx: Known) -> tuple[str, str]:
+def _own_stop(tx: Known) -> str | None:
+    return by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else None
+
+
+def _ends(rows: Rows, tx: Known, stop: str | None) -> tuple[str, str]:
     """Return when it began and ended, or the time of its first and its last reading if they are beyond."""
     values = (tx.charger, tx.connector or 0, *span(tx), tx.id)
     first, last = (next((at for (at,) in rows(sql, values)), tx.start_time) for sql in _ENDS)
-    stop = by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else tx.start_time
-    return min(tx.start_time, first), max(tx.start_time, last, stop)
+    return min(tx.start_time, first), max(tx.start_time, last, stop or tx.start_time)
 
 
 def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
@@ -124,6 +137,13 @@ def _registers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[
     for stretch in stretches:
         for at, wh in place.rows(_LAST, (*place.of_it, *stretch, place.number)):
             yield _since(place, at), wh
+
+
+def _imported_registers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Register]:
+    for stretch in stretches:
+        for at, value, unit in place.rows(_LAST_IMPORTED, (*place.of_it, *stretch, place.number)):
+            if (wh := whole_wh(value, unit)) is not None:
+                yield _since(place, at), wh
 
 
 def _since(place: _Place, at: str) -> float:
