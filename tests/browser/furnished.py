@@ -19,6 +19,8 @@ from tests.integration.browsing import Browser
 from tests.integration.charger import Charger, Closed, now
 
 PASSWORD: Final = "a long enough password"  # noqa: S105
+IMPORTED: Final = "/sessions/{imported}"
+"""Is a page of its own among those that are checked: less is known of an imported session."""
 NEWCOMER, STRANGER = "GRIZZL-E-7731", "04BADCAB1E"
 FLAGS: Final = (
     *("--registration", "ask", "--adopt-existing", "--unknown-tags", "ask", "--time-zone", TIME_ZONE),
@@ -145,6 +147,7 @@ def _shown(site: Site, past: Past) -> dict[str, Any]:
         "chargers": CHARGING[0].charger,
         "transactions": past.doubtful,
         "sessions": past.doubtful,
+        IMPORTED: f"/sessions/{past.imported}",
         "tags": HOUSEHOLDS[0].tag,
         "commands": site.ask("POST", "admin", "chargers", QUIET, "clear-cache")["id"],
         "accounts": 1,

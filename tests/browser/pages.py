@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from levity_trio.web.dashboard import pages
+from tests.browser.furnished import IMPORTED
 from tests.browser.site import Site
 
 OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 """The log-in, that of a driver who scanned a code, and the page that takes one-time codes."""
-BESIDE: Final = (*OF_STRANGERS, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
+BESIDE: Final = (*OF_STRANGERS, IMPORTED, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
 """With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
 SCHEMES: Final = ("light", "dark")

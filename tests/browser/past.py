@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from levity_trio.charging.readings import BILLED
 from levity_trio.store.connection import open_database
-from levity_trio.store.writes import sessions
+from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
+from levity_trio.store.writes import imports, sessions
+from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, meter_value
 
 DAYS: Final = 45
@@ -49,10 +52,12 @@ CHARGING: Final = HOUSEHOLDS[:3]
 
 @dataclass
 class Past:
-    """What became of it: the open transactions with their registers, by charger, and the one that is in doubt."""
+    """What became of it: the open transactions with their registers, by charger, the one that is in doubt, and the
+    one that was imported."""
 
     open: dict[str, tuple[int, int]] = field(default_factory=dict)
     doubtful: int = 0
+    imported: int = 0
 
 
 Happening = Iterator[datetime]
@@ -73,6 +78,7 @@ def write_past(database: Path, now: datetime) -> Past:
         happenings = [_habit(stations[one.charger], one, dice, now, past) for one in HOUSEHOLDS]
         _let_happen(books, [*happenings, _leap(stations[HOUSEHOLDS[4].charger], now, past)])
         books.now = now
+        past.imported = _import(books, now)
         books.settle()
         for station in stations.values():
             station.lose()
@@ -151,3 +157,24 @@ def _leap(station: _Station, now: datetime, past: Past) -> Happening:
         station.tell(_reading(station, 4 * min(wh, 1800)), transaction=past.doubtful)
     station.stop(past.doubtful, station.wh, tag=HOUSEHOLDS[4].tag)
     station.status("Available")
+
+
+def _import(books: Books, now: datetime) -> int:
+    """Import a session of several days whose figure its readings contradict; return it."""
+    begun, wh = now - timedelta(days=9, hours=5), 4_093_719
+    ended, charger = begun + timedelta(days=8, hours=11), HOUSEHOLDS[7].charger
+    start, stop, doubts = stamp(begun), stamp(ended), ["its energy is 0 Wh, but its readings show 9900 Wh"]
+    ends = (start, stop, wh, None, 0, "Local", start, stop, stop, {"id": 17}, doubts)
+    (number,) = books.run(
+        imports.take, "transactions", [TransactionRow(charger, 17, 1, "OLD-TAG", *ends)], books.at
+    ).ids
+    readings = [
+        ReadingRow(
+            *(charger, place, number, 1, at, at, at, BILLED[0], f"{wh + 990.0 * place:.1f}", "Wh"),
+            *("Sample.Periodic", BILLED[1], "", BILLED[2]),
+        )
+        for place in range(1, 11)
+        for at in [stamp(begun + place * timedelta(hours=18))]
+    ]
+    books.run(imports.take, "readings", readings, books.at)
+    return number

@@ -19,10 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.web.dashboard import charts, money, shapes
+from levity_trio.web.dashboard import charts, money, shapes, telling
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, sentence
-from levity_trio.web.dashboard.wording import state_of
+from levity_trio.web.dashboard.wording import method, state_of
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -114,6 +114,12 @@ def _exactly(context: Context, stamp: str) -> str:
     return shapes.whole_time(shapes.moment(stamp), context["zone"])
 
 
+@pass_context
+def _told(context: Context, words: str) -> str:
+    """Return a text of the API with its figures and times as people write them."""
+    return telling.told(words, context["now"], context["zone"])
+
+
 _TIME: Final = Markup('<time datetime="{}" title="{}">{}</time>')
 _AGE: Final = Markup('<time datetime="{}" title="{}" data-age>{}</time>')
 _PART: Final = Markup('<div class="part" id="{}">{}</div>')
@@ -153,11 +159,14 @@ def _environment() -> Environment:
         "json": shapes.json_text,
         "size": shapes.size,
         "state_of": state_of,
+        "method": method,
         "words": shapes.words,
         "sentence": lambda words: sentence(in_words(words)),
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
+        "told": _told,
+        "measured": telling.measured,
         "on_day": _on_day,
         "second": _second,
         "dash": _dash,

@@ -1,4 +1,5 @@
-"""What OCPP's words are called in the interface: the states of connectors, and how far a command is."""
+"""What words of programs are called in the interface: the states of connectors, how far a command is, and how the
+figure of a session was found."""
 
 from __future__ import annotations
 
@@ -42,6 +43,16 @@ ENDS: Final[Mapping[str, str]] = {
     "UnlockConnector": "released",
 }
 """What came of a command that was fulfilled."""
+METHODS: Final[Mapping[str, str]] = {
+    "register": "from the registers at its start and its end",
+    "segments": "from its readings, part by part",
+    "session readings": "from readings that count from 0",
+    "rollover": "from a meter that passed its highest number",
+    "scaled": "from readings in another unit",
+    "corrected": "as somebody corrected it",
+    "imported": "as the earlier system said",
+}
+"""How the energy of a session was found."""
 FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
 
 
@@ -50,6 +61,11 @@ def state_of(status: str | None) -> State:
     if status in (None, "", "Unknown"):
         return UNKNOWN
     return STATES.get(status, State("look", status))
+
+
+def method(name: str | None) -> str:
+    """Return how a figure was found."""
+    return METHODS.get(name or "", name or "")
 
 
 def steps(command: Mapping[str, Any]) -> list[str]:

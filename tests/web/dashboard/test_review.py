@@ -61,6 +61,14 @@ async def test_an_operator_is_offered_the_answers(site: Site, station: Station) 
     assert "Confirm 4.0 kWh" in html
 
 
+async def test_evidence_is_told_in_the_units_of_people(site: Site, station: Station) -> None:
+    doubtful(station)
+    unlinked(station)
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert "5 kWh at the end ↔ no stop" in html
+    assert not re.search(r"\d Wh\b", html)
+
+
 async def test_a_viewer_sees_what_waits_and_no_buttons(site: Site, station: Station) -> None:
     add(site, "TAG", "Anna")
     doubtful(station)

@@ -77,7 +77,8 @@ class TestAnyKind:
         shown = await opened(site, charge(station))
         assert "Anna · CP-1" in shown.words
         assert "6.00 kWh – Ended 13:00 – 14:00 (1:00 h) , at CP-1 , billed to Anna" in shown.words
-        assert "6.000 kWh, certain, found by: register. The register went from 1.000 to 7.000 kWh." in shown.words
+        assert "6.000 kWh, certain, from the registers at its start and its end." in shown.words
+        assert "The register went from 1.000 to 7.000 kWh." in shown.words
         assert "Today's rules say the same" in shown.words
         assert "as reported" in shown.words
         assert drawn(shown) == [11, 13]
@@ -137,6 +138,28 @@ class TestAnyKind:
         shown = await opened(site, import_one(site.books))
         assert "Imported: 4.000 kWh, as the earlier system said; there it is session 17." in shown.words
         assert "What its messages can mean" not in shown.words
+        assert "– Imported" in shown.words
+        assert drawn(shown) == [2, 3]
+        assert "3 kWh 3 kWh" in shown.words.split("What its readings say")[1]
+
+    async def test_a_doubtful_imported_one(self, site: Site) -> None:
+        number = import_one(site.books, energy_wh=0, doubts=["its energy is 0 Wh, but its readings show 9900 Wh"])
+        shown = await opened(site, number)
+        assert "▲ Imported, doubtful" in shown.words
+        assert "In doubt: its energy is 0 kWh, but its readings show 9.9 kWh" in shown.words
+        assert "That is doubtful: its energy is 0 kWh" in shown.words
+
+    async def test_figures_are_told_in_the_units_and_names_of_people(self, site: Site, station: Station) -> None:
+        House(site.books).give(1, "TAG")
+        number = station.start(225_785, tag="TAG")
+        tell(station, number, 285_785)
+        station.stop(number, 285_785, tag="TAG")
+        shown = await opened(site, number)
+        head, story = shown.words.split("Why this figure")[0], shown.words.split("What happened")[1]
+        assert "60 kWh in 5 min" in head
+        assert "start register 225.785 kWh; its time 13:00:00" in story.split("Everything as text")[0]
+        assert "Anna: the tag TAG belonged to it since" in shown.words
+        assert not re.search(r"\d Wh\b", head)
 
     async def test_an_unknown_one(self, site: Site) -> None:
         with pytest.raises(Refused):

@@ -10,11 +10,13 @@ from typing import Any, Final
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.ownership import Ground
 from levity_trio.charging.answers import Answer, about_transaction
-from levity_trio.charging.lifecycle import State
+from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.charging.lifecycle import Kind, State
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
 from levity_trio.web.dashboard.shapes import moment
+from levity_trio.web.dashboard.whose import grounds
 from levity_trio.wire.times import stamp
 
 ONE: Final = "/api/admin/transactions"
@@ -51,7 +53,8 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
     curve = await view.get(f"{path}/curve")
     events = (await view.get(f"{path}/events"))["data"]
     bill = told["bill"]
-    values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
+    shared = {"imported_doubt": _imported_doubt(known, events), "count": count, "is_weighed": is_weighed}
+    values = {"one": known, "told": told, "bill": bill, **shared}
     doubts = [one for one in told["reviews"] if one["resolved_at"] is None]
     return [
         Part(
@@ -61,11 +64,22 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
         ),
         Part("curves", "session/curves.html", {"known": curve, "count": count, **curves(curve, bill, view.api.zone)}),
         Part("why", "session/why.html", values),
-        Part("bill", "session/bill.html", {"bill": bill, "money": _money(bill), "one": known}),
+        Part(
+            "bill",
+            "session/bill.html",
+            {"bill": bill, "money": _money(bill), "grounds": grounds(bill, known["id_tag"])},
+        ),
         Part(
             "story", "session/story.html", {**values, "lines": _lines(told, bill), "sees_frames": view.may("GET", LOGS)}
         ),
     ]
+
+
+def _imported_doubt(known: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what speaks against the figure of an imported session, as its newest import found it."""
+    if known["imported_id"] is None or known["confidence"] != DOUBTFUL:
+        return None
+    return next((str(one["reason"]) for one in reversed(events) if one["kind"] == Kind.IMPORT and one["reason"]), None)
 
 
 def _count(page: Mapping[str, Any]) -> int:
