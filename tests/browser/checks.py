@@ -58,6 +58,9 @@ WIDER: Final = """most => {
   const last = [...document.querySelectorAll("body *")].filter(one => right(one) > most + 1).at(-1);
   return [`${whole} px: ${last?.outerHTML.slice(0, 120)}`];
 }"""
+HIDDEN_TABS: Final = """most => [...document.querySelectorAll(".tabs [aria-current]")]
+  .filter(one => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > most)
+  .map(one => one.innerText)"""
 AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})).violations
   .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0, 3).map(one => one.html.slice(0, 200))])
 """
@@ -83,7 +86,7 @@ def accessible(page: Page, site: Site, path: str, axe: str) -> None:
 
 @seen(viewport=NARROW, has_touch=True, is_mobile=True)
 def fits_a_phone(page: Page, site: Site, path: str) -> None:
-    """Nothing is wider than 360 px, nothing jumps, and what can be tapped is large enough."""
+    """Nothing is wider than 360 px, the current tab is seen, nothing jumps, and what can be tapped is large enough."""
     page.add_init_script(SHIFTS)
     _open(page, site, path)
     page.wait_for_timeout(SETTLED_MS)
@@ -93,6 +96,7 @@ def fits_a_phone(page: Page, site: Site, path: str) -> None:
 
 def _narrow_faults(page: Page) -> Iterator[str]:
     yield from (f"wider than the screen: {html}" for html in page.evaluate(WIDER, NARROW["width"]))
+    yield from (f"the current tab is not seen: {name}" for name in page.evaluate(HIDDEN_TABS, NARROW["width"]))
     yield from (f"small target: {told}" for told in page.evaluate(TARGETS, LEAST_TARGET))
     if (shift := sum(page.evaluate("window.shifts"))) >= MOST_SHIFT:
         yield f"layout shift {shift:.3f}"

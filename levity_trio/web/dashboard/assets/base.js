@@ -210,6 +210,13 @@ for (const button of themes) {
 }
 setTheme(localStorage.getItem("theme") || "");
 
+// Tabs may be wider than a phone: the current one is seen.
+
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const [tabs, place] = [tab.closest(".tabs"), tab.getBoundingClientRect()];
+  tabs.scrollLeft += place.left - tabs.getBoundingClientRect().left - (tabs.clientWidth - place.width) / 2;
+}
+
 // What was opened to be asked closes again.
 
 document.addEventListener("toggle", (event) => {
