@@ -44,8 +44,8 @@ async def test_it_says_when_where_who_and_how_much(site: Site, station: Station)
     first, second = charge(station), charge(station, "Other", connector=2)
     shown = await listed(site)
     assert numbers(shown) == [second, first]
-    assert "14:00 – 15:00 CP-1 · connector 2 Other 5.00 kWh – Ended nobody's" in shown.words
-    assert "13:00 – 14:00 Space 4 Anna 5.00 kWh – Ended to be billed" in shown.words
+    assert "14:00 – 15:00 CP-1 · connector 2 Other 5.00 kWh Ended nobody's" in shown.words
+    assert "13:00 – 14:00 Space 4 Anna 5.00 kWh Ended to be billed" in shown.words
     assert "2 sessions" in shown.words
 
 

@@ -53,14 +53,13 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
     curve = await view.get(f"{path}/curve")
     events = (await view.get(f"{path}/events"))["data"]
     bill = told["bill"]
-    shared = {"imported_doubt": _imported_doubt(known, events), "count": count, "is_weighed": is_weighed}
-    values = {"one": known, "told": told, "bill": bill, **shared}
+    values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
     doubts = [one for one in told["reviews"] if one["resolved_at"] is None]
     return [
         Part(
             "head",
             "session/head.html",
-            {**values, "doubts": doubts, "actions": await _actions(view, known, doubts, events)},
+            {**values, "doubts": doubts, "imported_doubt": _imported_doubt(known, events), "actions": await _actions(view, known, doubts, events)},
         ),
         Part("curves", "session/curves.html", {"known": curve, "count": count, **curves(curve, bill, view.api.zone)}),
         Part("why", "session/why.html", values),
