@@ -318,3 +318,21 @@ def test_a_start_offers_the_tags_of_households(server: Serving, browser: Browser
     assert "04A2B3C4" in [given.get("value") for tag, given in page.tags if tag == "option"]
     (field,) = [given for tag, given in page.tags if tag == "input" and given.get("name") == "idTag"]
     assert (field["list"], field["value"]) == ("l-idTag", "")
+
+
+def test_what_has_a_number_is_chosen_by_its_name_and_a_station_only_where_there_are_some(
+    server: Serving, browser: Browser
+) -> None:
+    address, api = "/do/post/admin/chargers", api_of(server)
+    names = [given["name"] for tag, given in browser.get(address).tags if tag == "input" and "id" in given]
+    assert names == ["id", "name", "vendor", "model"]
+    station = str(api.ask("POST", "admin", "stations", given={"name": "Garage"})["id"])
+    page = browser.get(address)
+    (field,) = [given for tag, given in page.tags if tag == "select"]
+    assert field["name"] == "station"
+    assert f'<option value="{station}">Garage</option>' in page.html
+    assert browser.send(page.form(address), id="IN-THE-GARAGE", station=station).status == 200
+    assert api.ask("GET", "admin", "chargers", "IN-THE-GARAGE")["station_id"] == int(station)
+    renaming = "/do/put/admin/chargers/IN-THE-GARAGE"
+    browser.send(browser.get(renaming).form(renaming), name="Space 1")
+    assert api.ask("GET", "admin", "chargers", "IN-THE-GARAGE")["station_id"] == int(station)

@@ -36,6 +36,9 @@ HIGHEST_CONNECTOR: Final = 100
 
 Name = Annotated[str, msgspec.Meta(max_length=200, examples=["Parking space 7"])] | None
 Word = Annotated[str, msgspec.Meta(max_length=50)] | None
+Station = (
+    Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")] | None
+)
 
 
 class ChargersQuery(Paged, kw_only=True):
@@ -48,7 +51,7 @@ class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a person says about a charger. Its BootNotification replaces vendor and model."""
 
     name: Name = None
-    station: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID, description="The id of its station.")] | None = None
+    station: Station = None
     vendor: Word = None
     model: Word = None
 
@@ -56,8 +59,8 @@ class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return ChargerData(self.name, self.station, self.vendor, self.model)
 
 
-class NewCharger(ChargerBody, kw_only=True):
-    """A charger that is going to connect."""
+class NewCharger(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A charger that is going to connect. Its identity comes first, as it is asked first: so nothing is inherited."""
 
     id: Annotated[
         str,
@@ -68,6 +71,13 @@ class NewCharger(ChargerBody, kw_only=True):
             examples=["CP-7"],
         ),
     ]
+    name: Name = None
+    station: Station = None
+    vendor: Word = None
+    model: Word = None
+
+    def data(self) -> ChargerData:
+        return ChargerData(self.name, self.station, self.vendor, self.model)
 
 
 class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +162,7 @@ async def _hide(api: Api, charger: str, at: str, retired_on: str | None) -> None
         raise Problem(409, "conflict", detail) from None
 
 
-def _no_station(body: ChargerBody) -> Problem:
+def _no_station(body: ChargerBody | NewCharger) -> Problem:
     return Problem(HTTPStatus.CONFLICT, "conflict", f"there is no station {body.station}", field="station")
 
 

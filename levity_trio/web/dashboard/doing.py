@@ -119,7 +119,9 @@ class Form:
             "fields": [one for one in fields if not one.name.startswith(QUERY)],
             "manner": [one for one in fields if one.name.startswith(QUERY)],
             "labels": {one.name.removeprefix(QUERY): one.label for one in every(fields)},
-            "offered": {last_name(one.name): one.offered for one in leaves(fields) if one.offered},
+            "offered": {
+                last_name(one.name): one.offered for one in leaves(fields) if one.offered and not one.is_listed
+            },
             "problems": problems,
             "values": values,
             "is_file": isinstance(self.endpoint.body, StreamedBody),

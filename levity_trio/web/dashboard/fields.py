@@ -122,6 +122,8 @@ class Field:
     problem: str = ""
     offered: tuple[Offer, ...] = ()
     """Values that are known to make sense, for people to choose from."""
+    is_listed: bool = False
+    """Whether these are all values that there are, so that one of them is chosen by its words."""
 
 
 def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:

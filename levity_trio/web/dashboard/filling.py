@@ -68,8 +68,9 @@ def query_of(fields: tuple[Field, ...], values: Mapping[str, str]) -> dict[str, 
 
 
 def _at(content: Any, name: str) -> Any:
+    """Return what a field is about; the API shows some numbers of other things as `station_id` and takes `station`."""
     for part in name.split("."):
-        content = content.get(part) if isinstance(content, Mapping) else None
+        content = content.get(part, content.get(f"{part}_id")) if isinstance(content, Mapping) else None
     return content
 
 

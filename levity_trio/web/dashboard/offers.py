@@ -40,6 +40,10 @@ MASKED: Final = "***"
 SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
 """Where there is only one, it is meant."""
 ENDING: Final = ("remote-stop",)
+LISTED: Final = frozenset({"account", "station"})
+"""Are known by numbers that nobody knows by heart: they are chosen by name."""
+OF_SOME: Final = frozenset({"station"})
+"""Not asked for where there are none: most sites do without."""
 CURRENCY: Final = "currency"
 REASONS: Final[Mapping[str, str]] = {
     "payment": "paid",
@@ -91,7 +95,8 @@ class Offers:
         """Return the fields that this reader is shown, with what is offered, and with defaults."""
         offered = {name: await self._offered(name, around) for name in {last_name(one.name) for one in leaves(fields)}}
         values = {**await self._defaults(given, around), **await self._of_money(fields)}
-        shown = tuple(self._filled(one, offered, values) for one in fields if self._is_shown(one, around))
+        wanted = (one for one in fields if one.name not in OF_SOME or offered[one.name])
+        shown = tuple(self._filled(one, offered, values) for one in wanted if self._is_shown(one, around))
         return shown if CURRENCY in offered else tuple(_in_currency(one, values.get(CURRENCY, "")) for one in shown)
 
     def _is_shown(self, one: Field, around: Circumstances) -> bool:
@@ -108,7 +113,8 @@ class Offers:
         if one.kind == TIME:
             one = replace(one, help=f"{one.help} In the time of {self.desk.zone}.".lstrip())
         value = one.value or values.get(one.name, "") or self._usual(one, found)
-        return replace(one, offered=found, value=value)
+        is_listed = last_name(one.name) in LISTED and 0 < len(found) < MOST
+        return replace(one, offered=found, value=value, is_listed=is_listed)
 
     def _usual(self, one: Field, found: Sequence[Offer]) -> str:
         """Return the value that is mostly meant: the only one there is, or the example of an operation.

@@ -148,6 +148,10 @@ def test_a_browser_does_not_insist_on_what_stands_in_a_part_that_may_stay_empty(
     assert [one.name for one in leaves(fields_of(START)) if one.is_enforced] == ["idTag"]
 
 
+def test_what_identifies_a_charger_is_asked_first() -> None:
+    assert [one.name for one in fields_of(endpoint("/api/admin/chargers"))][:2] == ["id", "name"]
+
+
 def test_what_may_be_true_false_or_nothing_is_no_switch() -> None:
     policy = endpoint("/api/admin/chargers/{id}/offline-policy")
     (one,) = [one for one in fields_of(policy) if one.name == "LocalPreAuthorize"]

@@ -59,7 +59,12 @@ async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
         Part(
             "head",
             "session/head.html",
-            {**values, "doubts": doubts, "imported_doubt": _imported_doubt(known, events), "actions": await _actions(view, known, doubts, events)},
+            {
+                **values,
+                "doubts": doubts,
+                "imported_doubt": _imported_doubt(known, events),
+                "actions": await _actions(view, known, doubts, events),
+            },
         ),
         Part("curves", "session/curves.html", {"known": curve, "count": count, **curves(curve, bill, view.api.zone)}),
         Part("why", "session/why.html", values),
