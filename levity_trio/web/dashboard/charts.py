@@ -24,8 +24,8 @@ TOP, PLOT, BOTTOM = 20, 140, 24
 SPARK: Final = 36
 SHADES: Final = 4
 """Different looks of bands."""
-MIDDLE: Final = (12.0, 88.0)
-"""Labels beyond these per cents are written inwards."""
+MIDDLE: Final = 96.0
+"""A label of a time beyond this per cent is written inwards. On the left there is room: that of the levels' labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _scale(scale: Sequence[Tick], unit: str) -> Iterator[Markup]:
 
 def _time(tick: Tick, seconds: float) -> Markup:
     at = round(tick.at / seconds * 100, 2)
-    anchor = "start" if at < MIDDLE[0] else "end" if at > MIDDLE[1] else "middle"
+    anchor = "end" if at > MIDDLE else "middle"
     return _TIME.format(at=at, y=TOP + PLOT + 16, anchor=anchor, label=tick.label)
 
 

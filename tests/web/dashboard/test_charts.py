@@ -60,6 +60,14 @@ def test_labels_of_levels_stand_beside_the_plot_and_cover_nothing() -> None:
         assert {(one.get("x"), one.get("text-anchor")) for one in levels} == {("-6", "end")}
 
 
+def test_labels_of_times_stand_beneath_their_times() -> None:
+    texts = [one for one in made([(0.0, 1.0)], 61).iter("text") if ":" in (one.text or "")]
+    assert [(one.text, one.get("text-anchor")) for one in texts] == [
+        *((f"12:{minute:02}", "middle") for minute in (0, 15, 30, 45)),
+        ("13:00", "end"),
+    ]
+
+
 def test_a_single_reading_is_a_dot() -> None:
     (line,) = of_class(made([(1800.0, 7.2)]), "line")
     assert re.fullmatch(r"M500\.0 [\d.]+h0", line.get("d", ""))
