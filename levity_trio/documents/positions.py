@@ -143,7 +143,7 @@ def _row(with_: Writing, position: Position) -> Row:
     return Row(
         cells=(
             *_place_cells(template, with_.zone, position),
-            formats.price(template, position.lines[0].price, with_.places) if is_plain else "",
+            formats.price(template, position.lines[0].price, with_.places) if _has_one_price(position) else "",
             formats.amount(template, asked(position), statement.currency),
         ),
         notes=tuple(_notes(with_, position, is_plain)),
@@ -152,10 +152,14 @@ def _row(with_: Writing, position: Position) -> Row:
 
 def _is_plain(with_: Writing, position: Position) -> bool:
     """Whether kWh × price = amount, in the columns, says everything."""
-    if len(position.lines) != 1 or with_.tariffs > 1 or with_.rates > 1:
-        return False
-    (line,) = position.lines
-    return line.kind is LineKind.ENERGY and line.window is None and line.quantity == position.energy_wh
+    is_of_many = with_.tariffs > 1 or with_.rates > 1
+    return _has_one_price(position) and position.lines[0].window is None and not is_of_many
+
+
+def _has_one_price(position: Position) -> bool:
+    """Whether all its energy has one price, and nothing else costs anything."""
+    kinds = [(line.kind, line.quantity) for line in position.lines]
+    return kinds == [(LineKind.ENERGY, position.energy_wh)]
 
 
 def _notes(with_: Writing, position: Position, is_plain: bool) -> Iterator[str]:

@@ -85,6 +85,14 @@ def test_a_draft_is_marked_on_every_page_and_asks_for_nothing() -> None:
     assert sheet.remark == "To pay within 14 days after closing"
 
 
+def test_whom_to_ask_is_named_by_the_contact_or_by_the_name() -> None:
+    one = forms.one_line()
+    without = replace(one, owner=replace(one.owner, party=replace(one.owner.party, contact=None)))
+    asked = [text for each in (one, without) for text in sheet_of(each).small if "question" in text]
+    words = "A question about a line? Ask {}, with the number of the line and of the statement."
+    assert asked == [words.format("strom@bauhof12.example"), words.format("Bauhof 12 eG")]
+
+
 def test_windows_stand_beneath_with_their_arithmetic() -> None:
     sheet = sheet_of(forms.with_windows(8))
     first, *_, seventh, fee = table_of(sheet, "Charging and fees").rows
@@ -129,6 +137,7 @@ def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None
         ("Energy: 4.000 kWh × 0.35 = 1.40",),
         ("Night: 4.000 kWh × 0.35 = 1.40",),
     ]
+    assert [row.cells[5] for row in rows] == ["", "0.35"]
     minimum = forms.position(1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82"))
     row = table_of(sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees").rows[0]
     assert row.notes == ("Energy: 0.500 kWh × 0.35 = 0.18; Up to the minimum price: 0.82",)
