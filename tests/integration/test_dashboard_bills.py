@@ -220,6 +220,7 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     transaction = charge(charger, "TAG-1", 0, 4000)
     page = browser.send(preview(browser).form(CLOSE))
     assert "owes 1.28 EUR" in page.words
+    assert "Number Household kWh Total, EUR Paper Paid" in page.words
     statement = browser.get("/statements/1")
     assert "Space 1 · TAG-1 4.000 Energy: 4.000 kWh × 0.32 = 1.28" in statement.words
     assert f"/sessions/{transaction}" in statement.links
@@ -230,6 +231,8 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
     form = browser.get(link).form("/do/post/admin/wallets/1/payment")
     assert (form.values["amount"], form.values["reason"]) == ("1.28", "Statement 1")
     assert "Settled" in browser.send(form).words
+    ledger = browser.get("/accounts/1").words.split("The newest entries")[1].split("Statements")[0]
+    assert ledger.lower().count("statement 1") == 2  # its entry, and the reason of the payment
     assert server.query("SELECT sum(amount) FROM ledger") == [(0,)]
 
 

@@ -117,6 +117,19 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
     assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
 
 
+async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:
+    each = {"id": 9, "account": 1, "name": "Anna", "sessions": 1, "energy_wh": 1000, "amount": 32, "total": 32}
+    each |= {"currency": "EUR", "carried_in": 0, "held_back": 0, "unpriced": 0, "corrections": 0, "is_carried": False}
+    rows = {f"{DRAFT}/statements": {**NOTHING, "data": [each]}, DRAFT: {**NOTHING, "data": [each]}}
+    html = await shown("/bills/{month}", answers={**ANSWERS, **rows})
+    assert "Total, EUR" in html
+    assert ('data-head="EUR"' in html, "Carried in" in html) == (False, False)
+    carried = {**each, "carried_in": 5}
+    rows = {f"{DRAFT}/statements": {**NOTHING, "data": [each, carried]}, DRAFT: {**NOTHING, "data": [each, carried]}}
+    html = await shown("/bills/{month}", answers={**ANSWERS, **rows})
+    assert ('data-head="EUR"' in html, "Carried in" in html) == (True, True)
+
+
 async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
     assert "/do/post/admin/closings" not in await shown("/bills/{month}", Role.OPERATOR)
     unready = {**ANSWERS, "/api/admin/first-bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}
