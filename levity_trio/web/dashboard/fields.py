@@ -80,6 +80,7 @@ LABELS: Final[Mapping[str, str]] = {
     "idTagInfo": "What it may do",
     "max_a": "Largest current (A)",
     "battery_kwh": "Battery (kWh)",
+    "toml": "The tariff as TOML",
     "max_kw": "Largest power (kW)",
 }
 """Where the name of a field does not say it in words of people."""

@@ -122,7 +122,10 @@ HELPS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Exactly the keys that differ are changed.",
     ("POST", f"{ADMIN}/certificates"): "It opens the door of this charger, and of no other.",
     ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "The connection that it opened ends.",
-    ("POST", f"{ADMIN}/tariffs"): "For one price a kWh, Tariffs has a shorter form.",
+    (
+        "POST",
+        f"{ADMIN}/tariffs",
+    ): "Tariffs has a shorter form for one price a kWh, and examples of all that a tariff can say.",
     ("POST", f"{ADMIN}/tariffs/{{id}}/withdraw"): "Only what no closed month has used; then it never held.",
     ("POST", f"{ADMIN}/closings/{{month}}"): "Its statements get their numbers, and never change again.",
     ("PUT", f"{ADMIN}/biller"): "This is what statements say of you; logo and words have forms of their own.",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import orjson
 import pytest
+from jinja2 import Environment, PackageLoader
 
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.server import ENDPOINTS
@@ -256,3 +257,11 @@ def test_what_is_no_energy_is_told_at_its_field(text: str) -> None:
 def test_no_form_asks_for_wh(one: Endpoint) -> None:
     named = [each for each in leaves(fields_of(one)) if each.name.endswith("_wh")]
     assert all(each.kind == ENERGY and "kWh" in each.label for each in named)
+
+
+def test_a_tariff_is_typed_as_code_and_begins_with_an_example() -> None:
+    (toml, _) = fields_of(endpoint("/api/admin/tariffs"))
+    shown = Environment(loader=PackageLoader("levity_trio.web.dashboard", "templates"), autoescape=True)
+    html = str(shown.get_template("macros.html").module.field(toml))  # type: ignore[attr-defined]
+    assert ">The tariff as TOML</label>" in html
+    assert 'rows="16" class="code" placeholder="# One price' in html
