@@ -228,6 +228,7 @@ def test_a_meter_is_added_read_voided_and_imported(server: Serving, browser: Bro
         browser.get(path, next="/meters").form(path), name=HOSTILE, class_percent="1", since="2026-03-01"
     )
     assert HOSTILE in page.words
+    assert "Measures the whole site. Since Sun 1 Mar" in page.words
     assert scripts(page) == []
     readings = f"{path}/1/readings"
     page = browser.send(browser.get(readings, next="/meters/1").form(readings), value="48211.3", at="2026-03-01T12:00")

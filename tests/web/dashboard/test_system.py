@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,12 @@ async def test_chargers_that_are_away_are_known(site: Site, api: Any) -> None:
         Station(site.books, name)
     api.chargers.connected = lambda: {"CP-1"}
     assert "1 connected, 3 known" in (await Opening(site).open(SYSTEM)).words
+
+
+async def test_a_setting_that_was_not_given_is_none_that_is_unknown(site: Site, api: Any) -> None:
+    off = SimpleNamespace(name="no-api", group="API", text=None, is_secret=False, origin="default", help="")
+    api.config.in_force = (off,)
+    assert "no-api not given default" in (await Opening(site).open(SYSTEM)).words
 
 
 @pytest.mark.parametrize(
