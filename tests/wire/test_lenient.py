@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from levity_trio.wire.frames import Call, parse_frame
 from levity_trio.wire.lenient import MAX_TOKENS
 from levity_trio.wire.payloads import read_request
+from levity_trio.wire.secrets import MAX_CONTAINERS
 
 T = "2026-03-01T12:00:00Z"
 SAMPLES = [
@@ -128,10 +129,14 @@ def test_the_members_of_a_frame_that_follows_are_not_its_own() -> None:
 
 
 def test_fields_after_more_samples_than_are_read() -> None:
-    data = [{"timestamp": T, "sampledValue": SAMPLES}] * MAX_TOKENS
+    data = [{"timestamp": T, "sampledValue": SAMPLES}] * (MAX_TOKENS // 4)
     kept = payload_of(in_call(json.dumps({"transactionData": data} | STOP)[:-1] + ",}"))
     assert {name: kept.get(name) for name in STOP} == STOP
     assert 0 < len(kept["transactionData"]) < len(data)
+
+
+def test_a_frame_with_too_many_lists_keeps_all_else() -> None:
+    assert payload_of(in_call(json.dumps({"transactionData": [[]] * MAX_CONTAINERS} | STOP))) == STOP
 
 
 BEGUN = '[2,"1","StopTransaction",{"meterStop":5,"timestamp":"","x":['
