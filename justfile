@@ -119,7 +119,7 @@ bill-month *arguments: venv
     MONTH_HOURS=720 {{ bin }}/pytest tests/integration/test_simulated_bill.py {{ arguments }}
 
 # In virtual time, without sockets; a month takes a minute of CPU. Arguments: `just months --seeds 1-20 --jobs 2`.
-# simulate months against the real server, and verify each database
+# simulate months and verify their databases
 months *arguments: venv
     {{ bin }}/python -m tests.benchmarks.months {{ arguments }}
 

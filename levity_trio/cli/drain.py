@@ -40,7 +40,7 @@ can only be started anew.
 def drain(operator: Operator, seconds: float) -> int:
     """Have the chargers of a server connect to other ones.
 
-    The exit status is 1 if some are left.
+    A server without others, on SQLite, is not drained: stop it instead. The exit status is 1 if some are left.
     """
     state = operator.ask("POST", *DRAIN, given={"seconds": seconds})
     until = time.monotonic() + seconds + PATIENCE_SECONDS
