@@ -40,7 +40,7 @@ def furnished_site(folder: Path, *, is_closed: bool = True) -> Iterator[Site]:
     The month before this one is closed, unless told otherwise.
     """
     moment = datetime.now(UTC).replace(microsecond=0)
-    past = write_past(folder / "site.db", moment)
+    past = write_past(folder / "site.db", moment, has_import=True)
     with bare_site(folder, *FLAGS) as site, ExitStack() as presence:
         last = _move_in(site, moment)
         if is_closed:

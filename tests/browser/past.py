@@ -64,8 +64,8 @@ Happening = Iterator[datetime]
 """Yields when it goes on, and acts when it is resumed."""
 
 
-def write_past(database: Path, now: datetime) -> Past:
-    """Write it into a new database, up to now."""
+def write_past(database: Path, now: datetime, *, has_import: bool = False) -> Past:
+    """Write it into a new database, up to now; with a session that was imported, if told."""
     dice, past = random.Random(1), Past()
     with open_database(database) as connection:
         connection.execute("PRAGMA synchronous = OFF")
@@ -78,7 +78,8 @@ def write_past(database: Path, now: datetime) -> Past:
         happenings = [_habit(stations[one.charger], one, dice, now, past) for one in HOUSEHOLDS]
         _let_happen(books, [*happenings, _leap(stations[HOUSEHOLDS[4].charger], now, past)])
         books.now = now
-        past.imported = _import(books, now)
+        if has_import:
+            past.imported = _import(books, now)
         books.settle()
         for station in stations.values():
             station.lose()
