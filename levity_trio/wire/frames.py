@@ -214,7 +214,7 @@ def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
     if strict:
         return response
     frame, is_whole = _damaged_elements(text, match)
-    if match[1] in ("3", '"3"') and (is_whole or frame[2:3] != [{}]):
+    if match[1] in ("3", '"3"') and (is_whole or _has_status(frame)):
         response = _read_result(frame)
     elif match[1] in ("4", '"4"'):
         response = _read_error(frame)
@@ -231,6 +231,11 @@ def _read_damaged_call(fault: Fault, text: str, head: re.Match[str], strict: boo
     return Call(head[2], action[1], _element_after(text, action.end()).value, is_damaged=True)
 
 
+def _has_status(frame: list[Any]) -> bool:
+    """Whether the status of a result was read before its end was lost. Without one it would count as a refusal."""
+    return isinstance(payload := frame[-1], dict) and "status" in payload
+
+
 def _damaged_elements(text: str, head: re.Match[str]) -> tuple[list[Any], bool]:
     """Return the elements of a broken response, and whether nothing is missing from their end."""
     frame, at = [orjson.loads(head[1]), orjson.loads(head[2])], head.end()
@@ -242,7 +247,7 @@ def _damaged_elements(text: str, head: re.Match[str]) -> tuple[list[Any], bool]:
         at += element.end
         separator = _SEPARATOR.match(text, at)
         at = separator.end() if separator else len(text)
-    return frame, True
+    return frame, len(frame) > 2
 
 
 def _element_after(text: str, at: int) -> Element:

@@ -174,7 +174,10 @@ def test_what_can_be_read_of_a_damaged_call(text: str, action: str, payload: obj
         ('[3,17,{"status":"Accepted","x":"', CallResult("17", {"status": "Accepted"}, is_damaged=True)),
         ('[4,"1","Generic\tError","y",{"a":01}]', CallError("1", "Generic\tError", "y", {"a": 1}, is_damaged=True)),
         ('[4,"1","InternalError","wh', CallError("1", "InternalError", "", {}, is_damaged=True)),
-        ('[3,"1",{"sta', Malformed(Fault.NOT_JSON, None)),
+        *(
+            (text, Malformed(Fault.NOT_JSON, None))
+            for text in ('[3,"1",{"sta', '[3,"1",', '[3,"1",{"a":1,"status":"Acc')
+        ),
         ('[3,"1",[1,]]', Malformed(Fault.NO_PAYLOAD, None)),
     ],
 )
