@@ -135,7 +135,9 @@ def _beyond_previous(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale
 
 def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missing: int, number: int) -> bool:
     """Whether no charger delivers so much energy, in Wh, in the time to a neighbour, but perhaps in one of its own
-    steps. Each register may be one INTERVAL old."""
+    steps. Each register may be one INTERVAL old. The times of one shorter than that limit nothing."""
+    if case.is_instant:
+        return False
     kind_w = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
     most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
     if other.is_scaled or missing <= most / HOUR + 2 * max(chain.digit, case.ends_digit):
