@@ -182,7 +182,7 @@ def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int)
     assert "imported" in text
     assert "4,000 Wh as Levity said, certain, billed elsewhere" in text
     assert "there transaction 17, register 1,000 Wh to 5,000 Wh" in text
-    assert "3000 to 3000 Wh" in text
+    assert "2026-03-01T10:30:00.000Z: 3000 Wh" in text
 
 
 def test_it_is_of_no_present(books: Books) -> None:
