@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import orjson
 import trio
@@ -23,14 +23,16 @@ from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads.commands import Command
-from levity_trio.store.writes import commands
-from levity_trio.store.writes.commands import CommandEnd, Taken
+from levity_trio.store.writes import commands, responses
+from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched, OpenCall
 from levity_trio.wire.errors import ChargerGone, NoRoom
 from levity_trio.wire.frames import CallError, Response, call_text
 from levity_trio.wire.secrets import masked_fragment, masked_value
 
+T = TypeVar("T")
 FIRST_MESSAGE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
 """The delay before the next attempt to write while the database cannot be written."""
@@ -55,10 +57,10 @@ class Line(Protocol):
 
 
 class Commands:
-    """The commands of one session. `run` is a task of the session; only the session uses `settle` and `close`."""
+    """The commands of one session, which alone uses `start`, `settle` and `close`."""
 
     __slots__ = (
-        *("_answered", "_central", "_is_closed", "_line", "_response", "_store_late", "_turn", "_under_way", "_work"),
+        *("_answered", "_central", "_is_closed", "_line", "_response", "_tasks", "_turn", "_under_way", "_work"),
         "may_be_called",
     )
 
@@ -73,20 +75,22 @@ class Commands:
         self._work = trio.Event()
         self._response: Response | None = None
         self._answered: trio.Event | None = None
-        self._store_late: Callable[[CommandEnd], None]
-        """Set before the first CALL is sent."""
+        self._tasks: trio.Nursery
+        """That of the session. Late responses are stored in tasks of their own, because the reader must not wait."""
 
-    async def run(self) -> None:
-        """Send this charger's commands until the session ends."""
+    def start(self, tasks: trio.Nursery) -> None:
+        """Send this charger's commands until the session ends. Call it before the first frame is read."""
+        self._tasks = tasks
+        tasks.start_soon(self._run)
+
+    async def _run(self) -> None:
         if not self._central.pending.count(self._line.charger):
             await self._work.wait()
         await self.wait_for_first_message()
-        async with trio.open_nursery() as late_ends:
-            self._store_late = lambda end: late_ends.start_soon(self._store, end)
-            while True:
-                with suppress(NoRoom):  # the session is ending
-                    await self._send_all()
-                await self._work.wait()
+        while True:
+            with suppress(NoRoom):  # the session is ending
+                await self._send_all()
+            await self._work.wait()
 
     def wake(self) -> None:
         """Look for commands: one was stored."""
@@ -122,12 +126,24 @@ class Commands:
             if self._answered is not None:
                 self._answered.set()
             return None
-        if not isinstance(settled, Late):
-            return "unexpected answer"
-        end = _end(settled.call, response, is_late=True)
+        if isinstance(settled, Late):
+            self._tasks.start_soon(self._store_late, settled.call.command, settled.call.action, response)
+            return "late answer"
+        self._tasks.start_soon(self._settle_unexpected, response)
+        return "unexpected answer"
+
+    async def _settle_unexpected(self, response: Response) -> None:
+        """Store a response to a CALL that was sent over an earlier connection, or by an earlier run of the server."""
+        sent = await self._write(responses.find_unanswered, self._line.charger, response.message_id)
+        if sent is not None:
+            with suppress(NoRoom, StoreUnavailable):  # the session is ending
+                await self._line.begin()
+                await self._store_late(sent.id, sent.action, response)
+
+    async def _store_late(self, command: int, action: str, response: Response) -> None:
+        end = _end(command, action, response, is_late=True)
         self._observe(end, response, 0.0)
-        self._store_late(end)  # in a task of its own, because the reader must not wait
-        return "late answer"
+        await self._store(end)
 
     async def _send_all(self) -> None:
         self._work = trio.Event()
@@ -148,8 +164,7 @@ class Commands:
             await trio.sleep(RETRY_SECONDS)
 
     async def _exchange(self, taken: Taken) -> None:
-        call = OpenCall(taken.message_id, taken.action, taken.id)
-        self._under_way.begin(call)
+        self._under_way.begin(OpenCall(taken.message_id, taken.action, taken.id))
         self._response, self._answered = None, (answered := trio.Event())
         began, end = trio.current_time(), CommandEnd(taken.id, taken.action, "gone")
         try:
@@ -157,7 +172,7 @@ class Commands:
             with trio.move_on_after(self._timeout(taken)):
                 await answered.wait()
             received: Response | None = self._response
-            end = self._timed_out(taken) if received is None else _end(call, received)
+            end = self._timed_out(taken) if received is None else _end(taken.id, taken.action, received)
         finally:  # also when the session ends, whose end is stored with that of this command
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
@@ -184,12 +199,16 @@ class Commands:
         return default if taken.timeout_seconds is None else taken.timeout_seconds
 
     async def _store(self, end: CommandEnd) -> Command | None:
+        settled = await self._write(responses.settle, self._line.origin(), end)
+        if settled.heartbeat_interval is not None:
+            self._line.set_heartbeat_interval(settled.heartbeat_interval)
+        return settled.command
+
+    async def _write(self, write: Callable[..., T], *arguments: Any) -> T:
+        """Run a write, as soon as the database can be written."""
         while True:
             with suppress(StoreUnavailable):
-                settled = await self._central.writer.run(commands.settle, self._line.origin(), end)
-                if settled.heartbeat_interval is not None:
-                    self._line.set_heartbeat_interval(settled.heartbeat_interval)
-                return settled.command
+                return await self._central.writer.run(write, *arguments)
             await trio.sleep(RETRY_SECONDS)
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
@@ -206,12 +225,12 @@ class Commands:
         self._central.hooks.observe(ended)
 
 
-def _end(call: OpenCall, response: Response, *, is_late: bool = False) -> CommandEnd:
+def _end(command: int, action: str, response: Response, *, is_late: bool = False) -> CommandEnd:
     if isinstance(response, CallError):
         code, description = masked_fragment(response.code), masked_fragment(response.description)
-        return CommandEnd(call.command, call.action, "error", is_late, None, code, description)
+        return CommandEnd(command, action, "error", is_late, None, code, description)
     text = orjson.dumps(masked_value(response.payload)).decode()
-    return CommandEnd(call.command, call.action, commands.state_for(call.action, response.payload), is_late, text)
+    return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
 
 
 def _result(end: CommandEnd, response: Response | None, stored: Command | None) -> CommandResult:

@@ -183,3 +183,80 @@ async def test_facts_are_told_as_they_are_committed(central: Central) -> None:
         kinds: list[type] = []
         while not kinds or kinds[-1] is not StatusChanged:
             kinds.append(type(await facts.receive()))
+
+
+async def leave_unanswered(central: Central) -> str:
+    """Send a Reset to the charger, which leaves without a response. Return the id of the CALL."""
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        command = await ask(Chargers(central))
+        question = await charger.receive()
+        await charger.websocket.aclose()
+        assert (await Chargers(central).wait(command)).state == "gone"
+    return str(question[1])
+
+
+@pytest.mark.parametrize(
+    ("response", "found"),
+    [
+        ([3, "{}", ACCEPTED], ("accepted", 1, None)),
+        ([3, "{}", {"status": "Rejected"}], ("rejected", 1, None)),
+        ([4, "{}", "NotSupported", "", {}], ("error", 1, "NotSupported")),
+    ],
+)
+@pytest.mark.parametrize("says_something", [True, False])
+async def test_a_response_after_the_charger_has_come_back_is_written_to_its_command(
+    central: Central, writer: InlineWriter, response: list[object], found: tuple[object, ...], says_something: bool
+) -> None:
+    message_id = await leave_unanswered(central)
+    async with open_charger(central) as charger:
+        if says_something:
+            await charger.call("Heartbeat")
+        await charger.send(json.dumps(response).replace("{}", message_id, 1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert writer.row("SELECT state, is_late, error_code FROM command") == found
+        command = await ask(Chargers(central), "ClearCache")
+        question = await charger.receive()
+        await charger.send(json.dumps([3, question[1], ACCEPTED]))
+        assert (await Chargers(central).wait(command)).state == "accepted"
+
+
+async def test_a_response_after_a_restart_of_the_server_is_written_to_its_command(
+    central: Central, writer: InlineWriter
+) -> None:
+    """kill -9 while the charger thinks: what it answers counts all the same."""
+    await meet(central)
+    change = {"key": "HeartbeatInterval", "value": "77"}
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        await Chargers(central).submit("CP-1", "ChangeConfiguration", change, asked_by="anna")
+        message_id = (await charger.receive())[1]
+        run = writer.run_now(sessions.start_run, "levity", "test", stamp(wall_clock()), True)
+        again = Central(central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run)
+        again.ready.set()
+        async with open_charger(again) as back:
+            await back.send(json.dumps([3, message_id, ACCEPTED]))
+            await trio.testing.wait_all_tasks_blocked()
+    assert writer.row("SELECT state, is_late FROM command") == ("accepted", 1)
+    assert writer.row("SELECT heartbeat_interval FROM cp") == (77,)
+
+
+async def test_only_the_charger_that_was_asked_may_answer_and_only_once(central: Central, writer: InlineWriter) -> None:
+    message_id = await leave_unanswered(central)
+    async with open_charger(central, "/ws/CP-2") as other:
+        await other.call("Heartbeat")
+        await other.send(json.dumps([3, message_id, ACCEPTED]))
+        await trio.testing.wait_all_tasks_blocked()
+    assert writer.row("SELECT state FROM command") == ("gone",)
+    async with open_charger(central) as charger:
+        for status in ("Rejected", "Accepted"):
+            await charger.send(json.dumps([3, message_id, {"status": status}]))
+            await trio.testing.wait_all_tasks_blocked()
+    assert writer.row("SELECT state FROM command") == ("rejected",)
+
+
+async def test_a_response_to_nothing_makes_no_charger_known(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.send(json.dumps([3, "0123456789abcdef", ACCEPTED]))
+        await trio.testing.wait_all_tasks_blocked()
+    assert writer.rows("SELECT id FROM cp") == []

@@ -16,8 +16,9 @@ from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
 from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, statuses, tags_to_renew
-from levity_trio.store.writes import commands, local_lists, sessions, tags
-from levity_trio.store.writes.commands import CommandEnd, Draft, Taken, state_for
+from levity_trio.store.writes import commands, local_lists, responses, sessions, tags
+from levity_trio.store.writes.commands import Draft, Taken
+from levity_trio.store.writes.responses import CommandEnd, state_for
 from levity_trio.store.writes.tags import TagData
 from tests.store.books import SERVER, Station
 from tests.store.reading import view
@@ -129,7 +130,7 @@ class Keeping:
         else:
             text = orjson.dumps(told).decode()
             end = CommandEnd(taken.id, taken.action, state_for(taken.action, told), payload=text)
-        self.station.write(commands.settle, end)
+        self.station.write(responses.settle, end)
 
     def obey(self, taken: Taken) -> None:
         """Do what is asked; nobody hears the answer."""

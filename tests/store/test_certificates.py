@@ -10,9 +10,10 @@ import pytest
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateRefused
 from levity_trio.store.reads.present import present
-from levity_trio.store.writes import certificates, commands
+from levity_trio.store.writes import certificates, commands, responses
 from levity_trio.store.writes.certificates import DAILY_CERTIFICATES, MOST_ATTEMPTS, NewCertificate
-from levity_trio.store.writes.commands import CommandEnd, NewCommand
+from levity_trio.store.writes.commands import NewCommand
+from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -75,7 +76,7 @@ def deliver(station: Station, fingerprint: str, state: str = "accepted", days: i
     books.run(certificates.sent, work.request, command)
     books.run(certificates.sent, work.request, command)  # as after a crash
     status = {"accepted": '{"status":"Accepted"}', "rejected": '{"status":"Rejected"}'}.get(state)
-    station.write(commands.settle, CommandEnd(command, "CertificateSigned", state, payload=status))
+    station.write(responses.settle, CommandEnd(command, "CertificateSigned", state, payload=status))
     books.run(certificates.advance, books.at)
 
 

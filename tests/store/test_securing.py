@@ -6,8 +6,8 @@ from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped
 from levity_trio.store.reads import securing as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.writes import commands, credentials, securing
-from levity_trio.store.writes.commands import CommandEnd
+from levity_trio.store.writes import credentials, responses, securing
+from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.store.writes.securing import NewPlan
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -30,7 +30,7 @@ def do(station: Station, status: str = "Accepted") -> Step:
     books.run(securing.tried, due, command, books.at)  # as after a crash
     state = "accepted" if status in ("Accepted", "RebootRequired") else "rejected"
     end = CommandEnd(command, "ChangeConfiguration", state, payload=f'{{"status":"{status}"}}')
-    station.write(commands.settle, end)
+    station.write(responses.settle, end)
     return due.step
 
 

@@ -1,4 +1,4 @@
-"""Our CALLs: when each was asked for, sent and answered, and the configuration in the responses.
+"""Our CALLs: when each was asked for and sent, and those that were never answered.
 
 The rows are the queue: the oldest queued command of a charger is taken and sent. It is marked as sent before it leaves,
 so after a crash it is never sent twice.
@@ -13,14 +13,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 import orjson
 
 from levity_trio.access.registration import Status, objection
-from levity_trio.events import CallAnswered, CallFailed
-from levity_trio.operations.answers import status_of, succeeded
-from levity_trio.store.reads.commands import Command, command_in
+from levity_trio.events import CallFailed
 from levity_trio.store.unit_of_work import INSERT_COMMAND, UnitOfWork
-from levity_trio.store.writes import configuration, credentials, effects, files, outcomes
+from levity_trio.store.writes import files, outcomes
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
-from levity_trio.wire.texts import cut, cut_payload, cut_texts
+from levity_trio.wire.texts import cut
 
 T = TypeVar("T")
 IDEMPOTENT_MINUTES: Final = 24 * 60
@@ -32,9 +30,8 @@ GIVEN_UP: Final = "given_up"
 """The error code of commands that were stored after their asker had been told that nothing was done."""
 QUEUED_COMMANDS: Final = 16
 """Queued commands of one charger. Further ones are refused: nobody reads so many responses."""
-CHANGED: Final = ("Accepted", "RebootRequired")
 FINAL: Final = frozenset({"accepted", "rejected", "error", "timed out", "gone", "expired", "cancelled"})
-"""The states in which a command has ended. A late response still changes `timed out`."""
+"""The states in which a command has ended. A late response still changes `timed out`, and `gone` if it was sent."""
 
 
 class Repeatable(NamedTuple):
@@ -124,19 +121,6 @@ class Unfinished(NamedTuple):
     charger: str
     message_id: str
     deadline_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommandEnd:
-    """How a command ended, `payload` being the response as JSON text."""
-
-    command: int
-    action: str
-    state: str
-    is_late: bool = False
-    payload: str | None = None
-    error_code: str | None = None
-    error_description: str | None = None
 
 
 def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
@@ -231,45 +215,10 @@ def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED)
     return taken
 
 
-class Settled(NamedTuple):
-    """A command that has ended, as stored, and the heartbeat interval, in seconds, that was last sent to its charger or
-    reported by it, if any."""
-
-    command: Command | None
-    heartbeat_interval: int | None
-
-
-def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
-    """Store the end of a command that was sent; a late response is stored like any other, and marked."""
-    moved = db.changed(
-        "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
-        " error_description = ? WHERE id = ? AND state IN ('sent', 'timed out')",
-        (end.state, origin.received_at, end.is_late, end.payload and cut_payload(end.payload))
-        + (end.error_code and cut(end.error_code), end.error_description and cut(end.error_description), end.command),
-    )
-    if moved:
-        outcomes.begin(db, end.command, end.state)
-        outcomes.forget(db, end.command, end.state)
-    if moved and end.action == "ChangeConfiguration":
-        credentials.settle(db, origin, end.command, end.state, end.payload, end.error_code)
-    if moved and end.payload is not None:
-        _follow(db, origin, end, cut_texts(orjson.loads(end.payload)))
-    elif moved:
-        lost = (end.command, end.action, end.error_code, origin.charger, origin.session)
-        _give_up(db, origin.received_at, end.state, [lost])
-    known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
-    return Settled(command_in(db.rows, end.command), known[0] if known else None)
-
-
-def state_for(action: str, response: object) -> str:
-    """Return the state of a command whose response has this payload."""
-    return "accepted" if succeeded(action, response) else "rejected"
-
-
 def cancel(db: UnitOfWork, command: int, at: str) -> bool:
     """Cancel a queued command; return whether it was still queued."""
     lost = db.rows(f"{_END} WHERE id = ? AND state = 'queued' {_LOST}", ("cancelled", at, None, command))
-    _give_up(db, at, "cancelled", lost)
+    give_up(db, at, "cancelled", lost)
     return bool(lost)
 
 
@@ -279,31 +228,31 @@ def withdraw(db: UnitOfWork, charger: str, registration: Status, at: str) -> Non
     for command, action in queued:
         if objection(registration, action) is not None:
             values = ("cancelled", at, NOT_REGISTERED, command)
-            _give_up(db, at, "cancelled", db.rows(f"{_END} WHERE id = ? {_LOST}", values))
+            give_up(db, at, "cancelled", db.rows(f"{_END} WHERE id = ? {_LOST}", values))
 
 
 def expire(db: UnitOfWork, at: str) -> None:
     """End the queued commands whose deadline has passed."""
     where = "WHERE state = 'queued' AND deadline_at <= ?"
-    _give_up(db, at, "expired", db.rows(f"{_END} {where} {_LOST}", ("expired", at, None, at)))
+    give_up(db, at, "expired", db.rows(f"{_END} {where} {_LOST}", ("expired", at, None, at)))
 
 
 def give_up_sent(db: UnitOfWork, at: str, session: int) -> None:
     """End the unanswered command of a session that has ended."""
     where = "WHERE cp_id = (SELECT cp_id FROM session WHERE id = ?) AND state = 'sent' AND session_id = ?"
-    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, session, session)))
+    give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, session, session)))
 
 
 def give_up_queued(db: UnitOfWork, at: str, charger: str) -> None:
     """End the queued commands of a charger that has left, except those that may wait for its return."""
     where = "WHERE cp_id = ? AND state = 'queued' AND deadline_at IS NULL"
-    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger)))
+    give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger)))
 
 
 def give_up_masked(db: UnitOfWork, at: str, charger: str, run: int) -> None:
     """End the queued commands of a charger whose secrets only the server has to which it was connected before."""
     where = "WHERE cp_id = ? AND state = 'queued' AND is_masked = 1 AND deadline_at IS NULL AND run_id <> ?"
-    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger, run)))
+    give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger, run)))
 
 
 def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
@@ -312,9 +261,9 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
         "state = 'queued' AND EXISTS (SELECT 1 FROM run WHERE run.id = run_id AND (server = ? OR server IS NULL))"
     )
     gone = db.rows(f"{_END} WHERE {of_server} AND deadline_at IS NULL {_LOST}", ("gone", at, None, server))
-    _give_up(db, at, "gone", gone)
+    give_up(db, at, "gone", gone)
     secret = ("expired", at, NOT_KEPT, server)
-    _give_up(db, at, "expired", db.rows(f"{_END} WHERE {of_server} AND is_masked = 1 {_LOST}", secret))
+    give_up(db, at, "expired", db.rows(f"{_END} WHERE {of_server} AND is_masked = 1 {_LOST}", secret))
 
 
 def unfinished(db: UnitOfWork) -> list[Unfinished]:
@@ -335,7 +284,7 @@ _END: Final = "UPDATE command SET state = ?, answered_at = ?, error_code = ?"
 _LOST: Final = "RETURNING id, action, error_code, cp_id, session_id"
 
 
-def _give_up(db: UnitOfWork, at: str, state: str, lost: Iterable[Sequence[Any]]) -> None:
+def give_up(db: UnitOfWork, at: str, state: str, lost: Iterable[Sequence[Any]]) -> None:
     """Record the failure of commands, each given as in _LOST."""
     for command, action, error_code, charger, session in lost:
         code = error_code and cut(error_code)
@@ -345,35 +294,11 @@ def _give_up(db: UnitOfWork, at: str, state: str, lost: Iterable[Sequence[Any]])
         db.record(fact, session)
 
 
-def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str, Any]) -> None:
-    """Record a response and store the configuration in it. It is not validated, so its fields may have any type."""
-    fact = CallAnswered(
-        charger=origin.charger,
-        at=origin.received_at,
-        command=end.command,
-        action=end.action,
-        state=end.state,
-        status=status_of(response),
-        late=end.is_late,
-    )
-    db.record(fact, origin.session)
-    if end.state == "accepted":
-        effects.keep(db, origin, end.command, end.action, response)
-    if end.action == "GetConfiguration":
-        for value in configuration.keep(db, origin, end.command, response):
-            configuration.keep_interval(db, origin, value.key, value.value)
-    elif end.action == "ChangeConfiguration" and status_of(response) in CHANGED:
-        sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
-        for (payload,) in sent:
-            change = orjson.loads(payload)
-            configuration.keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
-
-
 def cancel_given_up(db: UnitOfWork, charger: str, message_id: str, at: str) -> None:
     """Cancel a command whose asker was told that nothing was done, if it was stored all the same."""
     where = "WHERE cp_id = ? AND state = 'queued' AND message_id = ?"
     values = ("cancelled", at, GIVEN_UP, charger, message_id)
-    _give_up(db, at, "cancelled", db.rows(f"{_END} {where} {_LOST}", values))
+    give_up(db, at, "cancelled", db.rows(f"{_END} {where} {_LOST}", values))
 
 
 def take_whole(db: UnitOfWork, origin: Origin, registration: Status, known: Collection[str]) -> Taken | None:
@@ -390,5 +315,5 @@ def take_whole(db: UnitOfWork, origin: Origin, registration: Status, known: Coll
         if message_id not in known:
             values = ("expired", origin.received_at, NOT_KEPT, command)
             lost = db.rows(f"{_END} WHERE id = ? {_LOST}", values)
-            _give_up(db, origin.received_at, "expired", lost)
+            give_up(db, origin.received_at, "expired", lost)
     return take(db, origin, registration)
