@@ -18,10 +18,10 @@ class StatusChanged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailabilityDiffers(Fact):
-    """A connector reports a status against what it was told to be: `type` is Operative or Inoperative."""
+    """A connector reports a status against what it was told to be: `wanted` is Operative or Inoperative."""
 
     connector: int
-    type: str
+    wanted: str
     status: str
 
 

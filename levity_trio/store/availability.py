@@ -33,7 +33,7 @@ class Differing(NamedTuple):
 
     charger: str
     connector: int
-    type: str
+    wanted: str
     status: str
     since: str | None
 

@@ -19,7 +19,7 @@ def differs(books: Books) -> list[Differing]:
 
 
 def recorded(books: Books) -> list[tuple[int, str, str]]:
-    return [(one.connector, one.type, one.status) for one in books.recorded(AvailabilityDiffers)]
+    return [(one.connector, one.wanted, one.status) for one in books.recorded(AvailabilityDiffers)]
 
 
 def report(station: Station, status: str, connector: int = 1) -> None:

@@ -30,7 +30,7 @@ def compare(db: UnitOfWork, origin: Origin, connector: int) -> None:
             charger=origin.charger,
             at=origin.received_at,
             connector=connector,
-            type=found.type,
+            wanted=found.wanted,
             status=found.status,
         )
         db.record(fact, origin.session)

@@ -190,7 +190,7 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
     for one in differing(lambda *query: db.execute(*query).fetchall()):
         if one.charger in names:
             where = f"{names[one.charger]}, connector {one.connector},"
-            words = f"{where} was told to {_TOLD[one.type]}, and reports {one.status}"
+            words = f"{where} was told to {_TOLD[one.wanted]}, and reports {one.status}"
             yield _entry(Kind.AVAILABILITY, words, one.since, about=About(one.charger, one.connector))
 
 
