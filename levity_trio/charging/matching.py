@@ -19,13 +19,15 @@ HOUR: Final = 3600.0
 
 
 class Stopping(NamedTuple):
-    """A stop to be matched: `at` in seconds by the charger's clock, `wh` is its register."""
+    """A stop to be matched: `at` in seconds by the charger's clock, `wh` is its register, `data_wh` the highest in its
+    transactionData, if any."""
 
     transaction: int
     id_tag: str | None
     wh: int
     at: float
     is_timed: bool
+    data_wh: int | None = None
 
 
 class Running(NamedTuple):
@@ -222,10 +224,13 @@ def _against(stop: Stopping, one: Running) -> str | None:
 def against_named(stop: Stopping, one: Running) -> str | None:
     """Return why a stop is impossible for the transaction that it names; None if it is possible.
 
-    A register of 0 contradicts nothing: it is often one that the charger could not read.
+    A register of 0 contradicts nothing: it is often one that the charger could not read. Nor does one that its own
+    transactionData contradicts, if that is possible.
     """
     read = stop if stop.wh else stop._replace(wh=max(one.start_wh or 0, one.reached_wh or 0))
     against = _out_of_reach(read, one)
+    if against and stop.data_wh is not None:
+        against = _out_of_reach(stop._replace(wh=stop.data_wh), one)
     if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
         return "that transaction was stopped before"
     return against
