@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.batteries import charged, fits_no_battery, is_shown, wh_per_percent
-from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.evidence import Case
 from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
     HOUR,
@@ -214,41 +214,6 @@ class Bounds:
     @cached_property
     def percents(self) -> dict[float, float]:
         return dict(self.case.charges) if is_shown(self.case) else {}
-
-    def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
-        """Whether readings that begin below the start count from 0 in each transaction.
-
-        Readings that continue the start in kWh do not. If the start may be garbled, readings that begin not far below
-        it may also be the lifetime register.
-        """
-        start, digit = self.case.start_wh, self.case.digit
-        if start is None or not view.wh or view.wh[0] >= start - digit or self._continues_in_kwh(view, start):
-            return False
-        seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.METER_AGE
-        if not self.case.is_timed:
-            seconds = max(seconds, self.case.longest)
-        fastest = self._most_of_kind_w
-        if is_start_garbled and view.wh[0] >= start / 2:
-            paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
-            fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
-        return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
-
-    def _continues_in_kwh(self, view: View, start: int) -> bool:
-        """Whether at least two readings rise from the start if they are kWh.
-
-        A single reading may do so by chance, unless it has decimals, which Wh do not have.
-        """
-        seconds = view.at[-1] - self.case.begun + tolerances.METER_AGE
-        kwh, room = view.scaled(1000), self._most_of_kind_w * seconds / HOUR
-        first, last = kwh.wh[0] - start, kwh.wh[-1] - start
-        if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
-            return False
-        return -kwh.digit < first <= last <= room + kwh.digit
-
-    @property
-    def _most_of_kind_w(self) -> float:
-        """The maximum power of a DC or an AC charger."""
-        return tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether this energy in Wh can have flowed in one step, by power or else by the pace of the other steps."""

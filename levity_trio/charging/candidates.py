@@ -24,6 +24,7 @@ from levity_trio.charging.candidate import (
     ends_alone,
     session_chain,
 )
+from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.ends import between_ends, is_contradicted_at_ends, rounded
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.gathering import is_rising
@@ -57,7 +58,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates whose readings, which begin below the start, count from 0, and perhaps the stop, too."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
-    if start is None or stop is None or not bounds.begins_at_zero(view, is_start_garbled=True):
+    if start is None or stop is None or not begins_at_zero(bounds, view, is_start_garbled=True):
         return
     words = "the readings count from 0 in each transaction"
     if stop < start:

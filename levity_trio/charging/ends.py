@@ -9,6 +9,7 @@ from itertools import islice
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
+from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
 from levity_trio.charging.power import HOUR, Chain
@@ -44,7 +45,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 words = "MeterValues and transactionData differ"
                 yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
             yield from _corrected(case, base, bounds)
-    if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
+    if case.start_wh is not None and case.stop_wh is not None and begins_at_zero(bounds, case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
         reported = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
         yield from _corrected(case, reported, bounds)

@@ -195,15 +195,18 @@ class Neighbour(NamedTuple):
     """Its end is unknown, and others there went on beyond the next start, so it may have, too."""
     is_at_once: bool = False
     """It ran at the same time, so that the same start means the same energy."""
-    is_scaled: bool = False
-    """All its registers were wrong by one factor."""
-    is_in_kwh: bool = False
-    """Its start and stop were kWh, though sent as Wh."""
+    factor: float = 1
+    """The factor by which all its registers were too low, as judged; 0 if it is unknown by which they were wrong."""
     is_in_order: bool = True
     """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
     apart: float = inf
     """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
     endless if a time is unknown."""
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether all its registers were wrong by one factor."""
+        return self.factor != 1
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each

@@ -15,12 +15,14 @@ from levity_trio.charging.candidate import (
     chain_of_other_counter,
     session_chain,
 )
+from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.ends import is_contradicted_at_ends
 from levity_trio.charging.evidence import INTERVALS, Case, View
 from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.units import UNITS, register_in_kwh
+from levity_trio.charging.scales import scale_shown
+from levity_trio.charging.units import wrong_by
 
 
 class Reported(NamedTuple):
@@ -34,7 +36,7 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
         return None
-    if stop is None and bounds.begins_at_zero(view):
+    if stop is None and begins_at_zero(bounds, view):
         return Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
     chains = list(_chains(case, bounds, view))
     chain = next((chain for chain in chains if bounds.walk(chain) is None), chains[0])
@@ -48,7 +50,7 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
     Those from 0 may be above a low start by chance; then the last one is all of the energy.
     """
     start, stop = case.start_wh or 0, case.stop_wh
-    if bounds.begins_at_zero(view):
+    if begins_at_zero(bounds, view):
         yield session_chain(case, view, None if stop is None else stop - start)
     if stop is not None and view.wh and start <= view.wh[0] and abs(view.wh[-1] - (stop - start)) <= view.digit < start:
         yield session_chain(case, view, stop - start)
@@ -66,7 +68,8 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
-    against = against or _below_previous_start(case) or _in_kwh(case) or _above_neighbours(case)
+    against = against or _below_previous_start(case) or _on_another_scale(case, bounds, found.chain)
+    against = against or _above_neighbours(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
             walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
@@ -95,12 +98,12 @@ def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
     return Conflict(Code.POWER_DISAGREES, "the register rose by less than the intervals add up to", evidence)
 
 
-def _in_kwh(case: Case) -> Conflict | None:
-    """Return the conflict of start and stop with a neighbour that continues them in Wh, or was in kWh, too."""
-    if (neighbour := register_in_kwh(case)) is None:
+def _on_another_scale(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+    """Return the conflict of start and stop with a neighbour that continues them on another scale."""
+    if (scale := scale_shown(case)) is None or bounds.confirms(chain.wh[-1]):
         return None
-    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{neighbour} Wh in the transaction next to it")
-    return Conflict(Code.WRONG_FACTOR, UNITS[1000.0], evidence)
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{scale.wh} Wh in the transaction next to it")
+    return Conflict(Code.WRONG_FACTOR, wrong_by(scale.factor), evidence)
 
 
 def _above_neighbours(case: Case) -> Conflict | None:

@@ -15,6 +15,7 @@ class Code(StrEnum):
     STOP_WITHOUT_ID = "stop_without_id"
     STOP_ELSEWHERE = "stop_elsewhere"
     SECOND_STOP = "second_stop"
+    BEGUN_AGAIN = "begun_again"
     OPERATOR_OVERRULED = "operator_overruled"
     STOPPED_BY_STRANGER = "stopped_by_stranger"
     # The start
@@ -51,7 +52,7 @@ class Code(StrEnum):
 
 OF_THE_MATCH = frozenset(
     {
-        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.OPERATOR_OVERRULED),
+        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.BEGUN_AGAIN, Code.OPERATOR_OVERRULED),
         *(Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS),
     }
 )

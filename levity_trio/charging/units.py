@@ -11,9 +11,11 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.bracket import bracket, continues_one
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
+from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.scales import scale_shown
 
 
 def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -95,8 +97,9 @@ _UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
 
 def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
     """Yield the units of start, readings and stop. If a neighbour shows start and stop in kWh, the readings are not."""
-    is_in_wh = register_in_kwh(case) is not None
-    yield from (one for one in _UNITS if not (is_in_wh and one[1] < 1))
+    scale = scale_shown(case)
+    are_in_wh = scale is not None and scale.factor == 1000
+    yield from (one for one in _UNITS if not (are_in_wh and one[1] < 1))
 
 
 def exact_numbers(case: Case) -> Iterator[Candidate]:
@@ -113,7 +116,15 @@ def _kwh(whole: int, exact: Decimal | None) -> int:
     return int(((Decimal(whole) if exact is None else exact) * 1000).to_integral_value(ROUND_HALF_UP))
 
 
-UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the registers are in Wh but sent as kWh"}
+_WRONG_UNITS: Final = {
+    1000.0: "the registers are in kWh but sent as Wh",
+    0.001: "the registers are in Wh but sent as kWh",
+}
+
+
+def wrong_by(factor: float) -> str:
+    """Say what is wrong with registers that lack a factor."""
+    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
 
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -124,38 +135,19 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     if case.reports_power and continues_one(case):
         return
-    around = bracket(case)
+    around, scale = bracket(case), scale_shown(case)
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     is_exact = case.start_exact is not None or case.stop_exact is not None
     for factor in tolerances.FACTORS:
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
-        is_continued = factor == 1000 and register_in_kwh(case) is not None
+        is_continued = scale is not None and scale.factor == factor
         is_continued |= around is not None and around.holds(case.start_wh * factor, until * factor, max(1, factor))
         if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):
             corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
-            words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
+            words = wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until)
-
-
-def register_in_kwh(case: Case) -> int | None:
-    """Return the register of a neighbour by which start and stop are in kWh, though sent as Wh; None if there is none.
-
-    It is in Wh what one of the two is in whole kWh, or the previous transaction was in kWh, and this one continues it.
-    """
-    before, after = case.before, case.after
-    pairs = [(case.start_wh, before.end)] if before else []
-    pairs += [(case.stop_wh, after.begin)] if after else []
-    shown = (wh for kwh, wh in pairs if kwh is not None and wh is not None and is_in_kwh(kwh, wh))
-    if before and before.is_in_kwh and before.end == case.start_wh:
-        return before.end
-    return next(shown, None)
-
-
-def is_in_kwh(register: int, wh: int) -> bool:
-    """Whether a register is, in whole kWh, what another one is in Wh."""
-    return register >= tolerances.SIGNIFICANT_START_WH // 1000 and wh // 1000 == register
 
 
 def _as_sent(chain: Chain, view: View) -> Sequence[float]:
@@ -167,6 +159,6 @@ def _as_sent(chain: Chain, view: View) -> Sequence[float]:
 def _reported_chain(case: Case, bounds: Bounds) -> Chain:
     """Return the chain of start, readings and stop as one register, or of readings that count from 0."""
     start, view = case.start_wh or 0, case.view
-    if bounds.begins_at_zero(view, is_start_garbled=True):
+    if begins_at_zero(bounds, view, is_start_garbled=True):
         return session_chain(case, view, None if case.stop_wh is None else case.stop_wh - start)
     return chain_of(case, start, view, case.stop_wh)

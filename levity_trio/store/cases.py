@@ -196,7 +196,7 @@ _NEIGHBOUR: Final = (
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " energy_method = 'scaled', energy_delivered > 500 * (meter_stop - meter_start), start_skew_seconds,"
+    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, start_skew_seconds,"
     " stop_received_at, judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
@@ -249,7 +249,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if not found:
         return None
     other, _, _, begin, end, status, stopped_by, received, begun, ended, *rest, _ = found[0]
-    is_scaled, is_far_more, skew, told = rest
+    scaled_wh, skew, told = rest
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None
@@ -262,13 +262,20 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     is_at_once = begun < ended_at(tx) and tx.own_start_time < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
-        is_scaled, is_in_kwh = bool(is_scaled), bool(is_scaled and is_far_more)
-        grounds = {"is_scaled": is_scaled, "is_in_kwh": is_in_kwh, "is_in_order": is_in_order}
-        return Neighbour(register(begin), register(end), apart=apart, **grounds)
+        factor = _factor(scaled_wh, (end or 0) - (begin or 0))
+        return Neighbour(register(begin), register(end), factor=factor, is_in_order=is_in_order, apart=apart)
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)
     return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
+
+
+def _factor(scaled_wh: int | None, rise: int) -> float:
+    """Return the factor that registers lacked whose rise, in Wh, was billed as so much; 0 if that does not show it."""
+    if scaled_wh is None:
+        return 1
+    ratio = scaled_wh / rise if rise > 0 else 0.0
+    return next((factor for factor in tolerances.FACTORS if factor / 2 < ratio < 2 * factor), 0)
 
 
 def _most_apart(tx: Known, begun: tuple[str, str], ended: tuple[str, str | None]) -> float:

@@ -24,6 +24,10 @@ SECONDS: Final = (10, 30, 60, 60, 300, 900, 3600)
 WATTS: Final = (2300, 3700, 7200, 7200, 11_000, 22_000, 50_000)
 STARTS: Final = (0, 1, 500, 12_345, 65_000, 999_000, 1_000_000, 1_480_321, 4_294_960_000)
 MOST_LIES: Final = 3
+HABITS: Final = (
+    *(Code.ENDS_ROUNDED, Code.READINGS_UNIT, Code.WRONG_FACTOR, Code.SESSION_COUNT, Code.REGISTER_RESET),
+    *(Code.REGISTER_ROLLED_OVER, Code.REGISTER_LEAPT, Code.START_GARBLED, Code.STOP_GARBLED, Code.STRAY_READING),
+)
 
 
 @dataclass
@@ -276,7 +280,7 @@ def _habits(story: Story) -> dict[str, Any]:
     random = story.random
     known: dict[str, Any] = {"reports_power": random.random() < 0.4}
     if random.random() < 0.15:
-        known["habits"] = {random.choice(list(Code)): 5}
+        known["habits"] = {random.choice(HABITS): 5}
     if random.random() < 0.2:
         known["ceiling_w"] = random.choice((3700, 7400, 11_000, 50_000))
     if random.random() < 0.15:

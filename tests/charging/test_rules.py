@@ -7,7 +7,7 @@ from tests.charging.generated import FILE, judgements
 
 NOT_JUDGED = frozenset(
     {
-        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.SECOND_STOP, Code.STOPPED_BY_STRANGER),
+        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.SECOND_STOP, Code.BEGUN_AGAIN, Code.STOPPED_BY_STRANGER),
         *(Code.OPERATOR_OVERRULED, Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS, Code.LEGACY),
     }
 )

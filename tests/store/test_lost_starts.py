@@ -9,6 +9,7 @@ import pytest
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
+    WATTS,
     assert_doubtful,
     assert_figure,
     assert_open,
@@ -370,3 +371,19 @@ def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: B
     assert [(one[1], one[2]) for one in others(books, *known)] == [(7200, True)]
     for transaction in known:
         assert_figure(station, transaction, 3600, flagged=False)
+
+
+def test_what_follows_a_stop_belongs_to_no_older_transaction_that_is_still_open(books: Books, station: Station) -> None:
+    """The stop repeats an old register; the reading taken with it arrives after it."""
+    first, wh = start_named(station, 1000)
+    books.wait(QUARTER)
+    end = charge(station, OWN, wh)
+    books.wait(QUARTER)
+    station.stop(OWN, end, tag="SECOND")
+    taken = meter_value(station.clock(), end + WATTS // 4, watts(WATTS))
+    books.wait(0.1)
+    station.tell(taken, transaction=OWN)
+    settle(books)
+    assert_open(station, first)
+    (other,) = others(books, first)
+    assert other == (other[0], 6_600 + WATTS // 4, True)

@@ -55,7 +55,7 @@ def test_the_later_stop_counts_after_one_at_0_wh(
     assert station.bill(transaction)[2] == "doubtful"
     assert_figure(station, last, 2_800, flagged=False)
     assert books.count("tx") == 2
-    assert books.rows("SELECT code FROM review WHERE resolved_at IS NULL") == [("stop_elsewhere",)]
+    assert books.rows("SELECT code FROM review WHERE resolved_at IS NULL") == [("begun_again",)]
     assert first < books.value("SELECT stop_time FROM tx WHERE id = ?", transaction)
 
 
@@ -66,12 +66,23 @@ def test_the_first_stop_that_comes_again_changes_nothing(books: Books, station: 
     station.stop(transaction, BEGIN + WH, at=minute(station))
     station.stop(transaction, BEGIN, at=stopped, reason="Other")
     assert_figure(station, transaction, WH, flagged=True)
-    assert books.rows("SELECT code FROM review WHERE resolved_at IS NULL") == [("stop_elsewhere",)]
+    assert books.rows("SELECT code FROM review WHERE resolved_at IS NULL") == [("begun_again",)]
     assert books.rows("SELECT kind, count FROM tx_event ORDER BY id") == [
         ("start", 2),
         ("stop", 2),
         ("conflicting stop", 1),
     ]
+
+
+@pytest.mark.parametrize("has_readings", [False, True])
+def test_the_later_stop_of_a_clock_that_stands_still_counts(books: Books, station: Station, has_readings: bool) -> None:
+    """Its times were believable, and all are the same."""
+    stopped = station.clock()
+    transaction = begin_twice(station)
+    charge(station, transaction, has_readings=has_readings)
+    station.stop(transaction, BEGIN + WH, at=stopped)
+    assert_figure(station, transaction, WH, flagged=True)
+    assert books.rows("SELECT code FROM review WHERE resolved_at IS NULL") == [("begun_again",)]
 
 
 def test_its_stop_is_none_of_the_other_connector(books: Books, station: Station) -> None:

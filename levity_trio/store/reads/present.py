@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
 from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
@@ -205,7 +206,7 @@ def _energy_wh(row: _Row, *, is_dc: bool) -> int:
     view = View([seconds(row.first_at)], [row.first_wh], digit_of(row.value, row.unit))
     begun, ended = seconds(row.began), view.at[0]
     case = Case(begun=begun, ended=ended, start_wh=row.start_wh, stop_wh=None, longest=0.0, views=[view], is_dc=is_dc)
-    return row.last_wh if Bounds(case).begins_at_zero(view) else max(0, row.last_wh - row.start_wh)
+    return row.last_wh if begins_at_zero(Bounds(case), view) else max(0, row.last_wh - row.start_wh)
 
 
 class Recent(NamedTuple):

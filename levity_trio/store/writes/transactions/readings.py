@@ -323,19 +323,21 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *,
         return tx
     if tx is None or tx.status != "Active":
         ended_wh = 0 if tx is None else tx.billed_until or 0
-        open_one = _begun_below(db, origin, connector, reading.wh or 0, ended_wh)
+        open_one = _begun_below(db, origin, connector, reading, ended_wh)
         at, tx = (at, tx) if open_one is None else (origin.received_at, open_one)
     if tx is None or tx.status != "Active":
         return tx
     return None if was_available(db.rows, tx, at, origin.received_at) else tx
 
 
-def _begun_below(db: UnitOfWork, origin: Origin, connector: int, wh: int, ended_wh: int) -> Known | None:
+def _begun_below(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, ended_wh: int) -> Known | None:
     """Return the open transaction that a reading from before its start belongs to, because it shows more than that
     start and than the transaction before: the clock of such readings is behind."""
     row = db.row(f"{OPEN_ONES} AND conn_id = ? ORDER BY id DESC LIMIT 1", (origin.charger, connector))
-    tx = None if row is None else Known(*row)
-    if tx is None or tx.meter_start is None or wh <= max(tx.meter_start, ended_wh):
+    tx, wh = None if row is None else Known(*row), reading.wh or 0
+    if tx is None or tx.own_start_time <= reading.timestamp:
+        return None
+    if tx.meter_start is None or wh <= max(tx.meter_start, ended_wh):
         return None
     most = FASTEST_W / 3600 * (seconds(origin.received_at) - seconds(tx.created_at))
     return tx if wh - tx.meter_start <= most else None

@@ -164,11 +164,11 @@ def _has_gone_on(db: UnitOfWork, tx: Known, request: Stop) -> bool:
     transaction began there.
 
     The two sessions of a charger that starts again within the resolution of its clock have the same start, and so one
-    id.
+    id. If the clock stands still, both stops have its time, too.
     """
     if tx.connector is None or tx.meter_start is None or tx.own_stop_time is None or not has_begun_again(db, tx):
         return False
-    if request.meter_stop <= tx.meter_start or request.moment.understood <= tx.own_stop_time:
+    if request.meter_stop <= tx.meter_start or request.moment.understood < tx.own_stop_time:
         return False
     last = newest(db, tx.charger, tx.connector, request.moment.understood)
     return last is not None and last.id == tx.id
@@ -179,7 +179,7 @@ def _go_on(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Caus
     words = "it was stopped at 0 Wh, and then again with a higher register: two sessions may have this id"
     evidence = (f"meterStop {tx.meter_stop} Wh at {tx.own_stop_time}", f"then {request.meter_stop} Wh")
     figures = {"by the first stop": 0, "by the second stop": request.meter_stop - (tx.meter_start or 0)}
-    doubt = Doubt(Code.STOP_ELSEWHERE, words, evidence, figures)
+    doubt = Doubt(Code.BEGUN_AGAIN, words, evidence, figures)
     ending = _ending(db, origin, tx, request, cause)
     ending = ending._replace(entry=replace(ending.entry, kind=Kind.CONFLICTING_STOP))
     _end(db, origin, tx, ending, (doubt,))
