@@ -26,6 +26,8 @@ class Stopping(NamedTuple):
     wh: int
     at: float
     is_timed: bool
+    data: tuple[int, int] | None = None
+    """The lowest and the highest register in its transactionData, in Wh."""
 
 
 class Running(NamedTuple):
@@ -106,13 +108,26 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     if (against := against_named(stop, named)) is None:
         return Match(named.id, None)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
-    others = [one for one in others if _is_usual(stop, one)]
+    others = [one for one in others if _is_usual(stop, one) and not _is_rather_of(stop, named, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
     if len(others) != 1:
         return Match(named.id, None)
     words = f"the stop names transaction {named.id}, where it is impossible"
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, (f"transactionId {named.id}", against)))
+
+
+def _is_rather_of(stop: Stopping, named: Running, other: Running) -> bool:
+    """Whether the transactionData of a stop fits the transaction that it names, and not another one: then only its own
+    register is wrong."""
+    return _fits_data(stop, named) and not _fits_data(stop, other)
+
+
+def _fits_data(stop: Stopping, one: Running) -> bool:
+    if stop.data is None:
+        return False
+    lowest, highest = stop.data
+    return lowest >= (one.start_wh or 0) - one.digit and _against(stop._replace(wh=highest), one) is None
 
 
 def _are_of_one_meter(one: Running, other: Running) -> bool:

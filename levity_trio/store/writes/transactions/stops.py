@@ -59,7 +59,7 @@ from levity_trio.wire.texts import digest
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
     """Store a part of a long transactionData before its stop. If the stop does not follow, its repetition finds it."""
-    match = find(db, origin, request)
+    match = find(db, origin, request, found)
     if match.transaction is not None:
         store_data(db, origin, match.transaction, request, found)
 
@@ -72,7 +72,7 @@ def stop(
     policy: Policy = Policy(),  # noqa: B008 - immutable
 ) -> Verdict | None:
     """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any."""
-    match = find(db, origin, request)
+    match = find(db, origin, request, found)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
@@ -87,19 +87,19 @@ def stop(
 # Matching
 
 
-def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
+def find(db: UnitOfWork, origin: Origin, request: Stop, found: Sequence[Reading] = ()) -> Match:
     """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
     named = _named(db, origin.charger, request.transaction)
     if named is not None and _is_equal(named, request):
         return Match(named.id, None)
-    if (repeated := _stopped_before(db, origin, request, is_named=named is not None)) is not None:
+    if (repeated := _stopped_before(db, origin, request, named)) is not None:
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
     if named is None and unknown_starts.is_named(db, origin, request):
         return Match(None, None)
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
-    stopping, means = _stopping(request), [_running(db, origin, request, named)] if named else []
+    stopping, means = _stopping(request, found), [_running(db, origin, request, named)] if named else []
     rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
     running = (_running(db, origin, request, tx) for tx in rest)
     if means and against_named(stopping, *means) is None:
@@ -118,8 +118,9 @@ def _is_equal(tx: Known, request: Stop) -> bool:
     return is_ended and sent == (tx.sent_stop_time, tx.meter_stop, tx.stop_reason, tx.stop_id_tag)
 
 
-def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, *, is_named: bool) -> int | None:
-    """Return the transaction that an equal stop closed. If this stop names a transaction, the message must be the same.
+def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known | None) -> int | None:
+    """Return the transaction that an equal stop closed. If this stop names a transaction, the message must be the same,
+    or it has the id of one that began only after it: some chargers send the last stop again with the id that they have.
 
     Without a plausible time, it counts only if no transaction has started since: a clock may return to 1970.
     """
@@ -129,12 +130,18 @@ def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, *, is_named: 
     ):
         tx = Known(*row)
         if tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
-            if is_named and not _came_before(db, tx, request):
+            if named is not None and not (_came_before(db, tx, request) or _is_older(named, tx, request)):
                 continue
             newer = "SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
             is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
             return None if is_back and not request.moment.is_believable else tx.id
     return None
+
+
+def _is_older(named: Known, stopped: Known, request: Stop) -> bool:
+    """Whether a stop is in all but its id the one that stopped another transaction, before the named one began."""
+    is_before = request.moment.is_believable and request.moment.understood < named.own_start_time
+    return is_before and _is_equal(stopped, request)
 
 
 def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
@@ -168,10 +175,11 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     return [*(tx for tx in found if tx is not None), *waited]
 
 
-def _stopping(request: Stop) -> Stopping:
-    moment = request.moment
+def _stopping(request: Stop, found: Sequence[Reading]) -> Stopping:
+    moment, registers = request.moment, [reading.wh for reading in found if reading.wh is not None]
+    data = (min(registers), max(registers)) if registers else None
     at, is_believable = seconds(moment.understood), moment.is_believable
-    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable)
+    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable, data)
 
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
