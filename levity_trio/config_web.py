@@ -36,7 +36,7 @@ class WebConfig:
     )
     api_cors_origin: str | None = setting(
         *(None, "api-cors-origin", "API", TEXT),
-        "Origin of web pages that may use the API, such as https://example.org.",
+        "Origin of web pages that may use the API and act as chargers, such as https://example.org.",
     )
     api_tls_cert: Path | None = setting(
         *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."

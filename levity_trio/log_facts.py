@@ -58,6 +58,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.ServerStarted: lambda fact: not fact.clean,
     events.ServerLost: _always,
     events.IdentityShared: _always,
+    events.AvailabilityDiffers: _always,
     events.ErrorOpened: _always,
     events.TransactionStopped: _is_doubtful,
     events.TransactionClosed: _is_doubtful,

@@ -19,6 +19,7 @@ ALWAYS_WARN = {
     "ChargerReadmitted",
     "ReadmissionUsed",
     "IdentityShared",
+    "AvailabilityDiffers",
     "StartRefused",
     "WebhookGivenUp",
     "ErrorOpened",

@@ -21,7 +21,7 @@ from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import HandshakeRefused
 from levity_trio.log_output import get_logger
-from levity_trio.wire.handshake import BadRequest, Head, identity, upgrade_problem
+from levity_trio.wire.handshake import BadRequest, Head, identity, page_problem, upgrade_problem
 from levity_trio.wire.proxy_header import peer_of
 
 HANDSHAKES: Final = 128
@@ -60,9 +60,10 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
     The proof is complete before anything of the charger is touched: its place, its connection, its other handshakes.
 
     Raises:
-        BadRequest: the request is no valid upgrade, names no charger, proves too little, or exceeds a limit.
+        BadRequest: the request is no valid upgrade, or a web page's, names no charger, proves too little, or exceeds a
+            limit.
     """
-    if problem := upgrade_problem(head):
+    if problem := upgrade_problem(head) or page_problem(head, central.config.api_cors_origin):
         raise problem
     charger = identity(head.target)
     if charger is None:

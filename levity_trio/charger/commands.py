@@ -60,7 +60,7 @@ class Commands:
     """The commands of one session, which alone uses `start`, `settle` and `close`."""
 
     __slots__ = (
-        *("_answered", "_central", "_is_closed", "_line", "_response", "_tasks", "_turn", "_under_way", "_work"),
+        *("_answered", "_central", "_is_closed", "_line", "_response", "_turn", "_under_way", "_work"),
         "may_be_called",
     )
 
@@ -75,12 +75,9 @@ class Commands:
         self._work = trio.Event()
         self._response: Response | None = None
         self._answered: trio.Event | None = None
-        self._tasks: trio.Nursery
-        """That of the session. Late responses are stored in tasks of their own, because the reader must not wait."""
 
     def start(self, tasks: trio.Nursery) -> None:
         """Send this charger's commands until the session ends. Call it before the first frame is read."""
-        self._tasks = tasks
         tasks.start_soon(self._run)
 
     async def _run(self) -> None:
@@ -119,31 +116,30 @@ class Commands:
         return call.action if call else None
 
     def settle(self, response: Response) -> str | None:
-        """Match a response of the charger; return the kind of fault if it is late or unexpected, else None."""
+        """Match a response of the charger; return the kind of fault if it is late or unexpected, else None.
+
+        Such a response is for `store_late`, which waits for the database, as the reader must not.
+        """
         settled = self._under_way.settle(response)
         if isinstance(settled, Matched):
             self._response = response
             if self._answered is not None:
                 self._answered.set()
             return None
-        if isinstance(settled, Late):
-            self._tasks.start_soon(self._store_late, settled.call.command, settled.call.action, response)
-            return "late answer"
-        self._tasks.start_soon(self._settle_unexpected, response)
-        return "unexpected answer"
+        return "late answer" if isinstance(settled, Late) else "unexpected answer"
 
-    async def _settle_unexpected(self, response: Response) -> None:
-        """Store a response to a CALL that was sent over an earlier connection, or by an earlier run of the server."""
-        sent = await self._write(responses.find_unanswered, self._line.charger, response.message_id)
+    async def store_late(self, response: Response) -> None:
+        """Store a response to a CALL that has expired, or was sent over an earlier connection, or by an earlier run.
+
+        One that belongs to no such CALL is ignored. Raises NoRoom, StoreUnavailable.
+        """
+        find, charger = responses.find_unanswered, self._line.charger
+        sent = await self._central.writer.run(find, charger, response.message_id)
         if sent is not None:
-            with suppress(NoRoom, StoreUnavailable):  # the session is ending
-                await self._line.begin()
-                await self._store_late(sent.id, sent.action, response)
-
-    async def _store_late(self, command: int, action: str, response: Response) -> None:
-        end = _end(command, action, response, is_late=True)
-        self._observe(end, response, 0.0)
-        await self._store(end)
+            await self._line.begin()
+            end = _end(sent.id, sent.action, response, is_late=True)
+            self._observe(end, response, 0.0)
+            await self._store(end)
 
     async def _send_all(self) -> None:
         self._work = trio.Event()

@@ -38,7 +38,7 @@ from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Frame, Malformed, decoded, error_text, parse_frame
+from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, parse_frame
 from levity_trio.wire.repair import Repair, Wrong, damaged_json, not_utf8
 from levity_trio.wire.secrets import has_url, masked_frame, masked_value
 from levity_trio.wire.times import stamp
@@ -74,8 +74,9 @@ class Received(NamedTuple):
     """The repairs to the frame itself."""
 
 
-Waiting = Received | Malformed
-"""An item of the inbox, which keeps responses in order: a CALL, or a malformed one that gets a CALLERROR."""
+Waiting = Received | Malformed | Response
+"""An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a CALLERROR, or a late
+response to one of ours, which is stored although its charger leaves right after it."""
 
 
 class Session:
@@ -235,18 +236,24 @@ class Session:
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
             self._count(frame.kind)
-            if frame.answer is not None:
-                await inbox.put((frame, charge))
-                return
+            waits = frame.answer is not None
         else:
             self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
-            if frame.is_damaged:
-                self._faults[Wrong.DAMAGED_JSON] = self._faults.get(Wrong.DAMAGED_JSON, 0) + 1
-            if fault := self.commands.settle(frame):
-                self._count(fault)
-            else:
-                self.has_spoken = True
-        self._stream.account.give_back(charge)
+            waits = not self._settle(frame)
+        if waits:
+            await inbox.put((frame, charge))
+        else:
+            self._stream.account.give_back(charge)
+
+    def _settle(self, response: Response) -> bool:
+        """Pass a response to the CALL that waits for it; return whether one did."""
+        if response.is_damaged:
+            self._faults[Wrong.DAMAGED_JSON] = self._faults.get(Wrong.DAMAGED_JSON, 0) + 1
+        if fault := self.commands.settle(response):
+            self._count(fault)
+            return False
+        self.has_spoken = True
+        return True
 
     def _parsed(self, text: str) -> Frame:
         return parse_frame(text, strict=self.central.config.strict)
@@ -274,23 +281,28 @@ class Session:
         return charge
 
     async def _answer(self, waiting: Waiting) -> None:
-        if isinstance(waiting, Malformed):
-            await self._reply(waiting.answer or "", waiting.raw_id, None)
-            return
         try:
-            text = await self._answer_to(waiting)
-        except RateExceeded as error:
-            await self._refuse(waiting, str(error))
-            return
+            if isinstance(waiting, Malformed):
+                await self._reply(waiting.answer or "", waiting.raw_id, None)
+            elif isinstance(waiting, Received):
+                await self._answer_call(waiting)
+            else:
+                await self.commands.store_late(waiting)
         except StoreUnavailable:
             self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
-            return
         except NoRoom:
+            return
+
+    async def _answer_call(self, received: Received) -> None:
+        try:
+            text = await self._answer_to(received)
+        except RateExceeded as error:
+            await self._refuse(received, str(error))
             return
         if not self.central.writer.sharing.may_answer:
             self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
             return
-        await self._reply(text, waiting.call.raw_id, waiting.call.action)
+        await self._reply(text, received.call.raw_id, received.call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """Acknowledge nothing more: make the charger wait, then close the connection without a response.

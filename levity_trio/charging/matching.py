@@ -19,15 +19,15 @@ HOUR: Final = 3600.0
 
 
 class Stopping(NamedTuple):
-    """A stop to be matched: `at` in seconds by the charger's clock, `wh` is its register."""
+    """A stop to be matched: `at` in seconds by the charger's clock, `wh` is its register, `data_wh` the highest in its
+    transactionData, if any."""
 
     transaction: int
     id_tag: str | None
     wh: int
     at: float
     is_timed: bool
-    data: tuple[int, int] | None = None
-    """The lowest and the highest register in its transactionData, in Wh."""
+    data_wh: int | None = None
 
 
 class Running(NamedTuple):
@@ -108,26 +108,13 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     if (against := against_named(stop, named)) is None:
         return Match(named.id, None)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
-    others = [one for one in others if _is_usual(stop, one) and not _is_rather_of(stop, named, one)]
+    others = [one for one in others if _is_usual(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
     if len(others) != 1:
         return Match(named.id, None)
     words = f"the stop names transaction {named.id}, where it is impossible"
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, (f"transactionId {named.id}", against)))
-
-
-def _is_rather_of(stop: Stopping, named: Running, other: Running) -> bool:
-    """Whether the transactionData of a stop fits the transaction that it names, and not another one: then only its own
-    register is wrong."""
-    return _fits_data(stop, named) and not _fits_data(stop, other)
-
-
-def _fits_data(stop: Stopping, one: Running) -> bool:
-    if stop.data is None:
-        return False
-    lowest, highest = stop.data
-    return lowest >= (one.start_wh or 0) - one.digit and _against(stop._replace(wh=highest), one) is None
 
 
 def _are_of_one_meter(one: Running, other: Running) -> bool:
@@ -237,10 +224,13 @@ def _against(stop: Stopping, one: Running) -> str | None:
 def against_named(stop: Stopping, one: Running) -> str | None:
     """Return why a stop is impossible for the transaction that it names; None if it is possible.
 
-    A register of 0 contradicts nothing: it is often one that the charger could not read.
+    A register of 0 contradicts nothing: it is often one that the charger could not read. Nor does one that its own
+    transactionData contradicts, if that is possible.
     """
     read = stop if stop.wh else stop._replace(wh=max(one.start_wh or 0, one.reached_wh or 0))
     against = _out_of_reach(read, one)
+    if against and stop.data_wh is not None:
+        against = _out_of_reach(stop._replace(wh=stop.data_wh), one)
     if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
         return "that transaction was stopped before"
     return against

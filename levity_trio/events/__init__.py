@@ -63,6 +63,10 @@ from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
 from levity_trio.events.registration import ChargerRefused as ChargerRefused
 from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
+from levity_trio.events.statuses import AvailabilityDiffers as AvailabilityDiffers
+from levity_trio.events.statuses import ErrorOpened as ErrorOpened
+from levity_trio.events.statuses import ErrorsResolved as ErrorsResolved
+from levity_trio.events.statuses import StatusChanged as StatusChanged
 from levity_trio.events.tariffs import TariffAssigned as TariffAssigned
 from levity_trio.events.tariffs import TariffChanged as TariffChanged
 from levity_trio.events.wallets import WalletCovered as WalletCovered
@@ -156,33 +160,6 @@ class PingsSwitchedOff(Fact):
     """A charger closed three consecutive connections just after a WebSocket ping; this firmware gets no more pings."""
 
     firmware_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusChanged(Fact):
-    """The status of a connector changed (connector 0 is the charger itself)."""
-
-    connector: int
-    status: str
-    error_code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorOpened(Fact):
-    """A charger reported an errorCode other than NoError. It is a warning if the status is not Faulted."""
-
-    connector: int
-    error_code: str
-    vendor_error_code: str | None
-    is_warning: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorsResolved(Fact):
-    """A charger reported NoError for a connector with open errors."""
-
-    connector: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
 KINDS: Final[Mapping[int, str]] = {
     401: "password",
+    403: "web page",
     404: "identity",
     405: "no upgrade",
     408: "timeout",
@@ -41,6 +42,7 @@ _LINE_END = re.compile(r"\r?\n")
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _KEY = re.compile(r"[!-~]{1,128}")
+_BROWSER = "mozilla/"  # how the User-Agent of every browser begins
 _AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[ \t]*:).*(?:\r?\n[ \t]+.*)*")
 
 
@@ -141,6 +143,19 @@ def upgrade_problem(head: Head) -> BadRequest | None:
     if _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None:
         return BadRequest(400, "The Sec-WebSocket-Key header is missing or unreadable.")
     return None
+
+
+def page_problem(head: Head, allowed_origin: str | None) -> BadRequest | None:
+    """Return why a web page may not act as a charger, None if it is no page, or one of the allowed origin.
+
+    A browser connects for any page, also to 127.0.0.1, and names the page in Origin (RFC 6455 §10.2). Libraries that
+    chargers use send an Origin too, such as `file://` or the server's own, but do not call themselves a browser.
+    """
+    origin = head.headers.get("origin")
+    is_browser = head.headers.get("user-agent", "").lower().startswith(_BROWSER) or "sec-fetch-site" in head.headers
+    if origin is None or not is_browser or origin == allowed_origin:
+        return None
+    return BadRequest(403, "A web page may not act as a charger, unless --api-cors-origin names its origin.")
 
 
 def canonical_head(head: Head, subprotocol: str | None) -> bytes:

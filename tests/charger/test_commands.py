@@ -221,6 +221,27 @@ async def test_a_response_after_the_charger_has_come_back_is_written_to_its_comm
         assert (await Chargers(central).wait(command)).state == "accepted"
 
 
+async def test_a_response_is_written_to_its_command_although_the_charger_leaves_right_after_it(
+    central: Central, writer: InlineWriter
+) -> None:
+    message_id = await leave_unanswered(central)
+    writer.answer_seconds = 1
+    async with open_charger(central) as charger:
+        await charger.send(json.dumps([3, message_id, ACCEPTED]))
+    assert writer.row("SELECT state, is_late FROM command") == ("accepted", 1)
+
+
+async def test_responses_to_nothing_wait_for_the_database_like_calls(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        writer.answer_seconds, before = 1, writer.statistics().writes
+        for number in range(10):
+            await charger.send(json.dumps([3, f"{number}", ACCEPTED]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert writer.statistics().writes == before + 1
+        writer.answer_seconds = 0
+
+
 async def test_a_response_after_a_restart_of_the_server_is_written_to_its_command(
     central: Central, writer: InlineWriter
 ) -> None:

@@ -5,6 +5,7 @@ import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.events import HandshakeRefused
+from tests.charger.doors import kinds, watch
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import (
     KEY,
@@ -236,3 +237,45 @@ async def test_secrets_of_a_refused_request_are_not_logged(
     (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
     assert "/ws" in str(line["request"])
     assert "c2VjcmV0" not in str(line)
+
+
+CHROME = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (CHROME, "Origin: https://evil.example"),
+        (CHROME, "Origin: null"),
+        (CHROME, "Origin: http://test"),  # a name of evil.example's that resolves to this server
+        ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
+    ],
+)
+async def test_a_web_page_may_not_act_as_a_charger(central: Central, lines: tuple[str, ...]) -> None:
+    witness = watch(central)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        async with open_raw(central) as page:
+            await page.send(upgrade("/ocpp/CP-1", *lines))
+            check_refusal(await page.read_to_end(), 403)
+        await charger.call("Heartbeat")
+    assert kinds(witness) == ["web page"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Origin: file://", "User-Agent: arduino-WebSocket-Client"),
+        ("Origin: http://192.168.1.2:9000",),
+        ("Origin: https://github.com/gilmaimon/TinyWebsockets",),
+        (CHROME,),
+        (CHROME, "Origin: https://simulator.example"),
+    ],
+)
+async def test_a_charger_may_send_an_origin(central: Central, lines: tuple[str, ...]) -> None:
+    """Those of common libraries; and the page of a simulator that the settings name."""
+    configure(central, api_cors_origin="https://simulator.example")
+    async with open_raw(central) as peer:
+        await peer.send(upgrade("/ocpp/CP-1", *lines))
+        assert (await peer.read_head()).startswith("HTTP/1.1 101 ")
+        await heartbeat(peer)

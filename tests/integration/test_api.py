@@ -24,6 +24,7 @@ from tests.integration.test_operations import wait_for
 VERSION = "/api/version"
 TOKENS = "/api/admin/tokens"
 WRONG = "levity_7_wrong"
+NESTED = json.loads("[" * 300 + "]" * 300)
 
 
 class Told(NamedTuple):
@@ -147,6 +148,7 @@ def test_what_is_wrong_with_a_request_is_said(server: Serving) -> None:
         ("DELETE", f"{TOKENS}/{2**70}", None, 422, "invalid"),
         ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": [2**64]}}, 422, "invalid"),
         ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": 1e300}}, 404, "not_found"),
+        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": NESTED}}, 422, "invalid"),
         ("GET", "/api/admin/commands/abc", None, 422, "invalid"),
     ):
         told = ask(server, method, path, body=body)

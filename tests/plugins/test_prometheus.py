@@ -21,12 +21,13 @@ from levity_trio.events import (
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.writes import pings, sessions
+from levity_trio.store.writes import outcomes, pings, sessions
 from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.registration import begin_waiting
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, label_names
 from tests.store.books import SERVER, Books, Station
+from tests.store.test_outcomes import ask
 from tests.store.wallets import Purses
 
 
@@ -123,6 +124,17 @@ def test_statuses(books: Books, run: Run) -> None:
     }
     assert {status for status, value in told.items() if value} == {"SuspendedEV"}
     assert len(told) == 9
+
+
+def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, run: Run) -> None:
+    station, found = Station(books), list[float | None]()
+    station.status("Available")
+    ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
+    for status in ("Unavailable", "Available"):
+        station.status(status)
+        books.run(outcomes.follow_all, books.at)
+        found.append(run.page().get("ocpp_connector_availability_differs", cp_id="CP-1", connector_id="1"))
+    assert found == [0, 1]
 
 
 def test_a_status_that_nobody_knows(books: Books, run: Run) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.database import Space
+from levity_trio.store.writes import outcomes
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.nows import WELL, Page
 from tests.store.telling import charge
+from tests.store.test_outcomes import ask
 
 
 @pytest.fixture
@@ -75,6 +77,21 @@ def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None
 def test_a_faulted_charger(station: Station, page: Page) -> None:
     station.status("Faulted", connector=0, error="InternalError")
     assert page.told() == [("faulted", "CP-1 is faulted: InternalError", "CP-1")]
+
+
+def test_a_connector_that_is_not_as_it_was_told_to_be(books: Books, station: Station, page: Page) -> None:
+    name(books, "CP-1", "Space 9")
+    station.status("Unavailable")
+    change = {"connectorId": 1, "type": "Operative"}
+    ask(station, "ChangeAvailability", change)
+    assert page.told() == []
+    books.run(outcomes.follow_all, books.at)
+    books.wait(2.1)
+    books.run(outcomes.follow_all, books.at)
+    words = "Space 9, connector 1, was told to be in service, and reports Unavailable"
+    assert page.told() == [("availability", words, "CP-1")]
+    station.status("Available")
+    assert page.told() == []
 
 
 def test_one_that_is_away_once_it_had_time_to_come_back(books: Books, station: Station, page: Page) -> None:

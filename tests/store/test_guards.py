@@ -188,6 +188,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "tag_import_part",
         "security",
         "account",
+        "availability",
         "vehicle",
         "space",
         "tx_account",

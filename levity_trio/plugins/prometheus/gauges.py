@@ -37,9 +37,12 @@ class Gauges:
         """Set the gauges of chargers, connectors, transactions and connections."""
         for one in present.chargers:
             self._update_charger(one)
+        differing = {(one.charger, one.connector) for one in present.differing}
         for charger, connector, status in present.connectors:
             self._know(charger, connector)
             self._set_status(charger, connector_label(connector), status)
+            differs = (charger, connector) in differing
+            self._metrics.differs[charger, connector_label(connector)].value = int(differs)
         self._update_transactions(present.transactions)
         expiries: dict[tuple[str, ...], str] = {(charger,): at for charger, at in present.certificates.items()}
         _set_times(self._metrics.certificate_expires_at, expiries)

@@ -138,6 +138,12 @@ class Metrics:
             (*CONNECTOR, "status"),
             "1 for the present status of a connector; connector 0 is the charger.",
         )
+        self.differs = site(
+            Gauge,
+            "ocpp_connector_availability_differs",
+            CONNECTOR,
+            "1 while the connector's status differs from the availability that it was told.",
+        )
         self.link_age = add(
             Gauge, "ocpp_cp_link_age_seconds", CHARGER, "Seconds since the last byte from a connected charger."
         )

@@ -16,6 +16,7 @@ from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
 from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
+from levity_trio.store.availability import Differing, differing
 from levity_trio.store.database import Database
 from levity_trio.wire.times import stamp
 
@@ -87,6 +88,8 @@ class Present(NamedTuple):
     """The chargers that the operator has hidden or refused, and the newcomers that wait."""
     certificates: Mapping[str, str] = MappingProxyType({})
     """When the last certificate of each charger expires that needs one (security profile 3)."""
+    differing: Sequence[Differing] = ()
+    """The connectors whose status differs from the availability that they were told."""
 
 
 CERTIFICATES: Final = (
@@ -110,6 +113,7 @@ def present(db: Database) -> Present:
         open_transactions(db),
         frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
         dict(db.execute(CERTIFICATES).fetchall()),
+        differing(lambda *query: db.execute(*query).fetchall()),
     )
 
 

@@ -9,6 +9,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import availability
 from levity_trio.store.writes.effects import end_unusable
 from levity_trio.store.writes.origin import Message, Origin, minutes_before
 from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, record_sharing
@@ -197,6 +198,7 @@ def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
 
 def _record_change(db: UnitOfWork, origin: Origin, report: Status) -> None:
     end_unusable(db, origin, report.connector, report.status)
+    availability.compare(db, origin, report.connector)
     db.record(
         StatusChanged(
             charger=origin.charger,

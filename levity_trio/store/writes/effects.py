@@ -1,4 +1,5 @@
-"""What operations leave at a charger once it has accepted them: reservations, charging profiles, the local list."""
+"""What operations leave at a charger once it has accepted them: reservations, charging profiles, the local list,
+availability."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
 from levity_trio.store.seen import clock_skew, moment, time_of
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import availability
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import stamp
 
@@ -197,6 +199,11 @@ def _insert_list(db: UnitOfWork, origin: Origin, command: int, version: int, ent
     )
 
 
+def _change_availability(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
+    payload = accepted.payload
+    availability.intend(db, origin, accepted.command, payload["connectorId"], payload["type"])
+
+
 _EFFECTS: Final[Mapping[str, Callable[[UnitOfWork, Origin, Accepted], None]]] = {
     "ReserveNow": _reserve,
     "CancelReservation": _cancel,
@@ -205,4 +212,5 @@ _EFFECTS: Final[Mapping[str, Callable[[UnitOfWork, Origin, Accepted], None]]] = 
     "ClearChargingProfile": _clear_profiles,
     "SendLocalList": _send_list,
     "GetLocalListVersion": _note_version,
+    "ChangeAvailability": _change_availability,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, 
 from levity_trio.store.connectors import connectors
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
@@ -56,6 +57,14 @@ def forget(db: UnitOfWork, command: int, state: str) -> None:
     """Follow no more what a late answer says will not happen."""
     if state in ("rejected", "error"):
         db.execute("UPDATE command SET outcome = NULL, outcome_until = NULL WHERE id = ?", (command,))
+
+
+def replace(db: UnitOfWork, origin: Origin, command: int, concerns: Callable[[object], bool]) -> None:
+    """Follow no more the earlier commands of the same action whose connectorId `concerns` accepts."""
+    (action,) = db.row("SELECT action FROM command WHERE id = ?", (command,)) or (None,)
+    for row in db.rows(_FOLLOWED, (origin.charger,)):
+        if row[0] < command and row[2] == action and concerns(orjson.loads(row[3]).get("connectorId")):
+            _store(db, row, Outcome(State.NOT_SEEN, f"command {command} replaced it"), origin.received_at)
 
 
 def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:

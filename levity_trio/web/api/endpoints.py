@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, QueryParams
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import Later
+from levity_trio.wire.frames import MAX_DEPTH
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -143,19 +144,21 @@ def _may_be_left_out(schema: Mapping[str, Any]) -> bool:
 def read_json(raw: bytes) -> Any:
     """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema). Raises Problem."""
     try:
-        return _with_whole_numbers(msgspec.json.decode(raw or b"{}"))
+        return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
 
 
-def _with_whole_numbers(value: Any) -> Any:
+def _with_whole_numbers(value: Any, levels: int) -> Any:
+    if not levels:
+        raise invalid("body", f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         raise invalid("body", "a number has more than 64 bits; give a smaller one")
     if isinstance(value, dict):
-        return {name: _with_whole_numbers(one) for name, one in value.items()}
-    return [_with_whole_numbers(one) for one in value] if isinstance(value, list) else value
+        return {name: _with_whole_numbers(one, levels - 1) for name, one in value.items()}
+    return [_with_whole_numbers(one, levels - 1) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

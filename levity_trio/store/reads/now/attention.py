@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.database import Database, Space
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     FAULTED = "faulted"
     OFFLINE = "offline"
     SILENT = "silent"
+    AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
     BACKUP = "backup"
@@ -116,6 +118,7 @@ _RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
 def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers, *, sees_all: bool) -> list[Attention]:
     """Return what wants a look. Money and addresses are for operators."""
     found = [*_of_machine(machine), *_of_chargers(now, machine, chargers), *_waiting(waiting(db), sees_all=sees_all)]
+    found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
     found += _asked_tags(db)
@@ -176,6 +179,19 @@ def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterato
             way = "ahead" if skew > 0 else "behind"
             words = f"The clock of {_name(one)} is {_length(abs(skew))} {way}"
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
+
+
+_TOLD: Final = {"Operative": "be in service", "Inoperative": "be out of service"}
+
+
+def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
+    """Yield the connectors that are in service and were told not to be, or the other way round."""
+    names = {one.id: _name(one) for one in chargers.served}
+    for one in differing(lambda *query: db.execute(*query).fetchall()):
+        if one.charger in names:
+            where = f"{names[one.charger]}, connector {one.connector},"
+            words = f"{where} was told to {_TOLD[one.wanted]}, and reports {one.status}"
+            yield _entry(Kind.AVAILABILITY, words, one.since, about=About(one.charger, one.connector))
 
 
 def _length(seconds: float) -> str:

@@ -22,7 +22,7 @@ from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import late_starts, readings, starts, stops, unknown_starts
+from levity_trio.store.writes.transactions import finding, late_starts, readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.attaching import ATTACHED, MADE
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import LOCAL, Start, Started, Stop, StopWithData
@@ -72,7 +72,10 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     started = starts.start(db, origin, request, policy)
     if not _is_late(request.moment) or state(load(db, started.transaction)) is not State.OPEN:
         return started
-    found = [(waiting, stops.find(db, waiting.received, waiting.stop)) for waiting in _without_start(db, origin)]
+    found = [
+        (waiting, finding.find(db, waiting.received, waiting.stop, waiting.data))
+        for waiting in _without_start(db, origin)
+    ]
     fitting = [(waiting, match) for waiting, match in found if match.transaction == started.transaction]
     if len(fitting) == 1:
         waiting, match = fitting[0]

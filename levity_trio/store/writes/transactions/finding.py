@@ -1,0 +1,215 @@
+"""Finds the transaction that a StopTransaction refers to (rules.md, Transactions)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import itemgetter
+
+from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
+from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
+from levity_trio.charging.lifecycle import State
+from levity_trio.charging.matching import (
+    Match,
+    Running,
+    Stopping,
+    against_named,
+    against_tag,
+    is_id,
+    joined,
+    match_stop,
+    reported_id,
+)
+from levity_trio.charging.readings import Reading
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.timeline import is_set_back, message_time
+from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.store.connectors import connectors
+from levity_trio.store.idle import available_at, idle_since_boot
+from levity_trio.store.transaction import COLUMNS, Known, readings
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import unknown_starts
+from levity_trio.store.writes.transactions.naming import called
+from levity_trio.store.writes.transactions.requests import Stop
+from levity_trio.store.writes.transactions.states import (
+    OPEN_ONES,
+    newest,
+    state,
+    told,
+)
+from levity_trio.wire.texts import digest
+
+
+def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Match:
+    """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
+    named = _named(db, origin.charger, request.transaction)
+    if named is not None and is_equal(named, request):
+        return Match(named.id, None)
+    if (repeated := _stopped_before(db, origin, request, named)) is not None:
+        return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
+    if named is None and unknown_starts.is_named(db, origin, request):
+        return Match(None, None)
+    others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
+    if named is not None and all(tx.id == named.id for tx in others):
+        return Match(named.id, None)
+    stopping, means = _stopping(request, data), [_running(db, origin, request, named)] if named else []
+    rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
+    running = (_running(db, origin, request, tx) for tx in rest)
+    if means and against_named(stopping, *means) is None:
+        return Match(means[0].id, against_tag(stopping, means[0], running))
+    return match_stop(stopping, [*means, *running])
+
+
+def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
+    """Return the transaction of this charger with this id."""
+    return told(db, charger, transaction) if is_id(transaction) else None
+
+
+def is_equal(tx: Known, request: Stop) -> bool:
+    sent = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
+    is_ended = state(tx) in (State.STOPPED, State.JOINED)
+    return is_ended and sent == (tx.sent_stop_time, tx.meter_stop, tx.stop_reason, tx.stop_id_tag)
+
+
+def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known | None) -> int | None:
+    """Return the transaction that an equal stop closed.
+
+    If this stop names one, the message must be the same, or earlier than the start of the named one: some chargers give
+    what they send again the id that they have now.
+
+    Without a plausible time, it counts only if no transaction has started since: a clock may return to 1970.
+    """
+    for row in db.rows(
+        f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND sent_stop_time = ? ORDER BY id DESC LIMIT 20",  # noqa: S608
+        (origin.charger, request.moment.sent),
+    ):
+        tx = Known(*row)
+        if tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
+            if named is not None and not (_came_before(db, tx, request) or _is_of_earlier(tx, named, request)):
+                continue
+            newer = "SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
+            is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
+            return None if is_back and not request.moment.is_believable else tx.id
+    return None
+
+
+def _is_of_earlier(tx: Known, named: Known, request: Stop) -> bool:
+    return is_equal(tx, request) and named.is_start_timed and request.moment.understood < named.own_start_time
+
+
+def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
+    same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND digest = ?"
+    return db.row(same, (tx.id, digest(request.message.payload))) is not None
+
+
+def has_begun_again(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a start was repeated after a stop at 0 Wh, so that a later stop with this id is no surprise."""
+    if tx.meter_start is None or tx.meter_stop != tx.meter_start or state(tx) is not State.STOPPED:
+        return False
+    later = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND last_received_at > ? LIMIT 1"
+    return db.row(later, (tx.id, tx.stop_received_at)) is not None
+
+
+def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
+    """Return the newest transaction of each connector that began before this stop, and open ones without a start time.
+
+    The start of the latter may have been queued until after the stop.
+    """
+    until = request.moment.understood
+    found = [newest(db, origin.charger, connector, until) for connector in connectors(db.rows, origin.charger, "tx")]
+    waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
+    return [*(tx for tx in found if tx is not None), *waited]
+
+
+def _stopping(request: Stop, data: Sequence[Reading]) -> Stopping:
+    moment, last = request.moment, max((one.wh for one in data if one.wh is not None), default=None)
+    at, is_believable = seconds(moment.understood), moment.is_believable
+    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable, last)
+
+
+def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
+    """Return what matching needs to know of a transaction."""
+    ended, rows = seconds(request.moment.understood), _in_order(db, origin, request, tx)
+    carriers = [row for row in rows if row[WH] is not None and not _has_overtaken(row, request, tx)]
+    last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
+    begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
+    watts = _watts(rows) if carriers else []
+    received = seconds(origin.received_at) - seconds(tx.created_at)
+    skews = (request.moment.skew_seconds, tx.start_skew)
+    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
+    is_set = is_ahead or not tx.is_start_timed or last_at > ended
+    by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
+    return Running(
+        id=tx.id,
+        state=_state(db, tx),
+        begun=begun,
+        start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
+        reached_at=begun if not carriers or is_set else last_at,
+        reached_wh=_reached(tx, carriers),
+        power_w=max(watts, default=0.0) or None,
+        last_power_w=watts[-1] if watts else None,
+        digit=digit_of(carriers[-1][VALUE], carriers[-1][UNIT]) if carriers else 1,
+        id_tag=tx.id_tag,
+        available_at=_free_at(db, origin, request, tx),
+        longest=max(received, by_clock),
+        ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
+        ended_wh=tx.meter_stop,
+        reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
+    )
+
+
+def _state(db: UnitOfWork, tx: Known) -> State:
+    """Return the state of a transaction as matching sees it: a stop that named another one has ended it, too."""
+    if has_begun_again(db, tx):
+        return State.CLOSED
+    elsewhere = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
+    is_joined = state(tx) is State.JOINED
+    return State.STOPPED if is_joined and db.row(elsewhere, (tx.id, Code.STOP_ELSEWHERE)) else state(tx)
+
+
+def _free_at(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> float | None:
+    """Return since when a transaction's connector was free before a stop. For a stop with another ID than its readings,
+    it was also free if it was idle after a boot."""
+    at, name = request.moment.understood, reported_id(request.transaction)
+    available = available_at(db.rows, tx, seconds(at), origin.received_at)
+    if available is not None or name is None or name in (tx.id, called(db, tx, at)):
+        return available
+    return idle_since_boot(db.rows, tx, at, origin.received_at)
+
+
+def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
+    """Return the readings of a transaction by time; in order of receipt if its clock was set back meanwhile."""
+    rows, moment = readings(db.rows, tx), request.moment
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_back = is_set_back(start, rows, message_time(moment.understood, moment.sent, origin.received_at))
+    return rows if is_back else sorted(rows, key=itemgetter(TIMESTAMP))
+
+
+def _has_overtaken(row: Row, request: Stop, tx: Known) -> bool:
+    """Whether a reading overtook the queue in which a stop waited: it is later and higher, so it belongs to the next
+    transaction, whose start still waits. The stop names this transaction, or the reading overtook its start, too."""
+    is_queued = request.moment.is_believable and (request.moment.skew_seconds or 0) < -AHEAD_SECONDS
+    is_beyond = row[TIMESTAMP] > request.moment.understood and _wh(row) > request.meter_stop
+    return is_queued and is_beyond and (request.transaction == tx.id or row[RECEIVED_AT] <= tx.created_at)
+
+
+def _wh(row: Row) -> int:
+    return row[WH] or 0
+
+
+def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
+    """Return the register, in Wh, that the readings of a transaction have reached.
+
+    Readings that begin below the start register count from 0 in each transaction.
+    """
+    if not carriers:
+        return None
+    start, first, last = max(0, tx.meter_start or 0), _wh(carriers[0]), _wh(carriers[-1])
+    return last + (start if first < start else 0)
+
+
+def _watts(rows: Sequence[Row]) -> list[float]:
+    """Return the power in readings, in W and in their order."""
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in rows if row[MEASURAND] == POWER and not row[PHASE])
+    return [watts for watts in powers if watts is not None]
