@@ -149,10 +149,10 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
     """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since.
 
     It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
-    chance.
+    chance, and did not return to the value from which it fell.
     """
     start = case.start_wh or 0
-    if not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
+    if not falls or not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
         return
     rises = [now - last if now > last else 0 for last, now in pairwise(chain.wh)]
     for number in falls:
@@ -160,7 +160,9 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
     counted = list(accumulate(rises, initial=0))
     if case.view.wh and counted[-1] > chain.wh[-1]:
         rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
-        assumptions = 0 if _is_near_by_chance(max(chain.wh) + start, counted[-1]) else 1
+        has_returned = chain.wh[-1] >= chain.wh[falls[-1] - 1]
+        is_by_chance = not has_returned and _is_near_by_chance(max(chain.wh) + start, counted[-1])
+        assumptions = 0 if is_by_chance else 1
         yield Candidate(
             *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
             is_partial=True,

@@ -117,7 +117,7 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)
         words = f"outlying readings left out: {dropped}"
-        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
+        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) <= 1 else 2)
         yield _with(base, Code.STRAY_READING, words, rest, assumptions)
     smooth = without_leaps(base.chain, bounds)
     if smooth is not None:

@@ -196,7 +196,7 @@ _NEIGHBOUR: Final = (
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, start_skew_seconds,"
+    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, early_reading_at, start_skew_seconds,"
     " stop_received_at, judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
@@ -249,7 +249,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if not found:
         return None
     other, _, _, begin, end, status, stopped_by, received, begun, ended, *rest, _ = found[0]
-    scaled_wh, skew, told = rest
+    scaled_wh, early, skew, told = rest
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None
@@ -259,7 +259,8 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if status == "Active":
         return Neighbour(register(begin), None, is_in_order=is_in_order, apart=apart)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
-    is_at_once = begun < ended_at(tx) and tx.own_start_time < ended
+    is_at_once = _first_told(begin, begun, early) < ended_at(tx)
+    is_at_once &= _first_told(start, tx.own_start_time, tx.early_reading_at) < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
         factor = _factor(scaled_wh, (end or 0) - (begin or 0))
@@ -268,6 +269,12 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)
     return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
+
+
+def _first_told(start: int | None, begun: str, early: str | None) -> str:
+    """Return since when a transaction ran, by its start or by an earlier reading: a session that begins again after a
+    boot may bring the readings of the one before. Registers that count each transaction from 0 are no sign of it."""
+    return early if early is not None and start else begun
 
 
 def _factor(scaled_wh: int | None, rise: int) -> float:
