@@ -165,11 +165,13 @@ def _fraction(text: str | None) -> Decimal | None:
 def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     """Return the longest possible duration: by the interpreted times, the times of receipt, or the charger's own clock.
 
-    A charger without a clock that was offline sends everything within a second, with its own times hours apart.
+    A charger without a clock that was offline sends everything within a second, with its own times hours apart. A
+    reading that names it after its stop shows that it went on.
     """
     ended = ended_at(tx)
     received = _apart(tx.created_at, tx.stop_received_at or ended)
-    durations = [_apart(tx.own_start_time, ended), line.ended - line.begun]
+    last_at = max(map(_TIMESTAMP, line.rows), default=ended)
+    durations = [_apart(tx.own_start_time, ended), line.ended - line.begun, seconds(last_at) - line.begun]
     if tx.stop_skew is not None and tx.start_skew is not None:
         durations.append(received + tx.stop_skew - tx.start_skew)
     if not line.is_timed or not tx.is_start_timed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,23 @@ def test_a_repeated_batch_adds_no_row(books: Books, station: Station, sent: str,
     assert [wh for _, wh in linked(books) if wh] == [1100, 1200]
     assert books.count("meter_val") == 4
     station.stop(transaction, 1300)
+    assert station.bill(transaction) == (300, "register", "certain")
+
+
+@pytest.mark.parametrize("days_ahead", [0, 7, 30, -365 * 50])
+def test_a_batch_that_is_repeated_after_the_next_one_adds_no_row(books: Books, days_ahead: int) -> None:
+    """The clock runs, but is wrong: the time as sent is older than that of the newest reading."""
+    station = Station(books, "CP-2", behind=-60 * 24 * days_ahead)
+    station.connect()
+    transaction, sent = station.start(1000), list[Any]()
+    for wh in (1100, 1200, 1300):
+        books.wait(1)
+        sent.append(meter_value(station.clock(), wh, VOLTAGE))
+        station.tell(sent[-1], transaction=transaction)
+    books.wait(5)
+    station.tell(sent[0], transaction=transaction)
+    station.stop(transaction, 1300)
+    assert books.count("meter_val") == 6
     assert station.bill(transaction) == (300, "register", "certain")
 
 

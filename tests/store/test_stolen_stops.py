@@ -88,3 +88,16 @@ def test_a_stop_with_the_register_of_the_other_connector(books: Books, station: 
         station.start(car.wh, car.connector, "NEXT")
     assert energy(books, two.transaction) == 109 * 120
     assert energy(books, one.transaction) == 120 * 120
+
+
+@pytest.mark.parametrize("car", [7200, 22_000, 50_000, 90_000])
+def test_a_stop_at_0_wh_after_which_the_car_charges_under_its_id(books: Books, station: Station, car: int) -> None:
+    one = Car(station, 8200, car=car)
+    books.wait(0.1)
+    station.stop(one.transaction, 8200)
+    charge_for(60, one)
+    books.wait(0.3)
+    station.stop(one.transaction, one.wh)
+    station.start(one.wh)
+    assert energy(books, one.transaction) == car // 60 * 60
+    assert books.value("SELECT confidence FROM tx WHERE id = ?", one.transaction) == "doubtful"

@@ -31,6 +31,10 @@ from levity_trio.store.writes.transactions.starts import started_before
 from levity_trio.store.writes.transactions.states import OPEN_ONES, load, state, step
 
 OTHER, REBOOT = "Other", "Reboot"
+FOLLOWING = (
+    "SELECT own_start_time, meter_start, created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time >= ?"
+    " AND id <> ? ORDER BY own_start_time, id LIMIT 1"
+)
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 
 
@@ -101,17 +105,31 @@ def _open_on(db: UnitOfWork, origin: Origin, connector: int) -> Iterator[Known]:
 def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
     """Close suspended transactions whose charger has been connected for `silent_seconds` since, or absent for a week.
 
-    A sign of the transaction would have resumed it.
+    A sign of the transaction would have resumed it. Close those, too, that another one followed for so long whose start
+    was lost: such a start would have closed them.
     """
     for charger, session in db.rows(
-        "SELECT DISTINCT tx.cp_id, cp.session_id FROM tx JOIN cp ON cp.id = tx.cp_id"
-        " WHERE tx.status = 'Active' AND suspended_at IS NOT NULL"
+        "SELECT DISTINCT tx.cp_id, cp.session_id FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
     ):
         origin = Origin(charger, session, at)
         for row in db.rows(OPEN_ONES, (charger,)):
             tx = Known(*row)
-            if tx.suspended_at and (words := _silence(db, origin, tx, tx.suspended_at, silent_seconds)):
+            if tx.suspended_at is None:
+                _close_followed(db, origin, tx, silent_seconds)
+            elif words := _silence(db, origin, tx, tx.suspended_at, silent_seconds):
                 close(db, origin, tx, Closing(Cause.SILENCE, REBOOT, words, at))
+
+
+def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
+    last_at = max(tx.own_start_time, tx.last_reading_at or "")
+    following = db.row(FOLLOWING, (tx.charger, tx.connector, last_at, tx.id))
+    if following is None:
+        return
+    began, meter_start, created_at = following
+    since = max(created_at, tx.created_at, by_our_clock(tx, last_at))
+    if seconds(origin.received_at) - seconds(since) >= silent_seconds:
+        words = f"a transaction whose start was lost began on its connector at {began}"
+        close(db, origin, tx, Closing(Cause.NEXT_START, OTHER, words, began, meter_start))
 
 
 def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:

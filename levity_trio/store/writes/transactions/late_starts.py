@@ -28,8 +28,9 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.requests import Start, Started
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import load, skew_of, state
+from levity_trio.store.writes.transactions.unknown_starts import copy_to_connector
 
-_ON_CONNECTOR = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time"  # noqa: S608 - ours
+_ON_CONNECTOR = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id IS ? AND own_start_time"  # noqa: S608 - ours
 BEFORE = f"{_ON_CONNECTOR} < ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
 SINCE = f"{_ON_CONNECTOR} >= ? ORDER BY own_start_time, id LIMIT 1"
 _READ = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
@@ -40,10 +41,12 @@ FIRST = f"SELECT DISTINCT timestamp {_READ} ORDER BY timestamp LIMIT 2"
 def find(db: UnitOfWork, origin: Origin, request: Start) -> Known | None:
     """Return the transaction with an unknown start that this start fits by time, register and tag; else None.
 
-    It is the next one on the connector, which was not available in between, and the previous one ended before.
+    It is the next one on the connector, which was not available in between, and the previous one ended before. If only
+    transactionData showed its energy, its connector is unknown, too.
     """
     place = (origin.charger, request.connector, request.moment.understood)
-    found = [Known(*row) for row in db.rows(SINCE, place)] if request.moment.is_believable else []
+    places = [place, (origin.charger, None, request.moment.understood)] if request.moment.is_believable else []
+    found = [Known(*row) for each in places for row in db.rows(SINCE, each)]
     fitting = [tx for tx in found if _is_without_start(tx) and _fits(db, origin, request, tx)]
     before = [Known(*row) for row in db.rows(BEFORE, place)] if fitting else []
     is_free = all(one.own_stop_time is not None and one.own_stop_time <= request.moment.understood for one in before)
@@ -71,16 +74,18 @@ def _lowest(db: UnitOfWork, tx: Known) -> int | None:
     return min((wh for wh in (lowest, tx.meter_stop) if wh is not None), default=None)
 
 
-def _of_readings(tx: Known) -> tuple[str, int | None, str, str, int]:
+def _of_readings(tx: Known) -> tuple[str, int, str, str, int]:
     """Return the parameters of _READ."""
     until = max(tx.last_reading_at or "", tx.own_stop_time or "")
-    return tx.charger, tx.connector, tx.own_start_time, until, tx.id
+    return tx.charger, tx.connector or 0, tx.own_start_time, until, tx.id
 
 
 def take(db: UnitOfWork, origin: Origin, request: Start, tx: Known, policy: Policy) -> Started:
     """Store a start with the transaction that waited for it, and judge that again."""
     judged = judge_start(db, policy, origin, request.connector, request.id_tag)
     _store(db, origin, request, tx, judged)
+    if tx.connector is None:
+        copy_to_connector(db, tx, request.connector)
     entry = Entry(Kind.START, "charger", request.moment, "its start came later", request.message)
     added = history.add(db, origin, tx.id, entry)
     if not judged.is_asked:
@@ -100,10 +105,10 @@ def _store(db: UnitOfWork, origin: Origin, request: Start, tx: Known, judged: Ju
     start_time = corrected(moment, origin.received_at, skew_of(db, origin, moment))
     skew = round(_apart(tx.created_at, moment.understood))  # as if it had arrived with what followed it
     db.execute(
-        "UPDATE tx SET start_time = ?, own_start_time = ?, sent_start_time = ?, start_skew_seconds = ?, id_tag = ?,"
-        " meter_start = ?, sent_meter_start = ?, reservation_id = ?, verdict = ?, verdict_expiry = ?,"
+        "UPDATE tx SET conn_id = ?, start_time = ?, own_start_time = ?, sent_start_time = ?, start_skew_seconds = ?,"
+        " id_tag = ?, meter_start = ?, sent_meter_start = ?, reservation_id = ?, verdict = ?, verdict_expiry = ?,"
         " verdict_parent = ?, is_asked = ?, told_id = NULL, updated_at = ? WHERE id = ?",
-        (start_time, moment.understood, moment.sent, skew, request.id_tag, request.meter_start)
+        (request.connector, start_time, moment.understood, moment.sent, skew, request.id_tag, request.meter_start)
         + (request.sent_meter_start, request.reservation_id, *judged.verdict, judged.is_asked)
         + (origin.received_at, tx.id),
     )

@@ -45,6 +45,10 @@ INSERT = (
 ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ROWS_COMPARED = 1_000
 """The newest rows of one timestamp that are compared with a reading. If the clock stands still, all rows have it."""
+BEFORE = (
+    "SELECT timestamp, sent_timestamp FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
+    " AND imported_id IS NULL ORDER BY timestamp DESC, id DESC LIMIT ?"
+)
 ROWS_AT_ONCE = 16
 """Rows per statement. Fewer statements compete less often with the event loop for the interpreter lock."""
 
@@ -298,16 +302,19 @@ def _insert_of(rows: int) -> str:
 
 
 def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
-    """Return the time under which a repetition would be stored: without own times, it follows the original directly."""
-    timestamp = readings[0].timestamp
+    """Return the time under which a repetition would be stored.
+
+    Readings without a plausible time of their own have that of their receipt. A repetition follows the original
+    directly, or its time as sent is older than that of the newest one.
+    """
+    timestamp, sent = readings[0].timestamp, readings[0].sent_timestamp
     if timestamp != origin.received_at:
         return timestamp
-    newest = db.row(
-        "SELECT max(timestamp) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
-        " AND imported_id IS NULL",
-        (origin.charger, batch.connector, timestamp),
-    )
-    return (newest and newest[0]) or timestamp
+    found = db.rows(BEFORE, (origin.charger, batch.connector, timestamp, 1))
+    if found and sent is not None and sent < (found[0][1] or ""):
+        before = db.rows(BEFORE, (origin.charger, batch.connector, timestamp, ROWS_COMPARED))
+        found = [row for row in before if row[1] == sent]
+    return found[0][0] if found else timestamp
 
 
 def _newest(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *, is_named: bool) -> Known | None:

@@ -21,6 +21,7 @@ from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
 from levity_trio.store.connectors import connectors
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
@@ -135,6 +136,12 @@ def _link_of_charger(db: UnitOfWork, origin: Origin, transaction: int, found: Sh
     _, register = max([reading for reading in linked if reading[1] is not None], default=(None, None))
     reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?), last_register_wh = ? WHERE id = ?"
     db.execute(reach, (max((at for at, _ in linked), default=""), register, transaction))
+
+
+def copy_to_connector(db: UnitOfWork, tx: Known, connector: int) -> None:
+    """Give a transaction whose connector was unknown copies of its readings on that connector."""
+    until = max(tx.last_reading_at or "", tx.own_stop_time or "")
+    db.execute(COPY_OF_CHARGER, (tx.id, tx.charger, tx.own_start_time, until, tx.told_id, connector))
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:

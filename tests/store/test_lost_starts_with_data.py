@@ -1,0 +1,67 @@
+"""Stops whose start was lost or comes later, with the energy in their transactionData (rules.md, Transactions)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from levity_trio.store.writes.transactions.closing import close_silent
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import settle, watts
+
+SILENT = 900.0
+
+
+def marked(station: Station, wh: int, context: str, at: str | None = None) -> dict[str, Any]:
+    return meter_value(at or station.clock(), {"value": str(wh), "context": f"Transaction.{context}"})
+
+
+@pytest.mark.parametrize("tag", ["B", None])
+def test_a_start_that_comes_after_its_own_stop_without_an_id(books: Books, station: Station, tag: str | None) -> None:
+    at = station.clock()
+    books.wait(10)
+    station.stop(-1, 6100, tag=tag, data=[marked(station, 5000, "Begin", at), marked(station, 6100, "End")])
+    books.wait(4)
+    transaction = station.start(5000, 1, "B", at=at)
+    settle(books)
+    told = "SELECT id, conn_id, id_tag, energy_delivered, confidence, review FROM tx"
+    assert books.rows(told) == [(transaction, 1, "B", 1100, "certain", None)]
+
+
+def charge(station: Station, wh: int, minutes: int, transaction: int) -> int:
+    for _ in range(minutes // 5):
+        station.books.wait(5)
+        wh += 600
+        station.tell(meter_value(station.clock(), wh, watts(7200)), transaction=transaction)
+    return wh
+
+
+def test_a_transaction_without_a_stop_ends_before_one_without_a_start(books: Books, station: Station) -> None:
+    first = station.start(10_000, tag="A")
+    wh = charge(station, 10_000, 30, first)
+    books.wait(60)
+    begin = marked(station, wh, "Begin")
+    wh = charge(station, wh, 60, 7)
+    station.stop(7, wh, tag="B", data=[begin, marked(station, wh, "End")])
+    books.run(close_silent, books.at, SILENT)
+    assert books.value("SELECT status FROM tx WHERE id = ?", first) == "Active"  # its stop may be on its way
+    books.wait(SILENT / 60)
+    books.run(close_silent, books.at, SILENT)
+    settle(books)
+    told = "SELECT id_tag, energy_delivered, status FROM tx ORDER BY id"
+    assert books.rows(told) == [("A", 3600, "Completed"), ("B", 7200, "Completed")]
+
+
+def test_one_that_goes_on_is_not_closed_by_an_older_one(books: Books, station: Station) -> None:
+    """The stop of the one before arrives late, from the queue."""
+    began = station.clock()
+    books.wait(30)
+    ended = station.clock()
+    books.wait(10)
+    running = station.start(12_000, tag="A")
+    station.stop(7, 12_000, at=ended, data=[marked(station, 9000, "Begin", began)])
+    charge(station, 12_000, 60, running)
+    books.wait(SILENT / 60)
+    books.run(close_silent, books.at, SILENT)
+    assert books.value("SELECT status FROM tx WHERE id = ?", running) == "Active"
