@@ -65,15 +65,6 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
             close(db, origin, _until(db, tx, opening), closing)
 
 
-def close_older(db: UnitOfWork, origin: Origin, newer: Known) -> None:
-    """Close open transactions on the connector of one whose start never came, if they were last heard of before it."""
-    words = f"another transaction, whose start never came, began on its connector at {newer.own_start_time}"
-    closing = Closing(Cause.NEXT_START, OTHER, words, newer.own_start_time)
-    for tx in [] if newer.connector is None else _open_on(db, origin, newer.connector):
-        if tx.id != newer.id and max(tx.own_start_time, tx.last_reading_at or "") <= newer.own_start_time:
-            close(db, origin, tx, closing)
-
-
 def _until(db: UnitOfWork, tx: Known, opening: Opening) -> Known:
     """Return a transaction without readings that overtook the next start, and so were taken for its own."""
     began = opening.moment

@@ -25,12 +25,12 @@ from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import closing, history, starts
+from levity_trio.store.writes.transactions import history, starts
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.states import load, newest
+from levity_trio.store.writes.transactions.states import newest
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -97,7 +97,6 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
     follow(db, origin, transaction, found, request)
-    closing.close_older(db, origin, load(db, transaction))
     return transaction
 
 
