@@ -22,6 +22,7 @@ from levity_trio.charging.power import (
     agreement,
     far_beyond_power,
     gaps,
+    longer_share,
     stood_still,
     too_fast,
     too_little,
@@ -293,7 +294,7 @@ class Bounds:
         power = self.case.power
         if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
-            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.LONG_GAP_SHARE))
+            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else longer_share(power)))
         if self.case.ceiling_w:
             return min(tolerances.FASTEST_W, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
         return tolerances.FASTEST_W

@@ -173,8 +173,14 @@ def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
 
 
 def _most_of(gap: Gap, power: Power) -> float:
-    longer = (1 + tolerances.LONG_GAP_SHARE) * power.most * gap.seconds / HOUR
-    return longer if gap.seconds > tolerances.SHORT_GAP and gap.still is None else 0.0
+    longer = (1 + longer_share(power)) * power.most * gap.seconds / HOUR
+    is_long = gap.seconds > (tolerances.SHORT_GAP if power.is_steady else tolerances.INTERVAL)
+    return longer if is_long and gap.still is None else 0.0
+
+
+def longer_share(power: Power) -> float:
+    """Return the share by which power may have been higher than ever reported, over a gap of which it shows little."""
+    return tolerances.LONG_GAP_SHARE if power.is_steady else tolerances.VARYING_SHARE
 
 
 def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:

@@ -21,6 +21,8 @@ SHORT_GAP: Final = 120.0
 """Over a gap up to this long, power accounts for nearly all energy. Over a longer one, a car may have paused."""
 LONG_GAP_SHARE: Final = 0.5
 """Over a longer gap, power may have been higher by this share than at the ends of the gap and next to them."""
+VARYING_SHARE: Final = 1.0
+"""The same share if the reported powers are not steady: the car may have been given more, or less, in between."""
 LEAST_SHARES: Final = ((SHORT_GAP, 0.9), (1000.0, 0.8), (math.inf, 0.5))
 """(usual gap between powers, share): a register must have risen by this share of the minimum that power implies."""
 SHOWN_SECONDS: Final = 30.0
