@@ -45,3 +45,18 @@ def test_a_start_not_above_the_one_before_takes_nothing_from_that(
 
     assert_figure(station, before, BEFORE, flagged=False)
     assert_figure(station, stale, WATTS, flagged=True)
+
+
+@pytest.mark.parametrize("above", [300, 700])
+def test_a_start_above_the_end_of_the_one_before_takes_nothing_from_the_next(
+    books: Books, station: Station, above: int
+) -> None:
+    """Readings, power and both neighbours agree without it."""
+    play(station, 12_954, WATTS, 20_154, 5, tells_power=True)
+    end = 20_154 + BEFORE
+    wrong = play(station, 20_154 + above - 10, BEFORE, end, 1, tells_power=True)
+    honest = play(station, end, WATTS, end + WATTS, 1, tells_power=True)
+    settle(books)
+
+    assert_figure(station, wrong, BEFORE, flagged=True)
+    assert_figure(station, honest, WATTS, flagged=False)
