@@ -30,6 +30,12 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
     return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
 
 
+def lifetime_registers(bounds: Bounds) -> list[int]:
+    """Return what readings and stop show of the lifetime register, in Wh: readings that count from 0 nothing."""
+    view, stop = bounds.case.view, bounds.case.stop_wh
+    return [*([] if begins_at_zero(bounds, view) else view.wh), *([] if stop is None else [stop])]
+
+
 def _continues_in_kwh(case: Case, view: View, start: int) -> bool:
     """Whether at least two readings rise from the start if they are kWh.
 

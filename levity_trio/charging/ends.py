@@ -9,7 +9,7 @@ from itertools import islice
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
-from levity_trio.charging.counts import begins_at_zero
+from levity_trio.charging.counts import begins_at_zero, lifetime_registers
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
 from levity_trio.charging.power import HOUR, Chain
@@ -30,7 +30,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 code=_code(case, why_begin, why_end),
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
-                chain=_between(case, begin, end),
+                chain=_counted_between(case, bounds, begin, end) if why_begin else _between(case, begin, end),
                 assumptions=_assumed_at_begin(case, begin, why_begin) + _assumed_at_end(case, end, why_end),
                 begin=begin,
                 end=end,
@@ -132,6 +132,12 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
     )
 
 
+def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
+    """Return the chain of the readings between another start and an end; they may count from 0."""
+    is_counted = begins_at_zero(bounds, case.view) and begin not in case.view.wh[:1]
+    return session_chain(case, case.view, end - begin) if is_counted else _between(case, begin, end)
+
+
 def _between(case: Case, begin: int, end: int) -> Chain:
     """Return the chain of the readings between these two registers. Without a stop, the last reading may be the end."""
     view, chain = case.view, chain_of(case, begin, case.view, None)
@@ -173,9 +179,10 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     start, view, before = case.start_wh, case.view, case.before
     reported = "unknown" if start is None else f"{start} Wh"
     if before is not None and before.end is not None and not case.is_start_unknown:
-        lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
+        lowest = min(lifetime_registers(bounds), default=-1)
         is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
-        if (is_low or (start or 0) > lowest) and lowest >= before.end:
+        is_counted = (start or 0) > before.end and case.begin_wh is None and begins_at_zero(bounds, view)
+        if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:

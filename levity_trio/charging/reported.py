@@ -15,7 +15,7 @@ from levity_trio.charging.candidate import (
     chain_of_other_counter,
     session_chain,
 )
-from levity_trio.charging.counts import begins_at_zero
+from levity_trio.charging.counts import begins_at_zero, lifetime_registers
 from levity_trio.charging.ends import is_contradicted_at_ends
 from levity_trio.charging.evidence import INTERVALS, Case, View
 from levity_trio.charging.gathering import is_rising
@@ -68,7 +68,7 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
-    against = against or _below_previous_start(case) or _on_another_scale(case, bounds, found.chain)
+    against = against or _below_previous_start(case, bounds) or _on_another_scale(case, bounds, found.chain)
     against = against or _above_neighbours(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
@@ -114,7 +114,7 @@ def _above_neighbours(case: Case) -> Conflict | None:
     return Conflict(Code.START_GARBLED, "the register was as before again at the next start", evidence)
 
 
-def _below_previous_start(case: Case) -> Conflict | None:
+def _below_previous_start(case: Case, bounds: Bounds) -> Conflict | None:
     """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
 
     That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
@@ -124,7 +124,7 @@ def _below_previous_start(case: Case) -> Conflict | None:
     if before is None or before.begin is None or before.end is None or start is None or stop is None:
         return None
     is_low = start < before.begin or before.is_repeated_by(start)
-    if not is_low or not before.begin <= before.end <= min([stop, *case.view.wh]):
+    if not is_low or not before.begin <= before.end <= min(lifetime_registers(bounds)):
         return None
     evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
     return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)

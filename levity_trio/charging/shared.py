@@ -175,7 +175,7 @@ def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
     if any(_is_of_both(power, common) for power in (case.power, one.power)):
         return False
     least = sum(_drawn(power, common)[0] for power in (case.power, one.power))
-    return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.SHARED_WH
+    return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
 
 
 def _is_of_both(power: Power, common: _Common) -> bool:

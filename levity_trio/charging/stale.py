@@ -75,26 +75,36 @@ def _lacking_at_start(case: Case, chain: Chain, begin: int, missing: int) -> Ite
     """The start was read late: the previous transaction ended at `begin`."""
     if (evidence := _lacking(case, chain, 1, missing)) is not None:
         doubt = _doubt(Code.START_GARBLED, READ_LATE, evidence[0], chain.wh[-1], missing, evidence[1])
-        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing))
+        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing) if case.power.is_steady else None)
 
 
 def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterator[Stale]:
     """The stop was read early: the next transaction begins at `end`."""
     if (evidence := _lacking(case, chain, len(chain.at) - 1, missing)) is not None:
         doubt = _doubt(Code.STOP_GARBLED, READ_EARLY, evidence[0], chain.wh[-1], missing, evidence[1])
-        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing))
+        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if case.power.is_steady else None)
 
 
 def _lacking(case: Case, chain: Chain, number: int, missing: int) -> tuple[str, str] | None:
-    """Return what a step rose by and what power implies, if it lacks, by a steady power, just so much."""
+    """Return what a step rose by and what power implies, if it lacks, by a power that is steady there, just so much."""
     seconds, risen = chain.at[number] - chain.at[number - 1], chain.wh[number] - chain.wh[number - 1]
-    is_steady = case.is_timed and bool(case.power) and case.power.is_steady
-    if not is_steady or min(missing, risen) <= tolerances.REACH_WH:
+    if not case.is_timed or not case.power or min(missing, risen) <= tolerances.REACH_WH:
         return None
-    drawn = case.power.most * seconds / HOUR
+    drawn = _steady_w(case, chain, number) * seconds / HOUR
     if abs(drawn - risen - missing) > tolerances.AGREEMENT_SHARE * min(drawn, missing):
         return None
     return f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power"
+
+
+def _steady_w(case: Case, chain: Chain, number: int) -> float:
+    """Return the power, in W, where it is steady: always, or at the two readings next to the first or the last step; 0
+    where it is not."""
+    if case.power.is_steady:
+        return case.power.most
+    beside = chain.at[1:3] if number == 1 else chain.at[-3:-1]
+    watts = [case.power.low[place] for at in beside if (place := case.power.places.get(at)) is not None]
+    is_steady = len(watts) > 1 and min(watts) >= (1 - tolerances.STEADY_SHARE) * max(watts)
+    return max(watts) if is_steady else 0.0
 
 
 def _first_near(chain: Chain, wh: int) -> int:

@@ -287,3 +287,27 @@ def test_no_story_of_one_meter_is_silently_wrong(books: Books) -> None:
 
 def _rows(books: Books, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
     return books.rows(sql, *values)
+
+
+@pytest.mark.parametrize("power", [2300, 3680])
+def test_two_new_meters_whose_registers_rise_by_the_power_of_their_own_cars(
+    books: Books, station: Station, power: int
+) -> None:
+    """One meter would rise by twice as much while both run."""
+    first, wh = station.start(0, 2, "A"), 0
+    second, other = station.start(30, 1, "B"), 30
+    for _ in range(11):
+        books.wait(2)
+        wh, other = wh + power // 30, other + power // 30
+        station.tell(meter_value(station.clock(), wh // 10 * 10, watts(power)), transaction=first, connector=2)
+        station.tell(meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second)
+    station.stop(first, wh // 10 * 10)
+    for _ in range(10):
+        books.wait(2)
+        other += power // 30
+        station.tell(meter_value(station.clock(), other // 10 * 10, watts(power)), transaction=second)
+    station.stop(second, other // 10 * 10)
+    settle(books)
+
+    assert_figure(station, first, wh // 10 * 10, flagged=False)
+    assert_figure(station, second, other // 10 * 10 - 30, flagged=False)

@@ -6,9 +6,9 @@ import pytest
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import TransactionRejudged
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
-from tests.store.telling import HOUR, assert_figure, bill_of, charge, session, settle
+from tests.store.telling import HOUR, assert_figure, bill_of, charge, session, settle, watts
 from tests.store.test_shared_registers import SHARED
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
@@ -144,3 +144,17 @@ def test_an_empty_transaction_at_a_wrong_time_hides_no_overlap(books: Books, sta
     settle(books)
     assert_figure(station, last, 7200, flagged=True)
     assert open_codes(books, last) == ["overlap"]
+
+
+def test_a_start_that_was_read_late_before_two_reports_of_one_power(books: Books, station: Station) -> None:
+    """What power lacks stands between the two transactions; a car that charges late looks the same."""
+    session(station, 37)
+    books.wait(600)
+    transaction = station.start(10_237)
+    for wh, power in ((2208, 21_600), (7708, 21_900), (11_666, 0), (11_666, 0)):
+        books.wait(15)
+        station.tell(meter_value(station.clock(), 10_237 + wh, watts(power)), transaction=transaction)
+    books.wait(8)
+    station.stop(transaction, 21_903)
+
+    assert_figure(station, transaction, 11_666, flagged=True)
