@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.wire.times import parse_time
+from levity_trio.wire.times import clock_time
 
 STILL_SECONDS: Final = 60
 """If messages with the same time are received further apart, the charger's clock does not run."""
@@ -62,7 +62,7 @@ class Timeline(NamedTuple):
 
 def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
     """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
-    own = parse_time(sent) if sent else None
+    own = clock_time(sent) if sent else None
     return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
 
 

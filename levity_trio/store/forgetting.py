@@ -50,6 +50,8 @@ async def open_forgetting(
                     rest = LOOK_SECONDS
             except StoreUnavailable as error:  # retried at the next look
                 log.warning("names could not be deleted", reason=str(error))
+            except Exception:  # what nobody foresaw must not end the server
+                log.exception("names could not be deleted; it is tried again")
             await trio.sleep(rest)
 
     async with trio.open_nursery() as nursery:

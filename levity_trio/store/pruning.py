@@ -213,6 +213,8 @@ class Pruning:
                 await self.look()
             except (StoreUnavailable, Unreadable, OSError) as error:  # retried at the next look
                 log.warning("the frame log could not be pruned", reason=str(error))
+            except Exception:  # what nobody foresaw must not end the server
+                log.exception("old rows could not be deleted; it is tried again")
             await trio.sleep(self._limits.look_seconds)
 
     async def look(self) -> None:

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import orjson
 
 FIRST_BELIEVABLE: Final = datetime(2021, 1, 1, tzinfo=UTC)
+CLOCK_YEARS: Final = range(1900, 2200)
 STATUS_AHEAD: Final = timedelta(minutes=5)
 TRANSACTION_AHEAD: Final = timedelta(days=1)
 SENT_CHARACTERS: Final = 64
@@ -46,6 +47,15 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
+def clock_time(text: str) -> datetime | None:
+    """Parse the time that a charger's clock shows; None if it is unreadable, or in a year that no clock shows.
+
+    Firmware may send the zero time of its language, 0001-01-01. A difference to it could leave the years 1 to 9999.
+    """
+    moment = parse_time(text)
+    return moment if moment is not None and moment.year in CLOCK_YEARS else None
+
+
 class ReadTime(NamedTuple):
     """A charger's own time: its interpretation, its text as sent, and whether it is plausible.
 
@@ -61,7 +71,7 @@ class ReadTime(NamedTuple):
 def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> ReadTime:
     """Interpret a charger's time: as sent if it is after 2020 and at most `ahead` in the future, else as received."""
     sent = sent and sent[:SENT_CHARACTERS]
-    own = parse_time(sent) if sent else None
+    own = clock_time(sent) if sent else None
     if own is None:
         return ReadTime(received, sent, False, None)
     is_believable = FIRST_BELIEVABLE <= own <= received + ahead

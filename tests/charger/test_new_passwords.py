@@ -120,3 +120,17 @@ async def test_other_keys_move_no_password(central: Central, writer: InlineWrite
             await Chargers(central).submit("CP-1", "ChangeConfiguration", payload, asked_by="anna")
             await answer(charger, await charger.receive(), {"status": "Accepted"})
     assert writer.rows("SELECT * FROM credential") == []
+
+
+async def test_an_answer_over_the_next_connection_counts_too(central: Central, writer: InlineWriter) -> None:
+    """The charger comes back with the old password, which ends the new one, and then says that it took the new one."""
+    async with asked(central, writer) as (charger, call):
+        await charger.websocket.aclose()
+    header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
+    async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
+        await charger.call("Heartbeat")
+        assert await opens(central) == [True, False]
+        await answer(charger, call, {"status": "Accepted"})
+    assert await opens(central) == [True, True]
+    await use(central, "CP-1", basic("CP-1", NEW))
+    assert await opens(central) == [False, True]

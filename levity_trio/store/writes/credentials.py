@@ -111,16 +111,26 @@ def settle(
     """Act on how a ChangeConfiguration of AuthorizationKey ended (rules.md, Secrets and security).
 
     After Accepted only the new password opens the door, after Rejected or NotSupported only the old one. After
-    RebootRequired, silence and other errors both do, until the charger shows which one it has.
+    RebootRequired, silence and other errors both do, until the charger shows which one it has. So do both after an
+    answer that comes when the charger has shown the old one since.
     """
     brought = db.row("SELECT id FROM credential WHERE command_id = ? AND ended_at IS NULL", (command,))
     if brought is None:
+        _expect_again(db, origin, command, state)
         return
     status = status_of(orjson.loads(answer)) if answer else None
     if (status or "").strip().casefold() == "accepted":
         confirm(db, brought[0], origin.received_at, BY_CHARGER)
     elif state == "rejected" or error_code in REFUSED_ERRORS:
         drop(db, brought[0], origin.received_at, BY_CHARGER, NOT_TAKEN)
+
+
+def _expect_again(db: UnitOfWork, origin: Origin, command: int, state: str) -> None:
+    """Let a password open the door again that was ended before its late answer; in a new row, as a fact ends once."""
+    ended = "SELECT kind, salt, digest FROM credential WHERE command_id = ? AND end_reason = ?"
+    stored = db.row(ended, (command, STILL_OLD))
+    if stored is not None and state == "accepted":
+        expect_password(db, origin.charger, Stored(*stored), origin.received_at, BY_CHARGER)
 
 
 # Connections

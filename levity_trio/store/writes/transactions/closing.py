@@ -16,6 +16,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionClosed
+from levity_trio.log_output import get_logger
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.idle import available_until
 from levity_trio.store.transaction import Known, by_our_clock
@@ -24,11 +25,13 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
-from levity_trio.store.writes.transactions.judging import Ending
+from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending
 from levity_trio.store.writes.transactions.linking import unlink_since
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before
 from levity_trio.store.writes.transactions.states import OPEN_ONES, load, state, step
+
+log = get_logger("system")
 
 OTHER, REBOOT = "Other", "Reboot"
 FOLLOWING = (
@@ -105,10 +108,15 @@ def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
         origin = Origin(charger, session, at)
         for row in db.rows(OPEN_ONES, (charger,)):
             tx = Known(*row)
-            if tx.suspended_at is None:
-                _close_followed(db, origin, tx, silent_seconds)
-            elif words := _silence(db, origin, tx, tx.suspended_at, silent_seconds):
-                close(db, origin, tx, Closing(Cause.SILENCE, REBOOT, words, at))
+            if error := db.attempt(partial(_close_orphan, db, origin, tx, silent_seconds), JUDGING_SECONDS):
+                log.error("a transaction could not be closed; it is tried again", transaction=tx.id, exc_info=error)
+
+
+def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
+    if tx.suspended_at is None:
+        _close_followed(db, origin, tx, silent_seconds)
+    elif words := _silence(db, origin, tx, tx.suspended_at, silent_seconds):
+        close(db, origin, tx, Closing(Cause.SILENCE, REBOOT, words, origin.received_at))
 
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, judge
@@ -11,6 +12,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
+from levity_trio.log_output import get_logger
 from levity_trio.store.cases import case_of
 from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, Known, known
@@ -31,6 +33,10 @@ from levity_trio.wire.times import stamp
 
 MOST_AT_ONCE = 100
 """Transactions judged again in one write."""
+log = get_logger("system")
+
+JUDGING_SECONDS = 30.0
+"""A judgement takes milliseconds. One that takes longer than this is given up."""
 DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after, id LIMIT ?"  # noqa: S608 - our own names
 
 
@@ -153,10 +159,16 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
 
 
 def judge_due(db: UnitOfWork, at: str) -> int:
-    """Judge the transactions that are due again; return their number."""
+    """Judge the transactions that are due again; return their number.
+
+    A bug in judging one costs the others nothing: it keeps its figure, and later facts judge it again.
+    """
     due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
     for tx in due:
-        judge_now(db, None, at, tx, Cause.LATER)
+        error = db.attempt(partial(judge_now, db, None, at, tx, Cause.LATER), JUDGING_SECONDS)
+        if error is not None:
+            log.error("a transaction could not be judged again; its figure stays", transaction=tx.id, exc_info=error)
+            db.execute("UPDATE tx SET judge_after = NULL WHERE id = ?", (tx.id,))
     return len(due)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
+from levity_trio.charging.matching import is_id
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
@@ -66,7 +67,7 @@ def load(db: UnitOfWork, transaction: int) -> Known:
 
 def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """Return the transaction whose id this charger was told. It was told no id of an imported one."""
-    tx = known(db.rows, transaction)
+    tx = known(db.rows, transaction) if is_id(transaction) else None
     return tx if tx and tx.charger == charger and state(tx) is not State.IMPORTED else None
 
 
