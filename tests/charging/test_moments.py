@@ -30,14 +30,14 @@ def test_a_believable_time_is_kept(sent: str, meaning: str, skew: int | None) ->
     assert skew is None or moment.skew_seconds == skew
 
 
-@pytest.mark.parametrize("sent", [UNSET_CLOCK, "2020-12-31T23:59:59Z", "2026-03-02T12:00:01Z", "9999-01-01T00:00:00Z"])
+@pytest.mark.parametrize("sent", [UNSET_CLOCK, "2020-12-31T23:59:59Z", "2026-03-02T12:00:01Z", "2199-12-31T00:00:00Z"])
 def test_an_unbelievable_time_is_replaced_by_the_receipt(sent: str) -> None:
     moment = understand(sent, NOON)
     assert (moment.understood, moment.sent, moment.is_believable) == (NOW, sent, False)
     assert moment.skew_seconds is not None
 
 
-@pytest.mark.parametrize("sent", [None, "", "yesterday"])
+@pytest.mark.parametrize("sent", [None, "", "yesterday", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
 def test_an_unreadable_time_has_no_skew(sent: str | None) -> None:
     assert understand(sent, NOON) == (NOW, sent, False, None)
 
