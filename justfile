@@ -28,6 +28,11 @@ venv:
 test *arguments: venv
     {{ bin }}/pytest -n auto {{ arguments }}
 
+# What each run shortens (tests/sizes.py) is done in full.
+# run all tests at full size
+test-full *arguments: venv
+    FULL_SIZE=1 {{ bin }}/pytest -n auto {{ arguments }}
+
 # test single units: no process, no connection
 test-unit *arguments: venv
     {{ bin }}/pytest -m unit {{ arguments }}

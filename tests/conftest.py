@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from tests.postgresql import stop_shared
+from tests.sizes import size
 
-settings.register_profile("house", deadline=None)  # no test asserts a timing
+settings.register_profile("house", deadline=None, max_examples=size(100, 40))  # no test asserts a timing
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent

@@ -28,7 +28,7 @@ from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.set_aside import count_repairs, fields_of, set_aside
 from levity_trio.store.writes.transactions.unreadable import (
     start_unreadable,
     stop_unreadable,
@@ -46,6 +46,7 @@ UNKNOWN_ACTION: Final = "unknown"
 """Stands for every unknown action in what plugins observe, so that a charger cannot grow their tables."""
 BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+UNUSED_TIME: Final = "timestampAsSent"
 log = get_logger("ocpp")
 
 
@@ -257,10 +258,21 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.bounded = exchange.message
+    try:
+        return await _set_aside_with_transaction(exchange, message, reason)
+    except StoreUnavailable:
+        raise
+    except Exception:  # what made its handler fail may make this fail too; unanswered, the charger repeats it for ever
+        log.exception("message could not be applied to its transaction; it is kept raw", action=message.action)
     if message.action == "StartTransaction":
-        started = await exchange.write(start_unreadable, message, reason, exchange.policy)
-        exchange.central.has_charged.add(exchange.charger)
-        return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
+        return await _start_unreadable(exchange, _undated(message), reason)
+    await exchange.write(set_aside, message, reason)
+    return call_result.MeterValues() if message.action == "MeterValues" else call_result.StopTransaction()
+
+
+async def _set_aside_with_transaction(exchange: Exchange, message: Message, reason: str) -> object:
+    if message.action == "StartTransaction":
+        return await _start_unreadable(exchange, message, reason)
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
@@ -269,3 +281,15 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
             await exchange.write(store_data_of_unreadable, message, part)
     await exchange.write(stop_unreadable, message, reason)
     return call_result.StopTransaction()
+
+
+async def _start_unreadable(exchange: Exchange, message: Message, reason: str) -> object:
+    started = await exchange.write(start_unreadable, message, reason, exchange.policy)
+    exchange.central.has_charged.add(exchange.charger)
+    return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
+
+
+def _undated(message: Message) -> Message:
+    """Return a start whose time has another name, so that it is compared with no other transaction."""
+    fields = {UNUSED_TIME if name == "timestamp" else name: value for name, value in fields_of(message).items()}
+    return message._replace(payload=orjson.dumps(fields).decode())

@@ -47,6 +47,7 @@ from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
+UNFORESEEN_SECONDS: Final = 60.0
 FULL_PAUSE: Final = timedelta(seconds=10)
 """After this time a charger whose queue of commands is full is looked at again."""
 TAGS_AT_ONCE: Final = 500
@@ -113,6 +114,10 @@ class LocalLists:
             except (StoreUnavailable, Unreadable):
                 await trio.sleep(RETRY_SECONDS)
                 continue
+            except Exception:  # one list that nobody foresaw must not stop the server
+                log.exception("the local lists could not be kept; they are looked at again")
+                await trio.sleep(UNFORESEEN_SECONDS)
+                continue
             with trio.move_on_after(self._seconds()):
                 await self._news.wait()
 
@@ -136,7 +141,7 @@ class LocalLists:
             for first in range(0, len(tags), TAGS_AT_ONCE):
                 await self._central.writer.run(writes.renew, tags[first : first + TAGS_AT_ONCE], at)
             turns_at = await self._reader.run(partial(next_turn, at=at))
-        except (StoreUnavailable, Unreadable):
+        except Exception:
             self._renew_at = -math.inf
             raise
         self._turns_at = None if turns_at is None else datetime.fromisoformat(turns_at)

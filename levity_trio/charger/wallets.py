@@ -82,6 +82,8 @@ class Wallets:
                     await self.look()
             except (StoreUnavailable, Unreadable):
                 log.warning("the wallets could not be kept; they are looked at again")
+            except Exception:  # one session that nobody foresaw must not stop the server
+                log.exception("the wallets could not be kept; they are looked at again")
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._central.config.check_interval_seconds):
                 await self._news.wait()

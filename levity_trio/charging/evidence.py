@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import gcd, inf
@@ -394,7 +394,9 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 
 def digit_of(value: str, unit: str) -> int:
-    """Return one unit of the last digit as sent, in Wh or W."""
-    mantissa, _, exponent = value.lower().partition("e")
-    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return int(10 ** max(0, (3 if unit in KILO else 0) - decimals))
+    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
+    try:
+        exponent = Decimal(value).as_tuple().exponent
+    except InvalidOperation:
+        exponent = "n"
+    return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1

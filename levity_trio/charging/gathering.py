@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from math import sqrt
+from math import isfinite, sqrt
 from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
@@ -172,8 +172,16 @@ def _has_decimals(rows: Sequence[Row]) -> bool:
 
 def _last_digit(rows: Iterable[Row]) -> int:
     """Return one unit of the last digit, in Wh or W; in Wh, it may be more than 1 with an exponent, as in 1.23e+06."""
-    first = next((row for row in rows if row[UNIT] not in KILO), None)
-    return min(digit_of(row[VALUE], row[UNIT]) for row in ([first] if first else rows))
+    numbers = [row for row in rows if _is_number(row[VALUE])]
+    first = next((row for row in numbers if row[UNIT] not in KILO), None)
+    return min((digit_of(row[VALUE], row[UNIT]) for row in ([first] if first else numbers)), default=1)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def is_rising(values: Sequence[Any]) -> bool:

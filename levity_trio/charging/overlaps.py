@@ -22,6 +22,8 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         return 0, []
     if case.counted_until is not None and begin < (until := min(end, case.counted_until)):
         return _counted_before(begin, until, end)
+    if (until := _passed_over(case, begin, end)) is not None:
+        return until - begin, [_overlap("the previous transaction", begin, until, _figures(begin, until, end))]
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
     if (
@@ -56,6 +58,19 @@ def _counted_before(begin: int, until: int, end: int) -> tuple[int, list[Doubt]]
     evidence = (f"{begin} to {until} Wh", "the register was higher since, and nothing shows a reset")
     figures = {"as reported": end - begin, "from the next register": end - until}
     return until - begin, [Doubt(Code.OVERLAP, words, evidence, figures)]
+
+
+def _passed_over(case: Case, begin: int, end: int) -> int | None:
+    """Return the end of the previous transaction in Wh, if this one begins at or below its start and goes beyond its
+    end, the next one goes on from there, and no reading lies in between: nothing shows a reset of the register, and its
+    start is rather an old one."""
+    before, after, slack = case.before, case.after, max(1, case.digit)
+    if before is None or before.begin is None or before.end is None or before.is_at_once or case.swapped_at:
+        return None
+    if after is None or after.begin is None or after.begin < end - slack:
+        return None
+    is_over = begin <= before.begin < before.end - slack and before.end < end - slack
+    return before.end if is_over and not any(begin <= wh < before.end for wh in case.view.wh) else None
 
 
 def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:

@@ -6,13 +6,14 @@ The store itself suspends and resumes transactions; it does so without this plug
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import trio
 
 from levity_trio.charging.moments import Moment
+from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -23,6 +24,7 @@ from levity_trio.wire.payloads import call
 from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 AVAILABLE: Final = "Available"
+log = get_logger("system")
 
 
 class OrphanedTransactions(Plugin):
@@ -59,8 +61,12 @@ async def _close_silent_regularly(site: Site) -> None:
     while True:
         await trio.sleep(pause)
         if site.is_clock_trusted():
-            with suppress(StoreUnavailable):  # retried after the next pause
+            try:
                 await site.writer.run(closing.close_silent, stamp(site.clock()), silent_seconds)
+            except StoreUnavailable:
+                continue  # retried after the next pause
+            except Exception:  # one transaction that nobody foresaw must not end the closing of all others
+                log.exception("silent transactions could not be closed; it is tried again")
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:

@@ -210,14 +210,13 @@ def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
         return Malformed(fault, None)
     if match[1] in ("2", '"2"'):
         return _read_damaged_call(fault, text, match, strict)
-    response: CallResult | CallError | Malformed = Malformed(fault, None)
-    if strict:
-        return response
+    is_result, is_error = match[1] in ("3", '"3"'), match[1] in ("4", '"4"')
+    if strict or not (is_result or is_error):
+        return Malformed(fault, None)
     frame, is_whole = _damaged_elements(text, match)
-    if match[1] in ("3", '"3"') and (is_whole or _has_status(frame)):
-        response = _read_result(frame)
-    elif match[1] in ("4", '"4"'):
-        response = _read_error(frame)
+    if is_result and not is_whole and not _has_status(frame):
+        return Malformed(fault, None)
+    response = _read_result(frame) if is_result else _read_error(frame)
     return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
 
 

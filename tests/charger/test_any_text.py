@@ -21,6 +21,7 @@ from tests.both_stores import both_with_file
 from tests.charger.conftest import run_in_virtual_time
 from tests.charger.parts import InlineWriter, make_central
 from tests.charger.peers import Charger, open_charger
+from tests.sizes import size
 from tests.wire.examples import ANY_JSON, nearly, schema_of
 
 MOST_SECONDS = 60
@@ -66,7 +67,7 @@ async def say(central: Central, texts: list[str]) -> None:
             await ended.wait()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(150, 60), deadline=None)
 @given(texts=TEXTS)
 def test_no_text_ends_a_session(central: Central, texts: list[str]) -> None:
     with capture_logs() as lines:

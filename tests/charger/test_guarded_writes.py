@@ -76,3 +76,34 @@ async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
         assert await charger.call("StopTransaction", stop) == {"idTagInfo": {"status": "Accepted"}}
     assert writer.rows(TX) == [("Completed", 0, 1005, 5)]
     assert len(writer.recorded(TransactionStopped)) == 1
+
+
+@pytest.mark.logs_errors
+async def test_a_start_that_cannot_be_set_aside_with_its_time_opens_a_transaction_all_the_same(
+    central: Central, writer: InlineWriter
+) -> None:
+    """What fails in its handler, a comparison with other transactions, fails again where it is set aside."""
+    writer.rows(
+        "CREATE TRIGGER guard BEFORE INSERT ON tx WHEN NEW.own_start_time LIKE '2026-03-01T11:59:30%'"
+        " BEGIN SELECT RAISE(ABORT, 'never in this test'); END"
+    )
+    start = START | {"timestamp": "2026-03-01T11:59:30Z"}
+    async with open_charger(central) as charger:
+        answers = [await charger.call("StartTransaction", start) for _ in range(2)]
+    transaction = answers[0]["transactionId"]
+    assert answers[1]["transactionId"] == transaction
+    assert writer.rows("SELECT id, conn_id, id_tag, meter_start FROM tx") == [(transaction, 1, "TAG-1", 1000)]
+    ((kept, count),) = writer.rows("SELECT payload, count FROM set_aside")
+    assert ("11:59:30" in kept, count) == (True, 2)
+
+
+@pytest.mark.logs_errors
+async def test_a_stop_that_cannot_suspend_its_transaction_is_kept_raw_and_answered(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_charger(central) as charger:
+        stop = payload_of("StopTransaction", await started(charger))
+        writer.rows("CREATE TRIGGER guard BEFORE UPDATE ON tx BEGIN SELECT RAISE(ABORT, 'never in this test'); END")
+        assert await charger.call("StopTransaction", stop) == {}
+        writer.rows("DROP TRIGGER guard")
+    assert [json.loads(payload) for (payload,) in writer.rows("SELECT payload FROM set_aside")] == [stop]

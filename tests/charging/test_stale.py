@@ -154,10 +154,15 @@ def test_registers_below_both_neighbours_are_no_reset(stop: int, readings: Minut
     assert judge(known).doubts[0].figures["between the neighbours"] == 7200
 
 
-@pytest.mark.parametrize(("before", "after"), [(100_000, 5000), (3000, 5000)])
-def test_a_register_that_was_reset_goes_on_from_there(before: int, after: int) -> None:
-    known = case(0, 5000, before=Neighbour(0, before), after=Neighbour(after, None))
+def test_a_register_that_was_reset_goes_on_from_there() -> None:
+    known = case(0, 5000, before=Neighbour(0, 100_000), after=Neighbour(5000, None))
     assert found(known) == certain(5000)
+
+
+def test_one_that_goes_beyond_the_previous_stop_shows_no_reset_without_a_reading_below_that() -> None:
+    before, after = Neighbour(0, 3000), Neighbour(5000, None)
+    assert found(case(0, 5000, before=before, after=after)) == doubtful(2000, "register", "overlap")
+    assert found(case(0, 5000, [(15, 1200), (30, 2500)], before=before, after=after)) == certain(5000)
 
 
 # Another meter

@@ -13,6 +13,7 @@ from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.levity.history import TABLES, History
 from levity_trio.store.unit_of_work import commit
 from levity_trio.store.writes import imports
+from tests.sizes import size
 from tests.store.books import in_memory
 from tests.store.levity_file import SCHEMA
 
@@ -82,7 +83,7 @@ def import_all(history: History, ours: FileConnection) -> list[tuple[int, ...]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(150, 60), deadline=None)
 @given(ROWS)
 def test_each_row_is_imported_or_told(rows: list[tuple[str, dict[str, Any]]]) -> None:
     with closing(sqlite3.connect(":memory:")) as old, closing(in_memory()) as ours:

@@ -21,6 +21,7 @@ from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
+from tests.sizes import size
 
 HOSTILE = [
     "</td><script>x</script>",
@@ -48,7 +49,7 @@ def test_html_csv_and_json_keep_any_name(name: str) -> None:
     assert told.name == name
 
 
-@settings(max_examples=25)
+@settings(max_examples=size(25, 8))
 @given(NAMES)
 def test_a_pdf_is_made_for_any_name(name: str) -> None:
     with open_fonts(None) as fonts:

@@ -57,13 +57,13 @@ async def test_what_the_font_lacks_is_told_and_printed_by_its_code_point() -> No
 async def test_the_owners_font(tmp_path: Path) -> None:
     """Its own file lacks most letters; a file that is no font is named."""
     font = tmp_path / "house.ttf"
-    font.write_bytes(small_font())
+    font.write_bytes(whole := small_font())
     missing = await missing_characters(ONE, font=font)
     assert "ä" in missing
     assert "A" not in missing
     (file,) = await pdfs([ONE], font)
     assert "Anna Sch[U+00E4]fer" in pdf_text(file)
-    for name, content in (("a.ttf", b"no font"), ("a.woff", b""), ("b.ttf", small_font()[:500])):
+    for name, content in (("a.ttf", b"no font"), ("a.woff", b""), ("b.ttf", whole[:500])):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DocumentProblem, match=name):
             await pdfs([ONE], tmp_path / name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from itertools import count
 from typing import Any, Final
 
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
-SHARE: Final = int(os.environ.get("SCHEMATHESIS_SHARE", "3"))
+from tests.sizes import size
+
+SHARE: Final = size(1, 9)
 _numbers = count()
 
 

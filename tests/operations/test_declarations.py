@@ -16,6 +16,7 @@ from levity_trio.operations.fields import Allotted, Object
 from levity_trio.operations.operation import example, filled, left_out
 from levity_trio.wire.payloads import SERVER_ACTIONS
 from tests.operations.schemas import ALLOTTED, TIMES, allows, near, schema_of, without_allotted
+from tests.sizes import size
 
 ACTIONS = sorted(OPERATIONS)
 FOR_PEOPLE = ("title", "description", "comment", "examples", "javaType")
@@ -49,7 +50,7 @@ def test_the_declared_schema_is_that_of_the_package(action: str) -> None:
 
 
 @given(st.sampled_from(ACTIONS).flatmap(lambda action: st.tuples(st.just(action), near(schema_of(action)))))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=size(600, 240), deadline=None)
 def test_check_and_schema_agree(drawn: tuple[str, Any]) -> None:
     action, values = drawn
     if allows(expected(action), values):

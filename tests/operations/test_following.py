@@ -23,6 +23,7 @@ from levity_trio.operations.seen import (
     TransferStatus,
 )
 from tests.operations.asking import at
+from tests.sizes import size
 
 FOLLOWED = [operation for operation in OPERATIONS.values() if operation.outcome]
 TIMES = st.integers(-10, 200_000).map(at)
@@ -67,7 +68,7 @@ def commands(draw: st.DrawFn) -> tuple[Operation, Asked]:
 
 
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.randoms(use_true_random=False))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=size(500, 200), deadline=None)
 def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
     command: tuple[Operation, Asked], facts: list[Seen], now: int, dice: random.Random
 ) -> None:
@@ -90,7 +91,7 @@ def test_an_outcome_depends_on_what_was_seen_and_on_nothing_else(
 
 
 @given(commands(), st.lists(FACTS, max_size=8), st.integers(0, 300_000), st.integers(0, 300_000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(300, 120), deadline=None)
 def test_what_was_decided_stays_so_as_time_passes(
     command: tuple[Operation, Asked], facts: list[Seen], now: int, later: int
 ) -> None:

@@ -166,6 +166,20 @@ async def test_silence_in_connection_closes(server: Served) -> None:
     assert (closed.charger, closed.connector, closed.reason) == ("CP-1", 1, "Reboot")
 
 
+@pytest.mark.logs_errors
+async def test_a_failure_ends_neither_the_plugin_nor_its_next_look(server: Served) -> None:
+    async with server.having(open_orphaned_transactions):
+        await charge(server)
+        server.writer.rows(
+            "CREATE TRIGGER guard BEFORE UPDATE OF stopped_by ON tx BEGIN SELECT RAISE(ABORT, 'not yet'); END"
+        )
+        async with connected(server.central) as charger:
+            await beat(charger, 20)
+            server.writer.rows("DROP TRIGGER guard")
+            await beat(charger, 5)
+            assert server.writer.rows(ENDS) == [("Completed", "system", "Reboot", 3000)]
+
+
 async def test_its_own_readings_resume_it(server: Served) -> None:
     async with server.having(open_orphaned_transactions):
         transaction = await charge(server)

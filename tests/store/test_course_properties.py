@@ -14,6 +14,7 @@ from levity_trio.billing.statement import Split
 from levity_trio.store.billing.evidence import Billed, Needs
 from levity_trio.store.writes.sessions import start_run as _run
 from tests.billing.cases import BERLIN
+from tests.sizes import size
 from tests.store.billed import billed_of, evidence_of
 from tests.store.books import SERVER, Books, Station, in_memory
 from tests.store.honest_stories import honest_story
@@ -23,7 +24,7 @@ from tests.store.test_stays import UNTIL_AVAILABLE, full
 
 COURSE = Needs(course=True, stay=False)
 by_seed = settings(
-    max_examples=60,
+    max_examples=size(60, 24),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -106,7 +107,7 @@ steps = st.lists(
 
 
 @given(steps, steps, st.sampled_from([0, 0, -2, -180, 3, 200]))
-@settings(by_seed, max_examples=40)
+@settings(by_seed, max_examples=size(40, 16))
 def test_no_minute_is_counted_that_is_uncertain(
     before: list[tuple[str, int]], after: list[tuple[str, int]], behind: int
 ) -> None:

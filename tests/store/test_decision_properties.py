@@ -18,11 +18,12 @@ from levity_trio.store.connection import FileConnection
 from levity_trio.store.settled import settled_by
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.deciding import DecisionRefused
+from tests.sizes import size
 from tests.store.books import Books, in_memory
 from tests.store.deciding import Operator, open_codes
 from tests.store.lives import ACTS, PAUSE_MINUTES, Living
 
-LIVES = int(os.environ.get("LIVES", "100"))
+LIVES = int(os.environ.get("LIVES", size(100, 40)))
 LENGTH = 12
 SEED = 10
 HARMLESS = LASTING - OF_THE_MATCH

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from levity_trio.charging.jumps import JUMP_WH
 from levity_trio.charging.tolerances import FASTEST_W
 from levity_trio.events import TransactionStarted, TransactionStopped
+from tests.sizes import size
 from tests.store.books import UNSET_CLOCK, Books, Station, in_memory, meter_value
 
 CLOCKS = ("right", "an hour ahead", "an hour behind", "unset")
@@ -91,13 +92,13 @@ def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) 
     return conversation.ids, bills, told, readings, aside
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 24), deadline=None)
 @given(conversations, st.sampled_from(CLOCKS[:3]))
 def test_a_repeat_of_every_message_changes_nothing(steps: list[tuple[str, int, int, int]], clock: str) -> None:
     assert books_after(steps, clock, times=1) == books_after(steps, clock, times=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 24), deadline=None)
 @given(conversations)
 def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> None:
     """Readings are not compared: without a time two equal ones may be one (store/writes/readings.py)."""
@@ -106,7 +107,7 @@ def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> 
     assert (ids, bills, told, aside) == (again[0], again[1], again[2], again[4])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 24), deadline=None)
 @given(conversations, st.sampled_from(CLOCKS))
 def test_no_bill_is_negative_or_absurd(steps: list[tuple[str, int, int, int]], clock: str) -> None:
     ids, bills, _, _, _ = books_after(steps, clock, times=1)

@@ -14,6 +14,7 @@ from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes.transactions import corrections
 from levity_trio.store.writes.transactions.deciding import Decision
+from tests.sizes import size
 from tests.store.bills import Biller
 from tests.store.books import Books, Station, in_memory
 from tests.store.owning import House
@@ -90,7 +91,7 @@ class Year:
         self.month += 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 24), deadline=None)
 @given(EVENTS)
 def test_all_statements_together_ask_for_what_is_right_in_the_end(events: list[Event]) -> None:
     year = Year()

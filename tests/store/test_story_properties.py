@@ -10,12 +10,13 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import size
 from tests.store.books import Books, in_memory
 from tests.store.honest_stories import honest_story
 from tests.store.lies import LIES, PAIRS, liar_story
 from tests.store.stories import Outcome, Played, Session, Story, Verdict, play, timeline
 
-EXAMPLES = int(os.environ.get("STORIES", "40"))
+EXAMPLES = int(os.environ.get("STORIES", size(40, 16)))
 by_seed = settings(
     max_examples=EXAMPLES,
     deadline=None,

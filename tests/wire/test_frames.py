@@ -213,6 +213,8 @@ def test_what_can_be_read_of_a_damaged_response(text: str, frame: object) -> Non
         ('[2,"\\ud800","Heartbeat",{}]', Fault.NOT_JSON),
         ('[2,"\ud800","Heartbeat",{}]', Fault.NOT_JSON),
         ('[5,"1",{},]', Fault.NOT_JSON),
+        ('[-Infinity,"StartTransaction",{},2]', Fault.NOT_JSON),
+        ("[NaN,1,{}]", Fault.NOT_JSON),
     ],
 )
 def test_what_nobody_waits_for_gets_no_answer(text: str, fault: Fault) -> None:
@@ -290,7 +292,7 @@ def must_be_writable(message: str | bytes) -> None:
             assert answer is None or orjson.loads(answer)[0] == 4
 
 
-@given(st.text(st.characters()) | st.binary() | st.from_regex(r'\[[234],"[^"]{0,9}",.{0,30}'))
+@given(st.text(st.characters()) | st.binary() | st.from_regex(r'\[([234]|[^,]{0,9}),"[^"]{0,9}",.{0,30}'))
 @example('[2,"' + '\\"' * 50_000)
 @example("[" * 500_000)
 @example('[2,"1","X",' + '{"a":[' * 100_000)

@@ -19,6 +19,7 @@ from levity_trio.wire.payloads import (
     write_payload,
 )
 from levity_trio.wire.repair import Repair, Wrong
+from tests.sizes import size
 from tests.wire.examples import (
     ALL_ACTIONS,
     ANY_JSON,
@@ -271,7 +272,7 @@ def test_any_json(action: str, is_answer: bool, payload: object, strict: bool) -
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))), st.booleans())
-@settings(max_examples=300, deadline=timedelta(seconds=2))
+@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
 def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
     sent: tuple[tuple[str, bool], object], strict: bool
 ) -> None:

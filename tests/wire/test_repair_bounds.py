@@ -13,6 +13,7 @@ from levity_trio.wire.payloads import read_request, read_result
 from levity_trio.wire.repair import MAX_ITEMS, MAX_SAMPLE, repair
 from levity_trio.wire.schemas import Schema, _rewritten
 from tests.effort import BOUNDED, cpu_seconds
+from tests.sizes import size
 from tests.wire.examples import MESSAGES, nearly, place_of, schema_of
 
 NOON = "2026-03-01T12:00:00Z"
@@ -103,7 +104,7 @@ def relaxed(schema: Schema) -> Schema:
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
-@settings(max_examples=300, deadline=timedelta(seconds=2))
+@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
 def test_what_is_understood_has_the_types_of_the_schema(sent: tuple[tuple[str, bool], object]) -> None:
     (action, is_answer), payload = sent
     schema = schema_of(action, is_answer)
@@ -117,7 +118,7 @@ def test_what_is_understood_has_the_types_of_the_schema(sent: tuple[tuple[str, b
 
 
 @given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
-@settings(max_examples=200, deadline=timedelta(seconds=2))
+@settings(max_examples=size(200, 80), deadline=timedelta(seconds=2))
 def test_what_was_repaired_needs_no_second_repair_of_shape(sent: tuple[tuple[str, bool], object]) -> None:
     (action, is_answer), payload = sent
     schema, where = schema_of(action, is_answer), place_of(action, is_answer)

@@ -24,6 +24,7 @@ from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.central import NOON, made
+from tests.sizes import size
 
 CONNECTORS = 2
 REGISTER_WH = 1_000
@@ -351,5 +352,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert (told[-1]["status"], told[-1]["errorCode"]) == (connector.status, connector.error_code)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=size(60, 24), stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase

@@ -14,6 +14,7 @@ from levity_trio.simulator.charger.profiles import DEFAULT, MOST, TRANSACTION, P
 from levity_trio.simulator.charger.schedules import Limit, Unit, smallest
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.wire_profiles import NOON, STEPS, TRANSACTION_ID, installed, profile, profiles
+from tests.sizes import size
 
 CAPACITY = Limit(32, "A", 3)
 
@@ -142,7 +143,7 @@ def of_anything(placed: list[tuple[int, dict[str, Any]]]) -> Profiles:
     connector=st.integers(0, 2),
     unit=st.sampled_from(["A", "W"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 24), deadline=None)
 def test_a_composite_agrees_with_the_limit_at_every_second(
     placed: list[tuple[int, dict[str, Any]]], now: datetime, began_before: int | None, connector: int, unit: Unit
 ) -> None:
@@ -165,7 +166,7 @@ def test_a_composite_agrees_with_the_limit_at_every_second(
 
 
 @given(placed=PLACED, now=NOWS, began_before=BEGINS, share=st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=size(150, 60), deadline=None)
 def test_the_limit_holds_until_the_next_change(
     placed: list[tuple[int, dict[str, Any]]], now: datetime, began_before: int | None, share: float
 ) -> None:

@@ -13,6 +13,7 @@ from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks import QUIRKS
 from tests.simulator.quirks.driven import Driven
+from tests.sizes import size
 
 HOUR = 3600.0
 STORED = ("StartTransaction", "MeterValues", "StopTransaction")
@@ -66,7 +67,7 @@ def check(driven: Driven) -> None:
     assert charger.tally.unanswered == charger.tally.unreadable == charger.tally.discarded == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=size(40, 16), deadline=None)
 @given(subsets)
 def test_any_quirks_together(names: tuple[str, ...]) -> None:
     driven = a_day(names)
@@ -83,7 +84,7 @@ def test_all_together() -> None:
     check(a_day(tuple(QUIRKS)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=size(20, 8), deadline=None)
 @given(subsets)
 def test_a_repeat_is_what_it_repeats_byte_for_byte(names: tuple[str, ...]) -> None:
     told = a_day(names, refuses_first=True).frames

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from tests.both_stores import both_in_memory
+from tests.sizes import size
 from tests.store.books import Books
 from tests.store.honest_stories import honest_story
 from tests.store.lies import LIES, PAIRS, liar_story
@@ -16,7 +17,7 @@ from tests.store.lives import ACTS, Living
 from tests.store.stories import Story, play
 from tests.store.test_decision_properties import Decided
 
-SEEDS = range(int(os.environ.get("STORIES", "5")))
+SEEDS = range(int(os.environ.get("STORIES", size(5, 3))))
 
 
 def tell(story: Story) -> None:

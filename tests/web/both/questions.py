@@ -20,6 +20,7 @@ from levity_trio.web.dashboard.inside import Question
 from levity_trio.web.dashboard.pages import PAGES
 from tests.browser.pages import fill_in
 from tests.browser.past import HOUSEHOLDS, QUIET
+from tests.sizes import size
 from tests.web.both.changes import PASSWORD
 from tests.web.both.server import Server
 
@@ -37,6 +38,10 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = {
     "/api/admin/chargers/{id}/configuration/differences": {"other": HOUSEHOLDS[0].charger},
 }
 """Parameters without which there is no answer."""
+ROLES_OF_PRINTED: Final = size(3, 1)
+"""Of the roles that see what a process of its own prints, those that ask for it: the highest ones."""
+PRINTED: Final = ("/document", "/archive", "/codes", "/everything", "/problems")
+"""What ends the paths of that."""
 OF_PAPER: Final = ("/document", "/archive")
 """What ends the paths of papers. As PDF they take a second each, of the same data as in HTML."""
 VALUES: Final[Mapping[str, tuple[object, ...]]] = {
@@ -119,7 +124,7 @@ class Asking:
         if endpoint.path.endswith(OF_PAPER):
             needed = {"format": "html"}
         roles = [Role.DRIVER] if path.startswith("/api/me") else [Role.VIEWER, Role.OPERATOR, Role.ADMIN]
-        for role in roles:
+        for role in roles[-ROLES_OF_PRINTED:] if path.endswith(PRINTED) else roles:
             await self._ask(role, path, needed)
         for name, value in _choices(endpoint):
             if value == "pdf":

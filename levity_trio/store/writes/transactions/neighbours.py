@@ -38,11 +38,11 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
-    doubted = [one for one in earlier if _is_shared(db, one)]
+    doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier)
     for one in (tx, *doubted):
         _judge_beside(db, origin, one)
     for other in dict.fromkeys((*before, *after, *doubted)):
-        if other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
+        if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
 
 
@@ -84,6 +84,17 @@ def _is_missing_energy(tx: Known, other: Known) -> bool:
     """Whether a transaction begins above the stop of another: the stop may be old or wrong, or in another unit."""
     begin = tx.meter_start if tx.billed_from is None else tx.billed_from
     return begin is not None and other.meter_stop is not None and begin > other.meter_stop
+
+
+def _passing_over(tx: Known, earlier: Sequence[Known]) -> list[Known]:
+    """Return the previous transaction if it began at or below the start of the one before and went beyond its end, and
+    this one goes on from there: its own start may be an old one."""
+    if len(earlier) < 2 or tx.meter_start is None:
+        return []
+    (last, before), begin = earlier[:2], tx.meter_start
+    ends = (last.billed_from, before.billed_from, before.billed_until, last.billed_until)
+    known = [wh for wh in ends if wh is not None]
+    return [last] if len(known) == len(ends) and [*known, begin] == sorted([*known, begin]) else []
 
 
 def _is_shared(db: UnitOfWork, tx: Known) -> bool:
