@@ -22,8 +22,8 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         return 0, []
     if case.counted_until is not None and begin < (until := min(end, case.counted_until)):
         return _counted_before(begin, until, end)
-    if (until := _passed_over(case, begin, end)) is not None:
-        return until - begin, [_overlap("the previous transaction", begin, until, _figures(begin, until, end))]
+    if (passed := _passed_over(case, begin, end)) is not None:
+        return passed - begin, [_overlap("the previous transaction", begin, passed, _figures(begin, passed, end))]
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
     if (
