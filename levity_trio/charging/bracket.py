@@ -54,8 +54,8 @@ def continues_both(case: Case) -> bool:
 
 def _continued(case: Case) -> tuple[bool, bool]:
     before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
-    is_from_before = before is not None and before.is_end_known and not before.is_scaled and before.end == start
-    is_to_after = after is not None and not after.is_scaled and after.begin == stop
+    is_from_before = before is not None and before.is_end_known and before.factor == 1 and before.end == start
+    is_to_after = after is not None and after.factor == 1 and after.begin == stop
     return bool(start) and is_from_before, bool(stop) and is_to_after
 
 

@@ -203,11 +203,6 @@ class Neighbour(NamedTuple):
     """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
     endless if a time is unknown."""
 
-    @property
-    def is_scaled(self) -> bool:
-        """Whether all its registers were wrong by one factor."""
-        return self.factor != 1
-
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
         transaction repeat 0."""

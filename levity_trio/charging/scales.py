@@ -26,7 +26,7 @@ def scale_shown(case: Case) -> Scale | None:
     registers: in whole kWh, or without the last digits of the other, or with zeros in their place.
     """
     before = case.before
-    if before is not None and before.is_scaled and before.end is not None and before.end == case.start_wh:
+    if before is not None and before.factor != 1 and before.end is not None and before.end == case.start_wh:
         return Scale(before.factor, before.end)
     return next(_shown(case), None)
 

@@ -150,7 +150,7 @@ def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missi
         return False
     kind_w = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
     most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
-    if other.is_scaled or missing <= most / HOUR + 2 * max(chain.digit, case.ends_digit):
+    if other.factor != 1 or missing <= most / HOUR + 2 * max(chain.digit, case.ends_digit):
         return False
     if len(chain.at) == 2:
         return bounds.too_much(chain.wh[-1] + missing) is None
