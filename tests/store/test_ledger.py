@@ -161,3 +161,17 @@ def test_the_balance_is_that_of_a_model_of_ten_lines(tries: list[tuple[Kind, int
         except Refused:
             assert not is_allowed
     assert purses.standing().balance == balance
+
+
+def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None:
+    """Its id is another number, which may be that of somebody else's statement."""
+    foreign = purses.statement(-500, BEN, number=7)
+    own = purses.statement(-400, number=9)
+    purses.enter(Kind.REFUND, -100, statement=own)
+    with reading(purses.books) as db:
+        (entry,) = entries(db, ANNA, None, Wanted()).data
+    assert (entry.statement, entry.statement == own) == (9, False)
+    assert purses.books.run(ledger.statement_with, ANNA, 9) == own
+    for wrong in (own, foreign, 7):
+        with pytest.raises(Refused, match=f"account {ANNA} has no statement {wrong}"):
+            purses.books.run(ledger.statement_with, ANNA, wrong)

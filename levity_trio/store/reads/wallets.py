@@ -35,7 +35,8 @@ class WalletRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRow:
-    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave which id to it."""
+    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave which id to it,
+    `statement` the number of a statement as it stands on the paper."""
 
     id: int
     account: int
@@ -79,7 +80,8 @@ class WalletFilters:
     is_spent: bool | None = None
 
 
-_ENTRY: Final = Shape(EntryRow, account="account_id", statement="statement_id", transaction="tx_id")
+_NUMBER: Final = "(SELECT number FROM statement WHERE statement.id = statement_id)"
+_ENTRY: Final = Shape(EntryRow, account="account_id", statement=_NUMBER, transaction="tx_id")
 _RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")
 _TERMS: Final = Shape(TermsRow, terms="kind", limit="limit_amount")
 _WALLET: Final = (

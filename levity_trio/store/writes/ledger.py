@@ -64,6 +64,14 @@ def enter(db: UnitOfWork, entry: Entry) -> Entered:
     return Entered(number, True)
 
 
+def statement_with(db: UnitOfWork, account: int, number: int) -> int:
+    """Return the id of the statement of an account with this number, as it stands on the paper. Raises Refused."""
+    row = db.row("SELECT id FROM statement WHERE account_id = ? AND number = ?", (account, number))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"account {account} has no statement {number}", "statement")
+    return int(row[0])
+
+
 def enter_statement(db: UnitOfWork, entry: Entry) -> None:
     """Enter what a closed statement asks for. The closing checked it, and tells of all its statements with one fact."""
     db.insert(_ADD, entry)

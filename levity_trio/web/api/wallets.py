@@ -56,7 +56,7 @@ class EntryBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RefundBody(EntryBody, kw_only=True):
-    """What is paid out: of the balance, or of the credit that a statement left and carried on."""
+    """What is paid out: of the balance, or of the credit that the statement with this number left and carried on."""
 
     statement: Id | None = None
 
@@ -146,7 +146,8 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
         raise Refused(Code.CONFLICT, "this site has no currency yet; give it, such as EUR", "currency")
-    return ledger.enter(db, entry._replace(currency=currency))
+    statement = None if entry.statement is None else ledger.statement_with(db, entry.account, entry.statement)
+    return ledger.enter(db, entry._replace(currency=currency, statement=statement))
 
 
 async def set_terms(asked: Asked) -> Any:
