@@ -65,7 +65,14 @@ def _say(found: Mapping[str, Any]) -> None:
     _say_more("steps of registers between transactions", REMARKS, _remarks(found["chargers"]))
     for one in found["meters"]:
         _say_meter(one)
-    say("\n" + ("it adds up" if found["adds_up"] else f"it does not add up; check {_what(found)}"))
+    say(f"\n{_verdict(found)}")
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    if not found["adds_up"]:
+        return f"it does not add up; check {_what(found)}"
+    difference = found["site"]["difference_wh"]
+    return f"it adds up, but for {_kwh(difference)} kWh, whose reasons are above" if difference else "it adds up"
 
 
 def _what(found: Mapping[str, Any]) -> str:
