@@ -116,10 +116,10 @@ def _lost(restored: Restored) -> str:
         return "What was stored after that is lost; how much is not known here."
     lost = restored.lost
     since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
-    if since == until and not (lost.transactions or lost.energy_wh):
+    if since == until and not (lost.transactions or lost.energy_wh or lost.entries):
         return "No transaction is lost."
     told = f"{counted(lost.transactions, 'transaction')}, new or changed, {lost.energy_wh / 1000:,.3f} kWh"
-    return f"Lost: {since} to {until}, {told}."
+    return f"Lost: {since} to {until}, {told}{lost.and_entries}."
 
 
 def _database_options() -> list[click.Option]:

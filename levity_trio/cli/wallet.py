@@ -112,7 +112,12 @@ _entering("chargeback", "chargeback", "Enter money that a bank took back.")
 @click.argument("amount")
 @_REASON
 @_CURRENCY
-@click.option("--statement", type=click.IntRange(1), metavar="NUMBER", help="Of the credit that the statement with this number carried on.")
+@click.option(
+    "--statement",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Of the credit that the statement with this number carried on.",
+)
 @click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
 def refund(operator: Operator, named: str, amount: str, key: str | None, **given: Any) -> None:
     """Enter money that was paid out to an account."""

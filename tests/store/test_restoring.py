@@ -256,3 +256,24 @@ def test_the_restored_file_has_the_permissions_of_the_replaced_one(site: Path) -
     site.unlink()
     restore(site)
     assert stat.S_IMODE(site.stat().st_mode) == 0o600
+
+
+def test_a_payment_that_would_be_lost_is_told(site: Path) -> None:
+    back_up(site, site.with_name("backup.db"), ignore)
+
+    def pay(station: Station) -> None:
+        db = station.books.connection
+        db.execute(
+            "INSERT INTO account (id, name, since, created_at, created_by, updated_at)"
+            " VALUES (1, 'A', '2026', '', '', '')"
+        )
+        names = "account_id, kind, amount, currency, reason, entered_at, entered_by"
+        db.execute(f"INSERT INTO ledger ({names}) VALUES (1, 'payment', 452, 'EUR', 'cash', '2026', 'anna')")
+
+    run(site, pay)
+    words = r"0 transactions, new or changed since, with 0\.000 kWh and 1 entry of a ledger \(a payment, or a charge\)"
+    with pytest.raises(EnvironmentProblem, match=words):
+        restore(site, is_forced=False)
+    restored = restore(site)
+    assert restored.lost is not None
+    assert restored.lost.entries == 1

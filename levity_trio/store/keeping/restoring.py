@@ -45,12 +45,20 @@ _STATES: Final = "SELECT id, status, stop_time, energy_delivered FROM tx"
 class Lost(NamedTuple):
     """What the replaced database holds beyond the backup, of which it is a later state.
 
-    Transactions are those that are new or have changed; their energy is that of the ones that have ended.
+    Transactions are those that are new or have changed; their energy is that of the ones that have ended. `entries` are
+    those of the ledgers: payments, and what was charged.
     """
 
     until: str | None
     transactions: int
     energy_wh: int
+    entries: int
+
+    @property
+    def and_entries(self) -> str:
+        """How many entries of ledgers are lost, too, as the end of an enumeration; empty if none is."""
+        one, several = "entry of a ledger (a payment, or a charge)", "entries of ledgers (payments, charges)"
+        return f" and {self.entries:,} {one if self.entries == 1 else several}" if self.entries else ""
 
 
 class Restored(NamedTuple):
@@ -164,7 +172,7 @@ def _refusal(database: Path, held: Content, standing: _Standing) -> str:
     return (
         f"{database} is newer: it goes until {standing.content.until}, the backup until {held.until};"
         f" {number:,} transaction{'' if number == 1 else 's'}, new or changed since, with {energy_wh / 1000:,.3f} kWh"
-        f" would be lost{force}"
+        f"{standing.lost.and_entries} would be lost{force}"
     )
 
 
@@ -174,7 +182,13 @@ def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> Lost:
                if held.get(number) != [status, stop, wh]]  # fmt: skip
     last = newest(FileDatabase(present))
     energy_wh = sum(wh or 0 for status, wh in changed if status == "Completed")
-    return Lost(last.at if last else None, len(changed), energy_wh)
+    return Lost(last.at if last else None, len(changed), energy_wh, _entries(present) - _entries(backup))
+
+
+def _entries(connection: sqlite3.Connection) -> int:
+    """Return how many entries the ledgers have; a database of an early version has none."""
+    ((has_ledger,),) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'ledger'").fetchall()
+    return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0]) if has_ledger else 0
 
 
 def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers | None) -> int:
