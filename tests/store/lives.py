@@ -197,7 +197,7 @@ class Undone:
     """A connection whose transactions are parts of one, which is rolled back at last."""
 
     def __init__(self, connection: FileConnection) -> None:
-        self.execute, self.send = connection.execute, connection.send
+        self.execute, self.send, self.limited = connection.execute, connection.send, connection.limited
         self.in_transaction = False
 
     def begin(self) -> None:

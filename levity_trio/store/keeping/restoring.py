@@ -187,7 +187,7 @@ def _beyond(present: sqlite3.Connection, backup: sqlite3.Connection) -> Lost:
 
 def _entries(connection: sqlite3.Connection) -> int:
     """Return how many entries the ledgers have; a database of an early version has none."""
-    ((has_ledger,),) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'ledger'").fetchall()
+    has_ledger = bool(connection.execute("PRAGMA table_info(ledger)").fetchall())
     return int(connection.execute("SELECT count(*) FROM ledger").fetchone()[0]) if has_ledger else 0
 
 
