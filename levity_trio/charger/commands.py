@@ -8,9 +8,8 @@ message, so the first CALL waits for that message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import orjson
 import trio
@@ -32,7 +31,6 @@ from levity_trio.wire.errors import ChargerGone, NoRoom
 from levity_trio.wire.frames import CallError, Response, call_text
 from levity_trio.wire.secrets import masked_fragment, masked_value
 
-T = TypeVar("T")
 FIRST_MESSAGE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
 """The delay before the next attempt to write while the database cannot be written."""
@@ -57,7 +55,7 @@ class Line(Protocol):
 
 
 class Commands:
-    """The commands of one session, which alone uses `start`, `settle` and `close`."""
+    """The commands of one session, a task of which is `run`; only the session uses `settle` and `close`."""
 
     __slots__ = (
         *("_answered", "_central", "_is_closed", "_line", "_response", "_turn", "_under_way", "_work"),
@@ -76,11 +74,8 @@ class Commands:
         self._response: Response | None = None
         self._answered: trio.Event | None = None
 
-    def start(self, tasks: trio.Nursery) -> None:
-        """Send this charger's commands until the session ends. Call it before the first frame is read."""
-        tasks.start_soon(self._run)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Send this charger's commands until the session ends."""
         if not self._central.pending.count(self._line.charger):
             await self._work.wait()
         await self.wait_for_first_message()
@@ -195,16 +190,12 @@ class Commands:
         return default if taken.timeout_seconds is None else taken.timeout_seconds
 
     async def _store(self, end: CommandEnd) -> Command | None:
-        settled = await self._write(responses.settle, self._line.origin(), end)
-        if settled.heartbeat_interval is not None:
-            self._line.set_heartbeat_interval(settled.heartbeat_interval)
-        return settled.command
-
-    async def _write(self, write: Callable[..., T], *arguments: Any) -> T:
-        """Run a write, as soon as the database can be written."""
         while True:
             with suppress(StoreUnavailable):
-                return await self._central.writer.run(write, *arguments)
+                settled = await self._central.writer.run(responses.settle, self._line.origin(), end)
+                if settled.heartbeat_interval is not None:
+                    self._line.set_heartbeat_interval(settled.heartbeat_interval)
+                return settled.command
             await trio.sleep(RETRY_SECONDS)
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:

@@ -145,8 +145,8 @@ class Session:
         inbox = Inbox[tuple[Waiting, int]]()
         try:
             async with trio.open_nursery() as tasks:
-                self.commands.start(tasks)
                 tasks.start_soon(self._read, inbox)
+                tasks.start_soon(self.commands.run)
                 end = partial(self.end, CloseCode.POLICY_VIOLATION)
                 tasks.start_soon(self.liveness.watch, tasks, self._are_pings_off, end)
                 self._accompany(tasks)

@@ -18,6 +18,7 @@ from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
 from levity_trio.store.availability import Differing, differing
 from levity_trio.store.database import Database
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
@@ -113,7 +114,7 @@ def present(db: Database) -> Present:
         open_transactions(db),
         frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
         dict(db.execute(CERTIFICATES).fetchall()),
-        differing(lambda *query: db.execute(*query).fetchall()),
+        differing(rows_of(db)),
     )
 
 

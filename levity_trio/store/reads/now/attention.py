@@ -14,6 +14,7 @@ from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.database import Database, Space
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
 LITTLE_BYTES: Final = 500_000_000
@@ -187,7 +188,7 @@ _TOLD: Final = {"Operative": "be in service", "Inoperative": "be out of service"
 def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
     """Yield the connectors that are in service and were told not to be, or the other way round."""
     names = {one.id: _name(one) for one in chargers.served}
-    for one in differing(lambda *query: db.execute(*query).fetchall()):
+    for one in differing(rows_of(db)):
         if one.charger in names:
             where = f"{names[one.charger]}, connector {one.connector},"
             words = f"{where} was told to {_TOLD[one.wanted]}, and reports {one.status}"

@@ -15,7 +15,6 @@ from levity_trio.charging.matching import (
     Stopping,
     against_named,
     against_tag,
-    is_id,
     joined,
     match_stop,
     reported_id,
@@ -43,7 +42,7 @@ from levity_trio.wire.texts import digest
 
 def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Match:
     """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
-    named = _named(db, origin.charger, request.transaction)
+    named = told(db, origin.charger, request.transaction)
     if named is not None and is_equal(named, request):
         return Match(named.id, None)
     if (repeated := _stopped_before(db, origin, request, named)) is not None:
@@ -59,11 +58,6 @@ def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading])
     if means and against_named(stopping, *means) is None:
         return Match(means[0].id, against_tag(stopping, means[0], running))
     return match_stop(stopping, [*means, *running])
-
-
-def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
-    """Return the transaction of this charger with this id."""
-    return told(db, charger, transaction) if is_id(transaction) else None
 
 
 def is_equal(tx: Known, request: Stop) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Reached, is_id, is_of_named, reported_id
+from levity_trio.charging.matching import Reached, is_of_named, reported_id
 from levity_trio.charging.readings import Reading
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -72,7 +72,7 @@ def _reached(db: UnitOfWork, tx: Known, at: str) -> Reached:
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
     """Whether this transactionId was assigned to this charger."""
-    return transaction is not None and is_id(transaction) and told(db, charger, transaction) is not None
+    return transaction is not None and told(db, charger, transaction) is not None
 
 
 def called(db: UnitOfWork, tx: Known, at: str) -> int | None:
