@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.bracket import continues_both, continues_one
-from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, ends_alone
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, ends_alone
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of
+from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reported import Reported, contradiction, reported
@@ -29,7 +29,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 16
+RULES: Final = 17
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -140,6 +140,8 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
     survivors = _survivors(case, bounds, every)
     if not survivors and (found is None or bounds.conflict(found.chain, is_partial=True) is not None):
         survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
+    if not survivors and found is not None:
+        survivors = list(without_leaps_between_powers(case, bounds, found.chain))
     if not survivors:
         return _uncontradicted_part(case, bounds, found, every)
     tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
@@ -298,21 +300,8 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
-    begin, end = (case.start_wh, found.end) if found and is_whole else _range_of(case, bounds, wh)
+    begin, end = (case.start_wh, found.end) if found and is_whole else range_of(case, bounds, wh)
     return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
-
-
-def _range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
-    """Return the range of the register on which an uncontradicted part is based: up to the stop, if the last reading
-    leads to it, else from the start. If no part is left, it is as sent: any register may be the wrong one."""
-    begin, stop = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh, case.stop_wh
-    if begin is None or stop is None or stop < begin:
-        return begin, None if begin is None else begin + wh
-    if wh == 0:
-        return begin, stop
-    chain = chain_of(case, begin, case.view, stop)
-    is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
-    return (stop - wh, stop) if is_led_to else (begin, begin + wh)
 
 
 def _is_shown_by_both(case: Case, bounds: Bounds, found: Reported) -> bool:

@@ -25,9 +25,7 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from sorted((one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh"))
     yield from _from_previous_stop(case, bounds)
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
-    yield from (
-        one for one in _without_leaps(case, bounds, reported) if not bounds.conflict(one.chain, is_partial=True)
-    )
+    yield from without_leaps_between_powers(case, bounds, reported)
 
 
 def across_a_swap(case: Case, reported: Chain) -> Conflict | None:
@@ -106,8 +104,9 @@ def _shown_before(case: Case, start: int) -> int | None:
     return before.end if before is not None and is_shown and _is_overlapping(case, start) else None
 
 
-def _without_leaps(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
-    """Yield the figure without the steps that no charger delivers from one report of power to the next."""
+def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
+    """Yield the figure without the steps that no charger delivers from one report of power to the next, if nothing
+    contradicts it."""
     at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
     places = [case.power.places.get(time, -1) for time in at]
     leaps = [
@@ -121,7 +120,8 @@ def _without_leaps(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Cand
     if leaps and case.start_wh is not None:
         words, end = "the register made an implausible step", case.start_wh + reported.wh[-1]
         rest = Chain(at, wh, reported.digit)
-        yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
+        if bounds.conflict(rest, is_partial=True) is None:
+            yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
 
 
 def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -> float:
@@ -156,3 +156,16 @@ def part_of(case: Case, bounds: Bounds) -> int:
         if chain.wh[number] > chain.wh[number - 1] and bounds.is_possible(chain, number)
     )
     return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible
+
+
+def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
+    """Return the range of the register on which an uncontradicted part is based: up to the stop, if the last reading
+    leads to it, else from the start. If no part is left, it is as sent: any register may be the wrong one."""
+    begin, stop = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh, case.stop_wh
+    if begin is None or stop is None or stop < begin:
+        return begin, None if begin is None else begin + wh
+    if wh == 0:
+        return begin, stop
+    chain = chain_of(case, begin, case.view, stop)
+    is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
+    return (stop - wh, stop) if is_led_to else (begin, begin + wh)

@@ -38,7 +38,7 @@ class _Common(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether there is such a time and a rise. If both begin at 0, they may count each transaction anew."""
-        return self.since < self.until and self.begin > 0 and self.rise > tolerances.REACH_WH
+        return self.since < self.until and self.begin > 0 and self.rise > 0
 
 
 class Counted(NamedTuple):
@@ -174,7 +174,9 @@ def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
     """
     if any(_is_of_both(power, common) for power in (case.power, one.power)):
         return False
-    least = sum(_drawn(power, common)[0] for power in (case.power, one.power))
+    powers = (case.power, one.power)
+    usual = min((power.interval for power in powers if power.interval), default=0.0)
+    least = sum(_drawn(power, common, usual)[0] for power in powers)
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
 
 
@@ -188,7 +190,9 @@ def _is_of_both(power: Power, common: _Common) -> bool:
 
 def _most(case: Case, one: Beside, common: _Common) -> int:
     """Return the most that the other car drew while both ran, in Wh; 0 if that may be nothing, or next to nothing."""
-    least, by_power = _drawn(_without_rest(case, one, common), common)
+    power = _without_rest(case, one, common)
+    least, by_power = _drawn(power, common, power.interval)
+    least = max(least, common.rise - _drawn(case.power, common, 0.0)[1])
     most = int(min(common.rise, by_power))
     is_within = case.begun <= one.begun and one.ended <= case.ended
     return most if is_within or most > tolerances.SHARED_WH or min(least, most) > tolerances.REACH_WH else 0
@@ -208,10 +212,11 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
     return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
 
 
-def _drawn(power: Power, common: _Common) -> tuple[float, float]:
+def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
     """Return the least and the most energy in Wh by the powers told while both ran and next to that time.
 
-    Before the first power, a car may have drawn as much as ever. Without any while both ran, it may have drawn none.
+    Before the first power, a car may have drawn as much as ever. Without any while both ran, or in a gap much longer
+    than the usual one, in seconds, it may have drawn none.
     """
     if not power:
         return 0.0, inf
@@ -223,6 +228,7 @@ def _drawn(power: Power, common: _Common) -> tuple[float, float]:
         beside = slice(max(0, place - 1), place + 1)
         highest = max(power.high[beside]) if place else power.most
         apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.LONG_GAP_SHARE
-        least += is_told * min(power.low[beside]) * (until - since) / HOUR
+        is_close = is_told and until - since <= tolerances.USUAL_GAPS * usual
+        least += is_close * min(power.low[beside]) * (until - since) / HOUR
         most += highest * (1 + apart) * (until - since) / HOUR
     return least, most

@@ -16,6 +16,7 @@ from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.power import HOUR, Chain, slack
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.shared import counted
 
 READ_LATE: Final = "the start was read late: the previous transaction ended lower"
 BEYOND: Final = "more energy left between two transactions than the time allows"
@@ -32,10 +33,16 @@ class Stale(NamedTuple):
 
 
 def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
-    """Yield the doubts about the ends of the chain of start, readings and stop."""
+    """Yield the doubts about the ends of the chain of start, readings and stop.
+
+    While another connector's transaction was counted by the same register, the neighbours show nothing.
+    """
     if case.is_stopped and len(chain.at) > 1:
-        yield from list(_stale_stop(case, chain)) or _beyond_next(case, bounds, chain)
-        yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
+        others = [other.one for other in counted(case, case.start_wh, case.stop_wh)]
+        if all(one.ended <= case.ended for one in others):
+            yield from list(_stale_stop(case, chain)) or _beyond_next(case, bounds, chain)
+        if all(one.begun >= case.begun for one in others):
+            yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
         yield from _low(case, chain)
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
 from levity_trio.charging.gathering import gather
-from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES
 
@@ -21,7 +21,7 @@ AROUND: Final = 3
 # The registers as sent, unless they are plainly wrong: the judge may have replaced them because they are shared.
 _SPAN: Final = (
     "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
-    " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_stop_time) ELSE own_stop_time END,"
+    " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) ELSE own_stop_time END,"
     " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),"
     " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop)"
     " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
@@ -77,7 +77,7 @@ def may_share(own: Span, other: Span) -> bool:
         return False
     begin = max(own.begin, other.begin)
     ends = [span.end for span in (own, other) if span.ended is not None and span.end is not None]
-    return begin > 0 and min(ends, default=begin + REACH_WH + 1) - begin > REACH_WH
+    return begin > 0 and min(ends, default=begin + 1) > begin
 
 
 def beside(rows: Rows, own: Span, until: str) -> list[Beside]:

@@ -281,6 +281,21 @@ def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, statio
     assert_time(books, transaction, "stop_time", stopped)
 
 
+def test_one_queued_message_shows_that_the_clock_was_set_before_the_next_one(books: Books, station: Station) -> None:
+    """By the old clock the first transaction would precede the loss, but the second one would not."""
+    ahead = 64
+    station.status("Available", at=station.clock(-ahead))
+    books.wait(HOUR)
+    station.lose()
+    books.wait(3 * HOUR)
+    station.connect()
+    begun = station.clock(170)
+    station.stop(station.start(2_951_249, at=begun), 2_951_249, at=begun)
+    started = books.now - timedelta(minutes=60)
+    transaction = station.start(2_951_249, at=station.clock(60))
+    assert_time(books, transaction, "start_time", started)
+
+
 def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(books: Books, station: Station) -> None:
     ahead, waited = 400, 16
     station.status("Preparing", at=station.clock(-ahead))

@@ -65,3 +65,13 @@ def test_one_that_goes_on_is_not_closed_by_an_older_one(books: Books, station: S
     books.wait(SILENT / 60)
     books.run(close_silent, books.at, SILENT)
     assert books.value("SELECT status FROM tx WHERE id = ?", running) == "Active"
+
+
+def test_transaction_data_shows_a_start_however_long_ago(books: Books, station: Station) -> None:
+    """Begin and End are seven hours apart."""
+    began = station.clock()
+    books.wait(7 * 60)
+    station.stop(-1, 8200, data=[marked(station, 1000, "Begin", began), marked(station, 8200, "End")])
+    settle(books)
+    told = "SELECT own_start_time, energy_delivered, confidence FROM tx"
+    assert books.rows(told) == [("2026-03-01T12:00:00.000Z", 7200, "doubtful")]

@@ -56,6 +56,17 @@ def test_only_readings_and_stop_arrive(books: Books, station: Station, told_id: 
     assert others(books) == [found]
 
 
+def test_a_car_that_waits_for_hours_is_one_transaction_by_its_id(books: Books, station: Station) -> None:
+    """It charges again at night; the start was lost."""
+    register = charge(station, -51, 1000)
+    register = charge(station, -51, register, 6 * HOUR, power=0)
+    register = charge(station, -51, register)
+    station.stop(-51, register)
+    settle(books)
+    ((_, wh, is_flagged),) = others(books)
+    assert (wh, is_flagged) == (2 * 7200 - 600, True)
+
+
 @pytest.mark.parametrize("told_id", [-1, 123_456])
 def test_only_a_stop_with_its_transaction_data_arrives(books: Books, station: Station, told_id: int) -> None:
     books.wait(HOUR)

@@ -76,6 +76,51 @@ def test_both_are_doubtful_if_both_charged(books: Books, station: Station, twin:
     assert bill_of(station, other)[1] <= 7200
 
 
+def test_power_says_nothing_of_a_long_silence(books: Books, station: Station, twin: Twin) -> None:
+    """Both cars draw power, then the charger is dark for an hour, and neither gets any."""
+    one = twin.start(1)
+    twin.charge(45, 1)
+    twin.start(2)
+    twin.charge(15, 1, 2)
+    books.wait(60)
+    twin.stop(1)
+    settle(books)
+    assert "shared_register" in open_codes(books, one)
+    assert bill_of(station, one)[1] <= 7200
+
+
+def test_what_the_next_car_drew_before_a_stop_is_not_missing_at_it(books: Books, station: Station, twin: Twin) -> None:
+    """A full car leaves while the next one charges. On the first one's connector, the next transaction begins later."""
+    one = twin.start(1)
+    twin.charge(60, 1, every=15)
+    twin.charge(60, every=15)
+    twin.start(2)
+    twin.charge(15, 2, every=15)
+    twin.stop(1)
+    twin.charge(15, 2, every=15)
+    twin.start(1)
+    settle(books)
+    assert_figure(station, one, 7200, flagged=True)
+    assert open_codes(books, one) == SHARED
+
+
+def test_no_energy_is_too_little_to_be_billed_twice(books: Books, station: Station, twin: Twin) -> None:
+    """One car draws 3 Wh and goes; the other one waits beside it and draws nothing."""
+    for connector in (1, 2):
+        twin.start(connector)
+        twin.charge(30, connector)
+        twin.stop(connector)
+    one, other = twin.start(1), twin.start(2)
+    books.wait(1)
+    twin.wh += 3
+    twin.stop(2)
+    twin.charge(60)
+    twin.stop(1)
+    settle(books)
+    assert_figure(station, one, 0, flagged=True)
+    assert_figure(station, other, 3, flagged=False)
+
+
 def test_what_only_one_car_drew_is_certain(books: Books, station: Station, twin: Twin) -> None:
     one = twin.start(1)
     twin.charge(60, 1)

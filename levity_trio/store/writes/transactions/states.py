@@ -4,6 +4,7 @@ a row of tx_event and a fact."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
@@ -91,17 +92,25 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+_NOTICED_SECONDS: Final = 600
+"""A lost connection is noticed within this time."""
+
+
 def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
     """Return by how many seconds the charger's clock was ahead at a reported moment; None if the clock has been set.
 
     A queued message was created after the loss of the previous connection, or it would have been sent over that. If
-    the corrected moment precedes the loss, the known skew does not apply.
+    the corrected moment precedes the loss, the known skew does not apply. If it does so by far, it is forgotten: no
+    later message of the queue was created by that clock, either.
     """
     ahead = skew(db, origin.charger)
     lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > AHEAD_SECONDS else None
     if ahead is None or lost is None:
         return ahead
-    return None if seconds(moment.understood) - ahead < seconds(lost[0]) else ahead
+    early = seconds(lost[0]) - (seconds(moment.understood) - ahead)
+    if early > _NOTICED_SECONDS:
+        db.execute("UPDATE cp SET clock_skew_seconds = NULL WHERE id = ?", (origin.charger,))
+    return None if early > 0 else ahead
 
 
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:

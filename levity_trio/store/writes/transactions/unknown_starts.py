@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -61,7 +62,8 @@ COPY_OF_CHARGER = (
     f" SELECT tx_id, told_id, cp_id, ?6, {_COPIED} FROM meter_val WHERE {_OF_CHARGER} AND tx_id = ?1 ORDER BY id"
 )
 LONGEST_PAUSE_SECONDS = 4 * 3600
-"""Readings before a longer standstill of the register, or before a longer gap, belong to another transaction."""
+"""Readings before a longer standstill of the register, or before a longer gap, belong to another transaction, if no
+transactionId tells."""
 
 
 class _Stretch(NamedTuple):
@@ -104,7 +106,7 @@ def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     """Return on which connector readings show the energy of a stop, and since when."""
     connector, since, is_of_charger = _shown_by_readings(db, origin, request)
     registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
-    first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)])
+    first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)], inf, inf)
     began = min((time for time in (since, first) if time is not None), default=None)
     return Shown(connector, began, is_of_charger)
 
@@ -149,7 +151,11 @@ def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
 
 
 def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
-    return (one for one in stretches if one.name is not None and one.name == reported_id(request.transaction))
+    return (one for one in stretches if _is_named_by(request, one))
+
+
+def _is_named_by(request: Stop, one: _Stretch) -> bool:
+    return one.name is not None and one.name == reported_id(request.transaction)
 
 
 def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
@@ -160,11 +166,18 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
     leading = leading or [one for one in stretches if _leads_to(one.readings[-1], request)]
     leading = leading or [one for one in of_charger if _leads_to(one.readings[-1], request)]
     leading = leading or [one for one in (*stretches, *of_charger) if _counts_up_to(db, origin, one, request)]
-    found = [(one, since) for one in leading if (since := _first_of_rise(_to_the_end(one, request)))]
+    found = [(one, since) for one in leading if (since := _since(one, request)) is not None]
     if len(found) != 1:
         return Shown(None, None)
     ((stretch, since),) = found
     return Shown(stretch.connector, since, stretch.is_of_charger)
+
+
+def _since(one: _Stretch, request: Stop) -> str | None:
+    """Return since when readings rise up to a stop. With its transactionId, they belong to it even if they stood still
+    for long."""
+    pause = inf if _is_named_by(request, one) else LONGEST_PAUSE_SECONDS
+    return _first_of_rise(_to_the_end(one, request), pause)
 
 
 def _to_the_end(one: _Stretch, request: Stop) -> Sequence[tuple[str, int]]:
@@ -259,15 +272,17 @@ def _counts_up_to(db: UnitOfWork, origin: Origin, one: _Stretch, request: Stop) 
     return is_counted and _leads_to(one.readings[-1], counted)
 
 
-def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
-    """Return the time of the reading from which the register rises to the last one without a long pause; None if it
-    never rises."""
+def _first_of_rise(
+    readings: Sequence[tuple[str, int]], pause: float = LONGEST_PAUSE_SECONDS, gap: float = LONGEST_PAUSE_SECONDS
+) -> str | None:
+    """Return the time of the reading from which the register rises to the last one, without a longer pause or a longer
+    gap between two readings, in seconds; None if it never rises."""
     first: str | None = None
     steady = list(_without_strays(readings))
     still_since, level = steady[-1]
     for (timestamp, wh), (later, _) in zip(reversed(steady[:-1]), reversed(steady[1:]), strict=True):
-        is_silent = seconds(later) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
-        is_still = wh == level and seconds(still_since) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
+        is_silent = seconds(later) - seconds(timestamp) > gap
+        is_still = wh == level and seconds(still_since) - seconds(timestamp) > pause
         is_still = is_still and first is not None  # a full car may stay until its stop
         if wh > level or is_silent or is_still:
             break
