@@ -231,12 +231,13 @@ def test_it_is_doubtful_if_the_other_one_may_have_charged_until_its_next_reading
     assert found(rested(*readings, watts={-25: 7200, -10: 7200, 12: 0, 20: 0}))[2] == "doubtful"
 
 
-def test_nothing_is_doubtful_where_next_to_nothing_flowed() -> None:
-    other = beside(104_800, 104_890, (), (40, 44), {})
-    assert found(judged(other)) == certain(9600)
-
-
-def test_little_is_doubtful_too_if_it_surely_flowed_meanwhile() -> None:
+@pytest.mark.parametrize("flowed", [1, 90, 900])
+def test_little_is_doubtful_too_if_it_surely_flowed_meanwhile(flowed: int) -> None:
     """All that the other one drew is in the figure, too."""
-    other = beside(104_800, 105_700, (), (40, 44), {})
-    assert found(judged(other)) == doubtful(8700, "register", "shared_register")
+    other = beside(104_800, 104_800 + flowed, (), (40, 44), {})
+    assert found(judged(other)) == doubtful(9600 - flowed, "register", "shared_register")
+
+
+def test_nothing_is_doubtful_where_nothing_flowed() -> None:
+    other = beside(104_800, 104_800, (), (40, 44), {})
+    assert found(judged(other)) == certain(9600)
