@@ -54,7 +54,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidate of a start and a stop that are rounded, to one step, beside readings that are not."""
     start, stop, step, read = case.start_wh, case.stop_wh, case.ends_digit, case.view
-    if not start or stop is None or stop <= start or all(wh % step == 0 for wh in read.wh):
+    if not start or stop is None or stop <= start or step == 1 or all(wh % step == 0 for wh in read.wh):
         return
     is_near = start - step < min(read.wh) and max(read.wh) < stop + step
     if not (is_near and _can_be_rounded(case)) or bounds.walk(Chain(read.at, read.wh, read.digit)):

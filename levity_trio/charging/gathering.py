@@ -64,6 +64,7 @@ RECEIVED_AT: Final = 8
 LOCATION: Final = 9
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
+_REGISTER: Final = itemgetter(TIMESTAMP, WH)
 _LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
 """By their distance from the outlet."""
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
@@ -153,7 +154,7 @@ def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     """Return the register of one source: without phase, or else L1 + L2 + L3, or else the only phase."""
     carriers = [row for row in rows if row[WH] is not None]
-    readings = [(row[TIMESTAMP], wh) for row in carriers if (wh := row[WH]) is not None] or list(_by_phase(rows))
+    readings = list(map(_REGISTER, carriers)) or list(_by_phase(rows))
     if not readings:
         return None
     ats, whs = [times[timestamp] for timestamp, _ in readings], [wh for _, wh in readings]
@@ -172,9 +173,14 @@ def _has_decimals(rows: Sequence[Row]) -> bool:
 
 def _last_digit(rows: Iterable[Row]) -> int:
     """Return one unit of the last digit, in Wh or W; in Wh, it may be more than 1 with an exponent, as in 1.23e+06."""
-    numbers = [row for row in rows if _is_number(row[VALUE])]
-    first = next((row for row in numbers if row[UNIT] not in KILO), None)
-    return min((digit_of(row[VALUE], row[UNIT]) for row in ([first] if first else numbers)), default=1)
+    digits = list[int]()
+    for row in rows:
+        if _is_number(row[VALUE]):
+            digit = digit_of(row[VALUE], row[UNIT])
+            if row[UNIT] not in KILO:
+                return digit
+            digits.append(digit)
+    return min(digits, default=1)
 
 
 def _is_number(value: str) -> bool:

@@ -89,8 +89,7 @@ def gaps(chain: Chain, power: Power) -> Gaps:
         numbers = [number for number in numbers if number >= 0]
     rises = list(map(sub, levels[1:], levels))
     if not rises or min(rises) <= chain.digit or not is_strictly_rising(numbers):
-        found = _gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit)
-        return Gaps(*zip(*found, strict=True))
+        return Gaps(*zip(*_gaps_with_standstills(numbers, levels, power, chain.digit), strict=True))
     return Gaps(rises, *_between(numbers, power), [None] * len(rises))
 
 
@@ -103,12 +102,14 @@ def _between(numbers: Sequence[int], power: Power) -> Steps:
     return Steps(*(list(map(sub, total[1:], total)) for total in reached))
 
 
-def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, digit: int) -> Iterator[Gap]:
-    """Yield the gaps of a register that may stand still or fall, given by the numbers of the powers."""
+def _gaps_with_standstills(
+    numbers: Iterable[int], levels: Iterable[int], power: Power, digit: int
+) -> Iterator[tuple[int, float, float, float, float, float | None]]:
+    """Yield the fields of the gaps of a register that may stand still or fall, given by the numbers of the powers."""
     begun, until, base, level = -1, -1, 0, 0
     still: float | None = None
     low, high, most, seconds = power.sums
-    for number, wh in reported:
+    for number, wh in zip(numbers, levels, strict=True):
         if number <= until:
             continue
         until, level = number, wh
@@ -117,7 +118,7 @@ def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, di
             continue
         drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
         if wh - base > digit:
-            yield Gap(wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still)
+            yield wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still
             begun, base, still = number, wh, None
         elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
             begun, base, still = number, wh, None  # nothing to catch up
@@ -125,7 +126,7 @@ def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, di
             still = low[number] - low[begun]
     if begun >= 0 and high[until] > high[begun]:
         drawn, apart = high[until] - high[begun], seconds[until] - seconds[begun]
-        yield Gap(level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still)
+        yield level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still
 
 
 def slack(power: Power, digit: int) -> float:

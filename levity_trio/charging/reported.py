@@ -39,7 +39,7 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
     if stop is None and begins_at_zero(bounds, view):
         return Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
     chains = list(_chains(case, bounds, view))
-    chain = next((chain for chain in chains if bounds.walk(chain) is None), chains[0])
+    chain = next((chain for chain in chains if bounds.refused_step(chain) is None), chains[0])
     return Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
 
 
@@ -70,11 +70,16 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
     against = against or _below_previous_start(case, bounds) or _on_another_scale(case, bounds, found.chain)
     against = against or _above_neighbours(case)
-    if against is None and case.stop_wh is not None:
-        for view in case.views:
-            walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
-            against = against or (walked[0] if all(walked) else None)
-    return against
+    if against is not None or case.stop_wh is None:
+        return against
+    others = (_against_readings(case, bounds, view) for view in case.views if view is not case.view)
+    return next(filter(None, others), None)
+
+
+def _against_readings(case: Case, bounds: Bounds, view: View) -> Conflict | None:
+    """Return the conflict of start and stop with the other source of readings."""
+    walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
+    return walked[0] if all(walked) else None
 
 
 def _against_ends(case: Case) -> Conflict | None:
@@ -91,7 +96,9 @@ def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
     If these never fall, each of them may count from the start, or be a register.
     """
     intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + 2 * chain.digit
-    counts = [intervals[-1], intervals[-1] - intervals[0]] if intervals and is_rising(intervals) else []
+    if not intervals:
+        return None
+    counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
     if wh >= least * sum(intervals) or any(wh / 2 <= count <= wh / least for count in counts):
         return None
     evidence = (f"{chain.wh[-1]} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")

@@ -125,13 +125,16 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
     the start received before it, or the stop has a much earlier time than a reading received before it.
     """
     carriers = [row for row in rows if row[WH] is not None]
-    if start.own is not None and _is_any_before(start.own, start.received, carriers):
-        return True
+    times = [row[TIMESTAMP] for row in carriers]
+    if start.own is not None and times and seconds(min(times)) < start.own - AHEAD_SECONDS:
+        earliest, since = timestamp_of(start.own - AHEAD_SECONDS), timestamp_of(start.received)  # in order as text
+        if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
+            return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
         if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + AHEAD_SECONDS:
             return True
-    if is_rising([row[TIMESTAMP] for row in carriers]):
+    if is_rising(times):
         return False
     by_source: dict[str, list[tuple[str, int]]] = {}
     for row in carriers:
@@ -142,13 +145,6 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
         for arrived in by_source.values()
         if any(after < before for (before, _), (after, _) in pairwise(arrived))
     )
-
-
-def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
-    """Whether a reading has an earlier time than a message received before it."""
-    earliest, since = timestamp_of(own - AHEAD_SECONDS), timestamp_of(received)  # text order is time order
-    older = [row for row in rows if row[TIMESTAMP] < earliest]
-    return any(row[RECEIVED_AT] >= since for row in older)
 
 
 def _falls(readings: Sequence[tuple[str, int]]) -> int:

@@ -47,7 +47,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 def some_in_kwh(case: Case) -> Iterator[Candidate]:
     """Yield the candidate of readings of which some are in kWh but sent as Wh, if start and stop surround them all."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
-    if start is None or stop is None or start < tolerances.SIGNIFICANT_START_WH:
+    if start is None or stop is None or not min(view.wh, default=start) < start >= tolerances.SIGNIFICANT_START_WH:
         return
     scaled = view.scaled(1000)
     mixed = [kwh if wh < start else wh for wh, kwh in zip(view.wh, scaled.wh, strict=True)]
@@ -113,7 +113,7 @@ def exact_numbers(case: Case) -> Iterator[Candidate]:
 
 def _kwh(whole: int, exact: Decimal | None) -> int:
     """Return a register in kWh, with its decimals if it had any, in Wh."""
-    return int(((Decimal(whole) if exact is None else exact) * 1000).to_integral_value(ROUND_HALF_UP))
+    return whole * 1000 if exact is None else int((exact * 1000).to_integral_value(ROUND_HALF_UP))
 
 
 _WRONG_UNITS: Final = {

@@ -117,8 +117,9 @@ def span_of(tx: Known) -> Span:
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     """Return the start, end and readings on one clock, from the charger's times where they are usable."""
     start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), None
+    is_start_timed = tx.is_start_timed
     if start.own is not None:  # the stored interpretation may come from later evidence
-        start = start._replace(understood=start.own if tx.is_start_timed else start.received)
+        start = start._replace(understood=start.own if is_start_timed else start.received)
     if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
         stop = message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
     if tx.early_reading_at is not None and found:
@@ -126,12 +127,12 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     as_reported = Timeline(seconds(tx.own_start_time), seconds(ended_at(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
-    is_timed = tx.is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
+    is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         return as_reported
     sent = rows(_SENT, of_readings(tx, until))
     readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
-    if stop is None and not tx.is_start_timed and stands_still([start, *readings]):
+    if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)
     return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported
 

@@ -14,6 +14,8 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
+_FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
+_MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
 
 
 class Known(NamedTuple):
@@ -62,9 +64,9 @@ class Known(NamedTuple):
         """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
         if self.told_id is not None:
             return True
-        if self.start_skew is None or self.start_skew > TRANSACTION_AHEAD.total_seconds():
+        if self.start_skew is None or self.start_skew > _MOST_AHEAD:
             return False
-        return seconds(self.created_at) + self.start_skew >= FIRST_BELIEVABLE.timestamp()
+        return seconds(self.created_at) + self.start_skew >= _FIRST_BELIEVABLE
 
 
 COLUMNS: Final = (
