@@ -97,22 +97,21 @@ def gather(rows: Sequence[Row]) -> Measurements:
         by_measurand[row[MEASURAND]].append(row)
     times, registers = _seconds(rows), by_measurand[REGISTER]
     views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
-    socs = sorted(_numbers(by_measurand[CHARGE]).items())
-    charges = [Charge(times[at], number) for at, found in socs for number in found.values()]
+    percents = _numbers(by_measurand[CHARGE])
     voltages = _numbers(by_measurand[VOLTAGE])
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
     power = _power(by_measurand[POWER], times)
-    power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(charges))
+    power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(percents))
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
-    is_dc_shown = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
+    is_dc_shown = bool(percents) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(registers)
     # Clock-aligned intervals overlap the others, and the first of them begins before the start.
     sampled = _numbers(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
     intervals = [_total(phases)[0] for _, phases in sorted(sampled.items())]
-    return Measurements(views, begin_wh, end_wh, power, charges, is_dc, is_dc_shown, intervals)
+    return Measurements(views, begin_wh, end_wh, power, _charges(percents, times), is_dc, is_dc_shown, intervals)
 
 
 def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
@@ -144,6 +143,14 @@ def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
             else:
                 found[timestamp] = {phase: number}
     return found
+
+
+def _charges(percents: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> list[Charge]:
+    """Return the states of charge, in order of time. A 0 is one that the charger has not read yet. If all are between
+    0 and 1, they are fractions."""
+    charges = [Charge(times[at], number) for at, found in sorted(percents.items()) for number in found.values()]
+    are_fractions = any(0 < percent < 1 for _, percent in charges) and all(percent <= 1 for _, percent in charges)
+    return [Charge(at, 100 * percent if are_fractions else percent) for at, percent in charges if percent]
 
 
 def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:

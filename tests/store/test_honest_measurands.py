@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_figure, charge, session, watts
+from tests.store.telling import HOUR, assert_figure, charge, charge_state, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -156,3 +156,34 @@ def test_a_new_meter_begins_at_some_watt_hours(books: Books, station: Station) -
     session(station, register)
 
     assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_state_of_charge_of_0_was_not_read_yet(books: Books, station: Station) -> None:
+    """The next transaction, of which nothing but start and stop is known, has no other scale either."""
+    transaction, register = station.start(85_100), 85_100
+    for percent in (0, *range(44, 50)):
+        books.wait(4)
+        station.tell(meter_value(station.clock(), register, charge_state(percent)), transaction=transaction)
+        register += 450
+    station.stop(transaction, register)
+    books.wait(20)
+    following = station.start(register)
+    books.wait(20)
+    station.stop(following, register + 2000)
+    settle(books)
+
+    assert_figure(station, transaction, 3150, flagged=False)
+    assert_figure(station, following, 2000, flagged=False)
+
+
+def test_a_state_of_charge_as_a_fraction(books: Books, station: Station) -> None:
+    """From 20 to 60 per cent of 60 kWh."""
+    transaction, register = station.start(85_100), 85_100
+    for number in range(9):
+        samples = (register, watts(28_800), charge_state(0.2 + 0.05 * number))
+        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
+        books.wait(6.25)
+        register += 3000
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, 27_000, flagged=False)
