@@ -50,6 +50,8 @@ class Judgement:
     """That of the chosen candidate; None for the reported figure."""
     is_confirmed: bool = False
     """A source other than the register confirms the figure."""
+    is_power_scaled: bool = False
+    """Power confirms it on another scale only."""
     is_sole: bool = False
     """It was the only candidate that nothing contradicted."""
     course: Chain = UNKNOWN
@@ -69,7 +71,7 @@ class _Chosen(NamedTuple):
     doubts: tuple[Doubt, ...]
     is_sole: bool = False
     chain: Chain = UNKNOWN
-    is_confirmed: bool = False
+    is_power_scaled: bool = False
     """Power on another scale confirms it."""
 
 
@@ -87,8 +89,8 @@ def judge(case: Case) -> Judgement:
         doubts.setdefault(doubt.code, doubt)
     if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
-    wh, is_confirmed = max(0, chosen.wh - lost - of_others), chosen.is_confirmed or bounds.confirms(chosen.wh)
-    grounds = (chosen.code, is_confirmed, chosen.is_sole, chosen.chain)
+    wh, is_confirmed = max(0, chosen.wh - lost - of_others), chosen.is_power_scaled or bounds.confirms(chosen.wh)
+    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, chosen.chain)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 
 
@@ -201,15 +203,12 @@ def _in_no_known_battery(case: Case, bounds: Bounds, found: Reported | None) -> 
     chosen = _as_reported(reread, Bounds(reread), found)
     if chosen is None or chosen.doubts:
         return None
-    doubts = (_doubt(against.code, against, {"as reported": chosen.wh}),)
-    return chosen._replace(doubts=doubts, is_confirmed=True)
+    return chosen._replace(doubts=(_doubt(against.code, against, {"as reported": chosen.wh}),))
 
 
 def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
-    """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers.
-
-    Registers that are a tenth of what they should be agree with the power, too, but give the higher figure.
-    """
+    """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers. Registers that
+    are a tenth of what they should be agree with the power, too, but give the higher figure."""
     if found is None or not case.power or case.power.most <= tolerances.AC_W or case.is_dc_shown:
         return None
     if not bounds.confirms(10 * found.chain.wh[-1]):
@@ -222,18 +221,19 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> _Chosen | None:
     """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase.
 
     So too if by another factor, if no car charges with so little, or if the register goes on from a neighbour: its
-    scale was confirmed by power before.
+    scale was confirmed by power before. At a charger whose power was too high before, it still is.
     """
     for phases in range(2, tolerances.PHASES + 1):
         if bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
     is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
     is_right_register = case.reports_power and continues_one(case)
-    factors = (10, 100, 0.1, 0.01) if is_right_register else (10, 100) if is_below_any_car else ()
-    for factor in factors:
+    of_charger = (10, 100) if is_below_any_car else (0.1,) if case.has_power_too_high else ()
+    for factor in (10, 100, 0.1, 0.01) if is_right_register else of_charger:
         if bounds.is_tracked(1 / factor):
             words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
-            return _with_power(case, factor, words, {})
+            others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
+            return _with_power(case, factor, words, others)
     return None
 
 
@@ -248,7 +248,7 @@ def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]
         return None
     evidence = (f"{chosen.wh} Wh", f"at most {case.power.most:g} W")
     doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": chosen.wh, **others})
-    return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT, is_sole=not others, is_confirmed=True)
+    return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:

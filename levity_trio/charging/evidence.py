@@ -309,6 +309,8 @@ class Case:
     """The highest power that the charger is known to deliver."""
     reports_power: bool = False
     """Whether the power that the charger reported ever confirmed a transaction."""
+    has_power_too_high: bool = False
+    """Whether the charger reported a power that no AC charger delivers, a tenth of which confirmed the register."""
 
     @cached_property
     def view(self) -> View:

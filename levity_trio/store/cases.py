@@ -92,6 +92,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         habits=habits.values,
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w,
         reports_power=habits.reports_power,
+        has_power_too_high=habits.has_power_too_high,
     )
 
 

@@ -9,6 +9,8 @@ from levity_trio.store.connectors import Rows
 
 CEILING: Final = "ceiling"
 """The kind of the habit whose value is the charger's highest power in W."""
+POWER_TOO_HIGH: Final = "power_too_high"
+"""The kind of the habit of power that is ten times too high, unless the registers are a tenth of the energy."""
 _OF_CHARGER: Final = (
     "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ?1 AND conn_id = ?2"
     " AND firmware = coalesce({}cp.firmware_version, '') AND meter_serial = coalesce({}cp.meter_serial_number, '') AND "
@@ -32,6 +34,8 @@ class Habits(NamedTuple):
     ceiling_w: int | None
     reports_power: bool
     """Whether reported power confirmed a transaction: without that, nothing shows a habit."""
+    has_power_too_high: bool
+    """Whether a tenth of the power confirmed a transaction. One suffices: it only tells which of two is wrong."""
 
 
 def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
@@ -42,4 +46,5 @@ def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | 
     found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
     shown = {kind: value for kind, value, transactions in found if transactions >= least}
     values = {Code(kind): value or 0 for kind, value in shown.items() if kind in set(Code)}
-    return Habits(values, shown.get(CEILING), bool(found))
+    kinds = {kind for kind, *_ in found}
+    return Habits(values, shown.get(CEILING), bool(kinds - {POWER_TOO_HIGH}), POWER_TOO_HIGH in kinds)

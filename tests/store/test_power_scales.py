@@ -72,3 +72,21 @@ def test_a_lorry_has_a_larger_battery_than_any_car(station: Station, battery: in
     station.stop(transaction, wh)
     settle(station.books)
     assert_figure(station, transaction, wh - BEGIN, flagged=True)
+
+
+def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_deliver_it(station: Station) -> None:
+    """110 kW, and then 37 kW, by a current in tenths of an ampere: no register that is a tenth explains the first."""
+    begin = BEGIN
+    for power in (11_040, 3660):
+        transaction = station.start(begin)
+        for _ in range(6):
+            station.books.wait(10)
+            begin += power // 6
+            station.tell(meter_value(station.clock(), begin, watts(10 * power)), transaction=transaction)
+        station.stop(transaction, begin)
+        station.books.wait(10)
+
+        assert_figure(station, transaction, power, flagged=True)
+
+    (kind,) = station.books.row("SELECT kind FROM habit")
+    assert kind == "power_too_high"

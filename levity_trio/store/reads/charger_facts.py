@@ -84,7 +84,8 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habit:
-    """What a charger always does with one firmware and one meter. `kind` is a review code, or ceiling (its W)."""
+    """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling (its W),
+    or power_too_high."""
 
     id: int
     charger: str

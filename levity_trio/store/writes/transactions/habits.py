@@ -6,7 +6,7 @@ from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import Code
 from levity_trio.store.cases import case_of
-from levity_trio.store.habits import CEILING
+from levity_trio.store.habits import CEILING, POWER_TOO_HIGH
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 
@@ -17,6 +17,8 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
         return
     if judgement.code is not None and judgement.is_sole:
         _show(db, tx, judgement.code, None, at)
+    elif judgement.is_power_scaled:
+        _show(db, tx, POWER_TOO_HIGH, None, at)
     elif not judgement.doubts:
         if case.power:
             _show(db, tx, CEILING, round(case.power.most), at)
