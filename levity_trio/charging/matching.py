@@ -18,6 +18,13 @@ HIGHEST_ID: Final = 2**31 - 1
 HOUR: Final = 3600.0
 
 
+class Begun(NamedTuple):
+    """Transaction.Begin in the transactionData of a stop: in seconds, and its register in Wh."""
+
+    at: float
+    wh: int
+
+
 class Stopping(NamedTuple):
     """A stop to be matched: `at` in seconds by the charger's clock, `wh` is its register, `data_wh` the highest in its
     transactionData, if any."""
@@ -28,6 +35,7 @@ class Stopping(NamedTuple):
     at: float
     is_timed: bool
     data_wh: int | None = None
+    begun: Begun | None = None
 
 
 class Running(NamedTuple):
@@ -58,6 +66,8 @@ class Running(NamedTuple):
     ended_wh: int | None = None
     reported: tuple[int, int] | None = None
     """The first and the last reading as sent."""
+    rose_at: float | None = None
+    """When a reading first was above the start."""
 
 
 class Match(NamedTuple):
@@ -132,13 +142,14 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none.
 
     One that was just closed by such a stop, of the same second and about the same register, comes first; then the only
-    one whose register stood exactly there.
+    one with the same begin; then the only one whose register stood exactly there.
     """
     repeated = [one for one in running if _is_again(stop, one) and stop.at == one.ended and _is_repeated(stop, one)]
     if len(repeated) == 1:
         return joined(repeated[0].id, stop.transaction, len(running))
     fitting = [one for one in running if _is_free(one) and _fits(stop, one)]
-    exact = [one for one in fitting if _is_at_its_end(stop, one)]
+    exact = [one for one in fitting if _has_its_begin(stop, one)]
+    exact = exact or [one for one in fitting if _is_at_its_end(stop, one)]
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
     candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1:
@@ -193,6 +204,22 @@ def _is_at_its_end(stop: Stopping, one: Running) -> bool:
     return one.digit == 1 and last == stop.wh
 
 
+def _has_its_begin(stop: Stopping, one: Running) -> bool:
+    """Whether Transaction.Begin has the time of a start, and its register, or as much flowed since by both counters."""
+    if stop.begun is None or stop.data_wh is None or one.start_wh is None:
+        return False
+    is_counted = abs(stop.wh - one.start_wh - (stop.data_wh - stop.begun.wh)) <= one.digit
+    is_there = abs(stop.begun.wh - one.start_wh) <= one.digit or is_counted
+    return is_there and abs(stop.begun.at - one.begun) <= tolerances.CLOCK
+
+
+def _began_before(stop: Stopping, one: Running) -> bool:
+    """Whether a transaction had charged when that of the stop began, by time and register of Transaction.Begin."""
+    if stop.begun is None or one.rose_at is None or one.start_wh is None:
+        return False
+    return stop.begun.at > one.rose_at + tolerances.AHEAD_SECONDS and stop.begun.wh > one.start_wh + one.digit
+
+
 def _is_free(one: Running) -> bool:
     return one.state in (State.OPEN, State.SUSPENDED, State.CLOSED)
 
@@ -202,6 +229,8 @@ def _fits(stop: Stopping, one: Running) -> bool:
     if one.start_wh is None and one.reached_wh is None:
         return False
     if one.available_at is not None and one.available_at < stop.at - tolerances.CLOCK:
+        return False
+    if _began_before(stop, one):
         return False
     wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
     return (wanted is None or wanted == shown) and _against(stop, one) is None

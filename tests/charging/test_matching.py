@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Covering, Running, Stopping, comparable_tag, is_id, match_readings, match_stop
+from levity_trio.charging.matching import (
+    Begun,
+    Covering,
+    Running,
+    Stopping,
+    comparable_tag,
+    is_id,
+    match_readings,
+    match_stop,
+)
 from levity_trio.charging.reviews import Code
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -371,3 +380,31 @@ def test_readings_with_another_reported_id_belong_to_none(
 ) -> None:
     newest = covering()._replace(reported_id=previous)
     assert match_readings(NOW, None, newest, reported) == expected
+
+
+@pytest.mark.parametrize(
+    ("begun", "data_wh", "expected"),
+    [
+        pytest.param(Begun(BEGUN, 1000), 8100, FIRST, id="time and register"),
+        pytest.param(Begun(BEGUN + 2, 0), 7100, FIRST, id="as much flowed by both counters"),
+        pytest.param(Begun(BEGUN, 900), 8100, None, id="another register"),
+        pytest.param(Begun(BEGUN + MINUTE, 1000), 8100, None, id="another time"),
+    ],
+)
+def test_without_an_id_the_one_with_the_begin_of_its_data(begun: Begun, data_wh: int, expected: int | None) -> None:
+    stop = stopping(begun=begun, data_wh=data_wh)
+    other = running(SECOND, begun=BEGUN - HOUR)
+    assert grounds(stop, running(), other)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("begun", "fits"),
+    [
+        pytest.param(Begun(BEGUN + HOUR, 7000), False, id="later and higher"),
+        pytest.param(Begun(BEGUN + HOUR, 1000), True, id="later, at its register"),
+        pytest.param(Begun(BEGUN + HOUR, 0), True, id="a register that was not read"),
+        pytest.param(Begun(BEGUN + 6 * MINUTE, 1100), True, id="sent with its first readings"),
+    ],
+)
+def test_without_an_id_none_that_charged_before_the_begin_of_its_data(begun: Begun, fits: bool) -> None:
+    assert grounds(stopping(begun=begun), running(rose_at=BEGUN + 5 * MINUTE))[0] == (FIRST if fits else None)

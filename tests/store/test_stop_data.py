@@ -6,7 +6,7 @@ from levity_trio.charging.moments import understand
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, WATTS, assert_figure, charge, session, settle, watts
+from tests.store.telling import HOUR, WATTS, assert_figure, charge, kwh, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -120,3 +120,48 @@ def test_a_stop_with_the_register_of_the_other_connector_keeps_its_id_if_its_dat
 
     assert_figure(station, first, 14_400, flagged=True)
     assert_figure(station, second, 13_200, flagged=False)
+
+
+@pytest.mark.parametrize("tag", [None, "OTHER"])
+@pytest.mark.parametrize("is_live", [False, True])
+def test_a_stop_without_an_id_ends_no_transaction_that_charged_before_it_began(
+    books: Books, station: Station, tag: str | None, is_live: bool
+) -> None:
+    """The stop of the first and the start of the second were lost."""
+    first = start(station, 10_000)
+    register = charge(station, first, 10_000, 30)
+    books.wait(HOUR)
+    data = [at_end(station, register, "Begin")]
+    register = charge(station, None, register) if is_live else register + WATTS
+    books.wait(0 if is_live else HOUR)
+    station.stop(-1, register, tag=tag, data=[*data, at_end(station, register)])
+    books.wait(10)
+    start(station, register)
+    settle(books)
+
+    assert_figure(station, first, WATTS // 2, flagged=not is_live)
+    found = books.row("SELECT energy_delivered, id_tag FROM tx WHERE status = 'Completed' AND id <> ?", first)
+    assert found == (WATTS, tag)
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_a_stop_without_an_id_ends_the_transaction_with_its_begin(
+    books: Books, station: Station, is_live: bool
+) -> None:
+    """Its readings count from 0, and another transaction could have reached its register, too."""
+    other = start(station, 3806, 2)
+    books.wait(48)
+    transaction = start(station, 11_832, tag="OTHER")
+    data = [meter_value(station.clock(), kwh(0) | {"context": "Transaction.Begin"})]
+    for minute in range(1, 14):
+        books.wait(1)
+        data.append(meter_value(station.clock(), kwh(140 * minute)))
+        if is_live:
+            station.tell(data[-1], transaction=transaction)
+    station.stop(0, 13_652, data=data)
+    start(station, 13_652)
+    settle(books)
+
+    assert_figure(station, transaction, 1820, flagged=True)
+    assert books.value("SELECT status FROM tx WHERE id = ?", other) == "Active"
+    assert books.count("tx") == 3

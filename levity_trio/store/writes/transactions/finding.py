@@ -10,6 +10,7 @@ from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import (
+    Begun,
     Match,
     Running,
     Stopping,
@@ -19,7 +20,7 @@ from levity_trio.charging.matching import (
     match_stop,
     reported_id,
 )
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
@@ -119,7 +120,9 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
 def _stopping(request: Stop, data: Sequence[Reading]) -> Stopping:
     moment, last = request.moment, max((one.wh for one in data if one.wh is not None), default=None)
     at, is_believable = seconds(moment.understood), moment.is_believable
-    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable, last)
+    begins = [Begun(seconds(one.timestamp), one.wh) for one in data if one.context == AT_BEGIN and one.wh is not None]
+    begun = begins[0] if is_believable and begins else None
+    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable, last, begun)
 
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
@@ -150,6 +153,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
         ended_wh=tx.meter_stop,
         reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
+        rose_at=next((seconds(row[TIMESTAMP]) for row in carriers if _wh(row) > (tx.meter_start or 0)), None),
     )
 
 

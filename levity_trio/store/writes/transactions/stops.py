@@ -39,11 +39,11 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.texts import digest
 
 
-def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
+def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading], part: list[Reading]) -> None:
     """Store a part of a long transactionData before its stop. If the stop does not follow, its repetition finds it."""
     match = find(db, origin, request, found)
     if match.transaction is not None:
-        store_data(db, origin, match.transaction, request, found)
+        store_data(db, origin, match.transaction, request, part)
 
 
 def stop(
@@ -52,14 +52,16 @@ def stop(
     request: Stop,
     found: list[Reading],
     policy: Policy = Policy(),  # noqa: B008 - immutable
+    left: list[Reading] | None = None,
 ) -> Verdict | None:
-    """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any."""
+    """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any. `left`
+    are the readings of its transactionData that are not stored yet, if it was stored in parts."""
     match = find(db, origin, request, found)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
-        store_data(db, origin, transaction, request, found)
+        store_data(db, origin, transaction, request, found if match.transaction is None or left is None else left)
         tx = load(db, transaction)
         stranger = _stranger(db, policy, tx, request)
         _stop(db, origin, tx, request, [doubt for doubt in (match.doubt, stranger) if doubt is not None])

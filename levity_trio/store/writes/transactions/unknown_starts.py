@@ -18,7 +18,7 @@ from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.charging.matching import is_id, reported_id
 from levity_trio.charging.moments import Moment
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
 from levity_trio.store.connectors import connectors
@@ -28,10 +28,10 @@ from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history, starts
 from levity_trio.store.writes.transactions.history import Entry
-from levity_trio.store.writes.transactions.linking import link_earlier
+from levity_trio.store.writes.transactions.linking import link_earlier, unlink_since
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.states import newest
+from levity_trio.store.writes.transactions.states import OPEN_ONES, newest
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -61,6 +61,12 @@ COPY_OF_CHARGER = (
     f"INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, {_COPIED})"  # noqa: S608 - our own names
     f" SELECT tx_id, told_id, cp_id, ?6, {_COPIED} FROM meter_val WHERE {_OF_CHARGER} AND tx_id = ?1 ORDER BY id"
 )
+BESIDE_BEGIN = (
+    "SELECT count(CASE WHEN wh > ? AND wh <= ? AND timestamp < ? THEN 1 END),"
+    " count(CASE WHEN timestamp >= ? AND (told_id = tx_id OR wh < ? OR wh > ?) THEN 1 END)"
+    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? AND wh IS NOT NULL"
+)
+"""How many readings of a transaction show energy before a Transaction.Begin, and how many after it are none of that."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
 """Readings before a longer standstill of the register, or before a longer gap, belong to another transaction, if no
 transactionId tells."""
@@ -87,6 +93,7 @@ class Shown(NamedTuple):
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
     """Open a transaction for a stop that matches none; return None if no reading shows its energy."""
+    _release(db, origin, request, data)
     found = shown(db, origin, request, data)
     if found.began is None:
         return None
@@ -100,6 +107,31 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
         open_review(db, transaction, doubt, added.id, origin.received_at)
     follow(db, origin, transaction, found, request)
     return transaction
+
+
+def _release(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> None:
+    """Unlink the readings since Transaction.Begin from an open transaction that had charged before it, if all of them
+    are without an id of ours and up to this stop: they belong to the transaction of the stop."""
+    begin = next((one for one in data if one.context == AT_BEGIN and one.wh is not None), None)
+    if begin is None or not request.moment.is_believable:
+        return
+    for tx in [Known(*row) for row in db.rows(OPEN_ONES, (origin.charger,))]:
+        start, span = tx.meter_start or 0, (tx.own_start_time, request.moment.understood)
+        place = (
+            start,
+            begin.wh,
+            begin.timestamp,
+            begin.timestamp,
+            begin.wh,
+            request.meter_stop,
+            tx.charger,
+            tx.connector,
+            *span,
+            tx.id,
+        )
+        ((charged, others),) = db.rows(BESIDE_BEGIN, place)
+        if charged and not others:
+            unlink_since(db, tx, begin.timestamp, begin.wh)
 
 
 def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Shown:
