@@ -23,6 +23,7 @@ from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.scales import scale_shown
 from levity_trio.charging.units import wrong_by
+from levity_trio.charging.unusual import unusual
 
 
 class Reported(NamedTuple):
@@ -40,6 +41,9 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
         return Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
     chains = list(_chains(case, bounds, view))
     chain = next((chain for chain in chains if bounds.refused_step(chain) is None), chains[0])
+    counted = _counted_above_start(case, bounds, view)
+    if counted is not None and unusual(case, bounds, chain) is not None and unusual(case, bounds, counted) is None:
+        chain = counted
     return Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
 
 
@@ -57,6 +61,17 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
     yield chain_of(case, start, view, stop)
     if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
         yield chain_of_other_counter(case, view, stop)
+
+
+def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None:
+    """Return the chain of readings that may count from 0 though they are above a low start, if power agrees with them:
+    it is the same figure, but another first and last step."""
+    start, stop = case.start_wh or 0, case.stop_wh
+    if stop is None or not view.wh or not 0 < start <= view.wh[0] <= view.wh[-1] <= stop - start:
+        return None
+    chain = session_chain(case, view, stop - start)
+    agreeing, against = bounds.agreement(chain)
+    return chain if agreeing and not against and bounds.refused_step(chain) is None else None
 
 
 def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | None:

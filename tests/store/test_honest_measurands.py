@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_figure, charge, charge_state, session, settle, watts
+from tests.store.telling import HOUR, assert_figure, charge, charge_state, kwh, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -187,3 +187,18 @@ def test_a_state_of_charge_as_a_fraction(books: Books, station: Station) -> None
     station.stop(transaction, register)
 
     assert_figure(station, transaction, 27_000, flagged=False)
+
+
+@pytest.mark.parametrize("start", [300, 1000, 1700])
+@pytest.mark.parametrize("samples", [[watts(7200)], [amperes(10.4, phase) for phase in ("L1", "L2", "L3")]])
+def test_readings_that_count_from_0_above_the_start_of_a_new_meter(
+    books: Books, station: Station, start: int, samples: list[Sample]
+) -> None:
+    transaction = station.start(start)
+    for minutes in range(15, HOUR + 1, 15):
+        books.wait(15)
+        station.tell(meter_value(station.clock(), kwh(120 * minutes), *samples), transaction=transaction)
+    books.wait(9)
+    station.stop(transaction, start + 8280)
+
+    assert_figure(station, transaction, 8280, flagged=False)
