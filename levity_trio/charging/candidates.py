@@ -64,10 +64,10 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if stop < start:
         chain = session_chain(case, view, stop)
         both = f"{words}, and so does meterStop"
-        counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset to 0
-        yield Candidate(
-            Code.SESSION_COUNT, both, SESSION_READINGS, chain, 0, start, stop if counts_on else start + stop
-        )
+        counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
+        assumptions = 1 if counts_on and any(_is_near(start, modulus) for modulus in tolerances.ROLLOVERS) else 0
+        until = stop if counts_on else start + stop
+        yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
 
@@ -112,14 +112,18 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Can
         return
     start, (fall,) = case.start_wh or 0, falls
     before, after, until = (chain.wh[number] + start for number in (fall - 1, fall, -1))
-    if until >= before or until == 0:
+    if until >= before or until == 0 or _goes_on(case, before):
         return
     for modulus in tolerances.ROLLOVERS:
-        is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus
-        if is_near and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
+        if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
             wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
             words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
             yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, until)
+
+
+def _goes_on(case: Case, before: int) -> bool:
+    """Whether the next transaction begins at or above the value from which the register fell: it was low in between."""
+    return case.after is not None and case.after.begin is not None and case.after.begin >= before
 
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
@@ -169,6 +173,11 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
         )
 
 
+def _is_near(register: int, modulus: int) -> bool:
+    """Whether a register is near the value at which it may continue at 0."""
+    return modulus * tolerances.NEAR_ROLLOVER <= register < modulus
+
+
 def _is_near_by_chance(highest: int, rise: int) -> bool:
-    moduli = (one for one in tolerances.ROLLOVERS if one * tolerances.NEAR_ROLLOVER <= highest < one)
+    moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
     return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)

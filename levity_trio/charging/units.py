@@ -96,10 +96,17 @@ _UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
 
 
 def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
-    """Yield the units of start, readings and stop. If a neighbour shows start and stop in kWh, the readings are not."""
-    scale = scale_shown(case)
-    are_in_wh = scale is not None and scale.factor == 1000
-    yield from (one for one in _UNITS if not (are_in_wh and one[1] < 1))
+    """Yield the units of start, readings and stop. If a neighbour or a fraction shows start and stop in kWh, the
+    readings are not in less than Wh; and if one of the two is in kWh, the other is if it has a fraction."""
+    scale, fractions = scale_shown(case), (case.start_exact is not None, case.stop_exact is not None)
+    are_in_kwh = any(fractions) or (scale is not None and scale.factor == 1000)
+    for one in _UNITS:
+        factors = (one[0], one[2])
+        is_mixed = any(
+            other > factor and has for factor, other, has in zip(factors, factors[::-1], fractions, strict=True)
+        )
+        if not is_mixed and not (are_in_kwh and one[1] < 1):
+            yield one
 
 
 def exact_numbers(case: Case) -> Iterator[Candidate]:

@@ -167,6 +167,51 @@ def test_start_and_stop_in_kwh_keep_their_decimals(books: Books, station: Statio
     assert_figure(station, transaction, 7200, flagged=True)
 
 
+def test_start_and_stop_in_kwh_with_decimals_beside_readings_in_wh_at_a_new_meter(station: Station) -> None:
+    """As thousandths of a Wh, the readings would show a car that charges with 7 W."""
+    begin = 37
+    for _ in range(3):
+        transaction = start_with(station, f"{begin / 1000:.3f}")
+        begin = charge(station, transaction, begin, every=1, told=lambda wh: {"value": str(wh), "unit": "Wh"})
+        stop_with(station, transaction, f"{begin / 1000:.3f}")
+        station.books.wait(10)
+
+        assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_a_stop_in_kwh_near_a_rollover(books: Books, station: Station, tells_power: bool) -> None:
+    """The next start refutes that the register rolled over. It is innocent."""
+    transaction = station.start(58_000)
+    register = charge(station, transaction, 58_000, tells_power=tells_power)
+    books.wait(1)
+    station.stop(transaction, register // 1000)
+    books.wait(2)
+    following = station.start(register + 100)
+    books.wait(10)
+    station.stop(following, register + 1100)
+    settle(books)
+
+    assert_doubtful(station, transaction, 7200, 7300)
+    assert_figure(station, following, 1000, flagged=False)
+
+
+@pytest.mark.parametrize("modulus", [2**16, 10**6, 2**31])
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_all_readings_come_after_the_register_rolled_over(
+    books: Books, station: Station, modulus: int, tells_power: bool
+) -> None:
+    """The next start goes on from the stop, so the readings do not count each transaction."""
+    transaction = station.start(modulus - 500)
+    charge(station, transaction, modulus - 500, told=lambda wh: wh % modulus, tells_power=tells_power)
+    station.stop(transaction, 6700)
+    books.wait(10)
+    session(station, 6700)
+    settle(books)
+
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
 def test_registers_printed_with_six_digits(station: Station) -> None:
     """2.59552e+06: the last digit is 10 Wh, so the last reading may be above the stop."""
     transaction = station.start(2_588_316)
