@@ -326,13 +326,18 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str]) -> float | None:
 def available_times(
     rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float
 ) -> Iterator[tuple[float, bool]]:
-    """Yield when its connector was available (True) or showed charging (False), in order of receipt."""
+    """Yield when its connector was available (True) or showed charging (False), in order of receipt.
+
+    By a clock that is ahead, as that of its start and its stop, a status has the time of its receipt.
+    """
+    skew = min(tx.start_skew or 0, (tx.start_skew if tx.stop_skew is None else tx.stop_skew) or 0)
+    ahead = skew if tx.is_start_timed and skew > tolerances.AHEAD_SECONDS else 0
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
         (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
     ):
-        at = seconds(timestamp)
+        at = seconds(timestamp) + (ahead if timestamp == received_at else 0)
         if status in CHARGING:
             yield at, False
         elif (

@@ -1,4 +1,4 @@
-"""Stops whose transactionData, id or register contradicts the rest."""
+"""Stops whose transactionData, id, register or status contradicts the rest."""
 
 import pytest
 
@@ -165,3 +165,21 @@ def test_a_stop_without_an_id_ends_the_transaction_with_its_begin(
     assert_figure(station, transaction, 1820, flagged=True)
     assert books.value("SELECT status FROM tx WHERE id = ?", other) == "Active"
     assert books.count("tx") == 3
+
+
+@pytest.mark.parametrize("ahead", [0, 120, 60 * 24 * 30])
+@pytest.mark.parametrize(("before", "flagged"), [(0.02, False), (30, True)])
+def test_a_connector_that_is_available_before_the_stop_of_a_clock_that_is_ahead(
+    books: Books, station: Station, ahead: float, before: float, flagged: bool
+) -> None:
+    station.behind = -ahead
+    transaction = station.start(9410)
+    station.status("Charging")
+    register = charge(station, transaction, 9410, 2 * HOUR)
+    books.wait(1)
+    station.status("Available")
+    register = charge(station, transaction, register, int(before))
+    books.wait(before % 1)
+    station.stop(transaction, register)
+
+    assert_figure(station, transaction, register - 9410, flagged=flagged)
