@@ -1,5 +1,6 @@
 """What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
 
+import gc
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -49,6 +50,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
         with suppress(Exception, pytest.skip.Exception):  # collecting will tell
             import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect all tests without collections of garbage, which would find none, and leave the tests out of later ones.
+
+    They would traverse a million objects again and again: a third of collecting the tests, a twentieth of running them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
