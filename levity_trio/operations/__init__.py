@@ -6,6 +6,7 @@ imports neither `ocpp` nor anything else that is slow, because completion must a
 
 from levity_trio.operations.catalogue import OPERATIONS as OPERATIONS
 from levity_trio.operations.catalogue import find as find
+from levity_trio.operations.catalogue import spelt as spelt
 from levity_trio.operations.fields import Field as Field
 from levity_trio.operations.fields import FieldProblem as FieldProblem
 from levity_trio.operations.operation import Operation as Operation

@@ -46,3 +46,11 @@ def _row(operation: Operation) -> tuple[str, ...]:
     outcome = operation.outcome.words if operation.outcome else "the answer"
     stored = f"the command; {operation.stored}" if operation.stored else "the command"
     return (operation.action, f"`{operation.path}`", f"`{operation.action}{arguments}`", stored, outcome)
+
+
+def spelt(action: str) -> str:
+    """Return an action as OCPP spells it: a charger may be lenient, and what it may be asked depends on it (§4.2)."""
+    return _SPELT.get(action.strip().lower(), action)
+
+
+_SPELT: Final = {action.lower(): action for action in OPERATIONS}

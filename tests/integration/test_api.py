@@ -160,6 +160,18 @@ def test_what_is_wrong_with_a_request_is_said(server: Serving) -> None:
         assert json.loads(connection.getresponse().read())["code"] == "not_json"
 
 
+@pytest.mark.parametrize("path", ["/api/admin/chargers/CP-1/raw?errors=state", "/api/charge-points/CP-1/request"])
+def test_a_known_action_in_another_case_is_that_action(server: Serving, path: str) -> None:
+    """What a pending charger may be asked depends on the action, and a charger may be lenient."""
+    assert ask(server, "POST", "/api/admin/chargers", body={"id": "CP-1"}).status == 201
+    for action in ("remotestarttransaction", " RemoteSTARTTransaction"):
+        body = {"action": action, "payload": {"idTag": "TAG"}}
+        ask(server, "POST", f"{path}{'&' if '?' in path else '?'}timeout=1&deadline=1", body=body)
+    commands = ask(server, path="/api/admin/commands").document["data"]
+    assert len(commands) == 2
+    assert {one["action"] for one in commands} == {"RemoteStartTransaction"}
+
+
 def test_changes_and_refusals_are_recorded_without_secrets(server: Serving) -> None:
     token = make_token(server, "anna", "operator")
     secret = {"key": "AuthorizationKey", "value": "topsecrettopsecret"}

@@ -17,7 +17,7 @@ import msgspec
 import orjson
 
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check
+from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, spelt
 from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import filled, left_out, role_for, transactions_in_the_way
@@ -315,13 +315,13 @@ async def _raw(asked: Asked) -> Answer:
 
 async def _send_raw(asked: Asked) -> Sending:
     body: RawCall = asked.body
-    return Sending(await send(asked, Order(asked.path["id"], body.action, body.payload, body.payload)), ())
+    return Sending(await send(asked, Order(asked.path["id"], spelt(body.action), body.payload, body.payload)), ())
 
 
 async def _older(asked: Asked) -> Answer:
     """Any command, as the CSMS took it: an operation is checked, and others need an admin."""
     body: RawCall = asked.body
-    operation = OPERATIONS.get(body.action)
+    operation = OPERATIONS.get(spelt(body.action))
     if operation is None:
         check_role(asked, OperationRole.ADMIN)
         return await respond(asked, await _send_raw(asked), errors="http")
