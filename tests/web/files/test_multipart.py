@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
 
@@ -55,3 +58,10 @@ def test_boundaries() -> None:
     assert boundary_of("application/zip") is boundary_of("") is None
     with pytest.raises(NotMultipart, match="without a boundary"):
         boundary_of("multipart/form-data")
+
+
+def test_no_release_with_known_vulnerabilities_is_installed() -> None:
+    """GHSA-v9pg-7xvm-68hf is the last one, mended in 0.0.31."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    (asked,) = [one for one in map(Requirement, project["dependencies"]) if one.name == "python-multipart"]
+    assert [asked.specifier.contains(version) for version in ("0.0.30", "0.0.31", "0.0.34")] == [False, True, True]
