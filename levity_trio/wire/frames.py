@@ -46,7 +46,6 @@ class Fault(StrEnum):
     NO_ID = "no readable message id"
     TOO_SHORT = "elements missing"
     NO_ACTION = "action is no text"
-    NO_PAYLOAD = "payload is no object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,8 @@ def _read_call(text: str, frame: list[Any]) -> Call | Malformed:
     return Call(raw_id, frame[2], frame[3] if len(frame) > 3 else None)
 
 
-def _read_result(frame: list[Any]) -> CallResult | Malformed:
+def _read_result(frame: list[Any]) -> Response | Malformed:
+    """Read a result. One whose payload is no object is an error: its command ends, with what came."""
     message_id = _plain_id(frame)
     if message_id is None:
         return Malformed(Fault.NO_ID, None)
@@ -175,7 +175,10 @@ def _read_result(frame: list[Any]) -> CallResult | Malformed:
     if payload in NOTHING:
         return CallResult(message_id, {})
     if type(payload) is not dict:
-        return Malformed(Fault.NO_PAYLOAD, None)
+        came = orjson.dumps(payload).decode()[:MAX_DESCRIPTION]
+        return CallError(
+            message_id, ErrorCode.FORMATION_VIOLATION, f"the payload of its result is no object: {came}", {}
+        )
     return CallResult(message_id, payload)
 
 

@@ -133,6 +133,17 @@ async def test_a_callerror_is_told_apart_from_rejected(central: Central, writer:
     assert [fact.state for fact in writer.recorded(CallFailedFact)] == ["error"]
 
 
+async def test_a_result_that_is_no_object_ends_its_command_at_once(central: Central, writer: InlineWriter) -> None:
+    async with open_asked(central) as (charger, asked):
+        await asked.ask(reset())
+        question = await charger.receive()
+        await charger.send(json.dumps([3, question[1], "Accepted"]))
+    (refused,) = asked.outcomes()
+    assert isinstance(refused, CallRefused)
+    assert refused.description == 'the payload of its result is no object: "Accepted"'
+    assert writer.rows(COMMANDS) == [("Reset", "error", 0, None, "FormationViolation")]
+
+
 async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
     central: Central, writer: InlineWriter
 ) -> None:

@@ -178,7 +178,10 @@ def test_what_can_be_read_of_a_damaged_call(text: str, action: str, payload: obj
             (text, Malformed(Fault.NOT_JSON, None))
             for text in ('[3,"1",{"sta', '[3,"1",', '[3,"1",{"a":1,"status":"Acc')
         ),
-        ('[3,"1",[1,]]', Malformed(Fault.NO_PAYLOAD, None)),
+        (
+            '[3,"1",[1,]]',
+            CallError("1", "FormationViolation", "the payload of its result is no object: [1]", {}, is_damaged=True),
+        ),
     ],
 )
 def test_what_can_be_read_of_a_damaged_response(text: str, frame: object) -> None:
@@ -206,8 +209,6 @@ def test_what_can_be_read_of_a_damaged_response(text: str, frame: object) -> Non
         ("[3,null,{}]", Fault.NO_ID),
         ("[3,true,{}]", Fault.NO_ID),
         ("[4,[],1]", Fault.NO_ID),
-        ('[3,"1","text"]', Fault.NO_PAYLOAD),
-        ('[3,"1",[1]]', Fault.NO_PAYLOAD),
         ("[2,NaN,", Fault.NOT_JSON),
         ('[2,"\\x",', Fault.NOT_JSON),
         ('[2,"\\ud800","Heartbeat",{}]', Fault.NOT_JSON),
@@ -228,6 +229,11 @@ def test_what_nobody_waits_for_gets_no_answer(text: str, fault: Fault) -> None:
         ('[3,"1",null]', CallResult("1", {})),
         ('[3,"1",[]]', CallResult("1", {})),
         ('[3,"1",""]', CallResult("1", {})),
+        (
+            '[3,"1","Accepted"]',
+            CallError("1", "FormationViolation", 'the payload of its result is no object: "Accepted"', {}),
+        ),
+        ("[3,1,[1]]", CallError("1", "FormationViolation", "the payload of its result is no object: [1]", {})),
         ("[3,17,{}]", CallResult("17", {})),
         ("[3,17.0,{}]", CallResult("17", {})),
         ("[3,1.5,{}]", CallResult("1.5", {})),
