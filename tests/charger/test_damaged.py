@@ -56,6 +56,19 @@ async def test_the_sample_of_the_repair_shows_the_fault(central: Central, writer
     assert '"here":NaN' in sample
 
 
+@pytest.mark.parametrize("number", [str(2**63), "1" + "0" * 25, "-1e300"])
+async def test_readings_with_an_id_beyond_all_numbers_are_readings_without_one(
+    central: Central, writer: InlineWriter, number: str
+) -> None:
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        values = f'"meterValue":[{{"timestamp":"{T}","sampledValue":[{{"value":"1700"}}]}}]'
+        sent = f'[2,"1","MeterValues",{{"connectorId":1,"transactionId":{number},{values}}}]'
+        assert await send(charger, sent) == {}
+    assert writer.row("SELECT count(*) FROM set_aside") == (0,)
+    assert writer.rows("SELECT tx_id, wh FROM meter_val") == [(transaction, 1700)]
+
+
 async def test_a_cut_stop_closes_its_transaction(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger:
         transaction = await start(charger)
