@@ -21,7 +21,7 @@ def abrupt(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
 def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
     is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
-    if not (is_steady and _is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
+    if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
     rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
     return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
@@ -57,7 +57,7 @@ def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, mos
     return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
 
 
-def _is_of_one_clock(case: Case) -> bool:
+def is_of_one_clock(case: Case) -> bool:
     """Whether start and readings are known to have one clock."""
     return case.longest <= case.ended - case.begun + tolerances.INTERVAL
 
@@ -67,7 +67,7 @@ def abrupt_steps(case: Case, chain: Chain) -> list[int]:
     last = len(chain.at) - 1
     if last <= tolerances.REGULAR_GAPS or case.is_instant or not case.is_timed:
         return []
-    ends = [*([1] if _is_of_one_clock(case) else []), *([last] if case.stop_wh is not None else [])]
+    ends = [*([1] if is_of_one_clock(case) else []), *([last] if case.stop_wh is not None else [])]
     return [number for number in ends if _is_abrupt(case, chain, number)]
 
 

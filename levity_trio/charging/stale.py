@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.lacking import lacking_at_start, lacking_at_stop
 from levity_trio.charging.power import HOUR, Chain, slack
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.shared import counted
@@ -21,6 +22,9 @@ from levity_trio.charging.shared import counted
 READ_LATE: Final = "the start was read late: the previous transaction ended lower"
 BEYOND: Final = "more energy left between two transactions than the time allows"
 READ_EARLY: Final = "the stop was read early: the next transaction begins higher"
+
+ROUNDED: Final = 2
+"""In Wh: registers that differ by less may be one, rounded in two ways."""
 
 
 class Stale(NamedTuple):
@@ -47,76 +51,55 @@ def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
 
 
 def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
-    """The stop repeats the register told before it, to its last digit, and the next transaction begins higher."""
+    """The stop repeats the register told before it, or was read early, and the next transaction begins higher."""
     stop, after = case.stop_wh, case.after
     if stop is None or after is None or after.begin is None:
         return
     since, missing = _first_near(chain, chain.wh[-1]), after.begin - stop
-    if since == len(chain.wh) - 1:
+    if since == len(chain.at) - 1 or not _has_flowed(case, chain, missing, since, len(chain.at) - 1):
         yield from _lacking_at_stop(case, chain, after.begin, missing)
-    elif _has_flowed(case, chain, missing, since, len(chain.at) - 1):
-        told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
-        words = "the stop repeats an old register: the next transaction begins higher"
-        doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
-        is_shown = _is_shown(case, missing, chain.at[since:])
-        yield Stale(doubt, case.start_wh, after.begin, _to_later(chain, missing) if is_shown else None)
+        return
+    told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
+    words = "the stop repeats an old register: the next transaction begins higher"
+    doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
+    is_shown = _is_shown(case, missing, chain.at[since:])
+    yield Stale(doubt, case.start_wh, after.begin, _to_later(chain, missing) if is_shown else None)
 
 
 def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
-    """The first reading repeats the start, which is above the end of the previous transaction."""
+    """The first reading repeats the start, or the start was read late, and the previous transaction ended lower."""
     start, before = case.start_wh, case.before
     if start is None or before is None or before.end is None:
         return
     until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
     missing = start - before.end
-    if until == 0:
+    if until == 0 or not _has_flowed(case, chain, missing, 0, until):
         yield from _lacking_at_start(case, chain, before.end, missing)
-    elif _has_flowed(case, chain, missing, 0, until):
-        told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
-        doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, f"{before.end} Wh before")
-        is_shown = _is_shown(case, missing, chain.at[: until + 1])
-        yield Stale(doubt, before.end, case.stop_wh, _from_earlier(chain, missing) if is_shown else None)
+        return
+    told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
+    doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, f"{before.end} Wh before")
+    is_shown = _is_shown(case, missing, chain.at[: until + 1])
+    yield Stale(doubt, before.end, case.stop_wh, _from_earlier(chain, missing) if is_shown else None)
 
 
 def _lacking_at_start(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
     """The start was read late: the previous transaction ended at `begin`."""
-    if (evidence := _lacking(case, chain, 1, missing)) is not None:
-        doubt = _doubt(Code.START_GARBLED, READ_LATE, evidence[0], chain.wh[-1], missing, evidence[1])
-        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing) if case.power.is_steady else None)
+    if (step := lacking_at_start(case, chain, missing)) is not None:
+        doubt = _doubt(Code.START_GARBLED, READ_LATE, step.risen, chain.wh[-1], missing, step.expected)
+        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing) if step.is_shown else None)
 
 
 def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterator[Stale]:
     """The stop was read early: the next transaction begins at `end`."""
-    if (evidence := _lacking(case, chain, len(chain.at) - 1, missing)) is not None:
-        doubt = _doubt(Code.STOP_GARBLED, READ_EARLY, evidence[0], chain.wh[-1], missing, evidence[1])
-        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if case.power.is_steady else None)
-
-
-def _lacking(case: Case, chain: Chain, number: int, missing: int) -> tuple[str, str] | None:
-    """Return what a step rose by and what power implies, if it lacks, by a power that is steady there, just so much."""
-    seconds, risen = chain.at[number] - chain.at[number - 1], chain.wh[number] - chain.wh[number - 1]
-    if not case.is_timed or not case.power or min(missing, risen) <= tolerances.REACH_WH:
-        return None
-    drawn = _steady_w(case, chain, number) * seconds / HOUR
-    if abs(drawn - risen - missing) > tolerances.AGREEMENT_SHARE * min(drawn, missing):
-        return None
-    return f"{risen} Wh in {round(seconds)} s", f"{round(drawn)} Wh by power"
-
-
-def _steady_w(case: Case, chain: Chain, number: int) -> float:
-    """Return the power, in W, where it is steady: always, or at the two readings next to the first or the last step; 0
-    where it is not."""
-    if case.power.is_steady:
-        return case.power.most
-    beside = chain.at[1:3] if number == 1 else chain.at[-3:-1]
-    watts = [case.power.low[place] for at in beside if (place := case.power.places.get(at)) is not None]
-    is_steady = len(watts) > 1 and min(watts) >= (1 - tolerances.STEADY_SHARE) * max(watts)
-    return max(watts) if is_steady else 0.0
+    if (step := lacking_at_stop(case, chain, missing)) is not None:
+        doubt = _doubt(Code.STOP_GARBLED, READ_EARLY, step.risen, chain.wh[-1], missing, step.expected)
+        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if step.is_shown else None)
 
 
 def _first_near(chain: Chain, wh: int) -> int:
-    """Return the first point of a chain with this energy, to its last digit."""
-    return next(number for number, value in enumerate(chain.wh) if value > wh - chain.digit)
+    """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
+    that was cut off once and rounded the other time."""
+    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, ROUNDED))
 
 
 def _to_later(chain: Chain, missing: int) -> Chain:
@@ -186,9 +169,9 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
 
     Power was reported meanwhile; or if none was, the register rose as fast before or after.
     """
-    times = chain.at[first : last + 1]
+    times, risen = chain.at[first : last + 1], chain.wh[last] - chain.wh[first]
     if any(at in case.power.places for at in times):
-        return min(_drawn(case, times)[0], missing) > slack(case.power, chain.digit)
+        return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
     most = _fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + 2 * chain.digit < missing <= most

@@ -94,7 +94,8 @@ def test_otherwise_the_reported_figure_counts(known: Case) -> None:
         pytest.param(followed(105_450), id="standby power"),
         pytest.param(followed(150_000), id="more than can have flowed"),
         pytest.param(followed(500), id="the next one begins lower"),
-        pytest.param(followed(106_600, 105_500), id="the stop is no repetition"),
+        pytest.param(followed(107_700, 106_600), id="it rose until the stop"),
+        pytest.param(followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 0}), id="the car had ended"),
         pytest.param(followed(106_600, watts={15: 7200, 30: 7200, 45: 0}), id="the car was at rest"),
         pytest.param(followed(107_000, 100_000, [(15, 100_000)], {15: 0}), id="the car took nothing"),
         pytest.param(
@@ -104,6 +105,44 @@ def test_otherwise_the_reported_figure_counts(known: Case) -> None:
 )
 def test_a_stop_is_right_where_nothing_can_have_flowed_since(known: Case) -> None:
     assert found(known) == certain((known.stop_wh or 0) - 100_000)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(followed(106_600, 105_500), id="by its pace"),
+        pytest.param(followed(106_600, 105_500, watts={15: 7200, 30: 7200, 45: 7200}), id="by power"),
+        pytest.param(followed(106_000, 105_500, watts={15: 3600, 30: 7200, 45: 7200}), id="by varying power"),
+    ],
+)
+def test_a_stop_that_was_read_early_is_doubtful(known: Case) -> None:
+    """The last step lacks what the next transaction begins higher by."""
+    assert found(known)[3] == {"stop_garbled"}
+
+
+@pytest.mark.parametrize("stop", [105_399, 105_401])
+def test_a_stop_that_repeats_a_reading_rounded_in_another_way(stop: int) -> None:
+    known = followed(106_600, stop, watts=steady(7200, 15, 30, 45))
+    assert found(known) == doubtful(6600, "segments", "stop_garbled")
+
+
+def test_a_stop_that_repeats_a_reading_is_told_by_the_end_of_its_data_too() -> None:
+    readings = [*RISING, (55, 105_500)]
+    assert found(followed(106_600, 105_500, readings, steady(7200, 15, 30, 45)))[3] == {"stop_garbled"}
+
+
+def test_a_first_step_that_lacks_what_left_since_the_previous_stop_is_doubtful() -> None:
+    readings = [(15, 101_300), (30, 103_100), (45, 104_900)]
+    before = Neighbour(90_000, 99_600)
+    known = case(100_000, 105_500, readings, 50, {15: 7200, 30: 5000, 45: 7200}, before=before, received_seconds=3000.0)
+    assert found(known) == doubtful(5500, "register", "start_garbled")
+    assert found(replace(known, received_seconds=60.0)) == certain(5500)
+
+
+def test_a_car_may_begin_a_minute_late() -> None:
+    readings = [(15, 101_690), (30, 103_490), (45, 105_290)]
+    known = case(100_000, 105_890, readings, 50, {15: 7200, 30: 5000, 45: 7200}, before=Neighbour(90_000, 99_890))
+    assert found(replace(known, received_seconds=3000.0)) == certain(5890)
 
 
 def test_a_start_that_was_read_late_is_doubtful() -> None:
