@@ -49,6 +49,11 @@ def written(amount: int, currency: Currency) -> str:
     return f"{units(amount, currency):f} {currency.code}"
 
 
+def signed(amount: int, currency: Currency) -> str:
+    """Return a difference for people: with its sign, also where it is more."""
+    return f"{'+' if amount > 0 else ''}{written(amount, currency)}"
+
+
 def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
     """Return the sums by tax rate, the lowest first. Tax is computed once for each rate, on the sum of its lines."""
     by_rate: dict[Decimal, int] = defaultdict(int)

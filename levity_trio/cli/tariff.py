@@ -10,6 +10,7 @@ import click
 
 from levity_trio.billing.describing import examples, words
 from levity_trio.billing.examples import EXAMPLES
+from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.examples import examples_of
@@ -75,6 +76,9 @@ tariff = click.Group("tariff", help="Say what energy costs, when, and for whom."
 _FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 _NAME: Final = click.argument("named", metavar="TARIFF")
 _REASON: Final = click.option("--reason", help="Why, for those who ask later.")
+_CORRECT: Final = click.option(
+    "--correct-statements", is_flag=True, help="Do it also if it corrects statements that are closed already."
+)
 _SINCE: Final = click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01.")
 _ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="An account, by its number or name.")
 _CHARGER: Final = click.option("--charger", metavar="ID", help="A charger.")
@@ -105,16 +109,18 @@ def example(kind: str) -> None:
 @command("add", group=tariff, epilog=ADD_EXAMPLES)
 @_FILE
 @_REASON
-def add(operator: Operator, file: Path, reason: str | None) -> None:
+@_CORRECT
+def add(operator: Operator, file: Path, reason: str | None, *, correct_statements: bool) -> None:
     """Add a version of a tariff from its file."""
     toml = _read(file)
     given = _parsed(file, toml)
-    done = operator.ask("POST", *TARIFFS, given={"toml": toml, "reason": reason})
+    body = {"toml": toml, "reason": reason, "correct_statements": correct_statements}
+    done = operator.ask("POST", *TARIFFS, given=body)
     became = "is added" if done["result"] == "added" else "was there already; nothing changed"
     told = f"{done['name']}, from {given.since} on, {became}"
     if not done["assignments"]:
         told += "\nit holds for nobody yet; see levity-trio tariff assign --help"
-    operator.tell(done, told)
+    operator.tell(done, told + _corrected(done))
 
 
 @command("list", group=tariff)
@@ -146,13 +152,18 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
 @_NAME
 @click.argument("day")
 @_REASON
-def withdraw(operator: Operator, named: str, day: str, reason: str | None) -> None:
+@_CORRECT
+def withdraw(operator: Operator, named: str, day: str, reason: str | None, *, correct_statements: bool) -> None:
     """Withdraw the version of a day, as if it had never held.
 
     This is refused once closed months may have used it.
     """
     number = number_of(operator, "tariffs", named)
-    _say(operator, operator.ask("POST", *TARIFFS, number, "withdraw", given={"since": day, "reason": reason}))
+    body = {"since": day, "reason": reason, "correct_statements": correct_statements}
+    done = operator.ask("POST", *TARIFFS, number, "withdraw", given=body)
+    _say(operator, done)
+    if not operator.is_json and done["corrected"]:
+        say(_corrected(done))
 
 
 # Assignments
@@ -165,9 +176,10 @@ def withdraw(operator: Operator, named: str, day: str, reason: str | None) -> No
 @_SITE
 @_SINCE
 @_REASON
-def assign(operator: Operator, named: str, since: str, reason: str | None, **target: Any) -> None:
+@_CORRECT
+def assign(operator: Operator, named: str, since: str, reason: str | None, **given: Any) -> None:
     """Make a tariff hold for an account, a charger or the site."""
-    _assign(operator, _target(operator, **target), int(number_of(operator, "tariffs", named)), since, reason)
+    _assign(operator, {"since": since, "reason": reason}, named, **given)
 
 
 @command("unassign", group=tariff, epilog=UNASSIGN_EXAMPLES)
@@ -176,9 +188,10 @@ def assign(operator: Operator, named: str, since: str, reason: str | None, **tar
 @_SITE
 @_SINCE
 @_REASON
-def unassign(operator: Operator, since: str, reason: str | None, **target: Any) -> None:
+@_CORRECT
+def unassign(operator: Operator, since: str, reason: str | None, **given: Any) -> None:
     """End the tariff of an account, a charger or the site."""
-    _assign(operator, _target(operator, **target), None, since, reason)
+    _assign(operator, {"since": since, "reason": reason}, None, **given)
 
 
 @command("assignments", group=tariff)
@@ -218,14 +231,25 @@ def _in_words(found: Mapping[str, Any]) -> str:
 
 
 def _assign(
-    operator: Operator, target: Mapping[str, object], number: int | None, since: str, reason: str | None
+    operator: Operator, when: Mapping[str, object], named: str | None, *, correct_statements: bool, **target: Any
 ) -> None:
-    body = {**target, "tariff": number, "since": since, "reason": reason}
-    done = operator.ask("POST", *ASSIGNMENTS, given=body)
+    body = {**_target(operator, **target), **when, "correct_statements": correct_statements}
+    number = None if named is None else int(number_of(operator, "tariffs", named))
+    done = operator.ask("POST", *ASSIGNMENTS, given={**body, "tariff": number})
     until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
     again = "; that was so already" if done["result"] == "same" else ""
     what = "no tariff of its own" if done["tariff_name"] is None else done["tariff_name"]
-    operator.tell(done, f"{_for(done)}: {what} from {done['since']} on{until}{again}")
+    operator.tell(done, f"{_for(done)}: {what} from {done['since']} on{until}{again}" + _corrected(done))
+
+
+def _corrected(done: Mapping[str, Any]) -> str:
+    """Return a line for each closed statement that a change corrects."""
+    lines = (
+        f"\nstatement {one['statement']} ({one['name']}, {one['month']}) is corrected by"
+        f" {signed(one['amount'], CURRENCIES[one['currency']])}, on the next statement"
+        for one in done["corrected"]
+    )
+    return "".join(lines)
 
 
 def _target(operator: Operator, **given: Any) -> dict[str, object]:

@@ -118,7 +118,7 @@ def test_small_amounts_are_typed_with_a_point(
 
 
 def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
-    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
+    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
     table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
@@ -140,4 +140,24 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     assert "nobody's" not in told
     told = table(shell, capsys, "bill", "close", MONTH, *early, "--yes")
     assert told.splitlines()[-1] == f"account 1 is billed for {MONTH}: statement 1"
+    _set_the_price_back_in_time(shell, capsys, tmp_path / "dearer.toml")
     assert f"{MONTH} is closed: 1 statement, number 2" in table(shell, capsys, "bill", "close", MONTH, "--yes")
+
+
+def _set_the_price_back_in_time(shell: Shell, capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    """A dearer version that reaches back to the bill of who moved out is refused; with its flag it says what it does.
+
+    It is withdrawn again.
+    """
+    text = table(shell, capsys, "tariff", "show", "Flat", "--toml")
+    day = str(LAST.date())
+    file.write_text(text.replace("valid_from = 2026-01-01", f"valid_from = {day}").replace("0.30", "0.40"))
+    assert shell("tariff", "add", file) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("levity-trio: --correct-statements: this is needed, because what is closed is corrected: ")
+    assert told.endswith(f"statement 1 (Anna, {MONTH}) by +0.40 EUR; or choose a later day\n")
+    told = table(shell, capsys, "tariff", "add", file, "--correct-statements")
+    assert f"statement 1 (Anna, {MONTH}) is corrected by +0.40 EUR, on the next statement" in told
+    assert shell("tariff", "withdraw", "Flat", day) == 2
+    assert "by -0.40 EUR" in capsys.readouterr().err
+    table(shell, capsys, "tariff", "withdraw", "Flat", day, "--correct-statements")

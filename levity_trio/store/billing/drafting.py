@@ -104,6 +104,13 @@ class Drafter:
         carried: dict[str, int] = dict(self._rows(_CARRIED, (account,)))
         return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0)) for kind in kinds if items]
 
+    def corrections(self, account: int, transactions: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Yield what closed statements of an account would be corrected by: a number, an amount with its tax."""
+        for item in (*self._sessions(account, transactions), *self._base_fees(account)):
+            if item.kind is Kind.CORRECTION and item.of is not None:
+                taxes = tax_sums(item.position.lines, are_gross=item.of.prices == "gross")
+                yield int(str(item.position.corrected_statement)), sum(tax.gross for tax in taxes)
+
     # Charging sessions
 
     def _sessions(self, account: int, transactions: Sequence[int]) -> Iterator[_Item]:

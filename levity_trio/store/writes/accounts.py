@@ -21,6 +21,8 @@ class Code(StrEnum):
     NEEDS_REASON = "needs_reason"
     """Time before now would go from one account to another."""
     CONFLICT = "conflict"
+    CORRECTS_STATEMENTS = "corrects_statements"
+    """Statements that are closed already would be corrected."""
 
 
 class Refused(Exception):

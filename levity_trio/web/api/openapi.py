@@ -37,6 +37,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "changed": 409,
     "in_use": 409,
     "conflict": 409,
+    "corrects_statements": 409,
     "not_made": 409,
     "invalid": 422,
     "not_json": 400,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import trio
 
 from levity_trio.billing.assignments import SITE, Scope, Target
-from levity_trio.billing.examples import FLAT, one_price
+from levity_trio.billing.examples import FLAT
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.store.reads import tariffs as stored
@@ -23,25 +23,28 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
+from levity_trio.store.writes.tariff_corrections import Corrected, correcting
 from levity_trio.store.writes.tariffs import Assigning, Given
 from levity_trio.web.api.accounts import Id, refusals
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.endpoints import ABSENT, HIGHEST_ID, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.web.api.wallets import Currency
 
+T = TypeVar("T")
 TAG: Final = "tariffs"
 TARIFFS: Final = "/api/admin/tariffs"
 TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
 IN_FORCE: Final = "/api/admin/tariff-in-force"
-OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name", "currency": "currency", "tax": "tax"}
-"""The fields of a tariff with one price, by their places in its text."""
 
 Reason = Annotated[str, msgspec.Meta(max_length=500)] | None
 Charger = Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+
+
+Corrects = Annotated[bool, msgspec.Meta(description="Do it also if it corrects statements that are closed already.")]
 
 
 class VersionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -49,44 +52,7 @@ class VersionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     toml: Annotated[str, msgspec.Meta(max_length=LONGEST, examples=[FLAT])]
     reason: Reason = None
-
-
-Price = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=20,
-        description="For a kWh, with a decimal point.",
-        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
-    ),
-]
-TariffName = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=60,
-        description="Of the tariff; not just a number.",
-        extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
-    ),
-]
-Tax = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=10,
-        description="In per cent; as before by default, else 0.",
-        extra_json_schema={"pattern": r"^\s*(0|[1-9][0-9]?([.,][0-9]{1,6})?)\s*$"},
-    ),
-]
-
-
-class PriceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One price a kWh at all times, tax included, from a day on."""
-
-    price: Price
-    since: LocalDay
-    name: TariffName = "Flat"
-    currency: Currency | None = None
-    tax: Tax | None = None
-    site: Annotated[bool, msgspec.Meta(description="Assign it to the whole site from that day on, too.")] = False
-    reason: Reason = None
+    correct_statements: Corrects = False
 
 
 class WithdrawalBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +60,7 @@ class WithdrawalBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     since: LocalDay
     reason: Reason = None
+    correct_statements: Corrects = False
 
 
 class AssignmentBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +72,7 @@ class AssignmentBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     charger: Charger | None = None
     site: bool = False
     reason: Reason = None
+    correct_statements: Corrects = False
 
 
 class TariffsQuery(Paged, kw_only=True):
@@ -137,6 +105,7 @@ class Added(TariffWithVersions):
     """The tariff of a version. `result` is added, or same: then this version was there before."""
 
     result: str
+    corrected: list[Corrected]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +113,14 @@ class Assignment(Assigned):
     """An assignment. `result` is added, or same: then it was there before."""
 
     result: str
+    corrected: list[Corrected]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(TariffWithVersions):
+    """The tariff of a version that was withdrawn."""
+
+    corrected: list[Corrected]
 
 
 # Versions
@@ -155,47 +132,32 @@ async def list_tariffs(asked: Asked) -> Page[Any]:
 
 
 async def get_tariff(asked: Asked) -> Any:
-    return await _shown(asked, asked.number())
+    return await shown(asked, asked.number())
 
 
 async def add_version(asked: Asked) -> Any:
     toml: str = asked.body.toml
-    given, said = Given(toml, await _parsed(toml)), _said(asked)
+    given, said = Given(toml, await parsed(toml)), said_by(asked)
 
-    def write(db: UnitOfWork) -> Change:
+    def change(db: UnitOfWork) -> Change:
         return writes.add(db, given, first_open_day(db.rows), said)
 
     with refusals({"valid_from": "toml"}):
-        done = await asked.api.writer.run(write)
-    return await _shown(asked, done.id) | {"result": done.word}
+        done, corrected = await made(asked, change)
+    return await shown(asked, done.id) | {"result": done.word, "corrected": show(corrected)}
 
 
-async def add_price(asked: Asked) -> Any:
-    """Add a version with one price. A comma is taken for a decimal point."""
-    body: PriceBody = asked.body
-    if body.price.strip().startswith("-"):
-        raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
-    since, name = local_day(body.since, "since"), body.name.strip()
-    usual = await asked.api.reader.run(partial(stored.usual_terms, name=name))
-    currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
-    price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
-    toml = one_price(name, since, currency, tax, price)
-    given, said = Given(toml, await _parsed(toml, OF_PRICE)), _said(asked)
+async def made(asked: Asked, change: Callable[[UnitOfWork], T]) -> tuple[T, list[Corrected]]:
+    """Make a change, and return what it corrects of closed statements. Raises Refused."""
+    billed_by, may_correct = rule(asked), asked.body.correct_statements
 
-    def write(db: UnitOfWork) -> Change:
-        first_open = first_open_day(db.rows)
-        done = writes.add(db, given, first_open, said)
-        if body.site:
-            begin = begins_at(since, asked.api.config.time_zone)
-            writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, said)
-        return done
+    def write(db: UnitOfWork) -> tuple[T, list[Corrected]]:
+        return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
 
-    with refusals(OF_PRICE):
-        done = await asked.api.writer.run(write)
-    return await _shown(asked, done.id) | {"result": done.word}
+    return await asked.api.writer.run(write)
 
 
-async def _parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
+async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
     """Return what a text says; it may take half a second. Raises Problem with all faults.
 
     `fields` are those of the request by the places in the text that they are in.
@@ -210,21 +172,21 @@ async def _parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
 
 
 async def withdraw_version(asked: Asked) -> Any:
-    number, since, said = asked.number(), local_day(asked.body.since, "since"), _said(asked)
+    number, since, said = asked.number(), local_day(asked.body.since, "since"), said_by(asked)
 
-    def write(db: UnitOfWork) -> None:
+    def change(db: UnitOfWork) -> None:
         writes.withdraw(db, number, since, first_open_day(db.rows), said)
 
     with refusals():
-        await asked.api.writer.run(write)
-    return await _shown(asked, number)
+        _, corrected = await made(asked, change)
+    return await shown(asked, number) | {"corrected": show(corrected)}
 
 
-def _said(asked: Asked) -> Said:
+def said_by(asked: Asked) -> Said:
     return Said(asked.api.stamp(), asked.caller.name, (asked.body.reason or "").strip() or None)
 
 
-async def _shown(asked: Asked, number: int) -> dict[str, Any]:
+async def shown(asked: Asked, number: int) -> dict[str, Any]:
     found = await asked.api.reader.run(partial(stored.tariff, number=number, today=_today(asked)))
     if found is None:
         raise not_found(f"tariff {number}")
@@ -244,18 +206,19 @@ async def list_assignments(asked: Asked) -> Page[Any]:
 
 async def assign(asked: Asked) -> Any:
     body: AssignmentBody = asked.body
-    since, said = local_day(body.since, "since"), _said(asked)
+    since, said = local_day(body.since, "since"), said_by(asked)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
         raise invalid("body", "give exactly one of account, charger and site")
     given = Assigning(targets[0], body.tariff, since, begins_at(since, asked.api.config.time_zone))
 
-    def write(db: UnitOfWork) -> Change:
+    def change(db: UnitOfWork) -> Change:
         return writes.assign(db, given, first_open_day(db.rows), said)
 
     with refusals():
-        done = await asked.api.writer.run(write)
-    return show(await asked.api.reader.run(partial(stored.assignment, number=done.id))) | {"result": done.word}
+        done, corrected = await made(asked, change)
+    found = show(await asked.api.reader.run(partial(stored.assignment, number=done.id)))
+    return found | {"result": done.word, "corrected": show(corrected)}
 
 
 def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[Target]:
@@ -310,19 +273,7 @@ ENDPOINTS: Final = (
         body=StructBody(VersionBody),
         answer=shown_as(Added),
         status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/tariff-prices",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Set one price a kWh from a day on: a version of a tariff, without writing TOML.",
-        handle=add_price,
-        body=StructBody(PriceBody),
-        answer=shown_as(Added),
-        status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict"),
+        problems=("in_use", "conflict", "corrects_statements"),
     ),
     Endpoint(
         method="GET",
@@ -342,8 +293,8 @@ ENDPOINTS: Final = (
         summary="Withdraw a version that no closed month has used: it never held.",
         handle=withdraw_version,
         body=StructBody(WithdrawalBody),
-        answer=shown_as(TariffWithVersions),
-        problems=("not_found", "conflict"),
+        answer=shown_as(Withdrawn),
+        problems=("not_found", "conflict", "corrects_statements"),
     ),
     Endpoint(
         method="GET",
@@ -365,7 +316,7 @@ ENDPOINTS: Final = (
         body=StructBody(AssignmentBody, _ways),
         answer=shown_as(Assignment),
         status=HTTPStatus.CREATED,
-        problems=("not_found", "conflict"),
+        problems=("not_found", "conflict", "corrects_statements"),
     ),
     Endpoint(
         method="GET",

@@ -55,6 +55,7 @@ LABELS: Final[Mapping[str, str]] = {
     "max_transactions": "Sessions at once, at most",
     "expires_at": "Expires",
     "force": "Do it although a session is open",
+    "correct_statements": "Correct statements that are closed already",
     "deadline": "Wait for an absent charger (seconds)",
     "parentIdTag": "Group of the tag",
     "expiryDate": "Until",

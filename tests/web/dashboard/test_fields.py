@@ -260,7 +260,7 @@ def test_no_form_asks_for_wh(one: Endpoint) -> None:
 
 
 def test_a_tariff_is_typed_as_code_and_begins_with_an_example() -> None:
-    (toml, _) = fields_of(endpoint("/api/admin/tariffs"))
+    (toml, *_) = fields_of(endpoint("/api/admin/tariffs"))
     shown = Environment(loader=PackageLoader("levity_trio.web.dashboard", "templates"), autoescape=True)
     html = str(shown.get_template("macros.html").module.field(toml))  # type: ignore[attr-defined]
     assert ">The tariff as TOML</label>" in html
