@@ -155,7 +155,7 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     booked = f"{verdict.transactions} transactions, {kwh(verdict.energy_wh)} kWh"
     details = (
         f"{verdict.reviews} for review, {verdict.set_aside} messages set aside, "
-        f"{verdict.unprovable_wh} Wh that cannot be proved"
+        f"{verdict.unprovable_wh} Wh that cannot be proved{_beyond(verdict)}"
     )
     if verdict.is_clean:
         return [Text(f"The database agrees: {booked} ({details})", style="green")]
@@ -167,6 +167,13 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
         *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
         Text(f"The database does not agree. It has {booked} ({details}) and the faults above.", style="bold red"),
     ]
+
+
+def _beyond(verdict: Verdict) -> str:
+    """Return that two cars on one meter have more than flowed, if they have."""
+    if not verdict.beyond_wh:
+        return ""
+    return f", {kwh(verdict.beyond_wh)} kWh more than flowed, where two cars share a meter"
 
 
 def kwh(wh: int) -> str:

@@ -86,6 +86,7 @@ def test_programs_get_plain_data() -> None:
             "energy_wh": 12_345,
             "reviews": 1,
             "set_aside": 2,
+            "beyond_wh": 0,
             "unprovable_wh": 7,
             "unprovable": [{"why": "start lost", "transactions": 2, "wh": 7}],
             "fault_kinds": {},
@@ -126,6 +127,11 @@ def test_a_large_fleet_shows_those_in_trouble() -> None:
 def test_a_database_that_agrees_is_one_line() -> None:
     (line,) = [line for line in told(report([charger()], CLEAN), width=200).splitlines() if "database" in line]
     assert line.startswith("The database agrees: 3 transactions, 12.345 kWh (1 for review, 2 messages set aside, 7 Wh")
+
+
+def test_what_two_cars_on_one_meter_have_beyond_what_flowed_is_told() -> None:
+    text = told(report([charger()], replace(CLEAN, beyond_wh=8_774)), width=200)
+    assert "cannot be proved, 8.774 kWh more than flowed, where two cars share a meter)" in text
 
 
 def test_a_database_that_does_not_is_told_line_by_line() -> None:

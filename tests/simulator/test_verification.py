@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.ledger import STOP, Entry, Ledger, Moment, Sent
+from levity_trio.simulator.ledger import SHARED_METER, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.verification import Mark, Unprovable, Verdict, _take, baseline, verify
 from levity_trio.simulator.verification.comparison import Kind
 from levity_trio.store.reads.books import BookedTransaction
@@ -381,3 +381,11 @@ def test_a_start_that_may_lie_within_one_without_a_stop_makes_less_certain(site:
     entry = site.charge(wh=7000, meter=10_000)
     site.books.connection.execute("UPDATE tx SET energy_delivered = 0 WHERE id = ?", [entry.transaction_id])
     assert (Kind.FLAGGED in reviewed(site, entry)) is not overlaps
+
+
+def test_what_two_cars_on_one_meter_have_beyond_what_flowed_is_counted(site: Site) -> None:
+    """The meter rose by 600 Wh, of which the other car drew 200 Wh: too little to show."""
+    entry = site.start()
+    entry.lies.append(SHARED_METER)
+    site.stop(entry, 400, 600)
+    assert (site.verify().energy_wh, site.verify().beyond_wh) == (600, 200)

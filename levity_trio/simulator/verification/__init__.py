@@ -9,7 +9,7 @@ block.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -53,6 +53,7 @@ class Verdict:
     """The content of the database about the chargers since the mark, and its faults.
 
     `transactions`, `energy_wh`, `reviews` (transactions under review) and `set_aside` (messages) are the database's.
+    `beyond_wh` is what they have beyond the true energy where two cars share a meter.
     `life` counts how often its transactions took each transition of the life cycle.
     """
 
@@ -60,6 +61,7 @@ class Verdict:
     energy_wh: int = 0
     reviews: int = 0
     set_aside: int = 0
+    beyond_wh: int = 0
     unprovable: tuple[Unprovable, ...] = ()
     faults: tuple[Fault, ...] = ()
     life: tuple[LifecycleRow, ...] = ()
@@ -85,6 +87,7 @@ class Verdict:
             "energy_wh": self.energy_wh,
             "reviews": self.reviews,
             "set_aside": self.set_aside,
+            "beyond_wh": self.beyond_wh,
             "unprovable_wh": self.unprovable_wh,
             "unprovable": [one._asdict() for one in self.unprovable],
             "fault_kinds": self.kinds,
@@ -117,13 +120,15 @@ def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
     transactions = [booking for booking in booked.transactions if booking.charger in ours]
     set_aside = [charger for charger in booked.set_aside if charger in ours]
     cases = _cases(ledger)
+    matched, invented = _matched(cases, transactions)
     return Verdict(
         transactions=len(transactions),
         energy_wh=sum(booking.energy_wh or 0 for booking in transactions),
         reviews=sum(bool(booking.reviews) for booking in transactions),
         set_aside=len(set_aside),
+        beyond_wh=sum(_beyond(case, booking) for case, booking in matched),
         unprovable=tuple(_unprovable(case.proof for case in cases if case.entry.is_ended)),
-        faults=tuple(_faults(cases, transactions, frozenset(set_aside))),
+        faults=tuple(_faults(matched, invented, frozenset(set_aside))),
         life=booked.life,
     )
 
@@ -233,18 +238,34 @@ def _has_its_id(entry: Entry) -> bool:
 # Matching entries and transactions
 
 
-def _faults(
-    cases: Sequence[Case], transactions: Sequence[BookedTransaction], set_aside: frozenset[str]
-) -> Iterator[Fault]:
+def _matched(
+    cases: Sequence[Case], transactions: Sequence[BookedTransaction]
+) -> tuple[list[tuple[Case, BookedTransaction | None]], Collection[BookedTransaction]]:
+    """Return each case with its transaction, and the transactions that match none."""
     unexplained = {booking.id: booking for booking in transactions}
-    for case in sorted(cases, key=_certainty):
-        booking = _take(case.entry, unexplained)
+    matched = [(case, _take(case.entry, unexplained)) for case in sorted(cases, key=_certainty)]
+    return matched, unexplained.values()
+
+
+def _beyond(case: Case, booking: BookedTransaction | None) -> int:
+    """Return what a transaction whose meter counts two cars has beyond what flowed, in Wh."""
+    if booking is None or case.proof.most_wh is None:
+        return 0
+    return max(0, (booking.energy_wh or 0) - case.entry.energy_wh)
+
+
+def _faults(
+    matched: Iterable[tuple[Case, BookedTransaction | None]],
+    invented: Iterable[BookedTransaction],
+    set_aside: frozenset[str],
+) -> Iterator[Fault]:
+    for case, booking in matched:
         yield from thrown_away(case.entry)
         if booking is None:
             yield from missing(case, case.entry.charger in set_aside)
         else:
             yield from differences(case, booking)
-    for booking in unexplained.values():
+    for booking in invented:
         found = f"{booking.energy_wh} Wh on connector {booking.connector} for {booking.id_tag!r}"
         line = f"{booking.charger}: transaction {booking.id}: expected none, found {found}"
         yield Fault(Kind.INVENTED, booking.charger, line)
