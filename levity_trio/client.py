@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -56,6 +57,8 @@ class Api:
     url: str
     sought: Sought
     token: str | None = field(default=None, repr=False)
+    hear: Callable[[Message], None] = field(default=lambda _: None, repr=False)
+    """Gets the headers of each response."""
 
     def __post_init__(self) -> None:
         if not _is_address(self.url):
@@ -136,6 +139,7 @@ class Api:
             answer = connection.getresponse()
         except (OSError, HTTPException) as error:
             raise self._silence(error) from None
+        self.hear(answer.headers)
         if answer.status >= FIRST_REFUSAL:
             raise Refusal(answer.status, self._problem(answer, self._content(answer)))
         return answer

@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "cells",
         "refusals",
         "config",
+        "time_zones",
         "config_sources",
         "settings",
     ),

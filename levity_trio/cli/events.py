@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Final
 
 import click
 
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, RefusedByApi, command
+from levity_trio.cli.site_times import local
 from levity_trio.cli.tables import cell, say
 from levity_trio.client import Refusal
 
@@ -58,7 +58,7 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def _local(at: str) -> str:
-    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return local(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _shown(event: dict[str, Any]) -> str:

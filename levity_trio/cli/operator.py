@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli import site_times
 from levity_trio.cli.examples import examples_of
 from levity_trio.cli.refusing import in_words, token_file
 from levity_trio.cli.tables import say, show_record, show_table
@@ -55,7 +56,8 @@ class Operator:
     """The API of a running server, and the output of its responses as text or JSON."""
 
     def __init__(self, url: str, *, is_json: bool) -> None:
-        self.api = Api(url, SERVER, read_token(os.environ))
+        site_times.forget()
+        self.api = Api(url, SERVER, read_token(os.environ), site_times.hear)
         self.is_json = is_json
 
     def ask(self, method: str, *path: str, **options: Any) -> Any:
@@ -84,8 +86,14 @@ class Operator:
         """Show records as a table; with --json show them, or `whole` if given."""
         if self.is_json:
             say(json.dumps(records if whole is None else whole))
-        else:
-            show_table(columns, records)
+            return
+        show_table(columns, records)
+        if isinstance(whole, Mapping) and whole.get("next_cursor"):
+            say(f"only the first {len(records)} are shown; --limit NUMBER shows more")
+
+    def learn_zone(self) -> None:
+        """Have the server say its time zone, before a time is read that somebody typed. Raises like `ask`."""
+        self.ask("GET", "version")
 
     def tell(self, record: object, words: str) -> None:
         """Output these words, or with --json the record."""

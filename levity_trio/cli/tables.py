@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import click
 
+from levity_trio.cli.site_times import local
 from levity_trio.output import output_errors
 
 KWH: Final = ("kwh", "energy_kwh")
@@ -54,7 +54,7 @@ def _is_number(value: object) -> bool:
 
 
 def _in_column(name: str, value: object) -> str:
-    """Return a value of a field: times by the clock of this machine, energy in Wh, power in 10 W."""
+    """Return a value of a field: times by the clock of the site, energy in Wh, power in 10 W."""
     if isinstance(value, int | float) and name in KWH:
         return f"{value:.3f}"
     if isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and _STAMP.fullmatch(value):
@@ -82,8 +82,8 @@ def counted(number: int, noun: str) -> str:
 
 
 def local_minute(text: str) -> str:
-    """Return a time in this machine's time zone, to the minute."""
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+    """Return a time in the time zone of the site, to the minute."""
+    return local(text).strftime("%Y-%m-%d %H:%M")
 
 
 def cell(value: object) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import click
@@ -15,6 +14,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.cells import inert
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.site_times import instant, local
 from levity_trio.cli.tables import say, show_table
 from levity_trio.output import output_errors
 
@@ -33,10 +33,11 @@ Examples:
   levity-trio transactions --by month
   levity-trio transactions --by tag --from 2026-03-01 --csv > march.csv
 
-Times and months are in this machine's time zone. --csv has all rows, however many there are.
+Times are in the time zone of the site. --from and --to go by the start; --by month
+goes by the end, as bills do; those that are open are summed as month -. --csv has all rows, however many there are.
 """
-KEYS: Final = {
-    "month": lambda row: row["start"][:7],
+KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "month": lambda row: (row["stop"] or "")[:7],
     "charger": lambda row: row["charger"],
     "tag": lambda row: row["id_tag"],
 }
@@ -53,15 +54,19 @@ KEYS: Final = {
 @click.option(
     "--bill", type=click.Choice(list(STATES)), metavar="STATE", help=f"Only those in this state: {', '.join(STATES)}."
 )
-@click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month, charger or tag.")
+@click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month of their end, charger or tag.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")
 def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **given: Any) -> None:
     """List transactions, the newest first, or sum them."""
+    if given["since"] or given["until"]:
+        operator.learn_zone()
     query = _query(given)
     check_charger(operator, given["charger"])
     is_all = is_csv or by is not None
-    rows = [_row(one) for one in _read(operator, query, None if is_all else limit)]
+    rows = [_row(one) for one in _read(operator, query, None if is_all else limit + 1)]
+    hidden = [] if is_all else rows[limit:]
+    rows = rows[:limit] if hidden else rows
     columns: tuple[str, ...] = COLUMNS
     if by is not None:
         rows, columns = _sums(rows, by), (by, "transactions", "kwh", "in_review")
@@ -71,6 +76,8 @@ def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, *
         say(json.dumps(rows))
     else:
         show_table(columns, [{**row, **_to_the_minute(row)} for row in rows])
+        if hidden:
+            say(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums")
 
 
 def _to_the_minute(row: Mapping[str, Any]) -> dict[str, str]:
@@ -89,9 +96,9 @@ def _query(given: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _instant(text: str, option: str) -> str:
-    """Return a time in UTC; one without a zone, or a day, is in this machine's."""
+    """Return a time with its offset; one without, or a day, is in the time zone of the site."""
     try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
+        return instant(text).isoformat()
     except ValueError:
         words = f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01"
         raise click.BadParameter(words, param_hint=option) from None
@@ -102,7 +109,7 @@ def _read(operator: Operator, query: Mapping[str, object], limit: int | None) ->
     cursor: dict[str, object] = {}
     left = limit
     while left is None or left > 0:
-        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": left or PAGE})
+        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": min(left or PAGE, PAGE)})
         yield from page["data"]
         if not page.get("next_cursor"):
             return
@@ -121,7 +128,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _local(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return local(text).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 from tests.integration.test_api import ask, make_token
 from tests.integration.test_shell import Shell, shell, shown, table
-from tests.store.bills import FLAT
+from tests.store.bills import BERLIN, FLAT
 
 __all__ = ["shell"]
 TODAY = datetime.now(UTC)
@@ -125,7 +125,8 @@ def test_a_bill_for_a_move_out_says_what_is_too_late_for_it(
     table(shell, capsys, "account", "close", "Anna", "--until", (LAST + timedelta(hours=1)).isoformat())
     early = ("--account", "Anna")
     told = table(shell, capsys, "bill", "preview", MONTH, *early)
-    assert f"nothing to bill account 1 for in {MONTH} until its end, {LAST + timedelta(hours=1):%Y-%m-%d %H:%M}" in told
+    end = (LAST + timedelta(hours=1)).astimezone(BERLIN)
+    assert f"nothing to bill account 1 for in {MONTH} until its end, {end:%Y-%m-%d %H:%M}" in told
     assert "1 charging session of it ended later" in told
     assert shell("bill", "close", MONTH, *early, "--yes") == 2
     assert told.startswith(capsys.readouterr().err.removeprefix("levity-trio: "))

@@ -70,6 +70,7 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
+        send = partial(_send_with, send, self.zone)
         if origin is not None and origin == self.api.config.api_cors_origin:
             send = partial(_send_allowed, send, origin)
         try:
@@ -85,9 +86,20 @@ class Doorway:
             return
         await self.app(scope, receive, send)
 
+    @property
+    def zone(self) -> tuple[bytes, bytes]:
+        """The header that names the time zone of the site: its people read times in it."""
+        return b"time-zone", str(self.api.config.time_zone).encode()
+
     def _options(self, origin: str | None) -> ASGIApp:
         """Return what answers OPTIONS: that of a browser before a request from an allowed page, or any other."""
         return self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
+
+
+async def _send_with(send: Send, header: tuple[bytes, bytes], message: Message) -> None:
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": [*message.get("headers", []), header]}
+    await send(message)
 
 
 async def _send_allowed(send: Send, origin: str, message: Message) -> None:
