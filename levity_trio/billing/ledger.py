@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from levity_trio.billing.money import minor_units
+from levity_trio.billing.money import minor_units, written
 from levity_trio.billing.statement import Currency
 
 LARGEST: Final = 10**12
@@ -57,10 +57,10 @@ PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
 """Kinds that people give as positive amounts and that take from the balance."""
 
 
-def objection(kind: Kind, amount: int) -> str | None:
+def objection(kind: Kind, amount: int, currency: Currency) -> str | None:
     """Return why an amount cannot be entered as this kind, None if it can."""
     if abs(amount) > LARGEST:
-        return f"it is beyond {LARGEST} minor units"
+        return f"it is beyond {written(LARGEST, currency)}"
     sign = (amount > 0) - (amount < 0)
     if sign in _SIGNS[kind]:
         return None
@@ -69,9 +69,11 @@ def objection(kind: Kind, amount: int) -> str | None:
     return f"a {kind} is never {'positive' if sign == _PLUS else 'negative'}"
 
 
-def refund_objection(amount: int, in_favour: int) -> str | None:
+def refund_objection(amount: int, in_favour: int, currency: Currency) -> str | None:
     """Return why an amount (negative) cannot be paid out of what is in an account's favour, None if it can."""
-    return None if -amount <= in_favour else f"only {max(0, in_favour)} minor units are in its favour"
+    if -amount <= in_favour:
+        return None
+    return f"only {written(in_favour, currency)} is in its favour" if in_favour > 0 else "nothing is in its favour"
 
 
 def typed_amount(text: str) -> Decimal:

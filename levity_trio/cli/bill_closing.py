@@ -189,10 +189,12 @@ def _sums(sums: Mapping[str, Any]) -> list[str]:
         lines = ["no statements"]
     else:
         currency = CURRENCIES[sums["currency"]]
+        paid = sums["from_wallets"]
+        wallets = f", of it {written(paid, currency)} from wallets" if paid else ""
         energy = f"{sums['energy_wh'] / 1000:.3f} kWh"
         lines = [
             f"{counted(sums['statements'], 'statement')}, {counted(sums['sessions'], 'charging session')}, {energy}",
-            f"{written(sums['charged'], currency)}, of it to pay now {written(sums['to_pay'], currency)}",
+            f"{written(sums['charged'], currency)}{wallets}, of it to pay now {written(sums['to_pay'], currency)}",
         ]
     if sums["held_back"]:
         lines.append(f"held back: {sums['held_back']} ({sums['held_back_wh'] / 1000:.3f} kWh): levity-trio review list")

@@ -16,7 +16,17 @@ NEWCOMERS: Final = (
     *("id", "waiting_since", "connected", "remote_address", "vendor", "model", "serial_number", "has_charged"),
     "resembles",
 )
-CONNECTORS: Final = ("connector", "status", "status_at", "error_code", "open_transaction", "type", "max_a", "max_w")
+CONNECTORS: Final = (
+    "connector",
+    "status",
+    "status_at",
+    "told_to_be",
+    "error_code",
+    "open_transaction",
+    "type",
+    "max_a",
+    "max_w",
+)
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 EXAMPLES: Final = """\
 \b

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -30,6 +30,8 @@ def in_words(refusal: Refusal) -> str:
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:
         hint += _how_to_prove()
+    if refusal.code == "no_answer":
+        hint += _how_to_follow(refusal.document.get("command") or {})
     if refusal.code == "not_found" and detail.startswith(NO_CHARGER):
         hint += _how_to_find(detail.removeprefix(NO_CHARGER))
     return f"{detail}{hint}"
@@ -67,6 +69,13 @@ def _how_to_prove() -> str:
         f"; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to {token_file()}; on the"
         " server's machine --api unix:levity.db.sock (beside the database) needs none"
     )
+
+
+def _how_to_follow(command: Mapping[str, Any]) -> str:
+    """Return how to see a late answer, so that nobody sends a command twice that the charger carries out."""
+    if command.get("state") != "timed out":
+        return ""
+    return f"; a late one still counts, so do not repeat it before you looked: levity-trio commands {command['id']}"
 
 
 def _how_to_find(charger: str) -> str:

@@ -12,7 +12,7 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say
 
 ADMIN: Final = "admin"
-COLUMNS: Final = ("charger", "connector", "status", "since", "transaction", "tag", "kwh", "kw", "link")
+COLUMNS: Final = ("charger", "connector", "status", "told_to_be", "since", "transaction", "tag", "kwh", "kw", "link")
 NO_CHARGER: Final = (
     "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"
     " it),\nor register one that is going to connect: levity-trio charger add CHARGER-ID"
@@ -87,6 +87,7 @@ def _row(
         "charger": charger["name"] or charger["id"],
         "connector": connector.get("connector"),
         "status": connector.get("status", charger["status"]),
+        "told_to_be": _told_to_be(connector),
         "since": tx.get("start_time") or connector.get("status_at"),
         "transaction": tx.get("id"),
         "tag": tx.get("id_tag"),
@@ -94,6 +95,12 @@ def _row(
         "kw": None if power is None else round(power / 1000, 2),
         "link": _link(charger),
     }
+
+
+def _told_to_be(connector: Mapping[str, Any]) -> str | None:
+    """Return that a connector was told to be out of use; in use is what all are."""
+    told: str | None = connector.get("told_to_be")
+    return None if told == "Operative" else told
 
 
 def _link(charger: Mapping[str, Any]) -> str:

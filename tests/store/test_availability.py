@@ -4,7 +4,9 @@ import pytest
 
 from levity_trio.events import AvailabilityDiffers, OutcomeKnown
 from levity_trio.store.availability import Differing, differing
+from levity_trio.store.reads.chargers import connectors
 from tests.store.books import Books, Station
+from tests.store.reading import reading
 from tests.store.test_outcomes import ask, follow, outcome
 
 OUT, BACK = "Inoperative", "Operative"
@@ -35,6 +37,8 @@ def test_a_charger_that_forgets_it_in_a_reboot(books: Books, station: Station) -
     station.boot()
     report(station, "Available")
     assert differs(books) == [Differing("CP-1", 1, OUT, "Available", None)]
+    with reading(books) as db:
+        assert [(one.status, one.told_to_be) for one in connectors(db, "CP-1")] == [("Available", OUT)]
     report(station, "Available")
     report(station, "Preparing")
     assert recorded(books) == [(1, OUT, "Available"), (1, OUT, "Preparing")]

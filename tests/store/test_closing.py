@@ -11,12 +11,13 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.preparing import plan
+from levity_trio.store.reads import months
 from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.deciding import Decision
-from tests.store.bills import ANNA, BEN, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
+from tests.store.bills import ANNA, BEN, BERLIN, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -362,7 +363,13 @@ def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(biller: Bil
         (ANNA, charged),
     )
     month_is_over(biller.books, 3)
+    sums = biller.sums(biller.prepare("2026-03"), "2026-03")
+    assert (sums.charged, sums.from_wallets, sums.to_pay) == (180, 120, 60)
     biller.close("2026-03")
+    with reading(biller.books) as db:
+        month = months.month(db, Month.parse("2026-03"), BERLIN, biller.books.now)
+    assert month is not None
+    assert (month.amount, month.from_wallets) == (180, 120)
     statement = biller.statement(1)
     assert [(one.transaction, one.is_prepaid) for one in statement.positions] == [(charged, True), (other, False)]
     assert statement.total == 60

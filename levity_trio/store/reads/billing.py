@@ -39,6 +39,7 @@ class Billing:
 class DraftSums:
     """What a draft comes to, in minor units of the currency.
 
+    `from_wallets` is what of `charged` the wallets of prepaid accounts pay; no statement asks for it.
     `nobody` is how many charging sessions are nobody's; the draft of one account says nothing of them.
     """
 
@@ -46,6 +47,7 @@ class DraftSums:
     sessions: int
     energy_wh: int
     charged: int
+    from_wallets: int
     to_pay: int
     corrections: int
     held_back: int
@@ -67,7 +69,8 @@ _SUMS: Final = (
     " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"
 )
 _STATEMENTS: Final = (
-    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(total) FILTER (WHERE is_carried = 0), 0), max(currency)"
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0),"
+    " coalesce(sum(total) FILTER (WHERE is_carried = 0), 0), max(currency)"
     " FROM statement WHERE draft_id = ? AND number IS NULL AND EXISTS (SELECT 1 FROM position"
     " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
 )
@@ -106,13 +109,14 @@ def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:
     db.execute("BEGIN")
     rows = rows_of(db)
     ((sessions, energy_wh, corrections, held_back, held_back_wh, unpriced),) = rows(_SUMS, (draft,))
-    ((statements, charged, to_pay, currency),) = rows(_STATEMENTS, (draft,))
+    ((statements, charged, from_wallets, to_pay, currency),) = rows(_STATEMENTS, (draft,))
     ((nobody, nobody_wh),) = rows(_NOBODY, (plan.since, plan.until)) if plan.account is None else ((0, 0),)
     return DraftSums(
         statements=statements,
         sessions=sessions,
         energy_wh=energy_wh,
         charged=charged,
+        from_wallets=from_wallets,
         to_pay=to_pay,
         corrections=corrections,
         held_back=held_back,

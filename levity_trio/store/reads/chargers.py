@@ -12,7 +12,10 @@ from levity_trio.store.reads.shapes import Shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
-    """A connector: its status, its open transaction, and what a person said about it: current in A, power in W."""
+    """A connector: its status, its open transaction, and what a person said about it: current in A, power in W.
+
+    `told_to_be` is what the last accepted ChangeAvailability told it, or its charger: Operative or Inoperative.
+    """
 
     charger: str
     connector: int
@@ -20,6 +23,7 @@ class Connector:
     error_code: str | None
     vendor_error_code: str | None
     status_at: str | None
+    told_to_be: str | None
     open_transaction: int | None
     type: str | None
     phases: int | None
@@ -95,6 +99,8 @@ _CONNECTOR: Final = Shape(
     Connector,
     charger="known.cp_id",
     connector="known.conn_id",
+    told_to_be="(SELECT availability.type FROM availability WHERE availability.cp_id = known.cp_id"
+    " AND availability.conn_id IN (known.conn_id, 0) ORDER BY availability.conn_id DESC LIMIT 1)",
     open_transaction="(SELECT max(id) FROM tx INDEXED BY tx_open WHERE tx.cp_id = known.cp_id"
     " AND tx.conn_id = known.conn_id AND tx.status = 'Active')",
     status="cp_conn.status",

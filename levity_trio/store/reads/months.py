@@ -33,6 +33,8 @@ class MonthState(StrEnum):
 class BillMonth:
     """A month, and what it comes to so far. `amount` is in minor units of `currency`.
 
+    `from_wallets` is what of it the wallets of prepaid accounts pay; no statement asks for it.
+
     Until it is closed the figures are those of its draft, as of `drafted_at`. Without one statements and amount are
     null, and charging sessions are all that ended in it. `held_back` are those that wait for a person or a tariff;
     their energy is not counted.
@@ -44,6 +46,7 @@ class BillMonth:
     until: str
     statements: int | None
     amount: int | None
+    from_wallets: int | None
     currency: str | None
     drafted_at: str | None
     closed_at: str | None
@@ -75,6 +78,7 @@ class _Statements(NamedTuple):
 
     number: int
     amount: int
+    from_wallets: int
     currency: str | None
 
 
@@ -84,7 +88,9 @@ class _Sessions(NamedTuple):
     held_back: int
 
 
-_COUNTED: Final = "SELECT count(*), coalesce(sum(charged), 0), max(currency)"
+_COUNTED: Final = (
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(charged + carried_in - total), 0), max(currency)"
+)
 _CLOSED: Final = f"{_COUNTED} FROM statement WHERE month = ? AND number IS NOT NULL"
 _DRAFTED: Final = (
     f"{_COUNTED} FROM statement WHERE draft_id = ?"  # noqa: S608 - our own names
@@ -176,6 +182,7 @@ def _month(rows: Rows, known: Begun, one: Month, zone: tzinfo, now: datetime) ->
         until=stamp(until),
         statements=None if statements is None else statements.number,
         amount=None if statements is None else statements.amount,
+        from_wallets=None if statements is None else statements.from_wallets,
         currency=None if statements is None else statements.currency,
         drafted_at=drafted_at,
         closed_at=closed_at,

@@ -90,16 +90,16 @@ def _known(db: UnitOfWork, entry: Entry) -> int | None:
 
 
 def _check(db: UnitOfWork, entry: Entry) -> None:
-    if words := objection(entry.kind, entry.amount):
-        raise Refused(Code.INVALID, words, "amount")
     _check_currency(db, entry.currency)
+    if words := objection(entry.kind, entry.amount, CURRENCIES[entry.currency]):
+        raise Refused(Code.INVALID, words, "amount")
     if entry.statement is not None:
         _check_statement(db, entry)
     elif entry.kind is Kind.STATEMENT:
         raise Refused(Code.INVALID, "give the statement", "statement")
     elif entry.kind is Kind.REFUND:
         balance = standing_of(db.rows, entry.account).balance
-        if words := refund_objection(entry.amount, balance):
+        if words := refund_objection(entry.amount, balance, CURRENCIES[entry.currency]):
             raise Refused(Code.CONFLICT, words, "amount")
     if entry.kind is Kind.CHARGE:
         _check_charge(db, entry)
@@ -127,7 +127,7 @@ def _check_credit(db: UnitOfWork, entry: Entry, statement: Row) -> None:
     if number is None or not is_carried or total >= 0:
         raise Refused(Code.CONFLICT, "this statement left no credit that was carried on", "statement")
     ((paid_out,),) = db.rows(_PAID_OUT, (entry.statement,))
-    if words := refund_objection(entry.amount, -total + paid_out):
+    if words := refund_objection(entry.amount, -total + paid_out, CURRENCIES[entry.currency]):
         raise Refused(Code.CONFLICT, words, "amount")
 
 

@@ -300,7 +300,7 @@ def _check_state(shown: Mapping[str, Any], errors: str) -> None:
     if shown["state"] == "error":
         words = f"the charger answered with an error: {shown['error_code']} {shown['error_description'] or ''}".strip()
         raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=shown)
-    words = f"the charger gave no answer: {shown['state']}"
+    words = f"command {shown['id']}: the charger gave no answer: {shown['state']}"
     raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=shown)
 
 

@@ -34,6 +34,7 @@ SUMS = {
     "sessions": 30,
     "energy_wh": 4_000_000,
     "charged": 120_433,
+    "from_wallets": 0,
     "to_pay": 120_433,
     "corrections": 0,
     "held_back": 0,
@@ -105,6 +106,7 @@ async def test_closing_is_asked_once_with_what_it_does() -> None:
 
 async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
     closed = {**MONTH, "state": "closed", "statements": 0, "amount": 0, "currency": "EUR", "closed_by": "anna"}
+    closed["from_wallets"] = 0
     nobody = {"account": None, "total": {"sessions": 27, "energy_wh": 860_100}}
     answers = {
         "/api/admin/months/2026-10": {**closed, "closed_at": MONTH["until"]},
@@ -115,6 +117,14 @@ async def test_a_closed_month_keeps_a_line_for_what_is_nobodys() -> None:
     query = "bill=nobody%27s&amp;ended_since=2026-10-01&amp;ended_before=2026-10-31"
     assert f'href="/sessions?{query}"' in html
     assert "nobody" not in await shown("/bills/{month}", answers={**answers, "/api/history": {"series": []}})
+
+
+async def test_what_wallets_pay_of_a_month_is_said() -> None:
+    """The statements add up to less than the month, because the charges of prepaid households are paid already."""
+    closed = {**MONTH, "state": "closed", "statements": 3, "amount": 3625, "from_wallets": 170, "currency": "EUR"}
+    month = {**closed, "closed_by": "anna", "closed_at": MONTH["until"]}
+    answers = {"/api/admin/months/2026-10": month, "/api/history": {"series": []}}
+    assert "Of it 1.70\xa0EUR from wallets" in await shown("/bills/{month}", answers=answers)
 
 
 async def test_a_total_is_said_once_where_nothing_was_carried_in() -> None:

@@ -1,0 +1,38 @@
+"""What the API refuses, in the words of the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from levity_trio.cli import site_times
+from levity_trio.cli.refusing import in_words
+from levity_trio.client import Refusal
+from levity_trio.time_zones import named
+
+
+def no_answer(state: str) -> str:
+    detail = f"command 7: the charger gave no answer: {state}"
+    return in_words(Refusal(504, {"code": "no_answer", "detail": detail, "command": {"id": 7, "state": state}}))
+
+
+def test_an_answer_that_may_still_come_is_followed_and_not_asked_for_again() -> None:
+    """Whoever repeats a start that the charger carries out late starts two."""
+    assert no_answer("timed out").endswith("do not repeat it before you looked: levity-trio commands 7")
+    assert no_answer("gone") == "command 7: the charger gave no answer: gone"
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("it is Anna's since 2025-12-31T23:00:00.000Z", "it is Anna's since 2026-01-01 00:00"),
+        ("try levity-trio account take 1 --since 2025-12-31T23:00:00.000Z", None),
+    ],
+)
+def test_times_are_those_of_the_site_but_exact_in_a_command(
+    detail: str, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document: dict[str, Any] = {"code": "conflict", "detail": detail}
+    monkeypatch.setattr(site_times, "zone", lambda: named("Europe/Berlin"))
+    assert in_words(Refusal(409, document)) == (told or detail)
