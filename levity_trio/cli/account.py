@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli import account_leaving
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
 from levity_trio.cli.named import check_charger, number_of
 from levity_trio.cli.operator import Operator, command
@@ -113,7 +114,7 @@ _THING: Final = _options(
 _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
 
 
-@command("list", group=account)
+@command("list", group=account, epilog=an_example("account list"))
 @click.option("--search", metavar="TEXT", help="Only with this in the name.")
 @click.option("--open/--closed", "is_open", default=None, help="Only those that are open now, or are not.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")

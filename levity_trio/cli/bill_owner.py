@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.tables import say
 from levity_trio.client import Refusal
@@ -37,7 +38,7 @@ _REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it."
 owner = click.Group("owner", help="Say who bills, as it stands on statements.", epilog=EXAMPLES)
 
 
-@command("show", group=owner)
+@command("show", group=owner, epilog=an_example("bill owner show"))
 def show(operator: Operator) -> None:
     """Show who bills."""
     operator.record(operator.ask("GET", *BILLER))
@@ -81,7 +82,7 @@ def set_template(operator: Operator, path: Path | None, *, remove: bool) -> None
     _put(operator, "template", path, "application/toml", remove=remove)
 
 
-@click.command("template")
+@click.command("template", epilog=an_example("bill template > german.toml"))
 def template() -> None:
     """Print the words and formats of this program."""
     say(ENGLISH_TEXT, ends_line=False)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress, is_terminal
@@ -59,7 +60,7 @@ class File(NamedTuple):
 _ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="Only of this account.")
 
 
-@command("list")
+@command("list", epilog=an_example("bill list", "bill list --json"))
 @_ACCOUNT
 @click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")

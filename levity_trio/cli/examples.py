@@ -14,6 +14,11 @@ def examples_of(epilog: str | None, *words: str) -> str:
     return "\n".join(("\b", "Examples:", *found, "")) if found else ""
 
 
+def an_example(*lines: str) -> str:
+    """Return the epilog of a command that its group has no example of, from lines without the name of the program."""
+    return "\n".join(("\b", "Examples:", *(f"{PROGRAM}{line}" for line in lines), ""))
+
+
 def _lines(epilog: str, words: str) -> Iterator[str]:
     """Yield the lines of these examples, each with those in which it goes on."""
     is_wanted = False

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.client import Refusal
@@ -99,7 +100,7 @@ def _fetch(operator: Operator, number: int, target: Path, into: BinaryIO) -> Non
         raise
 
 
-@command("remove", group=files)
+@command("remove", group=files, epilog=an_example("files remove 7"))
 @click.argument("number", type=int, metavar="ID")
 def remove(operator: Operator, number: int) -> None:
     """Delete a file (admin); the list still shows that there was one."""

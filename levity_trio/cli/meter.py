@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.files_of_lines import FILE, send_file, show_results
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
@@ -51,7 +52,7 @@ def _fields(function: Any) -> Any:
     return function
 
 
-@command("list", group=meter)
+@command("list", group=meter, epilog=an_example("meter list"))
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
 def show_all(operator: Operator, limit: int) -> None:
     """List the meters of the house."""

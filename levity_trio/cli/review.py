@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import cell, say
@@ -70,7 +71,7 @@ def _row(item: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-@command("list", group=review)
+@command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
 @click.option("--charger", metavar="ID", help="Only of this charger.")
 @click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")

@@ -8,32 +8,12 @@ from typing import Any, BinaryIO
 
 import click
 
+from levity_trio.cli.examples import examples_of
+from levity_trio.cli.simulator_examples import EXAMPLES, OF_COMMANDS
 from levity_trio.cli.tables import say, show_below, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
-
-EXAMPLES = """\
-\b
-Examples:
-  levity-trio simulator add CP-1 --vendor Grizzl-E --model Smart
-  levity-trio simulator vehicles add Compact --battery-wh 40000 --soc 0.2
-  levity-trio simulator plug CP-1 --vehicle Compact
-  levity-trio simulator tag CP-1 04A2B3C4
-  levity-trio simulator chargers CP-1
-  levity-trio simulator log CP-1
-  levity-trio simulator meter CP-1 --wh 250000
-  levity-trio simulator answer CP-1 RemoteStartTransaction Rejected
-  levity-trio simulator send CP-1 StatusNotification
-  levity-trio simulator send CP-1 DataTransfer '{"vendorId": "org.example"}'
-  levity-trio simulator template chargers > chargers.csv
-  levity-trio simulator import chargers chargers.csv
-
-Each command is a request to the HTTP API of a running simulator (--api or LEVITY_SIMULATOR_API, by default
-http://127.0.0.1:9100). That API has no authentication and by default listens on this machine only.
-
-Exit status: 0 on success, 1 when the simulator refuses or does not run, 2 for wrong usage.
-"""
 
 CHARGER_COLUMNS = ("id", "vendor", "model", "power_type", "location", "auto_connect", "state", "statuses", "quirks")
 CONNECTOR_COLUMNS = (
@@ -105,7 +85,8 @@ def command(name: str, group: click.Group = simulator) -> Callable[[Command], cl
         run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own way
         for option in (_API, _JSON):
             option(run)
-        return group.command(name)(run)
+        words = ("simulator",) if group is simulator else ("simulator", str(group.name))
+        return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)
 
     return decorate
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import counted, say, show_below, show_record
@@ -95,7 +96,7 @@ def show_all(operator: Operator, **given: Any) -> None:
         say("… there are more; narrow the list with --search, or use export")
 
 
-@command("show", group=tag)
+@command("show", group=tag, epilog=an_example("tag show 04A1B2C3"))
 @_TAG
 def show(operator: Operator, id_tag: str) -> None:
     """Show a tag as it is, and as it was."""
@@ -142,7 +143,7 @@ def unblock(operator: Operator, id_tag: str) -> None:
     _change(operator, id_tag, {"status": "Accepted"})
 
 
-@command("remove", group=tag)
+@command("remove", group=tag, epilog=an_example("tag remove 04A1B2C3"))
 @_TAG
 def remove(operator: Operator, id_tag: str) -> None:
     """Remove a tag, which then is unknown (admin).

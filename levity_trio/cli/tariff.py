@@ -13,7 +13,7 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.examples import examples_of
+from levity_trio.cli.examples import an_example, examples_of
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_below, show_record
@@ -123,7 +123,7 @@ def add(operator: Operator, file: Path, reason: str | None, *, correct_statement
     operator.tell(done, told + _corrected(done))
 
 
-@command("list", group=tariff)
+@command("list", group=tariff, epilog=an_example("tariff list"))
 @_LIMIT
 def show_all(operator: Operator, limit: int) -> None:
     """List tariffs, with the days from which their versions hold."""
@@ -131,7 +131,7 @@ def show_all(operator: Operator, limit: int) -> None:
     operator.table(COLUMNS, page["data"], page)
 
 
-@command("show", group=tariff)
+@command("show", group=tariff, epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"))
 @_NAME
 @click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
@@ -194,7 +194,7 @@ def unassign(operator: Operator, since: str, reason: str | None, **given: Any) -
     _assign(operator, {"since": since, "reason": reason}, None, **given)
 
 
-@command("assignments", group=tariff)
+@command("assignments", group=tariff, epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"))
 @click.option("--tariff", "named", metavar="TARIFF", help="Only of this tariff.")
 @_ACCOUNT
 @_CHARGER

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 
@@ -39,7 +40,7 @@ template = click.Group(
 )
 
 
-@command("list", group=template)
+@command("list", group=template, epilog=an_example("template list"))
 def list_templates(operator: Operator) -> None:
     """List the templates."""
     page = operator.ask("GET", ADMIN, TEMPLATES)
@@ -70,7 +71,7 @@ def set_template(
         _warn_of_unknown(operator, _listed(chargers))
 
 
-@command("remove", group=template)
+@command("remove", group=template, epilog=an_example("template remove garage"))
 @click.argument("name")
 def remove(operator: Operator, name: str) -> None:
     """Remove a template."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import show_below, show_record
@@ -43,7 +44,7 @@ def show_all(operator: Operator, search: str | None, limit: int) -> None:
     operator.table(COLUMNS, page["data"], page)
 
 
-@command("show", group=vehicle)
+@command("show", group=vehicle, epilog=an_example('vehicle show "Anna\'s car"'))
 @_VEHICLE
 def show(operator: Operator, named: str) -> None:
     """Show a vehicle, and whose it is and was."""

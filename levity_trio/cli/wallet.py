@@ -11,6 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
+from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_below, show_record
@@ -168,7 +169,7 @@ def add_service(operator: Operator, name: str) -> None:
     operator.tell(added, f"{words}\nIts webhook is /api/payments/{name}.")
 
 
-@command("list", group=service)
+@command("list", group=service, epilog=an_example("wallet service list"))
 def list_services(operator: Operator) -> None:
     """List the payment services."""
     operator.table(SERVICE_COLUMNS, operator.ask("GET", *SERVICES))
