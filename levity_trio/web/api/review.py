@@ -21,6 +21,7 @@ from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import shared_meters
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made
 from levity_trio.store.writes.transactions.corrections import Correction, correct
@@ -116,7 +117,7 @@ async def count_waiting(asked: Asked) -> Any:
 
 
 async def confirm_transaction(asked: Asked) -> Any:
-    return await _decided(asked, decisions.confirm, asked.number())
+    return await _decided(asked, shared_meters.confirm, asked.number())
 
 
 async def correct_transaction(asked: Asked) -> Any:
