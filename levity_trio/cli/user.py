@@ -121,10 +121,7 @@ def _invitation(made: dict[str, Any]) -> str:
     page = made["page"] or PAGE
     where = f"open {page} and type it" if is_pin else f"open {page}#{made['code']}"
     until = f"It works once, until {local_minute(made['expires_at'])}, and is not shown again."
-    return (
-        f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in to the dashboard: {where}."
-        f"\n{until}"
-    )
+    return f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: {where}.\n{until}"
 
 
 _NAMED: Final = click.Argument(["named"], metavar="USER")

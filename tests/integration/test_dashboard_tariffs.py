@@ -148,6 +148,16 @@ def test_a_version_is_added_to_a_tariff_and_withdrawn(server: Serving, browser: 
     assert server.query("SELECT since FROM tariff_version WHERE withdrawn_at IS NULL") == [("2026-03-01",)]
 
 
+def test_one_price_names_the_tariff_that_it_ends(server: Serving, browser: Browser) -> None:
+    """Whoever means to change the price of the day would lose that of the night."""
+    add(browser, toml())
+    assert "it ends" not in browser.get("/tariffs").words
+    given = {"tariff": 1, "since": "2026-03-01", "site": True}
+    api_of(server).ask("POST", "admin", "tariff-assignments", given=given)
+    page = browser.get("/tariffs")
+    assert "From that day on it ends Night for the whole site, with all its prices." in page.words
+
+
 def test_tariffs_are_assigned_to_site_charger_and_household(server: Serving, browser: Browser) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()

@@ -99,7 +99,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     code, words, until = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
     page = f"http://127.0.0.1:{port_of(server)}/welcome"
-    assert words == f"This code logs user 2 in to the dashboard: open {page}#{code}."
+    assert words == f"This code logs user 2 in: open {page}#{code}."
     assert until.startswith("It works once, until 20")
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None
     assert shell("change", 2, "--password-stdin") == 0
