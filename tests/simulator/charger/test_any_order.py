@@ -352,5 +352,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert (told[-1]["status"], told[-1]["errorCode"]) == (connector.status, connector.error_code)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=size(60, 24), stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=size(60, 12), stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase

@@ -17,7 +17,7 @@ from tests.store.lives import ACTS, Living
 from tests.store.stories import Story, play
 from tests.store.test_decision_properties import Decided
 
-SEEDS = range(int(os.environ.get("STORIES", size(5, 3))))
+SEEDS = range(int(os.environ.get("STORIES", size(5, 2))))
 
 
 def tell(story: Story) -> None:
