@@ -331,11 +331,12 @@ class Case:
     @property
     def is_stop_of_old_meter(self) -> bool:
         """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
-        the next start, had not reached it."""
+        the next start, had not reached it; or is beyond it by more than one car takes, though none charged."""
         if self.stop_wh is None or self.begin_of_new_meter is None:
             return False
         has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
-        return has_risen and self.begin_of_new_meter < self.stop_wh - self.digit
+        is_beyond = not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
+        return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
 
     @cached_property
     def ends_digit(self) -> int:

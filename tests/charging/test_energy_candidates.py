@@ -303,13 +303,15 @@ def test_energy_between_two_swapped_meters_is_lost() -> None:
     [
         (0, doubtful(7100, "register", "meter_swapped")),
         (1_090_000, doubtful(5400, "segments", "meter_swapped")),
+        (7_700_000, doubtful(7100, "register", "meter_swapped")),
         (None, doubtful(5400, "segments", "meter_swapped")),
     ],
 )
-def test_a_stop_that_the_new_meter_had_not_reached_was_read_before(
+def test_a_stop_that_the_new_meter_did_not_show_was_read_before(
     begin_of_new_meter: int | None, expected: tuple[Any, ...]
 ) -> None:
-    """The clock stands still: only the receipts are known, and that of the stop is after the swap."""
+    """The clock stands still: only the receipts are known, and that of the stop is after the swap. The new meter had
+    not reached the stop, or was far beyond it."""
     known = case(1_000_000, 1_007_100, QUARTERS[:3], 60, swapped_at=[55 * 60.0], is_timed=False)
     assert found(replace(known, begin_of_new_meter=begin_of_new_meter)) == expected
 
