@@ -23,9 +23,6 @@ READ_LATE: Final = "the start was read late: the previous transaction ended lowe
 BEYOND: Final = "more energy left between two transactions than the time allows"
 READ_EARLY: Final = "the stop was read early: the next transaction begins higher"
 
-ROUNDED: Final = 2
-"""In Wh: registers that differ by less may be one, rounded in two ways."""
-
 
 class Stale(NamedTuple):
     """A doubt about an end of a chain, and the chain with what is missing, if power shows that so much flowed."""
@@ -99,7 +96,7 @@ def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterat
 def _first_near(chain: Chain, wh: int) -> int:
     """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
     that was cut off once and rounded the other time."""
-    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, ROUNDED))
+    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, tolerances.ROUNDED_WH))
 
 
 def _to_later(chain: Chain, missing: int) -> Chain:

@@ -109,6 +109,8 @@ MOST_STRAYS: Final = 50
 """The maximum number of consecutive outliers. Of more, it is unknown which readings are right."""
 REACH_WH: Final = 100
 """The energy that may flow between a reported power and a stop while a car starts or ends."""
+ROUNDED_WH: Final = 2
+"""Registers that differ by less may be one, rounded in two ways."""
 TOP_UP_WH: Final = 500
 """The energy that a DC charger may deliver between two reports of 0 W."""
 SHARED_WH: Final = 1_000

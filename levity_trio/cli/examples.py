@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 PROGRAM: Final = "  levity-trio "
@@ -11,12 +11,16 @@ PROGRAM: Final = "  levity-trio "
 def examples_of(epilog: str | None, *words: str) -> str:
     """Return the examples in an epilog that have these words of a command; an empty text if there are none."""
     found = list(_lines(epilog or "", f" {' '.join(words)} "))
-    return "\n".join(("\b", "Examples:", *found, "")) if found else ""
+    return _headed(found) if found else ""
 
 
 def an_example(*lines: str) -> str:
     """Return the epilog of a command that its group has no example of, from lines without the name of the program."""
-    return "\n".join(("\b", "Examples:", *(f"{PROGRAM}{line}" for line in lines), ""))
+    return _headed(f"{PROGRAM}{line}" for line in lines)
+
+
+def _headed(lines: Iterable[str]) -> str:
+    return "\n".join(("\b", "Examples:", *lines, ""))
 
 
 def _lines(epilog: str, words: str) -> Iterator[str]:

@@ -266,14 +266,19 @@ def test_a_skew_from_before_the_last_connection_was_lost_is_over(
         assert_time(books, transaction, column, books.now - timedelta(minutes=waited))
 
 
-def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, station: Station) -> None:
-    """The clock was set right while the charger was offline, and the skew that is known is from before."""
-    ahead = 100
+def come_back(books: Books, station: Station, ahead: int) -> None:
+    """Tell a status by a clock that is so many minutes ahead, and connect again three hours after the connection was
+    lost."""
     station.status("Available", at=station.clock(-ahead))
     books.wait(HOUR)
     station.lose()
     books.wait(3 * HOUR)
     station.connect()
+
+
+def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, station: Station) -> None:
+    """The clock was set right while the charger was offline, and the skew that is known is from before."""
+    come_back(books, station, ahead=100)
     started, stopped = books.now - timedelta(minutes=170), books.now - timedelta(minutes=50)
     transaction = station.start(2_951_249, at=station.clock(170))
     station.stop(transaction, 2_951_249 + 21_209, at=station.clock(50))
@@ -283,12 +288,7 @@ def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, statio
 
 def test_one_queued_message_shows_that_the_clock_was_set_before_the_next_one(books: Books, station: Station) -> None:
     """By the old clock the first transaction would precede the loss, but the second one would not."""
-    ahead = 64
-    station.status("Available", at=station.clock(-ahead))
-    books.wait(HOUR)
-    station.lose()
-    books.wait(3 * HOUR)
-    station.connect()
+    come_back(books, station, ahead=64)
     begun = station.clock(170)
     station.stop(station.start(2_951_249, at=begun), 2_951_249, at=begun)
     started = books.now - timedelta(minutes=60)

@@ -62,9 +62,10 @@ COPY_OF_CHARGER = (
     f" SELECT tx_id, told_id, cp_id, ?6, {_COPIED} FROM meter_val WHERE {_OF_CHARGER} AND tx_id = ?1 ORDER BY id"
 )
 BESIDE_BEGIN = (
-    "SELECT count(CASE WHEN wh > ? AND wh <= ? AND timestamp < ? THEN 1 END),"
-    " count(CASE WHEN timestamp >= ? AND (told_id = tx_id OR wh < ? OR wh > ?) THEN 1 END)"
-    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ? AND wh IS NOT NULL"
+    "SELECT count(CASE WHEN wh > ?6 AND wh <= ?7 AND timestamp < ?8 THEN 1 END),"
+    " count(CASE WHEN timestamp >= ?8 AND (told_id = tx_id OR wh < ?7 OR wh > ?9) THEN 1 END)"
+    " FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
+    " AND wh IS NOT NULL"
 )
 """How many readings of a transaction show energy before a Transaction.Begin, and how many after it are none of that."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
@@ -116,20 +117,9 @@ def _release(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Readi
     if begin is None or not request.moment.is_believable:
         return
     for tx in [Known(*row) for row in db.rows(OPEN_ONES, (origin.charger,))]:
-        start, span = tx.meter_start or 0, (tx.own_start_time, request.moment.understood)
-        place = (
-            start,
-            begin.wh,
-            begin.timestamp,
-            begin.timestamp,
-            begin.wh,
-            request.meter_stop,
-            tx.charger,
-            tx.connector,
-            *span,
-            tx.id,
-        )
-        ((charged, others),) = db.rows(BESIDE_BEGIN, place)
+        place = (tx.charger, tx.connector, tx.own_start_time, request.moment.understood, tx.id)
+        registers = (tx.meter_start or 0, begin.wh, begin.timestamp, request.meter_stop)
+        ((charged, others),) = db.rows(BESIDE_BEGIN, (*place, *registers))
         if charged and not others:
             unlink_since(db, tx, begin.timestamp, begin.wh)
 
