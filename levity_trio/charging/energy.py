@@ -19,6 +19,7 @@ from levity_trio.charging.bracket import continues_both, continues_one
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, ends_alone
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.evidence import Case
+from levity_trio.charging.exchanged import exchanged
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
@@ -29,7 +30,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 17
+RULES: Final = 18
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -77,6 +78,9 @@ class _Chosen(NamedTuple):
 
 def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
+    if (exchange := exchanged(case)) is not None:
+        judged = min(map(judge, exchange.cases), key=lambda one: len(one.doubts))
+        return replace(judged, doubts=(exchange.doubt, *judged.doubts), code=Code.STOPS_EXCHANGED, is_sole=False)
     bounds = Bounds(case)
     found = reported(case, bounds)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found)

@@ -1,7 +1,7 @@
 """The evidence for a transaction's energy: the facts of one transaction and its neighbours, as the judge needs them.
 
-Start, stop, readings and neighbours come from one counter: if they agree, the messages are complete, but the counter
-may still be wrong. Power, current × voltage, state of charge and time are other sources.
+Start, stop, readings and neighbours come from one counter: if they agree, the messages are complete, but it may still
+be wrong. Power, current × voltage, state of charge and time are other sources.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class Told(NamedTuple):
 class Beside(NamedTuple):
     """A transaction on another connector of the charger that ran at the same time, with its own readings and power.
 
-    Without an end it is still open, and `ended` is endless.
+    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as sent.
     """
 
     id: int
@@ -242,6 +242,7 @@ class Beside(NamedTuple):
     """The end of the previous transaction on its connector."""
     told: Sequence[Told] = ()
     """The registers of the starts and stops around it on its connector, in order."""
+    stop: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,8 +264,7 @@ class Case:
     is_start_unknown: bool = False
     """The start was never received."""
     is_named_to_the_end: bool = True
-    """No boot is followed only by readings without the transactionId that it had before. These may belong to another
-    transaction, whose start was lost."""
+    """No boot is followed only by readings without its transactionId, which may be of a transaction without a start."""
     is_backwards: bool = False
     """The stop is before the start, both corrected to our clock as far as possible."""
     received_seconds: float = 0.0
@@ -289,8 +289,8 @@ class Case:
     before: Neighbour | None = None
     after: Neighbour | None = None
     counted_until: int | None = None
-    """The register, in Wh, up to which its range was counted before: an earlier transaction has the same start, by a
-    clock that does not run, and nothing shows that the register was reset since."""
+    """The register up to which its range was counted before, in Wh: an earlier transaction has the same start, by a
+    clock that does not run, and nothing shows a reset since."""
     beside: Sequence[Beside] = ()
     """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
     earlier: Level | None = None

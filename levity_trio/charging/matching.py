@@ -68,6 +68,12 @@ class Running(NamedTuple):
     """The first and the last reading as sent."""
     rose_at: float | None = None
     """When a reading first was above the start."""
+    pace_w: float | None = None
+    """The highest pace of its register up to a reading, or the highest reported power; None without readings."""
+    called: int | None = None
+    """The transactionId of its last reading."""
+    is_exchanged: bool = False
+    """A stop that named another transaction has ended it."""
 
 
 class Match(NamedTuple):
@@ -111,31 +117,78 @@ def comparable_tag(id_tag: str | None) -> str | None:
 
 
 def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
-    """Match by ID, unless that is impossible and exactly one other transaction fits; without an ID, by the only fit."""
+    """Match by ID, unless exactly one other transaction fits better; without an ID, by the only fit.
+
+    Another one fits better if the named one is impossible, or if the register goes on from the other's last reading at
+    its pace, but not from the named one's, or if the readings of each name the other one: the charger confuses the ids
+    of two connectors.
+    """
     named = next((one for one in running if one.id == stop.transaction), None)
     if named is None:
         return _without_id(stop, running)
-    if (against := against_named(stop, named)) is None:
+    if (against := doubt_of_named(stop, named)) is None:
         return Match(named.id, None)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
-    others = [one for one in others if _is_usual(stop, one)]
-    if stop.wh >= (named.reached_wh or 0):
+    is_possible = against_named(stop, named) is None
+    others = [one for one in others if (_is_rather(stop, one, named) if is_possible else _is_usual(stop, one))]
+    if stop.wh >= (named.reached_wh or 0) and not named.is_exchanged:
         others = [one for one in others if not _are_of_one_meter(named, one)]
     if len(others) != 1:
         return Match(named.id, None)
-    words = f"the stop names transaction {named.id}, where it is impossible"
+    words = f"the stop names transaction {named.id}, where it is {'less likely' if is_possible else 'impossible'}"
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, (f"transactionId {named.id}", against)))
 
 
+def doubt_of_named(stop: Stopping, named: Running) -> str | None:
+    """Return why a stop may not mean the transaction that it names; None if nothing speaks against it."""
+    if (against := against_named(stop, named)) is not None:
+        return against
+    if named.called not in (None, named.id):
+        return f"its readings name transaction {named.called}"
+    told = stop.wh if stop.data_wh is None else stop.data_wh
+    if (
+        stop.wh
+        and named.pace_w is not None
+        and not any(_is_at_pace(stop._replace(wh=wh), named) for wh in (stop.wh, told))
+    ):
+        return f"the register was at {named.reached_wh} Wh and rose more slowly"
+    return None
+
+
+def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:
+    """Whether a stop means this transaction rather than the one that it names, though that is possible, too."""
+    if _is_at_pace(stop, one):
+        return True
+    return one.called == named.id != named.called and not _is_at_pace(stop, named)
+
+
+def _is_at_pace(stop: Stopping, one: Running) -> bool:
+    """Whether the register goes on from the last reading of a transaction at a pace that it had before."""
+    if one.pace_w is None or one.reached_wh is None:
+        return False
+    seconds = max(0.0, stop.at - one.reached_at)
+    most = one.pace_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR + tolerances.REACH_WH
+    return one.reached_wh - one.digit <= stop.wh <= one.reached_wh + most + one.digit
+
+
 def _are_of_one_meter(one: Running, other: Running) -> bool:
-    """Whether the later transaction begins within the register range of the earlier one.
+    """Whether the later transaction begins within the register range of the earlier one, and neither register was ever
+    below what the other one had reached before.
 
     This happens if connectors share a meter; the registers then do not distinguish the transactions.
     """
     if one.start_wh is None or other.start_wh is None:
         return False
     earlier = min(one, other, key=lambda each: (each.start_wh, -(each.reached_wh or 0)))
-    return earlier.reached_wh is not None and max(one.start_wh, other.start_wh) < earlier.reached_wh
+    is_within = earlier.reached_wh is not None and max(one.start_wh, other.start_wh) < earlier.reached_wh
+    return is_within and not any(_is_below(*pair) for pair in ((one, other), (other, one)))
+
+
+def _is_below(one: Running, other: Running) -> bool:
+    """Whether the register of one transaction was ever below what that of the other one had reached before."""
+    levels = [(other.begun, other.start_wh or 0), (other.reached_at, other.reached_wh or 0)]
+    later = [(one.begun, one.start_wh or 0), *([] if one.reached_wh is None else [(one.reached_at, one.reached_wh)])]
+    return any(before <= at and wh + tolerances.REACH_WH < reached for before, reached in levels for at, wh in later)
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
@@ -323,77 +376,3 @@ def _is_usual(stop: Stopping, one: Running) -> bool:
         return True
     reached = max(one.start_wh or 0, one.reached_wh or 0)
     return stop.wh - reached <= _reach_wh(stop, one) * tolerances.AC_W / tolerances.FASTEST_W
-
-
-class Covering(NamedTuple):
-    """A transaction to which readings may belong; `ended` is None while it is open.
-
-    `reported_id` is the charger's ID of the transaction in the previous reading; None if there was none, or if it is
-    unknown.
-    """
-
-    id: int
-    state: State
-    ended: float | None
-    reported_id: int | None = None
-    was_idle: bool = False
-    """Its connector had no transaction after a boot, since its last reading."""
-
-
-def match_readings(
-    at: float, named: Covering | None, newest: Covering | None, reported: int | None = None
-) -> int | None:
-    """Return the transaction of readings of one time: the one that they name, or else the newest that ran then.
-
-    `named` is None if the named transaction is not their charger's; `newest` is on their connector. The ID of a
-    transaction that its charger stopped before may be stale, so another one that ran then takes precedence. `reported`
-    is an ID that this server did not assign. A charger has one for each transaction, so readings with another ID belong
-    to another transaction, of which nothing else is known. So do those that follow a boot and an idle connector, unless
-    they have the ID of the reading before these.
-    """
-    running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
-    if newest is not None and reported not in (None, newest.reported_id):
-        running = None if newest.reported_id is not None or newest.was_idle else running
-    if named is None:
-        return running
-    is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at
-    return running if is_stale and running is not None else named.id
-
-
-class Reached(NamedTuple):
-    """What a transaction's register had reached before a reading, in Wh: its start and its last reading as sent, how
-    many seconds ago, and the transactionId of that."""
-
-    id: int
-    start_wh: int | None
-    last_wh: int | None
-    seconds: float
-    name: int | None
-
-    def showed_other(self, wh: int) -> bool:
-        """Whether its own reading of the same time, which names it, shows another register."""
-        return self.seconds == 0 and self.name == self.id and self.last_wh != wh
-
-
-def is_of_named(wh: int | None, named: Reached, there: Reached | None) -> bool:
-    """Whether a reading belongs to the transaction that it names, though it has the connector of another one.
-
-    `there` is the one that runs on that connector, if any. If its last reading had the same id, the charger confused
-    the ids of two connectors. If that of the named one had it, the id is right and the connector wrong. A first such
-    reading belongs to the one whose register is nearer.
-    """
-    if there is not None and there.name == named.id:
-        return False
-    if wh is None:
-        return named.name == named.id
-    rise, beside = _rise(wh, named), None if there is None or there.showed_other(wh) else _rise(wh, there)
-    return rise is not None and (named.name == named.id or beside is None or rise <= beside)
-
-
-def _rise(wh: int, one: Reached) -> int | None:
-    """Return the rise of a register up to a reading in Wh; None if it cannot belong there. The first reading of a
-    transaction may count from 0."""
-    start = one.start_wh or 0
-    rise = wh - one.last_wh if one.last_wh is not None else wh - start if wh >= start else wh
-    most = tolerances.FASTEST_W * (max(0.0, one.seconds) + tolerances.AHEAD_SECONDS) / HOUR
-    return rise if 0 <= rise <= most else None

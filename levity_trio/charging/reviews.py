@@ -14,6 +14,7 @@ class Code(StrEnum):
     CLOSED_BY_SYSTEM = "closed_by_system"
     STOP_WITHOUT_ID = "stop_without_id"
     STOP_ELSEWHERE = "stop_elsewhere"
+    STOPS_EXCHANGED = "stops_exchanged"
     SECOND_STOP = "second_stop"
     BEGUN_AGAIN = "begun_again"
     OPERATOR_OVERRULED = "operator_overruled"

@@ -23,7 +23,8 @@ _SPAN: Final = (
     "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
     " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) ELSE own_stop_time END,"
     " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),"
-    " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop)"
+    " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop),"
+    " CASE WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END"
     " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
@@ -40,7 +41,10 @@ TOLD_AFTER: Final = f"{_TOLD} AND own_start_time > ?4 ORDER BY own_start_time, i
 
 
 class Span(NamedTuple):
-    """A transaction's stretch of time, in the database's format, and of its register in Wh. Open without an end."""
+    """A transaction's stretch of time, in the database's format, and of its register in Wh. Open without an end.
+
+    `stop` is the register of its stop as sent.
+    """
 
     id: int
     charger: str
@@ -49,6 +53,12 @@ class Span(NamedTuple):
     ended: str | None
     begin: int | None
     end: int | None
+    stop: int | None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it ended at a register that is not below its begin, and therefore not plainly wrong."""
+        return self.ended is not None and self.end is not None and self.end >= (self.begin or 0)
 
 
 def spans_beside(rows: Rows, own: Span, until: str) -> dict[int, list[Span]]:
@@ -76,7 +86,7 @@ def may_share(own: Span, other: Span) -> bool:
     if own.begin is None or other.begin is None:
         return False
     begin = max(own.begin, other.begin)
-    ends = [span.end for span in (own, other) if span.ended is not None and span.end is not None]
+    ends = [span.end for span in (own, other) if span.end is not None and span.is_ended]
     return begin > 0 and min(ends, default=begin + 1) > begin
 
 
@@ -99,6 +109,7 @@ def _load(rows: Rows, span: Span, until: str) -> Beside:
         ended=inf if span.ended is None else seconds(span.ended),
         begin=span.begin or 0,
         end=None if span.ended is None else span.end,
+        stop=span.stop,
         view=max(gathered.views, key=lambda view: len(view.at), default=View((), ())),
         power=gathered.power,
         earlier=earlier(rows, span, until),

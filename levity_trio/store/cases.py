@@ -112,7 +112,7 @@ def span_of(tx: Known) -> Span:
     ended = None if tx.status == "Active" else ended_at(tx)
     stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
     begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
-    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, begin, stop)
+    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, begin, stop, stop)
 
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:

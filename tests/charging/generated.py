@@ -276,6 +276,14 @@ def _beside(story: Story) -> dict[str, Any]:
     return {"beside": (other,), "earlier": Level(-900.0, story.start), "told": own}
 
 
+def _exchanged(story: Story, known: dict[str, Any]) -> dict[str, Any]:
+    """Let the charger confuse the ids of two stops: the next transaction begins at the stop of the other connector."""
+    if not known.get("beside") or not story.stop or story.random.random() > 0.2:
+        return {}
+    (other,), stop = known["beside"], story.stop - story.random.choice((300, -300))
+    return {"beside": (other._replace(stop=stop),), "after": Neighbour(stop, stop + 2000)}
+
+
 def _habits(story: Story) -> dict[str, Any]:
     random = story.random
     known: dict[str, Any] = {"reports_power": random.random() < 0.4}
@@ -313,6 +321,7 @@ def generated(seed: int) -> Case:
         **_habits(story),
     }
     longest = max(story.ended, 60) + story.random.choice((0, 0, 0, 3600))
+    known |= _exchanged(story, known)
     ends: dict[str, Any] = {"begun": 0.0, "ended": story.ended, "start_wh": story.start, "stop_wh": story.stop}
     return Case(**ends, longest=longest, received_seconds=story.ended, **known, **story.known)
 

@@ -8,14 +8,13 @@ import pytest
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import (
     Begun,
-    Covering,
     Running,
     Stopping,
     comparable_tag,
     is_id,
-    match_readings,
     match_stop,
 )
+from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.reviews import Code
 
 MINUTE, HOUR = 60.0, 3600.0

@@ -23,6 +23,9 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
     ),
     "stop_without_id": Doubt("Its stop did not name it", "Compare tag and time of the stop with those of the session."),
     "stop_elsewhere": Doubt("Its stop named another session", "Compare both: two connectors may be mixed up."),
+    "stops_exchanged": Doubt(
+        "It was billed by the stop of another session", "Compare both: two connectors are mixed up."
+    ),
     "second_stop": Doubt("A second stop came", "The first one counts. Compare both."),
     "begun_again": Doubt(
         "It was stopped at 0 Wh and begun again", "Two sessions have one start. The later stop counts: compare both."

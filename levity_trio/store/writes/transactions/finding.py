@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from operator import itemgetter
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import (
+    HOUR,
     Begun,
     Match,
     Running,
     Stopping,
-    against_named,
     against_tag,
+    doubt_of_named,
     joined,
     match_stop,
     reported_id,
@@ -56,7 +58,7 @@ def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading])
     stopping, means = _stopping(request, data), [_running(db, origin, request, named)] if named else []
     rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
     running = (_running(db, origin, request, tx) for tx in rest)
-    if means and against_named(stopping, *means) is None:
+    if means and doubt_of_named(stopping, *means) is None:
         return Match(means[0].id, against_tag(stopping, means[0], running))
     return match_stop(stopping, [*means, *running])
 
@@ -137,9 +139,10 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
     is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
+    is_exchanged = _is_exchanged(db, tx)
     return Running(
         id=tx.id,
-        state=_state(db, tx),
+        state=_state(db, tx, is_exchanged=is_exchanged),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
         reached_at=begun if not carriers or is_set else last_at,
@@ -154,16 +157,23 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         ended_wh=tx.meter_stop,
         reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
         rose_at=next((seconds(row[TIMESTAMP]) for row in carriers if _wh(row) > (tx.meter_start or 0)), None),
+        pace_w=_pace(tx, carriers, watts) if carriers and not is_set else None,
+        called=called(db, tx, request.moment.understood),
+        is_exchanged=is_exchanged,
     )
 
 
-def _state(db: UnitOfWork, tx: Known) -> State:
+def _state(db: UnitOfWork, tx: Known, *, is_exchanged: bool) -> State:
     """Return the state of a transaction as matching sees it: a stop that named another one has ended it, too."""
     if has_begun_again(db, tx):
         return State.CLOSED
+    return State.STOPPED if is_exchanged else state(tx)
+
+
+def _is_exchanged(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a stop that named another transaction has ended this one."""
     elsewhere = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
-    is_joined = state(tx) is State.JOINED
-    return State.STOPPED if is_joined and db.row(elsewhere, (tx.id, Code.STOP_ELSEWHERE)) else state(tx)
+    return state(tx) is State.JOINED and db.row(elsewhere, (tx.id, Code.STOP_ELSEWHERE)) is not None
 
 
 def _free_at(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> float | None:
@@ -205,6 +215,16 @@ def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
         return None
     start, first, last = max(0, tx.meter_start or 0), _wh(carriers[0]), _wh(carriers[-1])
     return last + (start if first < start else 0)
+
+
+def _pace(tx: Known, carriers: Sequence[Row], watts: Sequence[float]) -> float:
+    """Return the highest pace of the register up to a reading, or the highest reported power, in W."""
+    levels = [(seconds(row[TIMESTAMP]), _wh(row)) for row in carriers]
+    if tx.is_start_timed and tx.meter_start is not None:
+        levels.insert(0, (seconds(tx.own_start_time), tx.meter_start))
+    steps = pairwise(levels)
+    paces = [(wh - before) * HOUR / (at - since) for (since, before), (at, wh) in steps if at > since]
+    return max(*paces, *watts, 0.0, 0.0)
 
 
 def _watts(rows: Sequence[Row]) -> list[float]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Reached, is_of_named, reported_id
+from levity_trio.charging.matching import reported_id
+from levity_trio.charging.matching_readings import Reached, is_of_named
 from levity_trio.charging.readings import Reading
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -24,6 +25,12 @@ LAST = (
     "SELECT told_id, wh, timestamp FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
     " AND tx_id = ? AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
 )
+_SENT = (
+    "SELECT sent_conn_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
+    " ORDER BY timestamp DESC, id DESC LIMIT ?"
+)
+MOST_SENT = 50
+"""So many of the newest readings of a connector are searched for one that was sent with a connectorId."""
 
 
 def begun(
@@ -54,8 +61,20 @@ def _is_rather_of(db: UnitOfWork, named: Known, connector: int, readings: Sequen
     here = newest(db, named.charger, connector, at)
     if not _covers(named, at):
         return False
-    there = None if here is None or not _covers(here, at) else _reached(db, here, at)
-    return is_of_named(register_of(readings), _reached(db, named, at), there)
+    if here is None or not _covers(here, at):
+        return is_of_named(register_of(readings), _reached(db, named, at), None)
+    is_told = connector > 1 or _is_sent(db, named, at)
+    return is_of_named(
+        register_of(readings), _reached(db, named, at), _reached(db, here, at), is_connector_told=is_told
+    )
+
+
+def _is_sent(db: UnitOfWork, tx: Known, at: str) -> bool:
+    """Whether the last reading of a transaction's connector came with the number of this connector."""
+    if tx.connector is None or tx.connector <= 1:  # some chargers send 0 or 1 for each connector
+        return False
+    sent = (number for (number,) in db.rows(_SENT, (tx.charger, tx.connector, at, MOST_SENT)))
+    return next((number for number in sent if number is not None), None) == tx.connector
 
 
 def _covers(tx: Known, at: str) -> bool:

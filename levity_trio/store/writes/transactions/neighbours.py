@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from levity_trio.charging.exchanged import is_about
 from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
@@ -41,6 +42,8 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier)
     for one in (tx, *doubted):
         _judge_beside(db, origin, one)
+    for one in before:
+        _judge_exchanged(db, origin, one, tx)
     for other in dict.fromkeys((*before, *after, *doubted)):
         if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
@@ -63,6 +66,19 @@ def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
     for span in chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()):
         if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
             judge_again(db, origin, span.id, Cause.LATER)
+
+
+def _judge_exchanged(db: UnitOfWork, origin: Origin, before: Known, tx: Known) -> None:
+    """Judge the transaction on another connector again at whose stop a transaction begins, instead of at that of the
+    previous one here: the charger may have confused the ids of the two stops."""
+    begin, stop = tx.meter_start, before.meter_stop
+    if begin is None or stop is None or is_about(begin, stop):
+        return
+    for span in chain.from_iterable(spans_beside(db.rows, span_of(before), LAST_TIME).values()):
+        if span.stop is not None and is_about(begin, span.stop):
+            next_there = db.rows(AFTER, (span.charger, span.connector, span.began, span.id))
+            for one in (before.id, span.id, *(Known(*row).id for row in next_there)):
+                judge_again(db, origin, one, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Covering, match_readings, reported_id
+from levity_trio.charging.matching import reported_id
+from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
@@ -39,10 +40,10 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.times import stamp
 
 INSERT = (
-    "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
-    " measurand, value, unit, context, location, phase, format, wh) VALUES"
+    "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp,"
+    " sent_timestamp, measurand, value, unit, context, location, phase, format, wh) VALUES"
 )
-ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ROWS_COMPARED = 1_000
 """The newest rows of one timestamp that are compared with a reading. If the clock stands still, all rows have it."""
 BEFORE = (
@@ -68,12 +69,16 @@ SENT = slice(1, 9)
 
 
 class Batch(NamedTuple):
-    """The readings of one message: `source` is MeterValues or transactionData, `told_id` its transactionId."""
+    """The readings of one message: `source` is MeterValues or transactionData, `told_id` its transactionId.
+
+    `sent_connector` is its connectorId; None in transactionData, which has none.
+    """
 
     connector: int
     source: str
     readings: Sequence[Reading]
     told_id: int | None = None
+    sent_connector: int | None = None
 
 
 def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> bool:
@@ -85,7 +90,7 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     is not used for a time ahead of receipt, or for the time of receipt in place of an implausible one, because a
     repetition would look newer.
     """
-    batch, is_unassigned = batch._replace(told_id=claimed), False
+    batch, is_unassigned = batch._replace(told_id=claimed, sent_connector=batch.connector), False
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
         readings, is_past = list(group), timestamp < origin.received_at
         if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
@@ -256,7 +261,8 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
 def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch) -> None:
     """Store readings that were set aside with the transaction that an operator attached them to, and judge it again if
     it has ended. They are old, so they are no sign that it goes on. `received` is their origin."""
-    batch = batch._replace(connector=connector_for(db, load(db, transaction), batch.connector))
+    connector = connector_for(db, load(db, transaction), batch.connector)
+    batch = batch._replace(connector=connector, sent_connector=batch.connector)
     for at, group in groupby(batch.readings, attrgetter("timestamp")):
         readings = list(group)
         insert(db, received, batch, transaction, readings)
@@ -287,6 +293,7 @@ def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | Non
         batch.told_id,
         origin.charger,
         batch.connector,
+        batch.sent_connector,
         origin.session,
         origin.received_at,
         batch.source,
