@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.courses import Bounds
 from levity_trio.billing.ownership import Span
-from levity_trio.charging.evidence import digit_of
+from levity_trio.charging.digits import digit_of
 from levity_trio.charging.readings import exact_wh
 from levity_trio.charging.tolerances import NEAR_ROLLOVER
 

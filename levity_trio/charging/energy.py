@@ -366,9 +366,15 @@ def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
 def _most(case: Case, bounds: Bounds) -> int:
     """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
     by_time, after = int(bounds.most_wh), case.after
-    if after is None or after.begin is None or case.start_wh is None or after.begin < case.start_wh:
+    if after is None or after.told is None or case.start_wh is None or after.told < case.start_wh + _least(case):
         return by_time
-    return min(by_time, after.begin - case.start_wh)
+    return min(by_time, after.told - case.start_wh)
+
+
+def _least(case: Case) -> float:
+    """Return the minimum energy by power in Wh, from the first to the last one."""
+    least = case.power.expected_wh[0] if case.power and case.power.expected_wh else 0.0
+    return (1 - tolerances.POWER_SHARE) * least
 
 
 def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
@@ -378,9 +384,9 @@ def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
     belong to a transaction between the two.
     """
     after = case.after if case.is_named_to_the_end else None
-    if after is None or not after.begin or chosen.end is None or chosen.begin is None or not case.view.wh:
+    if after is None or not after.told or chosen.end is None or chosen.begin is None or not case.view.wh:
         return False
-    return abs(after.begin - chosen.end) <= case.digit
+    return abs(after.told - chosen.end) <= case.digit
 
 
 def _rise_since(case: Case, since: float, chosen: _Chosen) -> int:

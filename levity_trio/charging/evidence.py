@@ -10,15 +10,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
-from math import gcd, inf
+from math import inf
 from operator import add, mul, sub
 from statistics import median
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.digits import coarser
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
@@ -199,9 +200,16 @@ class Neighbour(NamedTuple):
     """The factor by which all its registers were too low, as judged; 0 if it is unknown by which they were wrong."""
     is_in_order: bool = True
     """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
+    replaced: int | None = None
+    """Its start as sent, if `begin` was put in its place; 0 if it was none."""
     apart: float = inf
     """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
     endless if a time is unknown."""
+
+    @property
+    def told(self) -> int | None:
+        """Its start as sent. What was put in its place shows nothing about others."""
+        return self.begin if self.replaced is None else self.replaced
 
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
@@ -364,37 +372,3 @@ def seconds(timestamp: str) -> float:
 def timestamp_of(at: float) -> str:
     """Convert seconds to a time of the database."""
     return stamp(datetime.fromtimestamp(at, UTC))
-
-
-KILO: Final = frozenset({"kW", "kVA", "kWh"})
-
-
-def watts_of(value: str, unit: str) -> float | None:
-    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    if unit in KILO:
-        number *= 1000
-    return number if 0 <= number <= tolerances.FASTEST_W else None
-
-
-def coarser(digit: int, values: Iterable[int]) -> int:
-    """Return the step of a register in Wh: `digit`, or coarser if many different values show it."""
-    different = set(values)
-    if len(different) < tolerances.COARSE_VALUES:
-        return digit
-    step = gcd(*different)
-    while digit < 1000 and step % (10 * digit) == 0:
-        digit *= 10
-    return digit
-
-
-def digit_of(value: str, unit: str) -> int:
-    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
-    try:
-        exponent = Decimal(value).as_tuple().exponent
-    except InvalidOperation:
-        exponent = "n"
-    return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1

@@ -18,19 +18,17 @@ from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.digits import KILO, digit_of, watts_of
 from levity_trio.charging.evidence import (
     CHARGE,
     CURRENT,
     INTERVALS,
-    KILO,
     OFFERED,
     POWER,
     VOLTAGE,
     Charge,
     Power,
     View,
-    digit_of,
-    watts_of,
 )
 from levity_trio.charging.readings import OUTLET, PERIODIC, PHASES, REGISTER, exact_wh
 

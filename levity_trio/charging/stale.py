@@ -8,6 +8,7 @@ Or all registers are low, and the next transaction begins where the previous one
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -41,7 +42,9 @@ def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
     if case.is_stopped and len(chain.at) > 1:
         others = [other.one for other in counted(case, case.start_wh, case.stop_wh)]
         if all(one.ended <= case.ended for one in others):
-            yield from list(_stale_stop(case, chain)) or _beyond_next(case, bounds, chain)
+            yield from (
+                list(_stale_stop(case, chain)) or list(_as_sent(case, chain)) or _beyond_next(case, bounds, chain)
+            )
         if all(one.begun >= case.begun for one in others):
             yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
         yield from _low(case, chain)
@@ -61,6 +64,14 @@ def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
     doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
     is_shown = _is_shown(case, missing, chain.at[since:])
     yield Stale(doubt, case.start_wh, after.begin, _to_later(chain, missing) if is_shown else None)
+
+
+def _as_sent(case: Case, chain: Chain) -> Iterator[Stale]:
+    """The same by the next start as sent: that transaction may have been given the energy in between, in doubt."""
+    after = case.after
+    if after is not None and after.replaced is not None and after.replaced > (after.begin or 0):
+        for one in _stale_stop(replace(case, after=after._replace(begin=after.replaced)), chain):
+            yield Stale(one.doubt)
 
 
 def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:

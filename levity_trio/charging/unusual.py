@@ -26,9 +26,11 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
         return reset
     beyond = _far_beyond_power(case, chain, found) or _far_below_power(case, chain) or abrupt(case, bounds, chain)
+    if beyond is None and not (found and bounds.is_tracked_by_power):
+        beyond = _beyond_many_powers(case, chain, found)
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
-    return _beyond_many_powers(case, chain, found) or _faster_than_usual(case, bounds, chain)
+    return _faster_than_usual(case, bounds, chain)
 
 
 def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
@@ -80,19 +82,24 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
     """Return the conflict of the whole rise of the register with many powers: with their highest one, or with their
     mean, whose error is FAR_MORE times its standard error.
 
-    Each of them shows little, as power may vary quickly, but all of them show about how much flowed.
+    Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
+    at any of their times, they are compared with start and stop.
     """
-    power = case.power
-    if len(found) < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
+    power, lasted = case.power, chain.at[-1] - chain.at[0]
+    least_many = len(found) if found else len(power.at) - 1
+    if least_many < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
         return None
-    whole, allowed = found.whole, slack(power, chain.digit)
-    hours = whole.seconds / HOUR
+    known = found.whole.seconds if found else power.at[-1] - power.at[0]
+    if not found and lasted - known > 2 * tolerances.USUAL_GAPS * power.interval:
+        return None
+    rise, allowed = found.whole.rise if found else chain.wh[-1], slack(power, chain.digit)
     error = tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
-    least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * hours - allowed
-    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * hours + allowed
-    if least <= whole.rise <= most:
+    least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
+    longest = known if found else lasted
+    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * longest / HOUR + allowed
+    if least <= rise <= most:
         return None
-    evidence = (f"{whole.rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
+    evidence = (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
     return Conflict(Code.POWER_DISAGREES, "the register does not agree with many reports of power", evidence)
 
 

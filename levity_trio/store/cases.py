@@ -201,7 +201,8 @@ _NEIGHBOUR: Final = (
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
     " CASE energy_method WHEN 'scaled' THEN energy_delivered END, early_reading_at, start_skew_seconds,"
-    " stop_received_at, judged_at <= ?3 AND energy_delivered = 0"
+    " stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
+    " judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 5"
@@ -253,26 +254,29 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if not found:
         return None
     other, _, _, begin, end, status, stopped_by, received, begun, ended, *rest, _ = found[0]
-    scaled_wh, early, skew, told = rest
+    scaled_wh, early, skew, stopped, told = rest
     ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
     if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
         return None
     is_in_order, apart = (other > tx.id) == (begun > tx.own_start_time), inf
     if is_in_order and tx.is_start_timed and skew is not None:
-        apart = _most_apart(tx, (begun, received), (ended, told))
+        apart = _most_apart(tx, (begun, received), (ended, stopped))
+    replaced = None if told in (None, begin) else max(0, told)
+    common: dict[str, Any] = {"is_in_order": is_in_order, "apart": apart, "replaced": replaced}
     if status == "Active":
-        return Neighbour(register(begin), None, is_in_order=is_in_order, apart=apart)
+        return Neighbour(register(begin), None, **common)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
     is_at_once = _first_told(begin, begun, early) < ended_at(tx)
     is_at_once &= _first_told(start, tx.own_start_time, tx.early_reading_at) < ended
     own_range = None if start is None else (start, stop or 0)
     if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
         factor = _factor(scaled_wh, (end or 0) - (begin or 0))
-        return Neighbour(register(begin), register(end), factor=factor, is_in_order=is_in_order, apart=apart)
+        return Neighbour(register(begin), register(end), factor=factor, **common)
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     lowest, highest = min(own, default=None), max(own, default=None)
-    return Neighbour(begin, end, lowest, highest, stopped_by != "system", is_at_once=is_at_once)
+    told_range: dict[str, Any] = {"lowest": lowest, "highest": highest, "is_end_known": stopped_by != "system"}
+    return Neighbour(begin, end, **told_range, is_at_once=is_at_once, replaced=replaced)
 
 
 def _first_told(start: int | None, begun: str, early: str | None) -> str:

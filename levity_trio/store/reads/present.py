@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.counts import begins_at_zero
-from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
+from levity_trio.charging.digits import digit_of, watts_of
+from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, seconds
 from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
 from levity_trio.store.availability import Differing, differing

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
 
-from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
+from levity_trio.charging.digits import digit_of, watts_of
+from levity_trio.charging.evidence import POWER, seconds
 from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import (

@@ -50,6 +50,10 @@ BEFORE = (
     "SELECT timestamp, sent_timestamp FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
     " AND imported_id IS NULL ORDER BY timestamp DESC, id DESC LIMIT ?"
 )
+BEGUN_BEFORE = (
+    "SELECT meter_start FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time < ?"
+    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
+)
 ROWS_AT_ONCE = 16
 """Rows per statement. Fewer statements compete less often with the event loop for the interpreter lock."""
 
@@ -112,7 +116,7 @@ def _store_closely(
     if transaction is None:
         return None
     tx = load(db, transaction)
-    _note_early(db, tx, readings)
+    _note_early(db, tx, readings, claimed)
     is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
@@ -159,15 +163,26 @@ def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     return True
 
 
-def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading]) -> None:
-    """Note readings of a transaction with a register above its start, though their time is before that."""
+def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: int | None) -> None:
+    """Note readings of a transaction with a time before its start that show energy since: their clock is behind. The
+    register is above the start; or it counts each transaction, and they name this one."""
     if tx.meter_start is None:
         return
     before = stamp(datetime.fromisoformat(tx.own_start_time) - timedelta(seconds=AHEAD_SECONDS))
-    early = (one.timestamp for one in readings if one.wh is not None and one.wh > tx.meter_start)
-    if (first := min(early, default=before)) < before:
+    early = [one for one in readings if one.wh is not None and one.timestamp < before]
+    shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
+    if early and not shown and named == tx.id and _counts(db, tx, early[0].wh or 0):
+        shown = [one.timestamp for one in early]
+    if shown:
         note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
-        db.execute(note, (first, first, tx.id))
+        db.execute(note, (min(shown), min(shown), tx.id))
+
+
+def _counts(db: UnitOfWork, tx: Known, wh: int) -> bool:
+    """Whether a reading can only count the energy of its own transaction. One within the register of the previous
+    transaction may be of that one, sent again with a new id."""
+    before = db.row(BEGUN_BEFORE, (tx.charger, tx.connector, tx.own_start_time))
+    return 0 < wh < (tx.meter_start or 0) and (before is None or wh < (before[0] or 0))
 
 
 def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
@@ -253,7 +268,7 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
         return
     tx = load(db, transaction)
     batch = Batch(tx.connector or 0, "transactionData", readings, request.transaction)
-    _note_early(db, tx, readings)
+    _note_early(db, tx, readings, request.transaction)
     for _, group in groupby(readings, attrgetter("timestamp")):
         insert(db, origin, batch, transaction, list(group))
 
@@ -275,7 +290,10 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
 
 
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
-    """Insert readings of one timestamp, except those already stored from the same source; return whether any is new."""
+    """Insert readings of one timestamp, except those already stored from the same source; return whether any is new.
+
+    If the clock stands still, all have one timestamp: another register then shows another message, stored as a whole.
+    """
     known = db.rows(
         "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ? ORDER BY id DESC LIMIT ?",
@@ -283,8 +301,17 @@ def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None
     )
     stored = set(known)
     new = [reading for reading in readings if tuple(reading)[SENT] not in stored]
+    kinds = {_kind(row) for row in known}
+    if any(reading.wh is not None and _kind(tuple(reading)[SENT]) in kinds for reading in new):
+        new = readings
     _insert(db, origin, batch, transaction, new)
     return bool(new)
+
+
+def _kind(sent: Sequence[object]) -> tuple[object, ...]:
+    """Return what a reading as sent is of, without its value."""
+    _, measurand, _, *rest = sent
+    return measurand, *rest
 
 
 def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:

@@ -1,0 +1,43 @@
+"""Values as sent: their number without kilo, and their last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from math import gcd
+from typing import Final
+
+from levity_trio.charging import tolerances
+
+KILO: Final = frozenset({"kW", "kVA", "kWh"})
+
+
+def watts_of(value: str, unit: str) -> float | None:
+    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if unit in KILO:
+        number *= 1000
+    return number if 0 <= number <= tolerances.FASTEST_W else None
+
+
+def coarser(digit: int, values: Iterable[int]) -> int:
+    """Return the step of a register in Wh: `digit`, or coarser if many different values show it."""
+    different = set(values)
+    if len(different) < tolerances.COARSE_VALUES:
+        return digit
+    step = gcd(*different)
+    while digit < 1000 and step % (10 * digit) == 0:
+        digit *= 10
+    return digit
+
+
+def digit_of(value: str, unit: str) -> int:
+    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
+    try:
+        exponent = Decimal(value).as_tuple().exponent
+    except InvalidOperation:
+        exponent = "n"
+    return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1
