@@ -1,8 +1,8 @@
-"""Servers that are forked from a process that has imported the package: its imports are most of what a start costs.
+"""Programs that are forked from a process that has imported the package: its imports are most of what a start costs.
 
-Each is a process of its own, with its own arguments, environment, folder, pipes and signals, and runs the command line
-from there on. The process that forks is started with the first of them, has one thread, and ends with this one. What is
-about the start itself, or about memory, is spawned instead (serving.PROGRAM).
+Each is a process of its own, with its own arguments, environment, folder, output and signals, and runs its module as
+`python -m` does. The process that forks is started with the first of them, has one thread, and ends with this one. What
+is about the start itself, or about memory, is spawned instead (serving.PROGRAM).
 """
 
 from __future__ import annotations
@@ -22,18 +22,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from runpy import run_module
 from typing import TextIO
 
 MOST_BYTES = 1 << 20
-IMPORTED = ("levity_trio.cli.serve", "levity_trio.server")
+PACKAGE = "levity_trio"
+IMPORTED = (
+    *("cli.serve", "server", "web.dashboard.front", "web.dashboard.site", "store.postgresql.schema"),
+    *("plugins.auto_remote_start", "plugins.fluentd", "plugins.orphaned_transactions", "plugins.prometheus"),
+)
+"""What a server imports, some of it only when it is needed."""
+LENT = "TESTS_LENT_FORKER"
+"""The setting that tells a forked program the number of the socket by which it can have others forked."""
 
 
-class Forked:
+class Child:
     """A forked process, used as a subprocess.Popen is. Another process waits for it and tells its status by a pipe."""
 
-    def __init__(self, stdout: TextIO, stderr: TextIO, told: TextIO) -> None:
+    def __init__(self, told: TextIO) -> None:
         self._told = told
-        self.stdout, self.stderr = stdout, stderr
         self.pid = int(told.readline())
         self.returncode: int | None = None
 
@@ -44,12 +51,15 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         status = self._status(timeout)
         if status is None:
-            raise subprocess.TimeoutExpired("serve", timeout or 0)
+            raise subprocess.TimeoutExpired("a forked process", timeout or 0)
         return status
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
@@ -61,73 +71,109 @@ class Forked:
         return self.returncode
 
 
+class Forked(Child):
+    """One whose output can be read."""
+
+    def __init__(self, stdout: TextIO, stderr: TextIO, told: TextIO) -> None:
+        super().__init__(told)
+        self.stdout, self.stderr = stdout, stderr
+
+
 class _Forker:
-    """The process that forks, and the way to ask it."""
+    """The way to ask the process that forks, which is started here, or was lent by who started this process."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process: subprocess.Popen[bytes] | None = None
+        if LENT in os.environ:
+            self.asking = socket.socket(fileno=int(os.environ[LENT]))
+            return
+        self.asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with asked:
             command = [sys.executable, "-m", __name__, str(asked.fileno())]
             self._process = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=[asked.fileno()])
 
-    def ask(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Forked:
-        pipes = [os.pipe() for _ in range(3)]
-        request = json.dumps([[*arguments], str(folder), dict(environment)]).encode()
-        socket.send_fds(self._asking, [request], [write for _, write in pipes])
-        for _, write in pipes:
-            os.close(write)
-        return Forked(*(os.fdopen(read, encoding="utf-8") for read, _ in pipes))
-
     def close(self) -> None:
-        self._asking.close()
-        self._process.wait()
+        self.asking.close()
+        if self._process is not None:
+            self._process.wait()
 
 
 _started: list[_Forker] = []
 _starting = threading.Lock()
 
 
-def fork(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Forked:
-    """Run the command line in a forked process, in this folder."""
+def fork(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    module: str = PACKAGE,
+    *,
+    is_lending: bool = False,
+) -> Forked:
+    """Run a module in a forked process, in this folder; it may have others forked, if this is lending."""
+    out, err = os.pipe(), os.pipe()
+    told = _ask((module, arguments, folder, environment), (out[1], err[1]), is_lending=is_lending)
+    for _, write in (out, err):
+        os.close(write)
+    return Forked(os.fdopen(out[0], encoding="utf-8"), os.fdopen(err[0], encoding="utf-8"), told)
+
+
+def fork_into(
+    output: int, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], module: str = PACKAGE
+) -> Child:
+    """Run a module in a forked process, in this folder, with all output into an open file."""
+    return Child(_ask((module, arguments, folder, environment), (output, output)))
+
+
+def _ask(
+    what: tuple[str, Sequence[str], Path, Mapping[str, str]], output: tuple[int, int], *, is_lending: bool = False
+) -> TextIO:
+    """Ask for a process; return what tells its number, and in the end its status."""
+    module, arguments, folder, environment = what
     with _starting:
         if not _started:
             _started.append(_Forker(Path(__file__).parents[2], environment))
             atexit.register(_started[0].close)
-    return _started[0].ask(arguments, folder, environment)
+    asking = _started[0].asking
+    request = json.dumps([module, [*arguments], str(folder), dict(environment)]).encode()
+    read, write = os.pipe()
+    socket.send_fds(asking, [request], [*output, write, *([asking.fileno()] if is_lending else [])])
+    os.close(write)
+    return os.fdopen(read, encoding="utf-8")
 
 
-def _main() -> int:
-    """Fork for each request; in what is forked, run the command line as `python -m levity_trio` does."""
+def _main() -> None:
+    """Fork for each request; in what is forked, run the module as `python -m` does."""
     for module in IMPORTED:
-        import_module(module)
+        import_module(f"{PACKAGE}.{module}")
+    import_module(f"{PACKAGE}.wire.payloads").prepare()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a server
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         while True:
-            request, pipes, _, _ = socket.recv_fds(asked, MOST_BYTES, 3)
+            request, descriptors, _, _ = socket.recv_fds(asked, MOST_BYTES, 4)
             if not request:
-                return 0
+                return
             if os.fork() == 0:
                 break
-            _close(pipes)
-    _keep(pipes)
-    arguments, folder, environment = json.loads(request)
-    _become(folder, environment)
+            _close(descriptors)
+    _keep(descriptors)
+    module, arguments, folder, environment = json.loads(request)
+    _become(folder, environment, descriptors[3:])
     sys.argv[1:] = arguments
-    status: int = import_module("levity_trio.cli").main(arguments)
-    return status
+    run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _keep(pipes: list[int]) -> None:
-    """Fork the server and return in it. What is left waits for it, and tells its number and its status."""
-    output, told = pipes[:2], pipes[2]
+def _keep(descriptors: list[int]) -> None:
+    """Fork the process and return in it. What is left waits for it, and tells its number and its status."""
+    told = descriptors[2]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if (pid := os.fork()) == 0:
-        for number, pipe in enumerate(output, 1):
+        for number, pipe in enumerate(descriptors[:2], 1):
             os.dup2(pipe, number)
-        _close(pipes)
+        _close(descriptors[:3])
         return
-    _close(output)
+    _close([one for one in descriptors if one != told])
     os.write(told, b"%d\n" % pid)
     _, ended = os.waitpid(pid, 0)
     with suppress(BrokenPipeError):  # nobody wants to know
@@ -135,11 +181,12 @@ def _keep(pipes: list[int]) -> None:
     os._exit(0)
 
 
-def _become(folder: str, environment: dict[str, str]) -> None:
-    """Stand in this folder, with this environment."""
+def _become(folder: str, environment: dict[str, str], lent: list[int]) -> None:
+    """Stand in this folder, with this environment, and with what was lent."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    os.environ.update(zip([LENT], map(str, lent), strict=False))
     time.tzset()
 
 
@@ -149,4 +196,4 @@ def _close(descriptors: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    _main()
