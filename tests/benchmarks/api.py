@@ -26,7 +26,7 @@ import trio
 from .api_chargers import READY
 from .api_limits import CHARGERS
 from .machine import describe
-from .process import ROOT, Server, _environment, _process, free_port
+from .process import PYTHON, ROOT, Server, _environment, _process, free_port
 from .report import table
 
 OPERATIONS = 600
@@ -38,7 +38,6 @@ LONGEST_WAIT = 60
 """Seconds after which a stream that had no event has failed; a busy machine needs some."""
 HOST = "127.0.0.1"
 MS = 1000
-PYTHON = (sys.executable, "-m")
 
 
 def main() -> int:

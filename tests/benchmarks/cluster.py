@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -23,12 +22,24 @@ from levity_trio.store.postgresql.connection import open_reader
 from tests import postgresql
 from tests.store.postgresql.relay import Relay
 
-from .process import ROOT, START_SECONDS, BenchError, Server, begin, clock_seconds, free_port, is_listening, stop
+from .process import (
+    PYTHON,
+    ROOT,
+    START_SECONDS,
+    BenchError,
+    Process,
+    Server,
+    begin,
+    clock_seconds,
+    free_port,
+    is_listening,
+    stop,
+)
 
 NAMES: Final = ("one", "two", "three")
 SPARE_CONNECTIONS: Final = 200
 TURN_SECONDS: Final = 0.05
-PROGRAM: Final = (sys.executable, "-m", "levity_trio")
+PROGRAM: Final = (*PYTHON, "levity_trio")
 _OF_ROOT: Final = re.compile(r"^    (user|group|chroot) .*\n", re.MULTILINE)
 _SERVER: Final = re.compile(r"server levity-\d+ \S+ port \d+")
 _STORED: Final = """
@@ -47,7 +58,7 @@ class Member:
         self.folder.mkdir()
         self.port, self.metrics_port, self.api_port = free_port(), free_port(), free_port()
         self.log = self.folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self._command = [*(*PROGRAM, "serve", "--host", "127.0.0.1", "--db", str(address), "--server-name", name)]
         for setting, value in (
             *(("--port", self.port), ("--metrics-port", self.metrics_port), ("--api-port", self.api_port)),
@@ -93,13 +104,13 @@ class Member:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self) -> subprocess.Popen[bytes]:
+    def terminate(self) -> Process:
         """Ask it to stop, without waiting."""
         assert self.process is not None
         self.process.terminate()
         return self.process
 
-    def drain(self, seconds: float) -> subprocess.Popen[bytes]:
+    def drain(self, seconds: float) -> Process:
         """Start `levity-trio drain`."""
         return begin([*PROGRAM, "drain", "--seconds", str(seconds), "--api", self.api], self.folder / "drain", ROOT)
 

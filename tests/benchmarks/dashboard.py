@@ -38,12 +38,12 @@ from tests.browser.pages import fill_in
 from tests.browser.player import player
 from tests.integration.serving import query
 
-from .api import HOST, MS, PYTHON, _bare, _p99
+from .api import HOST, MS, _bare, _p99
 from .api_chargers import READY
 from .dashboard_chargers import identity
 from .filled_bills import Site, fill
 from .machine import describe
-from .process import ROOT, Server, _environment, free_port, running
+from .process import PYTHON, ROOT, Server, _environment, free_port, running
 from .report import table
 
 CHARGERS: Final = 20

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from levity_trio.settings import DatabaseAddress
 from tests import postgresql
+from tests.integration.forking import Child, fork_into
 from tests.integration.serving import LEFT_OUT
 
 Kind = Literal["echo", "tls echo", "serve", "metrics", "audit", "postgresql"]
@@ -24,12 +25,19 @@ to a receiver that takes all; the server on PostgreSQL."""
 BARE: dict[Kind, str] = {"echo": "echo", "tls echo": "tls_echo"}
 """The modules of the bare servers."""
 ROOT = Path(__file__).parents[2]
+PYTHON = (sys.executable, "-m")
+FORKING = "BENCH_FORKS"
+"""The setting with which processes are forked from one that has imported the package: for tests of the benchmarks,
+whose figures say nothing. Imports are most of what a start costs."""
 START_SECONDS = 30
 STOP_SECONDS = 20
 SETTLE_SECONDS = 0.3  # until what the start still allocates is there
 SPARE_CONNECTIONS = 50
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 _KIB_PER_MIB = 1024
+
+
+Process = subprocess.Popen[bytes] | Child
 
 
 class BenchError(Exception):
@@ -124,7 +132,7 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _process(command: list[str], port: int, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: list[str], port: int, directory: Path) -> Iterator[Process]:
     """A process that listens; it is stopped in the end, and must not end before."""
     log = directory / f"{port}.log"
     process = begin(command, log)
@@ -137,9 +145,11 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[subproc
         stop(process)
 
 
-def begin(command: list[str], log: Path, folder: Path = ROOT) -> subprocess.Popen[bytes]:
+def begin(command: list[str], log: Path, folder: Path = ROOT) -> Process:
     """Start a program in a folder; what it prints is added to the log."""
     with log.open("ab") as output:
+        if FORKING in os.environ and tuple(command[:2]) == PYTHON:
+            return fork_into(output.fileno(), command[3:], folder, _environment(), command[2])
         return subprocess.Popen(command, cwd=folder, env=_environment(), stdout=output, stderr=subprocess.STDOUT)
 
 
@@ -165,7 +175,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_listening(process: Process, port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -185,7 +195,7 @@ def is_listening(port: int) -> bool:
     return True
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Process) -> None:
     """End it by SIGTERM, or by SIGKILL if it does not listen."""
     process.terminate()
     try:

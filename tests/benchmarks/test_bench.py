@@ -6,9 +6,7 @@ import json
 import socket
 import struct
 import subprocess
-import sys
 from functools import partial
-from typing import Any
 
 import msgpack
 import pytest
@@ -17,23 +15,20 @@ import trio.testing
 
 from . import judging
 from .plan import Results
-from .process import ROOT
+from .process import FORKING, PYTHON, ROOT
 from .report import table
 from .sink import take
 from .targets import targets
+from .told import told_by
 from .websocket import TEXT, client_frame, take_frame
 
 TINY = ("--chargers", "2", "--storm", "5", "--seconds", "0.4", "--rounds", "1", "--watched", "--json")
 
 
-def bench(*arguments: str) -> Any:
-    """What `--json` printed; what went to stderr is shown with a failure."""
-    command = [sys.executable, "-m", "tests.benchmarks", *arguments]
-    return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120).stdout)
-
-
 def test_all_servers_answer_every_call() -> None:
-    results = bench(*TINY)
+    told = told_by("tests.benchmarks", *TINY)
+    assert told.returncode == 0, told.stderr
+    results = json.loads(told.stdout)
     (row,) = results["rows"]
     for kind in ("echo", "serve", "metrics", "audit"):
         run, storm = row["runs"][kind], results["storms"][kind]
@@ -44,8 +39,13 @@ def test_all_servers_answer_every_call() -> None:
     assert min(row["ratios"][kind][0] for kind in ("serve", "metrics", "audit")) > 0
 
 
-def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer() -> None:
-    (row,) = bench("--chargers", "1", "--storm", "1", "--seconds", "1e-9", "--rounds", "1", "--json")["rows"]
+def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bench and its servers are spawned, as those who measure spawn them."""
+    monkeypatch.delenv(FORKING)
+    tiny = ("--chargers", "1", "--storm", "1", "--seconds", "1e-9", "--rounds", "1", "--json")
+    command = [*PYTHON, "tests.benchmarks", *tiny]
+    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120).stdout
+    (row,) = json.loads(printed)["rows"]
     assert row["runs"]["serve"]["mixed"]["calls"] > 0
     assert row["ratios"]["serve"][0] > 0
 
@@ -65,8 +65,7 @@ async def test_the_sink_outlives_a_sender_that_leaves_without_a_goodbye(nursery:
 def test_the_simulator_is_measured() -> None:
     """Whether it meets its targets with so few says nothing, so either exit status will do."""
     tiny = ("--busy", "300", "--seconds", "1", "--rounds", "1", "--fleet", "0")
-    command = [sys.executable, "-m", "tests.benchmarks.simulated", *tiny]
-    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    ended = told_by("tests.benchmarks.simulated", *tiny)
     assert not ended.stderr
     assert "against the bare client" in ended.stdout
 

@@ -1,0 +1,10 @@
+"""Tests of benchmarks fork what these would spawn."""
+
+import pytest
+
+from .process import FORKING
+
+
+@pytest.fixture(autouse=True)
+def _forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FORKING, "1")
