@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -116,6 +117,26 @@ def fork(
     for _, write in (out, err):
         os.close(write)
     return Forked(os.fdopen(out[0], encoding="utf-8"), os.fdopen(err[0], encoding="utf-8"), told)
+
+
+def run_forked(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    seconds: float,
+    module: str = PACKAGE,
+    *,
+    is_lending: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a forked process to its end, as subprocess.run does that captures text."""
+    process = fork(arguments, folder, environment, module, is_lending=is_lending)
+    with process.stdout as stdout, process.stderr as stderr, ThreadPoolExecutor(2) as readers:
+        printed = [readers.submit(output.read) for output in (stdout, stderr)]
+        try:
+            status = process.wait(seconds)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess([module, *arguments], status, *(one.result() for one in printed))
 
 
 def fork_into(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.integration.forking import run_forked
 from tests.integration.serving import PROGRAM, environment
 
 RUN_SECONDS = 300.0
@@ -32,10 +33,7 @@ class Simulated:
 
 def simulate(url: str, *arguments: str, folder: Path, seconds: float = RUN_SECONDS) -> Simulated:
     """Run it to its end."""
-    command = [*PROGRAM, "simulate", "--url", url, "--json", *arguments]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=seconds, check=False, cwd=folder, env=environment()
-    )
+    ended = run_forked(("simulate", "--url", url, "--json", *arguments), folder, environment(), seconds)
     assert ended.stdout.startswith("{"), (ended.returncode, ended.stdout, ended.stderr)
     return Simulated(ended.returncode, json.loads(ended.stdout), ended.stderr)
 

@@ -22,6 +22,7 @@ from tests.store.postgresql.stored import change, query
 
 from .browsing import Browser
 from .charger import Charger, NoWebSocket
+from .forking import run_forked
 from .serving import PROGRAM, Serving, environment, serving
 
 SECONDS: Final = 120
@@ -70,15 +71,7 @@ def house(furnished: House, tmp_path: Path) -> House:
 
 def shell(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*PROGRAM, *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        cwd=folder,
-        env=environment(),
-    )
+    return run_forked([*map(str, command)], folder, environment(), SECONDS)
 
 
 def answers(server: Serving, house: House) -> dict[str, tuple[int, str]]:

@@ -15,7 +15,8 @@ from tests.store.postgresql.stored import change, name_of, query
 
 from .charger import Charger, meter_values, now
 from .fleet import Account, Fleet, accounts, answered
-from .serving import PROGRAM, Serving, environment, serving
+from .forking import run_forked
+from .serving import Serving, environment, serving
 
 CHARGERS = 10
 SECONDS = 120
@@ -34,15 +35,7 @@ def on(address: PostgresqlAddress, folder: Path) -> tuple[Path, str, str]:
 
 def shell(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with more in its environment."""
-    return subprocess.run(
-        [*PROGRAM, *command],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        cwd=folder,
-        env=environment() | more,
-    )
+    return run_forked(command, folder, environment() | more, SECONDS)
 
 
 def libraries(server: Serving) -> str:

@@ -12,6 +12,7 @@ import pytest
 from levity_trio.store.schema import APPLICATION_ID
 
 from .charger import Charger
+from .forking import run_forked
 from .serving import PROGRAM, environment, serving
 
 REFUSED_SECONDS = 30
@@ -20,15 +21,7 @@ REFUSED_SECONDS = 30
 def refused(folder: Path, *flags: str, status: int = 1) -> str:
     """Start a server that must not start; gives its one line."""
     before = contents(folder)
-    done = subprocess.run(
-        [*PROGRAM, "serve", "--host", "127.0.0.1", *flags],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=REFUSED_SECONDS,
-        check=False,
-    )
+    done = run_forked(("serve", "--host", "127.0.0.1", *flags), folder, environment(), REFUSED_SECONDS)
     assert (done.returncode, done.stdout) == (status, ""), done
     assert done.stderr.startswith("levity-trio: ")
     assert done.stderr.count("\n") == 1, done.stderr

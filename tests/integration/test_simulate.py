@@ -12,6 +12,7 @@ import pytest
 
 from levity_trio.simulator.quirks import QUIRKS
 from tests.integration import recorded
+from tests.integration.forking import run_forked
 from tests.integration.serving import PROGRAM, ROOT, Serving, environment, serving
 from tests.integration.simulating import Simulated, simulate
 
@@ -81,10 +82,7 @@ def test_an_afternoon_is_found_again_in_the_database(tmp_path: Path) -> None:
 def test_a_server_on_another_clock_is_told_so(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db", "--heartbeat-interval", "1") as server:
         url = f"ws://127.0.0.1:{server.port}/ws/"
-        command = [*PROGRAM, "simulate", "--url", url, "--speed", "60"]
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment()
-        )
+        ended = run_forked(("simulate", "--url", url, "--speed", "60"), tmp_path, environment(), 60)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "--clock-speed 60" in ended.stderr

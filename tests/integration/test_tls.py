@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sqlite3
 import ssl
@@ -22,6 +21,7 @@ from levity_trio.client import Api
 from tests.benchmarks.websocket import upgrade_request
 
 from .charger import Charger
+from .forking import run_forked
 from .keys import Authority, fingerprint
 from .serving import ROOT, Serving, environment, serving
 
@@ -294,8 +294,6 @@ def test_files_that_do_not_fit_end_the_start(
 ) -> None:
     authority.server()
     authority.server(is_rsa=True, file="rsa.pem")
-    command = [sys.executable, "-m", "levity_trio", "serve", "--port", "0", *flags]
-    env = {**os.environ, **environment()}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = run_forked(("serve", "--port", "0", *flags), tmp_path, environment(), 60)
     assert (done.returncode, words in done.stderr) == (1, True), done.stderr
     assert "Traceback" not in done.stderr
