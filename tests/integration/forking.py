@@ -26,6 +26,8 @@ from pathlib import Path
 from runpy import run_module
 from typing import TextIO
 
+from starlette.routing import compile_path
+
 MOST_BYTES = 1 << 20
 PACKAGE = "levity_trio"
 IMPORTED = (
@@ -167,7 +169,7 @@ def _main() -> None:
     """Fork for each request; in what is forked, run the module as `python -m` does."""
     for module in IMPORTED:
         import_module(f"{PACKAGE}.{module}")
-    import_module(f"{PACKAGE}.wire.payloads").prepare()
+    _compile()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep a process
     with socket.socket(fileno=int(sys.argv[1])) as asked:
@@ -183,6 +185,16 @@ def _main() -> None:
     _become(folder, environment, descriptors[3:])
     sys.argv[1:] = arguments
     run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _compile() -> None:
+    """Compile what each server compiles at its start, where the result is kept: schemas, and the patterns of paths."""
+    import_module(f"{PACKAGE}.wire.payloads").prepare()
+    site = import_module(f"{PACKAGE}.web.dashboard.site")
+    for endpoint in import_module(f"{PACKAGE}.web.api.server").ENDPOINTS:
+        path = endpoint.path.replace("/{tag}", "/{tag:path}")
+        compile_path(path)
+        compile_path(f"{site.DO}{endpoint.method.lower()}{path.removeprefix(site.API)}")
 
 
 def _keep(descriptors: list[int]) -> None:
