@@ -21,7 +21,7 @@ settings.register_profile("house", deadline=None, max_examples=size(100, 40))  #
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
-WAITING_WORKERS = 1
+WAITING_WORKERS = 2
 
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
@@ -90,7 +90,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than cores: while a test waits for a server, the others use the cores. Each collects all tests."""
+    """Two more than cores: while tests wait for servers, the others use the cores. Each collects all tests."""
     return (yield) + WAITING_WORKERS
 
 
