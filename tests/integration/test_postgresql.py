@@ -16,7 +16,7 @@ from tests.store.postgresql.stored import change, name_of, query
 from .charger import Charger, meter_values, now
 from .fleet import Account, Fleet, accounts, answered
 from .forking import run_forked
-from .serving import Serving, environment, serving
+from .serving import PROGRAM, Serving, environment, serving
 
 CHARGERS = 10
 SECONDS = 120
@@ -33,9 +33,9 @@ def on(address: PostgresqlAddress, folder: Path) -> tuple[Path, str, str]:
     return folder / "levity.db", "--db", address
 
 
-def shell(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with more in its environment."""
-    return run_forked(command, folder, environment() | more, SECONDS)
+def shell(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return run_forked(command, folder, environment(), SECONDS)
 
 
 def libraries(server: Serving) -> str:
@@ -70,7 +70,7 @@ def assert_all_there(address: PostgresqlAddress, fleet: Iterable[Account]) -> No
 
 
 def test_charging_and_the_shell_beside_it(tmp_path: Path, address: PostgresqlAddress) -> None:
-    with serving(*on(address, tmp_path)) as server:
+    with serving(*on(address, tmp_path), program=PROGRAM) as server:
         transaction = charge(server, "CP-1", 1500)
         stored = query(address, "SELECT id, status, energy_delivered, confidence FROM tx")
         assert stored == [(transaction, "Completed", 1500, "certain")]
@@ -202,9 +202,12 @@ def test_a_server_that_was_replaced_ends(tmp_path: Path, address: PostgresqlAddr
 
 def test_without_psycopg(tmp_path: Path) -> None:
     (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError(\"No module named 'psycopg'\", name='psycopg')")
-    path = f"{tmp_path}:{environment()['PYTHONPATH']}"
-    for command in (("serve", "--port", "0"), ("logs",)):
-        ended = shell(tmp_path, *command, "--db", "postgresql://levity@/levity", PYTHONPATH=path)
+    env = environment() | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"}
+    for words in (("serve", "--port", "0"), ("logs",)):
+        command = [*PROGRAM, *words, "--db", "postgresql://levity@/levity"]  # one that is forked has imported it
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
         assert ended.returncode == 1
         assert (
             "PostgreSQL needs psycopg, which is not installed: pip install '.[postgresql]' in its source"
@@ -230,7 +233,7 @@ def test_an_address_without_a_server(tmp_path: Path) -> None:
 
 
 def test_nothing_of_it_is_loaded_for_a_file(tmp_path: Path) -> None:
-    with serving(tmp_path / "levity.db") as server:
+    with serving(tmp_path / "levity.db", program=PROGRAM) as server:
         charge(server, "CP-1", 1000)
         loaded = libraries(server)
     assert "sqlite" in loaded
