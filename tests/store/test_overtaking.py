@@ -105,6 +105,26 @@ def test_readings_below_the_next_start_stay(books: Books, station: Station) -> N
     assert linked(books, first) == {1600 + 600 * number for number in range(12)}
 
 
+def test_a_count_below_the_next_start_and_below_the_readings_before_it_is_of_the_next_transaction(
+    books: Books, station: Station
+) -> None:
+    """The register counts each transaction from 0, and both began at a time in which it was offline."""
+    first = station.start(0, tag="FIRST")
+    wh = charge(station, None, 0)
+    station.lose()
+    books.wait(HOUR + FIRST_END)
+    station.connect()
+    read_live(station, 3600)
+    station.stop(first, wh, at=station.clock(FIRST_END))
+    second = station.start(wh, tag="SECOND", at=station.clock(SECOND_START))
+    assert linked(books, second) == {3600}
+    books.wait(QUARTER)
+    station.stop(second, wh + 5400)
+    settle(books)
+    assert_figure(station, first, wh, flagged=False)
+    assert_figure(station, second, 5400, flagged=False)
+
+
 def test_a_stop_below_a_reading_that_overtook_it_ends_the_transaction_that_it_names(
     books: Books, station: Station
 ) -> None:

@@ -34,6 +34,9 @@ _OVERTAKING = (
     " AND NOT EXISTS (SELECT 1 FROM tx AS named WHERE named.id = meter_val.told_id)"
 )
 LOWEST = f"SELECT count(*), min(wh) {_OVERTAKING}"
+HIGHEST_BEFORE = (
+    "SELECT max(wh) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND tx_id = ?"
+)
 UNLINK = f"UPDATE meter_val SET tx_id = NULL WHERE id IN (SELECT id {_OVERTAKING})"  # noqa: S608 - our own names
 _LEFT = "FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
 REACHED = (
@@ -66,6 +69,14 @@ def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
 
 
+def _may_be_set_back(db: UnitOfWork, tx: Known, since: str, lowest: int) -> bool:
+    """Whether readings below the next start may be older than they say: those before are not above them."""
+    if is_other_meter(db.rows, tx.charger, tx.created_at, LAST_TIME):
+        return False
+    ((highest,),) = db.rows(HIGHEST_BEFORE, (tx.charger, tx.connector, tx.own_start_time, since, tx.id))
+    return highest is None or lowest >= highest
+
+
 def _judge_without(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """Judge a transaction again at once if it has ended: its range of the register bounds the one that began after."""
     tx = load(db, transaction)
@@ -79,7 +90,8 @@ def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bo
 
     A charger that comes back may send a reading ahead of its queue, when its last transaction still seems open. Without
     an id of ours nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so do
-    all if one is below `begin`, unless it is of a new meter: then their clock was set back.
+    all if one is below `begin`: then their clock was set back. Not so if it is of a new meter, or below the readings
+    before: then it counts each transaction.
     """
     if (tx.last_reading_at or "") < since:
         return False
@@ -87,7 +99,7 @@ def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bo
     overtaking = (tx.charger, tx.connector, since, stopped or "", tx.id)
     ((number, lowest),) = db.rows(LOWEST, overtaking)
     is_below = lowest is not None and begin is not None and lowest < begin
-    if not number or (is_below and not is_other_meter(db.rows, tx.charger, tx.created_at, LAST_TIME)):
+    if not number or (is_below and _may_be_set_back(db, tx, since, lowest)):
         return False
     db.execute(UNLINK, overtaking)
     db.execute(REACHED, (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at, tx.id))
