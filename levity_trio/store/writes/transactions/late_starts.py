@@ -27,7 +27,7 @@ from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.requests import Start, Started
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
-from levity_trio.store.writes.transactions.states import load, skew_of, state
+from levity_trio.store.writes.transactions.states import load, revised_skew, state
 from levity_trio.store.writes.transactions.unknown_starts import copy_to_connector
 
 _ON_CONNECTOR = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id IS ? AND own_start_time"  # noqa: S608 - ours
@@ -102,7 +102,7 @@ def take(db: UnitOfWork, origin: Origin, request: Start, tx: Known, policy: Poli
 
 def _store(db: UnitOfWork, origin: Origin, request: Start, tx: Known, judged: Judged) -> None:
     moment = request.moment
-    start_time = corrected(moment, origin.received_at, skew_of(db, origin, moment))
+    start_time = corrected(moment, origin.received_at, revised_skew(db, origin, moment))
     skew = round(_apart(tx.created_at, moment.understood))  # as if it had arrived with what followed it
     db.execute(
         "UPDATE tx SET conn_id = ?, start_time = ?, own_start_time = ?, sent_start_time = ?, start_skew_seconds = ?,"

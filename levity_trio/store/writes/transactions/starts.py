@@ -18,7 +18,7 @@ from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
-from levity_trio.store.writes.transactions.states import Sign, load, resume, skew_of
+from levity_trio.store.writes.transactions.states import Sign, load, resume, revised_skew
 from levity_trio.wire.texts import digest
 
 STARTS_COMPARED = 50
@@ -91,7 +91,7 @@ Fields = tuple[int | None, str | None, int | None, str | None, int | None]
 def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, fields: Fields) -> int:
     """Insert a transaction, and store the time of its charger's last start."""
     at = origin.received_at
-    start_time = corrected(moment, at, skew_of(db, origin, moment))
+    start_time = corrected(moment, at, revised_skew(db, origin, moment))
     transaction = db.insert(
         "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, verdict, verdict_expiry, verdict_parent,"

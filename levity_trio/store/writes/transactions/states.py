@@ -96,8 +96,8 @@ _NOTICED_SECONDS: Final = 600
 """A lost connection is noticed within this time."""
 
 
-def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
-    """Return by how many seconds the charger's clock was ahead at a reported moment; None if the clock has been set.
+def revised_skew(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
+    """Return by how many seconds the charger's clock was ahead at a reported moment; None if it has been set since.
 
     A queued message was created after the loss of the previous connection, or it would have been sent over that. If
     the corrected moment precedes the loss, the known skew does not apply. If it does so by far, it is forgotten: no

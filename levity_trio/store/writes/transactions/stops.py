@@ -32,7 +32,7 @@ from levity_trio.store.writes.transactions.states import (
     begin_by,
     load,
     newest,
-    skew_of,
+    revised_skew,
     state,
     step,
 )
@@ -122,7 +122,7 @@ def _stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> Doubt
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> Ending:
     moment = request.moment
     entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
-    ahead = skew_of(db, origin, moment)
+    ahead = revised_skew(db, origin, moment)
     if ahead is not None and ahead > AHEAD_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
         ahead = None
     return Ending(
