@@ -63,7 +63,7 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--notes", help="Anything else."),
         click.option("--most", metavar="NUMBER", help="How many transactions it may have at once."),
         click.option("--parent", metavar="TAG", help="Its group, whose members may stop each other's transactions."),
-        click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day (UTC)."),
+        click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."),
         click.option("--name", help="Whose it is."),
     ):
         function = option(function)

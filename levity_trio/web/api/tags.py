@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import trio
@@ -21,7 +22,8 @@ from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api import tag_file
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody, of_validation
-from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, moment, page, page_of, wanted, whole
+from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, page, page_of, wanted, whole
+from levity_trio.web.api.local_times import local_moment
 from levity_trio.web.api.problems import Problem, not_found, of_upload
 from levity_trio.web.api.sheets import Sheet, read, refuse
 from levity_trio.web.api.shown import show, shown_as
@@ -48,7 +50,9 @@ Most = (
     Annotated[int, msgspec.Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")]
     | None
 )
-_EXPIRY = msgspec.Meta(description="From when on it is Expired: a time, or a day (UTC).", extra_json_schema=FORMATS)
+_EXPIRY = msgspec.Meta(
+    description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=FORMATS
+)
 Expiry = Annotated[str, _EXPIRY] | None
 Parent = IdTag | None
 Status = Literal["Accepted", "Blocked"]
@@ -65,9 +69,9 @@ class TagBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_transactions: Most = None
     notes: Notes = None
 
-    def data(self) -> TagData:
+    def data(self, zone: ZoneInfo) -> TagData:
         """Return the tag as it is stored. Raises Problem."""
-        return TagData(**_as_stored(msgspec.structs.asdict(self)))
+        return TagData(**_as_stored(msgspec.structs.asdict(self), zone))
 
 
 class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -80,16 +84,16 @@ class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_transactions: Most | msgspec.UnsetType = msgspec.UNSET
     notes: Notes | msgspec.UnsetType = msgspec.UNSET
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self, zone: ZoneInfo) -> dict[str, Any]:
         """Return the fields that are given. Raises Problem."""
         given = msgspec.structs.asdict(self)
-        return _as_stored({name: value for name, value in given.items() if value is not msgspec.UNSET})
+        return _as_stored({name: value for name, value in given.items() if value is not msgspec.UNSET}, zone)
 
 
-def _as_stored(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_stored(fields: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     """Return fields as they are stored: times in the database's format, texts of people trimmed. Raises Problem."""
     trimmed = {name: fields[name].strip() or None for name in ("name", "notes") if fields.get(name) is not None}
-    times = {name: moment(fields[name], name) for name in ("expires_at",) if name in fields}
+    times = {name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields}
     return fields | trimmed | times
 
 
@@ -168,7 +172,7 @@ async def get_tag(asked: Asked) -> Any:
 
 
 async def create_tag(asked: Asked) -> Any:
-    api, data = asked.api, asked.body.data()
+    api, data = asked.api, asked.body.data(asked.api.config.time_zone)
     try:
         change = await api.writer.run(writes.add, api.id_tags.policy, data, api.stamp(), asked.caller.name)
     except TagInUse as known:
@@ -177,7 +181,7 @@ async def create_tag(asked: Asked) -> Any:
 
 
 async def change_tag(asked: Asked) -> Any:
-    api, tag, fields = asked.api, asked.path["tag"], asked.body.fields()
+    api, tag, fields = asked.api, asked.path["tag"], asked.body.fields(asked.api.config.time_zone)
     try:
         change = await api.writer.run(writes.change, api.id_tags.policy, tag, fields, api.stamp(), asked.caller.name)
     except UnknownTag:
@@ -247,7 +251,7 @@ async def import_tags(asked: Asked) -> Any:
     api = asked.api
     sheet = Sheet(
         *(tag_file.COLUMNS, tag_file.NEEDED, tag_file.MOST_TAGS, "tag"),
-        read=_checked,
+        read=partial(_checked, api.config.time_zone),
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),
     )
     async with api.places.wait():
@@ -279,11 +283,11 @@ async def content_of(asked: Asked) -> bytes:
     return bytes(content)
 
 
-def _checked(cells: Any) -> TagData:
+def _checked(zone: ZoneInfo, cells: Any) -> TagData:
     """Return the tag of a line; an empty cell is what a body leaves out. Raises Problem."""
     given = {name: value for name, value in cells.items() if value is not None}
     try:
-        return msgspec.convert(given, TagBody, strict=False).data()
+        return msgspec.convert(given, TagBody, strict=False).data(zone)
     except msgspec.ValidationError as error:
         raise of_validation(error) from None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import owned, tags
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.tags import ChangeBody, TagBody
 from tests.store.books import Station
 from tests.store.owning import House
 from tests.web.api.conftest import Site
@@ -70,3 +74,17 @@ async def test_tags_of_households_that_nobody_added(site: Site) -> None:
     house.take(1, "TAKEN", site.books.at)
     (found,) = (await site.call(OWNED, role=Role.OPERATOR))["data"]
     assert found == {"id_tag": "GIVEN", "account": 1, "account_name": "Anna"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expires"),
+    [
+        ("2027-01-01", "2026-12-31T23:00:00.000Z"),
+        ("2027-07-01T12:00", "2027-07-01T10:00:00.000Z"),
+        ("2027-07-01T12:00:00Z", "2027-07-01T12:00:00.000Z"),
+    ],
+)
+def test_a_tag_expires_at_the_time_of_the_site(given: str, expires: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    assert TagBody(id_tag="CARD", expires_at=given).data(zone).expires_at == expires
+    assert ChangeBody(expires_at=given).fields(zone) == {"expires_at": expires}
