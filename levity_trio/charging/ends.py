@@ -182,7 +182,7 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
         lowest = min(lifetime_registers(bounds), default=-1)
         is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
         is_counted = (start or 0) > before.end and case.begin_wh is None and begins_at_zero(bounds, view)
-        if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end:
+        if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end - case.digit:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:

@@ -143,6 +143,8 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
     """Return why a stop may not mean the transaction that it names; None if nothing speaks against it."""
     if (against := against_named(stop, named)) is not None:
         return against
+    if stop.begun is not None and not _has_its_begin(stop, named):
+        return f"its Transaction.Begin is {stop.begun.wh} Wh"
     if named.called not in (None, named.id):
         return f"its readings name transaction {named.called}"
     told = stop.wh if stop.data_wh is None else stop.data_wh
@@ -157,7 +159,7 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
 
 def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:
     """Whether a stop means this transaction rather than the one that it names, though that is possible, too."""
-    if _is_at_pace(stop, one):
+    if _is_at_pace(stop, one) or (_has_its_begin(stop, one) and not _has_its_begin(stop, named)):
         return True
     return one.called == named.id != named.called and not _is_at_pace(stop, named)
 

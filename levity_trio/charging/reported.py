@@ -142,11 +142,12 @@ def _below_previous_start(case: Case, bounds: Bounds) -> Conflict | None:
     That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
     transaction.
     """
-    before, start, stop = case.before, case.start_wh, case.stop_wh
-    if before is None or before.begin is None or before.end is None or start is None or stop is None:
+    before, start, shown = case.before, case.start_wh, lifetime_registers(bounds)
+    if before is None or before.begin is None or before.end is None or start is None or not shown:
         return None
     is_low = start < before.begin or before.is_repeated_by(start)
-    if not is_low or not before.begin <= before.end <= min(lifetime_registers(bounds)):
+    if not is_low or not before.begin <= before.end <= min(shown) + case.digit:
         return None
-    evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
+    ended = f"the previous transaction ended at {before.end} Wh, this one at {shown[-1]} Wh"
+    evidence = (f"meterStart {start} Wh", ended)
     return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)

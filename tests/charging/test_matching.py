@@ -407,3 +407,13 @@ def test_without_an_id_the_one_with_the_begin_of_its_data(begun: Begun, data_wh:
 )
 def test_without_an_id_none_that_charged_before_the_begin_of_its_data(begun: Begun, fits: bool) -> None:
     assert grounds(stopping(begun=begun), running(rose_at=BEGUN + 5 * MINUTE))[0] == (FIRST if fits else None)
+
+
+def test_a_stop_with_the_begin_of_another_transaction_ends_that_one() -> None:
+    """The charger names the newest transaction in each stop. Both are possible by their registers."""
+    begun, stop_data = Begun(BEGUN, 1000), {"data_wh": 60_000}
+    other = running(SECOND, begun=BEGUN + HOUR / 2, start_wh=5000, reached_wh=None, reached_at=BEGUN, power_w=None)
+    own = running(reached_wh=None, reached_at=BEGUN, power_w=None)
+    stop = stopping(SECOND, 60_000, begun=begun, **stop_data)
+    assert grounds(stop, own, other) == (FIRST, "stop_elsewhere")
+    assert grounds(stop._replace(transaction=FIRST), own, other) == (FIRST, None)

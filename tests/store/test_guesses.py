@@ -120,3 +120,19 @@ def test_readings_that_count_from_0_by_a_clock_that_is_behind(
         books.wait(HOUR)
         settle(books)
         assert_figure(station, transaction, 7200, flagged=False)
+
+
+def test_an_old_start_without_a_stop_is_no_reason_to_bill_the_previous_transaction_again(
+    books: Books, station: Station
+) -> None:
+    """It begins where the previous one began. No car charges, and the next start closes it."""
+    first = start(station, 10_040, "BOB")
+    wh = charge(station, first, 10_040, power=1440)
+    station.stop(first, wh)
+    books.wait(HOUR)
+    second = start(station, 10_040, "BOB")
+    charge(station, second, wh, QUARTER, power=0)
+    start(station, wh, "BOB")
+    settle(books)
+    assert_figure(station, first, 1440, flagged=False)
+    assert_figure(station, second, 0, flagged=True)
