@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate, groupby, pairwise, product
 from math import inf, prod
 from operator import attrgetter, itemgetter
@@ -57,6 +58,7 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
     """Return the transactions that the register counted, too, while a figure of the range `begin` to `end` flowed."""
     if begin is None or end is None:
         return []
+    case = case if case.is_timed else _without_power(case)
     together = _together(case, begin, end)
     return [
         Counted(one, common.begin, common.end, _most(case, one, common), is_unlikely)
@@ -78,6 +80,12 @@ def shared(case: Case, begin: int | None, end: int | None, reported: int | None)
     most = sum(other.most for other in found)
     without = {} if reported is None else {"as reported": reported, WITHOUT: max(0, reported - most)}
     return lost, [Doubt(Code.SHARED_REGISTER, words, evidence, without)]
+
+
+def _without_power(case: Case) -> Case:
+    """Return the evidence of a clock that stands still. A power that was told with the same time before, in whichever
+    transaction, seems to be repeated, and is not stored: so nothing limits what a car drew."""
+    return replace(case, power=Power(), beside=[one._replace(power=Power()) for one in case.beside])
 
 
 def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
@@ -195,7 +203,8 @@ def _most(case: Case, one: Beside, common: _Common) -> int:
     least = max(least, common.rise - _drawn(case.power, common, 0.0)[1])
     most = int(min(common.rise, by_power))
     is_within = case.begun <= one.begun and one.ended <= case.ended
-    return most if is_within or most > tolerances.SHARED_WH or min(least, most) > tolerances.REACH_WH else 0
+    little = tolerances.SHARED_WH if case.is_timed else tolerances.REACH_WH
+    return most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0
 
 
 def _without_rest(case: Case, one: Beside, common: _Common) -> Power:

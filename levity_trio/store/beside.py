@@ -1,6 +1,7 @@
 """The transactions on a charger's other connectors that ran at the same time and may tell the same register.
 
 Registers of their own rarely meet. So nearly always two statements for each other connector find nothing to load.
+By a clock that stands still, all transactions have one time. Then the times of receipt count.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from math import inf
 from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
-from levity_trio.charging.gathering import gather
+from levity_trio.charging.gathering import TIMESTAMP, Row, gather
+from levity_trio.charging.timeline import Timeline, by_receipt, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES
@@ -24,36 +26,72 @@ _SPAN: Final = (
     " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_start_time) ELSE own_stop_time END,"
     " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start, billed_from_wh),"
     " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop),"
-    " CASE WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END"
+    " CASE WHEN stopped_by <> 'system' AND stop_received_at <= ?3 THEN meter_stop END, created_at,"
+    " CASE WHEN status <> 'Active' AND stop_received_at <= ?3 THEN stop_received_at END"
     " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
-    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
 )
-RUNNING: Final = f"{_SPAN} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 1"
-BEGUN: Final = f"{_SPAN} AND own_start_time > ?4 AND own_start_time < ?5 ORDER BY own_start_time, id LIMIT {MOST}"
-EARLIER: Final = f"{_SPAN} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
 _TOLD: Final = (
     "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, stop_received_at,"
     " stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END FROM tx"
-    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
 )
-TOLD_BEFORE: Final = f"{_TOLD} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT {AROUND}"
-TOLD_AFTER: Final = f"{_TOLD} AND own_start_time > ?4 ORDER BY own_start_time, id LIMIT {AROUND}"
+
+
+class _Statements(NamedTuple):
+    """The statements that find transactions on a connector by their times, of one kind."""
+
+    running: str
+    begun: str
+    earlier: str
+    told_before: str
+    told_after: str
+
+
+def _by(began: str) -> _Statements:
+    return _Statements(
+        running=f"{_SPAN} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT 1",
+        begun=f"{_SPAN} AND {began} > ?4 AND {began} < ?5 ORDER BY {began}, id LIMIT {MOST}",
+        earlier=f"{_SPAN} AND ({began}, id) < (?4, ?5) ORDER BY {began} DESC, id DESC LIMIT 1",
+        told_before=f"{_TOLD} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT {AROUND}",
+        told_after=f"{_TOLD} AND {began} > ?4 ORDER BY {began}, id LIMIT {AROUND}",
+    )
+
+
+BY_CLOCK: Final = _by("own_start_time")
+BY_RECEIPT: Final = _by("created_at")
 
 
 class Span(NamedTuple):
     """A transaction's stretch of time, in the database's format, and of its register in Wh. Open without an end.
 
-    `stop` is the register of its stop as sent.
+    `stop` is the register of its stop as sent. The times are those of the charger's clock, or those of receipt if it
+    stands still.
     """
 
     id: int
     charger: str
     connector: int | None
-    began: str
-    ended: str | None
+    own_began: str
+    own_ended: str | None
     begin: int | None
     end: int | None
     stop: int | None
+    received: str
+    stop_received: str | None
+    is_by_receipt: bool = False
+
+    @property
+    def began(self) -> str:
+        return self.received if self.is_by_receipt else self.own_began
+
+    @property
+    def ended(self) -> str | None:
+        return self.stop_received if self.is_by_receipt else self.own_ended
+
+    @property
+    def statements(self) -> _Statements:
+        return BY_RECEIPT if self.is_by_receipt else BY_CLOCK
 
     @property
     def is_ended(self) -> bool:
@@ -71,8 +109,8 @@ def spans_beside(rows: Rows, own: Span, until: str) -> dict[int, list[Span]]:
 
 def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
     where = own.charger, connector, until, own.began
-    found = (*rows(RUNNING, where), *rows(BEGUN, (*where, own.ended or _ENDLESS)))
-    spans = [Span(*row) for row in found]
+    found = (*rows(own.statements.running, where), *rows(own.statements.begun, (*where, own.ended or _ENDLESS)))
+    spans = [Span(*row)._replace(is_by_receipt=own.is_by_receipt) for row in found]
     return [span for span in spans if span.begin is not None and (span.ended or _ENDLESS) > own.began]
 
 
@@ -99,14 +137,15 @@ def beside(rows: Rows, own: Span, until: str) -> list[Beside]:
 def _load(rows: Rows, span: Span, until: str) -> Beside:
     """Return a transaction with its readings and power, as evidence about another one."""
     sent = rows(
-        SAMPLES, (span.charger, span.connector, span.id, span.began, span.ended or _ENDLESS, until, *MEASURANDS)
+        SAMPLES, (span.charger, span.connector, span.id, span.own_began, span.own_ended or _ENDLESS, until, *MEASURANDS)
     )
-    gathered = gather(sent)
+    line = _timeline(span, sent)
+    gathered = gather(line.rows)
     return Beside(
         id=span.id,
         connector=span.connector or 0,
-        begun=seconds(span.began),
-        ended=inf if span.ended is None else seconds(span.ended),
+        begun=line.begun,
+        ended=line.ended,
         begin=span.begin or 0,
         end=None if span.ended is None else span.end,
         stop=span.stop,
@@ -117,24 +156,36 @@ def _load(rows: Rows, span: Span, until: str) -> Beside:
     )
 
 
+def _timeline(span: Span, sent: list[Row]) -> Timeline:
+    """Return its begin, its end and its readings. By the receipts, one that the system closed ended with a reading."""
+    ended = inf if span.ended is None else seconds(span.ended)
+    if not span.is_by_receipt:
+        return Timeline(seconds(span.began), ended, sent)
+    line = by_receipt(message_time(span.own_began, None, span.received), ended, sent)
+    is_closed = span.ended is not None and span.stop is None
+    last = max((seconds(row[TIMESTAMP]) for row in line.rows), default=line.begun)
+    return line._replace(ended=last) if is_closed else line
+
+
 def told(rows: Rows, span: Span, until: str) -> list[Told]:
     """Return the registers of the starts and stops on the connector around the beginning of a transaction, in order,
-    of those that the charger sent soon and by a clock that was not ahead."""
+    of those that the charger sent soon and by a clock that was not ahead, or in order of receipt."""
     where = (span.charger, span.connector, until, span.began)
-    around = (*reversed(rows(TOLD_BEFORE, where)), *rows(TOLD_AFTER, where))
+    around = (*reversed(rows(span.statements.told_before, where)), *rows(span.statements.told_after, where))
     messages = [message for row in around for message in (row[:4], row[4:])]
     return [
-        Told(seconds(at), seconds(received), wh)
+        Told(seconds(received if span.is_by_receipt else at), seconds(received), wh)
         for at, received, skew, wh in messages
         if wh is not None and wh > 0 and skew is not None and received <= until
-        if -_SOON <= skew <= AHEAD_SECONDS
+        if span.is_by_receipt or -_SOON <= skew <= AHEAD_SECONDS
     ]
 
 
 def earlier(rows: Rows, span: Span, until: str) -> Level | None:
     """Return the end of the previous transaction on the connector."""
-    for row in rows(EARLIER, (span.charger, span.connector, until, span.began, span.id)):
-        before = Span(*row)
-        if before.ended is not None and before.end is not None:
+    for row in rows(span.statements.earlier, (span.charger, span.connector, until, span.began, span.id)):
+        before = Span(*row)._replace(is_by_receipt=span.is_by_receipt)
+        is_late = span.is_by_receipt and before.stop is None  # the system closed it later
+        if before.ended is not None and before.end is not None and not is_late:
             return Level(seconds(before.ended), before.end)
     return None

@@ -19,6 +19,7 @@ from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gath
 from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.timeline import (
+    MessageTime,
     Timeline,
     by_receipt,
     by_steps,
@@ -112,17 +113,34 @@ def span_of(tx: Known) -> Span:
     ended = None if tx.status == "Active" else ended_at(tx)
     stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
     begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
-    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, begin, stop, stop)
+    own_time = (tx.own_start_time, ended)
+    received = (tx.created_at, None if ended is None else tx.stop_received_at)
+    return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, _stands_still(tx))
+
+
+def _stands_still(tx: Known) -> bool:
+    """Whether start and stop show that the charger's clock does not run."""
+    stop = _stop_time(tx)
+    return stop is not None and stands_still([_start_time(tx), stop])
+
+
+def _start_time(tx: Known) -> MessageTime:
+    return message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+
+
+def _stop_time(tx: Known) -> MessageTime | None:
+    """Return the time of the charger's stop; None if it sent none."""
+    if tx.own_stop_time is None or tx.stop_received_at is None or tx.stopped_by == "system":
+        return None
+    return message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
 
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     """Return the start, end and readings on one clock, from the charger's times where they are usable."""
-    start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), None
+    start, stop = _start_time(tx), _stop_time(tx)
     is_start_timed = tx.is_start_timed
     if start.own is not None:  # the stored interpretation may come from later evidence
         start = start._replace(understood=start.own if is_start_timed else start.received)
-    if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
-        stop = message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
     if tx.early_reading_at is not None and found:
         found = caught_up(found, start, stop)
     as_reported = Timeline(seconds(tx.own_start_time), seconds(ended_at(tx)), found)

@@ -241,3 +241,17 @@ def test_little_is_doubtful_too_if_it_surely_flowed_meanwhile(flowed: int) -> No
 def test_nothing_is_doubtful_where_nothing_flowed() -> None:
     other = beside(104_800, 104_800, (), (40, 44), {})
     assert found(judged(other)) == certain(9600)
+
+
+def test_by_a_clock_that_stands_still_power_does_not_limit_what_a_car_drew() -> None:
+    """A power that was told before, with the same time, is missing."""
+    known = case(100_000, 109_600, OWN, beside=[beside(watts={50: 0, 55: 0})], is_timed=False)
+    assert found(known) == doubtful(9600 - 4800, "register", "shared_register")
+    assert found(replace(known, is_timed=True)) == certain(9600)
+
+
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_by_a_clock_that_stands_still_little_is_doubtful(is_timed: bool) -> None:
+    other = beside(108_400, minutes=(55, 66), watts={55: 0, 60: 2400})
+    known = case(100_000, 109_600, OWN, watts=steady(14_400, 15, 30, 45, 60), beside=[other], is_timed=is_timed)
+    assert ("shared_register" in found(known)[3]) is not is_timed

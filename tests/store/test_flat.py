@@ -9,13 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing as closed_in_the_end
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from levity_trio.charging.moments import understand
+from levity_trio.store.beside import earlier, spans_beside, told
+from levity_trio.store.cases import span_of
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
+from levity_trio.store.transaction import LAST_TIME, known
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing, judging
 from levity_trio.store.writes.transactions.requests import Opening
@@ -225,4 +228,25 @@ WRITES = {
 def test_a_write_is_flat_in_history(write: Write) -> None:
     few, many = _count(FEW, write), _count(MANY, write)
     assert few > 0
+    assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
+
+
+@pytest.mark.parametrize("is_by_receipt", [False, True])
+def test_a_look_beside_an_old_transaction_is_flat_in_history(is_by_receipt: bool) -> None:
+    """By the charger's clock, and by the times of receipt if that stands still."""
+
+    def prepare(station: Station) -> int:
+        return int(station.books.value("SELECT id FROM tx WHERE conn_id = 1 ORDER BY id LIMIT 1 OFFSET 10"))
+
+    def look(station: Station, transaction: int) -> None:
+        def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+            return station.books.rows(sql, *values)
+
+        tx = known(rows, transaction)
+        assert tx is not None
+        own = span_of(tx)._replace(is_by_receipt=is_by_receipt)
+        for find in (spans_beside, earlier, told):
+            find(rows, own, LAST_TIME)
+
+    few, many = _count(FEW, Write(prepare, look)), _count(MANY, Write(prepare, look))
     assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"

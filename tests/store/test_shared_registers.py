@@ -76,6 +76,58 @@ def test_both_are_doubtful_if_both_charged(books: Books, station: Station, twin:
     assert bill_of(station, other)[1] <= 7200
 
 
+class Still(Station):
+    """A charger whose clock stands still."""
+
+    def clock(self, minutes_ago: float = 0) -> str:
+        return "2022-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_by_a_clock_that_stands_still_the_receipts_show_that_both_charged(books: Books, every: int) -> None:
+    """Before and after, each car charges alone."""
+    twin = Twin(Still(books))
+    for connector in (1, 2):
+        alone = twin.start(connector)
+        twin.charge(30, connector, every=every)
+        twin.stop(connector)
+        assert_figure(twin.station, alone, 3600, flagged=False)
+    one = twin.start(1)
+    twin.charge(20, 1, every=every)
+    other = twin.start(2)
+    twin.charge(60, 1, 2, every=every)
+    twin.stop(1)
+    twin.charge(20, 2, every=every)
+    twin.stop(2)
+    alone = twin.start(1)
+    twin.charge(30, 1, every=every)
+    twin.stop(1)
+    settle(books)
+    assert_figure(twin.station, alone, 3600, flagged=False)
+    for number in (one, other):
+        assert "shared_register" in open_codes(books, number)
+        assert bill_of(twin.station, number)[1] <= 9600
+
+
+def test_by_a_clock_that_stands_still_two_registers_that_are_close_are_not_doubted(books: Books) -> None:
+    """Each begins where its own connector ended before."""
+    station = Still(books)
+    wh = {1: BEGIN, 2: BEGIN + 500}
+    for _ in range(3):
+        ids = {connector: station.start(wh[connector], connector) for connector in wh}
+        for _ in range(30):
+            books.wait(1)
+            for connector, transaction in ids.items():
+                wh[connector] += connector * 60
+                value = meter_value(station.clock(), wh[connector], watts(connector * 3600))
+                station.tell(value, transaction=transaction, connector=connector)
+        for connector, transaction in ids.items():
+            station.stop(transaction, wh[connector])
+        books.wait(30)
+        settle(books)
+    assert books.count("review") == 0
+
+
 def test_power_says_nothing_of_a_long_silence(books: Books, station: Station, twin: Twin) -> None:
     """Both cars draw power, then the charger is dark for an hour, and neither gets any."""
     one = twin.start(1)
