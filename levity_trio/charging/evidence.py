@@ -230,6 +230,7 @@ class Told(NamedTuple):
     at: float
     received: float
     wh: int
+    is_start: bool = False
 
 
 class Beside(NamedTuple):
@@ -257,8 +258,7 @@ class Beside(NamedTuple):
 class Case:
     """All evidence for one transaction. Times are in seconds by the charger's clock, registers in Wh.
 
-    `longest` is the maximum duration by any clock. Without a stop, `stop_wh` is None, and `ended` is the time of the
-    last sign of charging.
+    `longest` is the maximum duration by any clock. Without a stop, `ended` is the time of the last sign of charging.
     """
 
     begun: float

@@ -31,6 +31,8 @@ class _Common(NamedTuple):
     until: float
     begin: int
     end: int
+    is_met: bool
+    """Starts or stops around are just where the other connector was, so that it is hardly by chance."""
 
     @property
     def rise(self) -> int:
@@ -94,14 +96,18 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
         own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
         others = list(found)
         theirs = [level for one in others for level in _levels_of(one)]
-        if not _is_one([*own], theirs, max(case.digit, *(one.view.digit for one in others))):
+        around = _since(case.told, begin), _since(others[0].told, others[0].begin)
+        digit = max(case.digit, *(one.view.digit for one in others))
+        chance = _chance_of_meetings(*around)
+        if not _is_one([*own], theirs, digit, tolerances.MEETING_BY_CHANCE / chance):
             continue
-        against = list(_against_one(_since(case.told, begin), _since(others[0].told, others[0].begin)))
+        against = list(_against_one(*around))
         if _are_too_many(against, _MOST_WRONG):
             continue
         for one in others:
             until = end if one.end is None else min(end, one.end)
-            common = _Common(max(case.begun, one.begun), min(case.ended, one.ended), max(begin, one.begin), until)
+            lasted = max(case.begun, one.begun), min(case.ended, one.ended)
+            common = _Common(*lasted, max(begin, one.begin), until, chance <= tolerances.MEETING_BY_CHANCE)
             if common.is_shared and not _is_too_little(case, one, common):
                 yield one, common, _are_too_many(against, 1)
 
@@ -133,9 +139,9 @@ def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) 
         yield end
 
 
-def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int) -> bool:
+def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: float) -> bool:
     """Whether two connectors tell one register: in order of time, it never falls from one to the other, and that is
-    hardly by chance.
+    hardly by chance: no more likely than `most`.
 
     Two registers of their own do not rise together for long, even if they meet.
     """
@@ -146,7 +152,36 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int) -> bool:
         return False
     inner = zip(runs, runs[1:], runs[2:], strict=False)
     chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
-    return prod(min(1.0, chance) for chance in chances) <= tolerances.MEETING_BY_CHANCE
+    return prod(min(1.0, chance) for chance in chances) <= most
+
+
+def _chance_of_meetings(own: Sequence[Told], theirs: Sequence[Told]) -> float:
+    """Return how likely it is by chance that starts and stops around are just where the other connector was last; 1 if
+    the registers fall from one connector to the other.
+
+    A register of its own stays from a stop to the next start. If it does not, it may be anywhere, as after a stop. Two
+    that rose side by side from the same start may stop at the same register, too.
+    """
+    told = sorted((one.at, one.wh, number, one) for number, found in enumerate((own, theirs)) for one in found)
+    step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh, *_ in told)), 1)
+    if any(now[1] < before[1] - max(step, tolerances.REACH_WH) for before, now in pairwise(told)):
+        return 1.0
+    last: tuple[list[Told], list[Told]] = ([], [])
+    chance = 1.0
+    for _, _, number, now in told:
+        if _is_meeting(last[number], now, last[1 - number]):
+            chance *= min(1.0, max(step, 2 * tolerances.ROUNDED_WH) / (now.wh - last[number][-1].wh))
+        last[number].append(now)
+    return chance
+
+
+def _is_meeting(before: Sequence[Told], now: Told, others: Sequence[Told]) -> bool:
+    """Whether a start or a stop is where the other connector was last, and not where its own one was. `before` and
+    `others` are what both connectors told before it."""
+    if not before or not others or before[-1].is_start == now.is_start or now.wh - before[-1].wh <= tolerances.REACH_WH:
+        return False
+    is_own_rise = now.is_start or (len(others) > 1 and abs(others[-2].wh - before[-1].wh) > tolerances.REACH_WH)
+    return is_own_rise and abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
 
 
 def _since(told: Sequence[Told], begin: int) -> list[Told]:
@@ -178,12 +213,13 @@ def _are_too_many(pairs: Sequence[tuple[Told, Told]], most: int) -> bool:
 def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
     """Whether the register rose by less than both cars drew by their power: then each has a register of its own.
 
-    The power that each reports may be that of both, too.
+    The power that each reports may be that of both, too. In a gap above SHORT_GAP, a car may have paused.
     """
     if any(_is_of_both(power, common) for power in (case.power, one.power)):
         return False
     powers = (case.power, one.power)
-    usual = min((power.interval for power in powers if power.interval), default=0.0)
+    longest = tolerances.SHORT_GAP / tolerances.USUAL_GAPS if common.is_met else inf
+    usual = min((min(power.interval, longest) for power in powers if power.interval), default=0.0)
     least = sum(_drawn(power, common, usual)[0] for power in powers)
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
 
@@ -203,7 +239,8 @@ def _most(case: Case, one: Beside, common: _Common) -> int:
     least = max(least, common.rise - _drawn(case.power, common, 0.0)[1])
     most = int(min(common.rise, by_power))
     is_within = case.begun <= one.begun and one.ended <= case.ended
-    little = tolerances.SHARED_WH if case.is_timed else tolerances.REACH_WH
+    is_unknown = not case.is_timed or (common.is_met and not one.power)
+    little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
     return most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0
 
 

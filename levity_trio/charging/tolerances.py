@@ -114,10 +114,11 @@ ROUNDED_WH: Final = 2
 TOP_UP_WH: Final = 500
 """The energy that a DC charger may deliver between two reports of 0 W."""
 SHARED_WH: Final = 1_000
-"""The energy that another car may have drawn from the same register without a doubt."""
+"""The energy that another car may have drawn by its power from the same register without a doubt."""
 MEETING_BY_CHANCE: Final = 0.05
 """Two registers are one if what one shows lies between two readings of the other, where that is less likely by chance:
-the distance of these two as a share of the register, multiplied for all that lie so."""
+the distance of these two as a share of the register, multiplied for all that lie so; and the step of the register as a
+share of its rise, for each start or stop that is just where the other one was."""
 HABIT_TRANSACTIONS: Final = 5
 """The number of transactions that show a habit of a charger, or the power that it delivers."""
 COMPARED_STARTS: Final = 20

@@ -15,6 +15,7 @@ from levity_trio.charging.timeline import Timeline, by_receipt, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES
+from levity_trio.store.transaction import LAST_TIME
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""
@@ -103,18 +104,26 @@ def spans_beside(rows: Rows, own: Span, until: str) -> dict[int, list[Span]]:
     """Return the transactions beside one in time, as received until `until`, by connector and in order of time."""
     if own.connector is None or own.begin is None:
         return {}
-    others = [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
-    return {number: _of_connector(rows, own, number, until) for number in others}
+    return {number: _of_connector(rows, own, number, until) for number in _others(rows, own)}
+
+
+def newest_beside(rows: Rows, own: Span) -> list[Span]:
+    """Return the transaction on each other connector that began last before one."""
+    where = [(own.charger, number, LAST_TIME, own.began) for number in _others(rows, own)]
+    return [Span(*row) for place in where for row in rows(own.statements.running, place)]
+
+
+def _others(rows: Rows, own: Span) -> list[int]:
+    return [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
 
 
 def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
     where = own.charger, connector, until, own.began
-    found = (*rows(own.statements.running, where), *rows(own.statements.begun, (*where, own.ended or _ENDLESS)))
+    found = (*rows(own.statements.running, where), *rows(own.statements.begun, (*where, own.ended or LAST_TIME)))
     spans = [Span(*row)._replace(is_by_receipt=own.is_by_receipt) for row in found]
-    return [span for span in spans if span.begin is not None and (span.ended or _ENDLESS) > own.began]
+    return [span for span in spans if span.begin is not None and (span.ended or LAST_TIME) > own.began]
 
 
-_ENDLESS: Final = "9999"
 _SOON: Final = 3600
 """A message that took longer, in seconds, was queued, or its clock was wrong."""
 
@@ -136,9 +145,8 @@ def beside(rows: Rows, own: Span, until: str) -> list[Beside]:
 
 def _load(rows: Rows, span: Span, until: str) -> Beside:
     """Return a transaction with its readings and power, as evidence about another one."""
-    sent = rows(
-        SAMPLES, (span.charger, span.connector, span.id, span.own_began, span.own_ended or _ENDLESS, until, *MEASURANDS)
-    )
+    lasted = span.own_began, span.own_ended or LAST_TIME
+    sent = rows(SAMPLES, (span.charger, span.connector, span.id, *lasted, until, *MEASURANDS))
     line = _timeline(span, sent)
     gathered = gather(line.rows)
     return Beside(
@@ -172,10 +180,10 @@ def told(rows: Rows, span: Span, until: str) -> list[Told]:
     of those that the charger sent soon and by a clock that was not ahead, or in order of receipt."""
     where = (span.charger, span.connector, until, span.began)
     around = (*reversed(rows(span.statements.told_before, where)), *rows(span.statements.told_after, where))
-    messages = [message for row in around for message in (row[:4], row[4:])]
+    messages = [message for row in around for message in ((*row[:4], True), (*row[4:], False))]
     return [
-        Told(seconds(received if span.is_by_receipt else at), seconds(received), wh)
-        for at, received, skew, wh in messages
+        Told(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
+        for at, received, skew, wh, is_start in messages
         if wh is not None and wh > 0 and skew is not None and received <= until
         if span.is_by_receipt or -_SOON <= skew <= AHEAD_SECONDS
     ]

@@ -159,6 +159,34 @@ def test_one_message_or_a_reset_does_not_show_two_registers(known: Case) -> None
     assert found(known) == doubtful(6000, "register", "shared_register")
 
 
+MET = [Told(0, 1, 1200, is_start=True), Told(3600, 3601, 17_800), Told(9000, 9001, 24_800, is_start=True)]
+"""It begins again beyond its own stop."""
+STOOD = [Told(1800, 1801, 12_500, is_start=True), Told(7200, 7201, 24_800)]
+STANDS = Told(9600, 9601, 24_800, is_start=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "is_shared"),
+    [
+        pytest.param(MET, STOOD, True, id="where the other one stopped"),
+        pytest.param(MET[:2], STOOD, False, id="not yet"),
+        pytest.param([*MET[:2], MET[2]._replace(wh=25_200)], STOOD, False, id="elsewhere"),
+        pytest.param([*MET[:2], MET[2]._replace(wh=17_800)], STOOD, False, id="at its own stop"),
+        pytest.param([*MET[:1], MET[2]], STOOD, False, id="its own stop is unknown"),
+        pytest.param([*MET, Told(9300, 9301, 30_000)], [*STOOD, STANDS], False, id="the other one still stands there"),
+        pytest.param([*MET[:1], MET[1]._replace(at=7300, wh=24_800)], STOOD, True, id="both stop there"),
+        pytest.param(
+            [MET[0]._replace(wh=12_500), MET[1]._replace(at=7300, wh=24_800)], STOOD, False, id="from one start"
+        ),
+        pytest.param([one._replace(wh=one.wh // 1000 * 1000) for one in MET], STOOD, False, id="rounded"),
+    ],
+)
+def test_low_registers_are_one_if_starts_or_stops_meet(own: list[Told], theirs: list[Told], is_shared: bool) -> None:
+    other = beside(12_500, 24_800, (), (30, 120), {})._replace(told=theirs)
+    known = case(own[0].wh, 17_800, beside=[other], told=own)
+    assert ("shared_register" in found(known)[3]) is is_shared
+
+
 def test_two_new_connectors_that_both_begin_near_0_are_not_doubted() -> None:
     own = [(minute, 3 + 120 * minute) for minute in range(5, 60, 5)]
     theirs = [(minute, 5 + 100 * (minute - 2)) for minute in range(7, 60, 5)]
@@ -178,6 +206,21 @@ def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watt
     other = beside(1805, 9005, theirs, (5, 65), steady(watts, 20, 35, 50))
     known = case(1803, 9003, own, watts=steady(7200, 15, 30, 45), beside=[other])
     assert found(known)[2] == confidence
+
+
+@pytest.mark.parametrize(("minutes", "is_shared"), [(15, True), (2, False)])
+def test_rare_power_does_not_show_two_registers_if_starts_meet(minutes: int, is_shared: bool) -> None:
+    """A car may have paused between two reports. The register rose by half of what both tell as their power."""
+    at = range(minutes, 60, minutes)
+    own = [(minute, 100_003 + 120 * minute) for minute in at]
+    theirs = [(minute + 1, 100_003 + 120 * (minute + 1)) for minute in at]
+    meets = [Told(0, 1, 100_003, is_start=True), Told(3600, 3601, 107_203), Told(9000, 9001, 107_803, is_start=True)]
+    stops = [Told(300, 301, 100_603, is_start=True), Told(3900, 3901, 107_803)]
+    other = beside(100_603, 107_803, theirs, (5, 65), steady(7200, *at))
+    known = case(100_003, 107_203, own, watts=steady(7200, *at), beside=[other])
+    assert "shared_register" not in found(known)[3]
+    met = replace(known, beside=[other._replace(told=stops)], told=meets)
+    assert ("shared_register" in found(met)[3]) is is_shared
 
 
 def test_the_power_that_each_tells_may_be_that_of_both() -> None:
@@ -236,6 +279,18 @@ def test_little_is_doubtful_too_if_it_surely_flowed_meanwhile(flowed: int) -> No
     """All that the other one drew is in the figure, too."""
     other = beside(104_800, 104_800 + flowed, (), (40, 44), {})
     assert found(judged(other)) == doubtful(9600 - flowed, "register", "shared_register")
+
+
+@pytest.mark.parametrize(("watts", "is_shared"), [({}, True), ({55: 0, 70: 1500}, False)])
+def test_little_is_doubtful_if_starts_meet_and_no_power_shows_who_drew_it(
+    watts: dict[float, float], is_shared: bool
+) -> None:
+    other = beside(17_200, 24_800, (), (50, 120), watts)._replace(
+        told=[STOOD[0]._replace(at=3000, wh=17_200), STOOD[1]]
+    )
+    known = case(1200, 17_800, beside=[other], told=MET)
+    assert ("shared_register" in found(known)[3]) is is_shared
+    assert "shared_register" not in found(replace(known, told=MET[:2]))[3]
 
 
 def test_nothing_is_doubtful_where_nothing_flowed() -> None:

@@ -11,7 +11,7 @@ from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.beside import AROUND, may_share, spans_beside
+from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
 from levity_trio.store.cases import span_of
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -40,10 +40,14 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
     doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier)
-    for one in (tx, *doubted):
+    at_once = _judge_beside(db, origin, tx)
+    for one in doubted:
         _judge_beside(db, origin, one)
     for one in before:
         _judge_exchanged(db, origin, one, tx)
+    if _stops_at_another(tx, at_once) or any(_begins_at_another(db, one, tx) for one in before):
+        for one in (tx, *earlier):
+            _judge_sharing(db, origin, one)
     for other in dict.fromkeys((*before, *after, *doubted)):
         if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
             judge_again(db, origin, other.id, Cause.LATER)
@@ -60,12 +64,15 @@ def _is_counted_before(tx: Known) -> bool:
     return tx.energy_delivered == 0 and tx.billed_from != tx.billed_until
 
 
-def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
-    """Judge the transactions on other connectors again that tell the same register, or were held to."""
+def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:
+    """Judge the transactions on other connectors again that tell the same register, or were held to. Return all that
+    ran at once with it."""
     own = span_of(tx)
-    for span in chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()):
+    at_once = list(chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()))
+    for span in at_once:
         if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
             judge_again(db, origin, span.id, Cause.LATER)
+    return at_once
 
 
 def _judge_exchanged(db: UnitOfWork, origin: Origin, before: Known, tx: Known) -> None:
@@ -79,6 +86,30 @@ def _judge_exchanged(db: UnitOfWork, origin: Origin, before: Known, tx: Known) -
             next_there = db.rows(AFTER, (span.charger, span.connector, span.own_began, span.id))
             for one in (before.id, span.id, *(Known(*row).id for row in next_there)):
                 judge_again(db, origin, one, Cause.LATER)
+
+
+def _begins_at_another(db: UnitOfWork, before: Known, tx: Known) -> bool:
+    """Whether a transaction begins above the previous stop, where another connector stands: they may have one meter."""
+    begin, stop = tx.meter_start, before.meter_stop
+    if begin is None or stop is None or begin < stop or is_about(begin, stop):
+        return False
+    stands = (wh for one in newest_beside(db.rows, span_of(tx)) for wh in (one.begin, one.stop))
+    return any(wh is not None and is_about(begin, wh) for wh in stands)
+
+
+def _stops_at_another(tx: Known, at_once: Sequence[Span]) -> bool:
+    """Whether a transaction stops where one on another connector did that ran at once with it."""
+    stop = tx.meter_stop if tx.stopped_by != "system" and tx.meter_stop != tx.meter_start else None
+    return stop is not None and any(one.stop is not None and is_about(stop, one.stop) for one in at_once)
+
+
+def _judge_sharing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+    """Judge a transaction again, and those on other connectors beside it whose registers meet its own."""
+    own = span_of(tx)
+    meeting = [one for spans in spans_beside(db.rows, own, LAST_TIME).values() for one in spans if may_share(own, one)]
+    for one in dict.fromkeys((tx.id, *(span.id for span in meeting)) if meeting else ()):
+        if not _has_review(db, one, Code.SHARED_REGISTER):
+            judge_again(db, origin, one, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
