@@ -140,19 +140,19 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
 
 
 def doubt_of_named(stop: Stopping, named: Running) -> str | None:
-    """Return why a stop may not mean the transaction that it names; None if nothing speaks against it."""
+    """Return why a stop may not mean the transaction that it names; None if nothing speaks against it, or if its
+    Transaction.Begin is that of the transaction."""
+    if _has_its_begin(stop, named) and named.state is not State.STOPPED:
+        return None
     if (against := against_named(stop, named)) is not None:
         return against
-    if stop.begun is not None and not _has_its_begin(stop, named):
+    if stop.begun is not None:
         return f"its Transaction.Begin is {stop.begun.wh} Wh"
     if named.called not in (None, named.id):
         return f"its readings name transaction {named.called}"
     told = stop.wh if stop.data_wh is None else stop.data_wh
-    if (
-        stop.wh
-        and named.pace_w is not None
-        and not any(_is_at_pace(stop._replace(wh=wh), named) for wh in (stop.wh, told))
-    ):
+    is_at_pace = any(_is_at_pace(stop._replace(wh=wh), named) for wh in (stop.wh, told))
+    if stop.wh and named.pace_w is not None and not is_at_pace:
         return f"the register was at {named.reached_wh} Wh and rose more slowly"
     return None
 

@@ -34,7 +34,7 @@ class Reported(NamedTuple):
 
 def reported(case: Case, bounds: Bounds) -> Reported | None:
     """Return the figure of start, stop and the fuller source of readings; None if they give none."""
-    start, stop, view = case.start_wh, case.stop_wh, case.view
+    start, stop, view = case.start_wh, case.stop_wh, _up_to_the_next(case)
     if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
         return None
     if stop is None and begins_at_zero(bounds, view):
@@ -45,6 +45,14 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
     if counted is not None and unusual(case, bounds, chain) is not None and unusual(case, bounds, counted) is None:
         chain = counted
     return Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
+
+
+def _up_to_the_next(case: Case) -> View:
+    """Return the readings. Without a stop, the next start tells the last one to more digits, if it may be the same."""
+    view, after = case.view, case.after if case.stop_wh is None and case.is_named_to_the_end else None
+    if after is None or not after.told or view.digit == 1 or abs(after.told - view.wh[-1]) > view.digit:
+        return view
+    return View(view.at, [*view.wh[:-1], after.told], view.digit)
 
 
 def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:

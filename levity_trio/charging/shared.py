@@ -237,7 +237,7 @@ def _most(case: Case, one: Beside, common: _Common) -> int:
     power = _without_rest(case, one, common)
     least, by_power = _drawn(power, common, power.interval)
     least = max(least, common.rise - _drawn(case.power, common, 0.0)[1])
-    most = int(min(common.rise, by_power))
+    most = int(min(common.rise, max(least, by_power)))
     is_within = case.begun <= one.begun and one.ended <= case.ended
     is_unknown = not case.is_timed or (common.is_met and not one.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH

@@ -417,3 +417,11 @@ def test_a_stop_with_the_begin_of_another_transaction_ends_that_one() -> None:
     stop = stopping(SECOND, 60_000, begun=begun, **stop_data)
     assert grounds(stop, own, other) == (FIRST, "stop_elsewhere")
     assert grounds(stop._replace(transaction=FIRST), own, other) == (FIRST, None)
+
+
+def test_a_stop_with_the_begin_of_the_transaction_that_it_names_ends_that_one() -> None:
+    """The readings of the other connector were taken for its own, so its register seems to be higher."""
+    named, other = running(reached_wh=12_000), running(SECOND, begun=BEGUN + HOUR / 2, reached_wh=7900)
+    stop = stopping(FIRST, 8000, begun=Begun(BEGUN, 1000), data_wh=8000)
+    assert grounds(stop, named, other) == (FIRST, None)
+    assert grounds(stop._replace(begun=None, data_wh=None), named, other) == (SECOND, "stop_elsewhere")

@@ -136,3 +136,15 @@ def test_an_old_start_without_a_stop_is_no_reason_to_bill_the_previous_transacti
     settle(books)
     assert_figure(station, first, 1440, flagged=False)
     assert_figure(station, second, 0, flagged=True)
+
+
+def test_the_next_start_tells_the_last_reading_to_more_digits(books: Books, station: Station) -> None:
+    """The readings are in whole kWh, cut off. The stop was lost."""
+    first = start(station, 100_100, "ANN")
+    for told in ("101", "102", "103"):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), {"value": told, "unit": "kWh"}), transaction=first)
+    books.wait(HOUR)
+    start(station, 103_950, "BOB")
+    settle(books)
+    assert_figure(station, first, 3850, flagged=False)

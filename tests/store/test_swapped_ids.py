@@ -170,3 +170,27 @@ def test_a_start_at_the_stop_of_the_other_car_is_usual_at_a_shared_meter(books: 
     settle(books)
     codes = [code for (code,) in books.rows("SELECT DISTINCT code FROM review")]
     assert codes == ["shared_register"]
+
+
+def test_swapped_stops_are_both_found_if_the_next_start_comes_before_the_second_of_them(
+    books: Books, station: Station
+) -> None:
+    def start(wh: int, connector: int, tag: str) -> int:
+        moment = understand(station.clock(), books.now)
+        station.write(close_before_start, Opening(connector, tag, wh, moment))
+        return station.start(wh, connector, tag)
+
+    bob = start(23_416, 2, "BOB")
+    books.wait(5)
+    ann = start(39_938, 1, "ANN")
+    books.wait(55)
+    station.stop(bob, 43_118)
+    books.wait(10)
+    start(43_118, 1, "CARL")
+    books.wait(80)
+    station.stop(ann, 58_836)
+    books.wait(10)
+    start(58_836, 2, "DORA")
+    settle(books)
+    assert_figure(station, ann, 3180, flagged=True)
+    assert_figure(station, bob, 35_420, flagged=True)
