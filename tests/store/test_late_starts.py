@@ -51,10 +51,19 @@ def test_a_late_start_is_that_of_the_transaction_without_one(
 def test_another_late_start_begins_a_transaction(station: Station) -> None:
     began, transaction = charge_without_start(station)
 
-    assert station.start(8200, tag="OTHER", at=began) != transaction, "another tag"
+    assert station.start(8200, tag="OTHER", at=station.clock(2 * HOUR)) != transaction, "another tag, and long before"
     assert station.start(8200, connector=2, at=began) != transaction, "another connector"
     assert station.start(8801, at=began) != transaction, "above its first reading"
     assert station.start(1000, at=station.clock(3 * HOUR)) != transaction, "before the previous one"
+
+
+def test_a_late_start_that_another_tag_stopped_is_in_doubt(books: Books, station: Station) -> None:
+    """The first reading came soon after it."""
+    began, transaction = charge_without_start(station)
+    assert station.start(8200, tag="OTHER", at=began) == transaction
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+    assert "stopped with the tag TAG" in station.review(transaction)
 
 
 def test_a_start_is_not_that_of_one_after_the_connector_was_available(books: Books, station: Station) -> None:

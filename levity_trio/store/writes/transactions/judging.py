@@ -192,14 +192,16 @@ def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
 
 
 def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _change_text(tx, judgement), None, state(tx), cause)
+    confidence = _confidence(db, tx, judgement)
+    words = _change_text(tx, judgement.wh, confidence)
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
     added = history.insert(db, session, at, tx.id, entry)
     meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop
     db.execute(
         "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
         " billed_until_wh = ?, meter_stop = ?, rules = ?, judged_at = ?, judge_after = NULL, counted_wh = ?,"
         " updated_at = ? WHERE id = ?",
-        (judgement.wh, judgement.method, _confidence(db, tx, judgement), judgement.billed_from, judgement.billed_until)
+        (judgement.wh, judgement.method, confidence, judgement.billed_from, judgement.billed_until)
         + (meter_stop, RULES, at, judgement.wh, at, tx.id),
     )
     replace_doubts(db, tx.id, judgement.doubts, added.id, at)
@@ -217,15 +219,16 @@ def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: 
     db.record(fact, session)
 
 
-def _change_text(tx: Known, judgement: Judgement) -> str:
-    return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {judgement.wh} Wh, {judgement.confidence}, now"
+def _change_text(tx: Known, wh: int, confidence: str) -> str:
+    return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {wh} Wh, {confidence}, now"
 
 
 def _doubt_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
     """Keep a figure that a person settled; open a review if later facts contradict it, in place of an older one."""
     confidence = tx.confidence
     for doubt in _later(db, tx, judgement):
-        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _change_text(tx, judgement), None, state(tx), cause)
+        words = _change_text(tx, judgement.wh, judgement.confidence)
+        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
         added = history.insert(db, session, at, tx.id, entry)
         resolve(db, tx.id, doubt.code, at, SYSTEM, "judged again", "later facts")
         open_review(db, tx.id, doubt, added.id, at)

@@ -39,7 +39,8 @@ FIRST = f"SELECT DISTINCT timestamp {_READ} ORDER BY timestamp LIMIT 2"
 
 
 def find(db: UnitOfWork, origin: Origin, request: Start) -> Known | None:
-    """Return the transaction with an unknown start that this start fits by time, register and tag; else None.
+    """Return the transaction with an unknown start that this start fits by time and register; else None. With another
+    tag than its stop, it fits only if the first reading came soon after it.
 
     It is the next one on the connector, which was not available in between, and the previous one ended before. If only
     transactionData showed its energy, its connector is unknown, too.
@@ -58,7 +59,7 @@ def _is_without_start(tx: Known) -> bool:
 
 
 def _fits(db: UnitOfWork, origin: Origin, request: Start, tx: Known) -> bool:
-    if comparable_tag(tx.id_tag) not in (None, comparable_tag(request.id_tag)):
+    if not _is_of_tag(request, tx) and not _goes_on(db, request, tx):
         return False
     rise, began = (_lowest(db, tx) or 0) - request.meter_start, request.moment.understood
     lasted = _apart(began, tx.own_start_time) + tolerances.AHEAD_SECONDS
@@ -116,14 +117,27 @@ def _store(db: UnitOfWork, origin: Origin, request: Start, tx: Known, judged: Ju
 
 def _doubt(db: UnitOfWork, request: Start, tx: Known) -> Doubt | None:
     """Return the doubt about a start after which no reading came for long: another transaction, of which stop and next
-    start were lost, may have ended in between."""
-    began = request.moment.understood
-    first = [at for (at,) in db.rows(FIRST, _of_readings(tx))]
-    if len(first) == 2 and _apart(began, first[0]) <= tolerances.USUAL_GAPS * _apart(*first):
+    start were lost, may have ended in between. Or about one with another tag than the stop."""
+    began, is_of_tag = request.moment.understood, _is_of_tag(request, tx._replace(id_tag=tx.stop_id_tag))
+    if is_of_tag and _goes_on(db, request, tx):
         return None
-    words = "its start arrived after its stop, and fits only this one by time, register and tag"
-    evidence = (f"meterStart {request.meter_start} Wh at {began}", f"the first reading at {min(first, default='?')}")
+    first = min((at for (at,) in db.rows(FIRST, _of_readings(tx))), default="?")
+    fits = "time, register and tag" if is_of_tag else f"time and register; it was stopped with the tag {tx.stop_id_tag}"
+    words = f"its start arrived after its stop, and fits only this one by {fits}"
+    evidence = (f"meterStart {request.meter_start} Wh at {began}", f"the first reading at {first}")
     return Doubt(Code.STOP_WITHOUT_ID, words, evidence)
+
+
+def _is_of_tag(request: Start, tx: Known) -> bool:
+    """Whether the tag of a stop is that of the start, or none."""
+    return comparable_tag(tx.id_tag) in (None, comparable_tag(request.id_tag))
+
+
+def _goes_on(db: UnitOfWork, request: Start, tx: Known) -> bool:
+    """Whether the first reading came soon after the start, by the usual time between two readings."""
+    first = [at for (at,) in db.rows(FIRST, _of_readings(tx))]
+    lasted = _apart(request.moment.understood, first[0]) if first else 0.0
+    return len(first) == 2 and lasted <= tolerances.USUAL_GAPS * _apart(*first)
 
 
 def _apart(before: str, after: str) -> float:
