@@ -69,7 +69,8 @@ class Running(NamedTuple):
     rose_at: float | None = None
     """When a reading first was above the start."""
     pace_w: float | None = None
-    """The highest pace of its register up to a reading, or the highest reported power; None without readings."""
+    """The highest pace of its register up to a reading, or the highest reported power; None without readings of the
+    register that start and stop are from."""
     called: int | None = None
     """The transactionId of its last reading."""
     is_exchanged: bool = False
@@ -152,7 +153,7 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
         return f"its readings name transaction {named.called}"
     told = stop.wh if stop.data_wh is None else stop.data_wh
     is_at_pace = any(_is_at_pace(stop._replace(wh=wh), named) for wh in (stop.wh, told))
-    if stop.wh and named.pace_w is not None and not is_at_pace:
+    if stop.wh and named.pace_w is not None and not is_at_pace and not _can_catch_up(stop, named):
         return f"the register was at {named.reached_wh} Wh and rose more slowly"
     return None
 
@@ -162,6 +163,14 @@ def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:
     if _is_at_pace(stop, one) or (_has_its_begin(stop, one) and not _has_its_begin(stop, named)):
         return True
     return one.called == named.id != named.called and not _is_at_pace(stop, named)
+
+
+def _can_catch_up(stop: Stopping, one: Running) -> bool:
+    """Whether the register may have stood still, and now shows what flowed since the start at its highest pace."""
+    if one.pace_w is None or one.start_wh is None:
+        return True
+    most = one.pace_w * (1 + tolerances.POWER_SHARE) * (stop.at - one.begun) / HOUR + tolerances.REACH_WH
+    return stop.wh <= one.start_wh + most + one.digit
 
 
 def _is_at_pace(stop: Stopping, one: Running) -> bool:

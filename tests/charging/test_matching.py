@@ -425,3 +425,17 @@ def test_a_stop_with_the_begin_of_the_transaction_that_it_names_ends_that_one() 
     stop = stopping(FIRST, 8000, begun=Begun(BEGUN, 1000), data_wh=8000)
     assert grounds(stop, named, other) == (FIRST, None)
     assert grounds(stop._replace(begun=None, data_wh=None), named, other) == (SECOND, "stop_elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("stood_at", "expected"), [(1000, (FIRST, None)), (7000, (SECOND, "stop_elsewhere"))], ids=["still", "rising"]
+)
+def test_a_register_that_stood_still_may_catch_up_where_another_one_is(stood_at: int, expected: object) -> None:
+    """The stop goes on from the other register. After two hours at 4 kW, its own can be there, too; after it rose by
+    6 kWh in the first hour, not by 3 kWh in one minute."""
+    named = running(reached_wh=stood_at, reached_at=BEGUN + 2 * HOUR, power_w=4000.0, pace_w=4000.0)
+    other = running(SECOND, start_wh=2000, reached_wh=9990, reached_at=BEGUN + 2 * HOUR, pace_w=7000.0)
+    at = BEGUN + 2 * HOUR + MINUTE
+    wh = 9000 if stood_at == 1000 else 10_010
+    other = other._replace(reached_wh=wh - 20)
+    assert grounds(stopping(FIRST, wh, at=at), named, other) == expected

@@ -140,7 +140,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
     is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
-    is_exchanged = _is_exchanged(db, tx)
+    is_exchanged, start_wh = _is_exchanged(db, tx), max(0, tx.meter_start or 0)
     return Running(
         id=tx.id,
         state=_state(db, tx, is_exchanged=is_exchanged),
@@ -158,7 +158,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         ended_wh=tx.meter_stop,
         reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
         rose_at=next((seconds(row[TIMESTAMP]) for row in carriers if _wh(row) > (tx.meter_start or 0)), None),
-        pace_w=_pace(tx, carriers, watts) if carriers and not is_set else None,
+        pace_w=_pace(tx, carriers, watts) if carriers and not is_set and _wh(carriers[0]) >= start_wh else None,
         called=called(db, tx, request.moment.understood),
         is_exchanged=is_exchanged,
     )
