@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import State
-
-HOUR: Final = 3600.0
+from levity_trio.charging.matching import HOUR
 
 
 class Covering(NamedTuple):

@@ -86,7 +86,7 @@ def shared(case: Case, begin: int | None, end: int | None, reported: int | None)
 
 def _without_power(case: Case) -> Case:
     """Return the evidence of a clock that stands still. A power that was told with the same time before, in whichever
-    transaction, seems to be repeated, and is not stored: so nothing limits what a car drew."""
+    transaction, seems to be repeated, and is stored only with another register: so nothing limits what a car drew."""
     return replace(case, power=Power(), beside=[one._replace(power=Power()) for one in case.beside])
 
 

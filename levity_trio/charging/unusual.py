@@ -11,7 +11,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.abrupt import abrupt
 from levity_trio.charging.bounds import STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gaps, far_beyond_power, never_caught_up, slack
+from levity_trio.charging.power import HOUR, Chain, Gap, Gaps, far_beyond_power, never_caught_up, slack
 from levity_trio.charging.reviews import Code
 
 
@@ -85,22 +85,25 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
     at any of their times, they are compared with start and stop.
     """
-    power, lasted = case.power, chain.at[-1] - chain.at[0]
-    least_many = len(found) if found else len(power.at) - 1
-    if least_many < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
+    power, whole = case.power, found.whole if found else _from_start_to_stop(chain)
+    number = len(found) if found else len(power.at) - 1
+    if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
         return None
-    known = found.whole.seconds if found else power.at[-1] - power.at[0]
-    if not found and lasted - known > 2 * tolerances.USUAL_GAPS * power.interval:
+    known, rise = whole.seconds if found else power.at[-1] - power.at[0], whole.rise
+    if whole.seconds - known > 2 * tolerances.USUAL_GAPS * power.interval:
         return None
-    rise, allowed = found.whole.rise if found else chain.wh[-1], slack(power, chain.digit)
-    error = tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
+    allowed, error = slack(power, chain.digit), tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
-    longest = known if found else lasted
-    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * longest / HOUR + allowed
+    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * whole.seconds / HOUR + allowed
     if least <= rise <= most:
         return None
     evidence = (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
     return Conflict(Code.POWER_DISAGREES, "the register does not agree with many reports of power", evidence)
+
+
+def _from_start_to_stop(chain: Chain) -> Gap:
+    """Return a chain as one gap, of which only the rise and the time are known."""
+    return Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
 
 
 def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
