@@ -30,7 +30,7 @@ from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 18
+RULES: Final = 19
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"

@@ -101,6 +101,26 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
     return Timeline(start.received, ended, timed, is_timed=False)
 
 
+def by_unset_clock(
+    line: Timeline, ends: tuple[MessageTime, MessageTime | None], sent: Sequence[str | None], behind: float
+) -> Timeline:
+    """Return the timeline of start, stop and readings whose times by a clock that was not set were not believed.
+
+    That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever the clock showed.
+    """
+    start, stop = ends
+    readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, own in zip(line.rows, sent, strict=True)]
+    rows = [(row[0], timestamp_of(_moved(at, behind)), *row[2:]) for row, at in zip(line.rows, readings, strict=True)]
+    ended = line.ended if stop is None else _moved(stop, behind)
+    return line._replace(begun=_moved(start, behind), ended=ended, rows=rows)
+
+
+def _moved(at: MessageTime, behind: float) -> float:
+    if at.own is None or at.is_believed:
+        return at.understood
+    return min(at.received, at.own + behind)
+
+
 def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
     usual = _usual([after - before for before, after in pairwise(receipts)])
     found, last = list[float](), begun

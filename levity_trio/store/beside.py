@@ -1,7 +1,8 @@
 """The transactions on a charger's other connectors that ran at the same time and may tell the same register.
 
 Registers of their own rarely meet. So nearly always two statements for each other connector find nothing to load.
-By a clock that stands still, all transactions have one time. Then the times of receipt count.
+By a clock that stands still, all transactions have one time. Then the times of receipt count. By a clock that was not
+set, messages that were queued have the time of their receipt. Then that clock tells how far they are apart.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
 from levity_trio.charging.gathering import TIMESTAMP, Row, gather
-from levity_trio.charging.timeline import Timeline, by_receipt, message_time
+from levity_trio.charging.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.connectors import Rows, connectors
-from levity_trio.store.samples import SAMPLES
+from levity_trio.store.samples import SAMPLES, SENT
 from levity_trio.store.transaction import LAST_TIME
 
 MOST: Final = 50
@@ -137,17 +138,23 @@ def may_share(own: Span, other: Span) -> bool:
     return begin > 0 and min(ends, default=begin + 1) > begin
 
 
-def beside(rows: Rows, own: Span, until: str) -> list[Beside]:
-    """Return the transactions beside one on each connector whose register reaches into its own."""
+def beside(rows: Rows, own: Span, until: str, behind: float | None) -> list[Beside]:
+    """Return the transactions beside one on each connector whose register reaches into its own.
+
+    `behind` is how many seconds the charger's clock was behind when that one began, if it was not set.
+    """
     found = spans_beside(rows, own, until).values()
-    return [_load(rows, span, until) for spans in found if any(may_share(own, one) for one in spans) for span in spans]
+    sharing = [span for spans in found if any(may_share(own, one) for one in spans) for span in spans]
+    return [_load(rows, span, until, behind) for span in sharing]
 
 
-def _load(rows: Rows, span: Span, until: str) -> Beside:
+def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
     """Return a transaction with its readings and power, as evidence about another one."""
     lasted = span.own_began, span.own_ended or LAST_TIME
-    sent = rows(SAMPLES, (span.charger, span.connector, span.id, *lasted, until, *MEASURANDS))
-    line = _timeline(span, sent)
+    where = (span.charger, span.connector, span.id, *lasted, until, *MEASURANDS)
+    line = _timeline(span, rows(SAMPLES, where))
+    if behind is not None:
+        line = by_unset_clock(line, _ends(rows, span), [sent for (sent,) in rows(SENT, where)], behind)
     gathered = gather(line.rows)
     return Beside(
         id=span.id,
@@ -173,6 +180,15 @@ def _timeline(span: Span, sent: list[Row]) -> Timeline:
     is_closed = span.ended is not None and span.stop is None
     last = max((seconds(row[TIMESTAMP]) for row in line.rows), default=line.begun)
     return line._replace(ended=last) if is_closed else line
+
+
+def _ends(rows: Rows, span: Span) -> tuple[MessageTime, MessageTime | None]:
+    """Return the times of the start and of the stop of a transaction."""
+    ((start, stop),) = rows("SELECT sent_start_time, sent_stop_time FROM tx WHERE id = ?", (span.id,))
+    begun = message_time(span.own_began, start, span.received)
+    if span.stop is None or span.own_ended is None or span.stop_received is None:
+        return begun, None
+    return begun, message_time(span.own_ended, stop, span.stop_received)
 
 
 def told(rows: Rows, span: Span, until: str) -> list[Told]:

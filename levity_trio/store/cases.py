@@ -32,7 +32,7 @@ from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import Counted, begin_after, boots, counted_until, is_swapped_between, starts_overlap
-from levity_trio.store.samples import OF_TRANSACTION
+from levity_trio.store.samples import OF_TRANSACTION, SENT
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, of_readings, readings, register
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
@@ -44,7 +44,6 @@ CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
 _TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
-_SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
 _NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
 
 
@@ -62,7 +61,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     own = span_of(tx)
-    others = beside(rows, own, until)
+    others = beside(rows, own, until, _behind(tx, line))
     ahead = _ahead(tx, line) if any(is_other for _, is_other in booted) else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
@@ -95,6 +94,12 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         reports_power=habits.reports_power,
         has_power_too_high=habits.has_power_too_high,
     )
+
+
+def _behind(tx: Known, line: Timeline) -> float | None:
+    """Return by how many seconds the clock was behind ours that told a start, if it was not set; else None."""
+    own = _start_time(tx).own
+    return None if tx.is_start_timed or own is None or not line.is_timed else line.begun - own
 
 
 def _ahead(tx: Known, line: Timeline) -> float:
@@ -149,7 +154,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         return as_reported
-    sent = rows(_SENT, of_readings(tx, until))
+    sent = rows(SENT, of_readings(tx, until))
     readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
     if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)

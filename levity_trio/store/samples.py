@@ -15,3 +15,5 @@ OF_TRANSACTION: Final = (
 COLUMNS: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
 """The columns of a `Row`."""
 SAMPLES: Final = f"SELECT {COLUMNS}{OF_TRANSACTION}"
+SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
+"""The times of the same readings as the charger sent them."""

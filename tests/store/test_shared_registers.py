@@ -128,6 +128,29 @@ def test_by_a_clock_that_stands_still_two_registers_that_are_close_are_not_doubt
     assert books.count("review") == 0
 
 
+def test_by_a_clock_that_was_not_set_it_tells_how_queued_messages_of_both_are_apart(books: Books) -> None:
+    """Two queues arrive within a minute. The register rose only after the other car had begun."""
+    station = Station(books)
+    sent = "1970-01-01T{}Z".format
+    one = station.start(BEGIN, 1, "TAG-1", sent("01:39:36"))
+    station.tell(meter_value(sent("01:54:36"), BEGIN, watts(0)), transaction=one)
+    books.wait(0.1)
+    other = station.start(BEGIN, 2, "TAG-2", sent("02:09:28"))
+    station.tell(meter_value(sent("02:09:36"), BEGIN + 333, watts(0)), transaction=one)
+    books.wait(0.1)
+    station.stop(one, BEGIN + 2250, sent("02:10:22"))
+    books.wait(0.1)
+    station.tell(meter_value(sent("02:24:28"), BEGIN + 37_000, watts(147_000)), transaction=other, connector=2)
+    books.wait(0.1)
+    station.tell(meter_value(sent("02:39:28"), BEGIN + 47_000, watts(10_000)), transaction=other, connector=2)
+    books.wait(10)
+    station.stop(other, BEGIN + 47_000)
+    settle(books)
+    assert_figure(station, one, 0, flagged=True)
+    assert "shared_register" in open_codes(books, one)
+    assert bill_of(station, other)[1] == 47_000
+
+
 def test_power_says_nothing_of_a_long_silence(books: Books, station: Station, twin: Twin) -> None:
     """Both cars draw power, then the charger is dark for an hour, and neither gets any."""
     one = twin.start(1)
