@@ -329,18 +329,21 @@ def against_named(stop: Stopping, one: Running) -> str | None:
     return against
 
 
-def against_tag(stop: Stopping, named: Running, others: Iterable[Running]) -> Doubt | None:
-    """Return the doubt about a stop whose tag is not that of the transaction that it names, but that of another one
-    which it fits, too: the ids of two connectors may be swapped."""
+def match_by_tag(stop: Stopping, named: Running, others: Iterable[Running]) -> Match:
+    """Match a stop that may mean the transaction that it names, but has a tag that may not stop that one.
+
+    If it is the tag of exactly one other transaction which it fits, too, the charger confuses the ids of two
+    connectors: the stop means the other one, unless the register goes on from the last reading of the named one alone.
+    """
     wanted = comparable_tag(stop.id_tag)
-    if wanted in (None, comparable_tag(named.id_tag)):
-        return None
-    fitting = [one.id for one in others if comparable_tag(one.id_tag) == wanted and _is_free(one) and _fits(stop, one)]
+    fitting = [one for one in others if comparable_tag(one.id_tag) == wanted and _is_free(one) and _fits(stop, one)]
     if len(fitting) != 1:
-        return None
-    words = f"the stop names transaction {named.id}, but has the tag of transaction {fitting[0]}, which it fits, too"
+        return Match(named.id, None)
+    other = fitting[0]
+    words = f"the stop names transaction {named.id}, but has the tag of transaction {other.id}, which it fits, too"
     evidence = (f"transactionId {named.id}, of the tag {named.id_tag}", f"tag {stop.id_tag}")
-    return Doubt(Code.STOP_ELSEWHERE, words, evidence)
+    is_of_named = _is_at_pace(stop, named) and not _is_at_pace(stop, other)
+    return Match(named.id if is_of_named else other.id, Doubt(Code.STOP_ELSEWHERE, words, evidence))
 
 
 def _out_of_reach(stop: Stopping, one: Running) -> str | None:

@@ -3,6 +3,8 @@ that are matched (rules.md, Energy). Found in simulated months."""
 
 import pytest
 
+from levity_trio.store.writes import tags
+from levity_trio.store.writes.tags import TagData
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import HOUR, assert_figure, assert_open, bill_of, session, watts
 
@@ -128,14 +130,31 @@ def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(books: Books,
     assert books.value("SELECT meter_stop FROM tx WHERE id = ?", first) == 8200
 
 
-@pytest.mark.parametrize("tag", ["CARL", "BERT"])
-def test_a_stop_with_the_tag_of_another_transaction_that_it_fits_is_not_certain(
-    books: Books, station: Station, tag: str
+@pytest.mark.parametrize(("tag", "is_swapped"), [("CARL", True), ("BERT", False), ("ANNA", False)])
+def test_a_stop_with_the_tag_of_another_transaction_that_it_fits_ends_that_one(
+    books: Books, station: Station, tag: str, is_swapped: bool
 ) -> None:
-    """The ids of two connectors may be swapped; without readings, both are possible."""
+    """The charger names the newest transaction in each stop; without readings, both are possible. ANNA is of BERT's
+    group, and may stop what he started, though she charges, too."""
+    for one in ("ANNA", "BERT"):
+        books.run(tags.add, books.policy, TagData(one, parent_id_tag="HOUSE"), books.at, "clerk")
+    other = station.start(20_000, connector=1, tag="ANNA" if tag == "ANNA" else "CARL")
     named = station.start(0, connector=2, tag="BERT")
-    other = station.start(20_000, connector=1, tag="CARL")
     books.wait(4 * HOUR)
     station.stop(named, 34_400, tag=tag)
+    assert_open(station, named if is_swapped else other)
+    assert ("stop_elsewhere" in codes(books)) is is_swapped
+
+
+def test_a_stop_with_another_tag_ends_the_one_from_whose_register_alone_it_goes_on(
+    books: Books, station: Station
+) -> None:
+    """Somebody else's tag may have stopped it."""
+    other, named = station.start(20_000, connector=1, tag="CARL"), station.start(30_000, connector=2, tag="BERT")
+    books.wait(HOUR)
+    for transaction, wh, connector in ((other, 27_200, 1), (named, 37_200, 2)):
+        station.tell(meter_value(station.clock(), wh, watts(CAR)), transaction=transaction, connector=connector)
+    books.wait(QUARTER)
+    station.stop(named, 39_000, tag="CARL")
     assert_open(station, other)
-    assert ("stop_elsewhere" in codes(books)) is (tag == "CARL")
+    assert_figure(station, named, 9000, flagged=True)

@@ -107,7 +107,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
     *ahead, last = parts(found) or [[]]
     for part in ahead:
-        await exchange.write(stops.store_ahead, stop, found, part)
+        await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 

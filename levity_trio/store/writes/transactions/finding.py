@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
 
+from levity_trio.access.tags import Policy
 from levity_trio.charging.digits import digit_of, watts_of
 from levity_trio.charging.evidence import POWER, seconds
 from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
@@ -17,9 +18,9 @@ from levity_trio.charging.matching import (
     Match,
     Running,
     Stopping,
-    against_tag,
     doubt_of_named,
     joined,
+    match_by_tag,
     match_stop,
     reported_id,
 )
@@ -31,6 +32,7 @@ from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot
 from levity_trio.store.transaction import COLUMNS, Known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.authorization import may_stop
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.naming import called
@@ -44,7 +46,7 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.texts import digest
 
 
-def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Match:
+def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading], policy: Policy) -> Match:
     """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
     named = told(db, origin.charger, request.transaction)
     if named is not None and is_equal(named, request):
@@ -56,12 +58,23 @@ def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading])
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
-    stopping, means = _stopping(request, data), [_running(db, origin, request, named)] if named else []
+    stopping = _stopping(request, data)
     rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
     running = (_running(db, origin, request, tx) for tx in rest)
-    if means and doubt_of_named(stopping, *means) is None:
-        return Match(means[0].id, against_tag(stopping, means[0], running))
-    return match_stop(stopping, [*means, *running])
+    if named is None:
+        return match_stop(stopping, [*running])
+    meant = _running(db, origin, request, named)
+    if doubt_of_named(stopping, meant) is not None:
+        return match_stop(stopping, [meant, *running])
+    by_stranger = is_stranger(db, policy, named, request)
+    return match_by_tag(stopping, meant, running) if by_stranger else Match(named.id, None)
+
+
+def is_stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> bool:
+    """Whether a stop has a tag that may not stop a transaction."""
+    if not tx.id_tag or not request.id_tag:
+        return False
+    return not may_stop(db, policy, tx.id, tx.id_tag, request.id_tag)
 
 
 def is_equal(tx: Known, request: Stop) -> bool:

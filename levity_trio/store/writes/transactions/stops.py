@@ -17,12 +17,12 @@ from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import Known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import judge, may_stop
+from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import history, unknown_starts
 from levity_trio.store.writes.transactions.conclusion import conclude
-from levity_trio.store.writes.transactions.finding import find, has_begun_again, is_equal
+from levity_trio.store.writes.transactions.finding import find, has_begun_again, is_equal, is_stranger
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending
 from levity_trio.store.writes.transactions.readings import store_data
@@ -39,9 +39,11 @@ from levity_trio.store.writes.transactions.states import (
 from levity_trio.wire.texts import digest
 
 
-def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading], part: list[Reading]) -> None:
+def store_ahead(
+    db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading], policy: Policy, part: list[Reading]
+) -> None:
     """Store a part of a long transactionData before its stop. If the stop does not follow, its repetition finds it."""
-    match = find(db, origin, request, found)
+    match = find(db, origin, request, found, policy)
     if match.transaction is not None:
         store_data(db, origin, match.transaction, request, part)
 
@@ -56,7 +58,7 @@ def stop(
 ) -> Verdict | None:
     """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any. `left`
     are the readings of its transactionData that are not stored yet, if it was stored in parts."""
-    match = find(db, origin, request, found)
+    match = find(db, origin, request, found, policy)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
@@ -111,8 +113,7 @@ def _end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tupl
 
 def _stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> Doubt | None:
     """Return a doubt if somebody else's tag stopped a transaction at the charger."""
-    is_local = request.reason == LOCAL
-    if not is_local or not tx.id_tag or not request.id_tag or may_stop(db, policy, tx.id, tx.id_tag, request.id_tag):
+    if request.reason != LOCAL or not is_stranger(db, policy, tx, request):
         return None
     words = f"it was stopped with the tag {request.id_tag}, which is not of the group of {tx.id_tag}"
     evidence = (f"started with {tx.id_tag}", f"stopped with {request.id_tag}")

@@ -73,7 +73,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     if not _is_late(request.moment) or state(load(db, started.transaction)) is not State.OPEN:
         return started
     found = [
-        (waiting, finding.find(db, waiting.received, waiting.stop, waiting.data))
+        (waiting, finding.find(db, waiting.received, waiting.stop, waiting.data, policy))
         for waiting in _without_start(db, origin)
     ]
     fitting = [(waiting, match) for waiting, match in found if match.transaction == started.transaction]
