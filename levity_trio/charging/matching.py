@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import State
+from levity_trio.charging.names import comparable_tag
+from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code, Doubt
-
-LOWEST_ID: Final = 1
-HIGHEST_ID: Final = 2**31 - 1
-HOUR: Final = 3600.0
 
 
 class Begun(NamedTuple):
@@ -84,39 +82,6 @@ class Match(NamedTuple):
     doubt: Doubt | None
 
 
-def is_id(transaction: int | None) -> bool:
-    """Whether this can be a transaction ID that a server assigned; 0 and -1 are not."""
-    return transaction is not None and LOWEST_ID <= transaction <= HIGHEST_ID
-
-
-def reported_id(sent: int | None) -> int | None:
-    """Return the charger's ID of a transaction, assigned by us or by itself.
-
-    None if it has none: many chargers then send 0 or -1 for every transaction.
-    """
-    return None if sent in (None, 0, -1) else sent
-
-
-def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | None]], boots: Sequence[str]) -> bool:
-    """Whether the readings after each boot, if any, have the ID of their transaction, or the one that they had before.
-
-    `readings` are times of receipt with the ID as sent. Without one, a reading after a boot may belong to another
-    transaction, whose start was lost.
-    """
-    sent = [(at, reported_id(name)) for at, name in readings]
-    for boot in boots:
-        before = {transaction, *(name for at, name in sent if at <= boot and name is not None)}
-        after = {name for at, name in sent if at > boot}
-        if after and not after & before:
-            return False
-    return True
-
-
-def comparable_tag(id_tag: str | None) -> str | None:
-    """Return a tag for comparison, stripped and case-folded; None if it is empty."""
-    return (id_tag or "").strip().casefold() or None
-
-
 def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     """Match by ID, unless exactly one other transaction fits better; without an ID, by the only fit.
 
@@ -156,6 +121,16 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
     if stop.wh and named.pace_w is not None and not is_at_pace and not _can_catch_up(stop, named):
         return f"the register was at {named.reached_wh} Wh and rose more slowly"
     return None
+
+
+def may_mean(stop: Stopping, named: Running) -> bool:
+    """Whether a stop is possible for the transaction that it names, if that was not stopped before."""
+    return against_named(stop, named._replace(state=State.OPEN)) is None
+
+
+def is_likely(stop: Stopping, one: Running) -> bool:
+    """Whether a stop may mean a transaction that it does not name."""
+    return _fits(stop, one) and _is_usual(stop, one)
 
 
 def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:

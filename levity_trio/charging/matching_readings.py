@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import HOUR
+from levity_trio.charging.power import HOUR
 
 
 class Covering(NamedTuple):

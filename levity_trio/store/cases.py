@@ -16,7 +16,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
-from levity_trio.charging.matching import is_named_to_the_end
+from levity_trio.charging.names import is_named_to_the_end
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.timeline import (
     MessageTime,

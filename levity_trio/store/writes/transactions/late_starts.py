@@ -10,8 +10,8 @@ from levity_trio.access.tags import Policy
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import comparable_tag
 from levity_trio.charging.moments import corrected
+from levity_trio.charging.names import comparable_tag
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.idle import was_available
 from levity_trio.store.settled import SYSTEM

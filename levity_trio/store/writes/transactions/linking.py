@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.charging.lifecycle import Cause, Kind
-from levity_trio.charging.matching import reported_id
+from levity_trio.charging.names import reported_id
 from levity_trio.store.neighbours import is_other_meter
 from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork

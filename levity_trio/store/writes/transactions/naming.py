@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import reported_id
 from levity_trio.charging.matching_readings import Reached, is_of_named
+from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import Reading
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import reported_id
 from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
+from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
 from levity_trio.store.among import parts
@@ -25,7 +25,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now
 from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.naming import begun, called, connector_for, is_ours, register_of
-from levity_trio.store.writes.transactions.requests import Stop
+from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
@@ -267,7 +267,7 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
     if not readings:
         return
     tx = load(db, transaction)
-    batch = Batch(tx.connector or 0, "transactionData", readings, request.transaction)
+    batch = Batch(tx.connector or 0, STOP_DATA, readings, request.transaction)
     _note_early(db, tx, readings, request.transaction)
     for _, group in groupby(readings, attrgetter("timestamp")):
         insert(db, origin, batch, transaction, list(group))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Verdict
 from levity_trio.charging.moments import Moment
@@ -12,6 +12,8 @@ from levity_trio.store.writes.origin import Message
 
 LOCAL = "Local"
 """The reason of a stop at the charger, and of one without a reason (§4.10)."""
+STOP_DATA: Final = "transactionData"
+"""The source of readings that came in a stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.lifecycle import Kind
-from levity_trio.charging.matching import is_id, reported_id
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.names import is_id, reported_id
 from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W

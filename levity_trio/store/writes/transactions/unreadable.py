@@ -20,7 +20,7 @@ from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.naming import is_ours
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import Batch, attach
-from levity_trio.store.writes.transactions.requests import Started
+from levity_trio.store.writes.transactions.requests import STOP_DATA, Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, record_start
 from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
@@ -80,7 +80,7 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
 def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, found: Sequence[Reading]) -> None:
     """Store the transactionData of a stop that is invalid otherwise with the transaction that it names."""
     if (transaction := _named(db, origin, message)) is not None:
-        attach(db, origin, origin, transaction, Batch(0, "transactionData", found, transaction))
+        attach(db, origin, origin, transaction, Batch(0, STOP_DATA, found, transaction))
 
 
 def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:

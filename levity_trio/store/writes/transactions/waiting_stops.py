@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, TypeGuard
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import reported_id
 from levity_trio.charging.moments import Moment, understand
+from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import MeterValue, Reading, read
 from levity_trio.charging.reviews import Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
