@@ -112,11 +112,7 @@ def boots(rows: Rows, charger: str, first: str, last: str) -> list[tuple[str, bo
     )
     if not found:
         return []
-    earlier = rows(
-        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC, id DESC"
-        " LIMIT 1",
-        (charger, first),
-    )
+    earlier = rows(_SERIAL, (charger, first))
     serial, every = earlier[0][0] if earlier else None, []
     for at, reported in found:
         is_other = reported is not None and serial is not None and reported != serial

@@ -17,14 +17,15 @@ def _at(minutes: int) -> str:
 
 
 HISTORY = f"""
--- A connection, and a boot, for each five transactions.
+-- A connection, and a boot, for each five transactions. Only the first boot reported its meter.
 INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at, close_code,
         close_reason)
     SELECT 'CP-1', 1, '10.0.0.1', '/ws', 1, {_at(-10)}, {_at(240)}, 1000, 'gone'
     FROM past WHERE n % 5 = 0 ORDER BY n DESC;
 INSERT INTO boot (cp_id, session_id, received_at, vendor, serial_number, meter_serial_number, payload, answer,
         heartbeat_interval)
-    SELECT 'CP-1', 1, {_at(-9)}, 'V', 'S', 'M', 'payload', 'Accepted', 60 FROM past WHERE n % 5 = 0;
+    SELECT 'CP-1', 1, {_at(-9)}, 'V', 'S', iif(n = (SELECT max(n) FROM past), 'M', NULL), 'payload', 'Accepted', 60
+    FROM past WHERE n % 5 = 0;
 
 -- The transactions, of the connection of their time: each fourth on connector 2, some stopped without id or closed by
 -- the system.

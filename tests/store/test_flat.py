@@ -207,6 +207,7 @@ WRITES = {
     "stop, its clock stands still": Write(
         _charging_without_clock, lambda station, transaction: station.stop(transaction, 400, at=STILL)
     ),
+    "stop after a boot": Write(_suspended, lambda station, transaction: station.stop(transaction, REGISTER + 400)),
     "stop again": Write(_ended, _stop_again),
     "stop -1": Write(_charging, lambda station, _: station.stop(-1, REGISTER + 400)),
     "stop -1, none fits": Write(_nothing, lambda station, _: station.stop(-1, 400)),

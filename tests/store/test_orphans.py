@@ -487,3 +487,12 @@ def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -
     transaction = suspended(books, station)
     station.write(closing.close_available, 1, Moment(books.at, None, False))
     assert open_ones(books) == {transaction}
+
+
+@pytest.mark.parametrize("at", ["2022-01-01T00:00:00Z", "2026-03-01T12:00:00Z"], ids=["stands still", "same minute"])
+def test_one_that_began_at_the_same_time_before_is_none_that_follows(books: Books, station: Station, at: str) -> None:
+    """The clock stands still, or tells whole minutes, in which a start was cancelled."""
+    station.stop(station.start(50_000, at=at), 50_000, at=at)
+    running = new_start(station, 50_000, tag="OTHER", at=at)
+    wait_and_look(books, 4 * MINUTES)
+    assert books.rows("SELECT status, energy_delivered FROM tx WHERE id = ?", running) == [("Active", None)]

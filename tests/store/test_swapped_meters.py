@@ -86,3 +86,19 @@ def test_an_empty_transaction_after_it_shows_that_a_register_never_rose(books: B
 
     assert_figure(station, transaction, 0, flagged=True)
     assert_figure(station, empty, 0, flagged=False)
+
+
+def test_a_boot_without_a_serial_number_between_two_meters_hides_no_swap(books: Books, station: Station) -> None:
+    """The last known one counts."""
+    station.boot(meter_serial_number="OLD")
+    books.wait(HOUR)
+    station.boot()
+    books.wait(HOUR)
+    transaction = station.start(50_000)
+    wh = charge(station, transaction, 50_000, minutes=30)
+    station.boot(meter_serial_number="NEW")
+    books.wait(1)
+    station.stop(transaction, 200)
+    settle(books)
+    assert_figure(station, transaction, wh - 50_000, flagged=True)
+    assert [code for (code,) in books.rows("SELECT code FROM review")] == ["meter_swapped"]

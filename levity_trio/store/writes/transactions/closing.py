@@ -35,8 +35,8 @@ log = get_logger("system")
 
 OTHER, REBOOT = "Other", "Reboot"
 FOLLOWING = (
-    "SELECT own_start_time, meter_start, created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time >= ?"
-    " AND id <> ? ORDER BY own_start_time, id LIMIT 1"
+    "SELECT own_start_time, meter_start, created_at FROM tx WHERE cp_id = ? AND conn_id = ?"
+    " AND (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 )
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 
