@@ -66,6 +66,11 @@ def message_time(understood: str, sent: str | None, received_at: str) -> Message
     return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
 
 
+def reading_times(rows: Sequence[Row], sent: Sequence[str | None]) -> list[MessageTime]:
+    """Return the times of readings, from their rows and their times as sent."""
+    return [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, own in zip(rows, sent, strict=True)]
+
+
 def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
     """Return the readings on the clock of start and stop, if theirs is behind it, by local time for example.
 
@@ -109,8 +114,8 @@ def by_unset_clock(
     That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever the clock showed.
     """
     start, stop = ends
-    readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, own in zip(line.rows, sent, strict=True)]
-    rows = [(row[0], timestamp_of(_moved(at, behind)), *row[2:]) for row, at in zip(line.rows, readings, strict=True)]
+    moved = [timestamp_of(_moved(at, behind)) for at in reading_times(line.rows, sent)]
+    rows = [(row[0], at, *row[2:]) for row, at in zip(line.rows, moved, strict=True)]
     ended = line.ended if stop is None else _moved(stop, behind)
     return line._replace(begun=_moved(start, behind), ended=ended, rows=rows)
 

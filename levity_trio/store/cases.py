@@ -26,6 +26,7 @@ from levity_trio.charging.timeline import (
     caught_up,
     is_set_back,
     message_time,
+    reading_times,
     stands_still,
 )
 from levity_trio.store.beside import Span, beside, earlier, told
@@ -98,8 +99,10 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 
 def _behind(tx: Known, line: Timeline) -> float | None:
     """Return by how many seconds the clock was behind ours that told a start, if it was not set; else None."""
+    if not line.is_timed or tx.is_start_timed:
+        return None
     own = _start_time(tx).own
-    return None if tx.is_start_timed or own is None or not line.is_timed else line.begun - own
+    return None if own is None else line.begun - own
 
 
 def _ahead(tx: Known, line: Timeline) -> float:
@@ -154,8 +157,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         return as_reported
-    sent = rows(SENT, of_readings(tx, until))
-    readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
+    readings = reading_times(found, [sent for (sent,) in rows(SENT, of_readings(tx, until))])
     if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)
     return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported

@@ -8,6 +8,7 @@ from typing import Final
 from levity_trio.charging.answers import takes
 from levity_trio.charging.lifecycle import State, state_of
 from levity_trio.store.database import Database
+from levity_trio.store.evidence import evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,8 @@ class Fitting:
 
 
 _MESSAGE: Final = (
-    "SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame FROM set_aside JOIN evidence"
-    " ON evidence.session_id = set_aside.session_id AND evidence.message_id = set_aside.message_id"
-    " AND evidence.at = set_aside.received_at WHERE set_aside.id = ?"
+    "SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame"  # noqa: S608 - our own names
+    f" FROM set_aside JOIN {evidence_of('set_aside')} WHERE set_aside.id = ?"
 )
 _COLUMNS: Final = (
     "id, conn_id, id_tag, status, suspended_at, stopped_by, start_time, stop_time, meter_start, last_register_wh,"

@@ -21,10 +21,12 @@ from levity_trio.store.writes.transactions.states import begin_by, revised_skew,
 
 
 def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...]) -> None:
+    """End a transaction by a stop of its charger, and judge it."""
     conclude(db, origin, begin_by(db, tx, ending.own_stop_time), ending, TransactionStopped, doubts)
 
 
 def ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> Ending:
+    """Return the end that a stop tells. `origin` is that of the stop."""
     moment = request.moment
     entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
     ahead = revised_skew(db, origin, moment)

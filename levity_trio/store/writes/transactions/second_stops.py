@@ -10,6 +10,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.events import StopConflicted
+from levity_trio.store.evidence import evidence_of
 from levity_trio.store.transaction import Known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
@@ -23,9 +24,9 @@ from levity_trio.store.writes.transactions.states import newest, state, step
 from levity_trio.wire.texts import digest
 
 _FIRST: Final = (
-    "SELECT tx_event.session_id, received_at, payload, tx_event.message_id, coalesce(frame, '') FROM tx_event"
-    " LEFT JOIN evidence ON evidence.session_id = tx_event.session_id AND evidence.message_id = tx_event.message_id"
-    " AND evidence.at = received_at WHERE tx_id = ? AND kind = 'stop' ORDER BY tx_event.id DESC LIMIT 1"
+    "SELECT tx_event.session_id, received_at, payload, tx_event.message_id, coalesce(frame, '')"  # noqa: S608 - ours
+    f" FROM tx_event LEFT JOIN {evidence_of('tx_event')}"
+    " WHERE tx_id = ? AND kind = 'stop' ORDER BY tx_event.id DESC LIMIT 1"
 )
 
 

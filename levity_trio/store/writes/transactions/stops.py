@@ -19,11 +19,7 @@ from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import resolve
 from levity_trio.store.writes.transactions.second_stops import stop_again
-from levity_trio.store.writes.transactions.states import (
-    load,
-    state,
-    step,
-)
+from levity_trio.store.writes.transactions.states import load, state, step
 
 
 def store_ahead(

@@ -18,6 +18,7 @@ from levity_trio.charging.readings import MeterValue, Reading, read
 from levity_trio.charging.reviews import Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached
+from levity_trio.store.evidence import evidence_of
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
@@ -36,10 +37,8 @@ WITHOUT_ID: Final = -1
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
 _NEWEST: Final = (
-    "SELECT set_aside.id, looked_at, tx_id, set_aside.session_id, received_at, set_aside.action, payload,"
-    " set_aside.message_id, coalesce(frame, '') FROM set_aside LEFT JOIN evidence"
-    " ON evidence.session_id = set_aside.session_id AND evidence.message_id = set_aside.message_id"
-    " AND evidence.at = received_at"
+    "SELECT set_aside.id, looked_at, tx_id, set_aside.session_id, received_at, set_aside.action,"  # noqa: S608 - ours
+    f" payload, set_aside.message_id, coalesce(frame, '') FROM set_aside LEFT JOIN {evidence_of('set_aside')}"
     " WHERE set_aside.cp_id = ? ORDER BY set_aside.id DESC LIMIT ?"
 )
 
