@@ -47,6 +47,11 @@ def continues_one(case: Case) -> bool:
     return is_from_before or (is_to_after and case.after is not None and case.after.end is not None)
 
 
+def is_scale_known(case: Case) -> bool:
+    """Whether it goes on from a neighbour at a charger whose registers power has confirmed, never by a factor."""
+    return case.reports_power and case.shown_factor is None and continues_one(case)
+
+
 def continues_both(case: Case) -> bool:
     """Whether a transaction begins where the previous one ended, and the next one begins where it ends."""
     return all(_continued(case))

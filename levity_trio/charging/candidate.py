@@ -1,19 +1,21 @@
-"""One candidate: an explanation of a transaction's messages, with the chain that it supposes."""
+"""One candidate: an explanation of a transaction's messages, with the chain that it supposes; and the one chosen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.power import Chain
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.reviews import Code, Doubt
 
 REGISTER: Final = "register"
 SEGMENTS: Final = "segments"
 SESSION_READINGS: Final = "session readings"
 ROLLOVER: Final = "rollover"
 SCALED: Final = "scaled"
+UNKNOWN: Final = Chain((), ())
+"""The course of a figure that no register shows as a whole."""
 METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
 
 
@@ -30,10 +32,28 @@ class Candidate:
     end: int | None
     is_partial: bool = False
     """Some energy that flowed is missing from its figure, so power may imply more."""
+    factor: float = 1
+    """The factor that its start and stop lack."""
 
     @property
     def wh(self) -> int:
         return self.chain.wh[-1]
+
+
+class Chosen(NamedTuple):
+    """A figure in Wh with the range of the register that it is based on, in Wh, and the doubts about the choice."""
+
+    wh: int
+    method: str
+    begin: int | None
+    end: int | None
+    code: Code | None
+    doubts: tuple[Doubt, ...]
+    is_sole: bool = False
+    chain: Chain = UNKNOWN
+    is_power_scaled: bool = False
+    """Power on another scale confirms it."""
+    factor: float = 1
 
 
 def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:

@@ -1,4 +1,5 @@
-"""Whether readings count from 0 in each transaction, though start and stop are those of the lifetime register."""
+"""Whether readings count from 0 in each transaction, though start and stop are those of the lifetime register; or all
+registers do."""
 
 from __future__ import annotations
 
@@ -64,3 +65,10 @@ def _continues_tenfold(case: Case, view: View, start: int) -> bool:
 def _most_of_kind_w(case: Case) -> float:
     """The maximum power of a DC or an AC charger."""
     return tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
+
+
+def counts_each(case: Case) -> bool:
+    """Whether the starts of the neighbours fell to 0 more than once: these registers count each transaction."""
+    before, after, stop = case.before, case.after, case.stop_wh or 0
+    falls = (before.resets if before is not None else 0) + (after is not None and after.told == 0 < stop)
+    return falls >= tolerances.RESETS

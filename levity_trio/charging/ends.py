@@ -133,9 +133,13 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 
 def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
-    """Return the chain of the readings between another start and an end; they may count from 0."""
-    is_counted = begins_at_zero(bounds, case.view) and begin not in case.view.wh[:1]
-    return session_chain(case, case.view, end - begin) if is_counted else _between(case, begin, end)
+    """Return the chain of the readings between another start and an end. Below the reported start they may count from
+    0, unless they lie between these two and do not end at their difference."""
+    view = case.view
+    if not begins_at_zero(bounds, view) or begin in view.wh[:1]:
+        return _between(case, begin, end)
+    is_between = begin <= view.wh[0] and view.wh[-1] <= end and abs(view.wh[-1] - (end - begin)) > view.digit
+    return _between(case, begin, end) if is_between else session_chain(case, view, end - begin)
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:

@@ -8,34 +8,35 @@ gives the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.bracket import continues_both, continues_one
-from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, ends_alone
+from levity_trio.charging.bracket import continues_both, is_scale_known
+from levity_trio.charging.candidate import REGISTER, SEGMENTS, UNKNOWN, Candidate, Chosen, ends_alone
 from levity_trio.charging.candidates import candidates
+from levity_trio.charging.circumstances import circumstances, most_possible
+from levity_trio.charging.disputed import disputed
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.exchanged import exchanged
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reported import Reported, contradiction, reported
-from levity_trio.charging.reviews import PARTIAL, Code, Doubt
+from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.scales import goes_on_by
 from levity_trio.charging.shared import shared
 from levity_trio.charging.stale import Stale, stale
 from levity_trio.charging.units import wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 19
+RULES: Final = 20
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
-UNKNOWN: Final = Chain((), ())
-"""The course of a figure that no register shows as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +58,12 @@ class Judgement:
     """It was the only candidate that nothing contradicted."""
     course: Chain = UNKNOWN
     """The course of the register on which the figure is based, before an overlap took a part of it."""
+    factor: float = 1
+    """The factor that start and stop lacked."""
 
     @property
     def confidence(self) -> str:
         return DOUBTFUL if self.doubts else CERTAIN
-
-
-class _Chosen(NamedTuple):
-    wh: int
-    method: str
-    begin: int | None
-    end: int | None
-    code: Code | None
-    doubts: tuple[Doubt, ...]
-    is_sole: bool = False
-    chain: Chain = UNKNOWN
-    is_power_scaled: bool = False
-    """Power on another scale confirms it."""
 
 
 def judge(case: Case) -> Judgement:
@@ -89,54 +79,52 @@ def judge(case: Case) -> Judgement:
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
-    for doubt in (*chosen.doubts, *overlap, *beside, *_circumstances(case, bounds, chosen)):
+    for doubt in (*chosen.doubts, *overlap, *beside, *circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
-    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
+    if chosen.code is not None and _is_habit(case, bounds, chosen):
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost - of_others), chosen.is_power_scaled or bounds.confirms(chosen.wh)
-    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, chosen.chain)
+    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, chosen.chain, chosen.factor)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 
 
-def _is_partial(chosen: _Chosen) -> bool:
-    """Whether something that flowed is not in its figure: no habit makes that certain."""
-    is_from_reading = chosen.code in (Code.START_GARBLED, Code.STOP_GARBLED) and chosen.method == SEGMENTS
-    return is_from_reading or chosen.code in PARTIAL
+def _is_habit(case: Case, bounds: Bounds, chosen: Chosen) -> bool:
+    """Whether this charger always does so, by the same factor. What is put together from parts may lack energy that
+    flowed, so no habit makes it certain."""
+    habit = case.habits.get(chosen.code) if chosen.code is not None and chosen.is_sole else None
+    is_whole = chosen.method != SEGMENTS
+    return habit == chosen.factor and is_whole and (bounds.confirms(chosen.wh) or goes_on_by(case, chosen.factor))
 
 
-def _as_reported(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
+def _as_reported(case: Case, bounds: Bounds, found: Reported | None) -> Chosen | None:
     """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
-    if found is None or _has_factor_habit(case):
+    if found is None:
         return None
     ends = list(stale(case, bounds, found.chain))
     if (whole := _with_what_is_missing(bounds, ends)) is not None:
         return whole
     if contradiction(case, bounds, found) is not None:
         return None
-    against = across_a_swap(case, found.chain) or unusual(case, bounds, found.chain)
+    against = across_a_swap(case, found.chain) or disputed(case, bounds, found.chain)
+    against = against or unusual(case, bounds, found.chain)
     if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
         doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
-        return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
+        return Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
     doubts = [one.doubt for one in ends]
     if against is not None:
         doubts = [_doubt(against.code, against, {"as reported": found.chain.wh[-1]})]
-    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, tuple(doubts), chain=found.chain)
+    return Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, tuple(doubts), chain=found.chain)
 
 
-def _with_what_is_missing(bounds: Bounds, ends: Sequence[Stale]) -> _Chosen | None:
+def _with_what_is_missing(bounds: Bounds, ends: Sequence[Stale]) -> Chosen | None:
     """Choose the reported figure with what flowed before a late start or after an old stop, if power shows it."""
     if len(ends) != 1 or (whole := ends[0].shown) is None or bounds.conflict(whole) is not None:
         return None
     doubt, begin, end, _ = ends[0]
-    return _Chosen(whole.wh[-1], SEGMENTS, begin, end, doubt.code, (doubt,), chain=whole)
+    return Chosen(whole.wh[-1], SEGMENTS, begin, end, doubt.code, (doubt,), chain=whole)
 
 
-def _has_factor_habit(case: Case) -> bool:
-    """Whether this charger is known to send all registers wrong by a factor, and no power tests that here."""
-    return Code.WRONG_FACTOR in case.habits and not case.power
-
-
-def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen:
+def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> Chosen:
     """Choose the candidate with the fewest assumptions that nothing contradicts.
 
     Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
@@ -164,7 +152,7 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> _Chose
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
-    return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds)
+    return Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds, factor=chosen.factor)
 
 
 def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
@@ -190,13 +178,13 @@ def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[C
     return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
 
 
-def _power_in_kilowatts(case: Case) -> _Chosen | None:
+def _power_in_kilowatts(case: Case) -> Chosen | None:
     """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
     is_too_low = 0 < case.power.most < tolerances.LEAST_CHARGING_W if case.power else False
     return _with_power(case, 1000, "the power is in kW but sent as W", {}) if is_too_low else None
 
 
-def _in_no_known_battery(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
+def _in_no_known_battery(case: Case, bounds: Bounds, found: Reported | None) -> Chosen | None:
     """Choose the reported figure, with a doubt, if power confirms it, and only the size of a car's battery is against
     it: lorries and buses have larger ones."""
     if found is None or not bounds.confirms(found.chain.wh[-1]):
@@ -210,7 +198,7 @@ def _in_no_known_battery(case: Case, bounds: Bounds, found: Reported | None) -> 
     return chosen._replace(doubts=(_doubt(against.code, against, {"as reported": chosen.wh}),))
 
 
-def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chosen | None:
+def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> Chosen | None:
     """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers. Registers that
     are a tenth of what they should be agree with the power, too, but give the higher figure."""
     if found is None or not case.power or case.power.most <= tolerances.AC_W or case.is_dc_shown:
@@ -221,7 +209,7 @@ def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> _Chos
     return _with_power(case, 0.1, "the power is ten times too high", others)
 
 
-def _power_on_another_scale(case: Case, bounds: Bounds) -> _Chosen | None:
+def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
     """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase.
 
     So too if by another factor, if no car charges with so little, or if the register goes on from a neighbour: its
@@ -231,9 +219,8 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> _Chosen | None:
         if bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
     is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
-    is_right_register = case.reports_power and continues_one(case)
     of_charger = (10, 100) if is_below_any_car else (0.1,) if case.has_power_too_high else ()
-    for factor in (10, 100, 0.1, 0.01) if is_right_register else of_charger:
+    for factor in (10, 100, 0.1, 0.01) if is_scale_known(case) else of_charger:
         if bounds.is_tracked(1 / factor):
             words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
@@ -241,7 +228,7 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> _Chosen | None:
     return None
 
 
-def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> _Chosen | None:
+def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> Chosen | None:
     """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
     if len(case.power.at) < tolerances.REGULAR_GAPS:
         return None
@@ -269,8 +256,9 @@ def is_in_place(case: Case, one: Candidate) -> bool:
     digit, after = case.digit, case.after
     before = case.before if case.before is not None and case.before.is_end_known else None
     begin, end = one.begin or 0, one.end or 0
-    falls_after = after is not None and after.begin is not None and begin <= after.begin < end - digit
-    falls_before = before is not None and (before.begin or 0) < begin < (before.end or 0) - digit
+    falls_after = after is not None and after.begin is not None and begin < after.begin < end - digit
+    lowest = (before and before.begin) or 0
+    falls_before = before is not None and begin > 0 and lowest <= begin < (before.end or 0) - digit
     return not (falls_after or falls_before)
 
 
@@ -290,10 +278,10 @@ def _reported_figure(found: Reported | None) -> dict[str, int]:
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
-def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, every: Sequence[Candidate]) -> _Chosen:
+def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, every: Sequence[Candidate]) -> Chosen:
     """Choose the uncontradicted part, if every candidate is contradicted."""
-    if not case.is_stopped and not case.view.wh:  # closed by the system: `_circumstances` has that doubt
-        return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
+    if not case.is_stopped and not case.view.wh:  # closed by the system: `circumstances` has that doubt
+        return Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
     conflict = _contradiction_of_reported(case, bounds, found)
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
@@ -301,11 +289,11 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     is_whole = is_too_little or (found is not None and _is_shown_by_both(case, bounds, found))
     wh = found.chain.wh[-1] if found and is_whole else min(part_of(case, bounds), int(bounds.most_wh))
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(found)
-    most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
+    most = min(most_possible(case, bounds), max(figures.values(), default=most_possible(case, bounds)))
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin, end = (case.start_wh, found.end) if found and is_whole else range_of(case, bounds, wh)
-    return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+    return Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
 
 
 def _is_shown_by_both(case: Case, bounds: Bounds, found: Reported) -> bool:
@@ -315,85 +303,3 @@ def _is_shown_by_both(case: Case, bounds: Bounds, found: Reported) -> bool:
 
 def _doubt(code: Code, conflict: Conflict, figures: Mapping[str, int], words: str = "") -> Doubt:
     return Doubt(code, words or conflict.words, conflict.evidence, figures)
-
-
-# Circumstances
-
-
-def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doubt]:
-    """Yield the doubts that do not depend on how the figure was chosen."""
-    if case.garbled:
-        words = "a register is not a number"
-        yield Doubt(Code.NUMBER_REPAIRED, words, ("; ".join(case.garbled), f"{chosen.wh} Wh without it"))
-    if case.is_stopped and case.stop_wh is None:
-        words = "the stop has no register"
-        yield Doubt(Code.STOP_GARBLED, words, ("no meterStop", f"{chosen.end} Wh at the last reading"))
-    if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
-        words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
-        yield Doubt(Code.CLOSED_BY_SYSTEM, words, (f"{chosen.end} Wh at the end", "no stop"))
-    if case.is_stop_of_old_meter and not case.is_timed:
-        words = "the meter was swapped before the stop was received, but after it was read"
-        evidence = (f"meterStop {case.stop_wh} Wh", f"the next transaction began at {case.begin_of_new_meter} Wh")
-        yield Doubt(Code.METER_SWAPPED, words, evidence)
-    if case.is_timed and case.is_backwards:
-        yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("start time", "stop time"))
-    if not case.is_timed and (against := _against_receipts(case, chosen)) is not None:
-        words = "the charger's clock stood still: the duration is unknown"
-        yield Doubt(Code.CLOCK_STOOD_STILL, words, against.evidence)
-    if case.available_at is not None and (rise := _rise_since(case, case.available_at, chosen)) > case.digit:
-        words = "the connector was available before the end"
-        yield Doubt(Code.AVAILABLE_BETWEEN, words, ("Available", f"{rise} Wh after that"))
-
-
-def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
-    """Return the conflict of a figure if every message had been sent when it happened."""
-    live = replace(case, is_timed=True, longest=case.received_seconds)
-    bounds = Bounds(live)
-    found = reported(live, bounds)
-    if found is None or found.chain.wh[-1] != chosen.wh:
-        return None
-    return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)
-
-
-def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
-    if not case.view.wh:
-        return f"no readings, at most {_most(case, bounds)} Wh"
-    if not case.is_named_to_the_end:
-        return "its readings after a boot do not name it"
-    return "energy after the last reading is unknown"
-
-
-def _most(case: Case, bounds: Bounds) -> int:
-    """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
-    by_time, after = int(bounds.most_wh), case.after
-    if after is None or after.told is None or case.start_wh is None or after.told < case.start_wh + _least(case):
-        return by_time
-    return min(by_time, after.told - case.start_wh)
-
-
-def _least(case: Case) -> float:
-    """Return the minimum energy by power in Wh, from the first to the last one."""
-    least = case.power.expected_wh[0] if case.power and case.power.expected_wh else 0.0
-    return (1 - tolerances.POWER_SHARE) * least
-
-
-def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
-    """Whether the next transaction begins at the end of this one, so that nothing flowed after the last reading.
-
-    A start of 0 shows nothing: such registers count each transaction anew. Nor does any start if the last readings may
-    belong to a transaction between the two.
-    """
-    after = case.after if case.is_named_to_the_end else None
-    if after is None or not after.told or chosen.end is None or chosen.begin is None or not case.view.wh:
-        return False
-    return abs(after.told - chosen.end) <= case.digit
-
-
-def _rise_since(case: Case, since: float, chosen: _Chosen) -> int:
-    """Return the rise of the register in Wh after this time."""
-    readings = list(zip(case.view.at, case.view.wh, strict=True))
-    before = [wh for at, wh in readings if at <= since]
-    after = [wh for at, wh in readings if at > since]
-    last = case.stop_wh if not after and case.stop_wh is not None else after[-1] if after else None
-    level = before[-1] if before else chosen.begin
-    return 0 if last is None or level is None else last - level

@@ -202,6 +202,13 @@ class Neighbour(NamedTuple):
     """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
     replaced: int | None = None
     """Its start as sent, if `begin` was put in its place; 0 if it was none."""
+    replaced_end: int | None = None
+    """Its stop as sent, if `end` was put in its place, in doubt."""
+    is_doubtful: bool = False
+    is_scale_doubtful: bool = False
+    """It is under review because its registers may lack a factor, or agree with nothing else."""
+    resets: int = 0
+    """How many of the last few transactions, up to it, began at 0 though the one before had ended higher."""
     apart: float = inf
     """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
     endless if a time is unknown."""
@@ -311,8 +318,10 @@ class Case:
     """The register in Wh at which the next transaction began, if a boot in this one reported another meter."""
     available_at: float | None = None
     """The time since which the connector was available, before the end."""
-    habits: Mapping[Code, int] = field(default_factory=dict)
-    """The habits of this charger."""
+    habits: Mapping[Code, float] = field(default_factory=dict)
+    """The habits of this charger, each with the factor that its registers lack."""
+    shown_factor: float | None = None
+    """The factor that its registers lacked at least once, by power."""
     ceiling_w: int | None = None
     """The highest power that the charger is known to deliver."""
     reports_power: bool = False

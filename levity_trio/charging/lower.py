@@ -13,6 +13,7 @@ from levity_trio.charging.batteries import is_shown, wh_per_percent
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of
 from levity_trio.charging.candidates import swapped
+from levity_trio.charging.disputed import undisputed
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import HOUR, Chain
@@ -26,6 +27,7 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from _from_previous_stop(case, bounds)
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from without_leaps_between_powers(case, bounds, reported)
+    yield from undisputed(case, bounds, reported)
 
 
 def across_a_swap(case: Case, reported: Chain) -> Conflict | None:

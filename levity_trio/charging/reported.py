@@ -15,7 +15,7 @@ from levity_trio.charging.candidate import (
     chain_of_other_counter,
     session_chain,
 )
-from levity_trio.charging.counts import begins_at_zero, lifetime_registers
+from levity_trio.charging.counts import begins_at_zero, counts_each, lifetime_registers
 from levity_trio.charging.ends import is_contradicted_at_ends
 from levity_trio.charging.evidence import INTERVALS, Case, View
 from levity_trio.charging.gathering import is_rising
@@ -129,11 +129,15 @@ def _against_intervals(case: Case, chain: Chain) -> Conflict | None:
 
 
 def _on_another_scale(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Return the conflict of start and stop with a neighbour that continues them on another scale."""
-    if (scale := scale_shown(case)) is None or bounds.confirms(chain.wh[-1]):
+    """Return the conflict of start and stop with a neighbour that continues them on another scale, or with earlier
+    transactions whose registers lacked a factor by power."""
+    scale, factor = scale_shown(case), case.shown_factor
+    if (scale is None and factor is None) or bounds.confirms(chain.wh[-1]):
         return None
-    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{scale.wh} Wh in the transaction next to it")
-    return Conflict(Code.WRONG_FACTOR, wrong_by(scale.factor), evidence)
+    other = "by power, so did those of an earlier transaction"
+    if scale is not None:
+        factor, other = scale.factor, f"{scale.wh} Wh in the transaction next to it"
+    return Conflict(Code.WRONG_FACTOR, wrong_by(factor or 1), (f"{case.start_wh} to {case.stop_wh} Wh", other))
 
 
 def _above_neighbours(case: Case) -> Conflict | None:
@@ -152,6 +156,8 @@ def _below_previous_start(case: Case, bounds: Bounds) -> Conflict | None:
     """
     before, start, shown = case.before, case.start_wh, lifetime_registers(bounds)
     if before is None or before.begin is None or before.end is None or start is None or not shown:
+        return None
+    if start == 0 and counts_each(case):
         return None
     is_low = start < before.begin or before.is_repeated_by(start)
     if not is_low or not before.begin <= before.end <= min(shown) + case.digit:

@@ -63,8 +63,6 @@ LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGAC
 DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_FACTS})
 """Doubts about messages that did not change the figure. All others question the figure, so they need a confirmation or
 a correction of it."""
-PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})
-"""The figure lacks some energy that flowed, so no habit makes it certain."""
 
 
 @dataclass(frozen=True, slots=True)

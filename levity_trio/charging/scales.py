@@ -26,9 +26,17 @@ def scale_shown(case: Case) -> Scale | None:
     registers: in whole kWh, or without the last digits of the other, or with zeros in their place.
     """
     before = case.before
-    if before is not None and before.factor != 1 and before.end is not None and before.end == case.start_wh:
+    if before is not None and before.factor not in (0, 1) and before.end is not None and before.end == case.start_wh:
         return Scale(before.factor, before.end)
     return next(_shown(case), None)
+
+
+def goes_on_by(case: Case, factor: float) -> bool:
+    """Whether a transaction goes on from the previous one, whose registers lacked this factor for certain. A factor of
+    1 needs no such sign."""
+    before = case.before
+    goes_on = before is not None and before.factor == factor and before.end == case.start_wh
+    return factor == 1 or (goes_on and before is not None and not before.is_doubtful)
 
 
 def is_in_kwh(register: int, wh: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.counts import counts_each
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.lacking import lacking_at_start, lacking_at_stop
 from levity_trio.charging.power import HOUR, Chain, slack
@@ -48,6 +49,7 @@ def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
         if all(one.begun >= case.begun for one in others):
             yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
         yield from _low(case, chain)
+        yield from _not_reset(case, chain)
 
 
 def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
@@ -166,6 +168,16 @@ def _low(case: Case, chain: Chain) -> Iterator[Stale]:
         evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
         figures = {"as reported": chain.wh[-1], "between the neighbours": after.begin - before.end}
         yield Stale(Doubt(Code.START_GARBLED, words, evidence, figures))
+
+
+def _not_reset(case: Case, chain: Chain) -> Iterator[Stale]:
+    """The start repeats the previous stop, at a charger whose registers count each transaction from 0."""
+    start, stop, before = case.start_wh, case.stop_wh, case.before
+    if before is None or not start or stop is None or start != before.end or not counts_each(case):
+        return
+    words = "the start repeats the previous stop, though this charger counts each transaction from 0"
+    evidence = (f"meterStart {start} Wh", "the transactions around it began at 0")
+    yield Stale(Doubt(Code.START_GARBLED, words, evidence, {"as reported": chain.wh[-1], "counted from 0": stop}))
 
 
 def _doubt(code: Code, words: str, told: str, wh: int, missing: int, neighbour: str) -> Doubt:

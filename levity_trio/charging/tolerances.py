@@ -121,6 +121,8 @@ the distance of these two as a share of the register, multiplied for all that li
 share of its rise, for each start or stop that is just where the other one was."""
 HABIT_TRANSACTIONS: Final = 5
 """The number of transactions that show a habit of a charger, or the power that it delivers."""
+RESETS: Final = 2
+"""If the register fell to 0 at so many of the starts next to a transaction, it counts each transaction from 0."""
 COMPARED_STARTS: Final = 20
 OVERLAPPING_STARTS: Final = 2
 """If so many of the last COMPARED_STARTS starts on a connector lay within the previous transaction, others may, too."""

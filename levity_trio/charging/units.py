@@ -9,7 +9,7 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.bracket import bracket, continues_one
+from levity_trio.charging.bracket import bracket, is_scale_known
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
 from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, View
@@ -37,7 +37,8 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if agrees or (is_level and until == begin):
             chain = _coarser(case, chain_of(case, begin, scaled, end), of_start)
             if agrees or all(abs(wh) <= chain.digit for wh in chain.wh):
-                yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, begin, until)
+                method = REGISTER if of_start == of_stop else SEGMENTS  # a stop in kWh lacks its last digits
+                yield Candidate(Code.READINGS_UNIT, words, method, chain, 0, begin, until, factor=of_start)
         if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
@@ -115,7 +116,8 @@ def exact_numbers(case: Case) -> Iterator[Candidate]:
         return
     start, stop = _kwh(case.start_wh, case.start_exact), _kwh(case.stop_wh, case.stop_exact)
     chain = ends_alone(case, stop - start)
-    yield Candidate(Code.WRONG_FACTOR, "the registers are in kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
+    ends, words = (case.start_wh, case.stop_wh), "the registers are in kWh"
+    yield Candidate(Code.WRONG_FACTOR, words, SCALED, chain, 0, *ends, factor=1000)
 
 
 def _kwh(whole: int, exact: Decimal | None) -> int:
@@ -135,12 +137,12 @@ def wrong_by(factor: float) -> str:
 
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or a
-    neighbour continues it, or both neighbours surround it. None if they go on from a neighbour at a charger whose
-    registers power has confirmed."""
+    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or
+    confirmed that factor before, or a neighbour continues it, or both neighbours surround it. None if they go on from a
+    neighbour at a charger whose registers power has confirmed."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
-    if case.reports_power and continues_one(case):
+    if is_scale_known(case):
         return
     around, scale = bracket(case), scale_shown(case)
     chain = _reported_chain(case, bounds)
@@ -149,12 +151,12 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     for factor in tolerances.FACTORS:
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
-        is_continued = scale is not None and scale.factor == factor
+        is_continued = case.shown_factor == factor or (scale is not None and scale.factor == factor)
         is_continued |= around is not None and around.holds(case.start_wh * factor, until * factor, max(1, factor))
         if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):
             corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
             words = wrong_by(factor)
-            yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until)
+            yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until, factor=factor)
 
 
 def _as_sent(chain: Chain, view: View) -> Sequence[float]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
-from math import inf
 from operator import eq, itemgetter
-from typing import Any, Final
+from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.names import is_named_to_the_end
-from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.timeline import (
     MessageTime,
     Timeline,
@@ -29,12 +27,13 @@ from levity_trio.charging.timeline import (
     reading_times,
     stands_still,
 )
+from levity_trio.store.adjacent import following, place_of, preceding
 from levity_trio.store.beside import Span, beside, earlier, told
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
-from levity_trio.store.neighbours import Counted, begin_after, boots, counted_until, is_swapped_between, starts_overlap
+from levity_trio.store.neighbours import begin_after, boots, counted_until
 from levity_trio.store.samples import OF_TRANSACTION, SENT
-from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, of_readings, readings, register
+from levity_trio.store.transaction import LAST_TIME, Known, ended_at, of_readings, readings, register
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
@@ -88,12 +87,13 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         earlier=earlier(rows, own, until) if others else None,
         told=told(rows, own, until) if others else (),
         swapped_at=swapped_at,
-        begin_of_new_meter=begin_after(rows, _place(tx, until), tx.stop_received_at) if swapped_at else None,
+        begin_of_new_meter=begin_after(rows, place_of(tx, until), tx.stop_received_at) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted]),
         habits=habits.values,
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w,
         reports_power=habits.reports_power,
         has_power_too_high=habits.has_power_too_high,
+        shown_factor=habits.shown_factor,
     )
 
 
@@ -217,114 +217,13 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
     return min(LONGEST_SECONDS, _apart(found[0][0], tx.stop_received_at or tx.created_at))
 
 
-# Neighbours
-
-# The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
-_NEIGHBOUR: Final = (
-    "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
-    " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
-    " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, early_reading_at, start_skew_seconds,"
-    " stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
-    " judged_at <= ?3 AND energy_delivered = 0"
-    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
-)
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 5"
-AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
-
-
-def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
-
-    An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
-    before counts."""
-    found = _counting(rows(BEFORE, _place(tx, until)))
-    before = _neighbour(rows, tx, found)
-    if before is None or before.end is None or found[0][6] != "system":
-        return before
-    may_go_on = starts_overlap(rows, _place(tx, until))
-    return before._replace(is_end_known=False, may_go_on=may_go_on)
-
-
-def _counting(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
-    empty = [None not in (one[3], one[4]) and (one[3] == one[4] or one[-1]) for one in found]
-    found = found[: empty.index(False) + 1] if False in empty else found
-    while len(found) > 1 and empty.pop(0) and found[0][4] < max(one[4] or 0 for one in found[1:]):
-        found = found[1:]
-    return found
-
-
-def _place(tx: Known, until: str) -> tuple[str, int | None, str, str, int]:
-    return tx.charger, tx.connector, until, tx.own_start_time, tx.id
-
-
 def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
     """Return the register up to which its range was counted before, if its clock may not run. A start at 0 says
     nothing, as some registers count each transaction."""
     start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= tolerances.AHEAD_SECONDS
     if not start or (is_right and tx.is_start_timed):
         return None
-    return counted_until(rows, _place(tx, until), start, (before and before.end) or 0)
-
-
-def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
-    return _neighbour(rows, tx, rows(AFTER, _place(tx, until)))
-
-
-def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
-    """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    if not found:
-        return None
-    other, _, _, begin, end, status, stopped_by, received, begun, ended, *rest, _ = found[0]
-    scaled_wh, early, skew, stopped, told = rest
-    ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
-    if is_swapped_between(rows, tx.charger, ours, Counted(begun, received, begin, end)):
-        return None
-    is_in_order, apart = (other > tx.id) == (begun > tx.own_start_time), inf
-    if is_in_order and tx.is_start_timed and skew is not None:
-        apart = _most_apart(tx, (begun, received), (ended, stopped))
-    replaced = None if told in (None, begin) else max(0, told)
-    common: dict[str, Any] = {"is_in_order": is_in_order, "apart": apart, "replaced": replaced}
-    if status == "Active":
-        return Neighbour(register(begin), None, **common)
-    start, stop = register(tx.meter_start), register(tx.meter_stop)
-    is_at_once = _first_told(begin, begun, early) < ended_at(tx)
-    is_at_once &= _first_told(start, tx.own_start_time, tx.early_reading_at) < ended
-    own_range = None if start is None else (start, stop or 0)
-    if begin is None or end is None or own_range is None or not overlap((begin, end), own_range, is_at_once=is_at_once):
-        factor = _factor(scaled_wh, (end or 0) - (begin or 0))
-        return Neighbour(register(begin), register(end), factor=factor, **common)
-    theirs = known(rows, other)
-    own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
-    lowest, highest = min(own, default=None), max(own, default=None)
-    told_range: dict[str, Any] = {"lowest": lowest, "highest": highest, "is_end_known": stopped_by != "system"}
-    return Neighbour(begin, end, **told_range, is_at_once=is_at_once, replaced=replaced)
-
-
-def _first_told(start: int | None, begun: str, early: str | None) -> str:
-    """Return since when a transaction ran, by its start or by an earlier reading: a session that begins again after a
-    boot may bring the readings of the one before. Registers that count each transaction from 0 are no sign of it."""
-    return early if early is not None and start else begun
-
-
-def _factor(scaled_wh: int | None, rise: int) -> float:
-    """Return the factor that registers lacked whose rise, in Wh, was billed as so much; 0 if that does not show it."""
-    if scaled_wh is None:
-        return 1
-    ratio = scaled_wh / rise if rise > 0 else 0.0
-    return next((factor for factor in tolerances.FACTORS if factor / 2 < ratio < 2 * factor), 0)
-
-
-def _most_apart(tx: Known, begun: tuple[str, str], ended: tuple[str, str | None]) -> float:
-    """Return the most seconds between it and a neighbour, whose start and stop have an own time and one of receipt."""
-    if begun[0] > tx.own_start_time:
-        ended = (ended_at(tx), tx.stop_received_at)
-    else:
-        begun = (tx.own_start_time, tx.created_at)
-    return inf if ended[1] is None else max(0.0, _apart(ended[0], begun[0]), _apart(ended[1], begun[1]))
+    return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0)
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:

@@ -28,14 +28,17 @@ _VALID_THEN: Final = (
 
 
 class Habits(NamedTuple):
-    """The habits of a connector, by code; `ceiling_w` is the highest power that it is known to deliver."""
+    """The habits of a connector, by code, each with the factor that its registers lack, stored in thousandths;
+    `ceiling_w` is the highest power that it is known to deliver."""
 
-    values: dict[Code, int]
+    values: dict[Code, float]
     ceiling_w: int | None
     reports_power: bool
     """Whether reported power confirmed a transaction: without that, nothing shows a habit."""
     has_power_too_high: bool
     """Whether a tenth of the power confirmed a transaction. One suffices: it only tells which of two is wrong."""
+    shown_factor: float | None
+    """The factor that its registers lacked by power. One transaction suffices to ask it of others, in doubt."""
 
 
 def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
@@ -45,6 +48,12 @@ def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | 
     """
     found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
     shown = {kind: value for kind, value, transactions in found if transactions >= least}
-    values = {Code(kind): value or 0 for kind, value in shown.items() if kind in set(Code)}
-    kinds = {kind for kind, *_ in found}
-    return Habits(values, shown.get(CEILING), bool(kinds - {POWER_TOO_HIGH}), POWER_TOO_HIGH in kinds)
+    values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
+    kinds = {kind: value for kind, value, _ in found}
+    reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
+    shown_factor = None if factor is None else _factor(factor)
+    return Habits(values, shown.get(CEILING), reports_power, POWER_TOO_HIGH in kinds, shown_factor)
+
+
+def _factor(thousandths: int | None) -> float:
+    return 1 if thousandths is None else thousandths / 1000

@@ -284,11 +284,24 @@ def _exchanged(story: Story, known: dict[str, Any]) -> dict[str, Any]:
     return {"beside": (other._replace(stop=stop),), "after": Neighbour(stop, stop + 2000)}
 
 
+def _doubtful(story: Story, known: dict[str, Any]) -> dict[str, Any]:
+    """Put the neighbours under review: with other registers than they sent, on another scale, or reset."""
+    random, found = story.random, dict[str, Any]()
+    for place, sent in (("before", "replaced_end"), ("after", "replaced")):
+        if place in known and random.random() < 0.3:
+            register = max(0, (story.start or 0) + random.choice((-500, 300, 2000)))
+            more = {sent: register, "is_scale_doubtful": random.random() < 0.3, "resets": random.choice((0, 2))}
+            found[place] = known[place]._replace(is_doubtful=True, **more)
+    return found
+
+
 def _habits(story: Story) -> dict[str, Any]:
     random = story.random
     known: dict[str, Any] = {"reports_power": random.random() < 0.4}
     if random.random() < 0.15:
-        known["habits"] = {random.choice(HABITS): 5}
+        habit = random.choice(HABITS)
+        known["habits"] = {habit: 10.0 if habit is Code.WRONG_FACTOR else 1}
+        known["shown_factor"] = 10.0 if habit is Code.WRONG_FACTOR else None
     if random.random() < 0.2:
         known["ceiling_w"] = random.choice((3700, 7400, 11_000, 50_000))
     if random.random() < 0.15:
@@ -322,6 +335,7 @@ def generated(seed: int) -> Case:
     }
     longest = max(story.ended, 60) + story.random.choice((0, 0, 0, 3600))
     known |= _exchanged(story, known)
+    known |= _doubtful(story, known)
     ends: dict[str, Any] = {"begun": 0.0, "ended": story.ended, "start_wh": story.start, "stop_wh": story.stop}
     return Case(**ends, longest=longest, received_seconds=story.ended, **known, **story.known)
 

@@ -250,33 +250,42 @@ def test_available_yields_to_a_rising_register(available: int, expected: tuple[A
 # Habits
 
 FACTOR = case(0, 80_000, [(minute, 10 * wh) for minute, wh in QUARTERS], 61, POWER)
+COUNT = case(100_000, 7300, [*QUARTERS, (61, 7300)], 61, POWER)
 RESET = case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)])
 
 
 @pytest.mark.parametrize(
-    ("known", "habit", "other"),
+    ("known", "habit", "factor", "other"),
     [
-        (FACTOR, Code.WRONG_FACTOR, Code.SESSION_COUNT),
-        (RESET, Code.REGISTER_RESET, Code.STRAY_READING),
+        (FACTOR, Code.WRONG_FACTOR, 0.1, Code.SESSION_COUNT),
+        (COUNT, Code.SESSION_COUNT, 1, Code.STRAY_READING),
     ],
 )
-def test_a_habit_avoids_its_own_review_and_no_other(known: Case, habit: Code, other: Code) -> None:
+def test_a_habit_avoids_its_own_review_and_no_other(known: Case, habit: Code, factor: float, other: Code) -> None:
     plain = judge(known)
     assert (plain.code, plain.is_sole, plain.confidence) == (habit, True, "doubtful")
-    with_habit = judge(replace(known, habits={habit: 0}))
+    with_habit = judge(replace(known, habits={habit: factor}))
     assert (with_habit.wh, with_habit.method, with_habit.confidence) == (plain.wh, plain.method, "certain")
-    assert judge(replace(known, habits={other: 0})).confidence == "doubtful"
+    assert judge(replace(known, habits={other: factor})).confidence == "doubtful"
+    assert judge(replace(known, habits={habit: 1000})).confidence == "doubtful"
+
+
+def test_no_habit_makes_a_figure_certain_that_lacks_energy() -> None:
+    """What flowed between the last reading and the reset is known from no register."""
+    plain = judge(RESET)
+    assert (plain.code, plain.is_sole) == (Code.REGISTER_RESET, True)
+    assert judge(replace(RESET, habits={Code.REGISTER_RESET: 1})).confidence == "doubtful"
 
 
 def test_a_habit_does_not_avoid_the_review_if_another_candidate_survives() -> None:
-    known = case(100, 400, [(10, 200), (20, 9000), (30, 300)], habits={Code.STRAY_READING: 0})
+    known = case(100, 400, [(10, 200), (20, 9000), (30, 300)], habits={Code.STRAY_READING: 1})
     assert found(known) == doubtful(300, "register", "stray_reading")
 
 
 def test_a_habit_of_a_wrong_factor_contradicts_the_reported_figure() -> None:
     quiet = case(1003, 8303, quarters(1003), 61)
     assert found(quiet) == certain(7300)
-    assert found(replace(quiet, habits={Code.WRONG_FACTOR: 10}))[2] == "doubtful"
+    assert found(replace(quiet, shown_factor=10))[2] == "doubtful"
 
 
 def test_a_stop_that_counts_per_session_can_become_a_habit() -> None:

@@ -264,7 +264,7 @@ UNITS = [
     ),
     pytest.param(
         case(1_000_000, 1005, [(10, 1001), (50, 1004)]),
-        *(doubtful(5000, "register", "readings_unit"),),
+        *(doubtful(5000, "segments", "readings_unit"),),
         id="readings and stop that continue the start in kWh",
     ),
 ]
@@ -381,3 +381,9 @@ def test_a_doubt_lists_the_reported_figure_and_the_candidates() -> None:
     (doubt,) = judge(case(0, 15_100, [(10, 100), (20, 200), (21, 15_000)])).doubts
     assert {"as reported", doubt.words} == doubt.figures.keys()
     assert min(doubt.figures.values()) == 300
+
+
+def test_a_neighbour_whose_factor_is_unknown_shows_none() -> None:
+    """Scaled, and billed 0: its registers lacked some factor, but which?"""
+    known = case(5000, 12_200, [(10, 6200), (30, 8600), (50, 11_000)], before=Neighbour(4000, 5000, factor=0))
+    assert (judge(known).wh, judge(known).doubts) == (7200, ())

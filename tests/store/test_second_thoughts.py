@@ -11,8 +11,8 @@ from levity_trio.store.writes.transactions.unreadable import (
     stop_unreadable,
     store_data_of_unreadable,
 )
-from tests.store.books import Books, Station
-from tests.store.telling import HOUR, bill_of, charge, settle
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import bill_of, charge, settle
 from tests.store.test_orphans import MINUTES, available, new_start, open_ones, suspended, wait_and_look
 
 
@@ -109,20 +109,37 @@ def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag
 
 
 def test_no_transaction_helps_to_show_the_habit_that_would_spare_its_own_review(books: Books, station: Station) -> None:
-    """Each time the register is set back to 0; the fifth seems to overlap the fourth, which is judged again. The fifth
-    is judged again with the sixth, when five others have shown the habit."""
-    transactions = [reset_on_the_way(station, 4200, 4200) for _ in range(4)]
-    transactions.append(reset_on_the_way(station, 4000, 4800))
+    """Each stop counts from 0. The fifth is judged again with the sixth, when five others have shown the habit."""
+    begin = 100_000
+    transactions = [stopped_by_a_count(station, begin + 7200 * number) for number in range(5)]
+    station.tell(meter_value(station.clock(15), 7200), transaction=transactions[4])
     settle(books)
-    books.wait(HOUR)
-    transactions.append(reset_on_the_way(station, 4800, 4200))
+    assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 5
+    transactions.append(stopped_by_a_count(station, begin + 5 * 7200))
+    station.tell(meter_value(station.clock(105), 7200), transaction=transactions[4])
+    settle(books)
     assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 4 + [(7200, False)] * 2
+
+
+def test_a_register_that_is_reset_each_time_is_always_under_review(station: Station) -> None:
+    """What flowed between the last reading and the reset is known from no register."""
+    transactions = [reset_on_the_way(station, 4200, 4200) for _ in range(7)]
+    assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 7
 
 
 def test_a_transaction_that_was_closed_before_its_stop_shows_a_habit_once(books: Books, station: Station) -> None:
     transactions = [reset_on_the_way(station, 4200, 4200, is_silent=number == 0) for number in range(6)]
     assert books.value("SELECT transactions FROM habit WHERE kind = 'register_reset'") == 6
-    assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 4 + [(7200, False)] * 2
+    assert {bill_of(station, one)[1] for one in transactions} == {7200}
+
+
+def stopped_by_a_count(station: Station, begin: int) -> int:
+    """7,200 Wh with readings and a stop that count from 0."""
+    transaction = station.start(begin)
+    charge(station, transaction, 0)
+    station.stop(transaction, 7200)
+    station.books.wait(10)
+    return transaction
 
 
 def reset_on_the_way(station: Station, begin: int, end: int, *, is_silent: bool = False) -> int:

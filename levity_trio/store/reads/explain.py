@@ -16,8 +16,9 @@ from levity_trio.charging.evidence import Case
 from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.shared import counted
+from levity_trio.store.adjacent import AFTER, BEFORE, Row, place_of
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.cases import AFTER, BEFORE, case_of
+from levity_trio.store.cases import case_of
 from levity_trio.store.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill
@@ -224,9 +225,10 @@ def _with_register(db: Database, of_it: tuple[object, ...], one: Sampled) -> Sam
 
 
 def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
-    found = db.execute(which, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)).fetchall()
-    for number, _, _, begin, end, status, *_ in found:
-        begun, ended = (end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, begin)
-        gap = None if begun is None or ended is None else ended - begun
-        return Neighbour(id=number, status=status, begin_wh=begin, end_wh=end, gap_wh=gap)
-    return None
+    found = db.execute(which, place_of(tx, LAST_TIME)).fetchone()
+    if found is None:
+        return None
+    row = Row(*found)
+    ended, begun = (row.end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, row.begin)
+    gap = None if ended is None or begun is None else begun - ended
+    return Neighbour(id=row.id, status=row.status, begin_wh=row.begin, end_wh=row.end, gap_wh=gap)

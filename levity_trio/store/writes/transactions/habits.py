@@ -16,7 +16,9 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
     if not judgement.is_confirmed:
         return
     if judgement.code is not None and judgement.is_sole:
-        _show(db, tx, judgement.code, None, at)
+        factor = None if judgement.factor == 1 else round(judgement.factor * 1000)
+        _revoke_other_factor(db, tx, judgement.code, factor, at)
+        _show(db, tx, judgement.code, factor, at)
     elif judgement.is_power_scaled:
         _show(db, tx, POWER_TOO_HIGH, None, at)
     elif not judgement.doubts:
@@ -43,6 +45,15 @@ def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> N
         " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE 1 END,"
         " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
         (tx.connector or 0, kind, value, at, tx.charger, tx.id),
+    )
+
+
+def _revoke_other_factor(db: UnitOfWork, tx: Known, kind: str, factor: int | None, at: str) -> None:
+    """Revoke a habit of the same kind whose registers lack another factor."""
+    db.execute(
+        "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"
+        " AND kind = ? AND revoked_at IS NULL AND coalesce(value, 1000) <> ?",
+        (at, f"transaction {tx.id} lacks another factor", tx.charger, tx.connector or 0, kind, factor or 1000),
     )
 
 

@@ -39,7 +39,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
-    doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier)
+    doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier) + _not_reset(tx, earlier)
     at_once = _judge_beside(db, origin, tx)
     for one in doubted:
         _judge_beside(db, origin, one)
@@ -131,6 +131,15 @@ def _is_missing_energy(tx: Known, other: Known) -> bool:
     """Whether a transaction begins above the stop of another: the stop may be old or wrong, or in another unit."""
     begin = tx.meter_start if tx.billed_from is None else tx.billed_from
     return begin is not None and other.meter_stop is not None and begin > other.meter_stop
+
+
+def _not_reset(tx: Known, earlier: Sequence[Known]) -> list[Known]:
+    """Return the previous transaction if it began where the one before ended, and this one begins at 0: these registers
+    may count each transaction."""
+    if len(earlier) < 2 or tx.meter_start != 0:
+        return []
+    previous, last = earlier[:2]
+    return [previous] if previous.meter_start and previous.meter_start == last.billed_until else []
 
 
 def _passing_over(tx: Known, earlier: Sequence[Known]) -> list[Known]:

@@ -16,8 +16,8 @@ from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.store.adjacent import AFTER
 from levity_trio.store.among import parts
-from levity_trio.store.cases import AFTER
 from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork

@@ -1,0 +1,191 @@
+"""The transactions before and after one on its connector, as its judge needs them."""
+
+from __future__ import annotations
+
+from itertools import pairwise, starmap
+from math import inf
+from typing import Final, NamedTuple, TypeAlias
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import Neighbour, seconds
+from levity_trio.charging.gathering import WH
+from levity_trio.charging.overlaps import overlap
+from levity_trio.charging.reviews import Code
+from levity_trio.store.connectors import Rows
+from levity_trio.store.neighbours import Counted, is_swapped_between, starts_overlap
+from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, readings, register
+
+_OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
+"""Doubts that ask by which factor a register may be wrong."""
+_OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
+"""Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
+_DOUBTS: Final = "SELECT code FROM review WHERE tx_id = ? AND resolved_at IS NULL"
+
+# The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
+_NEIGHBOUR: Final = (
+    "SELECT id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
+    " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
+    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
+    " coalesce(own_stop_time, last_reading_at, own_start_time),"
+    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, early_reading_at, start_skew_seconds,"
+    " stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
+    " CASE WHEN judged_at <= ?3 AND stopped_by <> 'system' AND meter_stop <> billed_until_wh THEN meter_stop END,"
+    " judged_at <= ?3 AND confidence = 'doubtful', judged_at <= ?3 AND energy_delivered = 0"
+    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+)
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 5"
+AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
+
+
+class Row(NamedTuple):
+    """A row of BEFORE or AFTER: registers in Wh, times by the charger's clock and of receipt."""
+
+    id: int
+    begin: int | None
+    end: int | None
+    status: str
+    stopped_by: str | None
+    received: str
+    begun: str
+    ended: str
+    scaled_wh: int | None
+    early_reading_at: str | None
+    start_skew: float | None
+    stopped: str | None
+    sent_begin: int | None
+    """The start as sent; 0 if it was unreadable, None if it was never received."""
+    sent_end: int | None
+    """The stop as sent, if the figure is based on another one."""
+    is_doubtful: bool | None
+    is_zero: bool | None
+
+    @property
+    def is_empty(self) -> bool:
+        return None not in (self.begin, self.end) and (self.begin == self.end or bool(self.is_zero))
+
+
+Place: TypeAlias = tuple[str, int | None, str, str, int]
+"""Charger and connector, the moment until which facts count, and the start time and id of a transaction."""
+
+
+def place_of(tx: Known, until: str) -> Place:
+    return tx.charger, tx.connector, until, tx.own_start_time, tx.id
+
+
+def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
+    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings.
+
+    An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
+    before counts."""
+    place = place_of(tx, until)
+    found = [Row(*row) for row in rows(BEFORE, place)]
+    counting = _counting(found)
+    before = _neighbour(rows, tx, counting[0]) if counting else None
+    if before is None:
+        return None
+    before = before._replace(resets=sum(starmap(_was_reset, pairwise(found))))
+    if before.end is None or counting[0].stopped_by != "system":
+        return before
+    return before._replace(is_end_known=False, may_go_on=starts_overlap(rows, place))
+
+
+def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
+    """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
+    found = rows(AFTER, place_of(tx, until))
+    return _neighbour(rows, tx, Row(*found[0])) if found else None
+
+
+def _was_reset(one: Row, last: Row) -> bool:
+    """Whether the register fell to 0 at the start of a transaction, or between its start and its stop."""
+    has_fallen = one.sent_begin is not None and one.sent_end is not None and one.sent_end < one.sent_begin
+    return has_fallen or one.sent_begin == 0 < (last.end or 0)
+
+
+def _counting(found: list[Row]) -> list[Row]:
+    """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
+    empty = [one.is_empty for one in found]
+    found = found[: empty.index(False) + 1] if False in empty else found
+    while len(found) > 1 and empty.pop(0) and (found[0].end or 0) < max(one.end or 0 for one in found[1:]):
+        found = found[1:]
+    return found
+
+
+def _neighbour(rows: Rows, tx: Known, row: Row) -> Neighbour | None:
+    """Return the neighbour in a found row; None if the meter was swapped between the two."""
+    ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
+    if is_swapped_between(rows, tx.charger, ours, Counted(row.begun, row.received, row.begin, row.end)):
+        return None
+    other = Neighbour(
+        register(row.begin),
+        register(row.end) if row.status != "Active" else None,
+        factor=_factor(row),
+        is_in_order=_is_in_order(tx, row),
+        apart=_most_apart(tx, row),
+        replaced=None if row.sent_begin in (None, row.begin) else max(0, row.sent_begin or 0),
+    )
+    if row.is_doubtful:
+        other = _with_doubts(rows, row, other)
+    return other if row.status == "Active" else _with_readings(rows, tx, row, other)
+
+
+def _with_doubts(rows: Rows, row: Row, other: Neighbour) -> Neighbour:
+    doubts = {code for (code,) in rows(_DOUBTS, (row.id,))}
+    return other._replace(
+        is_doubtful=bool(doubts),
+        is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not row.is_zero),
+        replaced_end=row.sent_end if doubts and not doubts & _OF_ANOTHER_REGISTER else None,
+    )
+
+
+def _with_readings(rows: Rows, tx: Known, row: Row, other: Neighbour) -> Neighbour:
+    """Add the range of its own readings, if the two overlap, as billed or as sent."""
+    start, stop, begin, end = register(tx.meter_start), register(tx.meter_stop), row.begin, row.end
+    is_at_once = _first_told(begin, row.begun, row.early_reading_at) < ended_at(tx)
+    is_at_once &= _first_told(start, tx.own_start_time, tx.early_reading_at) < row.ended
+    if begin is None or end is None or start is None:
+        return other
+    claimed = (min(begin, other.replaced or begin), max(end, other.replaced_end or end))
+    if not overlap(claimed, (start, stop or 0), is_at_once=is_at_once):
+        return other
+    theirs = known(rows, row.id)
+    own = [wh for one in readings(rows, theirs) if (wh := one[WH]) is not None and begin <= wh <= end] if theirs else []
+    return other._replace(
+        begin=begin,
+        end=end,
+        lowest=min(own, default=None),
+        highest=max(own, default=None),
+        is_end_known=row.stopped_by != "system",
+        is_at_once=is_at_once,
+    )
+
+
+def _first_told(start: int | None, begun: str, early: str | None) -> str:
+    """Return since when a transaction ran, by its start or by an earlier reading: a session that begins again after a
+    boot may bring the readings of the one before. Registers that count each transaction from 0 are no sign of it."""
+    return early if early is not None and start else begun
+
+
+def _factor(row: Row) -> float:
+    """Return the factor that its registers lacked, by what was billed; 0 if that does not show it."""
+    if row.scaled_wh is None:
+        return 1
+    rise = (row.end or 0) - (row.begin or 0)
+    ratio = row.scaled_wh / rise if rise > 0 else 0.0
+    return next((factor for factor in tolerances.FACTORS if factor / 2 < ratio < 2 * factor), 0)
+
+
+def _is_in_order(tx: Known, row: Row) -> bool:
+    return (row.id > tx.id) == (row.begun > tx.own_start_time)
+
+
+def _most_apart(tx: Known, row: Row) -> float:
+    """Return the most seconds between it and a neighbour, by the own times of stop and start or by their receipts."""
+    if not (_is_in_order(tx, row) and tx.is_start_timed and row.start_skew is not None):
+        return inf
+    if row.begun > tx.own_start_time:
+        (ended, stopped), (begun, received) = (ended_at(tx), tx.stop_received_at), (row.begun, row.received)
+    else:
+        (ended, stopped), (begun, received) = (row.ended, row.stopped), (tx.own_start_time, tx.created_at)
+    if stopped is None:
+        return inf
+    return max(0.0, seconds(begun) - seconds(ended), seconds(received) - seconds(stopped))
