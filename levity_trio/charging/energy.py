@@ -216,7 +216,7 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
     scale was confirmed by power before. At a charger whose power was too high before, it still is.
     """
     for phases in range(2, tolerances.PHASES + 1):
-        if bounds.is_tracked(1 / phases):
+        if case.power.high == case.power.low and bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
     is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
     of_charger = (10, 100) if is_below_any_car else (0.1,) if case.has_power_too_high else ()
@@ -289,7 +289,8 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     is_whole = is_too_little or (found is not None and _is_shown_by_both(case, bounds, found))
     wh = found.chain.wh[-1] if found and is_whole else min(part_of(case, bounds), int(bounds.most_wh))
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(found)
-    most = min(most_possible(case, bounds), max(figures.values(), default=most_possible(case, bounds)))
+    possible = most_possible(case, bounds)
+    most = min(possible, max(figures.values(), default=0) or possible)
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin, end = (case.start_wh, found.end) if found and is_whole else range_of(case, bounds, wh)

@@ -299,6 +299,8 @@ class Case:
     is_dc: bool = False
     is_dc_shown: bool = False
     """State of charge, voltage or an offer show it. Power alone, which may be wrong, does not."""
+    is_ac_shown: bool = False
+    """Voltage shows it: it is that of a phase."""
     intervals: Sequence[float] = ()
     """The readings Energy.Active.Import.Interval in Wh, in order of time."""
     before: Neighbour | None = None

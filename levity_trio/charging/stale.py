@@ -173,7 +173,9 @@ def _low(case: Case, chain: Chain) -> Iterator[Stale]:
 def _not_reset(case: Case, chain: Chain) -> Iterator[Stale]:
     """The start repeats the previous stop, at a charger whose registers count each transaction from 0."""
     start, stop, before = case.start_wh, case.stop_wh, case.before
-    if before is None or not start or stop is None or start != before.end or not counts_each(case):
+    if before is None or not start or stop is None or not counts_each(case):
+        return
+    if start != (before.end if before.replaced_end is None else before.replaced_end):
         return
     words = "the start repeats the previous stop, though this charger counts each transaction from 0"
     evidence = (f"meterStart {start} Wh", "the transactions around it began at 0")

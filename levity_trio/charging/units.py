@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from operator import add
 from typing import Final
 
@@ -13,7 +14,7 @@ from levity_trio.charging.bracket import bracket, is_scale_known
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
 from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, View
-from levity_trio.charging.power import Chain
+from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.scales import scale_shown
 
@@ -31,18 +32,41 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if not -room <= view.last * of_view - begin <= bounds.most_wh + room:
             continue  # no time allows this rise
         scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
+        finer = _finer(case, begin, scaled, end, of_start) if of_start == of_stop > 1 else (begin, end)
+        is_finer, (begin, end) = finer != (begin, end), finer
         until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
         rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
         agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything
         if agrees or (is_level and until == begin):
-            chain = _coarser(case, chain_of(case, begin, scaled, end), of_start)
+            chain = chain_of(case, begin, scaled, end)
+            chain = chain if is_finer else _coarser(case, chain, of_start)
             if agrees or all(abs(wh) <= chain.digit for wh in chain.wh):
-                method = REGISTER if of_start == of_stop else SEGMENTS  # a stop in kWh lacks its last digits
-                yield Candidate(Code.READINGS_UNIT, words, method, chain, 0, begin, until, factor=of_start)
+                is_whole = of_start == of_stop and not is_finer  # a register in kWh lacks its last digits
+                method = REGISTER if is_whole else SEGMENTS
+                assumptions = 1 if of_view < 1 and _is_too_slow(scaled) else 0
+                yield Candidate(Code.READINGS_UNIT, words, method, chain, assumptions, begin, until, factor=of_start)
         if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def _finer(case: Case, begin: int, view: View, end: int | None, step: int) -> tuple[int, int | None]:
+    """Return start and stop in whole steps, in Wh, with the last digits that the previous stop and the last reading
+    have."""
+    before, last = case.before, view.wh[-1]
+    if case.start_exact is None and before is not None and before.is_end_known:
+        begin = before.end if before.end is not None and begin <= before.end < begin + step else begin
+    if case.stop_exact is None and end is not None and end <= last < end + step:
+        end = last
+    return begin, end
+
+
+def _is_too_slow(course: View | Chain) -> bool:
+    """Whether no car charges so slowly as each of several steps."""
+    steps = list(zip(pairwise(course.at), pairwise(course.wh), strict=True))
+    paces = ((high - low - course.digit) * HOUR / (now - then) for (then, now), (low, high) in steps if now > then)
+    return len(steps) >= tolerances.FEW_STEPS and max(paces, default=0) < tolerances.LEAST_AC_W
 
 
 def some_in_kwh(case: Case) -> Iterator[Candidate]:
@@ -67,8 +91,8 @@ def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) ->
 
 
 def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
-    """Return a register as sent, or if the factor is 1000 as kWh with its decimals, in Wh."""
-    return wh if wh is None or factor == 1 else _kwh(wh, exact)
+    """Return a register multiplied by a factor; in kWh, with its decimals, if that is 1000."""
+    return wh if wh is None or factor == 1 else _kwh(wh, exact) if factor == 1000 else wh * factor
 
 
 def _coarser(case: Case, chain: Chain, of_start: int) -> Chain:
@@ -92,7 +116,7 @@ _UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
     (1, 1000, 1000, "start is"),
     (1000, 1, 1, "start is"),
     (1, 1, 1000, "stop is"),
-    (1000, 1, 1000, "start and stop are"),
+    *((factor, 1, factor, "start and stop are") for factor in (10, 100, 1000)),
 )
 
 
@@ -138,25 +162,32 @@ def wrong_by(factor: float) -> str:
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or
-    confirmed that factor before, or a neighbour continues it, or both neighbours surround it. None if they go on from a
-    neighbour at a charger whose registers power has confirmed."""
+    confirmed that factor before, or a neighbour continues it, or both neighbours surround it; or if no battery takes
+    more. None if they go on from a neighbour at a charger whose registers power has confirmed."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
     if is_scale_known(case):
         return
-    around, scale = bracket(case), scale_shown(case)
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     is_exact = case.start_exact is not None or case.stop_exact is not None
-    for factor in tolerances.FACTORS:
+    fits_no_battery = bounds.against_charge(chain) is not None
+    for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
-        is_continued = case.shown_factor == factor or (scale is not None and scale.factor == factor)
-        is_continued |= around is not None and around.holds(case.start_wh * factor, until * factor, max(1, factor))
-        if chain.wh[-1] > 0 and (is_continued or bounds.confirms(round(exact[-1] * factor))):
-            corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
-            words = wrong_by(factor)
-            yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, 0, case.start_wh, until, factor=factor)
+        corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
+        is_shown = _is_continued(case, until, factor) or bounds.confirms(corrected.wh[-1])
+        if is_shown or (fits_no_battery and factor < 1 and bounds.against_charge(corrected) is None):
+            assumptions = 1 if not is_shown and _is_too_slow(corrected) else 0
+            ends, words = (case.start_wh, until), wrong_by(factor)
+            yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
+
+
+def _is_continued(case: Case, until: int, factor: float) -> bool:
+    """Whether a neighbour, both neighbours or an earlier transaction show that the registers lack this factor."""
+    around, scale, start = bracket(case), scale_shown(case), case.start_wh or 0
+    is_shown = case.shown_factor == factor or (scale is not None and scale.factor == factor)
+    return is_shown or (around is not None and around.holds(start * factor, until * factor, max(1, factor)))
 
 
 def _as_sent(chain: Chain, view: View) -> Sequence[float]:

@@ -141,7 +141,7 @@ def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]])
 
 def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
-    if case.is_instant or bounds.paces(chain).spread().is_one_pace:
+    if case.is_instant or (bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown):
         return None
     usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
     most = usual * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * digit

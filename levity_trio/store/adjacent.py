@@ -97,8 +97,7 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
 def _was_reset(one: Row, last: Row) -> bool:
     """Whether the register fell to 0 at the start of a transaction, or between its start and its stop."""
-    has_fallen = one.sent_begin is not None and one.sent_end is not None and one.sent_end < one.sent_begin
-    return has_fallen or one.sent_begin == 0 < (last.end or 0)
+    return one.sent_begin == 0 < (last.end or 0) or 0 < (one.sent_end or 0) < (one.sent_begin or 0)
 
 
 def _counting(found: list[Row]) -> list[Row]:

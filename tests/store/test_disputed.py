@@ -147,3 +147,15 @@ def test_a_start_that_goes_on_after_one_reset_is_honest(books: Books, station: S
     bare(station, 2 * WH, 3 * WH)
     settle(books)
     assert_figure(station, transaction, WH, flagged=False)
+
+
+def test_a_stop_that_is_no_register_is_no_reset(books: Books, station: Station) -> None:
+    bare(station, BEGIN, BEGIN + WH)
+    wh = BEGIN + WH
+    for _ in range(2):
+        bare(station, wh, 0)
+        wh += WH
+        honest = bare(station, wh, wh + WH)
+        wh += WH
+        settle(books)
+        assert_figure(station, honest, WH, flagged=False)

@@ -90,3 +90,41 @@ def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_delive
 
     (kind,) = station.books.row("SELECT kind FROM habit")
     assert kind == "power_too_high"
+
+
+def test_a_current_without_a_phase_is_already_counted_on_three(books: Books, station: Station) -> None:
+    """The register is ten times too high: 32 A at 230 V on one to three phases are no more than 22 kW."""
+    wh, sent = 100_000, {"value": "32.0", "measurand": "Current.Import", "unit": "A"}
+    transaction = station.start(10 * wh)
+    for _ in range(12):
+        books.wait(5)
+        wh += 610
+        volts = {"value": "230", "measurand": "Voltage", "unit": "V"}
+        station.tell(meter_value(station.clock(), 10 * wh, sent, volts), transaction=transaction)
+    station.stop(transaction, 10 * wh)
+    assert_figure(station, transaction, 7320, flagged=True)
+
+
+def test_a_voltage_of_a_phase_shows_an_ac_charger(books: Books, station: Station) -> None:
+    """73 kW at one pace are possible, but not at AC."""
+    wh = 100_000
+    transaction = station.start(wh)
+    for _ in range(12):
+        books.wait(5)
+        wh += 6100
+        volts = {"value": "230", "measurand": "Voltage", "unit": "V"}
+        station.tell(meter_value(station.clock(), wh, volts), transaction=transaction)
+    station.stop(transaction, wh)
+    assert "faster than an AC charger" in station.review(transaction)
+
+
+def test_a_battery_shows_that_the_register_is_ten_times_too_high(books: Books, station: Station) -> None:
+    """72 kWh would be 8 % of it; at 720 W no car charges for an hour."""
+    wh = 100_000
+    transaction = station.start(10 * wh)
+    for number in range(12):
+        books.wait(5)
+        wh += 600
+        station.tell(meter_value(station.clock(), 10 * wh, charge_state(40 + number * 0.7)), transaction=transaction)
+    station.stop(transaction, 10 * wh)
+    assert_figure(station, transaction, 7200, flagged=True)

@@ -3,8 +3,10 @@
 import pytest
 
 from levity_trio.charging import readings
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
+from levity_trio.store.writes.transactions import judging
 from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.unreadable import (
     start_unreadable,
@@ -29,6 +31,16 @@ def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station
     station.stop(transaction, 12_000)
     assert station.bill(transaction) == (11_000, "register", "certain")
     assert books.recorded(EnergyUnbilled) == []
+
+
+def test_one_that_was_reopened_is_judged_when_it_ends(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    wait_and_look(books, MINUTES)
+    books.wait(30)
+    station.tell(station.register(9000), transaction=transaction)
+    station.write(judging.judge_again, transaction, Cause.LATER)
+    settle(books)
+    assert station.bill(transaction) == (None, None, None)
 
 
 def test_readings_that_tell_nothing_new_reopen_nothing(books: Books, station: Station) -> None:

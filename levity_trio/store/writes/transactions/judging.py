@@ -28,7 +28,7 @@ from levity_trio.store.writes.transactions.reviews import (
     replace_doubts,
     resolve,
 )
-from levity_trio.store.writes.transactions.states import state
+from levity_trio.store.writes.transactions.states import state, step
 from levity_trio.wire.times import stamp
 
 MOST_AT_ONCE = 100
@@ -149,7 +149,7 @@ def review_of(db: UnitOfWork, transaction: int) -> str | None:
 def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) -> None:
     """Judge an ended transaction again after later facts, at most once in REJUDGE_SECONDS; otherwise schedule it."""
     tx = known(db.rows, transaction)
-    if tx is None or tx.judged_at is None:
+    if tx is None or tx.judged_at is None or step(tx, cause).kind is not Kind.REJUDGE:
         return
     due = stamp(datetime.fromisoformat(tx.judged_at) + timedelta(seconds=REJUDGE_SECONDS))
     if origin.received_at < due:
