@@ -9,6 +9,7 @@ from operator import add
 from typing import Final
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.batteries import charged
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.bracket import bracket, is_scale_known
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
@@ -171,14 +172,14 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     is_exact = case.start_exact is not None or case.stop_exact is not None
-    fits_no_battery = bounds.against_charge(chain) is not None
+    fits_no_battery = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
         corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
         is_shown = _is_continued(case, until, factor) or bounds.confirms(corrected.wh[-1])
         if is_shown or (fits_no_battery and factor < 1 and bounds.against_charge(corrected) is None):
-            assumptions = 1 if not is_shown and _is_too_slow(corrected) else 0
+            assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
             ends, words = (case.start_wh, until), wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
 
