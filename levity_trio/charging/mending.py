@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.series import longest
 
@@ -67,8 +68,9 @@ def _of(chain: Chain, numbers: Collection[int]) -> Chain:
 def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | None:
     """Keep the most readings that lead from the start to the stop; None if nothing or too much would be left out.
 
-    None also if outliers next to the start or stop are in line with the readings on their other side. With `has_end`,
-    the last reading has context Transaction.End and is not an outlier.
+    None also if outliers next to the start or stop are in line with the readings on their other side, or lead to that
+    start or stop: the longer step, whose time is less exact, would hide a leap. With `has_end`, the last reading has
+    context Transaction.End and is not an outlier.
     """
     kept = longest(chain, bounds)
     last = len(chain.wh) - 1
@@ -76,7 +78,14 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
         return None
     if _is_on_pace(chain, kept, 1, kept[1]) or _is_on_pace(chain, kept, kept[-2] + 1, last):
         return None
+    if _leads_on(chain, 0, kept[1]) or _leads_on(chain, kept[-2], last):
+        return None
     return _of(chain, kept)
+
+
+def _leads_on(chain: Chain, first: int, last: int) -> bool:
+    """Whether readings were left out between two points, though the register rises over them from one to the other."""
+    return last - first > 1 and is_rising(chain.wh[first : last + 1])
 
 
 def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bool:
