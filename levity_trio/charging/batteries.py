@@ -50,8 +50,9 @@ def wh_per_percent(case: Case, least: int = LEAST_STEPS) -> float | None:
     return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= least else None
 
 
-def fits_no_battery(case: Case, chain: Chain, most_w: float) -> tuple[str, str] | None:
-    """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None.
+def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:
+    """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None. A
+    partial chain may be too little for the smallest one.
 
     `most_w` is the maximum power before the first and after the last state of charge.
     """
@@ -64,7 +65,7 @@ def fits_no_battery(case: Case, chain: Chain, most_w: float) -> tuple[str, str] 
     beside = beside if case.is_timed else max(beside, case.longest)
     room = largest * (rise + step) / 100 + most_w * beside / HOUR
     wh = chain.wh[-1]
-    if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
+    if not is_partial and (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
         room, wh = -1, most
     return None if wh <= room else (f"{wh} Wh", f"state of charge from {first.percent:g} to {last.percent:g} %")
 

@@ -52,12 +52,12 @@ class Bounds:
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """Return the first conflict of a chain with the evidence; None if it may be true.
 
-        A partial chain lacks some energy that flowed, so power may imply more.
+        A partial chain lacks some energy that flowed, so power and the state of charge may imply more.
         """
         return (
             self.walk(chain)
             or self.too_much(chain.wh[-1])
-            or self.against_charge(chain)
+            or self.against_charge(chain, is_partial=is_partial)
             or self._against_power(chain, is_partial=is_partial)
         )
 
@@ -330,9 +330,9 @@ class Bounds:
         case = self.case
         return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
 
-    def against_charge(self, chain: Chain) -> Conflict | None:
+    def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
-        evidence = fits_no_battery(self.case, chain, self.refused_w)
+        evidence = fits_no_battery(self.case, chain, self.refused_w, is_partial=is_partial)
         return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", evidence) if evidence else None
 
     # Other sources

@@ -92,7 +92,7 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)
     against = against or _below_previous_start(case, bounds) or _on_another_scale(case, bounds, found.chain)
-    against = against or _above_neighbours(case)
+    against = against or _above_neighbours(case) or _above_the_next(case, bounds, found)
     if against is not None or case.stop_wh is None:
         return against
     others = (_against_readings(case, bounds, view) for view in case.views if view is not case.view)
@@ -146,6 +146,17 @@ def _above_neighbours(case: Case) -> Conflict | None:
         return None
     evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"{around.begin} to {around.end} Wh by the neighbours")
     return Conflict(Code.START_GARBLED, "the register was as before again at the next start", evidence)
+
+
+def _above_the_next(case: Case, bounds: Bounds, found: Reported) -> Conflict | None:
+    """Return the conflict of a last reading without a stop with the next transaction, all of which is below it."""
+    after = case.after if case.stop_wh is None and not bounds.confirms(found.chain.wh[-1]) else None
+    if after is None or after.begin is None or after.end is None or not after.is_in_order:
+        return None
+    if not (case.start_wh or 0) <= after.begin <= after.end < found.end - case.digit:
+        return None
+    evidence = (f"last reading {found.end} Wh", f"{after.begin} to {after.end} Wh in the next transaction")
+    return Conflict(Code.STRAY_READING, "the register was below its last reading in the next transaction", evidence)
 
 
 def _below_previous_start(case: Case, bounds: Bounds) -> Conflict | None:

@@ -11,7 +11,9 @@ from tests.store.telling import (
     assert_doubtful,
     assert_figure,
     charge,
+    charge_dc,
     charge_state,
+    close_silent,
     session,
     settle,
     watts,
@@ -467,3 +469,31 @@ def test_the_next_start_gives_the_figure_of_a_garbled_stop(books: Books, station
     station.start(1_007_200)
 
     assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_last_reading_above_the_whole_next_transaction_is_wrong(books: Books, station: Station) -> None:
+    """One reading leaps, then the charger reboots; the register goes on below it."""
+    begin = 4_776_906
+    first = station.start(begin)
+    charge_dc(station, first, begin, [(12_500, 50_000, 42.6), (53_153, 50_000, 63.5)])
+    close_silent(station)
+    books.wait(60)
+    second = station.start(begin + 28_208)
+    charge_dc(station, second, begin + 28_208, [(12_433, 50_000, 30), (17_925, 20_000, 40), (18_712, 0, 41)])
+    books.wait(15)
+    station.stop(second, begin + 28_208 + 18_712)
+    settle(books)
+    books.wait(5)
+    settle(books)
+    assert_doubtful(station, first, 12_500, 28_208)
+    assert_figure(station, second, 18_712)
+
+
+def test_a_leap_just_before_the_stop_is_not_hidden_by_leaving_its_reading_out(books: Books, station: Station) -> None:
+    begin = 4_322_604
+    transaction = station.start(begin)
+    told = [(12_500, 50_000, 42.2), (25_000, 50_000, 63.1), (37_500, 50_000, 83.9), (69_441, 13_906, 97.4)]
+    charge_dc(station, transaction, begin, told)
+    books.wait(1)
+    station.stop(transaction, begin + 69_654)
+    assert_doubtful(station, transaction, 37_713, 45_809)

@@ -48,9 +48,15 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     if _stops_at_another(tx, at_once) or any(_begins_at_another(db, one, tx) for one in before):
         for one in (tx, *earlier):
             _judge_sharing(db, origin, one)
-    for other in dict.fromkeys((*before, *after, *doubted)):
-        if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other):
-            judge_again(db, origin, other.id, Cause.LATER)
+    touched = [
+        other
+        for other in dict.fromkeys((*before, *after, *doubted))
+        if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other)
+    ]
+    for other in touched:
+        judge_again(db, origin, other.id, Cause.LATER)
+    if touched and tx.review is not None:  # a neighbour may have another range now
+        judge_again(db, origin, tx.id, Cause.LATER)
 
 
 def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
