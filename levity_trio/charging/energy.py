@@ -90,10 +90,15 @@ def judge(case: Case) -> Judgement:
 
 def _is_habit(case: Case, bounds: Bounds, chosen: Chosen) -> bool:
     """Whether this charger always does so, by the same factor. What is put together from parts may lack energy that
-    flowed, so no habit makes it certain."""
+    flowed, so no habit makes it certain; nor one that power contradicts, if coarse readings are left out."""
     habit = case.habits.get(chosen.code) if chosen.code is not None and chosen.is_sole else None
-    is_whole = chosen.method != SEGMENTS
-    return habit == chosen.factor and is_whole and (bounds.confirms(chosen.wh) or goes_on_by(case, chosen.factor))
+    if habit != chosen.factor or chosen.method == SEGMENTS:
+        return False
+    if chosen.is_power_scaled or bounds.confirms(chosen.wh):
+        return True
+    ends = ends_alone(case, chosen.wh)
+    is_possible = bounds.conflict(ends) is None and unusual(case, bounds, ends) is None
+    return is_possible and goes_on_by(case, chosen.factor)
 
 
 def _as_reported(case: Case, bounds: Bounds, found: Reported | None) -> Chosen | None:

@@ -159,3 +159,18 @@ def test_a_stop_that_is_no_register_is_no_reset(books: Books, station: Station) 
         wh += WH
         settle(books)
         assert_figure(station, honest, WH, flagged=False)
+
+
+def test_no_habit_hides_that_power_contradicts_the_figure(books: Books, station: Station) -> None:
+    """Readings in whole kWh but sent as Wh are a habit; then a stop repeats the start, though the car charged."""
+    wh, transaction = 22_097, 0
+    for _ in range(7):
+        transaction = station.start(wh)
+        wh = charge(station, transaction, wh, told=lambda told: told // 1000)
+        station.stop(transaction, wh)
+        books.wait(10)
+    assert_figure(station, transaction, WH, flagged=False)
+    transaction = station.start(wh)
+    charge(station, transaction, wh, minutes=20, every=1, told=lambda told: told // 1000)
+    station.stop(transaction, wh)
+    assert open_codes(books, transaction), station.bill(transaction)
