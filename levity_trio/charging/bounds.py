@@ -295,9 +295,10 @@ class Bounds:
         if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
             return power.most * (1 + (tolerances.POWER_SHARE if is_dense else longer_share(power)))
+        of_kind = tolerances.AC_W * (1 + tolerances.POWER_SHARE) if self.case.is_ac_shown else tolerances.FASTEST_W
         if self.case.ceiling_w:
-            return min(tolerances.FASTEST_W, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
-        return tolerances.FASTEST_W
+            return min(of_kind, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
+        return of_kind
 
     @cached_property
     def fast_w(self) -> float:

@@ -170,11 +170,11 @@ def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
 
 
 def _touched(case: Case, one: Candidate) -> int:
-    """Return how many neighbours end where it begins, or begin where it ends."""
+    """Return how many neighbours end where it begins, as judged or as sent, or begin where it ends."""
     before, after = case.before, case.after
     ended = before.end if before is not None and before.is_end_known else None
-    pairs = ((one.begin, ended), (one.end, after and after.begin))
-    return sum(bool(own) and own == other for own, other in pairs)
+    pairs = ((one.begin, (ended, before and before.replaced_end)), (one.end, (after and after.begin,)))
+    return sum(bool(own) and own in others for own, others in pairs)
 
 
 def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:

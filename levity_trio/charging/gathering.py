@@ -105,8 +105,9 @@ def gather(rows: Sequence[Row]) -> Measurements:
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
     is_dc_shown = bool(percents) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
-    is_ac_shown = not is_dc_shown and tolerances.AC_V[0] <= max(volts, default=0) <= tolerances.AC_V[1]
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
+    is_phase = tolerances.AC_V[0] <= max(volts, default=0) <= tolerances.AC_V[1]
+    is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
     begin_wh, end_wh = _at_ends(registers)
     # Clock-aligned intervals overlap the others, and the first of them begins before the start.
     sampled = _numbers(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)

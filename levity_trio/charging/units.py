@@ -164,7 +164,8 @@ def wrong_by(factor: float) -> str:
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or
     confirmed that factor before, or a neighbour continues it, or both neighbours surround it; or if no battery takes
-    more. None if they go on from a neighbour at a charger whose registers power has confirmed."""
+    more, and no AC charger gives more. None if they go on from a neighbour at a charger whose registers power has
+    confirmed."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
     if is_scale_known(case):
@@ -172,13 +173,14 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     chain = _reported_chain(case, bounds)
     until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
     is_exact = case.start_exact is not None or case.stop_exact is not None
-    fits_no_battery = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
+    is_refused = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
+    is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
         corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
         is_shown = _is_continued(case, until, factor) or bounds.confirms(corrected.wh[-1])
-        if is_shown or (fits_no_battery and factor < 1 and bounds.against_charge(corrected) is None):
+        if is_shown or (is_refused and factor < 1 and bounds.against_charge(corrected) is None):
             assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
             ends, words = (case.start_wh, until), wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
