@@ -13,14 +13,14 @@ EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio close 1000017 --reason "the charger was taken down"
-  levity-trio close 1000017 --stop-time 2026-03-01T12:00:00Z \\
+  levity-trio close 1000017 --stop-time 2026-03-01T13:00 \\
       --meter-stop-wh 43500 --reason "read at its display"
 """
 
 
 @command("close", epilog=EXAMPLES)
 @click.argument("transaction", type=int)
-@click.option("--stop-time", metavar="TIME", help="When it ended, such as 2026-03-01T12:00:00Z.  [default: now]")
+@click.option("--stop-time", metavar="TIME", help="When it ended, as 2026-03-01T13:00 at the site.  [default: now]")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end; the figure is then corrected.")
 @REASON
 @EVENT

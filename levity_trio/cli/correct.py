@@ -23,8 +23,8 @@ Examples:
 @click.option("--figure-wh", type=int, metavar="WH", help="The energy, if it is not the difference of the registers.")
 @click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end.")
-@click.option("--start-time", metavar="TIME", help="When it began, for the bill.")
-@click.option("--stop-time", metavar="TIME", help="When it ended, for the bill.")
+@click.option("--start-time", metavar="TIME", help="When it began, for the bill, as 2026-03-01T12:00 at the site.")
+@click.option("--stop-time", metavar="TIME", help="When it ended, for the bill, likewise.")
 @click.option("--id-tag", metavar="TAG", help="The tag, if none is known.")
 @REASON
 @EVENT

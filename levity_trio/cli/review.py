@@ -24,7 +24,7 @@ Examples:
   levity-trio review
   levity-trio review confirm 1000017 --reason "the driver agrees"
   levity-trio review attach 3 1000017 --reason "the only car that day"
-  levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00:00Z \\
+  levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00 \\
       --figure-wh 3500 --reason "read at the meter"
   levity-trio review dismiss 3 --reason "a test of the installer"
 
@@ -96,7 +96,7 @@ def confirm(operator: Operator, transaction: int, **given: object) -> int:
 @click.argument("message", type=int)
 @click.argument("transaction", type=int)
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
-@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read.")
+@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
 def attach(operator: Operator, message: int, **given: object) -> int:
@@ -107,10 +107,12 @@ def attach(operator: Operator, message: int, **given: object) -> int:
 @command("make", group=review)
 @click.argument("message", type=int)
 @click.option("--connector", type=int, metavar="NUMBER", help="Its connector, if no reading shows it.")
-@click.option("--start-time", metavar="TIME", help="When it began, if no reading shows it.")
+@click.option(
+    "--start-time", metavar="TIME", help="When it began, if no reading shows it: 2026-03-01T12:00 at the site."
+)
 @click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
-@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read.")
+@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @click.option("--id-tag", metavar="TAG", help="The tag, if the stop has none.")
 @click.option("--figure-wh", type=int, metavar="WH", help="Its energy, if you know it.")
 @REASON

@@ -104,6 +104,16 @@ def test_an_unreadable_register_is_given(books: Books, station: Station, anna: O
     assert books.value("SELECT stopped_by FROM tx") == "charger"
 
 
+def test_a_stop_from_before_the_start_is_not_attached(books: Books, station: Station, anna: Operator) -> None:
+    station.stop(17, "many")
+    (message,) = books.row("SELECT id FROM set_aside")
+    books.wait(HOUR)
+    transaction = station.start(1000)
+    refusal = refused(anna.attach, message, transaction, meterStop=4500)
+    assert (refusal.problem, refusal.field) == (Problem.INVALID, "transaction")
+    assert station.bill(transaction) == (None, None, None)
+
+
 def test_a_message_goes_to_a_transaction_of_its_own_charger(books: Books, station: Station, anna: Operator) -> None:
     _, message = unlinked(station)
     other = Station(books, "CP-2").start(1000)

@@ -31,10 +31,10 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
+from levity_trio.web.api.local_times import LocalTime, local_moment
 from levity_trio.web.api.openapi import OF_CODE
-from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.wire.times import parse_time, stamp
 
 TAG: Final = "review"
 ADMIN: Final = "/api/admin"
@@ -42,10 +42,6 @@ DECISION_PROBLEMS: Final = tuple(Refusal)
 
 Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
-Time = Annotated[
-    str,
-    msgspec.Meta(description="A time such as 2026-03-01T12:00:00Z.", extra_json_schema={"format": "date-time"}),
-]
 
 
 class QueueQuery(Paged, kw_only=True):
@@ -67,15 +63,15 @@ class Correcting(Deciding, kw_only=True):
     figure_wh: Wh | None = None
     meter_start_wh: Wh | None = None
     meter_stop_wh: Wh | None = None
-    start_time: Time | None = None
-    stop_time: Time | None = None
+    start_time: LocalTime = None
+    stop_time: LocalTime = None
     id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
 
 
 class Closing(Deciding, kw_only=True):
     """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
 
-    stop_time: Time | None = None
+    stop_time: LocalTime = None
     meter_stop_wh: Wh | None = None
 
 
@@ -83,7 +79,7 @@ class Attaching(Deciding, kw_only=True):
     """The transaction, and the values of a stop that cannot be read."""
 
     transaction: Id
-    stop_time: Time | None = None
+    stop_time: LocalTime = None
     meter_stop_wh: Wh | None = None
 
 
@@ -91,11 +87,11 @@ class Making(Deciding, kw_only=True):
     """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
 
     connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
-    start_time: Time | None = None
+    start_time: LocalTime = None
     meter_start_wh: Wh | None = None
     id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
     figure_wh: Wh | None = None
-    stop_time: Time | None = None
+    stop_time: LocalTime = None
     meter_stop_wh: Wh | None = None
 
 
@@ -126,8 +122,8 @@ async def correct_transaction(asked: Asked) -> Any:
         figure_wh=body.figure_wh,
         meter_start=body.meter_start_wh,
         meter_stop=body.meter_stop_wh,
-        start_time=_time(body.start_time, "start_time"),
-        stop_time=_time(body.stop_time, "stop_time"),
+        start_time=_time(asked, body.start_time, "start_time"),
+        stop_time=_time(asked, body.stop_time, "stop_time"),
         id_tag=body.id_tag,
     )
     return await _decided(asked, correct, asked.number(), correction)
@@ -135,7 +131,7 @@ async def correct_transaction(asked: Asked) -> Any:
 
 async def close_transaction(asked: Asked) -> Any:
     body: Closing = asked.body
-    at = _time(body.stop_time, "stop_time")
+    at = _time(asked, body.stop_time, "stop_time")
     close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
     return await _decided(asked, close, asked.number())
 
@@ -155,7 +151,7 @@ async def make_transaction(asked: Asked) -> Any:
     told = await _read_again(asked, body)
     if not isinstance(told, StopWithData):
         raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
-    start_time = _time(body.start_time, "start_time")
+    start_time = _time(asked, body.start_time, "start_time")
     made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
     return await _decided(asked, attaching.make, asked.number(), told, made)
 
@@ -191,7 +187,7 @@ async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | 
     found = await asked.api.reader.run(partial(unlinked.message, number=number))
     if found is None:
         raise not_found(f"message {number} that was set aside")
-    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(body.stop_time, "stop_time")}
+    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(asked, body.stop_time, "stop_time")}
     known = {name: value for name, value in given.items() if value is not None}
     try:
         return read_again(found.frame, datetime.fromisoformat(found.received_at), known)
@@ -199,12 +195,9 @@ async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | 
         raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
 
 
-def _time(text: str | None, field: str) -> str | None:
-    """Return a time in the database's format. Raises Problem."""
-    time = None if text is None else parse_time(text)
-    if text is not None and time is None:
-        raise invalid(field, "give a time such as 2026-03-01T12:00:00Z")
-    return None if time is None else stamp(time)
+def _time(asked: Asked, text: str | None, field: str) -> str | None:
+    """Return a time in the database's format; one without an offset is that of the site. Raises Problem."""
+    return local_moment(text, field, asked.api.config.time_zone)
 
 
 def _post(path: str, summary: str, handle: Any, body: type[msgspec.Struct], *problems: str) -> Endpoint:

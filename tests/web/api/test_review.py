@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -149,6 +150,15 @@ async def test_an_open_transaction_is_closed(site: Site, station: Station) -> No
     site.books.wait(60)
     shown = await decide(site, "transactions/{id}/close", number, stop_time="2026-03-01T12:30:00Z", meter_stop_wh=3000)
     assert (shown["status"], shown["energy_wh"]) == ("Completed", 2000)
+
+
+async def test_a_time_without_an_offset_is_that_of_the_site(site: Site, station: Station) -> None:
+    config: Any = site.api.config
+    config.time_zone = ZoneInfo("Europe/Berlin")
+    shown = await decide(
+        site, "transactions/{id}/correct", doubtful(station), figure_wh=1, start_time="2026-03-01T10:30"
+    )
+    assert shown["start_time"] == "2026-03-01T09:30:00.000Z"
 
 
 async def test_a_message_is_attached_and_one_is_dismissed(site: Site, station: Station) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.store.settled import DISMISSED
 from levity_trio.store.transaction import Known
@@ -76,6 +78,8 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
     if tx.charger != waiting.charger:
         words = f"transaction {tx.id} is of {tx.charger}, the message is of {waiting.charger}"
         raise DecisionRefused(Problem.INVALID, words, "transaction")
+    if isinstance(told, StopWithData):
+        _check_order(tx, waiting, told.stop.moment)
     cause = Cause.STOP_ATTACHED if isinstance(told, StopWithData) else Cause.READINGS_ATTACHED
     check(db, tx, decision, cause)
     enter(db, tx, decision, cause, {"set_aside": waiting.id})
@@ -85,6 +89,17 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
     else:
         readings.attach(db, origin, waiting.received, tx.id, told)
     return _link(db, waiting, tx.id, ATTACHED, decision)
+
+
+def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
+    """Raise DecisionRefused for a stop from before the start: by a clock that is right, or by both receipts, too."""
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
+    is_early = stopped.is_believable and seconds(stopped.understood) < seconds(tx.start_time) - AHEAD_SECONDS
+    if is_early and (is_right or waiting.received_at < tx.created_at):
+        words = (
+            f"this stop is of {stopped.understood}, but transaction {tx.id} began at {tx.start_time}: name another one"
+        )
+        raise DecisionRefused(Problem.INVALID, words, "transaction")
 
 
 def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision: Decision) -> Known:
