@@ -70,13 +70,6 @@ class EnvironmentProblem(RuntimeError):
     exit_status = 1
 
 
-def innermost(error: BaseException) -> BaseException:
-    """Return the first leaf of nested exception groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def _read_ping_switch(value: object) -> float | None:
     return None if read_switch(value) else WEBSOCKET_PING_SECONDS
 

@@ -42,9 +42,10 @@ from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
-from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig, innermost
+from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.config_log import LogConfig
 from levity_trio.events import Event, Fact
+from levity_trio.groups import unwrapped
 from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
@@ -107,14 +108,13 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
     status = 0
     with open_log(log_config):
         try:
-            trio.run(serve, fit_to_files(config))
-        except* StoreUnavailable:
+            with unwrapped(StoreUnavailable, EnvironmentProblem, ConfigError, Unreadable):
+                trio.run(serve, fit_to_files(config))
+        except StoreUnavailable:
             log.error("stopped with uncommitted writes; none of them was acknowledged")
             status = 1
-        except* (EnvironmentProblem, ConfigError) as problems:
-            raise innermost(problems) from None
-        except* Unreadable as problems:
-            problem = f"cannot read the database {config.database}: {innermost(problems)}"
+        except Unreadable as error:
+            problem = f"cannot read the database {config.database}: {error}"
             raise EnvironmentProblem(f"{problem}; restore it from a copy, or choose another file with --db") from None
     return status
 

@@ -1,5 +1,6 @@
 """The rules of the house: who may import whom, one door for each third party, small rooms, no asyncio."""
 
+import ast
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -34,6 +35,7 @@ EVERYTHING = (
     "config",
     "config_log",
     "config_web",
+    "groups",
     "signals",
     "systemd",
 )
@@ -105,6 +107,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "plugins.base": ("charging", "store", "events", "config", "clock", "log_output"),
     "plugins": (
+        "groups",
         "plugins.base",
         "charging",
         "store.faults",
@@ -131,7 +134,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log_output",
     ),
-    "simulator": ("wire", "config", "config_log", "settings", "web.http", "addresses", "clock", "log_output", "output"),
+    "simulator": (
+        *("wire", "config", "config_log", "settings", "web.http", "addresses", "clock", "groups", "log_output"),
+        "output",
+    ),
     "simulator.verification": ("simulator", "wire", "config", "settings", "store.reads", "clock", "log_output"),
     "addresses": ("config",),
     "log_facts": ("events", "log_output"),
@@ -144,6 +150,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "settings": ("time_zones",),
     "time_zones": (),
     "cells": (),
+    "groups": (),
     "refusals": (),
     "clock": (),
     "memory": (),
@@ -360,6 +367,18 @@ def test_a_circle_is_seen(source: str) -> None:
 def test_a_long_function_is_seen() -> None:
     source = "@property\ndef long():\n" + "    pass\n" * FUNCTION_LINES
     assert dict(functions(source)) == {"long": FUNCTION_LINES + 2}
+
+
+def _raises_in_groups(source: str) -> list[int]:
+    starred = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.TryStar)]
+    inner = (node for one in starred for handler in one.handlers for node in ast.walk(handler))
+    return [node.lineno for node in inner if isinstance(node, ast.Raise) and node.exc is not None]
+
+
+def test_no_new_exception_is_raised_for_a_group() -> None:
+    """Python wraps it in a group again, whose text is a traceback; see groups.unwrapped."""
+    assert not {module.name: lines for module in MODULES if (lines := _raises_in_groups(module.source))}
+    assert _raises_in_groups("try:\n    f()\nexcept* OSError:\n    raise ValueError\n") == [4]
 
 
 def test_each_test_has_one_marker(request: pytest.FixtureRequest) -> None:

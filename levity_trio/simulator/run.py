@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from levity_trio.addresses import Flags, listen
-from levity_trio.config import ConfigError, EnvironmentProblem, innermost
+from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config_log import LogConfig
+from levity_trio.groups import unwrapped
 from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.settings import DatabaseAddress
@@ -284,11 +285,9 @@ def run(order: Order, *, is_json: bool, is_verbose: bool = False) -> int:
     hold_standard_streams()
     raise_file_limit(len(order.plan.chargers) if order.plan else 0)
     screen = Console(stderr=is_json)
-    with open_log(LogConfig(level="INFO"), descriptor=STDERR if is_json else STDOUT):
-        try:
-            outcome = trio.run(simulate, order, screen)
-        except* (EnvironmentProblem, ConfigError, SystemExit) as problems:
-            raise innermost(problems) from None
+    logged = open_log(LogConfig(level="INFO"), descriptor=STDERR if is_json else STDOUT)
+    with logged, unwrapped(EnvironmentProblem, ConfigError, SystemExit):
+        outcome = trio.run(simulate, order, screen)
     if is_json:
         print_line(json.dumps(outcome.report.as_dict(), indent=2))
     else:
