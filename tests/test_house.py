@@ -127,6 +127,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "billing",
         "charging",
         "operations",
+        "wire.numbers",
         "wire.texts",
         "wire.times",
         "events",
@@ -161,7 +162,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "authority": ("access", "config", "wire.times"),
     "billing": ("charging", "events", "wire.times"),
     "documents": ("billing", "cells", "config"),
-    "charging": ("events", "wire.times"),
+    "charging": ("events", "wire.numbers", "wire.times"),
     "wire": (),
     "events": (),
 }

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from math import gcd
 from typing import Final
 
 from levity_trio.charging import tolerances
+from levity_trio.wire.numbers import decimal, number
 
 KILO: Final = frozenset({"kW", "kVA", "kWh"})
 
 
 def watts_of(value: str, unit: str) -> float | None:
     """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
-    try:
-        number = float(value)
-    except ValueError:
+    found = number(value)
+    if found is None:
         return None
     if unit in KILO:
-        number *= 1000
-    return number if 0 <= number <= tolerances.FASTEST_W else None
+        found *= 1000
+    return found if 0 <= found <= tolerances.FASTEST_W else None
 
 
 def coarser(digit: int, values: Iterable[int]) -> int:
@@ -36,8 +35,6 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 def digit_of(value: str, unit: str) -> int:
     """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
-    try:
-        exponent = Decimal(value).as_tuple().exponent
-    except InvalidOperation:
-        exponent = "n"
+    read = decimal(value)
+    exponent = "n" if read is None else read.as_tuple().exponent
     return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1

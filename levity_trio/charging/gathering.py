@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
-from math import isfinite, sqrt
+from math import sqrt
 from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +31,7 @@ from levity_trio.charging.evidence import (
     View,
 )
 from levity_trio.charging.readings import OUTLET, PERIODIC, PHASES, REGISTER, exact_wh
+from levity_trio.wire.numbers import number
 
 
 class Sampled(NamedTuple):
@@ -168,7 +169,7 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     if not readings:
         return None
     ats, whs = [times[timestamp] for timestamp, _ in readings], [wh for _, wh in readings]
-    exact = [float(row[VALUE]) for row in carriers] if _has_decimals(carriers) else []
+    exact = [number(row[VALUE]) or 0.0 for row in carriers] if _has_decimals(carriers) else []
     if not is_rising(ats):
         order = sorted(range(len(ats)), key=ats.__getitem__)
         ats, whs = [ats[number] for number in order], [whs[number] for number in order]
@@ -178,26 +179,19 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
 
 def _has_decimals(rows: Sequence[Row]) -> bool:
     """Whether values in Wh were sent with decimals, as kWh are."""
-    return bool(rows) and "." in rows[0][VALUE] and all(row[UNIT] != "kWh" for row in rows)
+    return bool(rows) and ("." in rows[0][VALUE] or "," in rows[0][VALUE]) and all(row[UNIT] != "kWh" for row in rows)
 
 
 def _last_digit(rows: Iterable[Row]) -> int:
     """Return one unit of the last digit, in Wh or W; in Wh, it may be more than 1 with an exponent, as in 1.23e+06."""
     digits = list[int]()
     for row in rows:
-        if _is_number(row[VALUE]):
+        if number(row[VALUE]) is not None:
             digit = digit_of(row[VALUE], row[UNIT])
             if row[UNIT] not in KILO:
                 return digit
             digits.append(digit)
     return min(digits, default=1)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        return isfinite(float(value))
-    except ValueError:
-        return False
 
 
 def is_rising(values: Sequence[Any]) -> bool:
@@ -220,7 +214,7 @@ def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
     wanted = phases if len(phases) == 1 else set(PHASES)
     for timestamp, values in by_time.items():
         if wanted <= values.keys():
-            yield timestamp, round(sum(values[phase] for phase in wanted))
+            yield timestamp, int(sum((values[phase] for phase in wanted), Decimal()).to_integral_value(ROUND_HALF_UP))
 
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
@@ -273,7 +267,7 @@ def _power_of_current(
 ) -> Power:
     """Return current × voltage: by phase if several phases are named, or else on one to three phases. What no charger
     delivers is left out."""
-    error = 0 if any("." in row[VALUE] for row in rows) else 1
+    error = 0 if any("." in row[VALUE] or "," in row[VALUE] for row in rows) else 1
     points = (
         (times[timestamp], *_watts(phases, error, volts.get(timestamp, {}), is_battery=is_battery))
         for timestamp, phases in _numbers(rows).items()

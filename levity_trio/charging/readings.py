@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.moments import understand
+from levity_trio.wire.numbers import decimal
 
 MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
@@ -86,11 +87,8 @@ def whole_wh(value: str, unit: str) -> int | None:
 def exact_wh(value: str, unit: str) -> Decimal | None:
     """The same with its fraction."""
     factor = WH_PER_UNIT.get(unit)
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    if factor is None or not number.is_finite() or not 0 <= number < HIGHEST_WH:
+    number = decimal(value)
+    if factor is None or number is None or not 0 <= number < HIGHEST_WH:
         return None
     return number * factor
 

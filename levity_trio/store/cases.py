@@ -7,7 +7,7 @@ does not grow with the history of its charger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from operator import eq, itemgetter
 from typing import Final
 
@@ -34,6 +34,7 @@ from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import begin_after, boots, counted_until
 from levity_trio.store.samples import OF_TRANSACTION, SENT
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, of_readings, readings, register
+from levity_trio.wire.numbers import decimal
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
@@ -78,7 +79,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
-        garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
+        garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and decimal(text) is None),
         **gathered._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
@@ -176,16 +177,8 @@ def _apart(earlier: str, later: str) -> float:
     return seconds(later) - seconds(earlier)
 
 
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
 def _fraction(text: str | None) -> Decimal | None:
-    number = None if text is None else _number(text)
+    number = None if text is None else decimal(text)
     return None if number is None or number == number.to_integral_value() else number
 
 

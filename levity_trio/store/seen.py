@@ -27,6 +27,7 @@ from levity_trio.operations.seen import (
 )
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.wire.numbers import number
 from levity_trio.wire.times import parse_time, stamp
 
 NEWEST_STATUSES: Final = 20
@@ -199,15 +200,8 @@ def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
             (command.charger, connector, since, until, command.sent_at, *MEASURANDS),
         )
         for at, transaction, measurand, value, unit, phase, taken in found:
-            if moment(taken) >= oldest and (number := _number(value)) is not None:
-                yield ReadingSeen(moment(at), connector, transaction, measurand, number, unit, phase)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+            if moment(taken) >= oldest and (read := number(value)) is not None:
+                yield ReadingSeen(moment(at), connector, transaction, measurand, read, unit, phase)
 
 
 def _transfers(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
@@ -219,10 +213,10 @@ def _transfers(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _files(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    for at, number, size_bytes in db.rows(
+    for at, file, size_bytes in db.rows(
         "SELECT created_at, id, size_bytes FROM file WHERE command_id = ?", (command.id,)
     ):
-        yield FileCame(moment(at), number, size_bytes)
+        yield FileCame(moment(at), file, size_bytes)
 
 
 def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:

@@ -26,6 +26,7 @@ import orjson
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import NOTHING
+from levity_trio.wire.numbers import decimal, has_comma
 from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
 from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
@@ -67,7 +68,7 @@ _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _BLANKS: Final = " \t\r\n"
 _SEPARATORS = re.compile(r"[\s._-]+")
-_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
+_SAMPLED: Final = ".sampledValue.value"
 _CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
 
 
@@ -76,6 +77,7 @@ class Wrong(StrEnum):
 
     BLANK = "blank"
     DAMAGED_JSON = "damaged JSON"
+    DECIMAL_COMMA = "decimal comma"
     DECIMAL_FOR_INTEGER = "decimal for integer"
     EMPTY_LIST = "empty list"
     EXTRA_PROPERTY = "extra property"
@@ -264,6 +266,8 @@ class _Walk:
                 self._note(where, Wrong.UNREADABLE_TIME, text)
         elif len(text) > shape.get("maxLength", math.inf):
             self._note(where, Wrong.TOO_LONG, text)
+        elif "," in text and where.endswith(_SAMPLED) and has_comma(text):
+            self._note(where, Wrong.DECIMAL_COMMA, text)
         return text
 
     def _as_text(self, value: object, where: str) -> str:
@@ -300,9 +304,9 @@ class _Walk:
         return value if isinstance(value, int | float) else float(number)
 
     def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            self._note(where, Wrong.TEXT_FOR_NUMBER, value)
-            number = Decimal(value.strip())
+        if isinstance(value, str) and (read := decimal(value)) is not None:
+            self._note(where, Wrong.DECIMAL_COMMA if has_comma(value) else Wrong.TEXT_FOR_NUMBER, value)
+            number = read
         elif isinstance(value, int) and not isinstance(value, bool):
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
@@ -345,7 +349,7 @@ def _is_free_text(shape: Schema, where: str) -> bool:
     """Whether a blank is a valid text here. A sample's blank value must never be read as 0."""
     if shape["type"] != "string" or "enum" in shape or shape.get("format") == "date-time":
         return False
-    return not where.endswith(".sampledValue.value")
+    return not where.endswith(_SAMPLED)
 
 
 @cache

@@ -239,7 +239,7 @@ async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: Inl
     assert writer.rows(named.format("set_aside")) == [(stop,)]
 
 
-@pytest.mark.parametrize("register", [{}, {"meterStop": None}, {"meterStop": "N/A"}, {"meterStop": "1,5"}])
+@pytest.mark.parametrize("register", [{}, {"meterStop": None}, {"meterStop": "N/A"}, {"meterStop": "1,500"}])
 async def test_the_readings_of_a_stop_without_a_readable_register_are_kept(
     central: Central, writer: InlineWriter, register: dict[str, Any]
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_figure, settle, watts
+from tests.store.telling import HOUR, assert_figure, charge, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -20,3 +20,12 @@ def test_a_garbled_reading_costs_no_transaction(books: Books, station: Station, 
     station.stop(transaction, 3000)
     settle(books)
     assert_figure(station, transaction, 2000)
+
+
+def test_a_charger_with_decimal_commas_is_billed_by_all_its_registers(books: Books, station: Station) -> None:
+    """Nothing is in doubt: a comma tells the same as a point."""
+    transaction = station.start("1000,0")
+    charge(station, transaction, 1000, told=lambda wh: f"{wh},0", tells_power=False)
+    station.stop(transaction, "8200,0")
+    assert station.bill(transaction) == (7200, "register", "certain")
+    assert books.value("SELECT count(*) FROM meter_val WHERE wh IS NULL") == 0

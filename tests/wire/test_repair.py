@@ -32,6 +32,7 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
     [
         # numbers as text, text as numbers
         ("StartTransaction", START, {"meterStart": "5"}, "meter_start", 5, ["meterStart: text for number"]),
+        ("StartTransaction", START, {"meterStart": "8200,0"}, "meter_start", 8200, ["meterStart: decimal comma"]),
         (
             "StartTransaction",
             START,
@@ -307,7 +308,9 @@ def test_what_moves_a_bill_or_has_no_harmless_value_is_never_made_up(
         assert caught.value.description.startswith(f"{action}.{name}: ")
 
 
-@pytest.mark.parametrize("register", ["", "x", "1,5", "1_000", "0x10", "٥", "NaN", "1e9999", "1" * 99, 2**53 + 1, 1e16])
+@pytest.mark.parametrize(
+    "register", ["", "x", "1,500", "1_000", "0x10", "٥", "NaN", "1e9999", "1" * 99, 2**53 + 1, 1e16]
+)
 def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
     with pytest.raises(Refused):
         read_request("StopTransaction", STOP | {"meterStop": register}, strict=False)

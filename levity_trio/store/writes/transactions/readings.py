@@ -37,6 +37,7 @@ from levity_trio.store.writes.transactions.states import (
     state,
     step,
 )
+from levity_trio.wire.numbers import number
 from levity_trio.wire.times import stamp
 
 INSERT = (
@@ -201,10 +202,7 @@ def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
 
 
 def _is_above_zero(value: str) -> bool:
-    try:
-        return float(value) > 0
-    except ValueError:
-        return False
+    return (number(value) or 0.0) > 0
 
 
 def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:

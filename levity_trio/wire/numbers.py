@@ -1,0 +1,35 @@
+"""Numbers that chargers send as text: one way to read them.
+
+A decimal comma is read as a point. A comma before the last three of at most six digits is not read, because it may also
+separate thousands. Nor are digits of other scripts or underscores, which Python would accept.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_PLAIN: Final = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
+_GROUPED: Final = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
+
+
+def decimal(text: str) -> Decimal | None:
+    """Return a number exactly as sent; None if the text is none, or not clearly one."""
+    if _NUMBER.fullmatch(text) is None or _GROUPED.fullmatch(text):
+        return None
+    return Decimal(text.strip().replace(",", "."))
+
+
+def has_comma(text: str) -> bool:
+    """Whether a number has a decimal comma."""
+    return "," in text and decimal(text) is not None
+
+
+def number(text: str) -> float | None:
+    """Return a number as a float, infinite above its range; None if the text is none, or not clearly one."""
+    if _PLAIN.fullmatch(text):  # nearly all are
+        return float(text)
+    found = decimal(text)
+    return None if found is None else float(found)
