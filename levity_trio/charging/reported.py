@@ -22,7 +22,7 @@ from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.scales import scale_shown
-from levity_trio.charging.units import wrong_by
+from levity_trio.charging.units import may_be_in_kwh, wrong_by
 from levity_trio.charging.unusual import unusual
 
 
@@ -87,7 +87,7 @@ def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | Non
     wh = found.chain.wh[-1]
     if wh < 0:
         return Conflict(Code.STOP_GARBLED, "the last reading is below meterStart", (f"{wh} Wh", "0 Wh"))
-    if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
+    if may_be_in_kwh(case) and not bounds.confirms(wh):
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
     against = _against_ends(case) or bounds.conflict(found.chain) or _against_intervals(case, found.chain)

@@ -78,6 +78,8 @@ REACTIVE_A: Final = 1.0
 """The filters of a car at rest draw up to this current on each phase, but no energy."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)
 """The smallest and the largest battery. A rise of the state of charge takes its share of this energy."""
+MOST_WH: Final = 1_000_000.0
+"""No vehicle takes more in one transaction. A register with a fraction is in Wh if it would give more in kWh."""
 BATTERY_SPREAD: Final = 2.0
 """One per cent of a battery takes at most this multiple of what it usually takes in the transaction, unless the power
 was as high."""

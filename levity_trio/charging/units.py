@@ -135,6 +135,19 @@ def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
             yield one
 
 
+def may_be_in_kwh(case: Case) -> bool:
+    """Whether a start or a stop with a fraction may be in kWh: the figure is then one that a vehicle can take."""
+    starts, stops = _in_either_unit(case.start_wh, case.start_exact), _in_either_unit(case.stop_wh, case.stop_exact)
+    has_fraction = case.start_exact is not None or case.stop_exact is not None
+    rises = [stop - start for start in starts for stop in stops]
+    return has_fraction and (not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:]))
+
+
+def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
+    """Return a register in Wh, first as sent, then as one in kWh."""
+    return () if wh is None else (wh, _kwh(wh, exact))
+
+
 def exact_numbers(case: Case) -> Iterator[Candidate]:
     """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
     if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):

@@ -170,7 +170,12 @@ NUMBERS = [
     ),
     pytest.param(
         case(5123, 12_323, minutes=61, start_exact=Decimal("5123.4")),
-        *(doubtful(7200, "segments", "nothing_agrees"),),
+        *(certain(7200),),
+        id="a start with a fraction that no vehicle allows to be in kWh",
+    ),
+    pytest.param(
+        case(5123, 5146, minutes=61, start_exact=Decimal("5123.4")),
+        *(doubtful(22_600, "scaled", "wrong_factor"),),
         id="a start with a fraction, and nothing confirms it",
     ),
     pytest.param(

@@ -257,7 +257,7 @@ def test_an_unreadable_stop_becomes_a_transaction(books: Books, station: Station
 
 
 def test_a_start_has_its_transaction(books: Books, station: Station, anna: Operator) -> None:
-    station.start("12,5")
+    station.start("1,500")
     (message,) = books.row("SELECT id FROM set_aside")
     with pytest.raises(Unreadable):
         anna.make(message)
@@ -277,7 +277,7 @@ def test_a_dismissed_message_affects_no_bill(books: Books, station: Station, ann
 
 
 def test_a_dismissed_message_of_a_transaction_is_told_there(books: Books, station: Station, anna: Operator) -> None:
-    transaction = station.start("12,5")
+    transaction = station.start("1,500")
     anna.dismiss(books.value("SELECT id FROM set_aside"))
     assert told(books, transaction)[-1] == ("dismiss", "anna", "she read the meter", Cause.DISMISSED)
     assert open_codes(books, transaction) == ["start_unreadable"]

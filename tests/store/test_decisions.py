@@ -81,7 +81,7 @@ def test_a_certain_figure_can_be_settled_too(books: Books, station: Station, ann
 
 
 def test_the_message_of_an_unreadable_start_no_longer_waits(books: Books, station: Station, anna: Operator) -> None:
-    transaction = station.start("12,5")
+    transaction = station.start("1,500")
     books.wait(HOUR)
     station.stop(transaction, 5000)
     anna.correct(transaction, figure_wh=3000)

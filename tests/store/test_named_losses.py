@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stor
 # An invalid start
 
 
-@pytest.mark.parametrize("register", ["n/a", "12,5", "1_000"])
+@pytest.mark.parametrize("register", ["n/a", "12,5", "1,000", "1_000"])
 def test_a_start_without_a_register_keeps_its_tag_time_and_readings(
     books: Books, station: Station, register: str
 ) -> None:

@@ -20,6 +20,13 @@ _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of 
 
 GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
+_EXACT: Final = "a date and a time such as 2026-03-15T12:00; without an offset, that of the site"
+LocalInstant = (
+    Annotated[
+        str, msgspec.Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})
+    ]
+    | None
+)
 DAY: Final[dict[str, Any]] = {"format": "date", "pattern": r"^2[01]\d\d-"}
 LocalDay = Annotated[str, msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]
 
@@ -38,6 +45,13 @@ def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
     if given is None or given.year not in YEARS:
         raise invalid(field, f"give {_MEANT}, from {YEARS.start} on")
     return stamp((given if given.tzinfo is not None else given.replace(tzinfo=zone)).astimezone(UTC))
+
+
+def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
+    """Return the same of a time of day; a day alone may be meant from its beginning or to its end. Raises Problem."""
+    if text is not None and _DAY.fullmatch(text):
+        raise invalid(field, f"give {_EXACT}")
+    return local_moment(text, field, zone)
 
 
 def local_day(text: str, field: str) -> date:

@@ -31,7 +31,7 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
-from levity_trio.web.api.local_times import LocalTime, local_moment
+from levity_trio.web.api.local_times import LocalInstant, local_instant
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.shown import show, shown_as
@@ -63,15 +63,15 @@ class Correcting(Deciding, kw_only=True):
     figure_wh: Wh | None = None
     meter_start_wh: Wh | None = None
     meter_stop_wh: Wh | None = None
-    start_time: LocalTime = None
-    stop_time: LocalTime = None
+    start_time: LocalInstant = None
+    stop_time: LocalInstant = None
     id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
 
 
 class Closing(Deciding, kw_only=True):
     """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
 
-    stop_time: LocalTime = None
+    stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
 
 
@@ -79,7 +79,7 @@ class Attaching(Deciding, kw_only=True):
     """The transaction, and the values of a stop that cannot be read."""
 
     transaction: Id
-    stop_time: LocalTime = None
+    stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
 
 
@@ -87,11 +87,11 @@ class Making(Deciding, kw_only=True):
     """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
 
     connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
-    start_time: LocalTime = None
+    start_time: LocalInstant = None
     meter_start_wh: Wh | None = None
     id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
     figure_wh: Wh | None = None
-    stop_time: LocalTime = None
+    stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
 
 
@@ -197,7 +197,7 @@ async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | 
 
 def _time(asked: Asked, text: str | None, field: str) -> str | None:
     """Return a time in the database's format; one without an offset is that of the site. Raises Problem."""
-    return local_moment(text, field, asked.api.config.time_zone)
+    return local_instant(text, field, asked.api.config.time_zone)
 
 
 def _post(path: str, summary: str, handle: Any, body: type[msgspec.Struct], *problems: str) -> Endpoint:

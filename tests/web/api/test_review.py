@@ -161,6 +161,12 @@ async def test_a_time_without_an_offset_is_that_of_the_site(site: Site, station:
     assert shown["start_time"] == "2026-03-01T09:30:00.000Z"
 
 
+async def test_a_day_alone_is_no_time_of_a_bill(site: Site, station: Station) -> None:
+    asked = decide(site, "transactions/{id}/correct", doubtful(station), figure_wh=1, start_time="2026-03-01")
+    with pytest.raises(Problem, match="give a date and a time such as 2026-03-15T12:00"):
+        await asked
+
+
 async def test_a_message_is_attached_and_one_is_dismissed(site: Site, station: Station) -> None:
     number, message = unlinked(station)
     shown = await decide(site, "set-aside/{id}/attach", message, transaction=number)
