@@ -6,7 +6,6 @@ decides whether a leap is followed; this module reports leaps and marks the sess
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -15,8 +14,8 @@ from levity_trio.charger.central import Central
 from levity_trio.clock import Clock, Leap, SteadyClock, is_synchronised
 from levity_trio.events import ClockLeapt
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads.newest import Newest
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 
@@ -71,7 +70,7 @@ async def _follow(central: Central, machine: SteadyClock) -> None:
             central.clock_trusted = not machine.is_astray
             if central.clock_trusted:
                 log.warning("this machine's clock is plausible again")
-        with suppress(StoreUnavailable):  # retried at the next look
+        with surviving("a leap of the clock could not be stored"):
             while machine.leaps:
                 await _report(central, machine.leaps[0])
                 machine.leaps.popleft()

@@ -224,7 +224,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     if action in BOUNDED_MESSAGES:
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
-    if exchange.repairs:
+    if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
         await exchange.write(_nothing)
     return result
 
@@ -240,7 +240,7 @@ def _kept(exchange: Exchange) -> object:
 
 
 def _nothing(db: UnitOfWork, origin: Origin) -> None:
-    """The write of a message that was repaired but stores nothing itself."""
+    """The write of a message that stores nothing itself, but was repaired or is amended by a plugin."""
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:

@@ -18,6 +18,7 @@ from levity_trio.charger.pending import CommandResult, Waiting
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
@@ -371,5 +372,5 @@ async def keep_deadlines(central: Central, seconds: float) -> None:
         await trio.sleep(seconds)
         now = stamp(central.clock())
         if central.pending.has_due(now):
-            with suppress(StoreUnavailable):  # at the next look
+            with surviving("commands past their deadline could not be ended"):
                 await central.writer.run(commands.expire, now)

@@ -38,16 +38,15 @@ from levity_trio.events import (
     WalletSpent,
 )
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
-UNFORESEEN_SECONDS: Final = 60.0
 FULL_PAUSE: Final = timedelta(seconds=10)
 """After this time a charger whose queue of commands is full is looked at again."""
 TAGS_AT_ONCE: Final = 500
@@ -108,17 +107,11 @@ class LocalLists:
         await self._central.ready.wait()  # tags expire by our clock
         await self._central.writer.sharing.duties.wait()
         while True:
-            self._news = trio.Event()
-            try:
+            self._news, rest = trio.Event(), RETRY_SECONDS
+            with surviving("the local lists could not be kept"):
                 await self._look()
-            except (StoreUnavailable, Unreadable):
-                await trio.sleep(RETRY_SECONDS)
-                continue
-            except Exception:  # one list that nobody foresaw must not stop the server
-                log.exception("the local lists could not be kept; they are looked at again")
-                await trio.sleep(UNFORESEEN_SECONDS)
-                continue
-            with trio.move_on_after(self._seconds()):
+                rest = self._seconds()
+            with trio.move_on_after(rest):
                 await self._news.wait()
 
     async def _look(self) -> None:
@@ -156,8 +149,8 @@ class LocalLists:
             again_at = await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
         except TooMany:
             again_at = now + FULL_PAUSE
-        except StoreUnavailable:
-            self._due[charger] = None
+        except Exception:
+            self._due[charger] = None  # after all others
             raise
         if again_at is None:
             self._again.pop(charger, None)

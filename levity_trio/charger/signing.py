@@ -19,7 +19,7 @@ from levity_trio.charger.facade import Chargers, UnknownCharger
 from levity_trio.config import certificates_folder
 from levity_trio.events import CallAnswered, CallFailed, CertificateRequested, ChargerConnected, Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writes import certificates
 from levity_trio.store.writes.certificates import AUTHORITY, CertificateWork, NewCertificate
 from levity_trio.store.writes.commands import Repeatable
@@ -58,12 +58,8 @@ class Signing:
         """Look for as long as the server runs."""
         while True:
             self._news, is_work_left = trio.Event(), True
-            try:
+            with surviving("certificates could not be looked after"):
                 is_work_left = await self._look()
-            except StoreUnavailable:
-                log.warning("certificates wait until the database can be written")
-            except Exception:  # one request that nobody foresaw must not stop the server
-                log.exception("certificates could not be looked after; it is tried again")
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(RETRY_SECONDS if is_work_left else RENEWAL_SECONDS):
                 await self._news.wait()

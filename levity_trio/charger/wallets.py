@@ -19,9 +19,9 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, Unreadable, charges
+from levity_trio.store.reads import Reader, charges
 from levity_trio.store.reads.charges import Look
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp
@@ -77,13 +77,9 @@ class Wallets:
         await self._central.writer.sharing.duties.wait()
         while True:
             self._news = trio.Event()
-            try:
+            with surviving("the wallets could not be kept"):
                 if await self._reader.run(charges.are_kept):
                     await self.look()
-            except (StoreUnavailable, Unreadable):
-                log.warning("the wallets could not be kept; they are looked at again")
-            except Exception:  # one session that nobody foresaw must not stop the server
-                log.exception("the wallets could not be kept; they are looked at again")
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._central.config.check_interval_seconds):
                 await self._news.wait()

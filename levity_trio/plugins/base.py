@@ -241,16 +241,8 @@ class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
     __slots__ = (
-        "_accompanying",
-        "_amending",
-        "_failures",
-        "_limits",
-        "_listeners",
-        "_observing",
-        "_slow",
-        "_states",
-        "_subscribers",
-        "readings_are_watched",
+        *("_accompanying", "_amending", "_failures", "_limits", "_listeners", "_observing", "_slow", "_states"),
+        *("_subscribers", "readings_are_watched"),
     )
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -292,7 +284,7 @@ class Hooks:
         ]
 
     def listen(self, listener: Callable[[Event], None]) -> None:
-        """Pass every event to a function of the server's own, which must not fail or block."""
+        """Pass every event to a function of the server's own, which must not block."""
         self._listeners.append(listener)
 
     @contextmanager
@@ -317,9 +309,16 @@ class Hooks:
         """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
         if isinstance(event, PluginFailed):
             self._failures[event.plugin] += 1
-        for listener in list(self._listeners):
-            listener(event)
+        self._tell(event)
         self._show(event, list(self._observing))
+
+    def _tell(self, event: Event) -> None:
+        """Pass an event to the server's own listeners. One that fails must not keep it from the others."""
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener of the server failed", event_class=type(event).__name__)
 
     def _show(self, event: Event, plugins: Sequence[Plugin]) -> None:
         for plugin in plugins:
@@ -335,8 +334,7 @@ class Hooks:
 
     def learn(self, fact: Fact) -> None:
         """Pass on a fact that another server stored. Most plugins observe it there."""
-        for listener in list(self._listeners):
-            listener(fact)
+        self._tell(fact)
         self._show(fact, [plugin for plugin in self._observing if plugin.learns])
 
     def amendment(self, request: Any) -> Amendment | None:

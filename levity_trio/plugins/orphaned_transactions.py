@@ -13,9 +13,8 @@ from typing import Any, ClassVar, Final
 import trio
 
 from levity_trio.charging.moments import Moment
-from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Plugin, Site
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
@@ -24,7 +23,6 @@ from levity_trio.wire.payloads import call
 from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 AVAILABLE: Final = "Available"
-log = get_logger("system")
 
 
 class OrphanedTransactions(Plugin):
@@ -61,12 +59,8 @@ async def _close_silent_regularly(site: Site) -> None:
     while True:
         await trio.sleep(pause)
         if site.is_clock_trusted():
-            try:
+            with surviving("silent transactions could not be closed"):
                 await site.writer.run(closing.close_silent, stamp(site.clock()), silent_seconds)
-            except StoreUnavailable:
-                continue  # retried after the next pause
-            except Exception:  # one transaction that nobody foresaw must not end the closing of all others
-                log.exception("silent transactions could not be closed; it is tried again")
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:

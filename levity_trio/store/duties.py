@@ -4,7 +4,7 @@ others, and compares the clocks of the database and of this machine."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import trio
@@ -12,9 +12,9 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.opening import listen
-from levity_trio.store.reads import APART, Reader, Unreadable
+from levity_trio.store.reads import APART, Reader
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
@@ -45,7 +45,7 @@ async def open_duties(writer: Writer, reader: Reader, config: ServerConfig, cloc
 
 async def _look(writer: Writer, clock: Clock) -> None:
     while True:
-        with suppress(StoreUnavailable):  # at the next look
+        with surviving("the duties of the site could not be looked at"):
             if await writer.run(sessions.look_after_servers, writer.sharing.server, stamp(clock())):
                 writer.sharing.duties.set()
         await trio.sleep(LOOK_SECONDS)
@@ -55,7 +55,7 @@ async def compare_clocks(reader: Reader, clock: Clock) -> None:
     """Say when the clock of this machine is not that of the database, and when it is again, until cancelled."""
     is_apart = False
     while True:
-        with suppress(Unreadable):  # at the next look
+        with surviving("the clocks could not be compared"):
             before, there = clock(), await reader.run(lambda database: database.now())
             if there is not None and (before - APART <= there <= clock() + APART) == is_apart:
                 is_apart = not is_apart

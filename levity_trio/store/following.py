@@ -10,13 +10,10 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, OutcomeKnown
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import outcomes
 from levity_trio.wire.times import stamp
-
-log = get_logger("system")
 
 PAUSE_SECONDS: Final = 0.2
 """At least this long between two looks: facts come in bursts."""
@@ -54,12 +51,8 @@ class _Following:
         await self._writer.sharing.duties.wait()
         while True:
             self._news = trio.Event()
-            try:
+            with surviving("the outcomes of commands could not be followed"):
                 self._pending = await self._writer.run(outcomes.follow_all, stamp(self._clock()))
-            except StoreUnavailable:
-                pass  # the next fact or look finds it
-            except Exception:  # what nobody foresaw must not end the server
-                log.exception("the outcomes of commands could not be followed; it is tried again")
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._look_seconds if self._pending else float("inf")):
                 await self._news.wait()

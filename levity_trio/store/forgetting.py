@@ -17,9 +17,8 @@ from typing import Final
 import trio
 
 from levity_trio.clock import Clock
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import shrink
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import logins, personal
 from levity_trio.wire.times import stamp
@@ -31,7 +30,6 @@ LOOK_SECONDS: Final = 24 * 3600.0
 RETRY_SECONDS: Final = 60.0
 LOGINS_KEPT: Final = timedelta(days=365)
 """After the last use of a log-in: for so long its address and browser are kept."""
-log = get_logger("system")
 
 
 @asynccontextmanager
@@ -44,14 +42,10 @@ async def open_forgetting(
         await writer.sharing.duties.wait()
         while True:
             rest = RETRY_SECONDS
-            try:
+            with surviving("names could not be deleted"):
                 if is_clock_trusted():  # one that is years ahead would delete everything
                     await forget_due(writer, clock, zone)
                     rest = LOOK_SECONDS
-            except StoreUnavailable as error:  # retried at the next look
-                log.warning("names could not be deleted", reason=str(error))
-            except Exception:  # what nobody foresaw must not end the server
-                log.exception("names could not be deleted; it is tried again")
             await trio.sleep(rest)
 
     async with trio.open_nursery() as nursery:

@@ -30,10 +30,10 @@ from levity_trio.events import EventsPruned
 from levity_trio.log_output import get_logger
 from levity_trio.store import event_sums
 from levity_trio.store.database import Database, Space
-from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLog
 from levity_trio.store.opening import days_of
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
+from levity_trio.store.surviving import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.wire.times import stamp
@@ -209,12 +209,8 @@ class Pruning:
         """Prune every `look_seconds` until cancelled."""
         await self._writer.sharing.duties.wait()
         while True:
-            try:
+            with surviving("old rows could not be deleted"):
                 await self.look()
-            except (StoreUnavailable, Unreadable, OSError) as error:  # retried at the next look
-                log.warning("the frame log could not be pruned", reason=str(error))
-            except Exception:  # what nobody foresaw must not end the server
-                log.exception("old rows could not be deleted; it is tried again")
             await trio.sleep(self._limits.look_seconds)
 
     async def look(self) -> None:

@@ -11,13 +11,10 @@ from contextlib import asynccontextmanager
 import trio
 
 from levity_trio.clock import Clock
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp
-
-log = get_logger("system")
 
 
 @asynccontextmanager
@@ -33,9 +30,5 @@ async def _keep_on(writer: Writer, clock: Clock, seconds: float) -> None:
     await writer.sharing.duties.wait()
     while True:
         await trio.sleep(seconds)
-        try:
+        with surviving("transactions could not be judged again"):
             await writer.run(judging.judge_due, stamp(clock()))
-        except StoreUnavailable:
-            continue  # retried at the next look
-        except Exception:  # what nobody foresaw must not end the server, and again each later one
-            log.exception("transactions could not be judged again; it is tried again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -20,11 +20,11 @@ from levity_trio.clock import Clock
 from levity_trio.config import ConfigError
 from levity_trio.log_output import get_logger
 from levity_trio.store.among import parts
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.belongings import owned_tags_after
 from levity_trio.store.reads.tags import KeyedTag, tags_after
 from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import ownership, tags
 from levity_trio.store.writes.ownership import SameTag
@@ -71,7 +71,7 @@ class TagImports:
         while True:
             await trio.sleep(RETRY_SECONDS)
             if (imports := self._index.imports) != known:
-                with suppress(Unreadable):  # at the next look
+                with surviving("imported tags could not be read"):
                     await _read(reader, self._index)
                     known = imports
 
@@ -114,17 +114,15 @@ class TagImports:
                 await self._apply_all()
 
     async def _apply_all(self) -> None:
-        while True:
-            began, at = trio.current_time(), stamp(self._clock())
-            try:
+        is_all = False
+        while not is_all:
+            pause = RETRY_SECONDS
+            with surviving("accepted tags could not be imported"):
+                began, at = trio.current_time(), stamp(self._clock())
                 changes = await self._writer.run(tags.apply_part, self._server, self._index.policy, at)
-            except StoreUnavailable:
-                await trio.sleep(RETRY_SECONDS)
-                continue
-            if changes is None:
-                return
-            self._follow(changes)
-            await trio.sleep(trio.current_time() - began)
+                self._follow(changes or ())
+                is_all, pause = changes is None, trio.current_time() - began
+            await trio.sleep(pause)
 
     def _follow(self, changes: Iterable[Change]) -> None:
         report, policy, at = self._report, self._index.policy, stamp(self._clock())

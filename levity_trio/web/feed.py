@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
+from math import inf
 from typing import Final, NamedTuple
 
 import orjson
@@ -16,10 +17,10 @@ import trio
 
 from levity_trio.events import Event, Fact
 from levity_trio.events.readings import ReadingReceived
-from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after, before_oldest, newest
+from levity_trio.store.surviving import surviving
 
 ROOM: Final = 256
 """Facts that wait for one stream."""
@@ -28,8 +29,6 @@ RETRY_SECONDS: Final = 1.0
 HIDDEN: Final = frozenset({"by", "asked_by", "remote_address"})
 """Who did something, and addresses: not for viewers."""
 READING: Final = "reading"
-
-log = get_logger("system")
 
 
 class Frame:
@@ -127,14 +126,12 @@ class Feed:
     async def run(self) -> None:
         """Read what is committed, for as long as the server runs."""
         while True:
-            self._news = trio.Event()
-            try:
+            self._news, rest = trio.Event(), RETRY_SECONDS
+            with surviving("event streams could not be read"):
                 await self._read_on()
-            except Unreadable as problem:
-                log.warning("event streams: the database cannot be read", problem=str(problem))
-                await trio.sleep(RETRY_SECONDS)
-                continue
-            await self._news.wait()
+                rest = inf
+            with trio.move_on_after(rest):
+                await self._news.wait()
 
     async def _read_on(self) -> None:
         """Pass on what was committed after the position. Without a stream nothing is read."""

@@ -62,6 +62,16 @@ class Broken(Plugin):
         raise LookupError
 
 
+class Naming(Plugin):
+    """Amends what stores nothing itself."""
+
+    name = "naming"
+    amends = frozenset({call.Heartbeat, call.Authorize})
+
+    def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
+        db.execute("UPDATE cp SET name = coalesce(name, '') || ?", (type(request).__name__[0],))
+
+
 class Amender(Plugin):
     """Runs an endless statement before the handler's own write."""
 
@@ -117,6 +127,14 @@ async def test_one_that_fails_everywhere_costs_nothing(
     assert (other.name, other.state, other.failures) == ("watcher", "running", 0)
     central.hooks.leave(watcher)
     assert [one.state for one in central.hooks.plugins()] == ["running", "ended"]
+
+
+async def test_a_message_without_a_row_is_amended_once(central: Central, writer: InlineWriter) -> None:
+    central.hooks.join(Naming())
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat", {})
+        await charger.call("Authorize", {"idTag": "TAG"})
+    assert writer.row("SELECT name FROM cp") == ("HA",)
 
 
 @pytest.mark.logs_errors

@@ -173,3 +173,18 @@ async def test_one_that_hangs_while_it_opens_is_told(autojump_clock: MockClock) 
         async with open_plugins(Hooks(), a_site("endless")):
             pytest.fail("it was opened")
     assert autojump_clock.current_time() >= loading.OPENING_SECONDS
+
+
+@pytest.mark.logs_errors
+def test_a_listener_that_fails_keeps_nothing_from_the_others(log_lines: list[EventDict]) -> None:
+    hooks, watcher, heard = Hooks(), Watcher(), list[Event]()
+
+    def fail(_event: Event) -> None:
+        raise ZeroDivisionError
+
+    hooks.listen(fail)
+    hooks.listen(heard.append)
+    hooks.join(watcher)
+    hooks.observe(EVENT)
+    assert (heard, watcher.seen) == ([EVENT], [EVENT])
+    assert [line["event"] for line in log_lines] == ["a listener of the server failed"]

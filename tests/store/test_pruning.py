@@ -266,7 +266,7 @@ async def test_the_task_goes_on_after_a_failure(
         with trio.fail_after(SECONDS):
             while kept.count():  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.005)
-    assert [line["event"] for line in log_lines] == ["the frame log could not be pruned"]
+    assert [line["event"] for line in log_lines] == ["old rows could not be deleted; it is tried again"]
 
 
 async def test_events_are_kept_for_so_many_days(kept: Kept) -> None:

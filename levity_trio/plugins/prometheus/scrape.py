@@ -16,15 +16,14 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_open_metrics
 
 from levity_trio import __version__
-from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import LinkState, Page, Plugin, Site
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.store.reads import Unreadable
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
+from levity_trio.store.surviving import surviving
 
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,8 +38,6 @@ LAG_SAMPLES: Final = 30
 LINES_AT_ONCE: Final = 500
 HAND_OVER_SECONDS: Final = 0.0001
 """Sleep after each LINES_AT_ONCE lines, which releases the interpreter lock; the event loop would wait 5 ms for it."""
-
-log = get_logger("system")
 
 
 @asynccontextmanager
@@ -123,15 +120,13 @@ class Scrape:
             self._lags.append(trio.current_time() - due)
 
     async def _read_database(self) -> None:
-        try:
+        with surviving("metrics are outdated"):
             self._present = await self._site.reader.run(present)
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
                 await self._read_lists()
                 self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
-        except (Unreadable, OSError) as error:
-            log.warning("metrics are outdated: cannot read the database", reason=str(error))
 
     async def _read_lists(self) -> None:
         if self._site.config.local_list == "on":

@@ -25,7 +25,7 @@ from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
 from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     account_files,
@@ -265,7 +265,7 @@ async def _reading_people(api: Api) -> AsyncIterator[None]:
 async def _keep_people(api: Api) -> None:
     while True:
         await trio.sleep(PEOPLE_SECONDS)
-        with suppress(StoreUnavailable):  # at the next look
+        with surviving("who may ask could not be read"):
             await _read_people(api)
 
 

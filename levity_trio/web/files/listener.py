@@ -30,6 +30,7 @@ from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
 from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.reads import files as stored
 from levity_trio.store.reads.files import Url
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
@@ -186,9 +187,7 @@ async def _enforce_retention(
     """Delete what chargers sent when it is as old as frames may become."""
     while True:
         if is_clock_trusted():
-            try:
+            with surviving("old files could not be deleted"):
                 now = clock()
                 await folder.remove(await writer.run(writes.expire, stamp(now), stamp(now - keep)))
-            except (StoreUnavailable, OSError) as error:  # tried again at the next look
-                log.warning("old files could not be deleted", reason=str(error))
         await trio.sleep(RETENTION_LOOK_SECONDS)

@@ -23,9 +23,10 @@ from levity_trio.events import Event, Fact, WebhookGivenUp
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after
 from levity_trio.store.reads.webhooks import of_charger
+from levity_trio.store.surviving import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting
@@ -71,13 +72,11 @@ class Webhooks:
         await self._parts.writer.sharing.duties.wait()
         look_seconds = inf if self._parts.writer.sharing.is_alone else LOOK_SECONDS
         while True:
-            self._changed = trio.Event()
-            try:
+            self._changed, rest = trio.Event(), RETRY_SECONDS
+            with surviving("webhooks could not be begun"):
                 await self.look()
-            except StoreUnavailable:
-                await trio.sleep(RETRY_SECONDS)
-                continue
-            with trio.move_on_after(look_seconds):
+                rest = look_seconds
+            with trio.move_on_after(rest):
                 await self._changed.wait()
 
     async def look(self) -> None:
@@ -115,14 +114,11 @@ class Delivery:
         """Deliver until the webhook is removed or the server stops."""
         with self.scope:
             while True:
-                self._news = trio.Event()
-                try:
+                self._news, rest = trio.Event(), RETRY_SECONDS
+                with surviving("a webhook could not be delivered", webhook=self._webhook.id):
                     await self._deliver()
-                except Unreadable as problem:
-                    log.warning("webhooks: the database cannot be read", problem=str(problem))
-                    await trio.sleep(RETRY_SECONDS)
-                    continue
-                with trio.move_on_after(self._seconds_until_due()):
+                    rest = self._seconds_until_due()
+                with trio.move_on_after(rest):
                     await self._news.wait()
 
     async def _deliver(self) -> None:
