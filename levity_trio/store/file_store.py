@@ -81,10 +81,10 @@ class FileStore:
 
     def _reopen(self) -> None:
         """Reopen the database with a new WAL; a WAL that another program put in its place must not be read."""
-        for file in self._beside:
-            file.clear()
-        self._connection.close()
         try:
+            for file in self._beside:
+                file.clear()
+            self._connection.close()
             self._connection = connect(Path(self._database.path))
             lock_once(self._connection)
             self._database, *self._beside = files_of(self._connection)

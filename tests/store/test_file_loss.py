@@ -174,6 +174,19 @@ async def test_a_wal_that_is_not_ours_is_kept_beside_and_not_read(site: Site) ->
     assert (site.folder / "site.db-wal.replaced").read_bytes() == older.read_bytes()
 
 
+async def test_a_file_that_cannot_be_put_aside_is_tried_again(site: Site, log_lines: list[Any]) -> None:
+    obstacle = site.folder / "site.db-wal.replaced"
+    obstacle.mkdir()
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        replace(site.wal)
+        await refused(writer, "b")
+        await wait_until(lambda: any(line["event"].endswith("cannot be reopened yet") for line in log_lines))
+        obstacle.rmdir()
+        await wait_until(lambda: not writer.is_failing)
+        assert site.on_disk() == ["a", "b"]
+
+
 # The database file itself
 
 
