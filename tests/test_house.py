@@ -111,7 +111,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "plugins.base",
         "charging",
         "store.faults",
-        "store.surviving",
+        "store.retrying",
         "store.unit_of_work",
         "store.writes",
         "store.reads",

@@ -15,7 +15,7 @@ from levity_trio.clock import Clock, Leap, SteadyClock, is_synchronised
 from levity_trio.events import ClockLeapt
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads.newest import Newest
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 

@@ -9,6 +9,7 @@ message, so the first CALL waits for that message.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Protocol
 
 import orjson
@@ -20,8 +21,9 @@ from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.faults import DatabaseDamaged
 from levity_trio.store.reads.commands import Command
+from levity_trio.store.retrying import persist
 from levity_trio.store.writes import commands, responses
 from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin
@@ -32,7 +34,6 @@ from levity_trio.wire.frames import CallError, Response, call_text
 from levity_trio.wire.secrets import masked_fragment, masked_value
 
 FIRST_MESSAGE_SECONDS: Final = 10.0
-RETRY_SECONDS: Final = 1.0
 """The delay before the next attempt to write while the database cannot be written."""
 
 
@@ -80,7 +81,7 @@ class Commands:
             await self._work.wait()
         await self.wait_for_first_message()
         while True:
-            with suppress(NoRoom):  # the session is ending
+            with suppress(NoRoom, DatabaseDamaged):  # the session is ending; or the writer has logged it
                 await self._send_all()
             await self._work.wait()
 
@@ -138,7 +139,7 @@ class Commands:
 
     async def _send_all(self) -> None:
         self._work = trio.Event()
-        while self._central.pending.count(self._line.charger) and (taken := await self._take()) is not None:
+        while self._central.pending.count(self._line.charger) and (taken := await persist(self._take)) is not None:
             if self._central.pending.is_given_up(taken.message_id):
                 await self._store(CommandEnd(taken.id, taken.action, "gone", error_code=commands.GIVEN_UP))
             else:
@@ -146,13 +147,10 @@ class Commands:
             self._work = trio.Event()
 
     async def _take(self) -> Taken | None:
-        while True:
-            with suppress(StoreUnavailable):
-                origin, charger = await self._line.begin(), self._line.charger
-                registration = self._central.registrations.status(charger)
-                known = self._central.pending.with_secrets(charger)  # at once: a newer command is stored after this one
-                return await self._central.writer.run(commands.take_whole, origin, registration, known)
-            await trio.sleep(RETRY_SECONDS)
+        origin, charger = await self._line.begin(), self._line.charger
+        registration = self._central.registrations.status(charger)
+        known = self._central.pending.with_secrets(charger)  # at once: a newer command is stored after this one
+        return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
     async def _exchange(self, taken: Taken) -> None:
         self._under_way.begin(OpenCall(taken.message_id, taken.action, taken.id))
@@ -190,13 +188,10 @@ class Commands:
         return default if taken.timeout_seconds is None else taken.timeout_seconds
 
     async def _store(self, end: CommandEnd) -> Command | None:
-        while True:
-            with suppress(StoreUnavailable):
-                settled = await self._central.writer.run(responses.settle, self._line.origin(), end)
-                if settled.heartbeat_interval is not None:
-                    self._line.set_heartbeat_interval(settled.heartbeat_interval)
-                return settled.command
-            await trio.sleep(RETRY_SECONDS)
+        settled = await persist(partial(self._central.writer.run, responses.settle, self._line.origin(), end))
+        if settled.heartbeat_interval is not None:
+            self._line.set_heartbeat_interval(settled.heartbeat_interval)
+        return settled.command
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
         status = None if isinstance(response, CallError) or response is None else status_of(response.payload)

@@ -40,7 +40,7 @@ from levity_trio.events import (
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp

@@ -6,22 +6,19 @@ or its next connection shows which of them it has (store/writes/credentials.py).
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from typing import Any, Final
-
-import trio
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
 from levity_trio.charger import threads
 from levity_trio.charger.central import Central
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.retrying import persist
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.commands import Taken
 from levity_trio.wire.secrets import MASK
 from levity_trio.wire.times import stamp
 
-RETRY_SECONDS: Final = 1.0
 ROTATE: Final = {"key": AUTHORIZATION_KEY, "value": MASK}
 """The payload that asks for a new password: it is made when its CALL is about to leave, and nobody else knows it. So
 such a command may wait for a charger, and survives a restart."""
@@ -41,8 +38,5 @@ async def expect_password(central: Central, charger: str, taken: Taken, payload:
     value = passwords.make() if is_made else str(payload["value"])
     stored = await threads.stretch(passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN)
     at, by = stamp(central.clock()), f"command {taken.id}"
-    while True:
-        with suppress(StoreUnavailable):
-            await central.writer.run(credentials.expect_password, charger, stored, at, by, taken.id)
-            return {**payload, "value": value}
-        await trio.sleep(RETRY_SECONDS)
+    await persist(partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id))
+    return {**payload, "value": value}

@@ -7,6 +7,8 @@ plans of an earlier run, and a step whose connection ended is sent again when th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,8 @@ from levity_trio.charger.passwords import ROTATE
 from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.faults import DatabaseDamaged, StoreUnavailable
+from levity_trio.store.retrying import persist
 from levity_trio.store.securing import Plan
 from levity_trio.store.writes import securing
 from levity_trio.store.writes.commands import Repeatable
@@ -59,21 +62,14 @@ class Securing:
 
     async def run(self) -> None:
         """Look for as long as the server runs."""
-        self._planned |= await self._with_plans()
+        with suppress(DatabaseDamaged):
+            self._planned |= set(await persist(partial(self._central.writer.run, securing.with_plans)))
         self._changed |= self._planned
         while True:
             self._news = trio.Event()
             await self._look_at_changed()
             with trio.move_on_after(RETRY_SECONDS if self._changed else float("inf")):
                 await self._news.wait()
-
-    async def _with_plans(self) -> set[str]:
-        """Return the chargers with a plan, as soon as the database can be used."""
-        while True:
-            try:
-                return set(await self._central.writer.run(securing.with_plans))
-            except StoreUnavailable:
-                await trio.sleep(RETRY_SECONDS)
 
     async def _look_at_changed(self) -> None:
         for charger in sorted(self._changed):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVarTuple
+from functools import partial
+from typing import NamedTuple, TypeVarTuple
 
 import trio
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.faults import DatabaseDamaged
+from levity_trio.store.retrying import persist
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.pings import PingOutcome
@@ -22,8 +24,6 @@ from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 Ts = TypeVarTuple("Ts")
-
-RETRY_SECONDS: Final = 1.0
 
 
 class Closing(NamedTuple):
@@ -99,11 +99,11 @@ class SessionRow:
         central = self._central
         ending = sessions.Ending(self._peer.charger, central.run, self._number, stamp(central.clock()), *closing)
         async with central.ending:
-            await self._retry(central.writer.run, sessions.end, ending, is_current)
+            await _persist(partial(central.writer.run, sessions.end, ending, is_current))
         if faults and self.is_begun:
-            await self._retry(central.writer.hand_in, count_faults, self.origin(), faults)
+            await _persist(partial(central.writer.hand_in, count_faults, self.origin(), faults))
         if ping_outcome is not None:
-            await self._retry(central.writer.hand_in, pings.note, ending, ping_outcome)
+            await _persist(partial(central.writer.hand_in, pings.note, ending, ping_outcome))
 
     def _connection(self) -> sessions.Connection:
         central, peer = self._central, self._peer
@@ -120,17 +120,8 @@ class SessionRow:
             admission=peer.admission,
         )
 
-    async def _retry(
-        self,
-        run: Callable[..., Awaitable[object]],
-        write: Callable[[UnitOfWork, *Ts], object],
-        *args: *Ts,
-    ) -> None:
-        """Retry until the database accepts the write: a session without an end would count as connected."""
-        while True:
-            try:
-                await run(write, *args)
-            except StoreUnavailable:
-                await trio.sleep(RETRY_SECONDS)  # it is raised at once while a file of the database is lost
-            else:
-                return
+
+async def _persist(write: Callable[[], Awaitable[object]]) -> None:
+    """Retry until the database accepts the write: a session without an end would count as connected."""
+    with suppress(DatabaseDamaged):  # one that needs a damaged page must not hold up the ends of all others
+        await persist(write)

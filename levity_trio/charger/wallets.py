@@ -21,7 +21,7 @@ from levity_trio.events import Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Reader, charges
 from levity_trio.store.reads.charges import Look
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp

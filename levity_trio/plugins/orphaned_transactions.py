@@ -14,7 +14,7 @@ import trio
 
 from levity_trio.charging.moments import Moment
 from levity_trio.plugins.base import Plugin, Site
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing

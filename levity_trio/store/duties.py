@@ -14,7 +14,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.log_output import get_logger
 from levity_trio.store.opening import listen
 from levity_trio.store.reads import APART, Reader
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp

@@ -10,7 +10,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, OutcomeKnown
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import outcomes
 from levity_trio.wire.times import stamp

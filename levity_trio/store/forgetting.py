@@ -18,7 +18,7 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.store.pruning import shrink
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import logins, personal
 from levity_trio.wire.times import stamp

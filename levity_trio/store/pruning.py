@@ -33,7 +33,7 @@ from levity_trio.store.database import Database, Space
 from levity_trio.store.frame_log import FrameLog
 from levity_trio.store.opening import days_of
 from levity_trio.store.reads import Reader
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.wire.times import stamp

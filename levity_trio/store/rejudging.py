@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from levity_trio.clock import Clock
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp

@@ -24,7 +24,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.belongings import owned_tags_after
 from levity_trio.store.reads.tags import KeyedTag, tags_after
 from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import ownership, tags
 from levity_trio.store.writes.ownership import SameTag

@@ -23,7 +23,7 @@ from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -25,7 +25,7 @@ from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
 from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     account_files,

@@ -30,7 +30,7 @@ from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
 from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.reads import files as stored
 from levity_trio.store.reads.files import Url
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile

@@ -26,7 +26,7 @@ from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after
 from levity_trio.store.reads.webhooks import of_charger
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting

@@ -1,14 +1,20 @@
-"""The boundary of tasks that look at the database again and again, for as long as the server runs."""
+"""What is tried again: looks of tasks that run as long as the server, and writes that must not be lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import trio
 
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.reads import Unreadable
 
+T = TypeVar("T")
+
+RETRY_SECONDS: Final = 1.0
 log = get_logger("system")
 
 
@@ -26,3 +32,14 @@ def surviving(failure: str, **fields: object) -> Iterator[None]:
         log.warning(f"{failure}; it is tried again", reason=str(error), **fields)
     except Exception:  # what nobody foresaw
         log.exception(f"{failure}; it is tried again", **fields)
+
+
+async def persist(write: Callable[[], Awaitable[T]]) -> T:
+    """Retry a write until the database accepts it. Raises DatabaseDamaged, which no retry repairs."""
+    while True:
+        try:
+            return await write()
+        except DatabaseDamaged:  # the writer has logged it
+            raise
+        except StoreUnavailable:
+            await trio.sleep(RETRY_SECONDS)  # it is raised at once while a file of the database is lost

@@ -1,4 +1,4 @@
-"""The boundary of tasks that look again and again."""
+"""Looks and writes that are tried again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from structlog.typing import EventDict
 
 from levity_trio.store.faults import DatabaseDamaged, StoreUnavailable
 from levity_trio.store.reads import Unreadable
-from levity_trio.store.surviving import surviving
+from levity_trio.store.retrying import persist, surviving
 
 pytestmark = pytest.mark.sqlite  # no database is involved
 
@@ -39,3 +39,24 @@ async def test_a_cancelled_look_ends() -> None:
             await trio.sleep(1)
         raise AssertionError("the cancellation was swallowed")
     assert scope.cancelled_caught
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_a_write_is_retried_until_it_is_stored() -> None:
+    errors: list[Exception] = [StoreUnavailable("full"), StoreUnavailable("full")]
+
+    async def write() -> str:
+        if errors:
+            raise errors.pop()
+        return "stored"
+
+    assert await persist(write) == "stored"
+    assert trio.current_time() >= 2
+
+
+async def test_a_write_that_needs_a_damaged_page_is_not_retried() -> None:
+    async def write() -> str:
+        raise DatabaseDamaged("a page")
+
+    with pytest.raises(DatabaseDamaged):
+        await persist(write)
