@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from math import inf
 from operator import add, mul, sub
@@ -375,6 +375,7 @@ class Case:
         return usual or tolerances.INTERVAL
 
 
+@lru_cache(maxsize=256)
 def seconds(timestamp: str) -> float:
     """Convert a time of the database to seconds."""
     return datetime.fromisoformat(timestamp).timestamp()

@@ -191,9 +191,11 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
+        is_shown = _is_continued(case, until, factor) or bounds.confirms(round(exact[-1] * factor))
+        if not (is_shown or (is_refused and factor < 1)):
+            continue
         corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
-        is_shown = _is_continued(case, until, factor) or bounds.confirms(corrected.wh[-1])
-        if is_shown or (is_refused and factor < 1 and bounds.against_charge(corrected) is None):
+        if is_shown or bounds.against_charge(corrected) is None:
             assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
             ends, words = (case.start_wh, until), wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-_PLAIN: Final = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
+_PLAIN: Final = re.compile(r"\d{1,15}\.\d{1,9}", re.ASCII)
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _GROUPED: Final = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
 
@@ -29,7 +29,7 @@ def has_comma(text: str) -> bool:
 
 def number(text: str) -> float | None:
     """Return a number as a float, infinite above its range; None if the text is none, or not clearly one."""
-    if _PLAIN.fullmatch(text):  # nearly all are
+    if (text.isdecimal() and text.isascii()) or _PLAIN.fullmatch(text):  # nearly all are
         return float(text)
     found = decimal(text)
     return None if found is None else float(found)
