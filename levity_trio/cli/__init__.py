@@ -30,6 +30,7 @@ GROUPS: Final = {
 """The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 USAGE = 2
+FAILED = 1
 INTERRUPTED = 130
 
 
@@ -86,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except EnvironmentProblem as problem:
         return _fail(str(problem), problem.exit_status)
+    except PermissionError as problem:
+        path = problem.filename or problem
+        return _fail(f"{path}: this user may not do that; use the user that the server runs as", FAILED)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return int(status or 0)

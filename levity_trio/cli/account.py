@@ -222,12 +222,13 @@ def show_transactions(operator: Operator, named: str, limit: int) -> None:
 
 @command("unowned", group=account)
 @click.option("--charger", metavar="ID", help="Only of this charger.")
-@click.option("--from", metavar="TIME", help="Begun at or after this time or day (UTC).")
-@click.option("--to", metavar="TIME", help="Begun before this time or day (UTC).")
+@click.option("--from", metavar="TIME", help="Begun at or after this time or day.")
+@click.option("--to", metavar="TIME", help="Begun before this time or day.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
 def show_unowned(operator: Operator, limit: int, **given: Any) -> None:
     """List the transactions that belong to nobody, the newest first."""
     query = {name: value for name, value in given.items() if value is not None}
+    query |= {name: operator.instant(str(query[name]), f"--{name}") for name in ("from", "to") if name in query}
     check_charger(operator, given["charger"])
     found = _read(operator, ("admin", "unowned-transactions"), query, limit)
     operator.table(OF_TRANSACTION[:-2], found, found)

@@ -54,7 +54,9 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
         page = operator.ask("GET", *path, "differences", query={"other": other})
         _show(operator, page, [(one["key"], one["one"], one["other"]) for one in page["data"]], charger, other)
     elif since is not None or other is not None:
-        page = operator.ask("GET", *path, "changes", query={} if since is None else {"from": since})
+        page = operator.ask(
+            "GET", *path, "changes", query={} if since is None else {"from": operator.instant(since, "--since")}
+        )
         _show(operator, page, [(one["key"], one["before"], one["after"]) for one in page["data"]], "before", "after")
     else:
         page = operator.ask("GET", *path)

@@ -95,6 +95,18 @@ class Operator:
         """Have the server say its time zone, before a time is read that somebody typed. Raises like `ask`."""
         self.ask("GET", "version")
 
+    def instant(self, text: str, option: str) -> str:
+        """Return a time that somebody typed with its offset; one without, or a day, is in the time zone of the site.
+
+        Raises click.BadParameter, and like `ask`.
+        """
+        self.learn_zone()
+        try:
+            return site_times.instant(text).isoformat()
+        except ValueError:
+            words = f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01"
+            raise click.BadParameter(words, param_hint=option) from None
+
     def tell(self, record: object, words: str) -> None:
         """Output these words, or with --json the record."""
         say(json.dumps(record) if self.is_json else words)

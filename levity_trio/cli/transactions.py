@@ -14,7 +14,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.cells import inert
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.site_times import instant, local
+from levity_trio.cli.site_times import local
 from levity_trio.cli.tables import say, show_table
 from levity_trio.output import output_errors
 
@@ -59,9 +59,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 @click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")
 def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **given: Any) -> None:
     """List transactions, the newest first, or sum them."""
-    if given["since"] or given["until"]:
-        operator.learn_zone()
-    query = _query(given)
+    query = _query(operator, given)
     check_charger(operator, given["charger"])
     is_all = is_csv or by is not None
     rows = [_row(one) for one in _read(operator, query, None if is_all else limit + 1)]
@@ -84,24 +82,15 @@ def _to_the_minute(row: Mapping[str, Any]) -> dict[str, str]:
     return {name: row[name][:TO_THE_MINUTE] for name in ("start", "stop") if row.get(name)}
 
 
-def _query(given: Mapping[str, Any]) -> dict[str, object]:
+def _query(operator: Operator, given: Mapping[str, Any]) -> dict[str, object]:
     names = {"since": "from", "until": "to"}
     query = {names.get(name, name): value for name, value in given.items() if value is not None and value is not False}
     for name in ("from", "to"):
         if name in query:
-            query[name] = _instant(str(query[name]), f"--{name}")
+            query[name] = operator.instant(str(query[name]), f"--{name}")
     if given["bill"]:
         query["bill"] = STATES[given["bill"]]
     return query | ({"review": "true"} if given["review"] else {})
-
-
-def _instant(text: str, option: str) -> str:
-    """Return a time with its offset; one without, or a day, is in the time zone of the site."""
-    try:
-        return instant(text).isoformat()
-    except ValueError:
-        words = f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01"
-        raise click.BadParameter(words, param_hint=option) from None
 
 
 def _read(operator: Operator, query: Mapping[str, object], limit: int | None) -> Iterator[Mapping[str, Any]]:

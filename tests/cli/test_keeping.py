@@ -74,6 +74,16 @@ def test_a_mistake_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> 
     assert not [*Path().glob("new.db*")]
 
 
+def test_a_file_of_another_user(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root, which runs the tests in CI, may read everything
+    assert main(["check", str(SITE)]) == 1
+    told = "levity-trio: levity.db: this user may not do that; use the user that the server runs as\n"
+    assert capsys.readouterr().err == told
+
+
 def test_problems_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backup", str(BACKUP)]) == 0
     change(BACKUP, "PRAGMA journal_mode = DELETE; DROP INDEX tx_open")

@@ -16,6 +16,8 @@ __all__ = ["server", "shell"]
         (("bill", "begin", "soon"), "DAY: give a day such as 2026-10-01, from "),
         (("webhook", "add", "home", "home.example"), "URL: give a URL that begins with http:// or https://"),
         (("transactions", "--from", "yesterday"), "Invalid value for --from: yesterday: give a time such as "),
+        (("account", "unowned", "--to", "soon"), "Invalid value for --to: soon: give a time such as "),
+        (("configuration", "CP-1", "--since", "soon"), "Invalid value for --since: soon: give a time such as "),
         (("tag", "add", " x"), "TAG: it is empty, begins or ends with a space, or is not printable"),
         (("tag", "add", "x", "--expires", "soon"), "--expires: "),
         (("tag", "add", "x", "--most", "0"), "--most: give 1 or more"),

@@ -42,6 +42,9 @@ def test_months_of_transactions_are_those_of_the_bills(
     assert "2025-09-30 23:30" in table(shell, capsys, "transactions", "--from", "2025-09-30T23:30")
     assert shown(shell, capsys, "transactions", "--from", "2025-09-30T23:31") == []
     assert shown(shell, capsys, "transactions", "--to", "2025-09-30T23:30") == []
+    assert "2.000" in table(shell, capsys, "account", "unowned", "--from", "2025-09-30T23:30")
+    assert shown(shell, capsys, "account", "unowned", "--from", "2025-09-30T23:31") == []
+    assert shown(shell, capsys, "account", "unowned", "--to", "2025-09-30T23:30") == []
 
 
 def test_a_table_that_is_cut_says_so(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
