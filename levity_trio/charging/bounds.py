@@ -217,13 +217,10 @@ class Bounds:
         return dict(self.case.charges) if is_shown(self.case) else {}
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
-        """Whether this energy in Wh can have flowed in one step, by power or else by the pace of the other steps."""
+        """Whether this energy in Wh can have flowed in one step, by power or else by the fastest other step."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.METER_AGE
-        most = self.case.power.most if self.case.power else self._pace(chain)
+        most = self.case.power.most if self.case.power else self.paces(chain).most
         return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
-
-    def _pace(self, chain: Chain) -> float:
-        return self.paces(chain).spread().median
 
     def is_possible(self, chain: Chain, number: int) -> bool:
         """Whether this one step of a chain is possible."""
@@ -276,7 +273,7 @@ class Bounds:
         return paces.most <= tolerances.CONTRAST_OF_MANY * paces.least_median
 
     def _usual_w(self, chain: Chain) -> float:
-        return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
+        return self.paces(chain).spread().median * (1 + tolerances.ONE_PACE_SHARE)
 
     def paces(self, chain: Chain) -> Paces:
         """Return the paces of a chain. Cached for the last chain."""

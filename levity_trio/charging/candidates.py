@@ -26,7 +26,7 @@ from levity_trio.charging.candidate import (
 )
 from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.ends import between_ends, is_contradicted_at_ends, rounded
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import Chain
@@ -49,10 +49,13 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
         yield from swapped(case, chain)
+        yield from _without_those_of_the_next(case)
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
+            falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
             yield from _rolled_over(case, chain, falls)
             yield from _reset(case, chain, falls, bounds)
+            yield from _set_back(case, chain, falls)
 
 
 def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -107,6 +110,20 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     words = "the readings contradict start, stop and power"
     yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)
+
+
+def _without_those_of_the_next(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate whose last readings, after its stop, are of the next transaction: that one began where it
+    ended, and reached them."""
+    start, stop, view, after = case.start_wh, case.stop_wh, case.view, case.after
+    if start is None or stop is None or after is None or after.begin != stop or after.end is None:
+        return
+    kept = sum(wh <= stop + view.digit for wh in view.wh)
+    later = zip(view.at[kept:], view.wh[kept:], strict=True)
+    if kept < len(view.wh) and all(at > case.ended and stop <= wh <= (after.end or 0) for at, wh in later):
+        words = "the last readings are of the next transaction"
+        own = View(view.at[:kept], view.wh[:kept], view.digit)
+        yield Candidate(Code.STRAY_READING, words, REGISTER, chain_of(case, start, own, stop), 0, start, stop)
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
@@ -178,6 +195,26 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
             *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
             is_partial=True,
         )
+
+
+def _set_back(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
+    """Yield the candidate of a register that was set back by each boot, to what the charger had saved last, and went
+    on from there. What flowed from the reading before it to the one after it is unknown.
+    """
+    goes_on = bool(falls) and falls[-1] + 1 < len(chain.wh) - 1
+    if not goes_on or not all(_is_at_boot(case, *chain.at[number - 1 : number + 1]) for number in falls):
+        return
+    wh = chain.wh
+    for number in falls:
+        wh = without_step(wh, number)
+    words, counted = "the register was set back by a boot", Chain(chain.at, wh, chain.digit)
+    until = (case.start_wh or 0) + chain.wh[-1]
+    yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, counted, 1, case.start_wh, until, is_partial=True)
+
+
+def _is_at_boot(case: Case, before: float, now: float) -> bool:
+    spare = tolerances.AHEAD_SECONDS
+    return any(before - spare <= at <= now + spare for at in case.booted_at)
 
 
 def _is_near(register: int, modulus: int) -> bool:

@@ -208,7 +208,8 @@ class Neighbour(NamedTuple):
     is_scale_doubtful: bool = False
     """It is under review because its registers may lack a factor, or agree with nothing else."""
     resets: int = 0
-    """How many of the last few transactions, up to it, began at 0 though the one before had ended higher."""
+    """How many of the last few transactions, up to it, began at 0 though the one before had ended higher, and there was
+    no boot since."""
     apart: float = inf
     """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
     endless if a time is unknown."""
@@ -316,6 +317,8 @@ class Case:
     """The registers of the starts and stops around it on its connector, in order, if there is one beside."""
     swapped_at: Sequence[float] = ()
     """The times of boots that reported another meter."""
+    booted_at: Sequence[float] = ()
+    """The times of all boots."""
     begin_of_new_meter: int | None = None
     """The register in Wh at which the next transaction began, if a boot in this one reported another meter."""
     available_at: float | None = None

@@ -219,6 +219,7 @@ def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
+    rows = _imported(rows)
     digit = _last_digit(rows) if rows else 1
     if digit > 1 or any(map(itemgetter(PHASE), rows)):
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
@@ -229,6 +230,13 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
         points = sorted(zip(at, total, strict=True))
         at, total = [at for at, _ in points], [watts for _, watts in points]
     return Power(at, total, total)
+
+
+def _imported(rows: Sequence[Row]) -> Sequence[Row]:
+    """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be wrong."""
+    if not any(row[VALUE].startswith("-") for row in rows) or not any((number(row[VALUE]) or 0) > 0 for row in rows):
+        return rows
+    return [(*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows]
 
 
 def _at_readings(power: Power, at: Sequence[float]) -> Power:

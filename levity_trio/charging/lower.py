@@ -18,12 +18,16 @@ from levity_trio.charging.evidence import Case
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.units import wrong_units
 from levity_trio.charging.unusual import unusual
 
 
 def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
     """Yield the candidates that some further evidence supports."""
     yield from sorted((one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh"))
+    yield from (
+        one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
+    )
     yield from _from_previous_stop(case, bounds)
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from without_leaps_between_powers(case, bounds, reported)

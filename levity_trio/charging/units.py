@@ -87,8 +87,8 @@ def some_in_kwh(case: Case) -> Iterator[Candidate]:
 def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) -> bool:
     """Whether start and stop are high enough to show these units. What is no unit is shown by both of them only."""
     of_start, of_view, of_stop = units
-    is_high = begin >= tolerances.SIGNIFICANT_START_WH or (of_start == 1 and of_view not in _TENFOLD)
-    return is_high and (bool(end) or (of_stop == 1 and of_view not in _TENFOLD))
+    is_high = begin >= tolerances.SIGNIFICANT_START_WH or (of_start == 1 and of_view not in _NO_UNITS)
+    return is_high and (bool(end) or (of_stop == 1 and of_view not in _NO_UNITS))
 
 
 def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
@@ -110,9 +110,13 @@ def _up_to_the_next(case: Case, view: View) -> View:
 
 
 _TENFOLD: Final = (10, 0.1, 100, 0.01)
+_EACH_PHASE: Final = 1 / tolerances.PHASES
+"""Each phase was sent with the register of all."""
+_NO_UNITS: Final = (*_TENFOLD, _EACH_PHASE)
 _UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
     (1, 1000, 1, "readings are"),
     (1, 0.001, 1, "readings are"),
+    (1, _EACH_PHASE, 1, "readings are"),
     *((1, factor, 1, "readings are") for factor in _TENFOLD),
     (1, 1000, 1000, "start is"),
     (1000, 1, 1, "start is"),
@@ -131,7 +135,8 @@ def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
         is_mixed = any(
             other > factor and has for factor, other, has in zip(factors, factors[::-1], fractions, strict=True)
         )
-        if not is_mixed and not (are_in_kwh and one[1] < 1):
+        is_by_chance = one[1] == _EACH_PHASE and len(case.view.wh) < tolerances.REGULAR_GAPS
+        if not (is_mixed or is_by_chance or (are_in_kwh and one[1] < 1)):
             yield one
 
 
@@ -181,31 +186,45 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     confirmed."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
-    if is_scale_known(case):
+    until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
+    if is_scale_known(case) or _holds_a_neighbour(case, until):
         return
     chain = _reported_chain(case, bounds)
-    until, exact = case.view.wh[-1] if case.stop_wh is None else case.stop_wh, _as_sent(chain, case.view)
+    exact = _as_sent(chain, case.view)
     is_exact = case.start_exact is not None or case.stop_exact is not None
     is_refused = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
     is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
-        is_shown = _is_continued(case, until, factor) or bounds.confirms(round(exact[-1] * factor))
+        is_continued = _is_continued(case, until, factor)
+        is_shown = is_continued or case.shown_factor == factor or bounds.confirms(round(exact[-1] * factor))
         if not (is_shown or (is_refused and factor < 1)):
             continue
         corrected = Chain(chain.at, [round(wh * factor) for wh in exact], max(1, round(chain.digit * factor)))
         if is_shown or bounds.against_charge(corrected) is None:
-            assumptions = 0 if is_shown else 1 + _is_too_slow(corrected)
+            assumptions = int(_fell(case) and not is_continued) if is_shown else 1 + _is_too_slow(corrected)
             ends, words = (case.start_wh, until), wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
 
 
+def _holds_a_neighbour(case: Case, until: int) -> bool:
+    """Whether a neighbour's registers, on the scale as sent, lie between start and stop: one of these is wrong."""
+    start, pairs = case.start_wh or 0, ((one.begin, one.end) for one in (case.before, case.after) if one is not None)
+    return any(None not in pair and start < (pair[0] or 0) <= (pair[1] or 0) < until for pair in pairs)
+
+
 def _is_continued(case: Case, until: int, factor: float) -> bool:
-    """Whether a neighbour, both neighbours or an earlier transaction show that the registers lack this factor."""
+    """Whether a neighbour or both show that the registers lack this factor."""
     around, scale, start = bracket(case), scale_shown(case), case.start_wh or 0
-    is_shown = case.shown_factor == factor or (scale is not None and scale.factor == factor)
+    is_shown = scale is not None and scale.factor == factor
     return is_shown or (around is not None and around.holds(start * factor, until * factor, max(1, factor)))
+
+
+def _fell(case: Case) -> bool:
+    """Whether the register fell since the previous stop, on the scale as sent: its start may be wrong."""
+    before = case.before
+    return before is not None and before.is_end_known and (case.start_wh or 0) < (before.end or 0)
 
 
 def _as_sent(chain: Chain, view: View) -> Sequence[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, starmap
+from itertools import pairwise
 from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from levity_trio.charging.gathering import WH
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.store.connectors import Rows
-from levity_trio.store.neighbours import Counted, is_swapped_between, starts_overlap
+from levity_trio.store.neighbours import Counted, boots, is_swapped_between, starts_overlap
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, readings, register
 
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
@@ -83,7 +83,7 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     before = _neighbour(rows, tx, counting[0]) if counting else None
     if before is None:
         return None
-    before = before._replace(resets=sum(starmap(_was_reset, pairwise(found))))
+    before = before._replace(resets=_resets(rows, tx.charger, found))
     if before.end is None or counting[0].stopped_by != "system":
         return before
     return before._replace(is_end_known=False, may_go_on=starts_overlap(rows, place))
@@ -95,9 +95,18 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     return _neighbour(rows, tx, Row(*found[0])) if found else None
 
 
+def _resets(rows: Rows, charger: str, found: list[Row]) -> int:
+    """Return how many of these transactions began anew, or ended so, without a boot since the one before."""
+    pairs = [(one, last) for one, last in pairwise(found) if _was_reset(one, last)]
+    if not pairs:
+        return 0
+    booted = [at for at, _ in boots(rows, charger, found[-1].received, found[0].received)]
+    return sum(not any(last.received <= at <= one.received for at in booted) for one, last in pairs)
+
+
 def _was_reset(one: Row, last: Row) -> bool:
     """Whether the register fell to 0 at the start of a transaction, or between its start and its stop."""
-    return one.sent_begin == 0 < (last.end or 0) or 0 < (one.sent_end or 0) < (one.sent_begin or 0)
+    return one.sent_begin == 0 < (last.end or 0) or 0 < (one.sent_end or 0) < (one.sent_begin or 0) - 1
 
 
 def _counting(found: list[Row]) -> list[Row]:

@@ -63,14 +63,14 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     own = span_of(tx)
     others = beside(rows, own, until, _behind(tx, line))
-    ahead = _ahead(tx, line) if any(is_other for _, is_other in booted) else 0
+    ahead = _ahead(tx, line) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
         begun=line.begun,
         ended=line.ended,
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
-        stop_wh=register(tx.meter_stop) if tx.stopped_by != "system" else None,
+        stop_wh=_stop(tx),
         longest=_longest(rows, tx, line),
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
@@ -88,6 +88,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         earlier=earlier(rows, own, until) if others else None,
         told=told(rows, own, until) if others else (),
         swapped_at=swapped_at,
+        booted_at=[seconds(at) + ahead for at, _ in booted],
         begin_of_new_meter=begin_after(rows, place_of(tx, until), tx.stop_received_at) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted]),
         habits=habits.values,
@@ -131,6 +132,13 @@ def _stands_still(tx: Known) -> bool:
     """Whether start and stop show that the charger's clock does not run."""
     stop = _stop_time(tx)
     return stop is not None and stands_still([_start_time(tx), stop])
+
+
+def _stop(tx: Known) -> int | None:
+    """Return the register of the charger's stop. One that is 1 Wh below the start is the same, rounded otherwise."""
+    if tx.stopped_by == "system" or tx.meter_stop is None:
+        return None
+    return register(tx.meter_start if tx.meter_stop + 1 == tx.meter_start else tx.meter_stop)
 
 
 def _start_time(tx: Known) -> MessageTime:

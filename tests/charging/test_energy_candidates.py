@@ -239,7 +239,7 @@ UNITS = [
     ),
     pytest.param(
         case(0, 22_000, [(15, 5), (30, 10), (45, 15), (59, 20)]),
-        *(doubtful(22_000, "register", "too_fast"),),
+        *(doubtful(22_000, "register", "readings_unit"),),
         id="readings in kWh sent as Wh",
     ),
     pytest.param(

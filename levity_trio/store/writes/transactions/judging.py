@@ -38,6 +38,13 @@ log = get_logger("system")
 JUDGING_SECONDS = 30.0
 """A judgement takes milliseconds. One that takes longer than this is given up."""
 DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after, id LIMIT ?"  # noqa: S608 - our own names
+JUDGE_NEXT = (
+    "UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE status = 'Completed' AND confidence = 'doubtful'"
+    " AND id = (SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id) > (?, ?)"
+    " ORDER BY own_start_time, id LIMIT 1)"
+)
+"""Have the next transaction judged again if it is in doubt: the range of the one before it has changed. Never the other
+way, so that two of them cannot go on for ever."""
 
 
 class Ending(NamedTuple):
@@ -217,6 +224,8 @@ def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: 
         review=review_of(db, tx.id),
     )
     db.record(fact, session)
+    if (tx.billed_from, tx.billed_until) != (judgement.billed_from, judgement.billed_until):
+        db.execute(JUDGE_NEXT, (at, tx.charger, tx.connector, tx.own_start_time, tx.id))
 
 
 def _change_text(tx: Known, wh: int, confidence: str) -> str:
