@@ -6,6 +6,7 @@ candidate's figure at the stop. A conflict refutes the candidate.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from math import inf
 from operator import sub
@@ -69,8 +70,18 @@ class Bounds:
             if known is chain:
                 return found
         found = self._gaps_of_view if self._has_gaps_of_view(chain) else gaps(chain, self.case.power)
+        if found and (early := self._drawn_before_power(chain)):
+            found = replace(found, most=[found.most[0] + early, *found.most[1:]])
         self._gaps.append((chain, found))
         return found
+
+    def _drawn_before_power(self, chain: Chain) -> float:
+        """Return the maximum energy in Wh from the start to the first power, if the register stood still meanwhile: it
+        catches up in the first gap."""
+        power, first = self.case.power, self.case.power.at[0]
+        level = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= first), inf)
+        seconds = max(0.0, first - chain.at[0]) if level - chain.wh[0] <= chain.digit else 0.0
+        return power.high[0] * (1 + tolerances.POWER_SHARE) * seconds / HOUR
 
     @cached_property
     def _gaps_of_view(self) -> Gaps:

@@ -52,7 +52,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 
 
-def _finer(case: Case, begin: int, view: View, end: int | None, step: int) -> tuple[int, int | None]:
+def _finer(case: Case, begin: int, view: View, end: int | None, step: float) -> tuple[int, int | None]:
     """Return start and stop in whole steps, in Wh, with the last digits that the previous stop and the last reading
     have."""
     before, last = case.before, view.wh[-1]
@@ -91,14 +91,14 @@ def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) ->
     return is_high and (bool(end) or (of_stop == 1 and of_view not in _NO_UNITS))
 
 
-def _in_unit(wh: int | None, exact: Decimal | None, factor: int) -> int | None:
+def _in_unit(wh: int | None, exact: Decimal | None, factor: float) -> int | None:
     """Return a register multiplied by a factor; in kWh, with its decimals, if that is 1000."""
-    return wh if wh is None or factor == 1 else _kwh(wh, exact) if factor == 1000 else wh * factor
+    return wh if wh is None or factor == 1 else _kwh(wh, exact) if factor == 1000 else round(wh * factor)
 
 
-def _coarser(case: Case, chain: Chain, of_start: int) -> Chain:
+def _coarser(case: Case, chain: Chain, of_start: float) -> Chain:
     """Return a chain with the step of a start in whole kWh."""
-    return chain._replace(digit=max(chain.digit, of_start)) if case.start_exact is None else chain
+    return chain._replace(digit=max(chain.digit, round(of_start))) if case.start_exact is None else chain
 
 
 def _up_to_the_next(case: Case, view: View) -> View:
@@ -113,7 +113,7 @@ _TENFOLD: Final = (10, 0.1, 100, 0.01)
 _EACH_PHASE: Final = 1 / tolerances.PHASES
 """Each phase was sent with the register of all."""
 _NO_UNITS: Final = (*_TENFOLD, _EACH_PHASE)
-_UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
+_UNITS: Final[tuple[tuple[float, float, float, str], ...]] = (
     (1, 1000, 1, "readings are"),
     (1, 0.001, 1, "readings are"),
     (1, _EACH_PHASE, 1, "readings are"),
@@ -121,11 +121,11 @@ _UNITS: Final[tuple[tuple[int, float, int, str], ...]] = (
     (1, 1000, 1000, "start is"),
     (1000, 1, 1, "start is"),
     (1, 1, 1000, "stop is"),
-    *((factor, 1, factor, "start and stop are") for factor in (10, 100, 1000)),
+    *((factor, 1, factor, "start and stop are") for factor in (10, 100, 1000, 0.1, 0.01)),
 )
 
 
-def _units(case: Case) -> Iterator[tuple[int, float, int, str]]:
+def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
     """Yield the units of start, readings and stop. If a neighbour or a fraction shows start and stop in kWh, the
     readings are not in less than Wh; and if one of the two is in kWh, the other is if it has a fraction."""
     scale, fractions = scale_shown(case), (case.start_exact is not None, case.stop_exact is not None)

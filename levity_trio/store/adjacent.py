@@ -83,7 +83,7 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     before = _neighbour(rows, tx, counting[0]) if counting else None
     if before is None:
         return None
-    before = before._replace(resets=_resets(rows, tx.charger, found))
+    before = before._replace(resets=_resets(rows, tx, found))
     if before.end is None or counting[0].stopped_by != "system":
         return before
     return before._replace(is_end_known=False, may_go_on=starts_overlap(rows, place))
@@ -95,18 +95,21 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
     return _neighbour(rows, tx, Row(*found[0])) if found else None
 
 
-def _resets(rows: Rows, charger: str, found: list[Row]) -> int:
+def _resets(rows: Rows, tx: Known, found: list[Row]) -> int:
     """Return how many of these transactions began anew, or ended so, without a boot since the one before."""
-    pairs = [(one, last) for one, last in pairwise(found) if _was_reset(one, last)]
+    starts = [tx.meter_start, *(one.sent_begin for one in found)]
+    pairs = [pair for pair, later in zip(pairwise(found), starts, strict=False) if _was_reset(*pair, later)]
     if not pairs:
         return 0
-    booted = [at for at, _ in boots(rows, charger, found[-1].received, found[0].received)]
+    booted = [at for at, _ in boots(rows, tx.charger, found[-1].received, found[0].received)]
     return sum(not any(last.received <= at <= one.received for at in booted) for one, last in pairs)
 
 
-def _was_reset(one: Row, last: Row) -> bool:
-    """Whether the register fell to 0 at the start of a transaction, or between its start and its stop."""
-    return one.sent_begin == 0 < (last.end or 0) or 0 < (one.sent_end or 0) < (one.sent_begin or 0) - 1
+def _was_reset(one: Row, last: Row, later: int | None) -> bool:
+    """Whether the register fell to 0 at the start of a transaction, or between its start and its stop, and the later
+    one began no higher than there."""
+    has_fallen = 0 < (one.sent_end or 0) < (one.sent_begin or 0) - 1 and (later or 0) <= (one.sent_end or 0)
+    return one.sent_begin == 0 < (last.end or 0) or has_fallen
 
 
 def _counting(found: list[Row]) -> list[Row]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, settle, watts
+from tests.store.telling import HOUR, assert_doubtful, assert_figure, charge, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -115,3 +115,44 @@ def test_a_register_that_counts_since_the_boot(books: Books, station: Station) -
             station.boot()
     for transaction in found:
         assert_figure(station, transaction, 7200, flagged=False)
+
+
+def test_a_start_and_stop_ten_times_too_high(books: Books, station: Station) -> None:
+    """The readings and both neighbours are on the other scale."""
+    wh = session(station, 5_000_000)
+    transaction = station.start(10 * wh)
+    until = charge(station, transaction, wh, tells_power=False)
+    station.stop(transaction, 10 * until)
+    books.wait(10)
+    session(station, until)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_register_that_is_renewed_every_five_minutes(books: Books, station: Station) -> None:
+    """It is sent each minute, with the power, and stands still at the start, too."""
+    transaction = station.start(1000)
+    told, wh = 1000, 1000
+    for minute in range(1, HOUR + 1):
+        books.wait(1)
+        power = 22_000 - minute % 2 * 600
+        wh += power // 60
+        told = told if minute % 5 else wh
+        station.tell(meter_value(station.clock(), told, watts(power)), transaction=transaction)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, wh - 1000, flagged=False)
+
+
+def test_garbled_stops_do_not_make_a_charger_one_that_counts_each_transaction(books: Books, station: Station) -> None:
+    wh = session(station, 8_100_000)
+    for _ in range(2):
+        transaction = station.start(wh)
+        wh = charge(station, transaction, wh)
+        station.stop(transaction, wh - 8_000_000)
+        books.wait(10)
+    session(station, wh)
+    transaction = station.start(wh + 7200)
+    wh = charge(station, transaction, wh + 7200)
+    station.stop(transaction, wh)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=False)
