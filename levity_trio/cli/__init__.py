@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except click.UsageError as problem:
         hint = problem.ctx.command_path if problem.ctx else "levity-trio"
-        return _fail(f"{problem.format_message().removesuffix('.')}. See {hint} --help.", USAGE)
+        words = problem.format_message().removesuffix(".")
+        return _fail(f"{words}{'' if words.endswith('?') else '.'} See {hint} --help.", USAGE)
     except ConfigError as problem:
         for line in problem.args:
             _fail(line, USAGE)

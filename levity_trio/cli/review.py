@@ -12,6 +12,8 @@ from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import cell, say
 
+AS_TYPED: Final = {"make-transaction": "make"}
+"""Answers of the API whose command has a shorter name."""
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "answers", "fits")
 ADMIN: Final = "admin"
 REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
@@ -37,7 +39,7 @@ class _Listing(click.Group):
     """A group that lists what waits if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        is_listed = not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names)
+        is_listed = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
         return super().parse_args(ctx, ["list", *args] if is_listed else args)
 
 
@@ -66,7 +68,7 @@ def _row(item: Mapping[str, Any]) -> dict[str, object]:
         "since": item["at"],
         "kwh": None if tx is None else tx["energy_kwh"],
         "why": why,
-        "answers": [answer["answer"] for answer in item["answers"]],
+        "answers": [AS_TYPED.get(answer["answer"], answer["answer"]) for answer in item["answers"]],
         "fits": [one["id"] for one in item["fitting"]],
     }
 

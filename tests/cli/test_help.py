@@ -51,3 +51,9 @@ def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[
     assert [name for name, *_ in rows] == list(COMMANDS)
     assert all(words for _, *words in rows)
     assert not [line for line in listed if line.endswith("...")]
+
+
+def test_a_mistyped_command_of_a_group_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["review", "confrim", "5"]) == 2
+    told = "levity-trio: No such command 'confrim'. Did you mean 'confirm'? See levity-trio review --help.\n"
+    assert capsys.readouterr().err == told
