@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .month import Order
 from .processes import outcomes
-from .table import HEAD, faults, line, total
+from .table import HEAD, faults, life, line, total
 
 HOURS, HEARTBEAT_SECONDS, DELAY_SECONDS = 720.0, 900, 3.0
 
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(line(outcome), flush=True)
             found.append(outcome)
     print(total(found))
+    print("\n".join(life(found)))
     print("".join(f"\n{text}" for outcome in found for text in faults(outcome)), end="")
     return 0 if all(outcome.verdict.is_clean for outcome in found) else 1
 

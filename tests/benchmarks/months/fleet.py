@@ -32,6 +32,19 @@ Serve = Callable[[str, ServerEnd], None]
 """Begins to serve a line of the charger with this identifier."""
 
 
+class Switchboard:
+    """Leads lines to the server that runs at present."""
+
+    def __init__(self) -> None:
+        self.to: Serve | None = None
+
+    def serve(self, charger: str, end: ServerEnd) -> None:
+        if self.to is None:
+            end.answer("no server runs")
+        else:
+            self.to(charger, end)
+
+
 class Network(NamedTuple):
     """How chargers reach the server; `delay_seconds` is the mean delay of a response."""
 

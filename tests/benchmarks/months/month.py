@@ -22,11 +22,13 @@ from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.connection import FileConnection
 
 from .books import open_books, save
-from .fleet import Network, charger_of, open_links
+from .fleet import Network, Switchboard, charger_of, open_links
 from .leaping import run
 from .server import open_server
 
 SCENARIO: Final = "month"
+SERVERS: Final = 3
+"""How many servers run, one after the other, on the same database."""
 SETTLING_SECONDS: Final = 3600.0
 """Time for sending queued messages after the end of the plan."""
 JUDGING_SECONDS: Final = 120.0
@@ -76,12 +78,17 @@ def simulate(order: Order) -> Outcome:
 async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:
     scenario = replace(load(SCENARIO), hours=order.hours)
     planned = plan(scenario, fleet(scenario, scenario.chargers, order.seed), order.seed)
-    async with open_server(books, order.heartbeat_seconds) as server:
-        network, pace = Network(server.serve, order.delay_seconds, order.seed), Pace()
-        chargers = [charger_of(one, dict(scenario.configuration), network) for one in planned.chargers]
-        async with open_links(chargers, pace, network):
-            await pace.sleep_until(planned.seconds)
-            await _settle(chargers)
+    board, pace = Switchboard(), Pace()
+    network = Network(board.serve, order.delay_seconds, order.seed)
+    chargers = [charger_of(one, dict(scenario.configuration), network) for one in planned.chargers]
+    async with open_links(chargers, pace, network):
+        for number in range(SERVERS, 0, -1):
+            async with open_server(books, order.heartbeat_seconds) as server:
+                board.to = server.serve
+                await pace.sleep_until(planned.seconds / number)
+                if number == 1:
+                    await _settle(chargers)
+                board.to = None
     return chargers, _ledger(chargers, network.slack_seconds)
 
 

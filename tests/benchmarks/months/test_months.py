@@ -24,7 +24,7 @@ from .__main__ import seeds
 from .month import Order, Outcome, simulate
 from .table import HEADS, faults, line
 
-SEED, HOURS = 2, 24
+SEED, HOURS = 10, 24
 CERTAIN = "status = 'Completed' AND confidence <> 'doubtful' AND id NOT IN (SELECT tx_id FROM review)"
 
 
@@ -63,9 +63,11 @@ def test_responses_are_lost_with_their_connections(day: Outcome) -> None:
 
 
 def test_the_command_prints_a_line_for_each_seed_and_a_total(told: Told) -> None:
-    head, of_the_seed, total = told.lines
+    head, of_the_seed, total, life, *missing = told.lines
     assert head.split("  ") == list(HEADS)
     assert of_the_seed.split()[:-1] == [str(SEED), *total.split()[1:-1]]
+    taken, _, steps = life.split()[:3]
+    assert int(steps) == int(taken) + len(missing) > 20
 
 
 def test_the_command_leaves_what_verify_reads(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
