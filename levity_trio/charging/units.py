@@ -132,7 +132,7 @@ def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
     are_in_kwh = any(fractions) or (scale is not None and scale.factor == 1000)
     for one in _UNITS:
         factors = (one[0], one[2])
-        is_mixed = any(
+        is_mixed = any(fractions) and any(
             other > factor and has for factor, other, has in zip(factors, factors[::-1], fractions, strict=True)
         )
         is_by_chance = one[1] == _EACH_PHASE and len(case.view.wh) < tolerances.REGULAR_GAPS
@@ -194,10 +194,11 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     is_exact = case.start_exact is not None or case.stop_exact is not None
     is_refused = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
     is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
+    continued = list(_continued(case, until))
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and is_exact:
             continue  # see `exact_numbers`
-        is_continued = _is_continued(case, until, factor)
+        is_continued = factor in continued
         is_shown = is_continued or case.shown_factor == factor or bounds.confirms(round(exact[-1] * factor))
         if not (is_shown or (is_refused and factor < 1)):
             continue
@@ -214,11 +215,15 @@ def _holds_a_neighbour(case: Case, until: int) -> bool:
     return any(None not in pair and start < (pair[0] or 0) <= (pair[1] or 0) < until for pair in pairs)
 
 
-def _is_continued(case: Case, until: int, factor: float) -> bool:
-    """Whether a neighbour or both show that the registers lack this factor."""
+def _continued(case: Case, until: int) -> Iterator[float]:
+    """Yield the factors that the registers lack, as a neighbour or both show."""
     around, scale, start = bracket(case), scale_shown(case), case.start_wh or 0
-    is_shown = scale is not None and scale.factor == factor
-    return is_shown or (around is not None and around.holds(start * factor, until * factor, max(1, factor)))
+    if scale is not None:
+        yield scale.factor
+    if around is not None:
+        for factor in tolerances.FACTORS:
+            if around.holds(start * factor, until * factor, max(1, factor)):
+                yield factor
 
 
 def _fell(case: Case) -> bool:
