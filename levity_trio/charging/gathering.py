@@ -234,7 +234,7 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
 
 def _imported(rows: Sequence[Row]) -> Sequence[Row]:
     """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be wrong."""
-    if not any(row[VALUE].startswith("-") for row in rows) or not any((number(row[VALUE]) or 0) > 0 for row in rows):
+    if "-" not in "".join([row[VALUE] for row in rows]) or not any((number(row[VALUE]) or 0) > 0 for row in rows):
         return rows
     return [(*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows]
 

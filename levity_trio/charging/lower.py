@@ -3,9 +3,9 @@ every candidate contradicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, sub
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.abrupt import abrupt_steps
@@ -125,9 +125,11 @@ def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) ->
     contradicts it."""
     at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
     places = [case.power.places.get(time, -1) for time in at]
+    slow = 0.0 if case.is_dc else tolerances.AC_W / HOUR  # of steps that need no closer look
     leaps = [
         number
         for number in range(1, len(at))
+        if wh[number] - wh[number - 1] > slow * (at[number] - at[number - 1])
         if 0 <= places[number - 1] == places[number] - 1
         if wh[number] - wh[number - 1] > _most_between(case, bounds, places[number - 1], usual) + 2 * reported.digit
     ]
@@ -166,10 +168,14 @@ def part_of(case: Case, bounds: Bounds) -> int:
         return 0
     begin = case.view.wh[0] if case.start_wh is None else case.start_wh
     chain = chain_of(case, begin, case.view, case.stop_wh)
+    steps: Iterable[tuple[int, float]] = zip(
+        map(sub, chain.wh[1:], chain.wh), map(sub, chain.at[1:], chain.at), strict=True
+    )
+    fast = bounds.fast_w / HOUR  # nearly all steps are slower, and need no closer look
     possible = sum(
-        chain.wh[number] - chain.wh[number - 1]
-        for number in range(1, len(chain.wh))
-        if chain.wh[number] > chain.wh[number - 1] and bounds.is_possible(chain, number)
+        rise
+        for number, (rise, seconds) in enumerate(steps, 1)
+        if rise > 0 and (rise <= fast * seconds or bounds.is_possible(chain, number))
     )
     return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible
 
