@@ -34,7 +34,6 @@ from levity_trio.wire.frames import CallError, Response, call_text
 from levity_trio.wire.secrets import masked_fragment, masked_value
 
 FIRST_MESSAGE_SECONDS: Final = 10.0
-"""The delay before the next attempt to write while the database cannot be written."""
 
 
 class Line(Protocol):

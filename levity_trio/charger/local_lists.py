@@ -38,7 +38,8 @@ from levity_trio.events import (
     WalletSpent,
 )
 from levity_trio.log_output import get_logger
-from levity_trio.store.reads import Reader
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
 from levity_trio.store.retrying import surviving
 from levity_trio.store.writes import local_lists as writes
@@ -47,6 +48,7 @@ from levity_trio.wire.times import stamp
 
 GATHER_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
+UNFORESEEN_SECONDS: Final = 60.0
 FULL_PAUSE: Final = timedelta(seconds=10)
 """After this time a charger whose queue of commands is full is looked at again."""
 TAGS_AT_ONCE: Final = 500
@@ -107,12 +109,19 @@ class LocalLists:
         await self._central.ready.wait()  # tags expire by our clock
         await self._central.writer.sharing.duties.wait()
         while True:
-            self._news, rest = trio.Event(), RETRY_SECONDS
+            self._news, rest = trio.Event(), UNFORESEEN_SECONDS
             with surviving("the local lists could not be kept"):
-                await self._look()
-                rest = self._seconds()
+                rest = await self._look_or_retry()
             with trio.move_on_after(rest):
                 await self._news.wait()
+
+    async def _look_or_retry(self) -> float:
+        """Look once; return after how many seconds to look again."""
+        try:
+            await self._look()
+        except (StoreUnavailable, Unreadable):
+            return RETRY_SECONDS
+        return self._seconds()
 
     async def _look(self) -> None:
         now = self._central.clock()

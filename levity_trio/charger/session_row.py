@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVarTuple
+from typing import NamedTuple
 
 import trio
 
@@ -22,8 +22,6 @@ from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
-
-Ts = TypeVarTuple("Ts")
 
 
 class Closing(NamedTuple):

@@ -199,8 +199,7 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
 
 def _set_back(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
     """Yield the candidate of a register that was set back by each boot, to what the charger had saved last, and went
-    on from there. What flowed from the reading before it to the one after it is unknown.
-    """
+    on from there. What flowed from the reading before it to the one after it is unknown."""
     goes_on = bool(falls) and falls[-1] + 1 < len(chain.wh) - 1
     if not goes_on or not all(_is_at_boot(case, *chain.at[number - 1 : number + 1]) for number in falls):
         return

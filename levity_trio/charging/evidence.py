@@ -360,6 +360,11 @@ class Case:
         is_beyond = not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
         return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
 
+    @property
+    def has_fraction(self) -> bool:
+        """Whether start or stop was sent with a fraction."""
+        return self.start_exact is not None or self.stop_exact is not None
+
     @cached_property
     def ends_digit(self) -> int:
         """The apparent step of start and stop in Wh: zeros at the end of both may be rounding."""

@@ -129,10 +129,10 @@ def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
     """Yield the units of start, readings and stop. If a neighbour or a fraction shows start and stop in kWh, the
     readings are not in less than Wh; and if one of the two is in kWh, the other is if it has a fraction."""
     scale, fractions = scale_shown(case), (case.start_exact is not None, case.stop_exact is not None)
-    are_in_kwh = any(fractions) or (scale is not None and scale.factor == 1000)
+    are_in_kwh = case.has_fraction or (scale is not None and scale.factor == 1000)
     for one in _UNITS:
         factors = (one[0], one[2])
-        is_mixed = any(fractions) and any(
+        is_mixed = case.has_fraction and any(
             other > factor and has for factor, other, has in zip(factors, factors[::-1], fractions, strict=True)
         )
         is_by_chance = one[1] == _EACH_PHASE and len(case.view.wh) < tolerances.REGULAR_GAPS
@@ -143,9 +143,8 @@ def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
 def may_be_in_kwh(case: Case) -> bool:
     """Whether a start or a stop with a fraction may be in kWh: the figure is then one that a vehicle can take."""
     starts, stops = _in_either_unit(case.start_wh, case.start_exact), _in_either_unit(case.stop_wh, case.stop_exact)
-    has_fraction = case.start_exact is not None or case.stop_exact is not None
     rises = [stop - start for start in starts for stop in stops]
-    return has_fraction and (not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:]))
+    return case.has_fraction and (not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:]))
 
 
 def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
@@ -155,7 +154,7 @@ def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
 
 def exact_numbers(case: Case) -> Iterator[Candidate]:
     """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
-    if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
+    if case.start_wh is None or case.stop_wh is None or not case.has_fraction:
         return
     start, stop = _kwh(case.start_wh, case.start_exact), _kwh(case.stop_wh, case.stop_exact)
     chain = ends_alone(case, stop - start)
@@ -191,12 +190,11 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     chain = _reported_chain(case, bounds)
     exact = _as_sent(chain, case.view)
-    is_exact = case.start_exact is not None or case.stop_exact is not None
     is_refused = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
     is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
     continued = list(_continued(case, until))
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
-        if factor == 1000 and is_exact:
+        if factor == 1000 and case.has_fraction:
             continue  # see `exact_numbers`
         is_continued = factor in continued
         is_shown = is_continued or case.shown_factor == factor or bounds.confirms(round(exact[-1] * factor))

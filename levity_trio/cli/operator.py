@@ -91,16 +91,13 @@ class Operator:
         if isinstance(whole, Mapping) and whole.get("next_cursor"):
             say(f"only the first {len(records)} are shown; --limit NUMBER shows more")
 
-    def learn_zone(self) -> None:
-        """Have the server say its time zone, before a time is read that somebody typed. Raises like `ask`."""
-        self.ask("GET", "version")
-
     def instant(self, text: str, option: str) -> str:
         """Return a time that somebody typed with its offset; one without, or a day, is in the time zone of the site.
 
         Raises click.BadParameter, and like `ask`.
         """
-        self.learn_zone()
+        if site_times.zone() is None:
+            self.ask("GET", "version")  # each response says the time zone of the site
         try:
             return site_times.instant(text).isoformat()
         except ValueError:

@@ -117,18 +117,6 @@ def test_a_register_that_counts_since_the_boot(books: Books, station: Station) -
         assert_figure(station, transaction, 7200, flagged=False)
 
 
-def test_a_start_and_stop_ten_times_too_high(books: Books, station: Station) -> None:
-    """The readings and both neighbours are on the other scale."""
-    wh = session(station, 5_000_000)
-    transaction = station.start(10 * wh)
-    until = charge(station, transaction, wh, tells_power=False)
-    station.stop(transaction, 10 * until)
-    books.wait(10)
-    session(station, until)
-    settle(books)
-    assert_figure(station, transaction, 7200, flagged=True)
-
-
 def test_a_register_that_is_renewed_every_five_minutes(books: Books, station: Station) -> None:
     """It is sent each minute, with the power, and stands still at the start, too."""
     transaction = station.start(1000)

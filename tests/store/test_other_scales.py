@@ -30,12 +30,14 @@ def test_readings_too_high_by_a_factor(station: Station, factor: int, tells_powe
 
 
 @pytest.mark.parametrize("tells_power", [True, False])
+@pytest.mark.parametrize("of_readings", [10, 1])
 def test_a_session_too_high_by_a_factor_between_two_that_are_right(
-    books: Books, station: Station, tells_power: bool
+    books: Books, station: Station, tells_power: bool, of_readings: int
 ) -> None:
+    """Its readings may be on the scale of the neighbours."""
     begin = session(station, 2_588_316)
     transaction = station.start(10 * begin)
-    end = charge(station, transaction, begin, told=lambda wh: wh * 10, tells_power=tells_power)
+    end = charge(station, transaction, begin, told=lambda wh: wh * of_readings, tells_power=tells_power)
     station.stop(transaction, 10 * end)
     books.wait(10)
     session(station, end)

@@ -120,7 +120,7 @@ class Scrape:
             self._lags.append(trio.current_time() - due)
 
     async def _read_database(self) -> None:
-        with surviving("metrics are outdated"):
+        with surviving("the database could not be read for the metrics, which are outdated"):
             self._present = await self._site.reader.run(present)
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
