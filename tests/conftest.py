@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from tests.postgresql import stop_shared
-from tests.sizes import size
+from tests.sizes import IS_FULL, size
 
-settings.register_profile("house", deadline=None, max_examples=size(100, 40))  # no test asserts a timing
+# No test asserts a timing. A plain run tries the same examples each time, `just test-full` others.
+settings.register_profile("house", deadline=None, max_examples=size(100, 40), derandomize=not IS_FULL)
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import gcd
 from typing import Final
 
@@ -12,8 +13,12 @@ from levity_trio.wire.numbers import decimal, number
 KILO: Final = frozenset({"kW", "kVA", "kWh"})
 
 
+@lru_cache(maxsize=2048)
 def watts_of(value: str, unit: str) -> float | None:
-    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
+    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one.
+
+    Cached: voltages, and the powers of a car that charges steadily, are the same again and again.
+    """
     found = number(value)
     if found is None:
         return None
