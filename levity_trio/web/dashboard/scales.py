@@ -123,10 +123,11 @@ def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     if step >= DAY:
         midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))  # weeks begin on a Monday
-    first = math.floor((begin - midnight).total_seconds() / step)
-    most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(2 * HOUR / step)
-    walls = (midnight + timedelta(seconds=place * step) for place in range(first, first + most))
-    moments = {wall.replace(tzinfo=zone).astimezone(since.tzinfo) for wall in walls}
+    first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
+    most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
+    walls = [midnight + timedelta(seconds=place * step) for place in range(first, first + most)]
+    folds = (0, 1) if step < HOUR else (0,)  # in autumn, an hour comes twice: the wall goes back, too
+    moments = {wall.replace(tzinfo=zone, fold=fold).astimezone(since.tzinfo) for wall in walls for fold in folds}
     return sorted(one for one in moments if since <= one <= until)
 
 

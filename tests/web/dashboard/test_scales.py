@@ -106,6 +106,11 @@ def test_an_hour_that_comes_twice_moves_no_label() -> None:
     assert labels("2026-10-24T22:00:00Z", "2026-10-25T07:00:00Z") == ["Sun", "02:00", "04:00", "06:00", "08:00"]
 
 
+def test_minutes_that_come_twice_have_labels_twice() -> None:
+    assert labels("2026-10-25T00:00:00Z", "2026-10-25T01:50:00Z") == ["02:00", "02:30", "02:00", "02:30"]
+    assert labels("2026-10-25T00:54:00Z", "2026-10-25T01:10:00Z") == ["02:55", "02:00", "02:05", "02:10"]
+
+
 def test_a_gap_is_several_times_the_usual_step() -> None:
     times = [0.0, 60.0, 120.0, 180.0, 2000.0, 2060.0]
     assert longest_step(times) == 180.0
