@@ -31,7 +31,8 @@ from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.mending import without_step
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.units import exact_numbers, some_in_kwh, wrong_factors, wrong_units
+from levity_trio.charging.shared import counted
+from levity_trio.charging.units import counted_too_fast, exact_numbers, some_in_kwh, wrong_factors, wrong_units
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -42,9 +43,11 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
+    yield from counted_too_fast(case, bounds)
     yield from rounded(case, bounds)
     yield from between_neighbours(case)
     yield from _without_readings(case, bounds)
+    yield from _without_others(case, bounds)
     yield from between_ends(case, bounds)
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
@@ -110,6 +113,19 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     words = "the readings contradict start, stop and power"
     yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)
+
+
+def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate without what its register counted of transactions on other connectors, if power confirms the
+    rest."""
+    start, stop = case.start_wh, case.stop_wh
+    found = [one for one in counted(case, start, stop) if one.most and not one.is_unlikely]
+    if start is None or stop is None or not found:
+        return
+    energy = stop - start - sum(one.rest for one in found)
+    if energy >= 0 and bounds.confirms(energy):
+        chain = ends_alone(case, energy)
+        yield Candidate(Code.SHARED_REGISTER, found[0].words, SEGMENTS, chain, 0, start, stop)
 
 
 def _without_those_of_the_next(case: Case) -> Iterator[Candidate]:

@@ -215,17 +215,20 @@ def _power_too_high(case: Case, bounds: Bounds, found: Reported | None) -> Chose
 
 
 def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
-    """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase.
+    """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase. Not if
+    a transaction beside it tells the same register, which may have counted both.
 
-    So too if by another factor, if no car charges with so little, or if the register goes on from a neighbour: its
-    scale was confirmed by power before. At a charger whose power was too high before, it still is.
+    So too if by 10 or 100, if no car charges with so little; or by a part of it, if the register goes on from a
+    neighbour: its scale was confirmed by power before. At a charger whose power was too high before, it still is.
     """
+    is_alone = case.power.high == case.power.low and not case.beside
     for phases in range(2, tolerances.PHASES + 1):
-        if case.power.high == case.power.low and bounds.is_tracked(1 / phases):
+        if is_alone and bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
     is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
-    of_charger = (10, 100) if is_below_any_car else (0.1,) if case.has_power_too_high else ()
-    for factor in (10, 100, 0.1, 0.01) if is_scale_known(case) else of_charger:
+    too_low = (10, 100) if is_below_any_car else ()
+    too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
+    for factor in (*too_low, *too_high):
         if bounds.is_tracked(1 / factor):
             words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby, pairwise, product
-from math import inf, prod
+from math import ceil, inf, prod
 from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
@@ -46,14 +46,19 @@ class _Common(NamedTuple):
 
 class Counted(NamedTuple):
     """Another transaction that the same register counted, which showed `begin` to `end` Wh while both ran, and the most
-    that its car drew of it; 0 if that is next to nothing."""
+    that its car drew of it, 0 if that is next to nothing; and what the power of this one leaves of it."""
 
     one: Beside
     begin: int
     end: int
     most: int
+    rest: int
     is_unlikely: bool = False
     """Two messages around show that each has a register of its own; both would have to be wrong."""
+
+    @property
+    def words(self) -> str:
+        return f"its register also counted transaction {self.one.id} on connector {self.one.connector}"
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
@@ -63,25 +68,24 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
     case = case if case.is_timed else _without_power(case)
     together = _together(case, begin, end)
     return [
-        Counted(one, common.begin, common.end, _most(case, one, common), is_unlikely)
+        Counted(one, common.begin, common.end, *_energies(case, one, common), is_unlikely)
         for one, common, is_unlikely in together
     ]
 
 
 def shared(case: Case, begin: int | None, end: int | None, reported: int | None) -> tuple[int, list[Doubt]]:
-    """Return the most, in Wh, that a reported figure counts of other transactions, and the doubt. `begin` and `end` are
+    """Return what a reported figure counts of other transactions, in Wh, and the doubt. `begin` and `end` are
     the range of its register. A figure that was not reported (None) is doubtful already, and nothing is taken from it.
     """
     found = [one for one in counted(case, begin, end) if one.most]
     if not found:
         return 0, []
-    one, low, high, *_ = found[0]
-    lost = 0 if reported is None else min(reported, sum(other.most for other in found if not other.is_unlikely))
-    words = f"its register also counted transaction {one.id} on connector {one.connector}"
-    evidence = (f"{low} to {high} Wh while both ran", f"the registers of transaction {one.id}")
-    most = sum(other.most for other in found)
-    without = {} if reported is None else {"as reported": reported, WITHOUT: max(0, reported - most)}
-    return lost, [Doubt(Code.SHARED_REGISTER, words, evidence, without)]
+    first = found[0]
+    lost = 0 if reported is None else min(reported, sum(other.rest for other in found if not other.is_unlikely))
+    evidence = (f"{first.begin} to {first.end} Wh while both ran", f"the registers of transaction {first.one.id}")
+    rest = sum(other.rest for other in found)
+    without = {} if reported is None else {"as reported": reported, WITHOUT: max(0, reported - rest)}
+    return lost, [Doubt(Code.SHARED_REGISTER, first.words, evidence, without)]
 
 
 def _without_power(case: Case) -> Case:
@@ -220,7 +224,7 @@ def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
     powers = (case.power, one.power)
     longest = tolerances.SHORT_GAP / tolerances.USUAL_GAPS if common.is_met else inf
     usual = min((min(power.interval, longest) for power in powers if power.interval), default=0.0)
-    least = sum(_drawn(power, common, usual)[0] for power in powers)
+    least = sum(_drawn(power, common, usual).least for power in powers)
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
 
 
@@ -232,16 +236,18 @@ def _is_of_both(power: Power, common: _Common) -> bool:
     return alone >= tolerances.LEAST_CHARGING_W and together > (1 + tolerances.STEADY_SHARE) * alone
 
 
-def _most(case: Case, one: Beside, common: _Common) -> int:
-    """Return the most that the other car drew while both ran, in Wh; 0 if that may be nothing, or next to nothing."""
+def _energies(case: Case, one: Beside, common: _Common) -> tuple[int, int]:
+    """Return what the other car drew while both ran, in Wh: the most, 0 if that may be nothing, or next to nothing; and
+    what the power of this one leaves of the rise."""
     power = _without_rest(case, one, common)
-    least, by_power = _drawn(power, common, power.interval)
-    least = max(least, common.rise - _drawn(case.power, common, 0.0)[1])
-    most = int(min(common.rise, max(least, by_power)))
+    drawn, own = _drawn(power, common, power.interval), _drawn(case.power, common, case.power.interval)
+    least = max(drawn.least, common.rise - own.most)
+    most = int(min(common.rise, max(least, drawn.most)))
+    rest = int(min(most, max(least, ceil(common.rise - own.least))))
     is_within = case.begun <= one.begun and one.ended <= case.ended
     is_unknown = not case.is_timed or (common.is_met and not one.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
-    return most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0
+    return (most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0), rest
 
 
 def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
@@ -258,14 +264,21 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
     return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
 
 
-def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
-    """Return the least and the most energy in Wh by the powers told while both ran and next to that time.
+class _Drawn(NamedTuple):
+    """Energies in Wh."""
+
+    least: float = 0.0
+    most: float = inf
+
+
+def _drawn(power: Power, common: _Common, usual: float) -> _Drawn:
+    """Return the energy by the powers told while both ran and next to that time.
 
     Before the first power, a car may have drawn as much as ever. Without any while both ran, or in a gap much longer
     than the usual one, in seconds, it may have drawn none.
     """
     if not power:
-        return 0.0, inf
+        return _Drawn()
     places = range(bisect_right(power.at, common.since), bisect_left(power.at, common.until) + 1)
     edges = [common.since, *(power.at[place] for place in places[:-1]), common.until]
     is_told = len(places) > 1 or 0 < places[0] < len(power.at)
@@ -277,4 +290,4 @@ def _drawn(power: Power, common: _Common, usual: float) -> tuple[float, float]:
         is_close = is_told and until - since <= tolerances.USUAL_GAPS * usual
         least += is_close * min(power.low[beside]) * (until - since) / HOUR
         most += highest * (1 + apart) * (until - since) / HOUR
-    return least, most
+    return _Drawn(least, most)

@@ -112,6 +112,7 @@ def _up_to_the_next(case: Case, view: View) -> View:
 _TENFOLD: Final = (10, 0.1, 100, 0.01)
 _EACH_PHASE: Final = 1 / tolerances.PHASES
 """Each phase was sent with the register of all."""
+_TOO_FAST: Final = (0.1, 0.01)
 _NO_UNITS: Final = (*_TENFOLD, _EACH_PHASE)
 _UNITS: Final[tuple[tuple[float, float, float, str], ...]] = (
     (1, 1000, 1, "readings are"),
@@ -205,6 +206,20 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             assumptions = int(_fell(case) and not is_continued) if is_shown else 1 + _is_too_slow(corrected)
             ends, words = (case.start_wh, until), wrong_by(factor)
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
+
+
+def counted_too_fast(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidates of a register that goes on from a neighbour, on the scale of both, but rose ten or a hundred
+    times as fast as power shows, step by step."""
+    if not is_scale_known(case):
+        return
+    chain = _reported_chain(case, bounds)
+    for factor in _TOO_FAST:
+        energy = [round(wh * factor) for wh in chain.wh]
+        if bounds.is_tracked(factor) and bounds.confirms(energy[-1]):
+            words, counted = f"the register counted {1 / factor:g} times too fast", chain._replace(wh=energy)
+            ends = (case.start_wh, (case.start_wh or 0) + chain.wh[-1])
+            yield Candidate(Code.POWER_DISAGREES, words, SCALED, counted, 0, *ends)
 
 
 def _holds_a_neighbour(case: Case, until: int) -> bool:

@@ -44,6 +44,24 @@ def test_it_becomes_a_habit(station: Station, factor: float) -> None:
     assert_figure(station, sessions[-1], WATTS, flagged=False)
 
 
+@pytest.mark.parametrize("every", [1, 5, 15])
+@pytest.mark.parametrize("power", [3680, WATTS, 11_040])
+def test_a_register_that_counts_ten_times_too_fast_in_one_session(station: Station, power: int, every: int) -> None:
+    """It goes on from the previous session, and the next one goes on from it: power alone shows what flowed."""
+    begin = session(station, session(station, BEGIN))
+    transaction = station.start(begin)
+    for minutes in range(every, HOUR + 1, every):
+        station.books.wait(every)
+        told = meter_value(station.clock(), begin + 10 * power * minutes // HOUR, watts(power))
+        station.tell(told, transaction=transaction)
+    station.stop(transaction, begin + 10 * power)
+    station.books.wait(10)
+    session(station, begin + 10 * power)
+    settle(station.books)
+
+    assert_figure(station, transaction, power, flagged=True)
+
+
 def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> None:
     """All are ten times too high, which power shows: that they continue one another does not make them right."""
     begin = BEGIN

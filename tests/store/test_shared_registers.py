@@ -76,6 +76,20 @@ def test_both_are_doubtful_if_both_charged(books: Books, station: Station, twin:
     assert bill_of(station, other)[1] <= 7200
 
 
+def test_power_every_minute_shows_which_car_took_what(books: Books, station: Station, twin: Twin) -> None:
+    """The register rose twice as fast as the power of each; that is not the power of one of two phases."""
+    one = twin.start(1)
+    twin.charge(10, 1, every=1)
+    other = twin.start(2)
+    twin.charge(50, 1, 2, every=1)
+    twin.stop(1)
+    twin.charge(10, 2, every=1)
+    twin.stop(2)
+    settle(books)
+    for transaction in (one, other):
+        assert_figure(station, transaction, 7200, flagged=True)
+
+
 class Still(Station):
     """A charger whose clock stands still."""
 

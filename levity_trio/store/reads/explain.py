@@ -192,7 +192,7 @@ def _today(judgement: Judgement, tx: Known) -> Today:
 
 
 def _beside(case: Case, judgement: Judgement) -> Iterator[Beside]:
-    for one, low, high, most, _ in counted(case, judgement.billed_from, judgement.billed_until):
+    for one, low, high, most, *_ in counted(case, judgement.billed_from, judgement.billed_until):
         common = {"from_wh": low, "until_wh": high, "most_wh": most}
         yield Beside(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
 
