@@ -28,22 +28,30 @@ from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.ends import between_ends, is_contradicted_at_ends, rounded
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.gathering import is_rising
-from levity_trio.charging.mending import without_step
+from levity_trio.charging.mending import without_leaps, without_spikes, without_step
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.shared import counted
-from levity_trio.charging.units import counted_too_fast, exact_numbers, some_in_kwh, wrong_factors, wrong_units
+from levity_trio.charging.units import (
+    counted_otherwise,
+    exact_numbers,
+    from_previous_in_other_unit,
+    some_in_kwh,
+    wrong_factors,
+    wrong_units,
+)
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
+    yield from from_previous_in_other_unit(case)
     yield from some_in_kwh(case)
     yield from _counted_per_session(case, bounds)
     yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
-    yield from counted_too_fast(case, bounds)
+    yield from counted_otherwise(case, bounds)
     yield from rounded(case, bounds)
     yield from between_neighbours(case)
     yield from _without_readings(case, bounds)
@@ -105,11 +113,14 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong."""
+    """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong. Not if they lead from
+    one to the other but for single ones and a leap."""
     start, stop = case.start_wh, case.stop_wh
     if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
         return
-    if bounds.walk(chain_of(case, start, case.view, stop)) is None:
+    chain = chain_of(case, start, case.view, stop)
+    even = without_spikes(chain)
+    if bounds.walk(chain) is None or (even is not None and without_leaps(even, bounds) is not None):
         return
     words = "the readings contradict start, stop and power"
     yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)

@@ -11,7 +11,13 @@ from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
 from levity_trio.charging.counts import begins_at_zero, lifetime_registers
 from levity_trio.charging.evidence import Case, Neighbour
-from levity_trio.charging.mending import with_usual_step, without_leaps, without_mistimed, without_strays
+from levity_trio.charging.mending import (
+    with_usual_step,
+    without_leaps,
+    without_mistimed,
+    without_spikes,
+    without_strays,
+)
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
 
@@ -119,9 +125,11 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
         words = f"outlying readings left out: {dropped}"
         assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) <= 1 else 2)
         yield _with(base, Code.STRAY_READING, words, rest, assumptions)
-    smooth = without_leaps(base.chain, bounds)
+    even = without_spikes(base.chain)
+    smooth = without_leaps(even or base.chain, bounds)
     if smooth is not None:
-        mended = _with(base, Code.REGISTER_LEAPT, "the register made an implausible step", smooth, base.assumptions + 1)
+        words, assumptions = "the register made an implausible step", base.assumptions + (1 if even is None else 2)
+        mended = _with(base, Code.REGISTER_LEAPT, words, smooth, assumptions)
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 

@@ -29,8 +29,8 @@ from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.scales import goes_on_by
 from levity_trio.charging.shared import shared
-from levity_trio.charging.stale import Stale, stale
-from levity_trio.charging.units import wrong_factors
+from levity_trio.charging.stale import Stale, stale, up_to_the_next
+from levity_trio.charging.units import is_below_any_car, wrong_factors
 from levity_trio.charging.unusual import unusual
 
 RULES: Final = 20
@@ -161,12 +161,14 @@ def _by_candidates(case: Case, bounds: Bounds, found: Reported | None) -> Chosen
 
 
 def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
-    """Return a candidate with another start with what flowed after an old stop, too, if power shows it."""
-    if one.code not in (Code.START_GARBLED, Code.UNKNOWN_START) or one.end != case.stop_wh:
+    """Return a candidate with another start, or up to the last reading, with what flowed until the next start, too, if
+    that is shown."""
+    is_to_stop = one.code in (Code.START_GARBLED, Code.UNKNOWN_START) and one.end == case.stop_wh
+    is_to_reading = case.is_stopped and one.end != case.stop_wh and [one.end] == case.view.wh[-1:]
+    if one.end is None or not (is_to_stop or is_to_reading):
         return one
-    ends = [end for end in stale(case, bounds, one.chain) if end.doubt.code is Code.STOP_GARBLED]
-    whole = ends[0].shown if len(ends) == 1 else None
-    return one if whole is None or bounds.conflict(whole) else replace(one, chain=whole, end=ends[0].end)
+    whole = up_to_the_next(case, bounds, one.chain, one.end)
+    return one if whole is None else replace(one, chain=whole[0], end=whole[1])
 
 
 def _touched(case: Case, one: Candidate) -> int:
@@ -218,17 +220,17 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
     """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase. Not if
     a transaction beside it tells the same register, which may have counted both.
 
-    So too if by 10 or 100, if no car charges with so little; or by a part of it, if the register goes on from a
-    neighbour: its scale was confirmed by power before. At a charger whose power was too high before, it still is.
+    So too if by 10 or 100, if no car charges with so little; or by a part of it, with which a car can charge, if the
+    register goes on from a neighbour: its scale was confirmed by power before. At a charger whose power was too high
+    before, it still is.
     """
     is_alone = case.power.high == case.power.low and not case.beside
     for phases in range(2, tolerances.PHASES + 1):
         if is_alone and bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
-    is_below_any_car = bool(case.power) and not case.is_dc and case.power.most < tolerances.LEAST_AC_W
-    too_low = (10, 100) if is_below_any_car else ()
+    too_low = (10, 100) if is_below_any_car(case) else ()
     too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
-    for factor in (*too_low, *too_high):
+    for factor in (*too_low, *(factor for factor in too_high if not is_below_any_car(case, factor))):
         if bounds.is_tracked(1 / factor):
             words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}

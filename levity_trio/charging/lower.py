@@ -125,12 +125,14 @@ def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) ->
     contradicts it."""
     at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
     places = [case.power.places.get(time, -1) for time in at]
-    slow = 0.0 if case.is_dc else tolerances.AC_W / HOUR  # of steps that need no closer look
+    is_limited = case.is_dc or _is_close_at_ac(case)
+    slow = 0.0 if is_limited else tolerances.AC_W / HOUR  # of steps that need no closer look
     leaps = [
         number
         for number in range(1, len(at))
         if wh[number] - wh[number - 1] > slow * (at[number] - at[number - 1])
         if 0 <= places[number - 1] == places[number] - 1
+        if not _may_catch_up(case, reported, number, places[number])
         if wh[number] - wh[number - 1] > _most_between(case, bounds, places[number - 1], usual) + 2 * reported.digit
     ]
     for number in leaps:
@@ -142,6 +144,18 @@ def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) ->
             yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
 
 
+def _is_close_at_ac(case: Case) -> bool:
+    """Whether an AC charger reported the power of a charging car so often that it limits each step."""
+    return not case.is_dc and case.power.is_close and case.power.most >= tolerances.LEAST_CHARGING_W
+
+
+def _may_catch_up(case: Case, reported: Chain, number: int, place: int) -> bool:
+    """Whether a register stood still before a step at AC, though a car charged."""
+    before, drawn = reported.wh[max(0, number - 2) : number], case.power.high[place]
+    stood_still = len(before) > 1 and before[1] - before[0] <= reported.digit
+    return not case.is_dc and stood_still and drawn >= tolerances.LEAST_CHARGING_W
+
+
 def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -> float:
     """Return the maximum energy in Wh from one report of power to the next; `usual` is that of one per cent of the
     battery.
@@ -150,6 +164,8 @@ def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -
     it varies quickly.
     """
     power, seconds = case.power, case.power.steps.seconds[place]
+    if _is_close_at_ac(case):
+        return power.steps.most[place] + power.most * tolerances.METER_AGE / HOUR
     if not case.is_dc:
         is_at_rest = max(power.high[place : place + 2]) < tolerances.LEAST_CHARGING_W
         return tolerances.AC_W * (seconds + tolerances.METER_AGE) / HOUR if is_at_rest else inf

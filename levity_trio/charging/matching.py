@@ -272,7 +272,18 @@ def _fits(stop: Stopping, one: Running) -> bool:
     if _began_before(stop, one):
         return False
     wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
-    return (wanted is None or wanted == shown) and _against(stop, one) is None
+    is_reached = _against(stop, one) is None or _is_reached_in_other_unit(stop, one)
+    return (wanted is None or wanted == shown) and is_reached
+
+
+def _is_reached_in_other_unit(stop: Stopping, one: Running) -> bool:
+    """Whether readings in kWh but sent as Wh, or the reverse, lead from the start to this stop."""
+    if one.reported is None or one.start_wh is None:
+        return False
+    factor = 1000 if one.reported[1] < one.start_wh else 0.001
+    (first, last), digit = (round(factor * read) for read in one.reported), max(one.digit, factor)
+    goes_on = one.start_wh - digit <= first <= last <= stop.wh + digit
+    return goes_on and _against(stop, one._replace(reached_wh=last, digit=round(digit))) is None
 
 
 def _against(stop: Stopping, one: Running) -> str | None:

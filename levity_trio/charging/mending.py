@@ -25,6 +25,18 @@ def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
     return chain if leaps and not leaps & {1, len(chain.wh) - 1} else None
 
 
+def without_spikes(chain: Chain) -> Chain | None:
+    """Leave out each reading that alone is above or below those around it; None if there is none."""
+    wh, digit, last = chain.wh, chain.digit, len(chain.wh) - 1
+    spikes = {
+        number
+        for number in range(1, last)
+        if wh[number - 1] <= wh[number + 1] + digit
+        and not wh[number - 1] - digit <= wh[number] <= wh[number + 1] + digit
+    }
+    return _of(chain, {*range(last + 1)} - spikes) if spikes else None
+
+
 def without_step(wh: Sequence[int], step: int) -> list[int]:
     """Return the values as if the register had stood still during this step."""
     leap = wh[step] - wh[step - 1]

@@ -106,6 +106,27 @@ def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterat
         yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if step.is_shown else None)
 
 
+def up_to_the_next(case: Case, bounds: Bounds, chain: Chain, end: int) -> tuple[Chain, int] | None:
+    """Return the chain with what flowed from its end to the next start, and that start, if power shows it; without
+    power, if the last reading leads there until the stop at a pace that it had. None if nothing does."""
+    ended = replace(case, stop_wh=end)
+    ends = [one for one in stale(ended, bounds, chain) if one.doubt.code is Code.STOP_GARBLED]
+    if len(ends) != 1 or ends[0].end is None:
+        return None
+    missing = ends[0].end - end
+    whole = ends[0].shown or (_to_later(chain, missing) if _is_at_pace(case, chain, missing) else None)
+    return None if whole is None or bounds.conflict(whole) else (whole, ends[0].end)
+
+
+def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:
+    """Whether the register can have risen by so much more, in Wh, from the last reading to the stop as fast as ever
+    before; power that was reported shows more than that."""
+    if case.power or not case.view.at:
+        return False
+    most = _fastest_w(chain) * max(0.0, case.ended - case.view.at[-1]) / HOUR
+    return missing <= (1 + tolerances.ONE_PACE_SHARE) * most + 2 * chain.digit
+
+
 def _first_near(chain: Chain, wh: int) -> int:
     """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
     that was cut off once and rounded the other time."""

@@ -52,6 +52,28 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 
 
+def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
+    """Yield the candidates of readings in another unit that lead from the previous stop to this one, not from the
+    start."""
+    view, stop, before = case.view, case.stop_wh, case.before
+    begin = before.end if before is not None and before.is_end_known else None
+    if stop is None or begin is None or not view.wh or case.start_wh == begin:
+        return
+    code, told = (
+        (Code.UNKNOWN_START, "unknown") if case.start_wh is None else (Code.START_GARBLED, f"{case.start_wh} Wh")
+    )
+    for factor in (1000, 0.001):
+        scaled = view.scaled(factor)
+        room = max(case.digit, scaled.digit)
+        first, last = scaled.wh[0] + room, scaled.wh[-1] - room
+        is_start_right = case.start_wh is not None and begin <= case.start_wh <= first
+        if tolerances.SIGNIFICANT_START_WH <= begin <= first and last <= stop and not is_start_right:
+            words = (
+                f"meterStart is {told}, the previous transaction ended at {begin} Wh, the readings are in another unit"
+            )
+            yield Candidate(code, words, SEGMENTS, chain_of(case, begin, scaled, stop), 1, begin, stop)
+
+
 def _finer(case: Case, begin: int, view: View, end: int | None, step: float) -> tuple[int, int | None]:
     """Return start and stop in whole steps, in Wh, with the last digits that the previous stop and the last reading
     have."""
@@ -112,7 +134,6 @@ def _up_to_the_next(case: Case, view: View) -> View:
 _TENFOLD: Final = (10, 0.1, 100, 0.01)
 _EACH_PHASE: Final = 1 / tolerances.PHASES
 """Each phase was sent with the register of all."""
-_TOO_FAST: Final = (0.1, 0.01)
 _NO_UNITS: Final = (*_TENFOLD, _EACH_PHASE)
 _UNITS: Final[tuple[tuple[float, float, float, str], ...]] = (
     (1, 1000, 1, "readings are"),
@@ -208,16 +229,23 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, corrected, assumptions, *ends, factor=factor)
 
 
-def counted_too_fast(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+def is_below_any_car(case: Case, factor: float = 1) -> bool:
+    """Whether no car charges at AC with so little as a part of the highest reported power."""
+    return bool(case.power) and not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
+
+
+def counted_otherwise(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidates of a register that goes on from a neighbour, on the scale of both, but rose ten or a hundred
-    times as fast as power shows, step by step."""
+    times as fast as power shows, step by step; or a tenth or a hundredth as fast, as no car charges."""
     if not is_scale_known(case):
         return
     chain = _reported_chain(case, bounds)
-    for factor in _TOO_FAST:
+    for factor in _TENFOLD:
         energy = [round(wh * factor) for wh in chain.wh]
-        if bounds.is_tracked(factor) and bounds.confirms(energy[-1]):
-            words, counted = f"the register counted {1 / factor:g} times too fast", chain._replace(wh=energy)
+        is_possible = factor < 1 or is_below_any_car(case, 1 / factor)
+        if is_possible and bounds.is_tracked(factor) and bounds.confirms(energy[-1]):
+            words = f"the register counted {max(factor, 1 / factor):g} times too {'fast' if factor < 1 else 'slowly'}"
+            counted = Chain(chain.at, energy, max(1, round(chain.digit * factor)))
             ends = (case.start_wh, (case.start_wh or 0) + chain.wh[-1])
             yield Candidate(Code.POWER_DISAGREES, words, SCALED, counted, 0, *ends)
 

@@ -1,4 +1,4 @@
-"""Two lies together (issue 8): one hides the other, or makes it worse."""
+"""Two lies together: one hides the other, or makes it worse."""
 
 import pytest
 
@@ -170,3 +170,89 @@ def test_power_in_another_unit_than_it_says(books: Books, station: Station) -> N
     _, wh, is_flagged = bill_of(station, transaction)
     assert wh == 7200 or is_flagged
     assert wh <= 7200
+
+
+@pytest.mark.parametrize("start", [0, "n/a"])
+def test_a_wrong_start_and_readings_in_kwh_sent_as_wh(books: Books, station: Station, start: int | str) -> None:
+    """The previous stop, the readings and the stop lead from one to the next."""
+    begin = session(station, 292_800)
+    transaction = start_with(station, start)
+    register = charge(station, transaction, begin, told=lambda wh: {"value": f"{wh / 1000:.3f}", "unit": "Wh"})
+    books.wait(1)
+    station.stop(transaction, register)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("factor", [1000, 0.001])
+def test_an_idless_stop_and_readings_in_another_unit(books: Books, station: Station, factor: float) -> None:
+    begin = session(station, 292_800)
+    transaction = station.start(begin)
+    unit = "kWh" if factor == 1000 else "Wh"
+    register = charge(
+        station, transaction, begin, told=lambda wh: {"value": str(round(wh * min(1, factor))), "unit": unit}
+    )
+    books.wait(1)
+    station.stop(-1, register)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+@pytest.mark.parametrize("leap", [1500, 30_000])
+def test_a_leap_and_a_spike(station: Station, leap: int) -> None:
+    """The steps of both are left out, and the energy of the leap's own minute."""
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 20, every=1)
+    charge(station, transaction, register, 1, every=1, told=lambda wh: wh + 50_000)
+    register = charge(station, transaction, register + 120, 19, every=1)
+    register = charge(station, transaction, register + leap, 20, every=1)
+    station.stop(transaction, register)
+    assert_doubtful(station, transaction, 7080, 7200)
+
+
+def test_a_leap_by_a_clock_that_stands_still(books: Books) -> None:
+    """The receipts tell how long each step took."""
+    station = Still(books, "CP-STILL")
+    session(station, 1000, every=1)
+    transaction = station.start(8200)
+    register = charge(station, transaction, 8200, 30, every=1)
+    register = charge(station, transaction, register + 9500, 30, every=1)
+    station.stop(transaction, register)
+    assert_doubtful(station, transaction, 6960, 7200)
+
+
+class Still(Station):
+    """A charger whose clock stands still."""
+
+    def clock(self, minutes_ago: float = 0) -> str:
+        return "2022-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("stop", [0, 2**32 - 1, 294_000])
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_the_next_start_shows_what_flowed_until_a_garbled_stop(
+    books: Books, station: Station, stop: int, tells_power: bool
+) -> None:
+    transaction = station.start(292_800)
+    register = charge(station, transaction, 292_800, 58, tells_power=tells_power)
+    books.wait(3)
+    station.stop(transaction, stop)
+    books.wait(HOUR)
+    station.start(register + 360)
+    settle(books)
+    assert_figure(station, transaction, 6600 + 360, flagged=True)
+
+
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_what_a_car_cannot_have_taken_until_a_garbled_stop_is_not_billed(
+    books: Books, station: Station, tells_power: bool
+) -> None:
+    """Somebody charged before the next start."""
+    transaction = station.start(292_800)
+    register = charge(station, transaction, 292_800, 58, tells_power=tells_power)
+    books.wait(3)
+    station.stop(transaction, 0)
+    books.wait(HOUR)
+    station.start(register + 1500)
+    settle(books)
+    assert_figure(station, transaction, 6600, flagged=True)

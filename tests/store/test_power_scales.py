@@ -62,6 +62,22 @@ def test_a_register_that_counts_ten_times_too_fast_in_one_session(station: Stati
     assert_figure(station, transaction, power, flagged=True)
 
 
+def test_a_register_that_counts_a_tenth_in_one_session(station: Station) -> None:
+    """No car charges with 720 W for an hour, so that the power is not ten times too high."""
+    begin = session(station, session(station, BEGIN))
+    transaction = station.start(begin)
+    for minutes in range(5, HOUR + 1, 5):
+        station.books.wait(5)
+        told = meter_value(station.clock(), begin + WATTS * minutes // HOUR // 10, watts(WATTS))
+        station.tell(told, transaction=transaction)
+    station.stop(transaction, begin + WATTS // 10)
+    station.books.wait(10)
+    session(station, begin + WATTS // 10)
+    settle(station.books)
+
+    assert_figure(station, transaction, WATTS, flagged=True)
+
+
 def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> None:
     """All are ten times too high, which power shows: that they continue one another does not make them right."""
     begin = BEGIN
