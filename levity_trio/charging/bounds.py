@@ -257,7 +257,9 @@ class Bounds:
         if self.is_tracked_by_power:
             most = self.refused_w * (caught_up + self.case.interval) / HOUR
             return rise <= min(most, self._drawn_since(level_at, before, now)) + slack
-        return rise <= self._usual_w(chain) * caught_up / HOUR + slack
+        paces = self.paces(chain)
+        usual = paces.spread().median * (1 + tolerances.ONE_PACE_SHARE)
+        return rise <= max(usual, paces.spread(without=number).most) * caught_up / HOUR + slack
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
@@ -282,9 +284,6 @@ class Bounds:
         """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
         paces = self.paces(chain)
         return paces.most <= tolerances.CONTRAST_OF_MANY * paces.least_median
-
-    def _usual_w(self, chain: Chain) -> float:
-        return self.paces(chain).spread().median * (1 + tolerances.ONE_PACE_SHARE)
 
     def paces(self, chain: Chain) -> Paces:
         """Return the paces of a chain. Cached for the last chain."""

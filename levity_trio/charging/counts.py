@@ -32,9 +32,11 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
 
 
 def lifetime_registers(bounds: Bounds) -> list[int]:
-    """Return what readings and stop show of the lifetime register, in Wh: readings that count from 0 nothing."""
+    """Return what readings and stop show of the lifetime register, in Wh: readings that count from 0 nothing, nor a
+    stop of 0 below others."""
     view, stop = bounds.case.view, bounds.case.stop_wh
-    return [*([] if begins_at_zero(bounds, view) else view.wh), *([] if stop is None else [stop])]
+    readings = [] if begins_at_zero(bounds, view) else view.wh
+    return [*readings, *([] if stop is None or (readings and stop == 0) else [stop])]
 
 
 def _continues_in_kwh(case: Case, view: View, start: int) -> bool:

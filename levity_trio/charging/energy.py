@@ -165,10 +165,7 @@ def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
     that is shown."""
     is_to_stop = one.code in (Code.START_GARBLED, Code.UNKNOWN_START) and one.end == case.stop_wh
     is_to_reading = case.is_stopped and one.end != case.stop_wh and [one.end] == case.view.wh[-1:]
-    if one.end is None or not (is_to_stop or is_to_reading):
-        return one
-    whole = up_to_the_next(case, bounds, one.chain, one.end)
-    return one if whole is None else replace(one, chain=whole[0], end=whole[1])
+    return up_to_the_next(case, bounds, one) if is_to_stop or is_to_reading else one
 
 
 def _touched(case: Case, one: Candidate) -> int:

@@ -283,7 +283,8 @@ def _is_reached_in_other_unit(stop: Stopping, one: Running) -> bool:
     factor = 1000 if one.reported[1] < one.start_wh else 0.001
     (first, last), digit = (round(factor * read) for read in one.reported), max(one.digit, factor)
     goes_on = one.start_wh - digit <= first <= last <= stop.wh + digit
-    return goes_on and _against(stop, one._replace(reached_wh=last, digit=round(digit))) is None
+    reached = one._replace(reached_wh=max(last, min(stop.wh, last + round(digit))), digit=round(digit))
+    return goes_on and _against(stop, reached) is None
 
 
 def _against(stop: Stopping, one: Running) -> str | None:

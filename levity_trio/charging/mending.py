@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import compress, count
+from operator import lt
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -27,14 +29,16 @@ def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
 
 def without_spikes(chain: Chain) -> Chain | None:
     """Leave out each reading that alone is above or below those around it; None if there is none."""
-    wh, digit, last = chain.wh, chain.digit, len(chain.wh) - 1
-    spikes = {
-        number
-        for number in range(1, last)
-        if wh[number - 1] <= wh[number + 1] + digit
-        and not wh[number - 1] - digit <= wh[number] <= wh[number + 1] + digit
-    }
-    return _of(chain, {*range(last + 1)} - spikes) if spikes else None
+    falls = compress(count(1), map(lt, chain.wh[1:], chain.wh))
+    spikes = {number for fall in falls for number in (fall - 1, fall) if _is_spike(chain, number)}
+    return _of(chain, {*range(len(chain.wh))} - spikes) if spikes else None
+
+
+def _is_spike(chain: Chain, number: int) -> bool:
+    if not 0 < number < len(chain.wh) - 1:
+        return False
+    before, value, after = chain.wh[number - 1 : number + 2]
+    return before <= after + chain.digit and not before - chain.digit <= value <= after + chain.digit
 
 
 def without_step(wh: Sequence[int], step: int) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.candidate import Candidate
 from levity_trio.charging.counts import counts_each
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.lacking import lacking_at_start, lacking_at_stop
@@ -106,16 +107,17 @@ def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterat
         yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if step.is_shown else None)
 
 
-def up_to_the_next(case: Case, bounds: Bounds, chain: Chain, end: int) -> tuple[Chain, int] | None:
-    """Return the chain with what flowed from its end to the next start, and that start, if power shows it; without
-    power, if the last reading leads there until the stop at a pace that it had. None if nothing does."""
-    ended = replace(case, stop_wh=end)
-    ends = [one for one in stale(ended, bounds, chain) if one.doubt.code is Code.STOP_GARBLED]
-    if len(ends) != 1 or ends[0].end is None:
-        return None
-    missing = ends[0].end - end
-    whole = ends[0].shown or (_to_later(chain, missing) if _is_at_pace(case, chain, missing) else None)
-    return None if whole is None or bounds.conflict(whole) else (whole, ends[0].end)
+def up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
+    """Return a candidate with what flowed from its end to the next start, if power shows it; without power, if the last
+    reading leads there until the stop at a pace that it had. Unchanged if nothing does."""
+    ended = replace(case, stop_wh=one.end)
+    ends = [found for found in stale(ended, bounds, one.chain) if found.doubt.code is Code.STOP_GARBLED]
+    if len(ends) != 1 or ends[0].end is None or one.end is None:
+        return one
+    missing = ends[0].end - one.end
+    whole = ends[0].shown or (_to_later(one.chain, missing) if _is_at_pace(case, one.chain, missing) else None)
+    is_refused = whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None
+    return one if whole is None or is_refused else replace(one, chain=whole, end=ends[0].end)
 
 
 def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from operator import add
@@ -15,6 +16,7 @@ from levity_trio.charging.bracket import bracket, is_scale_known
 from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate, chain_of, ends_alone, session_chain
 from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.mending import without_spikes
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.scales import scale_shown
@@ -45,11 +47,19 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 is_whole = of_start == of_stop and not is_finer  # a register in kWh lacks its last digits
                 method = REGISTER if is_whole else SEGMENTS
                 assumptions = 1 if of_view < 1 and _is_too_slow(scaled) else 0
-                yield Candidate(Code.READINGS_UNIT, words, method, chain, assumptions, begin, until, factor=of_start)
+                one = Candidate(Code.READINGS_UNIT, words, method, chain, assumptions, begin, until, factor=of_start)
+                yield from (one, *(_without_spikes(one) if is_level and of_view in _UNITS_OF_ENERGY else ()))
         if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
+
+
+def _without_spikes(one: Candidate) -> Iterator[Candidate]:
+    """Yield the same candidate without single outliers, if there are any."""
+    if (even := without_spikes(one.chain)) is not None:
+        words = f"{one.words}, and outlying readings left out: {len(one.chain.wh) - len(even.wh)}"
+        yield replace(one, words=words, chain=even, assumptions=one.assumptions + 1)
 
 
 def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
@@ -62,7 +72,7 @@ def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
     code, told = (
         (Code.UNKNOWN_START, "unknown") if case.start_wh is None else (Code.START_GARBLED, f"{case.start_wh} Wh")
     )
-    for factor in (1000, 0.001):
+    for factor in _UNITS_OF_ENERGY:
         scaled = view.scaled(factor)
         room = max(case.digit, scaled.digit)
         first, last = scaled.wh[0] + room, scaled.wh[-1] - room
@@ -131,6 +141,7 @@ def _up_to_the_next(case: Case, view: View) -> View:
     return View(view.at, [*view.wh[:-1], after.begin], view.digit)
 
 
+_UNITS_OF_ENERGY: Final = (1000, 0.001)
 _TENFOLD: Final = (10, 0.1, 100, 0.01)
 _EACH_PHASE: Final = 1 / tolerances.PHASES
 """Each phase was sent with the register of all."""

@@ -210,6 +210,31 @@ def test_a_leap_and_a_spike(station: Station, leap: int) -> None:
     assert_doubtful(station, transaction, 7080, 7200)
 
 
+def test_an_idless_stop_by_a_clock_that_stands_still(books: Books) -> None:
+    """The receipts show that the car charged on after the last reading."""
+    station = Still(books, "CP-STILL")
+    session(station, 1000)
+    transaction = station.start(8200)
+    register = charge(station, transaction, 8200, 55)
+    books.wait(4)
+    station.stop(-1, register + 480)
+    settle(books)
+    assert_figure(station, transaction, 6600 + 480, flagged=True)
+
+
+def test_a_leap_and_a_garbled_stop(books: Books, station: Station) -> None:
+    """The next start shows what flowed after the last reading."""
+    transaction = station.start(292_800)
+    register = charge(station, transaction, 292_800, 30, every=1)
+    register = charge(station, transaction, register + 9500, 29, every=1)
+    books.wait(0.9)
+    station.stop(transaction, 2**31 - 1)
+    books.wait(HOUR)
+    station.start(register + 108)
+    settle(books)
+    assert_figure(station, transaction, 29 * 120 + 28 * 120 + 120 + 108, flagged=True)
+
+
 def test_a_leap_by_a_clock_that_stands_still(books: Books) -> None:
     """The receipts tell how long each step took."""
     station = Still(books, "CP-STILL")
@@ -219,6 +244,49 @@ def test_a_leap_by_a_clock_that_stands_still(books: Books) -> None:
     register = charge(station, transaction, register + 9500, 30, every=1)
     station.stop(transaction, register)
     assert_doubtful(station, transaction, 6960, 7200)
+
+
+def test_a_spike_among_readings_in_kwh_sent_as_wh(books: Books, station: Station) -> None:
+    def told(wh: int) -> str:
+        return f"{wh / 1000:.3f}"
+
+    begin = session(station, 292_800)
+    transaction = station.start(begin)
+    register = charge(station, transaction, begin, 18, told=told, every=6)
+    charge(station, transaction, register, 6, told=lambda wh: told(wh + 3000), every=6)
+    register = charge(station, transaction, register + 720, 72, told=told, every=6)
+    register = charge(station, transaction, register, 36, told=told, power=3600, every=6)
+    books.wait(1.8)
+    station.stop(transaction, register + 108)
+    assert_figure(station, transaction, 11_520 + 2160 + 108, flagged=True)
+
+
+@pytest.mark.parametrize("start", [0, "n/a"])
+@pytest.mark.parametrize("tells_power", [True, False])
+def test_a_start_and_a_stop_that_the_charger_could_not_read(
+    books: Books, station: Station, start: int | str, tells_power: bool
+) -> None:
+    begin = session(station, 43_000)
+    transaction = start_with(station, start)
+    register = charge(station, transaction, begin, tells_power=tells_power)
+    station.stop(transaction, 0)
+    books.wait(HOUR)
+    session(station, register)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_car_that_slows_down_after_its_register_stood_still(books: Books, station: Station) -> None:
+    """The register catches up on what flowed at the pace before. Without power, that is in doubt."""
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 15, tells_power=False)
+    for _ in range(10):
+        books.wait(5)
+        station.tell(station.register(register), transaction=transaction)
+    register = charge(station, transaction, register + 6000, 5, tells_power=False)
+    register = charge(station, transaction, register, 15, power=3600, tells_power=False)
+    station.stop(transaction, register)
+    assert_figure(station, transaction, 1800 + 6600 + 900, flagged=True)
 
 
 class Still(Station):

@@ -167,7 +167,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     """Return what matching needs to know of a transaction."""
     ended, rows = seconds(request.moment.understood), _in_order(db, origin, request, tx)
     carriers = [row for row in rows if row[WH] is not None and not _has_overtaken(row, request, tx)]
-    last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
+    last_at = _last_at(origin, request, tx, carriers)
     begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
     watts = _watts(rows) if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
@@ -197,6 +197,15 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         called=called(db, tx, request.moment.understood),
         is_exchanged=is_exchanged,
     )
+
+
+def _last_at(origin: Origin, request: Stop, tx: Known, carriers: Sequence[Row]) -> float:
+    """Return the time of the last reading or else of the start, in seconds; by a clock that stands still, the receipts
+    show how long before the stop it was."""
+    last = carriers[-1] if carriers else None
+    if last is None or not tx.own_start_time == last[TIMESTAMP] == request.moment.understood:
+        return seconds(tx.own_start_time if last is None else last[TIMESTAMP])
+    return seconds(last[TIMESTAMP]) - (seconds(origin.received_at) - seconds(last[RECEIVED_AT]))
 
 
 def _state(db: UnitOfWork, tx: Known, *, is_exchanged: bool) -> State:
