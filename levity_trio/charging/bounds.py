@@ -257,9 +257,10 @@ class Bounds:
         if self.is_tracked_by_power:
             most = self.refused_w * (caught_up + self.case.interval) / HOUR
             return rise <= min(most, self._drawn_since(level_at, before, now)) + slack
-        paces = self.paces(chain)
-        usual = paces.spread().median * (1 + tolerances.ONE_PACE_SHARE)
-        return rise <= max(usual, paces.spread(without=number).most) * caught_up / HOUR + slack
+        others = self.paces(chain).spread(without=number)
+        others = others if others.steps else self.paces(chain).spread()
+        fastest = max(others.most, others.median * (1 + tolerances.ONE_PACE_SHARE))
+        return rise <= fastest * caught_up / HOUR + slack
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""

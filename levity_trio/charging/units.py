@@ -81,7 +81,8 @@ def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
             words = (
                 f"meterStart is {told}, the previous transaction ended at {begin} Wh, the readings are in another unit"
             )
-            yield Candidate(code, words, SEGMENTS, chain_of(case, begin, scaled, stop), 1, begin, stop)
+            one = Candidate(code, words, SEGMENTS, chain_of(case, begin, scaled, stop), 1, begin, stop)
+            yield from (one, *_without_spikes(one))
 
 
 def _finer(case: Case, begin: int, view: View, end: int | None, step: float) -> tuple[int, int | None]:

@@ -387,3 +387,10 @@ def test_a_neighbour_whose_factor_is_unknown_shows_none() -> None:
     """Scaled, and billed 0: its registers lacked some factor, but which?"""
     known = case(5000, 12_200, [(10, 6200), (30, 8600), (50, 11_000)], before=Neighbour(4000, 5000, factor=0))
     assert (judge(known).wh, judge(known).doubts) == (7200, ())
+
+
+def test_a_register_that_stood_still_does_not_catch_up_at_its_own_pace() -> None:
+    """In whole kWh it stood still for long, which does not make a stop in Wh possible."""
+    told = [309, 309, 309, 310, 310, 310, 311, 311, 311, 311, 312, 312, 312, 312, 312]
+    readings = [(5 * number, kwh) for number, kwh in enumerate(told, 1)]
+    assert found(case(0, 312_560, readings, 78))[0] <= 312
