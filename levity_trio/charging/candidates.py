@@ -64,7 +64,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
             falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
-            yield from _rolled_over(case, chain, falls)
+            yield from _rolled_over(case, chain, falls, bounds)
             yield from _reset(case, chain, falls, bounds)
             yield from _set_back(case, chain, falls)
 
@@ -153,11 +153,11 @@ def _without_those_of_the_next(case: Case) -> Iterator[Candidate]:
         yield Candidate(Code.STRAY_READING, words, REGISTER, chain_of(case, start, own, stop), 0, start, stop)
 
 
-def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
+def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
 
     If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
-    it was reset.
+    it was reset. A rise over that step of far more than can have flowed makes it less likely.
     """
     if len(falls) != 1:
         return
@@ -169,7 +169,9 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Can
         if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
             wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
             words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, until)
+            rise = round((wh[fall] - wh[fall - 1]) / tolerances.FASTER_STOP)
+            assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
 
 
 def _goes_on(case: Case, before: int) -> bool:

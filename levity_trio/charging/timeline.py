@@ -108,12 +108,12 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
 
 
 def _came_one_by_one(received: Sequence[float]) -> bool:
-    """Whether messages came as far apart as they are sent, and the last of them no later. Some may be missing: a
+    """Whether messages came as far apart as they are sent, and the last two of them no later. Some may be missing: a
     reading that repeats one of the same time is not stored."""
     gaps = [after - before for before, after in pairwise(received)]
     usual = _usual(gaps)
     is_apart = len(gaps) > REGULAR_GAPS and min(gaps[:-1]) >= max(usual, STILL_SECONDS) / 2
-    return is_apart and 0 <= gaps[-1] <= USUAL_GAPS * usual
+    return is_apart and gaps[-1] >= 0 and max(gaps[-2:]) <= USUAL_GAPS * usual
 
 
 def by_unset_clock(
