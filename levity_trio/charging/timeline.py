@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
-from levity_trio.charging.tolerances import AHEAD_SECONDS, REGULAR_GAPS, USUAL_GAPS
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.wire.times import clock_time
 
 STILL_SECONDS: Final = 60
@@ -98,22 +98,12 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
     """Return the timeline by the times of receipt, for a clock that stands still.
 
     Readings that arrived together after a gap had been queued: each but the last was then read at the usual time after
-    the one before. If none arrived together, none was queued, so that these times are known.
+    the one before.
     """
     receipts = {row[RECEIVED_AT]: seconds(row[RECEIVED_AT]) for row in rows}
-    is_timed = _came_one_by_one([start.received, *receipts.values(), ended])
     unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
     timed = [(row[0], timestamp_of(unqueued[row[RECEIVED_AT]]), *row[2:]) for row in rows]
-    return Timeline(start.received, ended, timed, is_timed)
-
-
-def _came_one_by_one(received: Sequence[float]) -> bool:
-    """Whether messages came as far apart as they are sent, and the last two of them no later. Some may be missing: a
-    reading that repeats one of the same time is not stored."""
-    gaps = [after - before for before, after in pairwise(received)]
-    usual = _usual(gaps)
-    is_apart = len(gaps) > REGULAR_GAPS and min(gaps[:-1]) >= max(usual, STILL_SECONDS) / 2
-    return is_apart and gaps[-1] >= 0 and max(gaps[-2:]) <= USUAL_GAPS * usual
+    return Timeline(start.received, ended, timed, is_timed=False)
 
 
 def by_unset_clock(

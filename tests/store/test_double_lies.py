@@ -235,18 +235,6 @@ def test_a_leap_and_a_garbled_stop(books: Books, station: Station) -> None:
     assert_figure(station, transaction, 29 * 120 + 28 * 120 + 120 + 108, flagged=True)
 
 
-def test_a_clock_that_stands_still_hides_no_unit(books: Books) -> None:
-    """No reading was queued, so that the receipts tell how fast the register would have risen."""
-    station = Still(books, "CP-STILL")
-    begin = session(station, 292_800)
-    transaction = station.start(0)
-    register = charge(station, transaction, begin, told=lambda wh: f"{wh / 1000:.3f}")
-    books.wait(1)
-    station.stop(transaction, register)
-    settle(books)
-    assert_figure(station, transaction, 7200, flagged=True)
-
-
 def test_a_clock_that_stands_still_hides_no_leap_of_a_garbled_stop(books: Books) -> None:
     station = Still(books, "CP-STILL")
     begin = session(station, 292_800, every=1)
