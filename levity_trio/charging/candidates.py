@@ -114,13 +114,15 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong. Not if they lead from
-    one to the other but for single ones and a leap."""
+    one to the other once single outliers and a leap are left out."""
     start, stop = case.start_wh, case.stop_wh
     if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
         return
     chain = chain_of(case, start, case.view, stop)
+    if bounds.walk(chain) is None:
+        return
     even = without_spikes(chain)
-    if bounds.walk(chain) is None or (even is not None and without_leaps(even, bounds) is not None):
+    if even is not None and without_leaps(even, bounds) is not None:
         return
     words = "the readings contradict start, stop and power"
     yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)

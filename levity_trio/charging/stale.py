@@ -116,8 +116,9 @@ def up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
         return one
     missing = ends[0].end - one.end
     whole = ends[0].shown or (_to_later(one.chain, missing) if _is_at_pace(case, one.chain, missing) else None)
-    is_refused = whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None
-    return one if whole is None or is_refused else replace(one, chain=whole, end=ends[0].end)
+    if whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None:
+        return one
+    return replace(one, chain=whole, end=ends[0].end)
 
 
 def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:

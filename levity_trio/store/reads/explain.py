@@ -192,8 +192,8 @@ def _today(judgement: Judgement, tx: Known) -> Today:
 
 
 def _beside(case: Case, judgement: Judgement) -> Iterator[Beside]:
-    for one, low, high, most, *_ in counted(case, judgement.billed_from, judgement.billed_until):
-        common = {"from_wh": low, "until_wh": high, "most_wh": most}
+    for found in counted(case, judgement.billed_from, judgement.billed_until):
+        one, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
         yield Beside(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
 
 
