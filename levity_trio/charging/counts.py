@@ -42,14 +42,16 @@ def lifetime_registers(bounds: Bounds) -> list[int]:
 def _continues_in_kwh(case: Case, view: View, start: int) -> bool:
     """Whether at least two readings rise from the start if they are kWh.
 
-    A single reading may do so by chance, unless it has decimals, which Wh do not have.
+    A single reading may do so by chance, unless it has decimals, which Wh do not have. What is coarser than a Wh was
+    sent in kWh.
     """
-    seconds = view.at[-1] - case.begun + tolerances.METER_AGE
-    kwh, room = view.scaled(1000), _most_of_kind_w(case) * seconds / HOUR
+    kwh = view.scaled(1000)
     first, last = kwh.wh[0] - start, kwh.wh[-1] - start
-    if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
+    if start < tolerances.SIGNIFICANT_START_WH or view.digit > 1 or not (view.exact or first < last):
         return False
-    return -kwh.digit < first <= last <= room + kwh.digit
+    lasted = (view.at[number] - case.begun if case.is_timed else case.longest for number in (0, -1))
+    earlier, room = (_most_of_kind_w(case) * (seconds + tolerances.METER_AGE) / HOUR + kwh.digit for seconds in lasted)
+    return -kwh.digit < first <= earlier and first <= last <= room
 
 
 def _continues_tenfold(case: Case, view: View, start: int) -> bool:

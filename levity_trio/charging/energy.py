@@ -24,7 +24,7 @@ from levity_trio.charging.evidence import Case
 from levity_trio.charging.exchanged import exchanged
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
-from levity_trio.charging.power import Chain
+from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.scales import goes_on_by
@@ -33,7 +33,7 @@ from levity_trio.charging.stale import Stale, stale, up_to_the_next
 from levity_trio.charging.units import is_below_any_car, wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 20
+RULES: Final = 21
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -73,7 +73,7 @@ def judge(case: Case) -> Judgement:
         return replace(judged, doubts=(exchange.doubt, *judged.doubts), code=Code.STOPS_EXCHANGED, is_sole=False)
     bounds = Bounds(case)
     found = reported(case, bounds)
-    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds, found)
+    chosen = _power_in_kilowatts(case, found) or _as_reported(case, bounds, found)
     chosen = chosen or _in_no_known_battery(case, bounds, found) or _power_too_high(case, bounds, found)
     chosen = chosen or _power_on_another_scale(case, bounds) or _by_candidates(case, bounds, found)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
@@ -182,9 +182,13 @@ def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[C
     return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
 
 
-def _power_in_kilowatts(case: Case) -> Chosen | None:
-    """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
-    is_too_low = 0 < case.power.most < tolerances.LEAST_CHARGING_W if case.power else False
+def _power_in_kilowatts(case: Case, found: Reported | None) -> Chosen | None:
+    """Choose the reported figure if it agrees with the power in kW, but not as it was sent, in W: no car charges with
+    so little."""
+    if found is None or not case.power or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
+        return None
+    most_w = (1 + tolerances.VARYING_SHARE) * case.power.most
+    is_too_low = found.chain.wh[-1] > most_w * case.longest / HOUR + 2 * case.digit
     return _with_power(case, 1000, "the power is in kW but sent as W", {}) if is_too_low else None
 
 

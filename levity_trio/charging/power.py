@@ -43,6 +43,11 @@ class Gap(NamedTuple):
     seconds: float
     still: float | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no car drew power at one of its ends, or at most of the powers in it: it may have charged between."""
+        return self.low * HOUR < tolerances.LEAST_CHARGING_W * self.seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
@@ -176,7 +181,7 @@ def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
 def _most_of(gap: Gap, power: Power) -> float:
     longer = (1 + longer_share(power)) * power.most * gap.seconds / HOUR
     is_long = gap.seconds > (tolerances.SHORT_GAP if power.is_steady else tolerances.INTERVAL)
-    return longer if is_long and gap.still is None else 0.0
+    return longer if (is_long or gap.is_idle) and gap.still is None else 0.0
 
 
 def longer_share(power: Power) -> float:

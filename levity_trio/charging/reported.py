@@ -42,7 +42,7 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
     chains = list(_chains(case, bounds, view))
     chain = next((chain for chain in chains if bounds.refused_step(chain) is None), chains[0])
     counted = _counted_above_start(case, bounds, view)
-    if counted is not None and unusual(case, bounds, chain) is not None and unusual(case, bounds, counted) is None:
+    if counted is not None and _is_doubtful(case, bounds, chain) and unusual(case, bounds, counted) is None:
         chain = counted
     return Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
 
@@ -72,14 +72,19 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
 
 
 def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None:
-    """Return the chain of readings that may count from 0 though they are above a low start, if power agrees with them:
+    """Return the chain of readings that may count from 0 though they are above a low start, if power is not against it:
     it is the same figure, but another first and last step."""
     start, stop = case.start_wh or 0, case.stop_wh
     if stop is None or not view.wh or not 0 < start <= view.wh[0] <= view.wh[-1] <= stop - start:
         return None
     chain = session_chain(case, view, stop - start)
     agreeing, against = bounds.agreement(chain)
-    return chain if agreeing and not against and bounds.refused_step(chain) is None else None
+    is_possible = not bounds.is_tracked_by_power or (agreeing > 0 and not against)
+    return chain if is_possible and bounds.refused_step(chain) is None else None
+
+
+def _is_doubtful(case: Case, bounds: Bounds, chain: Chain) -> bool:
+    return bounds.refused_step(chain) is not None or unusual(case, bounds, chain) is not None
 
 
 def contradiction(case: Case, bounds: Bounds, found: Reported) -> Conflict | None:

@@ -245,7 +245,7 @@ def _energies(case: Case, one: Beside, common: _Common) -> tuple[int, int]:
     most = int(min(common.rise, max(least, drawn.most)))
     rest = int(min(most, max(least, ceil(common.rise - own.least))))
     is_within = case.begun <= one.begun and one.ended <= case.ended
-    is_unknown = not case.is_timed or (common.is_met and not one.power)
+    is_unknown = not case.is_timed or not (case.power or one.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
     return (most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0), rest
 

@@ -65,17 +65,45 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
-    most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
-    beyond = found.beyond(found.most, 1.0, 0.0)
-    fast = [gap for gap in beyond if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
+    if not found:
+        return None
+    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + 2 * chain.digit
+    beyond = [gap for gap in found.beyond(found.most, 1.0, 0.0) if not _may_be_unseen(case, gap)]
+    fast = [gap for gap in beyond if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
         fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
-    often = far_beyond_power(found, chain.digit) if beyond else []
-    if not fast and len(often) < tolerances.REGULAR_GAPS:
+    often = far_beyond_power(found, chain.digit)
+    unseen = [gap for gap in often if _may_be_unseen(case, gap)]
+    if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _is_rarely_unseen(case, unseen):
         return None
     gap = (fast or often)[0]
     evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
     return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
+
+
+def _may_be_unseen(case: Case, gap: Gap) -> bool:
+    """Whether a car may have charged from one report of power to the next, though it drew nothing at one of them."""
+    if case.is_dc or not gap.is_idle:
+        return False
+    is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
+    most_w = tolerances.FAR_MORE * case.power.most if is_shown else _usual_w(case)
+    return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
+
+
+def _is_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
+    """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the power that it has
+    at least. While it charges for long, a report of power meets it."""
+    paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
+    least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces, 0.0)
+    return sum(paces) < tolerances.REGULAR_GAPS * least_w
+
+
+def _unseen_wh(case: Case, found: Gaps) -> float:
+    """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the register shows none."""
+    if case.is_dc or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
+        return 0.0
+    idle = [gap.rise for gap in found if gap.is_idle]
+    return tolerances.REGULAR_GAPS * max(idle) if idle else _usual_w(case) * case.power.interval / HOUR
 
 
 def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
@@ -94,8 +122,10 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
         return None
     allowed, error = slack(power, chain.digit), tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
-    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * whole.seconds / HOUR + allowed
-    if least <= rise <= most:
+    lasted = max(whole.seconds, power.at[-1] - power.at[0])  # gaps in which nothing flowed are not among those found
+    most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * lasted / HOUR + allowed
+    most = max(most + _unseen_wh(case, found), tolerances.LEAST_CHARGING_W * lasted / HOUR)
+    if least <= rise <= most or max(power.most, rise * HOUR / lasted) < tolerances.LEAST_CHARGING_W:
         return None
     evidence = (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
     return Conflict(Code.POWER_DISAGREES, "the register does not agree with many reports of power", evidence)

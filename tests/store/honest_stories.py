@@ -1,4 +1,5 @@
-"""Random honest stories: AC and DC, solar power, pauses, full batteries, outages, few readings, coarse registers.
+"""Random honest stories: AC and DC, solar power, pauses, full batteries, cars that take a little now and again,
+outages, few readings, coarse registers.
 
 Charger and network are honest, so nothing may be flagged and each figure is exact. Where rules.md requires a doubt
 (start and stop alone above 43 kW), the charger also reports its power.
@@ -95,7 +96,7 @@ def _curve(kind: str, chance: Random) -> Curve:
     if kind == "DC":
         return _dc(chance)
     highest = chance.choice(AC1 if kind == "AC1" else AC3)
-    pieces = [*chance.choice([_steady, _sun, _paused, _full])(highest, chance)]
+    pieces = [*chance.choice([_steady, _sun, _paused, _full, _topped_up, _woken, _heated, _idle])(highest, chance)]
     if chance.random() < 0.1:
         pieces.insert(0, (chance.uniform(5, 300), 0.0))  # it waits for a cheap tariff
     return tuple(pieces)
@@ -124,6 +125,30 @@ def _full(highest: float, chance: Random) -> Curve:
     """Reduce the power of the last part, then add hours without power."""
     falling = tuple((5.0, highest * part / 10) for part in (8, 6, 4, 3, 2, 1))
     return ((chance.uniform(30, 300), highest), *falling, (chance.uniform(30, 700), 0.0))
+
+
+def _topped_up(highest: float, chance: Random) -> Curve:
+    """Little is missing, so that hardly a reading meets the car while it charges."""
+    return ((chance.uniform(2, 14), highest), (chance.uniform(60, 900), 0.0))
+
+
+def _woken(highest: float, chance: Random) -> Curve:
+    """The car takes a little again and again, for its heating or its own battery."""
+    pieces: list[tuple[float, float]] = [(chance.uniform(20, 200), highest)]
+    for _ in range(chance.randint(1, 8)):
+        wakes = (chance.uniform(0.5, 6), min(highest, chance.uniform(1400, 4000)))
+        pieces += [(chance.uniform(20, 200), 0.0), wakes]
+    return (*pieces, (chance.uniform(10, 200), 0.0))
+
+
+def _heated(highest: float, chance: Random) -> Curve:
+    """The car takes nothing until it is heated, just before it leaves."""
+    return ((chance.uniform(100, 700), 0.0), (chance.uniform(3, 12), min(highest, chance.uniform(1400, 7000))))
+
+
+def _idle(highest: float, chance: Random) -> Curve:  # noqa: ARG001 - all curves have the same parameters
+    """The meter counts what the charger itself takes."""
+    return ((chance.uniform(60, 3000), chance.choice([0.0, 3.0, 12.0, 60.0])),)
 
 
 def _dc(chance: Random) -> Curve:

@@ -63,7 +63,7 @@ def test_the_parts_of_any_session_add_up(names: list[str], seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(size(160, 24)))
 def test_each_part_of_an_honest_session_lies_between_its_readings(seed: int) -> None:
-    """Of 2,500 such stories, 23 have a part beyond the readings: mostly, the register of a new meter is low, so that
+    """Of 2,500 such stories, 16 have a part beyond the readings: mostly, the register of a new meter is low, so that
     its readings could also count from 0."""
     story = honest_story(Random(seed))
     with closing(in_memory()) as connection:
@@ -73,7 +73,7 @@ def test_each_part_of_an_honest_session_lies_between_its_readings(seed: int) -> 
             billed = billed_of(books, transaction)
             seams = seams_of(billed, Random(seed))
             until_seams, by = reached(books, billed, seams)
-            assert by is Split.REGISTER or not _within(story, session), timeline(played)
+            assert by is Split.REGISTER or not (billed.wh and _within(story, session)), timeline(played)
             for seam, wh in zip(seams, until_seams, strict=True):
                 _assert_between(played, session, (seam - billed.since) / timedelta(minutes=1), wh)
 

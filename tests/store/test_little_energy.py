@@ -1,0 +1,80 @@
+"""Cars that take a little while hardly a report of power meets them: exact, and certain (rules.md, Energy)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.stories import Curve, Session, Story, Voice, play, tell
+from tests.store.telling import QUARTER, assert_figure, bill_of, session, watts
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
+TOPPED_UP: Curve = ((12, 11_040), (500, 0))
+MET_BY_NONE: Curve = ((160, 0), (6, 7360), (200, 0))
+HEATED: Curve = ((300, 0), (7, 7000))
+WOKEN: Curve = ((150, 7360), (62, 0), (4, 2300), (71, 0), (3, 2300), (64, 0), (5, 2300), (67, 0), (4, 2300), (40, 0))
+BEGIN = 907_200
+
+
+def played(books: Books, station: Station, curve: Curve, voice: Voice, begin: float = BEGIN) -> None:
+    """A session of this curve and voice is exact and certain."""
+    one = Session(1, 1, "TAG", 1, begin, curve, voice)
+    (outcome,) = play(Story([one], tell(one)), books, station.name).outcomes()
+    assert (outcome.wh, outcome.review) == (one.figure, None)
+
+
+@pytest.mark.parametrize("curve", [TOPPED_UP, MET_BY_NONE, HEATED, WOKEN])
+@pytest.mark.parametrize("every", [5, 15, 30, 60])
+@pytest.mark.parametrize("reports_power", [True, False])
+def test_energy_between_reports_of_no_power(
+    books: Books, station: Station, curve: Curve, every: int, reports_power: bool
+) -> None:
+    """Also at a charger whose power confirmed a transaction before."""
+    if reports_power:
+        session(station, 900_000)
+    played(books, station, curve, Voice(every=every))
+
+
+def test_more_than_any_ac_charger_delivers_between_reports_of_no_power(books: Books, station: Station) -> None:
+    session(station, 900_000)
+    transaction = station.start(BEGIN)
+    for wh in (0, 0, 0, 12_000, 12_000, 12_000):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), BEGIN + wh, watts(0)), transaction=transaction)
+    station.stop(transaction, BEGIN + 12_000)
+    assert bill_of(station, transaction)[2]
+
+
+def test_a_car_that_wakes_while_readings_are_lost(books: Books, station: Station) -> None:
+    transaction, wh = station.start(BEGIN), BEGIN
+    for minute, power in enumerate([2300] * 60 + [0] * 90, 1):
+        books.wait(1)
+        wh += power // 60
+        if minute == 100:  # it takes 50 Wh, and the reading that would meet it is lost
+            wh += 50
+        else:
+            station.tell(meter_value(station.clock(), wh, watts(power)), transaction=transaction)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, wh - BEGIN, flagged=False)
+
+
+@pytest.mark.parametrize("power", [3, 12, 60])
+@pytest.mark.parametrize("voice", [Voice(15, power="A", phases=3), Voice(5, power="A"), Voice(15), Voice(30)])
+def test_what_the_charger_takes_itself_is_no_power_in_kilowatts(
+    books: Books, station: Station, power: int, voice: Voice
+) -> None:
+    played(books, station, ((2700, power),), voice)
+
+
+@pytest.mark.parametrize("voice", [Voice(1, power=""), Voice(5), Voice(5, unit="kWh", decimals=1, coarse=100)])
+def test_counts_of_a_long_stay_are_no_readings_in_another_unit(books: Books, station: Station, voice: Voice) -> None:
+    """In kWh, 402 Wh would be far above the start, but 860 minutes would be enough for it."""
+    one = Voice(voice.every, voice.unit, voice.decimals, coarse=voice.coarse, power=voice.power, per_session=True)
+    played(books, station, ((5.6, 3680), (857, 4)), one, 42_214.0)
+
+
+@pytest.mark.parametrize(("begin", "curve"), [(6234.0, ((180, 13_300), (20, 8100))), (3000.0, ((240, 11_000),))])
+def test_counts_above_a_low_start(books: Books, station: Station, begin: float, curve: Curve) -> None:
+    """As readings of the register they would be too fast at the stop."""
+    played(books, station, curve, Voice(60, power="", per_session=True), begin)
