@@ -24,7 +24,8 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
     seconds = max(0.0, view.at[0] - case.begun) + tolerances.METER_AGE
     if not case.is_timed:
         seconds = max(seconds, case.longest)
-    fastest = _most_of_kind_w(case)
+    is_led_to_stop = case.stop_wh is not None and view.wh[-1] <= case.stop_wh - start + digit
+    fastest = tolerances.FASTEST_W if is_led_to_stop and not case.is_ac_shown else _most_of_kind_w(case)
     if is_start_garbled and view.wh[0] >= start / 2:
         paces = bounds.paces(Chain(view.at, view.wh, view.digit)).spread()
         fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest

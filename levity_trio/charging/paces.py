@@ -62,7 +62,8 @@ class Paces:
 
 def _paces(chain: Chain, interval: float, ends: tuple[int, int]) -> Iterator[tuple[int, float]]:
     for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
-        if now > before and high > low:
-            pace = (high - low) * HOUR / (now - before + (interval if number in ends else 0.0))
+        margin = interval if number in ends else 0.0
+        if now - before > margin / 2 and high > low:  # a shorter end shows no pace
+            pace = (high - low) * HOUR / (now - before + margin)
             if pace >= tolerances.SIGNIFICANT_W:
                 yield number, pace

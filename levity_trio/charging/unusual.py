@@ -113,11 +113,12 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
     at any of their times, they are compared with start and stop.
     """
-    power, whole = case.power, found.whole if found else _from_start_to_stop(chain)
-    number = len(found) if found else len(power.at) - 1
+    power, is_read = case.power, not case.power.places.keys().isdisjoint(chain.at)
+    whole = found.whole if is_read else _from_start_to_stop(chain)
+    number = len(found) if is_read else len(power.at) - 1
     if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
         return None
-    known, rise = whole.seconds if found else power.at[-1] - power.at[0], whole.rise
+    known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
     if whole.seconds - known > 2 * tolerances.USUAL_GAPS * power.interval:
         return None
     allowed, error = slack(power, chain.digit), tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))

@@ -78,3 +78,21 @@ def test_counts_of_a_long_stay_are_no_readings_in_another_unit(books: Books, sta
 def test_counts_above_a_low_start(books: Books, station: Station, begin: float, curve: Curve) -> None:
     """As readings of the register they would be too fast at the stop."""
     played(books, station, curve, Voice(60, power="", per_session=True), begin)
+
+
+def test_a_fast_charger_that_stops_at_once(books: Books, station: Station) -> None:
+    """Its readings stand still from the first one on, so that they show no rise without power."""
+    played(books, station, ((3.5, 150_000), (53, 0)), Voice(5, battery_wh=100_000))
+
+
+@pytest.mark.parametrize(
+    ("every", "curve"), [(10, ((10, 36_000), (10, 75_000), (1, 75_000))), (15, ((15, 90_000),) * 2)]
+)
+@pytest.mark.parametrize("per_session", [True, False])
+def test_a_fast_charger_that_nobody_knows(
+    books: Books, station: Station, every: float, curve: Curve, per_session: bool
+) -> None:
+    """Nothing shows that it is one, so it is asked about; but the figure is what it says."""
+    one = Session(1, 1, "TAG", 1, 4_199_489, curve, Voice(every, power="", per_session=per_session))
+    (outcome,) = play(Story([one], tell(one)), books, station.name).outcomes()
+    assert (outcome.wh, outcome.review) == (one.figure, "faster than an AC charger can deliver")
