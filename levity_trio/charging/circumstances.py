@@ -60,9 +60,14 @@ def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
 def most_possible(case: Case, bounds: Bounds) -> int:
     """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
     by_time, after = int(bounds.most_wh), case.after
-    if after is None or after.told is None or case.start_wh is None or after.told < case.start_wh + _least(case):
+    if (
+        after is None
+        or after.sent_begin is None
+        or case.start_wh is None
+        or after.sent_begin < case.start_wh + _least(case)
+    ):
         return by_time
-    return min(by_time, after.told - case.start_wh)
+    return min(by_time, after.sent_begin - case.start_wh)
 
 
 def _least(case: Case) -> float:
@@ -78,9 +83,9 @@ def _is_shown_by_the_next(case: Case, chosen: Chosen) -> bool:
     belong to a transaction between the two.
     """
     after = case.after if case.is_named_to_the_end else None
-    if after is None or not after.told or chosen.end is None or chosen.begin is None or not case.view.wh:
+    if after is None or not after.sent_begin or chosen.end is None or chosen.begin is None or not case.view.wh:
         return False
-    return abs(after.told - chosen.end) <= case.digit
+    return abs(after.sent_begin - chosen.end) <= case.digit
 
 
 def _rise_since(case: Case, since: float, chosen: Chosen) -> int:

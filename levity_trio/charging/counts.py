@@ -75,5 +75,5 @@ def _most_of_kind_w(case: Case) -> float:
 def counts_each(case: Case) -> bool:
     """Whether the starts of the neighbours fell to 0 more than once: these registers count each transaction."""
     before, after, stop = case.before, case.after, case.stop_wh or 0
-    falls = (before.resets if before is not None else 0) + (after is not None and after.told == 0 < stop)
+    falls = (before.resets if before is not None else 0) + (after is not None and after.sent_begin == 0 < stop)
     return falls >= tolerances.RESETS

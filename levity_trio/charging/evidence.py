@@ -215,7 +215,7 @@ class Neighbour(NamedTuple):
     endless if a time is unknown."""
 
     @property
-    def told(self) -> int | None:
+    def sent_begin(self) -> int | None:
         """Its start as sent. What was put in its place shows nothing about others."""
         return self.begin if self.replaced is None else self.replaced
 
@@ -232,7 +232,7 @@ class Level(NamedTuple):
     wh: int
 
 
-class Told(NamedTuple):
+class Boundary(NamedTuple):
     """A start's or a stop's register in Wh, its time by the charger's clock, and that of its receipt, in seconds."""
 
     at: float
@@ -257,7 +257,7 @@ class Beside(NamedTuple):
     power: Power
     earlier: Level | None
     """The end of the previous transaction on its connector."""
-    told: Sequence[Told] = ()
+    boundaries: Sequence[Boundary] = ()
     """The registers of the starts and stops around it on its connector, in order."""
     stop: int | None = None
 
@@ -313,7 +313,7 @@ class Case:
     """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
     earlier: Level | None = None
     """The end of the previous transaction on its connector, if there is one beside."""
-    told: Sequence[Told] = ()
+    boundaries: Sequence[Boundary] = ()
     """The registers of the starts and stops around it on its connector, in order, if there is one beside."""
     swapped_at: Sequence[float] = ()
     """The times of boots that reported another meter."""

@@ -63,7 +63,7 @@ def _is_told(case: Case, one: Beside) -> bool:
     """Whether two registers of their own are told, by the order of time: one that both shared never falls. Or the next
     start on the other connector is at the stop of this transaction, and not at the other's."""
     stop, end, begin = case.stop_wh or 0, one.stop or 0, (case.after and case.after.begin) or 0
-    starts = [level.wh for level in one.told if level.is_start and level.at > one.begun]
+    starts = [level.wh for level in one.boundaries if level.is_start and level.at > one.begun]
     if starts and is_about(starts[0], stop) and not is_about(starts[0], end):
         return True
     return begin < stop - ROUNDED_WH or (one.ended < case.ended and stop < end - ROUNDED_WH)

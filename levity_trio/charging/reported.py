@@ -50,9 +50,9 @@ def reported(case: Case, bounds: Bounds) -> Reported | None:
 def _up_to_the_next(case: Case) -> View:
     """Return the readings. Without a stop, the next start tells the last one to more digits, if it may be the same."""
     view, after = case.view, case.after if case.stop_wh is None and case.is_named_to_the_end else None
-    if after is None or not after.told or view.digit == 1 or abs(after.told - view.wh[-1]) > view.digit:
+    if after is None or not after.sent_begin or view.digit == 1 or abs(after.sent_begin - view.wh[-1]) > view.digit:
         return view
-    return View(view.at, [*view.wh[:-1], after.told], view.digit)
+    return View(view.at, [*view.wh[:-1], after.sent_begin], view.digit)
 
 
 def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:

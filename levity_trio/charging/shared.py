@@ -15,7 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Beside, Case, Level, Power, Told, View
+from levity_trio.charging.evidence import Beside, Boundary, Case, Level, Power, View
 from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code, Doubt
 
@@ -100,7 +100,7 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
         own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
         others = list(found)
         theirs = [level for one in others for level in _levels_of(one)]
-        around = _since(case.told, begin), _since(others[0].told, others[0].begin)
+        around = _since(case.boundaries, begin), _since(others[0].boundaries, others[0].begin)
         digit = max(case.digit, *(one.view.digit for one in others))
         chance = _chance_of_meetings(*around)
         if not _is_one([*own], theirs, digit, tolerances.MEETING_BY_CHANCE / chance):
@@ -159,7 +159,7 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: flo
     return prod(min(1.0, chance) for chance in chances) <= most
 
 
-def _chance_of_meetings(own: Sequence[Told], theirs: Sequence[Told]) -> float:
+def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> float:
     """Return how likely it is by chance that starts and stops around are just where the other connector was last; 1 if
     the registers fall from one connector to the other.
 
@@ -170,7 +170,7 @@ def _chance_of_meetings(own: Sequence[Told], theirs: Sequence[Told]) -> float:
     step = next((step for step in (1000, 100, 10) if all(wh % step == 0 for _, wh, *_ in told)), 1)
     if any(now[1] < before[1] - max(step, tolerances.REACH_WH) for before, now in pairwise(told)):
         return 1.0
-    last: tuple[list[Told], list[Told]] = ([], [])
+    last: tuple[list[Boundary], list[Boundary]] = ([], [])
     chance = 1.0
     for _, _, number, now in told:
         if _is_meeting(last[number], now, last[1 - number]):
@@ -179,7 +179,7 @@ def _chance_of_meetings(own: Sequence[Told], theirs: Sequence[Told]) -> float:
     return chance
 
 
-def _is_meeting(before: Sequence[Told], now: Told, others: Sequence[Told]) -> bool:
+def _is_meeting(before: Sequence[Boundary], now: Boundary, others: Sequence[Boundary]) -> bool:
     """Whether a start or a stop is where the other connector was last, and not where its own one was. `before` and
     `others` are what both connectors told before it."""
     if not before or not others or before[-1].is_start == now.is_start or now.wh - before[-1].wh <= tolerances.REACH_WH:
@@ -188,9 +188,9 @@ def _is_meeting(before: Sequence[Told], now: Told, others: Sequence[Told]) -> bo
     return is_own_rise and abs(now.wh - others[-1].wh) <= tolerances.ROUNDED_WH
 
 
-def _since(told: Sequence[Told], begin: int) -> list[Told]:
+def _since(told: Sequence[Boundary], begin: int) -> list[Boundary]:
     """Return those around the one with this register between which the register of the connector never fell."""
-    runs: list[list[Told]] = [[]]
+    runs: list[list[Boundary]] = [[]]
     for one in told:
         if runs[-1] and one.wh < runs[-1][-1].wh:
             runs.append([])
@@ -198,7 +198,7 @@ def _since(told: Sequence[Told], begin: int) -> list[Told]:
     return next((run for run in runs if any(one.wh == begin for one in run)), [])
 
 
-def _against_one(own: Sequence[Told], theirs: Sequence[Told]) -> Iterator[tuple[Told, Told]]:
+def _against_one(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> Iterator[tuple[Boundary, Boundary]]:
     """Yield the pairs of starts and stops around by which two connectors have registers of their own: what one of them
     told is below what had been received from the other one before."""
     for one, other in ((own, theirs), (theirs, own)):
@@ -207,7 +207,7 @@ def _against_one(own: Sequence[Told], theirs: Sequence[Told]) -> Iterator[tuple[
                 yield higher, lower
 
 
-def _are_too_many(pairs: Sequence[tuple[Told, Told]], most: int) -> bool:
+def _are_too_many(pairs: Sequence[tuple[Boundary, Boundary]], most: int) -> bool:
     """Whether more messages than `most` would have to be wrong, if one of each pair is."""
     if not pairs or most == 0:
         return bool(pairs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final, NamedTuple
 
-from levity_trio.charging.evidence import MEASURANDS, Beside, Level, Told, View, seconds
+from levity_trio.charging.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds
 from levity_trio.charging.gathering import TIMESTAMP, Row, gather
 from levity_trio.charging.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
@@ -33,7 +33,7 @@ _SPAN: Final = (
     " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
 )
-_TOLD: Final = (
+_BOUNDARIES: Final = (
     "SELECT own_start_time, created_at, start_skew_seconds, meter_start, own_stop_time, stop_received_at,"
     " stop_skew_seconds, CASE WHEN stopped_by <> 'system' THEN meter_stop END FROM tx"
     " WHERE cp_id = ?1 AND conn_id = ?2 AND +created_at <= ?3"
@@ -46,8 +46,8 @@ class _Statements(NamedTuple):
     running: str
     begun: str
     earlier: str
-    told_before: str
-    told_after: str
+    boundaries_before: str
+    boundaries_after: str
 
 
 def _by(began: str) -> _Statements:
@@ -55,8 +55,8 @@ def _by(began: str) -> _Statements:
         running=f"{_SPAN} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT 1",
         begun=f"{_SPAN} AND {began} > ?4 AND {began} < ?5 ORDER BY {began}, id LIMIT {MOST}",
         earlier=f"{_SPAN} AND ({began}, id) < (?4, ?5) ORDER BY {began} DESC, id DESC LIMIT 1",
-        told_before=f"{_TOLD} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT {AROUND}",
-        told_after=f"{_TOLD} AND {began} > ?4 ORDER BY {began}, id LIMIT {AROUND}",
+        boundaries_before=f"{_BOUNDARIES} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT {AROUND}",
+        boundaries_after=f"{_BOUNDARIES} AND {began} > ?4 ORDER BY {began}, id LIMIT {AROUND}",
     )
 
 
@@ -167,7 +167,7 @@ def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
         view=max(gathered.views, key=lambda view: len(view.at), default=View((), ())),
         power=gathered.power,
         earlier=earlier(rows, span, until),
-        told=told(rows, span, until),
+        boundaries=boundaries(rows, span, until),
     )
 
 
@@ -191,14 +191,14 @@ def _ends(rows: Rows, span: Span) -> tuple[MessageTime, MessageTime | None]:
     return begun, message_time(span.own_ended, stop, span.stop_received)
 
 
-def told(rows: Rows, span: Span, until: str) -> list[Told]:
+def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
     """Return the registers of the starts and stops on the connector around the beginning of a transaction, in order,
     of those that the charger sent soon and by a clock that was not ahead, or in order of receipt."""
     where = (span.charger, span.connector, until, span.began)
-    around = (*reversed(rows(span.statements.told_before, where)), *rows(span.statements.told_after, where))
+    around = (*reversed(rows(span.statements.boundaries_before, where)), *rows(span.statements.boundaries_after, where))
     messages = [message for row in around for message in ((*row[:4], True), (*row[4:], False))]
     return [
-        Told(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
+        Boundary(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
         for at, received, skew, wh, is_start in messages
         if wh is not None and wh > 0 and skew is not None and received <= until
         if span.is_by_receipt or -_SOON <= skew <= AHEAD_SECONDS

@@ -28,7 +28,7 @@ from levity_trio.charging.timeline import (
     stands_still,
 )
 from levity_trio.store.adjacent import following, place_of, preceding
-from levity_trio.store.beside import Span, beside, earlier, told
+from levity_trio.store.beside import Span, beside, boundaries, earlier
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import begin_after, boots, counted_until
@@ -86,7 +86,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         counted_until=_counted_until(rows, tx, until, before),
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
-        told=told(rows, own, until) if others else (),
+        boundaries=boundaries(rows, own, until) if others else (),
         swapped_at=swapped_at,
         booted_at=[seconds(at) + ahead for at, _ in booted],
         begin_of_new_meter=begin_after(rows, place_of(tx, until), tx.stop_received_at) if swapped_at else None,

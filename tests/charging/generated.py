@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Final
 
 from levity_trio.charging.energy import RULES, judge
-from levity_trio.charging.evidence import Beside, Case, Charge, Level, Neighbour, Power, Told, View
+from levity_trio.charging.evidence import Beside, Boundary, Case, Charge, Level, Neighbour, Power, View
 from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code
 
@@ -272,8 +272,8 @@ def _beside(story: Story) -> dict[str, Any]:
     power = Power(at, watts, watts) if watts else Power()
     view, earlier = View(at[1:], wh[1:]), story.random.choice((None, Level(-600.0, story.start - 700)))
     other = Beside(7, 2, at[0], story.ended + 60, wh[0], wh[-1] + 20, view, power, earlier)
-    own = (Told(0.0, 0.0, story.start), Told(story.ended, story.ended, story.stop or story.wh[-1]))
-    return {"beside": (other,), "earlier": Level(-900.0, story.start), "told": own}
+    own = (Boundary(0.0, 0.0, story.start), Boundary(story.ended, story.ended, story.stop or story.wh[-1]))
+    return {"beside": (other,), "earlier": Level(-900.0, story.start), "boundaries": own}
 
 
 def _exchanged(story: Story, known: dict[str, Any]) -> dict[str, Any]:

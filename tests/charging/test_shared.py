@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Beside, Case, Level, Told
+from levity_trio.charging.evidence import Beside, Boundary, Case, Level
 from levity_trio.charging.reviews import Code
 from tests.charging.cases import Minutes, case, certain, doubtful, found, power, steady, view
 
@@ -123,14 +123,14 @@ AFTER = [(110, 110_320), (160, 118_000), (700, 118_000)]
 """So does the other one."""
 
 
-def around(*others: tuple[float, int], waited: float = 1) -> list[Told]:
+def around(*others: tuple[float, int], waited: float = 1) -> list[Boundary]:
     """Return the registers of starts and stops by minute, each received a minute later."""
-    return [Told(minute * 60.0, (minute + waited) * 60.0, wh) for minute, wh in others]
+    return [Boundary(minute * 60.0, (minute + waited) * 60.0, wh) for minute, wh in others]
 
 
 def told(own: Minutes, theirs: Minutes, waited: float = 1) -> Case:
-    other = beside()._replace(told=around((40, 104_800), (66, 110_320), *theirs, waited=waited))
-    return replace(judged(other), told=around((0, 100_000), (60, 109_600), *own, waited=waited))
+    other = beside()._replace(boundaries=around((40, 104_800), (66, 110_320), *theirs, waited=waited))
+    return replace(judged(other), boundaries=around((0, 100_000), (60, 109_600), *own, waited=waited))
 
 
 def test_three_messages_of_both_connectors_show_two_registers() -> None:
@@ -159,10 +159,10 @@ def test_one_message_or_a_reset_does_not_show_two_registers(known: Case) -> None
     assert found(known) == doubtful(6000, "register", "shared_register")
 
 
-MET = [Told(0, 1, 1200, is_start=True), Told(3600, 3601, 17_800), Told(9000, 9001, 24_800, is_start=True)]
+MET = [Boundary(0, 1, 1200, is_start=True), Boundary(3600, 3601, 17_800), Boundary(9000, 9001, 24_800, is_start=True)]
 """It begins again beyond its own stop."""
-STOOD = [Told(1800, 1801, 12_500, is_start=True), Told(7200, 7201, 24_800)]
-STANDS = Told(9600, 9601, 24_800, is_start=True)
+STOOD = [Boundary(1800, 1801, 12_500, is_start=True), Boundary(7200, 7201, 24_800)]
+STANDS = Boundary(9600, 9601, 24_800, is_start=True)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,9 @@ STANDS = Told(9600, 9601, 24_800, is_start=True)
         pytest.param([*MET[:2], MET[2]._replace(wh=25_200)], STOOD, False, id="elsewhere"),
         pytest.param([*MET[:2], MET[2]._replace(wh=17_800)], STOOD, False, id="at its own stop"),
         pytest.param([*MET[:1], MET[2]], STOOD, False, id="its own stop is unknown"),
-        pytest.param([*MET, Told(9300, 9301, 30_000)], [*STOOD, STANDS], False, id="the other one still stands there"),
+        pytest.param(
+            [*MET, Boundary(9300, 9301, 30_000)], [*STOOD, STANDS], False, id="the other one still stands there"
+        ),
         pytest.param([*MET[:1], MET[1]._replace(at=7300, wh=24_800)], STOOD, True, id="both stop there"),
         pytest.param(
             [MET[0]._replace(wh=12_500), MET[1]._replace(at=7300, wh=24_800)], STOOD, False, id="from one start"
@@ -181,9 +183,11 @@ STANDS = Told(9600, 9601, 24_800, is_start=True)
         pytest.param([one._replace(wh=one.wh // 1000 * 1000) for one in MET], STOOD, False, id="rounded"),
     ],
 )
-def test_low_registers_are_one_if_starts_or_stops_meet(own: list[Told], theirs: list[Told], is_shared: bool) -> None:
-    other = beside(12_500, 24_800, (), (30, 120), {})._replace(told=theirs)
-    known = case(own[0].wh, 17_800, beside=[other], told=own)
+def test_low_registers_are_one_if_starts_or_stops_meet(
+    own: list[Boundary], theirs: list[Boundary], is_shared: bool
+) -> None:
+    other = beside(12_500, 24_800, (), (30, 120), {})._replace(boundaries=theirs)
+    known = case(own[0].wh, 17_800, beside=[other], boundaries=own)
     assert ("shared_register" in found(known)[3]) is is_shared
 
 
@@ -214,12 +218,16 @@ def test_rare_power_does_not_show_two_registers_if_starts_meet(minutes: int, is_
     at = range(minutes, 60, minutes)
     own = [(minute, 100_003 + 120 * minute) for minute in at]
     theirs = [(minute + 1, 100_003 + 120 * (minute + 1)) for minute in at]
-    meets = [Told(0, 1, 100_003, is_start=True), Told(3600, 3601, 107_203), Told(9000, 9001, 107_803, is_start=True)]
-    stops = [Told(300, 301, 100_603, is_start=True), Told(3900, 3901, 107_803)]
+    meets = [
+        Boundary(0, 1, 100_003, is_start=True),
+        Boundary(3600, 3601, 107_203),
+        Boundary(9000, 9001, 107_803, is_start=True),
+    ]
+    stops = [Boundary(300, 301, 100_603, is_start=True), Boundary(3900, 3901, 107_803)]
     other = beside(100_603, 107_803, theirs, (5, 65), steady(7200, *at))
     known = case(100_003, 107_203, own, watts=steady(7200, *at), beside=[other])
     assert "shared_register" not in found(known)[3]
-    met = replace(known, beside=[other._replace(told=stops)], told=meets)
+    met = replace(known, beside=[other._replace(boundaries=stops)], boundaries=meets)
     assert ("shared_register" in found(met)[3]) is is_shared
 
 
@@ -286,11 +294,11 @@ def test_little_is_doubtful_if_starts_meet_and_no_power_shows_who_drew_it(
     watts: dict[float, float], is_shared: bool
 ) -> None:
     other = beside(17_200, 24_800, (), (50, 120), watts)._replace(
-        told=[STOOD[0]._replace(at=3000, wh=17_200), STOOD[1]]
+        boundaries=[STOOD[0]._replace(at=3000, wh=17_200), STOOD[1]]
     )
-    known = case(1200, 17_800, beside=[other], told=MET)
+    known = case(1200, 17_800, beside=[other], boundaries=MET)
     assert ("shared_register" in found(known)[3]) is is_shared
-    assert "shared_register" not in found(replace(known, told=MET[:2]))[3]
+    assert "shared_register" not in found(replace(known, boundaries=MET[:2]))[3]
 
 
 def test_nothing_is_doubtful_where_nothing_flowed() -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from levity_trio.charging.moments import understand
-from levity_trio.store.beside import earlier, spans_beside, told
+from levity_trio.store.beside import boundaries, earlier, spans_beside
 from levity_trio.store.cases import span_of
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
@@ -246,7 +246,7 @@ def test_a_look_beside_an_old_transaction_is_flat_in_history(is_by_receipt: bool
         tx = known(rows, transaction)
         assert tx is not None
         own = span_of(tx)._replace(is_by_receipt=is_by_receipt)
-        for find in (spans_beside, earlier, told):
+        for find in (spans_beside, earlier, boundaries):
             find(rows, own, LAST_TIME)
 
     few, many = _count(FEW, Write(prepare, look)), _count(MANY, Write(prepare, look))

@@ -13,7 +13,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.connection import FileDatabase, open_reader
 from levity_trio.store.keeping.copies import Content, content, is_contained, open_copy, prepared
-from levity_trio.store.keeping.copying import Told, WalWatch, check_room, copy, open_finished, open_partial
+from levity_trio.store.keeping.copying import Progress, WalWatch, check_room, copy, open_finished, open_partial
 from levity_trio.store.schema import check_ownership
 from levity_trio.wire.times import stamp
 
@@ -27,7 +27,7 @@ class BackedUp(NamedTuple):
     not_noted: OSError | None
 
 
-def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False) -> BackedUp:
+def back_up(database: Path, target: Path, progress: Progress, *, is_forced: bool = False) -> BackedUp:
     """Copy a database to a file and return what the copy holds. Its moment is noted beside the database.
 
     An existing file is replaced if it is an earlier backup of this database, or any database of ours if forced.
@@ -45,7 +45,7 @@ def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False
             ((page_bytes,),) = source.execute("PRAGMA page_size").fetchall()
             check_room(target.parent, pages * page_bytes)
             with open_partial(target, PARTIAL) as partial:
-                copy(source, partial, told, watch)
+                copy(source, partial, progress, watch)
                 with closing(open_finished(partial.path)) as finished:
                     held = content(FileDatabase(finished))
                 partial.rename(target)

@@ -30,7 +30,7 @@ RESERVE_BYTES: Final = 64_000_000
 """Space that stays free on the disks of the database and of the copy."""
 LONGEST_REST_SECONDS: Final = 0.2
 
-Told = Callable[[int, int], object]
+Progress = Callable[[int, int], object]
 """Called with the bytes that are copied and their total."""
 
 
@@ -96,7 +96,7 @@ def _is_mine(path: Path, descriptor: int) -> bool:
         return False
 
 
-def copy(source: sqlite3.Connection, partial: Partial, told: Told, watched: Callable[[], None]) -> None:
+def copy(source: sqlite3.Connection, partial: Partial, progress: Progress, watched: Callable[[], None]) -> None:
     """Copy the snapshot that the source reads, and verify the copy.
 
     `watched` is called after each step and may raise, which ends the copying.
@@ -113,7 +113,7 @@ def copy(source: sqlite3.Connection, partial: Partial, told: Told, watched: Call
         watched()
         check_room(partial.path.parent, remaining * page_bytes)
         partial.sync()
-        told((total - remaining) * page_bytes, total * page_bytes)
+        progress((total - remaining) * page_bytes, total * page_bytes)
         time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))  # half of the disk's time is the server's
         began = time.monotonic()
 

@@ -19,7 +19,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
-from levity_trio.store.keeping.copying import Partial, Told, check_room, copy, open_partial, sync_folder
+from levity_trio.store.keeping.copying import Partial, Progress, check_room, copy, open_partial, sync_folder
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
 from levity_trio.store.opening import of_postgresql
@@ -106,7 +106,7 @@ class _Standing(NamedTuple):
 
 
 def restore(
-    backup: Path, database: Path, told: Told, *, is_forced: bool = False, last_statement: int | None = None
+    backup: Path, database: Path, progress: Progress, *, is_forced: bool = False, last_statement: int | None = None
 ) -> Restored:
     """Replace a database, which no server may use, by a backup. Statements go on behind `last_statement`.
 
@@ -126,7 +126,7 @@ def restore(
             billed = lost_statements(FileDatabase(source), last_statement, standing.last_statement)
             check_room(database.parent, backup.stat().st_size)
             with open_partial(database, RESTORING) as partial:
-                copy(source, partial, told, lambda: None)
+                copy(source, partial, progress, lambda: None)
                 last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
                 kept = _swap(partial, database)
             return Restored(held, kept, standing.lost, last, billed.last if billed else None)

@@ -53,7 +53,7 @@ class Plan(NamedTuple):
         return (self.rows - self.rows_there / 2) * SECONDS_PER_ROW
 
 
-class Told(Protocol):
+class Progress(Protocol):
     """Who watches a move."""
 
     def begins(self, plan: Plan) -> None: ...
@@ -70,7 +70,7 @@ class Moved(NamedTuple):
     seconds: float
 
 
-def move(source: DatabaseAddress, target: DatabaseAddress, told: Told) -> Moved:
+def move(source: DatabaseAddress, target: DatabaseAddress, progress: Progress) -> Moved:
     """Move the database of a stopped server to a new one, or go on with a move that was interrupted.
 
     Raises:
@@ -83,7 +83,7 @@ def move(source: DatabaseAddress, target: DatabaseAddress, told: Told) -> Moved:
     try:
         with _open_source(source) as origin, _open_target(target) as goal:
             advice = f"; {AGAIN}"
-            plan, proof = _Move(origin, goal, told).run()
+            plan, proof = _Move(origin, goal, progress).run()
     except KeyboardInterrupt:
         raise Interrupted from None
     except (sqlite3.Error, OSError) as error:
@@ -119,14 +119,14 @@ def _open_target(address: DatabaseAddress) -> AbstractContextManager[Target]:
 class _Move:
     """One run of the command."""
 
-    def __init__(self, origin: Source, goal: Target, told: Told) -> None:
-        self._origin, self._goal, self._told = origin, goal, told
+    def __init__(self, origin: Source, goal: Target, progress: Progress) -> None:
+        self._origin, self._goal, self._progress = origin, goal, progress
         self._tables = tables()
         self._done = self._total = 0
 
     def run(self) -> tuple[Plan, Proof]:
         plan = self._begin()
-        self._told.begins(plan)
+        self._progress.begins(plan)
         self._total = 3 * plan.rows - plan.rows_there
         for table in self._tables:
             for part in self._missing(table):
@@ -170,7 +170,7 @@ class _Move:
 
     def _step(self, rows: int) -> None:
         self._done += rows
-        self._told(self._done, self._total)
+        self._progress(self._done, self._total)
         self._keep()
 
     def _keep(self) -> None:
