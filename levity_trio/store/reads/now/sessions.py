@@ -1,7 +1,7 @@
-"""The open transactions with their curves, read again only where something new was changing.
+"""The open transactions with their curves, read again only where something new was told.
 
 A page asks for the present state again and again, and a curve is made of all readings of its transaction. So what was
-read is kept, and a transaction that was changing nothing since is not read again; of one that was, only the new readings
+read is kept, and a transaction that was told nothing since is not read again; of one that was, only the new readings
 are added to its curve. A reading that arrives late, with a time before the newest one, is not in the curve.
 """
 
@@ -18,7 +18,7 @@ from levity_trio.charging.evidence import POWER, seconds
 from levity_trio.store.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
 
-_CHANGING: Final = (
+_VERSIONS: Final = (
     "SELECT tx.id, tx.cp_id, conn_id, tx.updated_at, last_reading_at, suspended_at, clock_skew_seconds,"
     " own_start_time, min(own_start_time, tx.created_at) FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
     " ORDER BY own_start_time, tx.id"
@@ -28,16 +28,16 @@ _READINGS: Final = (
     "SELECT timestamp, measurand, phase, value, unit, wh FROM meter_val WHERE cp_id = ? AND conn_id = ?"
     " AND timestamp >= ? AND tx_id = ? AND (wh IS NOT NULL OR measurand = ?) ORDER BY timestamp, id"
 )
-Changing = tuple[object, ...]
+Version = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """An open transaction with its curve, and what both were made from. `changing` is what had changed by then; `read_to`
-    and `register` are the time of the last reading of the curve, and its last time and register."""
+    """An open transaction with its curve, and what both were made from. `version` is what had been received by then;
+    `read_to` and `register` are the time of the last reading of the curve, and its last time and register."""
 
     known: OpenTransaction
-    changing: Changing
+    version: Version
     curve: Curve = field(default_factory=Curve)
     read_to: str = ""
     register: tuple[float, int] | None = None
@@ -51,34 +51,34 @@ class OpenSessions:
 
     def read(self, db: Database) -> list[OpenSession]:
         """Return the open transactions; the newest of a connector comes last."""
-        kept, changing = self._kept, {row[0]: row for row in db.execute(_CHANGING).fetchall()}
-        changed = [number for number, row in changing.items() if number not in kept or kept[number].changing != row]
+        kept, versions = self._kept, {row[0]: row for row in db.execute(_VERSIONS).fetchall()}
+        changed = [number for number, row in versions.items() if number not in kept or kept[number].version != row]
         present = {one.id: one for one in open_transactions(db, changed)} if changed else {}
         now = {
             number: _with_news(db, present[number], row, kept.get(number)) if number in present else kept[number]
-            for number, row in changing.items()
+            for number, row in versions.items()
         }
         self._kept = now
         return [*now.values()]
 
 
-def _with_news(db: Database, present: OpenTransaction, changing: Changing, before: OpenSession | None) -> OpenSession:
-    known = before or OpenSession(present, changing)
-    rows = db.execute(_READINGS, (*changing[1:3], known.read_to or changing[-1], changing[0], POWER)).fetchall()
-    begun, register, points = seconds(str(changing[-2])), known.register, list[tuple[float, float]]()
+def _with_news(db: Database, present: OpenTransaction, version: Version, before: OpenSession | None) -> OpenSession:
+    known = before or OpenSession(present, version)
+    rows = db.execute(_READINGS, (*version[1:3], known.read_to or version[-1], version[0], POWER)).fetchall()
+    begun, register, points = seconds(str(version[-2])), known.register, list[tuple[float, float]]()
     for at, watts, wh in _samples(rows):
         power = rate_w(*register, at, wh) if watts is None and wh is not None and register is not None else watts
         register = register if wh is None else (at, wh)
         if power is not None:
             points.append((at - begun, power))
     read_to = rows[-1][0] if rows else known.read_to
-    return OpenSession(present, changing, known.curve.extended(points), read_to, register)
+    return OpenSession(present, version, known.curve.extended(points), read_to, register)
 
 
 def _samples(
     rows: list[tuple[str, str, str, str, str, int | None]],
 ) -> Iterator[tuple[float, float | None, int | None]]:
-    """Yield the power in W and the register in Wh of each time, if they were changing."""
+    """Yield the power in W and the register in Wh of each time, if they were told."""
     for timestamp, group in groupby(rows, itemgetter(0)):
         samples = list(group)
         watts = reported_w(
