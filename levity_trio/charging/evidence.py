@@ -361,6 +361,12 @@ class Case:
         return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
 
     @property
+    def is_fast(self) -> bool:
+        """Whether power shows a DC charger. A state of charge alone does not show that it is fast: AC chargers may send
+        one, too."""
+        return self.is_dc and bool(self.power) and self.power.most > tolerances.AC_W
+
+    @property
     def has_fraction(self) -> bool:
         """Whether start or stop was sent with a fraction."""
         return self.start_exact is not None or self.stop_exact is not None

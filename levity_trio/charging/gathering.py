@@ -182,16 +182,16 @@ def _has_decimals(rows: Sequence[Row]) -> bool:
     return bool(rows) and ("." in rows[0][VALUE] or "," in rows[0][VALUE]) and all(row[UNIT] != "kWh" for row in rows)
 
 
-def _last_digit(rows: Iterable[Row]) -> int:
-    """Return one unit of the last digit, in Wh or W; in Wh, it may be more than 1 with an exponent, as in 1.23e+06."""
-    digits = list[int]()
-    for row in rows:
-        if number(row[VALUE]) is not None:
-            digit = digit_of(row[VALUE], row[UNIT])
-            if row[UNIT] not in KILO:
-                return digit
-            digits.append(digit)
-    return min(digits, default=1)
+def _last_digit(rows: Sequence[Row]) -> int:
+    """Return one unit of the last digit of most values, in Wh or W; in Wh, it may be more than 1 with an exponent, as
+    in 1.23e+06.
+
+    Some chargers leave out zeros at the end, others send a single value more exactly than the rest.
+    """
+    if not any(row[UNIT] in KILO for row in rows):
+        return next((digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None), 1)
+    digits = sorted(digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None)
+    return digits[(len(digits) - 1) // 2] if digits else 1
 
 
 def is_rising(values: Sequence[Any]) -> bool:

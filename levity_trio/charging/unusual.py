@@ -83,10 +83,10 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
     """Whether a car may have charged from one report of power to the next, though it drew nothing at one of them."""
-    if case.is_dc or not gap.is_idle:
+    if case.is_fast or not gap.is_idle:
         return False
     is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
-    most_w = tolerances.FAR_MORE * case.power.most if is_shown else _usual_w(case)
+    most_w = tolerances.FAR_MORE * case.power.most if is_shown else case.ceiling_w or tolerances.AC_W
     return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
 
 
@@ -100,10 +100,14 @@ def _is_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
 
 def _unseen_wh(case: Case, found: Gaps) -> float:
     """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the register shows none."""
-    if case.is_dc or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
+    if case.is_fast or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in found if gap.is_idle]
-    return tolerances.REGULAR_GAPS * max(idle) if idle else _usual_w(case) * case.power.interval / HOUR
+    return (
+        tolerances.REGULAR_GAPS * max(idle)
+        if idle
+        else (case.ceiling_w or tolerances.AC_W) * case.power.interval / HOUR
+    )
 
 
 def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | None:

@@ -202,3 +202,41 @@ def test_readings_that_count_from_0_above_the_start_of_a_new_meter(
     station.stop(transaction, start + 8280)
 
     assert_figure(station, transaction, 8280, flagged=False)
+
+
+@pytest.mark.parametrize(("decimals", "idle"), [(1, 0), (1, 15), (2, 0), (2, 15)])
+def test_a_last_reading_that_is_more_exact_than_the_others(
+    books: Books, station: Station, decimals: int, idle: int
+) -> None:
+    """The readings are cut off, only the one at the end is in Wh."""
+    transaction = station.start(1_550_146)
+    end = 1_550_146
+    for minute in range(1, HOUR + 1):
+        books.wait(1)
+        end += 120 if minute > idle else 0
+        cut = end // 10 ** (3 - decimals) / 10**decimals
+        station.tell(
+            meter_value(station.clock(), kwh(1000 * cut, decimals), watts(7200 * (minute > idle))),
+            transaction=transaction,
+        )
+    station.tell(
+        meter_value(station.clock(), {"value": str(end), "context": "Transaction.End"}), transaction=transaction
+    )
+    station.stop(transaction, end)
+
+    assert_figure(station, transaction, 120 * (HOUR - idle), flagged=False)
+
+
+def test_values_without_the_zeros_at_their_end(books: Books, station: Station) -> None:
+    """As in 9.4, 9.52, 9.64: the register is no coarser for it, so a stop that lies 120 Wh below is noticed."""
+    transaction, register = station.start(9400), 9400
+    for _ in range(HOUR // 5):
+        books.wait(5)
+        register += 600
+        station.tell(
+            meter_value(station.clock(), {"value": f"{register / 1000:g}", "unit": "kWh"}, watts(7200)),
+            transaction=transaction,
+        )
+    station.stop(transaction, register - 120)
+
+    assert_figure(station, transaction, 7200, flagged=True)
