@@ -145,14 +145,15 @@ def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) 
 
 def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: float) -> bool:
     """Whether two connectors tell one register: in order of time, it never falls from one to the other, and that is
-    hardly by chance: no more likely than `most`.
+    hardly by chance: no more likely than `most`. A coarse one may fall by its step, if it was read a moment later.
 
     Two registers of their own do not rise together for long, even if they meet.
     """
     told = sorted((level.at, -level.wh, number) for number, found in enumerate((own, theirs)) for level in found)
     runs = [[-wh for _, wh, _ in run] for _, run in groupby(told, key=itemgetter(2))]
     slack = max(digit, tolerances.REACH_WH)
-    if any(now[0] < before[-1] - slack for before, now in pairwise(runs)):
+    falls = [before[-1] - now[0] for before, now in pairwise(runs)]
+    if max(falls, default=0) > slack or sum(fall > tolerances.REACH_WH for fall in falls) > _MOST_WRONG:
         return False
     inner = zip(runs, runs[1:], runs[2:], strict=False)
     chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
@@ -241,13 +242,29 @@ def _energies(case: Case, one: Beside, common: _Common) -> tuple[int, int]:
     what the power of this one leaves of the rise."""
     power = _without_rest(case, one, common)
     drawn, own = _drawn(power, common, power.interval), _drawn(case.power, common, case.power.interval)
-    least = max(drawn.least, common.rise - own.most)
+    least = max(drawn.least, common.rise - own.most, _beyond_own(case, common))
     most = int(min(common.rise, max(least, drawn.most)))
     rest = int(min(most, max(least, ceil(common.rise - own.least))))
     is_within = case.begun <= one.begun and one.ended <= case.ended
     is_unknown = not case.is_timed or not (case.power or one.power)
     little = tolerances.REACH_WH if is_unknown else tolerances.SHARED_WH
     return (most if is_within or most > little or min(least, most) > tolerances.REACH_WH else 0), rest
+
+
+def _beyond_own(case: Case, common: _Common) -> float:
+    """Return by how much the register rose faster while both ran than this one's car drew by its power, in Wh. Alone,
+    it may have drawn more between two reports; beside another car, that one rather did."""
+    power, view = case.power, case.view
+    if not power:
+        return 0.0
+    between = [(at, wh) for at, wh in zip(view.at, view.wh, strict=True) if common.since < at < common.until]
+    told = [(common.since, common.begin), *between, (common.until, common.end)]
+    beyond = 0.0
+    for (then, low), (now, high) in pairwise(told):
+        drawn = max(power.high[max(0, bisect_right(power.at, then) - 1) : bisect_left(power.at, now) + 1])
+        allowed = (1 + tolerances.POWER_SHARE) * drawn * (now - then + tolerances.METER_AGE) / HOUR + 2 * case.digit
+        beyond += max(0.0, high - low - allowed)
+    return beyond
 
 
 def _without_rest(case: Case, one: Beside, common: _Common) -> Power:

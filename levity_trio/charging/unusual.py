@@ -23,6 +23,8 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
+    if (ended := _stood_still_to_the_end(case, chain)) is not None:
+        return ended
     if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
         return reset
     beyond = _far_beyond_power(case, chain, found) or _far_below_power(case, chain) or abrupt(case, bounds, chain)
@@ -31,6 +33,20 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
+
+
+def _stood_still_to_the_end(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
+    each of them was drawn for SHOWN_SECONDS."""
+    if not case.power:
+        return None
+    since = next(at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit)
+    drawn = [low for at, low in zip(case.power.at, case.power.low, strict=True) if since < at <= chain.at[-1]]
+    least = sum(low for low in drawn if low >= tolerances.SIGNIFICANT_W) * tolerances.SHOWN_SECONDS / HOUR
+    if least <= slack(case.power, max(chain.digit, case.ends_digit)):
+        return None
+    evidence = (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
+    return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
 
 
 def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:

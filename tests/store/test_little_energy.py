@@ -96,3 +96,22 @@ def test_a_fast_charger_that_nobody_knows(
     one = Session(1, 1, "TAG", 1, 4_199_489, curve, Voice(every, power="", per_session=per_session))
     (outcome,) = play(Story([one], tell(one)), books, station.name).outcomes()
     assert (outcome.wh, outcome.review) == (one.figure, "faster than an AC charger can deliver")
+
+
+def test_a_register_that_stood_still_while_sparse_power_was_reported(books: Books, station: Station) -> None:
+    """Of three reports of a car that pauses, two met it while it charged; the register rose no more by the stop."""
+    transaction = station.start(BEGIN)
+    for wh, power in (
+        (2700, 11_040),
+        (3917, 0),
+        (3917, 0),
+        (3917, 0),
+        (3917, 11_040),
+        (3917, 0),
+        (3917, 11_040),
+        (3917, 0),
+    ):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), BEGIN + wh, watts(power)), transaction=transaction)
+    station.stop(transaction, BEGIN + 3917)
+    assert_figure(station, transaction, 3917, flagged=True)

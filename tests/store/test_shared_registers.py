@@ -445,3 +445,43 @@ def test_two_new_meters_whose_registers_rise_by_the_power_of_their_own_cars(
 
     assert_figure(station, first, wh // 10 * 10, flagged=False)
     assert_figure(station, second, other // 10 * 10 - 30, flagged=False)
+
+
+def test_a_car_that_no_report_of_power_met_charged_beside_another(books: Books, station: Station) -> None:
+    """For 11 minutes after its start, between reports of 0 W; the other one has 11 kW, and less and less at its end."""
+    one, other, wh = station.start(290_000, 1), 0, 290_000
+    for minute in range(1, 136):
+        books.wait(1)
+        if minute == 9:
+            other = station.start(wh, 2)
+        power = 11_040 if minute <= 75 else 11_040 >> (minute - 61) // 15
+        wh += power // 60 + 184 * (9 < minute <= 20)
+        if minute % 15 == 0:
+            station.tell(meter_value(station.clock(), wh, watts(power)), transaction=one)
+        if minute > 9 and (minute - 9) % 15 == 0:
+            station.tell(meter_value(station.clock(), wh, watts(0)), transaction=other, connector=2)
+    station.stop(one, wh)
+    station.stop(other, wh)
+    settle(books)
+
+    assert SHARED[0] in open_codes(books, one)
+    assert SHARED[0] in open_codes(books, other)
+
+
+def test_two_new_meters_in_whole_kilowatt_hours_are_not_one(books: Books, station: Station) -> None:
+    """One is at 1 kWh, the other at 0: from one to the other, readings fall by the last digit again and again."""
+    first, second = station.start(1000, 1), station.start(0, 2)
+    for minute in range(1, 81):
+        books.wait(1)
+        for connector, transaction, wh in (
+            (1, first, 1000 + 60 * max(0, minute - 45)),
+            (2, second, 60 * min(minute, 40)),
+        ):
+            value = meter_value(station.clock(), {"value": str(wh // 1000), "unit": "kWh"})
+            station.tell(value, transaction=transaction, connector=connector)
+    station.stop(first, 3000)
+    books.wait(30)
+    station.stop(second, 2000)
+    settle(books)
+
+    assert open_codes(books, first) == open_codes(books, second) == []
