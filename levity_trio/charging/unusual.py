@@ -38,7 +38,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
 def _stood_still_to_the_end(case: Case, chain: Chain) -> Conflict | None:
     """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
     each of them was drawn for SHOWN_SECONDS."""
-    if not case.power:
+    if not case.power or chain.wh[-1] - chain.wh[-2] > chain.digit:
         return None
     since = next(at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit)
     drawn = [low for at, low in zip(case.power.at, case.power.low, strict=True) if since < at <= chain.at[-1]]
@@ -81,16 +81,17 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
-    if not found:
+    beyond = found.beyond(found.most, 1.0, 0.0)
+    if not beyond and not case.is_dc:
         return None
-    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + 2 * chain.digit
-    beyond = [gap for gap in found.beyond(found.most, 1.0, 0.0) if not _may_be_unseen(case, gap)]
-    fast = [gap for gap in beyond if gap.rise > most_w * gap.seconds / HOUR + spare]
+    most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
+    shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
+    fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
         fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
-    often = far_beyond_power(found, chain.digit)
+    often = far_beyond_power(found, chain.digit) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
-    if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _is_rarely_unseen(case, unseen):
+    if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _are_rarely_unseen(case, unseen):
         return None
     gap = (fast or often)[0]
     evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
@@ -106,11 +107,13 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
     return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
 
 
-def _is_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
+def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
     """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the power that it has
     at least. While it charges for long, a report of power meets it."""
+    if not gaps:
+        return True
     paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
-    least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces, 0.0)
+    least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces)
     return sum(paces) < tolerances.REGULAR_GAPS * least_w
 
 
@@ -133,7 +136,7 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
     at any of their times, they are compared with start and stop.
     """
-    power, is_read = case.power, not case.power.places.keys().isdisjoint(chain.at)
+    power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) > 2  # more than start and stop
     whole = found.whole if is_read else _from_start_to_stop(chain)
     number = len(found) if is_read else len(power.at) - 1
     if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
