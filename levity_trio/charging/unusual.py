@@ -103,7 +103,7 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
     if case.is_fast or not gap.is_idle:
         return False
     is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
-    most_w = tolerances.FAR_MORE * case.power.most if is_shown else case.ceiling_w or tolerances.AC_W
+    most_w = tolerances.FAR_MORE * case.power.most if is_shown else _ceiling_w(case)
     return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
 
 
@@ -122,11 +122,7 @@ def _unseen_wh(case: Case, found: Gaps) -> float:
     if case.is_fast or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in found if gap.is_idle]
-    return (
-        tolerances.REGULAR_GAPS * max(idle)
-        if idle
-        else (case.ceiling_w or tolerances.AC_W) * case.power.interval / HOUR
-    )
+    return tolerances.REGULAR_GAPS * max(idle) if idle else _ceiling_w(case) * case.power.interval / HOUR
 
 
 def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
@@ -209,8 +205,12 @@ def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | N
 
 def _usual_w(case: Case) -> float:
     """Return the power in W that this charger is known to deliver, or else the maximum of its kind."""
-    seen = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
-    return max(seen, case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
+    return max(_ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
+
+
+def _ceiling_w(case: Case) -> float:
+    """Return the power in W that this charger is known to deliver, or else any AC charger."""
+    return case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
 
 
 def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
