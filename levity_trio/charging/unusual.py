@@ -38,7 +38,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
 def _stood_still_to_the_end(case: Case, chain: Chain) -> Conflict | None:
     """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
     each of them was drawn for SHOWN_SECONDS."""
-    if not case.power or chain.wh[-1] - chain.wh[-2] > chain.digit:
+    if not case.power or chain.wh[-1] - min(chain.wh[-2:]) > chain.digit:
         return None
     since = next(at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit)
     drawn = [low for at, low in zip(case.power.at, case.power.low, strict=True) if since < at <= chain.at[-1]]
