@@ -59,15 +59,10 @@ def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
 
 def most_possible(case: Case, bounds: Bounds) -> int:
     """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
-    by_time, after = int(bounds.most_wh), case.after
-    if (
-        after is None
-        or after.sent_begin is None
-        or case.start_wh is None
-        or after.sent_begin < case.start_wh + _least(case)
-    ):
+    by_time, begin = int(bounds.most_wh), None if case.after is None else case.after.sent_begin
+    if begin is None or case.start_wh is None or begin < case.start_wh + _least(case):
         return by_time
-    return min(by_time, after.sent_begin - case.start_wh)
+    return min(by_time, begin - case.start_wh)
 
 
 def _least(case: Case) -> float:

@@ -81,10 +81,10 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
-    beyond = found.beyond(found.most, 1.0, 0.0)
-    if not beyond and not case.is_dc:
+    if not found:
         return None
-    most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
+    beyond = found.beyond(found.most, 1.0, 0.0)
+    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + 2 * chain.digit
     shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
@@ -110,8 +110,6 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
 def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
     """Whether a car may have charged in each of these gaps unseen: for few of them in all, with the power that it has
     at least. While it charges for long, a report of power meets it."""
-    if not gaps:
-        return True
     paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
     least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces)
     return sum(paces) < tolerances.REGULAR_GAPS * least_w

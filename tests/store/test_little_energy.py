@@ -7,6 +7,7 @@ import pytest
 from tests.store.books import Books, Station, meter_value
 from tests.store.stories import Curve, Session, Story, Voice, play, tell
 from tests.store.telling import QUARTER, assert_figure, bill_of, session, watts
+from tests.store.test_honest_stories import played
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 
@@ -15,13 +16,6 @@ MET_BY_NONE: Curve = ((160, 0), (6, 7360), (200, 0))
 HEATED: Curve = ((300, 0), (7, 7000))
 WOKEN: Curve = ((150, 7360), (62, 0), (4, 2300), (71, 0), (3, 2300), (64, 0), (5, 2300), (67, 0), (4, 2300), (40, 0))
 BEGIN = 907_200
-
-
-def played(books: Books, station: Station, curve: Curve, voice: Voice, begin: float = BEGIN) -> None:
-    """A session of this curve and voice is exact and certain."""
-    one = Session(1, 1, "TAG", 1, begin, curve, voice)
-    (outcome,) = play(Story([one], tell(one)), books, station.name).outcomes()
-    assert (outcome.wh, outcome.review) == (one.figure, None)
 
 
 @pytest.mark.parametrize("curve", [TOPPED_UP, MET_BY_NONE, HEATED, WOKEN])
@@ -33,7 +27,7 @@ def test_energy_between_reports_of_no_power(
     """Also at a charger whose power confirmed a transaction before."""
     if reports_power:
         session(station, 900_000)
-    played(books, station, curve, Voice(every=every))
+    played(books, curve, Voice(every=every), BEGIN)
 
 
 def test_more_than_any_ac_charger_delivers_between_reports_of_no_power(books: Books, station: Station) -> None:
@@ -61,28 +55,26 @@ def test_a_car_that_wakes_while_readings_are_lost(books: Books, station: Station
 
 @pytest.mark.parametrize("power", [3, 12, 60])
 @pytest.mark.parametrize("voice", [Voice(15, power="A", phases=3), Voice(5, power="A"), Voice(15), Voice(30)])
-def test_what_the_charger_takes_itself_is_no_power_in_kilowatts(
-    books: Books, station: Station, power: int, voice: Voice
-) -> None:
-    played(books, station, ((2700, power),), voice)
+def test_what_the_charger_takes_itself_is_no_power_in_kilowatts(books: Books, power: int, voice: Voice) -> None:
+    played(books, ((2700, power),), voice, BEGIN)
 
 
 @pytest.mark.parametrize("voice", [Voice(1, power=""), Voice(5), Voice(5, unit="kWh", decimals=1, coarse=100)])
-def test_counts_of_a_long_stay_are_no_readings_in_another_unit(books: Books, station: Station, voice: Voice) -> None:
+def test_counts_of_a_long_stay_are_no_readings_in_another_unit(books: Books, voice: Voice) -> None:
     """In kWh, 402 Wh would be far above the start, but 860 minutes would be enough for it."""
     one = Voice(voice.every, voice.unit, voice.decimals, coarse=voice.coarse, power=voice.power, per_session=True)
-    played(books, station, ((5.6, 3680), (857, 4)), one, 42_214.0)
+    played(books, ((5.6, 3680), (857, 4)), one, 42_214.0)
 
 
 @pytest.mark.parametrize(("begin", "curve"), [(6234.0, ((180, 13_300), (20, 8100))), (3000.0, ((240, 11_000),))])
-def test_counts_above_a_low_start(books: Books, station: Station, begin: float, curve: Curve) -> None:
+def test_counts_above_a_low_start(books: Books, begin: float, curve: Curve) -> None:
     """As readings of the register they would be too fast at the stop."""
-    played(books, station, curve, Voice(60, power="", per_session=True), begin)
+    played(books, curve, Voice(60, power="", per_session=True), begin)
 
 
-def test_a_fast_charger_that_stops_at_once(books: Books, station: Station) -> None:
+def test_a_fast_charger_that_stops_at_once(books: Books) -> None:
     """Its readings stand still from the first one on, so that they show no rise without power."""
-    played(books, station, ((3.5, 150_000), (53, 0)), Voice(5, battery_wh=100_000))
+    played(books, ((3.5, 150_000), (53, 0)), Voice(5, battery_wh=100_000), BEGIN)
 
 
 @pytest.mark.parametrize(
