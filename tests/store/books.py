@@ -175,7 +175,7 @@ class Station:
         sent = self.clock() if at is None else at
         data = list(data)
         payload = {"transactionId": transaction, "meterStop": meter, "timestamp": sent, "idTag": tag, "reason": reason}
-        message = self.message("StopTransaction", **payload)
+        message = self.message("StopTransaction", **payload, **({"transactionData": data} if data else {}))
         try:
             read = read_request("StopTransaction", payload, strict=False).message
         except Refused as refused:

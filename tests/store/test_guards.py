@@ -25,7 +25,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "configuration_reading": set(),
     "configuration_template": {"ended_at", "ended_by"},
     "connector_data": set(),
-    "event": set(),
+    "event": {"count", "last_at"},
     "evidence": set(),
     "log": set(),
     "meter_reading": {"voided_at", "voided_by", "void_reason"},

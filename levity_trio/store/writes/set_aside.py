@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 
@@ -12,6 +13,8 @@ from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import cut, digest, stored_object
 
+_WAITS: Final = "tx_id = NULL, looked_at = NULL, looked_by = NULL, resolution = NULL, resolution_reason = NULL"
+STOP: Final = "StopTransaction"
 HIGHEST = 2**31
 """Numbers in an unreadable payload are accepted only below this."""
 
@@ -34,6 +37,31 @@ def set_aside(
         fact = MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
         db.record(fact, origin.session)
     return None if known is None else int(known)
+
+
+def put_back(db: UnitOfWork, origin: Origin, transaction: int, reason: str) -> None:
+    """Let the stop that was joined to a transaction wait, or wait again: it belongs elsewhere. `origin` is that of the
+    message that shows it."""
+    db.execute(
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason,"  # noqa: S608
+        " last_received_at) SELECT ?, session_id, received_at, ?, coalesce(message_id, ''), payload, digest, ?,"
+        " last_received_at FROM tx_event WHERE id = (SELECT max(id) FROM tx_event WHERE tx_id = ? AND kind = 'stop')"
+        f" ON CONFLICT (cp_id, action, digest) DO UPDATE SET {_WAITS}",
+        (origin.charger, STOP, reason, transaction),
+    )
+    fact = MessageSetAside(charger=origin.charger, at=origin.received_at, action=STOP, reason=reason, transaction=None)
+    db.record(fact, origin.session)
+
+
+def put_back_readings(db: UnitOfWork, transaction: int, since: str) -> None:
+    """Let the readings wait again that an operator attached to a transaction, and that were taken from it: they are of
+    another one, which began at `since`."""
+    db.execute(
+        f"UPDATE set_aside SET {_WAITS} WHERE tx_id = ? AND action = 'MeterValues'"  # noqa: S608 - our own names
+        " AND EXISTS (SELECT 1 FROM meter_val WHERE cp_id = set_aside.cp_id AND timestamp >= ?"
+        " AND received_at = set_aside.received_at AND session_id = set_aside.session_id AND tx_id IS NULL)",
+        (transaction, since),
+    )
 
 
 Resolution = tuple[str, str, str, str]

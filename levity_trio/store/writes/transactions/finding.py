@@ -30,7 +30,7 @@ from levity_trio.charging.power import HOUR
 from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import is_set_back, message_time
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot
 from levity_trio.store.transaction import COLUMNS, Known, readings
@@ -103,6 +103,16 @@ def is_equal(tx: Known, request: Stop) -> bool:
     sent = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
     is_ended = state(tx) in (State.STOPPED, State.JOINED)
     return is_ended and sent == (tx.sent_stop_time, tx.meter_stop, tx.stop_reason, tx.stop_id_tag)
+
+
+def is_about(tx: Known, request: Stop) -> bool:
+    """Whether a stop tells about what the one told that ended a transaction, so that it is the same one."""
+    if is_equal(tx, request):
+        return True
+    if tx.own_stop_time is None or tx.meter_stop is None:
+        return False
+    apart = abs(seconds(request.moment.understood) - seconds(tx.own_stop_time))
+    return apart <= AHEAD_SECONDS and abs(request.meter_stop - tx.meter_stop) <= REACH_WH
 
 
 def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known | None) -> int | None:

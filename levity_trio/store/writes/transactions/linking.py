@@ -7,6 +7,7 @@ from levity_trio.charging.names import reported_id
 from levity_trio.store.neighbours import is_other_meter
 from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_now
 from levity_trio.store.writes.transactions.states import load, step
@@ -102,5 +103,6 @@ def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bo
     if not number or (is_below and _may_be_set_back(db, tx, since, lowest)):
         return False
     db.execute(UNLINK, overtaking)
+    set_aside.put_back_readings(db, tx.id, since)
     db.execute(REACHED, (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at, tx.id))
     return True

@@ -282,9 +282,22 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
         if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
             reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
             db.execute(reach, (at, transaction))
+    link_again(db, received, transaction, batch)
     tx = load(db, transaction)
     if step(tx, Cause.LATER).kind is Kind.REJUDGE:
         judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
+
+
+def link_again(db: UnitOfWork, received: Origin, transaction: int, batch: Batch) -> None:
+    """Link the readings of an attached message that were taken from the transaction to which it was joined before."""
+    times = [reading.timestamp for reading in batch.readings]
+    if times:
+        db.execute(
+            "UPDATE meter_val SET tx_id = ? WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
+            " AND tx_id IS NULL AND source = ? AND session_id = ? AND received_at = ?",
+            (transaction, received.charger, batch.connector, min(times), max(times), batch.source, received.session)
+            + (received.received_at,),
+        )
 
 
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:

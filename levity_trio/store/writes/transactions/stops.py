@@ -7,16 +7,16 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import Known
+from levity_trio.store.transaction import Known, span
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.endings import end, ending_by
-from levity_trio.store.writes.transactions.finding import find, is_equal, is_stranger
-from levity_trio.store.writes.transactions.readings import store_data
-from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
+from levity_trio.store.writes.transactions.finding import find, is_about, is_equal, is_stranger
+from levity_trio.store.writes.transactions.readings import Batch, link_again, store_data
+from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import resolve
 from levity_trio.store.writes.transactions.second_stops import stop_again
 from levity_trio.store.writes.transactions.states import load, state, step
@@ -44,7 +44,7 @@ def stop(
     match = find(db, origin, request, found, policy)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
-        set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
+        set_aside.set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
         store_data(db, origin, transaction, request, found if match.transaction is None or left is None else left)
         tx = load(db, transaction)
@@ -65,10 +65,23 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     if (operator := _closed_by_operator(db, tx)) is not None:
         words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
         doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, (f"{tx.energy_delivered} Wh", f"{request.meter_stop} Wh")))
+    if is_named and not is_about(tx, request):
+        _undo_joining(db, origin, tx)
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
     end(db, origin, tx, ending_by(db, origin, tx, request, cause), tuple(doubts))
+
+
+def _undo_joining(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+    """Let the stop that ended a transaction wait again, as its own stop has other values. The readings that came with
+    it are of no known transaction."""
+    set_aside.put_back(db, origin, tx.id, f"it was joined to transaction {tx.id}, whose own stop came later")
+    db.execute(
+        "UPDATE meter_val SET tx_id = NULL WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+        " AND told_id <> tx_id AND source = ?",
+        (tx.charger, tx.connector, *span(tx), tx.id, STOP_DATA),
+    )
 
 
 def attach(
@@ -82,6 +95,7 @@ def attach(
     """End a transaction by a stop that was set aside and that it was attached to. `received` is the stop's origin."""
     store_data(db, received, transaction, told.stop, told.data)
     tx = load(db, transaction)
+    link_again(db, received, transaction, Batch(tx.connector or 0, STOP_DATA, told.data))
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
     end(db, origin, tx, ending_by(db, received, tx, told.stop, cause), doubts)
 
