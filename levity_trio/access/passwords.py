@@ -61,20 +61,31 @@ def of_digits(password: bytes) -> bytes | None:
         return None
 
 
-def presented(authorization: str | None, charger: str) -> bytes | None:
-    """Return the password that an Authorization header presents for this charger, None if it presents none.
+class Unpresented(Exception):
+    """An Authorization header presents no password for the charger; the text says why."""
+
+
+def presented(authorization: str | None, charger: str) -> bytes:
+    """Return the password that an Authorization header presents for this charger.
 
     The user must be the charger's identity. That may contain colons, as a MAC address does.
+
+    Raises:
+        Unpresented: it presents none.
     """
-    scheme, _, encoded = (authorization or "").strip().partition(" ")
+    if authorization is None:
+        raise Unpresented("it presents no password")
+    scheme, _, encoded = authorization.strip().partition(" ")
     if scheme.casefold() != "basic":
-        return None
+        raise Unpresented("its Authorization header is not HTTP Basic")
     try:
         decoded = b64decode(_padded(encoded.strip()), validate=True)
     except ValueError:
-        return None
+        raise Unpresented("its Authorization header is not Base64") from None
     user = charger.encode() + b":"
-    return decoded.removeprefix(user)[:LONGEST_BYTES] if decoded.startswith(user) else None
+    if not decoded.startswith(user):
+        raise Unpresented("the user in its Authorization header is not its identity")
+    return decoded.removeprefix(user)[:LONGEST_BYTES]
 
 
 def _padded(encoded: str) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.draining import REFUSED
-from levity_trio.charger.proof import prove, prove_again, use_readmission
+from levity_trio.charger.proof import UNAVAILABLE, UNWRITABLE, prove, prove_again, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
@@ -34,6 +34,8 @@ RETRY: Final = {"Retry-After": "30"}
 TOO_MANY_HANDSHAKES: Final = "Too many handshakes are under way."
 MADE_ROOM: Final = "the server is full; the connection was given to a known charger"
 WAITS_NEWER: Final = "Another client with this identity is being served, and a newer request is already waiting."
+
+SHARED: Final = "another client with its identity is being served"
 
 log = get_logger("ws")
 
@@ -67,7 +69,8 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
         raise problem
     charger = identity(head.target)
     if charger is None:
-        raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
+        text = "The path contains no charger identity; use /ws/CHARGER-ID."
+        raise BadRequest(404, text, reason="the path of its URL contains no identity")
     proven = await prove(central, visitor, head, charger)
     visitor.charger = charger
     _check_limits(central, visitor, head, charger)
@@ -84,11 +87,11 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
     config, registry, known = central.config, central.registry, central.has_charged
     if central.draining.is_closed:
-        raise BadRequest(503, REFUSED, RETRY)
+        raise BadRequest(503, REFUSED, RETRY, UNAVAILABLE)
     if central.writer.is_failing:
-        raise BadRequest(503, "The database cannot be written; try again later.", RETRY)
+        raise BadRequest(503, UNWRITABLE, RETRY, UNAVAILABLE)
     if central.writer.is_behind:
-        raise BadRequest(503, "The server is busy; try again later.", RETRY)
+        raise BadRequest(503, "The server is busy; try again later.", RETRY, UNAVAILABLE)
     check_registration(central, head, charger)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
@@ -126,7 +129,7 @@ async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
             seconds=round(seconds),
         )
         if not await central.registry.wait_turn(charger, seconds):
-            raise BadRequest(503, WAITS_NEWER, RETRY)
+            raise BadRequest(503, WAITS_NEWER, RETRY, "shared identity", SHARED)
 
 
 def _is_loopback(address: str) -> bool:

@@ -20,6 +20,7 @@ from levity_trio.charger.failures import Failures
 from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
 from levity_trio.charger.tls import Tls
+from levity_trio.charger.turned_away import TurnedAway
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
@@ -70,6 +71,7 @@ class Central:
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
+    turned_away: TurnedAway = field(init=False)
     decided: dict[str, Decision] = field(default_factory=dict)
     """By charger: what a person decided about its registration."""
     registrations: Registrations = field(init=False)
@@ -81,6 +83,7 @@ class Central:
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
         self.doors = Doors(self.writer)
+        self.turned_away = TurnedAway(self.writer, self.clock, self.known)
         self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
         self.tags = Index(policy_of(self.config))
         for observe in (

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from levity_trio.access.registration import Status
 from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import retry_after
@@ -111,7 +112,9 @@ async def _enter(
     stream.account.charger = charger = admission.charger
     websocket = await accept(library, stream, head)
     if websocket is None:
-        _record_refusal(central, stream, head, BadRequest(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL), raw)
+        reason = f"it offers only {head.headers.get('sec-websocket-protocol')}; {NO_COMMON_SUBPROTOCOL}"
+        foreign = BadRequest(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, reason=reason)
+        _record_refusal(central, stream, head, foreign, raw)
         return None
     target = masked_url(head.target)
     peer = Peer(charger, stream.remote_address, target, websocket.subprotocol, connected_at, admission)
@@ -136,6 +139,8 @@ def _record_refusal(
     who = stream.remote_address, charger
     is_waiting = central.failures.wait_seconds(who) > 0
     seconds = 0.0 if refused.kind == LIMIT else central.failures.add(who)
+    if _is_told(central, head, charger):
+        central.turned_away.note(charger, stream.remote_address, refused.kind, refused.reason)
     if is_waiting:
         return seconds
     fields = {"status": refused.status, "reason": refused.reason, "remote_address": stream.remote_address}
@@ -143,6 +148,12 @@ def _record_refusal(
     log.warning("handshake refused", **fields, **({"only_counted_for": round(seconds)} if seconds else {}))
     central.writer.log_frame(refused_row(stamp(central.clock()), charger, fields))
     return seconds
+
+
+def _is_told(central: Central, head: Head | None, charger: str | None) -> bool:
+    """Whether the owner is told of a refusal: not of a browser's, or of a charger that he refused himself."""
+    is_refused = charger is not None and central.registrations.status(charger) is Status.REJECTED
+    return not is_refused and (head is None or "sec-websocket-key" in head.headers)
 
 
 async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) -> bool:
@@ -153,7 +164,8 @@ async def _introduce(central: Central, stream: ChargerStream, visitor: Visitor) 
         try:
             passes_on = await stream.begin_proxied()
         except BadProxyHeader as error:
-            raise BadRequest(400, f"{stream.remote_address} is in --proxy-from, but {error}.") from error
+            text = f"{stream.remote_address} is in --proxy-from, but {error}."
+            raise BadRequest(400, text, kind="proxy") from error
         visitor.address = stream.remote_address
         return passes_on
     raise BadRequest(408, TOO_SLOW)
@@ -164,7 +176,8 @@ async def _secure(central: Central, stream: ChargerStream, visitor: Visitor, *, 
     with trio.move_on_after(_patience(central)) as patience:
         first = await stream.receive_first()
         if first.startswith(SIGNATURE):
-            raise BadRequest(400, f"A PROXY header arrived from {stream.remote_address}, which is not in --proxy-from.")
+            text = f"A PROXY header arrived from {stream.remote_address}, which is not in --proxy-from."
+            raise BadRequest(400, text, kind="proxy")
         if not first.startswith(HANDSHAKE_BYTE):
             if tls_only:
                 raise BadRequest(400, TLS_ONLY, kind="tls")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from levity_trio.access import passwords
 from levity_trio.access.admission import Admission, Proof, admission
@@ -17,6 +17,9 @@ from levity_trio.store.writes.credentials import Security
 from levity_trio.wire.handshake import BadRequest, Head
 from levity_trio.wire.times import stamp
 
+UNAVAILABLE: Final = "unavailable"
+"""The kind of a refusal that says nothing about the charger."""
+UNWRITABLE: Final = "The database cannot be written; try again later."
 UNPROVEN: Final = "This charger must prove its identity."
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
 
@@ -42,7 +45,7 @@ async def prove(central: Central, visitor: Visitor, head: Head, charger: str) ->
     proven = admission(charger, is_tls=visitor.is_tls, credential=password, certificate=certificate)
     required = security.required(stamp(central.clock()))
     if proven.profile < required:
-        _refuse(head, proven, required)
+        raise _lacking(head, proven, required)
     if proven.proof == Proof.PASSWORD:
         central.failures.forget((visitor.address, charger))
     return Proven(proven, security)
@@ -66,7 +69,7 @@ async def use_readmission(central: Central, visitor: Visitor, given: Proven) -> 
         if await central.writer.run(used, proven.charger, proven.profile, at, visitor.address):
             return
     except StoreUnavailable:
-        raise BadRequest(503, "The database cannot be written; try again later.") from None
+        raise BadRequest(503, UNWRITABLE, kind=UNAVAILABLE) from None
     raise BadRequest(401, UNPROVEN, CHALLENGE, "readmission", "its readmission was used by another handshake")
 
 
@@ -74,7 +77,7 @@ async def _security_of(central: Central, charger: str) -> Security:
     try:
         return await central.doors.find(charger)
     except StoreUnavailable:
-        raise BadRequest(503, "The database cannot be written; try again later.") from None
+        raise BadRequest(503, UNWRITABLE, kind=UNAVAILABLE) from None
 
 
 def _certificate(central: Central, visitor: Visitor, security: Security) -> int | None:
@@ -92,8 +95,9 @@ def _certificate(central: Central, visitor: Visitor, security: Security) -> int 
 
 
 async def _password(central: Central, visitor: Visitor, head: Head, security: Security) -> int | None:
-    presented = passwords.presented(head.headers.get("authorization"), security.charger)
-    if presented is None:
+    try:
+        presented = passwords.presented(head.headers.get("authorization"), security.charger)
+    except passwords.Unpresented:
         return None
     who = visitor.address, security.charger
 
@@ -110,11 +114,18 @@ async def _password(central: Central, visitor: Visitor, head: Head, security: Se
     return found
 
 
-def _refuse(head: Head, proven: Admission, required: int) -> NoReturn:
-    """Refuse a handshake in the same words, whatever is missing; the reason is for the log."""
-    code = "password" if "authorization" in head.headers and proven.proof == Proof.NONE else "profile"
-    reason = f"security profile {required} is required, {proven.profile} was proven"
-    raise BadRequest(401, UNPROVEN, CHALLENGE, code, reason)
+def _lacking(head: Head, proven: Admission, required: int) -> BadRequest:
+    """Return the refusal of a handshake: the same words, whatever is missing; the reason is for the owner."""
+    lacks = f"security profile {required} is required, {proven.profile} was proven"
+    authorization = head.headers.get("authorization")
+    if authorization is None or proven.proof != Proof.NONE:
+        return BadRequest(401, UNPROVEN, CHALLENGE, "profile", lacks)
+    try:
+        passwords.presented(authorization, proven.charger)
+        reason = "its password is wrong"
+    except passwords.Unpresented as problem:
+        reason = str(problem)
+    return BadRequest(401, UNPROVEN, CHALLENGE, "password", f"{reason}; {lacks}")
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -19,6 +19,8 @@ RECENT_DAYS: Final = 30
 SHOWN: Final = 10
 """Chargers that a refused start names."""
 UNKNOWN: Final = "This server serves no charger of this identity to you."
+CLOSED: Final = "registration"
+NOT_REGISTERED: Final = "registration is closed, and it is not registered"
 
 log = get_logger("system")
 
@@ -32,10 +34,10 @@ def check_registration(central: Central, head: Head, charger: str) -> None:
     registrations = central.registrations
     if registrations.mode is Mode.CLOSED and not registrations.is_registered(charger):
         if "authorization" in head.headers:
-            raise BadRequest(401, UNPROVEN, CHALLENGE, reason=UNKNOWN)
-        raise BadRequest(404, UNKNOWN)
+            raise BadRequest(401, UNPROVEN, CHALLENGE, CLOSED, NOT_REGISTERED)
+        raise BadRequest(404, UNKNOWN, kind=CLOSED, reason=NOT_REGISTERED)
     if charger not in central.known and not registrations.is_registered(charger) and _is_full(central):
-        raise BadRequest(404, f"There is no room for a new charger: {registrations.no_room}.")
+        raise BadRequest(404, f"There is no room for a new charger: {registrations.no_room}.", kind="room")
 
 
 def _is_full(central: Central) -> bool:

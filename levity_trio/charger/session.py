@@ -46,6 +46,7 @@ from levity_trio.wire.times import stamp
 MAX_MALFORMED_FRAMES: Final = 100
 """A peer that sends this many in a row is not a charger."""
 REFUSAL_SECONDS: Final = 30.0
+NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 LONG_SECONDS: Final = 0.01
 """Parsing a message for longer than this delays the event loop; only hundreds of kilobytes take so long."""
 
@@ -140,6 +141,11 @@ class Session:
         self._closing = self._closing or Closing(code, reason)
         self.visitor.scope.cancel()
 
+    def _turn_away(self, kind: str, code: int, reason: str) -> None:
+        """End this session for something that the charger would do again, and tell the owner."""
+        self.central.turned_away.note(self.charger, self._peer.remote_address, kind, reason)
+        self.end(code, reason)
+
     async def converse(self) -> None:
         """Run the session until the peer closes the connection or `end` is called."""
         inbox = Inbox[tuple[Waiting, int]]()
@@ -173,6 +179,8 @@ class Session:
                 remote_address=self._peer.remote_address,
                 reason=closing.reason,
             )
+            if self._faults:
+                self.central.turned_away.note(self.charger, self._peer.remote_address, "frames", NOTHING_VALID)
         self.transcript.disconnected(*closing)
         await self._row.end(closing, is_current, self._faults, self.liveness.ping_outcome)
 
@@ -185,7 +193,7 @@ class Session:
         try:
             begun = await self._row.begin()
         except NoRoom as problem:
-            self.end(CloseCode.POLICY_VIOLATION, str(problem))
+            self._turn_away("room", CloseCode.POLICY_VIOLATION, str(problem))
             raise
         if begun is not None:
             self.transcript.release(begun.session)
@@ -269,7 +277,7 @@ class Session:
         if count.bit_count() == 1:
             log.warning("malformed frame", kind=kind, count=count)
         if self._malformed >= MAX_MALFORMED_FRAMES:
-            self.end(CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
+            self._turn_away("frames", CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
 
     async def _work(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         with suppress(trio.EndOfChannel):
@@ -313,7 +321,7 @@ class Session:
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(rates.refuse, origin, action, reason)
         await trio.sleep(REFUSAL_SECONDS)
-        self.end(CloseCode.TRY_AGAIN_LATER, reason)
+        self._turn_away("messages", CloseCode.TRY_AGAIN_LATER, reason)
 
     async def _reply(self, text: str, message_id: str | None, action: str | None) -> None:
         with suppress(ConnectionClosed):  # the message is stored although the peer has left
@@ -350,11 +358,12 @@ class Session:
             return True  # for this connection, which will be closed soon
 
     def _end_without_memory(self) -> None:
-        self.end(CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")
+        self._turn_away("memory", CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")
 
     def _end_too_large(self) -> None:
         limit = self.central.config.max_message_bytes
-        self.end(CloseCode.MESSAGE_TOO_BIG, f"message larger than {limit} bytes (--max-message-bytes)")
+        reason = f"message larger than {limit} bytes (--max-message-bytes)"
+        self._turn_away("message", CloseCode.MESSAGE_TOO_BIG, reason)
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

@@ -12,6 +12,8 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say
 
 ADMIN: Final = "admin"
+NONE_OF_THEM: Final = ","
+"""Names no charger: no card of one is wanted."""
 COLUMNS: Final = ("charger", "connector", "status", "told_to_be", "since", "transaction", "tag", "kwh", "kw", "link")
 NO_CHARGER: Final = (
     "no charger yet: enter the address of the server in one, ws://HOST:9000/ws/CHARGER-ID (its log line `serving` has"
@@ -51,15 +53,31 @@ def _show(operator: Operator) -> None:
         for connector in charger["connectors"] or [{}]
     ]
     doubtful, newcomers = _waiting(operator), _newcomers(operator)
-    whole = {"connectors": rows, "waiting_for_a_person": doubtful, "newcomers_waiting": newcomers}
+    turned_away = _turned_away(operator)
+    whole = {
+        "connectors": rows,
+        "waiting_for_a_person": doubtful,
+        "newcomers_waiting": newcomers,
+        "turned_away": turned_away,
+    }
     if rows or operator.is_json:
         operator.table(COLUMNS, rows, whole)
     else:
         say(NO_CHARGER)
     if not operator.is_json and doubtful:
         say(f"\n{doubtful} waiting for a person: levity-trio review")
+    if not operator.is_json:
+        for one in turned_away:
+            say(f"\n{one['words']}.\n  {one['advice']}.")
     if not operator.is_json and newcomers:
         say(f"\n{newcomers} waiting to be adopted or refused: levity-trio chargers --newcomers")
+
+
+def _turned_away(operator: Operator) -> list[dict[str, Any]]:
+    """Return the chargers that are turned away: each in words, since when, and what to do."""
+    wants_a_look = operator.ask("GET", "now", query={"charger": NONE_OF_THEM})["attention"]
+    names = ("charger", "since", "words", "advice")
+    return [{name: one[name] for name in names} for one in wants_a_look if one["kind"] == "turned_away"]
 
 
 def _newcomers(operator: Operator) -> int:

@@ -37,6 +37,7 @@ from levity_trio.events.decisions import TransactionCorrected as TransactionCorr
 from levity_trio.events.doors import CertificateIssued as CertificateIssued
 from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
 from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
+from levity_trio.events.doors import ChargerTurnedAway as ChargerTurnedAway
 from levity_trio.events.doors import PasswordChanged as PasswordChanged
 from levity_trio.events.doors import ProfileChanged as ProfileChanged
 from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed

@@ -46,6 +46,18 @@ class ReadmissionUsed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerTurnedAway(Fact):
+    """A known charger began to be turned away: its handshake is refused, or its connection is closed on it.
+
+    `kind` is the kind of the reason, one of a fixed set. Refusals of strangers are no facts.
+    """
+
+    remote_address: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateIssued(Fact):
     """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
 

@@ -139,7 +139,7 @@ def upgrade_problem(head: Head) -> BadRequest | None:
         return BadRequest(426, hint, {"Upgrade": "websocket"})
     if headers.get("sec-websocket-version") != WEBSOCKET_VERSION:
         wanted = {"Upgrade": "websocket", "Sec-WebSocket-Version": WEBSOCKET_VERSION}
-        return BadRequest(426, "Only version 13 of the WebSocket protocol is supported.", wanted)
+        return BadRequest(426, "Only version 13 of the WebSocket protocol is supported.", wanted, "malformed")
     if _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None:
         return BadRequest(400, "The Sec-WebSocket-Key header is missing or unreadable.")
     return None

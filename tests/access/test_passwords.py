@@ -36,20 +36,27 @@ def test_the_password_in_a_header(scheme: str, padding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("header", "why"),
     [
-        *(None, "", "Basic", "Basic ???", "Bearer Q1AtMTp4", "Basic Q1AtMQ==", "Basic s\N{LATIN SMALL LETTER SHARP S}"),
-        f"Basic {b64encode(b'CP-2:secret').decode()}",
-        f"Basic {b64encode(b'cp-1:secret').decode()}",
+        (None, "it presents no password"),
+        ("", "its Authorization header is not HTTP Basic"),
+        ("Basic", "the user in its Authorization header is not its identity"),
+        ("Basic ???", "its Authorization header is not Base64"),
+        ("Bearer Q1AtMTp4", "its Authorization header is not HTTP Basic"),
+        ("Basic Q1AtMQ==", "the user in its Authorization header is not its identity"),
+        ("Basic s\N{LATIN SMALL LETTER SHARP S}", "its Authorization header is not Base64"),
+        (f"Basic {b64encode(b'CP-2:secret').decode()}", "the user in its Authorization header is not its identity"),
+        (f"Basic {b64encode(b'cp-1:secret').decode()}", "the user in its Authorization header is not its identity"),
     ],
 )
-def test_what_presents_none(header: str | None) -> None:
-    assert passwords.presented(header, "CP-1") is None
+def test_what_presents_none(header: str | None, why: str) -> None:
+    with pytest.raises(passwords.Unpresented, match=f"^{why}$"):
+        passwords.presented(header, "CP-1")
 
 
 def test_a_header_is_bounded() -> None:
     header = f"Basic {b64encode(b'CP-1:' + b'x' * 8000).decode()}"
-    assert len(passwords.presented(header, "CP-1") or b"") == passwords.LONGEST_BYTES
+    assert len(passwords.presented(header, "CP-1")) == passwords.LONGEST_BYTES
 
 
 @pytest.mark.parametrize("kind", [GENERATED, GIVEN])

@@ -85,7 +85,7 @@ class InlineWriter:
 
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key  # these tests do not cover coalescing
-        self.run_now(write, *args)
+        self._commit(lambda db: write(db, *args)).unwrap()
 
     def log_frame(self, row: FrameRow) -> None:
         self.run_now(frames.add, [row])

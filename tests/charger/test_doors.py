@@ -194,7 +194,7 @@ async def test_a_refusal_is_logged_with_its_request_but_no_password(
     await knock(central, "CP-1", basic("CP-1", b"a wrong password!"))
     (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
     assert "GET /ws/CP-1" in str(line["request"])
-    assert line["reason"] == "security profile 1 is required, 0 was proven"
+    assert line["reason"] == "its password is wrong; security profile 1 is required, 0 was proven"
     assert basic("CP-1", b"a wrong password!").split()[-1] not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
 
 

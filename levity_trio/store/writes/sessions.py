@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode
+from levity_trio.access.turned_away import Refusal
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import (
     ChargerConnected,
@@ -17,7 +18,7 @@ from levity_trio.events import (
     ServerStarted,
 )
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import credentials, tags
+from levity_trio.store.writes import credentials, tags, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.registration import begin_waiting, has_room
@@ -300,3 +301,6 @@ def record_sharing(db: UnitOfWork, origin: Origin, evidence: str) -> None:
     if recorded is None:
         fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
         db.record(fact, origin.session)
+        ((address,),) = db.rows("SELECT remote_address FROM session WHERE id = ?", (origin.session,))
+        reason = f"two chargers seem to use its identity: {evidence}"
+        turned_away.note(db, Refusal(origin.charger, address, "sharing", reason, origin.received_at))

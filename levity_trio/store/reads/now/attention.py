@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.database import Database, Space
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     CLOCK = "clock"
     FAULTED = "faulted"
     OFFLINE = "offline"
+    TURNED_AWAY = "turned_away"
     SILENT = "silent"
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
@@ -55,12 +57,16 @@ class Kind(StrEnum):
     WEBHOOK = "webhook"
 
 
+BROKEN_LEVEL: Final = "broken"
 BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.FAULTED, Kind.OFFLINE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """Something that wants a look. `level` is broken or look; `count` is of how many the words tell."""
+    """Something that wants a look. `level` is broken or look; `count` is of how many the words tell.
+
+    `advice` is what to do, where the words do not show it.
+    """
 
     kind: str
     level: str
@@ -70,6 +76,7 @@ class Attention:
     since: str | None
     count: int
     words: str
+    advice: str | None = None
 
 
 class About(NamedTuple):
@@ -118,7 +125,10 @@ _RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
 
 def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers, *, sees_all: bool) -> list[Attention]:
     """Return what wants a look. Money and addresses are for operators."""
+    turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
+    at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
     found = [*_of_machine(machine), *_of_chargers(now, machine, chargers), *_waiting(waiting(db), sees_all=sees_all)]
+    found = [one for one in found if one.kind != Kind.OFFLINE or one.charger not in at_the_door] + turned_away
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
@@ -128,10 +138,12 @@ def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers,
     return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger or "", one.since or ""))
 
 
-def _entry(kind: Kind, words: str, since: str | None = None, count: int = 1, about: About = NOTHING) -> Attention:
+def _entry(
+    kind: Kind, words: str, since: str | None = None, count: int = 1, about: About = NOTHING, level: str = ""
+) -> Attention:
     return Attention(
         kind=kind.value,
-        level="broken" if kind in BROKEN else "look",
+        level=level or (BROKEN_LEVEL if kind in BROKEN else "look"),
         charger=about.charger,
         connector=about.connector,
         transaction=about.transaction,
@@ -180,6 +192,39 @@ def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterato
             way = "ahead" if skew > 0 else "behind"
             words = f"The clock of {_name(one)} is {_length(abs(skew))} {way}"
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
+
+
+_TURNED_AWAY: Final = (
+    "SELECT identity, remote_address, kind, reason, first_at, last_at, last_connect_at, is_connected, registration"
+    " FROM turned_away LEFT JOIN cp ON cp.id = identity WHERE last_at >= ? ORDER BY last_at DESC, subject"
+)
+_LAST_FROM: Final = "SELECT cp.id FROM cp JOIN session ON session.id = cp.session_id WHERE remote_address = ?"
+
+
+def _turned_away(db: Database, now: datetime, chargers: Chargers, *, sees_all: bool) -> Iterator[Attention]:
+    """Yield who is turned away, at the door or after it has connected; one that is away because of it is broken."""
+    names = {one.id: _name(one) for one in chargers.served}
+    for identity, address, kind, reason, first_at, last_at, connected_at, is_connected, registration in db.execute(
+        _TURNED_AWAY, (stamp(now - TOLD_FOR),)
+    ).fetchall():
+        is_at_the_door = kind not in OUTLASTING
+        if registration == "refused" or (is_at_the_door and (connected_at or "") >= last_at):
+            continue
+        who = _peer(db, names, address) if identity is None else names.get(identity, identity)
+        who = f"Another client that calls itself {who}" if is_at_the_door and is_connected else who
+        where = f" at {address}" if sees_all else ""
+        verb = "is turned away" if is_at_the_door else "is cut off"
+        is_broken = identity in names and is_at_the_door and not is_connected
+        level = BROKEN_LEVEL if is_broken else "look"
+        about = About(identity) if identity in names else NOTHING
+        words = f"{who}{where} {verb}: {reason}"
+        yield replace(_entry(Kind.TURNED_AWAY, words, first_at, about=about, level=level), advice=advice(kind))
+
+
+def _peer(db: Database, names: Mapping[str, str], address: str) -> str:
+    """Return a name for a peer without an identity: that of the charger that connected from there last, if only one."""
+    found = [names[charger] for (charger,) in db.execute(_LAST_FROM, (address,)).fetchall() if charger in names]
+    return f"Something, perhaps {found[0]}," if len(found) == 1 else "Something"
 
 
 _TOLD: Final = {"Operative": "be in service", "Inoperative": "be out of service"}

@@ -1,0 +1,55 @@
+"""Tells the owner of peers that are turned away, at a bounded cost: anybody can knock, as often as he likes.
+
+A refusal of the same kind is written once in SPARE_SECONDS for each identity. Refusals of strangers share MOST places
+until the next coalesced commit; where there are more, the newest are told of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from itertools import cycle
+from typing import Final
+
+import trio
+
+from levity_trio.access.turned_away import MOST, Refusal, clause
+from levity_trio.clock import Clock
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import turned_away
+from levity_trio.wire.times import stamp
+
+SPARE_SECONDS: Final = 60.0
+REMEMBERED: Final = 1000
+"""Subjects whose last refusal is remembered; beyond that, the oldest is forgotten."""
+
+
+class TurnedAway:
+    """Those who were turned away of late. `known` are the chargers with a row."""
+
+    def __init__(self, writer: Writer, clock: Clock, known: Collection[str]) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._known = known
+        self._noted: dict[str, tuple[str, float]] = {}
+        """By subject: the kind of its last refusal, and when one of that kind was written."""
+        self._places = cycle(range(MOST))
+
+    def note(self, charger: str | None, address: str, kind: str, reason: str) -> None:
+        """Tell of a refusal within some seconds, if it is one to be told of and was not told just now."""
+        refusal = Refusal(charger, address, kind, clause(reason), stamp(self._clock()))
+        if refusal.is_told and self._is_due(refusal):
+            place = charger if charger in self._known else next(self._places)
+            self._writer.coalesce(("turned away", place), turned_away.note, refusal)
+
+    def _is_due(self, refusal: Refusal) -> bool:
+        """Whether a refusal is to be written. The first of a peer without an identity is only remembered."""
+        now = trio.current_time()
+        kind, written_at = self._noted.pop(refusal.subject, ("", -math.inf))
+        is_new = kind != refusal.kind
+        waits = is_new and refusal.identity is None
+        is_due = not waits and (is_new or now - written_at >= SPARE_SECONDS)
+        self._noted[refusal.subject] = refusal.kind, -math.inf if waits else now if is_due else written_at
+        if len(self._noted) > REMEMBERED:
+            del self._noted[next(iter(self._noted))]
+        return is_due
