@@ -89,30 +89,42 @@ def _booted(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
         yield Booted(moment(at), firmware)
 
 
-def statuses(db: UnitOfWork, charger: str, connector: int) -> list[tuple[str, str, str]]:
-    """Return the newest statuses of a connector: first and last received at, and the status."""
+class ReceivedStatus(NamedTuple):
+    """A stored status: when it was first and last received, and whether a newer one was present already."""
+
+    first_at: str
+    last_at: str
+    status: str
+    is_late: bool
+
+
+def statuses(db: UnitOfWork, charger: str, connector: int) -> list[ReceivedStatus]:
+    """Return the newest statuses of a connector, the last one first."""
     found = db.rows(
-        "SELECT received_at, last_received_at, status FROM status WHERE cp_id = ? AND conn_id = ?"
+        "SELECT received_at, last_received_at, status, is_late FROM status WHERE cp_id = ? AND conn_id = ?"
         " ORDER BY id DESC LIMIT ?",
         (charger, connector, NEWEST_STATUSES),
     )
-    return [(row[0], row[1], row[2]) for row in found]
+    return [ReceivedStatus(first, last, status, bool(is_late)) for first, last, status, is_late in found]
+
+
+def _statuses_since(db: UnitOfWork, command: Followed) -> Iterator[tuple[StatusSeen, bool]]:
+    for connector in connectors(db.rows, command.charger, "status"):
+        for received in statuses(db, command.charger, connector):
+            for at in {received.first_at, received.last_at}:
+                if at >= command.sent_at:
+                    yield StatusSeen(moment(at), connector, received.status), received.is_late
 
 
 def _statuses_seen(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    for connector in connectors(db.rows, command.charger, "status"):
-        for first, last, status in statuses(db, command.charger, connector):
-            for at in {first, last}:
-                if at >= command.sent_at:
-                    yield StatusSeen(moment(at), connector, status)
+    yield from (status for status, is_late in _statuses_since(db, command) if not is_late)
 
 
 def _messages(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     for seen in _booted(db, command):
         yield MessageSeen(seen.at, "BootNotification")
-    for status in _statuses_seen(db, command):
-        if isinstance(status, StatusSeen):
-            yield MessageSeen(status.at, "StatusNotification", status.connector)
+    for status, _ in _statuses_since(db, command):
+        yield MessageSeen(status.at, "StatusNotification", status.connector)
     for (at,) in db.rows("SELECT last_heartbeat_at FROM cp WHERE id = ?", (command.charger,)):
         if at is not None and at >= command.sent_at:
             yield MessageSeen(moment(at), "Heartbeat")

@@ -132,3 +132,15 @@ def test_what_a_charger_rejects_is_no_intent(books: Books, station: Station) -> 
     report(station, "Available")
     tell(station, OUT, status="Rejected")
     assert books.rows("SELECT * FROM availability") == []
+
+
+def test_the_first_status_after_a_reconnect_is_an_alarm_whatever_its_time_says(books: Books, station: Station) -> None:
+    report(station, "Available")
+    tell(station, BACK)
+    follow(books)
+    station.status("Unavailable", at=station.clock(minutes_ago=60))
+    assert recorded(books) == []
+    station.lose()
+    station.connect()
+    station.status("Unavailable", at=station.clock(minutes_ago=60))
+    assert recorded(books) == [(1, BACK, "Unavailable")]

@@ -339,3 +339,41 @@ def test_the_local_list_as_it_must_be_at_the_charger(books: Books, station: Stat
     assert newest_list(books) == (10, None)  # a difference to something unknown
     ask(station, "GetLocalListVersion", {}, {"listVersion": 0})
     assert newest_list(books) == (0, [])
+
+
+# Which status is newer
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_only_a_status_that_is_newer_decides(books: Books, station: Station, is_first: bool) -> None:
+    """One with an older time is newer only as the first one after a reconnect."""
+    station.status("Available")
+    off = ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}, {"status": "Scheduled"})
+    reserve(station, 7)
+    if is_first:
+        station.lose()
+        station.connect()
+    station.status("Unavailable", at=station.clock(minutes_ago=60))
+    follow(books)
+    assert outcome(books, off)[0] == ("fulfilled" if is_first else "pending")
+    assert ends(books) == [(7, "unavailable" if is_first else None)]
+
+
+def test_a_late_status_is_a_message_all_the_same(books: Books, station: Station) -> None:
+    station.status("Available")
+    trigger = ask(station, "TriggerMessage", {"requestedMessage": "StatusNotification"})
+    station.status("Faulted", at=station.clock(minutes_ago=60))
+    follow(books)
+    assert outcome(books, trigger)[0] == "fulfilled"
+
+
+def test_a_status_of_an_old_event_is_no_clock_by_which_a_start_uses_a_newer_reservation(
+    books: Books, station: Station
+) -> None:
+    station.status("Available")
+    station.lose()
+    station.connect()
+    station.status("Available", at=station.clock(minutes_ago=90))
+    reserve(station)
+    station.start(tag="TAG", at=station.clock(minutes_ago=60))
+    assert ends(books) == [(7, None)]

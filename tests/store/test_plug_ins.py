@@ -32,3 +32,13 @@ def test_a_time_that_cannot_be(station: Station) -> None:
     station.start(at="1970-01-01T00:00:00Z")
     (found,) = read(station)
     assert found.had_transaction
+
+
+def test_a_status_that_is_late_ends_no_plug_in(station: Station) -> None:
+    station.status("Available")
+    station.status("Preparing")
+    (plugged,) = read(station)
+    station.status("Available", at=station.clock(minutes_ago=60))
+    assert read(station) == [plugged]
+    station.status("Preparing")
+    assert read(station) == [plugged]

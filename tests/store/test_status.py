@@ -100,12 +100,119 @@ def test_a_status_without_a_time_keeps_the_skew_that_is_known(books: Books, stat
     assert books.value("SELECT clock_skew_seconds FROM cp") == -120
 
 
-def test_a_clock_that_fell_back_is_told_though_its_statuses_look_old(books: Books, station: Station) -> None:
-    station.status("Charging")
-    station.behind = 3 * 365 * 24 * 60
-    station.status("Available")
+@pytest.mark.parametrize("late_seconds", [59, 60])
+def test_what_did_not_wait_in_the_charger_is_newer(books: Books, station: Station, late_seconds: int) -> None:
+    """Both came as they happened; a clock may be set by a minute meanwhile."""
+    station.status("Preparing", at="2026-03-01T12:00:00Z")
+    station.status("Charging", at=station.clock(minutes_ago=late_seconds / 60))
     assert present(books) == "Charging"
-    assert books.value("SELECT clock_skew_seconds FROM cp") == -3 * 365 * 24 * 3600
+
+
+def come_back(station: Station, boots: bool = True, is_lost: bool = True) -> None:
+    if is_lost:
+        station.lose()
+        station.connect()
+    if boots:
+        station.boot()
+
+
+@pytest.mark.parametrize(
+    ("boots", "is_lost"), [(True, True), (True, False), (False, True)], ids=["both", "boot", "reconnect"]
+)
+@pytest.mark.parametrize("connector", [0, 1])
+@pytest.mark.parametrize("minutes_ago", [2, 60, 77 * 24 * 60])
+def test_the_first_one_after_a_boot_or_a_reconnect_counts_whatever_its_time_says(
+    books: Books, station: Station, boots: bool, is_lost: bool, connector: int, minutes_ago: int
+) -> None:
+    station.status("Available", connector=connector, at=station.clock(minutes_ago=1))
+    come_back(station, boots, is_lost)
+    station.status("Faulted", connector=connector, error="OverVoltage", at=station.clock(minutes_ago))
+    table = "cp" if connector == 0 else "cp_conn"
+    assert books.value(f"SELECT status FROM {table}") == "Faulted"
+    assert [(fact.connector, fact.error_code) for fact in books.recorded(ErrorOpened)] == [(connector, "OverVoltage")]
+    station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
+    assert books.value(f"SELECT status FROM {table}") == "Faulted"  # the second one of this connection, and older
+    come_back(station, boots, is_lost)
+    station.status("Available", connector=connector, at=station.clock(minutes_ago + 5))
+    assert [fact.count for fact in books.recorded(ErrorsResolved)] == [1]
+    assert books.value("SELECT resolved_at >= timestamp FROM cp_err")
+
+
+def test_each_connector_has_a_first_one(books: Books, station: Station) -> None:
+    for connector in (1, 2):
+        station.status("Available", connector)
+    come_back(station)
+    for connector in (1, 2):
+        station.status("Unavailable", connector, at=station.clock(minutes_ago=30))
+        station.status("Faulted", connector, at=station.clock(minutes_ago=40))
+    assert [fact.status for fact in books.recorded(StatusChanged)] == ["Available"] * 2 + ["Unavailable"] * 2
+    assert present(books, 1) == present(books, 2) == "Unavailable"
+
+
+def test_what_a_replaced_connection_said_does_not_take_the_place_of_the_first_one(
+    books: Books, station: Station
+) -> None:
+    station.status("Available")
+    before = station.session
+    station.connect()
+    present_one, station.session = station.session, before
+    station.status("Preparing")
+    station.session = present_one
+    station.status("Faulted", error="OverVoltage", at=station.clock(minutes_ago=60))
+    assert present(books) == "Faulted"
+
+
+@pytest.mark.parametrize("was_ahead", [0, 4, 60])
+@pytest.mark.parametrize("behind", [31, 60, 420, 3 * 365 * 24 * 60])
+def test_a_clock_that_was_set_back_hides_no_fault(books: Books, station: Station, was_ahead: int, behind: int) -> None:
+    """Within one connection the first status after it looks old, as if it had waited. The next one shows the clock."""
+    station.behind = -was_ahead
+    station.status("Available")
+    station.status("Available", connector=2)
+    books.wait(30)
+    station.behind = behind
+    station.status("Faulted", error="OverVoltage")
+    books.wait(2)
+    station.status("Preparing", connector=2)
+    assert (present(books), present(books, 2)) == ("Faulted", "Preparing")
+    assert len(books.recorded(ErrorOpened)) == 1
+    assert books.value("SELECT clock_skew_seconds FROM cp") == -behind * 60
+    station.status("Available")
+    assert len(books.recorded(ErrorsResolved)) == 1
+
+
+def test_an_old_event_told_again_and_again_stays_old(books: Books, station: Station) -> None:
+    """Its lag grows, as that of a live message does not."""
+    station.status("Charging")
+    fault = station.clock(minutes_ago=60)
+    for _ in range(5):
+        books.wait(1)
+        station.status("Faulted", error="OverVoltage", at=fault)
+    assert (present(books), books.count("cp_err")) == ("Charging", 0)
+    assert books.value("SELECT clock_skew_seconds FROM cp") == 0
+    assert books.rows("SELECT status, count, is_late FROM status ORDER BY id") == [
+        ("Charging", 1, 0),
+        ("Faulted", 5, 1),
+    ]
+
+
+def test_statuses_that_waited_stay_in_their_order(books: Books, station: Station) -> None:
+    """All of a queue come within seconds."""
+    station.status("Available")
+    come_back(station, boots=False)
+    station.status("Available")
+    for minutes_ago, status in ((50, "Charging"), (40, "Faulted"), (30, "Finishing")):
+        books.wait(0.02)
+        station.status(status, error="OtherError" if status == "Faulted" else "NoError", at=station.clock(minutes_ago))
+    assert (present(books), books.count("cp_err")) == ("Available", 0)
+
+
+def test_a_late_one_resumes_nothing(books: Books, station: Station) -> None:
+    station.start(1000)
+    come_back(station)
+    station.status("Available")
+    station.status("Charging", at=station.clock(minutes_ago=30))
+    assert books.value("SELECT suspended_at FROM tx") is not None
 
 
 # Faults

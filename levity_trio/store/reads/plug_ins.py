@@ -12,8 +12,6 @@ import orjson
 from levity_trio.store.database import Database
 from levity_trio.store.writes.origin import minutes_before
 
-CABLES: Final = 4
-"""Plug-ins examined. The present status may be that many plug-ins back if late statuses with older times followed."""
 STATUSES: Final = 5000
 """The number of a connector's newest statuses that are searched for its plug-in."""
 CLOCK_MINUTES: Final = 5
@@ -79,26 +77,16 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
 
 
 def _began(db: Database, charger: str, connector: int) -> _Status:
-    """Return the first status after Available that took effect.
-
-    A late status with an older time took no effect (see store.writes.chargers). A time is plausible if it was stored.
-    """
+    """Return the first status after Available, of those that were not late. A time is plausible if it was stored."""
     rows = db.execute(
         "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
-        " FROM status WHERE cp_id = ? AND conn_id = ? AND id >= coalesce((SELECT id FROM (SELECT id, status FROM status"
-        " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?) WHERE status = ? LIMIT 1 OFFSET ?), 0)"
-        " ORDER BY id DESC LIMIT ?",
-        (charger, connector, charger, connector, STATUSES, AVAILABLE, CABLES, STATUSES),
+        " FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 AND id >= coalesce((SELECT max(id) FROM (SELECT"
+        " id, status FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 ORDER BY id DESC LIMIT ?)"
+        " AS newest WHERE status = ?), 0) ORDER BY id DESC LIMIT ?",
+        (charger, connector, charger, connector, STATUSES, AVAILABLE, STATUSES),
     ).fetchall()
-    statuses = [_Status(*row) for row in reversed(rows)]
-    present = began = statuses[0]
-    for status in statuses[1:]:
-        if status.is_believable and present.is_believable and status.since < present.since:
-            continue
-        if present.status == AVAILABLE:
-            began = status
-        present = status
-    return began
+    first, *following = (_Status(*row) for row in reversed(rows))
+    return following[0] if first.status == AVAILABLE and following else first
 
 
 def _started(db: Database, charger: str, connector: int, since: str) -> list[str]:

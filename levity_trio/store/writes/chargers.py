@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
+from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.moments import Moment
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING
+from levity_trio.store.connectors import connectors
+from levity_trio.store.seen import NEWEST_STATUSES
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import availability
 from levity_trio.store.writes.effects import end_unusable
 from levity_trio.store.writes.origin import Message, Origin, minutes_before
-from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, record_sharing
+from levity_trio.store.writes.sessions import (
+    SHARING_MINUTES,
+    SHARING_ROWS,
+    alternates,
+    begin_statuses,
+    has_newer,
+    record_sharing,
+)
 from levity_trio.store.writes.transactions.states import Sign, resume_connector, suspend
+from levity_trio.wire.times import stamp
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
+LIVE_SECONDS: Final = 60
+"""A message that did not wait in its charger comes within this time, by a clock that is right."""
+SAME_LAG_SECONDS: Final = 10
+"""The lags of two live messages differ by this at most while the clock is not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Messag
         f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
         (*values, interval, at, at, origin.charger),
     )
+    begin_statuses(db, origin.charger)
     suspended = suspend(db, origin.charger, origin.session, at, Cause.BOOT)
     fact = ChargerBooted(
         charger=origin.charger,
@@ -93,28 +112,115 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
 
 def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
     """Store a StatusNotification: as a row if it is a change, as the present status unless that is newer."""
-    if not _repeats(db, origin, report) and db.is_kept(origin.charger, "StatusNotification", origin.received_at):
-        _add(db, origin, report)
-    if not 0 <= report.connector <= HIGHEST_CONNECTOR:
-        return  # stored, but without a row for each connector number that a charger may invent
-    _keep_skew(db, origin, report)
-    present = _present(db, origin.charger, report.connector)
-    if present is None or _supersedes(origin, report, present):
-        _set_present(db, origin, report)
-        _follow_errors(db, origin, report)
-        if present is None or (present.status, present.error_code) != (report.status, report.error_code):
-            _record_change(db, origin, report)
+    is_shown = 0 <= report.connector <= HIGHEST_CONNECTOR  # a charger may invent connector numbers without end
+    present = _present(db, origin.charger, report.connector) if is_shown else None
+    alike = _alike(db, origin, report.moment) if _is_behind(report.moment) else []
+    is_live = not _is_behind(report.moment) or _shows_clock(origin, alike)
+    is_late = not is_live and present is not None and _is_older(origin, report, present)
+    if not _repeats(db, origin, report, is_late) and db.is_kept(
+        origin.charger, "StatusNotification", origin.received_at
+    ):
+        _add(db, origin, report, is_late)
+    if is_shown and report.moment.skew_seconds is not None:
+        _keep_skew(db, origin, report, is_live)
+    for waiting in alike if is_live else ():
+        _take_waiting(db, origin, waiting)
+    if is_shown and not is_late:
+        _take(db, origin, report, present)
+
+
+def _take(db: UnitOfWork, origin: Origin, report: Status, present: _Present | None) -> None:
+    """Make a status the present one of its connector, with all that follows from it."""
+    _set_present(db, origin, report)
+    _follow_errors(db, origin, report)
+    if present is None or (present.status, present.error_code) != (report.status, report.error_code):
+        _record_change(db, origin, report)
     if report.status in CHARGING:
         resume_connector(db, origin, report.connector, Sign(Cause.SIGN, report.status, report.moment))
 
 
-def _repeats(db: UnitOfWork, origin: Origin, report: Status) -> bool:
+# Which status is newer (rules.md, Time). What follows a status (errors, reservations, alarms, outcomes of commands)
+# follows this order.
+
+
+def _is_older(origin: Origin, report: Status, present: _Present) -> bool:
+    """Whether a status is older than the present one, by the charger's own times.
+
+    The first one after a boot or a reconnect is never older: those have ended the belief in the present one's time.
+    """
+    is_comparable = report.moment.is_believable and present.is_believable
+    return is_comparable and _since(origin, report) < (present.status_at or "")
+
+
+def _is_behind(moment: Moment) -> bool:
+    """Whether a believable time is behind its receipt: its message waited, or was dated by an earlier event, or the
+    clock is behind."""
+    return moment.is_believable and -(moment.skew_seconds or 0) > LIVE_SECONDS
+
+
+def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
+    """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old event grows."""
+    before = stamp(datetime.fromisoformat(origin.received_at) - timedelta(seconds=LIVE_SECONDS))
+    return any(kept.received_at <= before for kept in alike)
+
+
+def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
+    """Return the latest statuses of all connectors that lagged by as much when they came."""
+    found = [
+        _Kept(*row)
+        for connector in connectors(db.rows, origin.charger, "status")
+        for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
+    ]
+    return [kept for kept in found if abs(kept.skew_seconds - (moment.skew_seconds or 0)) <= SAME_LAG_SECONDS]
+
+
+def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
+    """Take a status that looked older because the clock had been set back, if none of its connector came after it."""
+    newest = "SELECT max(id) FROM status WHERE cp_id = ? AND conn_id = ?"
+    if not kept.is_late or (kept.id,) != db.row(newest, (origin.charger, kept.connector)):
+        return
+    db.execute("UPDATE status SET is_late = 0 WHERE id = ?", (kept.id,))
+    _take(db, origin, kept.report, _present(db, origin.charger, kept.connector))
+
+
+_NEWEST_ROWS: Final = (
+    "SELECT id, received_at, is_late, conn_id, status, error_code, info, vendor_id, vendor_error_code,"
+    " timestamp, sent_timestamp FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?"
+)
+
+
+class _Kept(NamedTuple):
+    """A stored status."""
+
+    id: int
+    received_at: str
+    is_late: int
+    connector: int
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    timestamp: str
+    sent_timestamp: str | None
+
+    @property
+    def skew_seconds(self) -> int:
+        return round(seconds(self.timestamp) - seconds(self.received_at))
+
+    @property
+    def report(self) -> Status:
+        moment = Moment(self.timestamp, self.sent_timestamp, True, self.skew_seconds)
+        return Status(*self[3:9], moment)
+
+
+def _repeats(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> bool:
     last = db.row(
-        "SELECT id, status, error_code, info, vendor_id, vendor_error_code FROM status"
+        "SELECT id, status, error_code, info, vendor_id, vendor_error_code, is_late FROM status"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
         (origin.charger, report.connector),
     )
-    reported = (report.status, report.error_code, report.info, report.vendor_id, report.vendor_error_code)
+    reported = (report.status, report.error_code, report.info, report.vendor_id, report.vendor_error_code, is_late)
     if last is None or tuple(last[1:]) != reported:
         return False
     count = "UPDATE status SET count = count + 1, last_received_at = ? WHERE id = ?"
@@ -122,10 +228,11 @@ def _repeats(db: UnitOfWork, origin: Origin, report: Status) -> bool:
     return True
 
 
-def _add(db: UnitOfWork, origin: Origin, report: Status) -> None:
+def _add(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> None:
     db.execute(
         "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,"
-        " info, vendor_id, vendor_error_code, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " info, vendor_id, vendor_error_code, last_received_at, is_late)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (origin.charger, report.connector, origin.session, origin.received_at, report.moment.understood)
         + (
             report.moment.sent,
@@ -135,7 +242,7 @@ def _add(db: UnitOfWork, origin: Origin, report: Status) -> None:
             report.vendor_id,
             report.vendor_error_code,
         )
-        + (origin.received_at,),
+        + (origin.received_at, is_late),
     )
 
 
@@ -162,27 +269,24 @@ def _since(origin: Origin, report: Status) -> str:
     return min(report.moment.understood, origin.received_at)
 
 
-def _supersedes(origin: Origin, report: Status, present: _Present) -> bool:
-    """Whether a status replaces the present one: it is not older, if both times are plausible; otherwise always."""
-    if not (report.moment.is_believable and present.is_believable):
-        return True
-    return _since(origin, report) >= (present.status_at or "")
-
-
-def _keep_skew(db: UnitOfWork, origin: Origin, report: Status) -> None:
-    """Store the clock skew, also of an older status: the clock may have been set back, and all later ones are older."""
-    if report.moment.skew_seconds is not None:
-        skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
-        db.execute(skew, (report.moment.skew_seconds, origin.charger))
+def _keep_skew(db: UnitOfWork, origin: Origin, report: Status, is_live: bool) -> None:
+    """Store the clock skew. A status that may be late shows only how far the clock is behind at most."""
+    skew, charger = report.moment.skew_seconds, origin.charger
+    if is_live:
+        db.execute("UPDATE cp SET clock_skew_seconds = ? WHERE id = ?", (skew, charger))
+    else:
+        less = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ? AND coalesce(clock_skew_seconds, ?) <= ?"
+        db.execute(less, (skew, charger, skew, skew))
 
 
 def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
-    at, moment, since = origin.received_at, report.moment, _since(origin, report)
+    at, since = origin.received_at, _since(origin, report)
+    is_compared = report.moment.is_believable and not has_newer(db, origin)  # what a newer connection says counts first
     if report.connector == 0:
         db.execute(
             "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"
             " WHERE id = ?",
-            (report.status, report.error_code, since, moment.is_believable, at, origin.charger),
+            (report.status, report.error_code, since, is_compared, at, origin.charger),
         )
         return
     db.execute(
@@ -192,7 +296,7 @@ def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
         " vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at,"
         " status_believable = excluded.status_believable, updated_at = excluded.updated_at",
         (origin.charger, report.connector, report.status, report.error_code, report.vendor_error_code)
-        + (since, moment.is_believable, at, at),
+        + (since, is_compared, at, at),
     )
 
 
@@ -214,7 +318,9 @@ def _record_change(db: UnitOfWork, origin: Origin, report: Status) -> None:
 def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
     connector = report.connector or None  # as in Levity, NULL is the charger itself
     if report.error_code == NO_ERROR:
-        resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
+        resolve = (
+            "UPDATE cp_err SET resolved_at = max(timestamp, ?) WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
+        )
         if count := db.changed(resolve, (report.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
             resolved = ErrorsResolved(charger=charger, at=at, connector=report.connector, count=count)

@@ -170,7 +170,8 @@ def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
     """Return the status of each connector at this time."""
     found: dict[int, str] = {}
     for connector in connectors(db.rows, charger, "status"):
-        before = (status for first, _, status in statuses(db, charger, connector) if first <= at)
+        received = statuses(db, charger, connector)
+        before = (one.status for one in received if one.first_at <= at and not one.is_late)
         if (status := next(before, None)) is not None:
             found[connector] = status
     return found

@@ -181,6 +181,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
         if not has_room(db, mode, max_chargers):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
+    begin_statuses(db, charger)
     give_up_masked(db, at, charger, connection.run)
     session = _insert(db, connection)
     db.execute(
@@ -198,6 +199,12 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
         begin_waiting(db, charger, address, at)
     _look_for_sharing(db, origin)
     return Begun(session, known[0] if known else None)
+
+
+def begin_statuses(db: UnitOfWork, charger: str) -> None:
+    """Let the next status of each connector count whatever its time says, after a boot or a reconnect."""
+    db.execute("UPDATE cp SET status_believable = 0 WHERE id = ?", (charger,))
+    db.execute("UPDATE cp_conn SET status_believable = 0 WHERE cp_id = ?", (charger,))
 
 
 def _insert(db: UnitOfWork, connection: Connection) -> int:
