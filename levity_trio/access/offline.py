@@ -32,7 +32,7 @@ class Switch(StrEnum):
     NOT_KNOWN = "not known"
 
 
-class May(StrEnum):
+class Permission(StrEnum):
     """Whether a tag can charge."""
 
     YES = "yes"
@@ -41,11 +41,11 @@ class May(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
+class OfflineTags:
     """Some tags, whether they can charge without us, and why."""
 
     tags: str
-    may_charge: May
+    may_charge: Permission
     why: str
 
 
@@ -53,7 +53,7 @@ class Who:
 class Explanation:
     """Who can charge without us, and what else follows from the keys."""
 
-    who: tuple[Who, ...]
+    who: tuple[OfflineTags, ...]
     notes: tuple[str, ...]
 
 
@@ -75,16 +75,16 @@ class _Policy:
     def __init__(self, keys: Mapping[str, Switch]) -> None:
         self._keys = keys
 
-    def who(self) -> list[Who]:
+    def who(self) -> list[OfflineTags]:
         """Return each kind of tag, from those that the charger knows best to strangers."""
         return [
             self._kept(LIST, "accepted in the local list", self._of_known()),
-            self._kept(LIST, "blocked or expired in the local list", (May.NO, "the charger refuses them")),
+            self._kept(LIST, "blocked or expired in the local list", (Permission.NO, "the charger refuses them")),
             self._kept(CACHE, "not in the list, last accepted by us (the cache)", self._of_known()),
-            Who(tags="all others", may_charge=self._of_strangers()[0], why=self._of_strangers()[1]),
+            OfflineTags(tags="all others", may_charge=self._of_strangers()[0], why=self._of_strangers()[1]),
         ]
 
-    def _kept(self, key: str, tags: str, if_on: tuple[May, str]) -> Who:
+    def _kept(self, key: str, tags: str, if_on: tuple[Permission, str]) -> OfflineTags:
         """Judge tags that a list or a cache holds: while that is off, they are strangers to the charger."""
         state, strangers = self._keys[key], self._of_strangers()
         if _is_on(state) is True:
@@ -94,22 +94,26 @@ class _Policy:
         elif if_on[0] is strangers[0]:
             may, why = strangers[0], f"{_told(key, state)}, but that makes no difference"
         else:
-            may, why = May.NOT_KNOWN, _told(key, state)
-        return Who(tags=tags, may_charge=may, why=why)
+            may, why = Permission.NOT_KNOWN, _told(key, state)
+        return OfflineTags(tags=tags, may_charge=may, why=why)
 
-    def _of_known(self) -> tuple[May, str]:
+    def _of_known(self) -> tuple[Permission, str]:
         """Judge an accepted tag that the charger knows."""
         told = _told(OFFLINE, self._keys[OFFLINE])
-        return {True: May.YES, False: May.NO, None: May.NOT_KNOWN}[_is_on(self._keys[OFFLINE], OFFLINE)], told
+        return {True: Permission.YES, False: Permission.NO, None: Permission.NOT_KNOWN}[
+            _is_on(self._keys[OFFLINE], OFFLINE)
+        ], told
 
-    def _of_strangers(self) -> tuple[May, str]:
+    def _of_strangers(self) -> tuple[Permission, str]:
         told = _told(UNKNOWN_TAGS, self._keys[UNKNOWN_TAGS])
-        return {True: May.YES, False: May.NO, None: May.NOT_KNOWN}[_is_on(self._keys[UNKNOWN_TAGS])], told
+        return {True: Permission.YES, False: Permission.NO, None: Permission.NOT_KNOWN}[
+            _is_on(self._keys[UNKNOWN_TAGS])
+        ], told
 
     def notes(self) -> list[str]:
         """Return what follows for tags that we refuse, and what is missing."""
         keys, notes = self._keys, []
-        if self._of_strangers()[0] is not May.NO:
+        if self._of_strangers()[0] is not Permission.NO:
             notes.append(_REFUSED_LATER[_is_on(keys[STOP_INVALID], STOP_INVALID)])
         if keys[UNKNOWN_TAGS] is Switch.ON and keys[OFFLINE] is Switch.OFF:
             notes.append(f"{OFFLINE} is false and {UNKNOWN_TAGS} is true: some chargers then refuse everyone")

@@ -32,7 +32,7 @@ class Has(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedKey:
     """A key of a template at one charger: what is wanted, what the charger has, and when that was last read."""
 
     key: str
@@ -42,16 +42,16 @@ class Compared:
     read_at: str | None = None
 
 
-def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[Compared]:
+def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[ComparedKey]:
     """Compare a template with what a charger has, by the names of its keys in lower case."""
     return [_compare(key, value, has.get(key.casefold())) for key, value in sorted(wanted.items())]
 
 
-def _compare(key: str, wanted: str, has: Has | None) -> Compared:
+def _compare(key: str, wanted: str, has: Has | None) -> ComparedKey:
     if has is None:
-        return Compared(key=key, standing=Standing.NEVER_READ, wanted=wanted)
+        return ComparedKey(key=key, standing=Standing.NEVER_READ, wanted=wanted)
     standing = _standing(wanted, has)
-    return Compared(key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at)
+    return ComparedKey(key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at)
 
 
 def _standing(wanted: str, has: Has) -> Standing:
@@ -62,7 +62,7 @@ def _standing(wanted: str, has: Has) -> Standing:
     return Standing.READ_ONLY if has.readonly else Standing.DIFFERS
 
 
-def together(compared: list[Compared]) -> Standing:
+def together(compared: list[ComparedKey]) -> Standing:
     """Return where the charger stands: it differs if any key does, and is the same if every key is."""
     standings = {one.standing for one in compared}
     if Standing.DIFFERS in standings:

@@ -8,11 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from levity_trio.access.offline import KEYS, LIST, OFFLINE, OPTIONAL, STOP_INVALID, May, Switch, explain, switch
+from levity_trio.access.offline import (
+    KEYS,
+    LIST,
+    OFFLINE,
+    OPTIONAL,
+    STOP_INVALID,
+    Permission,
+    Switch,
+    explain,
+    switch,
+)
 from levity_trio.simulator.charger.charging import _holds_offline
 
 ON, OFF, ABSENT, UNREAD = Switch
-YES, NO, NOT_KNOWN = May
+YES, NO, NOT_KNOWN = Permission
 SHORT = {
     "offline": OFFLINE,
     "list": LIST,
@@ -23,7 +33,7 @@ SHORT = {
 }
 
 
-def explained(**keys: Switch) -> tuple[list[May], str]:
+def explained(**keys: Switch) -> tuple[list[Permission], str]:
     """Whether each kind of tag may charge (listed, listed as refused, in the cache, all others), and the notes."""
     found = explain({SHORT[name]: value for name, value in keys.items()})
     return [one.may_charge for one in found.who], "\n".join(found.notes)
@@ -47,7 +57,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("keys", "verdicts"), TABLE)
-def test_who_can_charge(keys: dict[str, Switch], verdicts: list[May]) -> None:
+def test_who_can_charge(keys: dict[str, Switch], verdicts: list[Permission]) -> None:
     assert explained(**keys)[0] == verdicts
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.reads.bill.shape import Bill, BillPending
+from levity_trio.store.reads.bill.shape import Bill, BillAdjustment
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines
@@ -122,7 +122,7 @@ def test_a_corrected_one(biller: Biller, station: Station) -> None:
     assert "By what is known today it costs:" in before
     assert "  energy: 3.000 kWh × 0.30 EUR = 0.90 EUR\n" in before
     assert "This is not what was billed. The next statements correct it:\n  account 1 gets back 0.12 EUR\n" in before
-    assert bill(biller, transaction).pending == (BillPending(account=ANNA, energy_wh=-412, amount=-12),)
+    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=-412, amount=-12),)
     close(biller, 4)
     after = told(biller, transaction)
     assert "It is billed: 0.90 EUR for 3.000 kWh.\n" in after
@@ -155,7 +155,7 @@ def test_one_that_became_nobodys_is_given_back(biller: Biller, station: Station)
     biller.house.give_by_hand(transaction, ANNA)
     close(biller, 3)
     biller.house.take_back(transaction)
-    assert bill(biller, transaction).pending == (BillPending(account=ANNA, energy_wh=-4000, amount=-120),)
+    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=-4000, amount=-120),)
 
 
 def test_one_that_is_held_back(biller: Biller, station: Station) -> None:
@@ -226,7 +226,7 @@ def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, ta
         biller.assign(biller.add(tariff), date(2026, 3, 1), ANNA)
     charged_to_wallet(biller, transaction, 300)
     correct(biller.books, transaction, 3000)
-    assert bill(biller, transaction).pending == (BillPending(account=ANNA, energy_wh=0, amount=now - 300),)
+    assert bill(biller, transaction).pending == (BillAdjustment(account=ANNA, energy_wh=0, amount=now - 300),)
     back = f"  account 1 gets back {3 - now / 100:.2f} EUR\n"
     assert f"This is not what was charged. The next statements correct it:\n{back}" in told(biller, transaction)
     close(biller, 3)

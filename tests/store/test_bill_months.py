@@ -8,7 +8,7 @@ from levity_trio.billing.months import Month
 from levity_trio.store.reads.first_bill import FirstBill, first_bill
 from levity_trio.store.reads.months import (
     BillMonth,
-    HeldBack,
+    HeldBackTransaction,
     held_back_of_draft,
     held_back_of_month,
     month,
@@ -83,7 +83,7 @@ def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, s
     assert [(one.sessions, one.energy_wh, one.held_back) for one in listed(biller.books)][1] == (1, 4000, 1)
     with reading(biller.books) as db:
         (found,) = held_back_of_draft(db, draft)
-    assert isinstance(found, HeldBack)
+    assert isinstance(found, HeldBackTransaction)
     assert (found.transaction, found.account, found.name, found.kind) == (number, ANNA, "Anna", "held back")
     assert found.reason is not None
     assert "waits for review" in found.reason

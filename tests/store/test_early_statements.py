@@ -11,7 +11,7 @@ from levity_trio.billing.tariff_file import parse
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.accounts import Change, Code, Refused
-from levity_trio.store.writes.tariff_corrections import Corrected, correcting
+from levity_trio.store.writes.tariff_corrections import CorrectedStatement, correcting
 from levity_trio.store.writes.tariffs import Assigning, Given
 from tests.store.bills import ANNA, FLAT, Biller, charge, house_of_two, month_is_over, rule_of
 from tests.store.books import Books, Station
@@ -34,8 +34,8 @@ def biller(books: Books) -> Biller:
     return biller
 
 
-def add(biller: Biller, toml: str, *, may_correct: bool) -> list[Corrected]:
-    def change(db: UnitOfWork) -> tuple[Change, list[Corrected]]:
+def add(biller: Biller, toml: str, *, may_correct: bool) -> list[CorrectedStatement]:
+    def change(db: UnitOfWork) -> tuple[Change, list[CorrectedStatement]]:
         given = Given(toml, parse(toml))
         return correcting(
             db,
@@ -73,7 +73,7 @@ def test_an_assignment_that_reaches_back_is_refused_too(biller: Biller) -> None:
     guests = biller.add(DEARER.replace('"Flat"', '"Guests"'))
     assigning = Assigning(SITE, guests, date(2026, 3, 2), "2026-03-01T23:00:00.000Z")
 
-    def change(db: UnitOfWork) -> tuple[Change, list[Corrected]]:
+    def change(db: UnitOfWork) -> tuple[Change, list[CorrectedStatement]]:
         said = biller.house.said()
         rule = rule_of(biller.books)
         return correcting(db, rule, lambda: tariffs.assign(db, assigning, None, said), may_correct=False)

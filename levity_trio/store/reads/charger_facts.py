@@ -103,7 +103,7 @@ class Habit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
+class SetAsideMessage:
     """A message that could not be matched or handled, as sent."""
 
     id: int
@@ -125,7 +125,7 @@ _STATUS: Final = Shape(StatusReport)
 _FAULT: Final = Shape(Fault)
 _REPAIR: Final = Shape(Repair)
 _HABIT: Final = Shape(Habit)
-_SET_ASIDE: Final = Shape(SetAside)
+_SET_ASIDE: Final = Shape(SetAsideMessage)
 _OF_ONE: Final = "cp_id = ?"
 
 
@@ -154,7 +154,7 @@ def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool =
     return read_page(db, Listing([branch]), wanted, _FAULT.by_id(db, "cp_err"))
 
 
-def set_aside(db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False) -> Page[SetAside]:
+def set_aside(db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False) -> Page[SetAsideMessage]:
     """Return the messages set aside, or only those that no person has looked at."""
     branch = Branch("set_aside", given((_OF_ONE, charger)))
     if is_waiting:

@@ -30,7 +30,7 @@ from levity_trio.store.transaction import LAST_TIME, Known, known, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class ReadingSummary:
     """The readings of one kind: how many, since when, until when, and the smallest and the largest value as sent.
 
     `first_wh` and `last_wh` are the billed register in Wh, in order of time.
@@ -62,7 +62,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class ParallelTransaction:
     """A transaction on another connector that ran at the same time and tells the same register: both are one meter.
 
     While both ran, it rose `from_wh` to `until_wh`. Of that, its car drew `most_wh` at most; 0: next to nothing.
@@ -78,7 +78,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class Interpretation:
     """One explanation of the messages: its figure, and the two pieces of evidence that contradict it, if any do."""
 
     words: str
@@ -92,7 +92,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Today:
+class TodaysFigure:
     """What today's rules give for today's facts."""
 
     wh: int
@@ -112,19 +112,19 @@ class Explanation:
 
     transaction: Transaction
     settled_by: str | None
-    today: Today | None
-    candidates: tuple[Explained, ...]
-    readings: tuple[Sampled, ...]
+    today: TodaysFigure | None
+    candidates: tuple[Interpretation, ...]
+    readings: tuple[ReadingSummary, ...]
     before: Neighbour | None
     after: Neighbour | None
-    beside: tuple[Beside, ...]
+    beside: tuple[ParallelTransaction, ...]
     reviews: tuple[Review, ...]
     steps: tuple[Step, ...]
     bill: Bill | None
 
 
 _SAMPLED: Final = Shape(
-    Sampled,
+    ReadingSummary,
     count="count(*)",
     first_at="min(timestamp)",
     last_at="max(timestamp)",
@@ -181,8 +181,8 @@ def _is_settling(review: Review) -> bool:
     return review.resolved_by not in (None, "system")
 
 
-def _today(judgement: Judgement, tx: Known) -> Today:
-    return Today(
+def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
+    return TodaysFigure(
         wh=judgement.wh,
         method=judgement.method,
         confidence=judgement.confidence,
@@ -191,14 +191,14 @@ def _today(judgement: Judgement, tx: Known) -> Today:
     )
 
 
-def _beside(case: Case, judgement: Judgement) -> Iterator[Beside]:
+def _beside(case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
     for found in counted(case, judgement.billed_from, judgement.billed_until):
         one, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
-        yield Beside(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
+        yield ParallelTransaction(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
 
 
-def _explained(one: Weighed) -> Explained:
-    return Explained(
+def _explained(one: Weighed) -> Interpretation:
+    return Interpretation(
         words=one.words,
         code=one.code,
         method=one.method,
@@ -210,12 +210,12 @@ def _explained(one: Weighed) -> Explained:
     )
 
 
-def _sampled(db: Database, tx: Known) -> list[Sampled]:
+def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:
     of_it = (tx.charger, tx.connector or 0, *span(tx), tx.id)
     return [_with_register(db, of_it, one) for one in _SAMPLED.every(db, _GROUPS, of_it)]
 
 
-def _with_register(db: Database, of_it: tuple[object, ...], one: Sampled) -> Sampled:
+def _with_register(db: Database, of_it: tuple[object, ...], one: ReadingSummary) -> ReadingSummary:
     kind = (one.source, one.measurand, one.phase, one.unit, one.context)
     first, last = (
         next(chain.from_iterable(db.execute(_REGISTER.format(order), (*of_it, *kind)).fetchall()), None)

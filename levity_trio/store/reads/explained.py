@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from levity_trio.store.reads.bill.words import bill_lines
-from levity_trio.store.reads.explain import Beside, Explained, Explanation, Neighbour, Sampled
+from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction
 
 
@@ -70,7 +70,7 @@ def _wh(wh: int | None) -> str:
     return "unknown" if wh is None else f"{wh:,} Wh"
 
 
-def _sampled(one: Sampled) -> str:
+def _sampled(one: ReadingSummary) -> str:
     phase = f" {one.phase}" if one.phase else ""
     when = _span(one.first_at, one.last_at)
     what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {when}"
@@ -90,7 +90,7 @@ def _neighbours(told: Explanation) -> Iterator[str]:
     yield from map(_beside, told.beside)
 
 
-def _beside(one: Beside) -> str:
+def _beside(one: ParallelTransaction) -> str:
     of_it = f"it drew at most {_wh(one.most_wh)}" if one.most_wh else "it drew next to nothing"
     common = f"one register, {_wh(one.from_wh)} to {_wh(one.until_wh)} while both ran; {of_it}"
     return f"beside: {one.id} on connector {one.connector}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}; {common}"
@@ -103,7 +103,7 @@ def _neighbour(which: str, one: Neighbour) -> str:
     return f"{which}: {one.id}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}, {one.status}{between}"
 
 
-def _explained(one: Explained) -> str:
+def _explained(one: Interpretation) -> str:
     mark = "chosen" if one.is_chosen else "possible"
     if one.against is not None and one.evidence is not None:
         mark = f"refuted, {one.against}: {one.evidence[0]} against {one.evidence[1]}"

@@ -24,7 +24,7 @@ _ENDED: Final = (
 )
 
 
-class Of(StrEnum):
+class Grouping(StrEnum):
     """Whose figures."""
 
     SITE = "site"
@@ -84,7 +84,7 @@ class History:
 class Wanted(NamedTuple):
     """Which series: of the site, of each charger, or of each account; and which sessions count (None: all)."""
 
-    of: Of
+    of: Grouping
     charger: str | None = None
     account: int | None = None
 
@@ -97,10 +97,10 @@ def series(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) 
     db.execute("BEGIN")
     if not periods:
         return []
-    if wanted.of is Of.ACCOUNT or wanted.account is not None:
+    if wanted.of is Grouping.ACCOUNT or wanted.account is not None:
         found = _by_owner(db, wanted, periods, rule)
-    elif wanted.of is Of.SITE or wanted.charger is not None:
-        key = None if wanted.of is Of.SITE else wanted.charger
+    elif wanted.of is Grouping.SITE or wanted.charger is not None:
+        key = None if wanted.of is Grouping.SITE else wanted.charger
         found = {key: ended_between(db, _times(periods), wanted.charger)}
     else:
         found = _by_charger(db, periods)
@@ -120,12 +120,12 @@ def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended
 def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) -> dict[Key, list[Ended]]:
     """Return the figures of what belongs to accounts: of each account, or what is wanted of one."""
     begins = [one.since for one in periods]
-    named = {Of.SITE: None, Of.CHARGER: wanted.charger, Of.ACCOUNT: wanted.account}[wanted.of]
-    is_there = wanted.of is Of.SITE or named is not None
+    named = {Grouping.SITE: None, Grouping.CHARGER: wanted.charger, Grouping.ACCOUNT: wanted.account}[wanted.of]
+    is_there = wanted.of is Grouping.SITE or named is not None
     found: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
     for owner, charger, at, one in _owned(db, periods, rule):
         if wanted.account in (None, owner) and wanted.charger in (None, charger):
-            key: Key = {Of.SITE: None, Of.CHARGER: charger, Of.ACCOUNT: owner}[wanted.of]
+            key: Key = {Grouping.SITE: None, Grouping.CHARGER: charger, Grouping.ACCOUNT: owner}[wanted.of]
             figures = found.setdefault(key, [NOTHING] * len(periods))
             place = bisect_right(begins, at) - 1
             figures[place] = figures[place].with_one(one)
@@ -142,12 +142,12 @@ def _owned(db: Database, periods: Sequence[Period], rule: Rule) -> Iterator[tupl
             yield owner, charger, at, Ended(wh, 1, is_doubtful)
 
 
-def _named(db: Database, of: Of, found: Mapping[Key, Sequence[Ended]]) -> list[Series]:
+def _named(db: Database, of: Grouping, found: Mapping[Key, Sequence[Ended]]) -> list[Series]:
     """Return the series with the names of their chargers or accounts."""
-    if of is Of.SITE:
+    if of is Grouping.SITE:
         return [_series(figures) for figures in found.values()]
-    names = dict(db.execute(f"SELECT id, name FROM {'cp' if of is Of.CHARGER else 'account'}").fetchall())  # noqa: S608
-    if of is Of.CHARGER:
+    names = dict(db.execute(f"SELECT id, name FROM {'cp' if of is Grouping.CHARGER else 'account'}").fetchall())  # noqa: S608
+    if of is Grouping.CHARGER:
         return [_series(found[one], charger=str(one), name=names.get(one)) for one in sorted(map(str, found))]
     ordered = sorted(found, key=lambda one: (one is None, (names.get(one) or "").casefold()))
     return [_series(found[one], account=one, name=names.get(one)) for one in ordered]

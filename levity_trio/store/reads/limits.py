@@ -31,7 +31,7 @@ _REPORTED: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class ReportedSchedule:
     """The last composite schedule that the charger reported, and its limit at present, None outside of it."""
 
     at: str
@@ -52,7 +52,7 @@ class ConnectorLimit:
     transaction: int | None
     in_force: Limit | None
     until: str | None
-    reported: Reported | None
+    reported: ReportedSchedule | None
 
 
 def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
@@ -77,7 +77,7 @@ def _time(text: str) -> datetime:
     return found
 
 
-def _reported(db: Database, charger: str, connector: int, now: datetime) -> Reported | None:
+def _reported(db: Database, charger: str, connector: int, now: datetime) -> ReportedSchedule | None:
     found = db.execute(_REPORTED, (charger, connector)).fetchall()
     told = stored_object(found[0][0]) if found else None
     if told is None or "chargingSchedule" not in told:
@@ -87,10 +87,10 @@ def _reported(db: Database, charger: str, connector: int, now: datetime) -> Repo
     began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
     unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None
     unit = unit if isinstance(unit, str) else None
-    return Reported(at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit)
+    return ReportedSchedule(at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit)
 
 
-def _shown(rules: Rules, reported: Reported | None) -> ConnectorLimit:
+def _shown(rules: Rules, reported: ReportedSchedule | None) -> ConnectorLimit:
     until = rules.until()
     return ConnectorLimit(
         connector=rules.connector,

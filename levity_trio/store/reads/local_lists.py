@@ -75,7 +75,7 @@ class LocalListStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOutTag:
     """A tag for which a charger's list has no room."""
 
     id_tag: str
@@ -159,10 +159,10 @@ def _words(state: str, known: Known, left_out: int) -> str:
     return _WORDS[state]
 
 
-_LEFT_OUT: Final = Shape(LeftOut)
+_LEFT_OUT: Final = Shape(LeftOutTag)
 
 
-def left_out(db: Database, charger: str, wanted: Wanted) -> Page[LeftOut]:
+def left_out(db: Database, charger: str, wanted: Wanted) -> Page[LeftOutTag]:
     """Return a page of the tags for which a charger has no room. Raises NoPage."""
     db.execute("BEGIN")
     rows = rows_of(db)

@@ -57,7 +57,7 @@ class BillMonth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
+class HeldBackTransaction:
     """A charging session that its statement does not ask for, and why: it waits for a review, or no tariff is known."""
 
     transaction: int
@@ -116,7 +116,7 @@ _DRAFT: Final = (
 )
 _CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
 _HELD_BACK: Final = Shape(
-    HeldBack, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
+    HeldBackTransaction, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
 )
 _ASKED_FOR_LATER: Final = (
     "FROM statement CROSS JOIN position ON statement_id = statement.id"
@@ -147,12 +147,12 @@ def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth 
     return _month(rows, known, month, zone, now)
 
 
-def held_back_of_draft(db: Database, draft: int) -> list[HeldBack]:
+def held_back_of_draft(db: Database, draft: int) -> list[HeldBackTransaction]:
     """Return what the statements of a draft do not ask for; what has no tariff first, then by household."""
     return _HELD_BACK.every(db, _ASKED_FOR_LATER.format("draft_id = ? AND number IS NULL"), (draft, MOST_HELD_BACK))
 
 
-def held_back_of_month(db: Database, month: str) -> list[HeldBack]:
+def held_back_of_month(db: Database, month: str) -> list[HeldBackTransaction]:
     """Return what the closed statements of a month did not ask for, by household."""
     condition = "statement.month = ? AND number IS NOT NULL"
     return _HELD_BACK.every(db, _ASKED_FOR_LATER.format(condition), (month, MOST_HELD_BACK))

@@ -61,7 +61,7 @@ class OwnedTransaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
+class Ownership:
     """Whose a transaction is (null: nobody's), and why."""
 
     transaction: int
@@ -81,14 +81,14 @@ class UnownedFilters:
     ended: Ends = ANY_END
 
 
-def owned(db: Database, number: int, rule: Rule) -> Owned | None:
+def owned(db: Database, number: int, rule: Rule) -> Ownership | None:
     """Return whose a transaction is, and why; None if there is no such transaction."""
     db.execute("BEGIN")
     found = rule.owners(db).explain(number)
     if found is None:
         return None
     owner = found.owner
-    return Owned(
+    return Ownership(
         transaction=number, account=owner.account, ground=owner.ground, outside=owner.is_outside, grounds=found.grounds
     )
 

@@ -32,7 +32,7 @@ class Newcomer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class RegistrationDecision:
     """What a person decided about a charger: adopted or refused."""
 
     id: int
@@ -49,7 +49,7 @@ _NEWCOMER: Final = Shape(
     has_charged="EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)",
     resembles="(SELECT min(other.id) FROM cp AS other WHERE other.id = cp.id COLLATE NOCASE AND other.id <> cp.id)",
 )
-_DECIDED: Final = Shape(Decided)
+_DECIDED: Final = Shape(RegistrationDecision)
 
 
 def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> Page[Newcomer]:
@@ -64,7 +64,7 @@ def newcomers(db: Database, wanted: Wanted, *, is_waiting: bool) -> Page[Newcome
     return read_page(db, Listing([Branch("cp", conditions)], is_newest_first=False), wanted, _NEWCOMER.by_id(db, "cp"))
 
 
-def decisions(db: Database, charger: str | None, wanted: Wanted) -> Page[Decided]:
+def decisions(db: Database, charger: str | None, wanted: Wanted) -> Page[RegistrationDecision]:
     """Return a page of decisions, the newest first, about one charger or all. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("registration", given(("cp_id = ?", charger)))])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from levity_trio.store.database import Database
-from levity_trio.store.reads.charger_facts import SetAside
+from levity_trio.store.reads.charger_facts import SetAsideMessage
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
@@ -40,7 +40,7 @@ class Waiting:
     charger: str
     transaction: Transaction | None = None
     reviews: tuple[Review, ...] = ()
-    message: SetAside | None = None
+    message: SetAsideMessage | None = None
 
 
 def anonymous_review(review: Review) -> Review:
@@ -53,7 +53,7 @@ def anonymous_review(review: Review) -> Review:
 TRANSACTION: Final = "transaction"
 MESSAGE: Final = "message"
 _REVIEW: Final = Shape(Review, event="tx_event_id")
-_MESSAGE: Final = Shape(SetAside)
+_MESSAGE: Final = Shape(SetAsideMessage)
 _TRANSACTIONS: Final = (
     f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
     " WHERE review IS NOT NULL)"

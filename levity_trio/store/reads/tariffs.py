@@ -37,7 +37,7 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class TariffVersion:
     """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it says.
 
     Of one that `is_used`, closed months may have used it, so it stays.
@@ -58,7 +58,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assigned:
+class AssignedTariff:
     """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the site (`scope`).
 
     It does until the next assignment of the same, from `until` on. One that `is_replaced` by another of the same day
@@ -81,7 +81,7 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class TariffInForce:
     """The tariff for an account at a charger on a local day, and why: the assignment. Null if none holds.
 
     `version` is the day from which its version holds; null if none does on this day.
@@ -91,7 +91,7 @@ class InForce:
     tariff: int | None
     tariff_name: str | None
     version: str | None
-    assignment: Assigned | None
+    assignment: AssignedTariff | None
 
 
 class UnknownTarget(LookupError):
@@ -107,11 +107,11 @@ _NEWEST: Final = (
 )
 _VERSION_OF_DAY: Final = "SELECT toml FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
 _TARIFF: Final = Shape(Tariff, since=_SINCE, says="NULL", next_since="NULL", next_says="NULL")
-_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, false)", words="NULL")
+_VERSION: Final = Shape(TariffVersion, is_used="coalesce(since < ?, false)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ACCOUNT: Final = "CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END"
 _ASSIGNED: Final = Shape(
-    Assigned,
+    AssignedTariff,
     id="row.id",
     scope="row.scope",
     account=_ACCOUNT,
@@ -140,7 +140,7 @@ def tariffs(db: Database, name: str | None, today: date, wanted: Wanted) -> Page
     return read_page(db, listing, wanted, lambda key: _said(rows_of(db), load(key), today))
 
 
-def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[Version], list[Assigned]] | None:
+def tariff(db: Database, number: int, today: date) -> tuple[Tariff, list[TariffVersion], list[AssignedTariff]] | None:
     """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
     db.execute("BEGIN")
     found = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
@@ -179,7 +179,7 @@ def usual_terms(db: Database, name: str) -> tuple[str, str]:
     return (known[0][0] if known else "EUR"), tax
 
 
-def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted) -> Page[Assigned]:
+def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted) -> Page[AssignedTariff]:
     """Return a page of assignments, the newest first: those of all these targets and of a tariff. Raises NoPage."""
     db.execute("BEGIN")
     conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
@@ -187,7 +187,7 @@ def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wan
     return read_page(db, Listing([Branch("tariff_assignment", conditions)]), wanted, lambda row: assignment(db, row[0]))
 
 
-def in_force(db: Database, account: int | None, charger: str | None, day: date) -> InForce:
+def in_force(db: Database, account: int | None, charger: str | None, day: date) -> TariffInForce:
     """Return the tariff that holds for an account at a charger on a day, and why. Raises UnknownTarget."""
     db.execute("BEGIN")
     _check_known(db, "account", account)
@@ -195,10 +195,10 @@ def in_force(db: Database, account: int | None, charger: str | None, day: date) 
     known = Tariffs(rows_of(db))
     found = known.assigned(account, charger, day)
     if found is None or found.tariff is None:
-        return InForce(day=str(day), tariff=None, tariff_name=None, version=None, assignment=None)
+        return TariffInForce(day=str(day), tariff=None, tariff_name=None, version=None, assignment=None)
     assigned = assignment(db, found.id)
     version = _version_at(known, found.tariff, day)
-    return InForce(
+    return TariffInForce(
         day=str(day), tariff=found.tariff, tariff_name=assigned.tariff_name, version=version, assignment=assigned
     )
 
@@ -218,6 +218,6 @@ def _version_at(known: Tariffs, tariff: int, day: date) -> str | None:
         return None
 
 
-def assignment(db: Database, number: int) -> Assigned:
+def assignment(db: Database, number: int) -> AssignedTariff:
     """Return one assignment."""
     return _ASSIGNED.every(db, f"{_FROM} WHERE row.id = ?", (number,))[0]

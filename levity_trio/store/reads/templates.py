@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from levity_trio.operations.templates import Compared, compare, together
+from levity_trio.operations.templates import ComparedKey, compare, together
 from levity_trio.store.database import Database
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads.chargers import of_model
@@ -30,7 +30,7 @@ class ChargerStanding:
 
     charger: str
     standing: str
-    keys: list[Compared]
+    keys: list[ComparedKey]
 
 
 _TEMPLATE: Final = Shape(Template)

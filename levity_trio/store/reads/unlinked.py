@@ -24,7 +24,7 @@ class Unlinked:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
+class FittingTransaction:
     """A transaction to which a message can be attached. Times in the database's format, registers and energy in Wh."""
 
     id: int
@@ -61,7 +61,7 @@ def message(db: Database, number: int) -> Unlinked | None:
     return Unlinked(*found[0]) if found else None
 
 
-def fitting(db: Database, charger: str, action: str, received_at: str) -> list[Fitting]:
+def fitting(db: Database, charger: str, action: str, received_at: str) -> list[FittingTransaction]:
     """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
     each connector; the newest first."""
     rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)).fetchall()
@@ -69,7 +69,7 @@ def fitting(db: Database, charger: str, action: str, received_at: str) -> list[F
     return [one for one in found if takes(action, one.state)]
 
 
-def _fitting(row: tuple[object, ...]) -> Fitting:
+def _fitting(row: tuple[object, ...]) -> FittingTransaction:
     number, connector, id_tag, status, suspended_at, stopped_by, *rest = row
     state = state_of(str(status), suspended_at is not None, None if stopped_by is None else str(stopped_by))
-    return Fitting(number, connector, id_tag, state, *rest)  # type: ignore[arg-type]
+    return FittingTransaction(number, connector, id_tag, state, *rest)  # type: ignore[arg-type]

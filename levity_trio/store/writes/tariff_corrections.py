@@ -21,7 +21,7 @@ _OF: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corrected:
+class CorrectedStatement:
     """A closed statement that a change corrects, and by how much, in minor units with tax."""
 
     statement: int
@@ -37,7 +37,9 @@ class Corrected:
         return f"statement {self.statement} ({self.name}, {self.month}) by {amount}"
 
 
-def correcting(db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_correct: bool) -> tuple[T, list[Corrected]]:
+def correcting(
+    db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_correct: bool
+) -> tuple[T, list[CorrectedStatement]]:
     """Make a change of tariffs, and return what it corrects. Raises Refused if it may not."""
     before = corrections(db.rows, rule)
     result = change()
@@ -50,12 +52,14 @@ def correcting(db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_corre
     return result, found
 
 
-def _corrected(db: UnitOfWork, number: int, amount: int) -> Corrected:
+def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:
     ((month, currency, account, name),) = db.rows(_OF, (number,))
-    return Corrected(statement=number, month=month, account=account, name=name, amount=amount, currency=currency)
+    return CorrectedStatement(
+        statement=number, month=month, account=account, name=name, amount=amount, currency=currency
+    )
 
 
-def _refusal(found: Sequence[Corrected]) -> str:
+def _refusal(found: Sequence[CorrectedStatement]) -> str:
     named = ", ".join(one.words for one in found[:NAMED])
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return f"this is needed, because what is closed is corrected: {named}{more}; or choose a later day"

@@ -73,7 +73,7 @@ class AccountChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     until: LocalTime | msgspec.UnsetType = msgspec.UNSET
 
 
-class ClosingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AccountEndBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Until when an account is open: now, if nothing is given."""
 
     until: LocalTime = None
@@ -302,7 +302,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Close an account. What belongs to it goes on to, until it is taken or given to another.",
         handle=close_account,
-        body=StructBody(ClosingBody),
+        body=StructBody(AccountEndBody),
         answer=shown_as(AccountWithBelongings),
         problems=("not_found", "conflict"),
     ),

@@ -35,7 +35,7 @@ class MadeToken(msgspec.Struct):
     token: str
 
 
-class Version(msgspec.Struct):
+class ProgramVersion(msgspec.Struct):
     """The program, and the run that answers."""
 
     program: str
@@ -49,8 +49,8 @@ class ActionsQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
 
-async def _version(_asked: Asked) -> Version:
-    return Version("levity-trio", __version__)
+async def _version(_asked: Asked) -> ProgramVersion:
+    return ProgramVersion("levity-trio", __version__)
 
 
 async def _list_tokens(asked: Asked) -> object:
@@ -88,7 +88,7 @@ ENDPOINTS = (
         tag="server",
         summary="The version of the server",
         handle=_version,
-        answer=Version,
+        answer=ProgramVersion,
     ),
     Endpoint(
         method="GET",

@@ -54,7 +54,7 @@ class DraftBody(TermsBody, kw_only=True):
     seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS)] = SECONDS
 
 
-class ClosingBody(TermsBody, kw_only=True):
+class MonthClosingBody(TermsBody, kw_only=True):
     """By which terms. With what the preview showed, a month that comes to something else meanwhile is refused."""
 
     statements: Annotated[int, msgspec.Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
@@ -170,7 +170,7 @@ async def close(asked: Asked) -> Any:
     )
 
 
-def _check_shown(body: ClosingBody, sums: stored.DraftSums) -> None:
+def _check_shown(body: MonthClosingBody, sums: stored.DraftSums) -> None:
     """Check that what is closed is what was looked at. Raises Refused."""
     is_as_shown = body.statements in (None, sums.statements) and body.charged in (None, sums.charged)
     if not is_as_shown:
@@ -230,7 +230,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Close a month: number and seal its statements.",
         handle=close,
-        body=StructBody(ClosingBody),
+        body=StructBody(MonthClosingBody),
         answer=shown_as(ClosedMonth),
         problems=(*REFUSED, "too_many_waiting"),
     ),

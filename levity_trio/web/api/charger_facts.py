@@ -153,7 +153,7 @@ ENDPOINTS: Final = (
     *both("boots", list_boots, PagedWhose, facts.Boot, "the boots, newest first,"),
     *both("statuses", list_statuses, StatusesQuery, facts.StatusReport, "the changes of status, newest first,"),
     *both("faults", list_faults, FaultsQuery, facts.Fault, "the faults and warnings, newest first,"),
-    *both("set-aside", list_set_aside, SetAsideQuery, facts.SetAside, "the messages set aside", Role.OPERATOR),
+    *both("set-aside", list_set_aside, SetAsideQuery, facts.SetAsideMessage, "the messages set aside", Role.OPERATOR),
     *both("links", list_links, PagedWhose, links.Link, "the connections, newest first,"),
     *both("uptime", list_uptimes, UptimeQuery, links.Uptime, "the time connected, in the last 30 days,"),
     *both("repairs", list_repairs, Whose, facts.Repair, "what had to be repaired in the messages"),

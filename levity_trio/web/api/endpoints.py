@@ -87,6 +87,7 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
 """Of months in paths."""
 ABSENT: Final[Mapping[str, Any]] = {"type": "null"}
+"""Of a field that a way leaves out."""
 IDENTITIES: Final[Mapping[str, Any]] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
@@ -127,13 +128,23 @@ class SignedBody(StructBody):
 
 
 def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
-    """Return the schema of a body with these fields instead of their general ones.
+    """Return the schema of a body with these fields instead of their general ones, called after those that it needs.
 
-    Those that may be left out are null, false, or an object without required fields.
+    Those that may be left out are false, or an object without required fields.
     """
-    needed = [name for name, schema in fields.items() if not _may_be_left_out(schema)]
+    kept = {name: one for name, one in {**described["properties"], **fields}.items() if one is not ABSENT}
+    needed = [name for name, schema in fields.items() if name in kept and not _may_be_left_out(schema)]
     others = [name for name in described.get("required", ()) if name not in fields]
-    return {**described, "properties": {**described["properties"], **fields}, "required": [*others, *needed]}
+    title = "".join(_word(name, fields[name]) for name in needed) + described["title"]
+    return {**described, "title": title, "properties": kept, "required": [*others, *needed]}
+
+
+def _word(name: str, schema: Mapping[str, Any]) -> str:
+    """Return what a field adds to the name of a way: its one value, or its name; a payload belongs to its action."""
+    if schema.get("type") == "object":
+        return ""
+    word = schema["const"] if isinstance(schema.get("const"), str) else name
+    return f"{word[:1].upper()}{word[1:]}"
 
 
 def _may_be_left_out(schema: Mapping[str, Any]) -> bool:

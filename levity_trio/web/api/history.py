@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from levity_trio.billing.months import Month
-from levity_trio.store.reads.history import History, Of, Period, Wanted, series
+from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
 from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
@@ -30,7 +30,7 @@ class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     """Periods from the one with the day `from` on, before the day `to` (by default, up to today)."""
 
     by: Literal["day", "month"] = "day"
-    of: Of = Of.SITE
+    of: Grouping = Grouping.SITE
     since: LocalDay | None = None
     before: LocalDay | None = None
     charger: OfCharger = None
@@ -39,7 +39,7 @@ class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
 
 async def get_history(asked: Asked) -> Any:
     query: HistoryQuery = asked.query
-    if (query.of is Of.ACCOUNT or query.account is not None) and not asked.sees_all:
+    if (query.of is Grouping.ACCOUNT or query.account is not None) and not asked.sees_all:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
     zone = asked.api.config.time_zone
     periods = _periods(query, today(asked.api.now(), zone), zone)

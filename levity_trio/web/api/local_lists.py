@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from levity_trio.store.reads import local_lists as stored
-from levity_trio.store.reads.local_lists import LeftOut, LocalListStatus
+from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.writes.local_lists import resume
 from levity_trio.web.api.charger_facts import Whose, both, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
@@ -55,7 +55,7 @@ ENDPOINTS: Final = (
         summary="List the tags for which the local list of a charger has no room.",
         handle=list_left_out,
         query=Paged,
-        answer=page_of(LeftOut),
+        answer=page_of(LeftOutTag),
         problems=("not_found", "invalid"),
     ),
     Endpoint(

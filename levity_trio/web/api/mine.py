@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 import msgspec
 from starlette.responses import Response
 
+from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.printing import Form
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads import pages
@@ -38,7 +39,7 @@ class OwnQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
-class Newest(msgspec.Struct, Generic[T], kw_only=True):
+class Listing(msgspec.Struct, Generic[T], kw_only=True):
     """Sessions of a household, the newest first. `next` leads to older ones; it is null at the end."""
 
     data: list[T]
@@ -85,7 +86,7 @@ def _tag(asked: Asked, one: Any) -> DriversTag:
 # Sessions
 
 
-async def list_transactions(asked: Asked) -> Newest[Any]:
+async def list_transactions(asked: Asked) -> Listing[Any]:
     query: OwnQuery = asked.query
     read = partial(
         stored.transactions,
@@ -97,7 +98,7 @@ async def list_transactions(asked: Asked) -> Newest[Any]:
     found = await asked.api.reader.run(read)
     if found is None:
         raise not_found(f"transaction {query.before}")
-    return Newest(data=show(found.data), limit=query.limit, next=found.next)
+    return Listing(data=show(found.data), limit=query.limit, next=found.next)
 
 
 async def get_transaction(asked: Asked) -> Any:
@@ -170,7 +171,7 @@ ENDPOINTS: Final = (
         summary="List the sessions of your household, the newest first",
         handle=list_transactions,
         query=OwnQuery,
-        answer=Later(lambda: Newest[answer(DriversTransaction)]),  # type: ignore[misc]  # as page_of does it
+        answer=Later(lambda: Listing[answer(DriversTransaction)]),  # type: ignore[misc]  # as page_of does it
         problems=("not_found", "conflict", "invalid"),
     ),
     Endpoint(
@@ -212,7 +213,7 @@ ENDPOINTS: Final = (
         summary="Download a closed statement of your household as HTML, PDF, CSV or JSON",
         handle=get_statement,
         query=DocumentQuery,
-        answer=str,
+        answer=StatementDocument,
         media_type=MEDIA_TYPES[Form.HTML],
         other_media_types=tuple(MEDIA_TYPES[one] for one in Form if one is not Form.HTML),
         problems=(*NOT_MADE, "changed", "conflict", "invalid"),

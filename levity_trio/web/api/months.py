@@ -9,7 +9,7 @@ import msgspec
 
 from levity_trio.store.reads import months as stored
 from levity_trio.store.reads.first_bill import FirstBill, first_bill
-from levity_trio.store.reads.months import BillMonth, HeldBack
+from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.web.api.billing import TAG, month_of
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.lists import Page, page_of, whole
@@ -96,7 +96,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="List the sessions that the closed statements of a month did not ask for, and why.",
         handle=list_held_back,
-        answer=page_of(HeldBack),
+        answer=page_of(HeldBackTransaction),
     ),
     Endpoint(
         method="GET",
@@ -105,7 +105,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="List the sessions that the statements of a draft do not ask for, and why.",
         handle=list_held_back_of_draft,
-        answer=page_of(HeldBack),
+        answer=page_of(HeldBackTransaction),
         problems=("not_found",),
     ),
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from levity_trio.access import offline
-from levity_trio.access.offline import KEYS, Switch, Who, explain, switch
+from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations.templates import Has
 from levity_trio.store.reads import configuration
 from levity_trio.web.api.changes import KeyResult, change_key, read_back, read_keys
@@ -74,7 +74,7 @@ class OfflinePolicy:
 
     charger: str
     keys: list[PolicyKey]
-    who: list[Who]
+    who: list[OfflineTags]
     notes: list[str]
     changes: list[KeyResult]
 

@@ -77,25 +77,132 @@ PROBLEM: Final[Mapping[str, Any]] = {
 }
 
 
+INFO: Final[Mapping[str, Any]] = {
+    "title": "levity-trio",
+    "version": __version__,
+    "description": "The operator API.",
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+
+
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the document."""
     every = list(endpoints)
-    kinds = [kind for one in every for kind in _kinds(one)]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
-    of_kind = {_key(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    schemas = Schemas(kind for one in every for kind in _kinds(one))
     paths: dict[str, dict[str, Any]] = {}
     for one in every:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of_kind, components)
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "levity-trio", "version": __version__, "description": "The operator API."},
+        "info": INFO,
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {**components, "Problem": PROBLEM},
+            "schemas": schemas.used_by(paths),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}],
     }
+
+
+class Schemas:
+    """The schemas of the document, in a form that generators of clients accept.
+
+    Each has a name: an inline schema with a title becomes a component, so that two of the same payload are one model.
+    """
+
+    def __init__(self, kinds: Iterable[Any]) -> None:
+        every = list(kinds)
+        found, components = msgspec.json.schema_components(every, ref_template=REFERENCE)
+        self._of_kind = {repr(kind): schema for kind, schema in zip(every, found, strict=True)}
+        self._components: dict[str, Any] = {"Problem": PROBLEM}
+        for name, schema in components.items():
+            self.plain({**schema, "title": _name(name)})
+
+    def of(self, kind: Any) -> Mapping[str, Any]:
+        """Return the schema of a type: most often a reference."""
+        found: Mapping[str, Any] = self.plain(self._of_kind[repr(kind)])
+        return found
+
+    def described(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the component that a schema refers to, or the schema itself."""
+        found: Mapping[str, Any] = self._components[_referred(schema)] if "$ref" in schema else schema
+        return found
+
+    def plain(self, node: Any) -> Any:
+        """Return a schema with a type beside its values, a kind for the items of a tuple, and references for parts."""
+        if isinstance(node, list):
+            return [self.plain(one) for one in node]
+        if not isinstance(node, Mapping):
+            return node
+        if isinstance(node.get("$ref"), str):
+            return {"$ref": REFERENCE.format(name=_name(_referred(node)))}
+        made = {name: one if name in _VALUES else self.plain(one) for name, one in node.items()}
+        return self._referable(_typed(made))
+
+    def _referable(self, schema: dict[str, Any]) -> dict[str, Any]:
+        name = schema.get("title")
+        if not isinstance(name, str):
+            return schema
+        if self._components.setdefault(name, schema) != schema:
+            raise ValueError(f"two schemas are called {name}")
+        return {"$ref": REFERENCE.format(name=name)}
+
+    def used_by(self, paths: Any) -> dict[str, Any]:
+        """Return the components to which paths refer, and the components to which these refer."""
+        used: set[str] = set()
+        waiting = _references(paths)
+        while waiting:
+            used |= waiting
+            waiting = {name for one in waiting for name in _references(self._components[one])} - used
+        return {name: schema for name, schema in self._components.items() if name in used}
+
+
+_GENERIC: Final = re.compile(r"^(\w+)_(\w+)_$")
+_VALUES: Final = ("default", "examples", "enum", "required")
+_WHOLE: Final = {"type": "integer"}
+_NUMBER: Final = {"type": "number"}
+_TYPES: Final = {str: "string", bool: "boolean", int: "integer"}
+
+
+def _name(name: str) -> str:
+    """Return the name of a component: a page of accounts is an AccountPage."""
+    return _GENERIC.sub(r"\2\1", name)
+
+
+def _referred(schema: Mapping[str, Any]) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _references(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for one in node for name in _references(one)}
+    if not isinstance(node, Mapping):
+        return set()
+    own = {_referred(node)} if isinstance(node.get("$ref"), str) else set()
+    return own | {name for one in node.values() for name in _references(one)}
+
+
+def _typed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose values have a type, and whose tuple says what its items are.
+
+    Generators read no `const`, and no `items` that is false: a length says the same.
+    """
+    if "const" in schema and not isinstance(schema["const"], Mapping):
+        schema["enum"] = [schema.pop("const")]
+    kinds = {type(one) for one in schema["enum"]} if isinstance(schema.get("enum"), list) else set()
+    if len(kinds) == 1:
+        schema.setdefault("type", _TYPES[kinds.pop()])
+    if isinstance(schema.get("prefixItems"), list):
+        schema["items"] = _either(schema["prefixItems"])
+    return schema
+
+
+def _either(schemas: list[Any]) -> Any:
+    """Return what all of these fit: one of them, if it is the only one or the others are whole numbers."""
+    kinds = [one for one in schemas if one != _WHOLE or _NUMBER not in schemas]
+    distinct = [one for number, one in enumerate(kinds) if one not in kinds[:number]]
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
 def _kinds(one: Endpoint) -> list[Any]:
@@ -103,25 +210,21 @@ def _kinds(one: Endpoint) -> list[Any]:
     return [kind for kind in (one.answer_type, one.query, *body) if kind is not None]
 
 
-def _key(kind: Any) -> str:
-    return repr(kind)
-
-
-def _operation(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": _identity(one),
         "tags": [one.tag],
         "summary": one.summary,
         "description": _needs(one),
-        "parameters": [*_path_parameters(one), *_query_parameters(one, of_kind, components)],
-        "responses": _responses(one, of_kind),
+        "parameters": [*_path_parameters(one), *_query_parameters(one, schemas)],
+        "responses": _responses(one, schemas),
     }
     if one.role is Role.OUTSIDE:
         found["security"] = []
     if one.body is not None:
-        schema = one.body.schema(lambda kind: of_kind[_key(kind)])
+        schema = schemas.plain(one.body.schema(schemas.of))
         content = {one.body.media_type: {"schema": schema}}
-        found["requestBody"] = {"required": _has_required(schema, components), "content": content}
+        found["requestBody"] = {"required": _has_required(schema, schemas), "content": content}
     return found
 
 
@@ -136,10 +239,11 @@ def _identity(one: Endpoint) -> str:
     return f"{one.method.lower()}_{words}".strip("_")
 
 
-def _has_required(schema: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
+def _has_required(schema: Mapping[str, Any], schemas: Schemas) -> bool:
     """Whether an empty body does not fit a schema."""
-    described = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    return bool(described.get("required")) or all(one.get("required") for one in described.get("anyOf", [{}]))
+    described = schemas.described(schema)
+    ways = map(schemas.described, described.get("anyOf", [{}]))
+    return bool(described.get("required")) or all(one.get("required") for one in ways)
 
 
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
@@ -160,24 +264,25 @@ def _kind_of(path: str, name: str) -> Mapping[str, Any]:
     return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
 
 
-def _query_parameters(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _query_parameters(one: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
     if one.query is None:
         return []
-    reference = str(of_kind[_key(one.query)]["$ref"])
-    schema = components[reference.rpartition("/")[2]]
-    required = schema.get("required", [])
+    described = schemas.described(schemas.of(one.query))
+    required = described.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": kind}
-        for name, kind in schema["properties"].items()
+        for name, kind in described["properties"].items()
     ]
 
 
-def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
+def _responses(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if one.answer is None:
         found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
-        schema = of_kind[_key(one.answer_type)]
-        content = {kind: {"schema": schema} for kind in (one.media_type, *one.other_media_types)}
+        content = {
+            media_type: {"schema": _of_media_type(media_type, schemas.of(one.answer_type))}
+            for media_type in (one.media_type, *one.other_media_types)
+        }
         found = {str(one.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
     for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):
@@ -186,6 +291,14 @@ def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
         content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
         found[str(status)] = {"description": f"A problem: {', '.join(dict.fromkeys(words))}.", "content": content}
     return found
+
+
+def _of_media_type(media_type: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of an answer in a media type: only JSON has the fields of its type."""
+    if media_type == "application/json":
+        return answer
+    is_text = media_type.startswith("text/") or media_type == "application/toml"
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
 
 def _of_input(one: Endpoint) -> tuple[str, ...]:
@@ -198,17 +311,17 @@ def page(described: Mapping[str, Any]) -> str:
     parts = [HEAD, STYLE, "<main><h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
     for path, operations in described["paths"].items():
         for method, one in operations.items():
-            parts.append(_shown(path, method, one))
+            parts.append(_shown(path, method, one, described["components"]["schemas"]))
     return "".join([*parts, "</main></html>"])
 
 
-def _shown(path: str, method: str, one: Mapping[str, Any]) -> str:
+def _shown(path: str, method: str, one: Mapping[str, Any], components: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(given['name'])}</code><td>{given['in']}<td>{html.escape(_type(given['schema']))}"
         for given in one["parameters"]
     )
     body = one.get("requestBody", {}).get("content", {})
-    schemas = "".join(f"<pre>{html.escape(_text(content['schema']))}</pre>" for content in body.values())
+    schemas = "".join(f"<pre>{html.escape(_text(content['schema'], components))}</pre>" for content in body.values())
     answers = ", ".join(f"{status} {html.escape(found['description'])}" for status, found in one["responses"].items())
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {html.escape(one['summary'])}"
@@ -220,8 +333,19 @@ def _type(schema: Mapping[str, Any]) -> str:
     return str(schema.get("type") or "any")
 
 
-def _text(schema: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(schema), indent=1).decode()
+def _text(schema: Any, components: Mapping[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(_whole(schema, components)), indent=1).decode()
+
+
+def _whole(node: Any, components: Mapping[str, Any]) -> Any:
+    """Return a schema with what it refers to in its place; no body refers to itself."""
+    if isinstance(node, list):
+        return [_whole(one, components) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "$ref" in node:
+        return _whole(components[_referred(node)], components)
+    return {name: _whole(one, components) for name, one in node.items()}
 
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -77,7 +77,7 @@ class OperationBody:
 
     def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
         """Return the schema of the payload."""
-        return self.operation.payload.json_schema()
+        return _payload_of(self.operation)
 
 
 class ActionBody(StructBody):
@@ -96,7 +96,11 @@ def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
 
 
 def _fields_of(operation: Operation) -> Fields:
-    return {"action": {"const": operation.action}, "payload": operation.payload.json_schema()}
+    return {"action": {"const": operation.action}, "payload": _payload_of(operation)}
+
+
+def _payload_of(operation: Operation) -> dict[str, Any]:
+    return {"title": f"{operation.action}Payload", **operation.payload.json_schema()}
 
 
 _OTHER: Final[Fields] = {
@@ -114,7 +118,7 @@ def checked(operation: Operation, values: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent(Command):
+class SentCommand(Command):
     """A command, and why the charger may not do what it was asked."""
 
     warnings: list[str]
@@ -355,7 +359,7 @@ def _endpoint(operation: Operation) -> Endpoint:
         handle=partial(_operate, operation),
         query=OperationQuery,
         body=OperationBody(operation),
-        answer=shown_as(Sent),
+        answer=shown_as(SentCommand),
         problems=(*PROBLEMS, "conflict", *(("needs_force",) if operation.needs_force_under_transaction else ())),
     )
 
@@ -371,7 +375,7 @@ ENDPOINTS: Final = (
         handle=_raw,
         query=OperationQuery,
         body=StructBody(RawCall),
-        answer=shown_as(Sent),
+        answer=shown_as(SentCommand),
         problems=PROBLEMS,
     ),
     Endpoint(
@@ -383,7 +387,7 @@ ENDPOINTS: Final = (
         handle=_older,
         query=OperationQuery,
         body=ActionBody(RawCall, has_others=True),
-        answer=shown_as(Sent),
+        answer=shown_as(SentCommand),
         problems=(*PROBLEMS, "conflict", "needs_force"),
     ),
     Endpoint(
@@ -393,7 +397,7 @@ ENDPOINTS: Final = (
         tag="commands",
         summary="Cancel a command that is still queued",
         handle=_cancel,
-        answer=shown_as(Sent),
+        answer=shown_as(SentCommand),
         problems=("not_found", "wrong_state"),
     ),
 )

@@ -12,8 +12,8 @@ from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.belongings import UnlistedTag, unlisted_tags
 from levity_trio.store.reads.owned import (
     Ends,
-    Owned,
     OwnedTransaction,
+    Ownership,
     Rule,
     UnownedFilters,
     owned,
@@ -38,7 +38,7 @@ from levity_trio.web.api.lists import (
     whole,
 )
 from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.review import DECISION_PROBLEMS, Deciding, decide
+from levity_trio.web.api.review import DECISION_PROBLEMS, ReviewBody, decide
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.web.api.transactions import TRANSACTIONS
 
@@ -69,7 +69,7 @@ class UnownedQuery(EndedQuery, kw_only=True, rename={"since": "from", "before": 
     before: Before = None
 
 
-class GivingBody(Deciding, kw_only=True):
+class OwnerBody(ReviewBody, kw_only=True):
     """The account, and why the transaction is its own."""
 
     account: Id
@@ -167,7 +167,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Say whose a transaction is, and why.",
         handle=get_account_of,
-        answer=shown_as(Owned),
+        answer=shown_as(Ownership),
         problems=("not_found", "invalid"),
     ),
     Endpoint(
@@ -177,8 +177,8 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Give a transaction to an account by hand, whatever its tag and its connector say.",
         handle=give_transaction,
-        body=StructBody(GivingBody),
-        answer=shown_as(Owned),
+        body=StructBody(OwnerBody),
+        answer=shown_as(Ownership),
         problems=DECISION_PROBLEMS,
     ),
     Endpoint(
@@ -188,8 +188,8 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Take back a transaction that was given by hand, so that its tag and its connector decide again.",
         handle=take_transaction_back,
-        body=StructBody(Deciding),
-        answer=shown_as(Owned),
+        body=StructBody(ReviewBody),
+        answer=shown_as(Ownership),
         problems=DECISION_PROBLEMS,
     ),
 )

@@ -11,8 +11,8 @@ import msgspec
 
 from levity_trio.charger.facade import Change
 from levity_trio.store.reads import registration as stored
-from levity_trio.store.reads.registration import Decided as Decision
 from levity_trio.store.reads.registration import Newcomer
+from levity_trio.store.reads.registration import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
 from levity_trio.web.api.charger_facts import PagedWhose, whose
@@ -28,19 +28,19 @@ class NewcomersQuery(Paged, kw_only=True):
     waiting: Annotated[bool, msgspec.Meta(description="Only those that wait for a person.")] = False
 
 
-class DecidingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class RegistrationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Why, for those who ask later."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-class DecidingOne(DecidingBody, kw_only=True):
+class ChargerDecisionBody(RegistrationBody, kw_only=True):
     """With `seen`, the registration that was seen, the decision is refused if somebody has decided since."""
 
     seen: Literal["newcomer", "adopted", "refused"] | None = None
 
 
-class Changed(msgspec.Struct, kw_only=True):
+class RegistrationChange(msgspec.Struct, kw_only=True):
     """What a decision changed; `boot` is the command that asks the charger to boot."""
 
     charger: str
@@ -49,7 +49,7 @@ class Changed(msgspec.Struct, kw_only=True):
     boot: int | None = None
 
 
-class Adopted(msgspec.Struct, kw_only=True):
+class AdoptionReport(msgspec.Struct, kw_only=True):
     """The chargers that were adopted now."""
 
     adopted: list[str]
@@ -66,15 +66,15 @@ async def list_decisions(asked: Asked) -> Page[Any]:
     return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
 
 
-async def adopt(asked: Asked) -> Changed:
+async def adopt(asked: Asked) -> RegistrationChange:
     return await _decide(asked, "adopted", asked.api.chargers.adopt)
 
 
-async def refuse(asked: Asked) -> Changed:
+async def refuse(asked: Asked) -> RegistrationChange:
     return await _decide(asked, "refused", asked.api.chargers.refuse)
 
 
-async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[Change]]) -> Changed:
+async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[Change]]) -> RegistrationChange:
     charger = asked.path["id"]
     try:
         change = await decide(charger, _decided(asked), asked.body.seen)
@@ -82,11 +82,11 @@ async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[C
         raise not_found(f"charger {charger}") from None
     except Otherwise as now:
         raise Problem(HTTPStatus.CONFLICT, "already_decided", f"somebody has decided: {charger} is {now}") from None
-    return Changed(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
+    return RegistrationChange(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
 
 
-async def adopt_all(asked: Asked) -> Adopted:
-    return Adopted(adopted=await asked.api.chargers.adopt_all(_decided(asked)))
+async def adopt_all(asked: Asked) -> AdoptionReport:
+    return AdoptionReport(adopted=await asked.api.chargers.adopt_all(_decided(asked)))
 
 
 def _decided(asked: Asked) -> Decided:
@@ -112,8 +112,8 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Adopt all newcomers with a transaction.",
         handle=adopt_all,
-        body=StructBody(DecidingBody),
-        answer=Adopted,
+        body=StructBody(RegistrationBody),
+        answer=AdoptionReport,
     ),
     Endpoint(
         method="POST",
@@ -122,8 +122,8 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept.",
         handle=refuse,
-        body=StructBody(DecidingOne),
-        answer=Changed,
+        body=StructBody(ChargerDecisionBody),
+        answer=RegistrationChange,
         problems=("not_found", "already_decided"),
     ),
     Endpoint(
@@ -133,8 +133,8 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Adopt a charger: it is registered. One that waits and is connected is asked to boot.",
         handle=adopt,
-        body=StructBody(DecidingOne),
-        answer=Changed,
+        body=StructBody(ChargerDecisionBody),
+        answer=RegistrationChange,
         problems=("not_found", "already_decided"),
     ),
     Endpoint(

@@ -16,7 +16,7 @@ import msgspec
 from levity_trio.charger.telling import Unreadable, read_again
 from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads import unlinked
-from levity_trio.store.reads.to_review import ToReview, to_review
+from levity_trio.store.reads.to_review import ReviewItem, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.transaction import Known
@@ -50,14 +50,14 @@ class QueueQuery(Paged, kw_only=True):
     sort: Literal["newest", "oldest"] = "newest"
 
 
-class Deciding(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReviewBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Why. With `event`, the newest event that was seen, the decision is refused if the transaction has changed."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
     event: Id | None = None
 
 
-class Correcting(Deciding, kw_only=True):
+class FigureBody(ReviewBody, kw_only=True):
     """The figure, or the registers whose difference it is. Times are those of the bill; a tag only if none is known."""
 
     figure_wh: Wh | None = None
@@ -68,14 +68,14 @@ class Correcting(Deciding, kw_only=True):
     id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
 
 
-class Closing(Deciding, kw_only=True):
+class TransactionEndBody(ReviewBody, kw_only=True):
     """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
 
     stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
 
 
-class Attaching(Deciding, kw_only=True):
+class AttachmentBody(ReviewBody, kw_only=True):
     """The transaction, and the values of a stop that cannot be read."""
 
     transaction: Id
@@ -83,7 +83,7 @@ class Attaching(Deciding, kw_only=True):
     meter_stop_wh: Wh | None = None
 
 
-class Making(Deciding, kw_only=True):
+class LostStartBody(ReviewBody, kw_only=True):
     """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
 
     connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
@@ -117,7 +117,7 @@ async def confirm_transaction(asked: Asked) -> Any:
 
 
 async def correct_transaction(asked: Asked) -> Any:
-    body: Correcting = asked.body
+    body: FigureBody = asked.body
     correction = Correction(
         figure_wh=body.figure_wh,
         meter_start=body.meter_start_wh,
@@ -130,7 +130,7 @@ async def correct_transaction(asked: Asked) -> Any:
 
 
 async def close_transaction(asked: Asked) -> Any:
-    body: Closing = asked.body
+    body: TransactionEndBody = asked.body
     at = _time(asked, body.stop_time, "stop_time")
     close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
     return await _decided(asked, close, asked.number())
@@ -141,13 +141,13 @@ async def dismiss_review(asked: Asked) -> Any:
 
 
 async def attach_message(asked: Asked) -> Any:
-    body: Attaching = asked.body
+    body: AttachmentBody = asked.body
     told = await _read_again(asked, body)
     return await _decided(asked, attaching.attach, asked.number(), body.transaction, told)
 
 
 async def make_transaction(asked: Asked) -> Any:
-    body: Making = asked.body
+    body: LostStartBody = asked.body
     told = await _read_again(asked, body)
     if not isinstance(told, StopWithData):
         raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
@@ -168,7 +168,7 @@ async def _decided(asked: Asked, write: Callable[..., Known], *args: object) -> 
 
 async def decide(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
     """Make a decision, of which the body has the reason. Raises Problem."""
-    body: Deciding = asked.body
+    body: ReviewBody = asked.body
 
     def decided(db: UnitOfWork) -> Any:
         return write(db, *args, decision)
@@ -181,7 +181,7 @@ async def decide(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
 
 
-async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | Batch:
+async def _read_again(asked: Asked, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
     number = asked.number()
     found = await asked.api.reader.run(partial(unlinked.message, number=number))
@@ -225,7 +225,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         handle=list_queue,
         query=QueueQuery,
-        answer=page_of(ToReview),
+        answer=page_of(ReviewItem),
         problems=("invalid",),
     ),
     Endpoint(
@@ -237,12 +237,14 @@ ENDPOINTS: Final = (
         handle=count_waiting,
         answer=shown_as(Counts),
     ),
-    _post(f"{_TRANSACTION}/confirm", "Make the figure of a transaction certain", confirm_transaction, Deciding),
-    _post(f"{_TRANSACTION}/correct", "Set the figure of a transaction", correct_transaction, Correcting),
-    _post(f"{_TRANSACTION}/close", "Close an open transaction", close_transaction, Closing),
-    _post("reviews/{id}/dismiss", "Dismiss a doubt that does not question the figure", dismiss_review, Deciding),
-    _post(f"{_MESSAGE}/attach", "Apply a message to a transaction", attach_message, Attaching, "unreadable"),
-    _post(f"{_MESSAGE}/make-transaction", "Make a transaction of a stop", make_transaction, Making, "unreadable"),
+    _post(f"{_TRANSACTION}/confirm", "Make the figure of a transaction certain", confirm_transaction, ReviewBody),
+    _post(f"{_TRANSACTION}/correct", "Set the figure of a transaction", correct_transaction, FigureBody),
+    _post(f"{_TRANSACTION}/close", "Close an open transaction", close_transaction, TransactionEndBody),
+    _post("reviews/{id}/dismiss", "Dismiss a doubt that does not question the figure", dismiss_review, ReviewBody),
+    _post(f"{_MESSAGE}/attach", "Apply a message to a transaction", attach_message, AttachmentBody, "unreadable"),
+    _post(
+        f"{_MESSAGE}/make-transaction", "Make a transaction of a stop", make_transaction, LostStartBody, "unreadable"
+    ),
     Endpoint(
         method="POST",
         path=f"{ADMIN}/{_MESSAGE}/dismiss",
@@ -250,7 +252,7 @@ ENDPOINTS: Final = (
         summary="Dismiss a message that affects no bill",
         tag=TAG,
         handle=dismiss_message,
-        body=StructBody(Deciding),
+        body=StructBody(ReviewBody),
         problems=DECISION_PROBLEMS,
     ),
 )

@@ -218,7 +218,7 @@ def _of_document(path: str, summary: str, handle: Any, query: type[msgspec.Struc
         summary=summary,
         handle=handle,
         query=query,
-        answer=str,
+        answer=StatementDocument,
         media_type=first,
         other_media_types=tuple(others),
         problems=(*NOT_MADE, "changed"),

@@ -128,7 +128,7 @@ class ImportedLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class TagImport:
     """What became of a file. `lines` has its first 1,000 lines."""
 
     tags: int
@@ -261,7 +261,7 @@ async def import_tags(asked: Asked) -> Any:
         report = await api.imports.run(found.columns, rows, asked.caller.name)
     results = zip(found.lines, report.results, strict=False)
     return show(
-        Imported(
+        TagImport(
             tags=len(rows),
             added=report.counts["added"],
             changed=report.counts["changed"],
@@ -379,7 +379,7 @@ ENDPOINTS: Final = (
         summary="Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line.",
         handle=import_tags,
         body=StreamedBody(CSV),
-        answer=shown_as(Imported),
+        answer=shown_as(TagImport),
         problems=("too_large", "too_slow", "unfinished", "too_many_waiting"),
     ),
     Endpoint(

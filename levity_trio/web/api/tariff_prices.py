@@ -21,7 +21,7 @@ from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day
 from levity_trio.web.api.problems import invalid
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.web.api.tariffs import TAG, Added, Corrects, Reason, made, parsed, said_by, shown
+from levity_trio.web.api.tariffs import TAG, Corrects, Reason, VersionAddition, made, parsed, said_by, shown
 from levity_trio.web.api.wallets import Currency
 
 OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name", "currency": "currency", "tax": "tax"}
@@ -100,7 +100,7 @@ ENDPOINTS: Final = (
         summary="Set one price a kWh from a day on: a version of a tariff, without writing TOML.",
         handle=add_price,
         body=StructBody(PriceBody),
-        answer=shown_as(Added),
+        answer=shown_as(VersionAddition),
         status=HTTPStatus.CREATED,
         problems=("in_use", "conflict", "corrects_statements"),
     ),

@@ -17,13 +17,13 @@ from levity_trio.billing.examples import FLAT
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.store.reads import tariffs as stored
-from levity_trio.store.reads.tariffs import Assigned, InForce, Tariff, UnknownTarget, Version
+from levity_trio.store.reads.tariffs import AssignedTariff, Tariff, TariffInForce, TariffVersion, UnknownTarget
 from levity_trio.store.tariffs import first_open_day
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tariff_corrections import Corrected, correcting
+from levity_trio.store.writes.tariff_corrections import CorrectedStatement, correcting
 from levity_trio.store.writes.tariffs import Assigning, Given
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.billing import rule
@@ -96,31 +96,31 @@ class InForceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class TariffWithVersions(Tariff):
     """A tariff, its versions, the newest day first, and its newest assignments (500 at most)."""
 
-    versions: list[Version]
-    assignments: list[Assigned]
+    versions: list[TariffVersion]
+    assignments: list[AssignedTariff]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Added(TariffWithVersions):
+class VersionAddition(TariffWithVersions):
     """The tariff of a version. `result` is added, or same: then this version was there before."""
 
     result: str
-    corrected: list[Corrected]
+    corrected: list[CorrectedStatement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment(Assigned):
+class Assignment(AssignedTariff):
     """An assignment. `result` is added, or same: then it was there before."""
 
     result: str
-    corrected: list[Corrected]
+    corrected: list[CorrectedStatement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawn(TariffWithVersions):
+class VersionWithdrawal(TariffWithVersions):
     """The tariff of a version that was withdrawn."""
 
-    corrected: list[Corrected]
+    corrected: list[CorrectedStatement]
 
 
 # Versions
@@ -147,11 +147,11 @@ async def add_version(asked: Asked) -> Any:
     return await shown(asked, done.id) | {"result": done.word, "corrected": show(corrected)}
 
 
-async def made(asked: Asked, change: Callable[[UnitOfWork], T]) -> tuple[T, list[Corrected]]:
+async def made(asked: Asked, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
     """Make a change, and return what it corrects of closed statements. Raises Refused."""
     billed_by, may_correct = rule(asked), asked.body.correct_statements
 
-    def write(db: UnitOfWork) -> tuple[T, list[Corrected]]:
+    def write(db: UnitOfWork) -> tuple[T, list[CorrectedStatement]]:
         return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
 
     return await asked.api.writer.run(write)
@@ -271,7 +271,7 @@ ENDPOINTS: Final = (
         summary="Add a version of a tariff; one that is there already changes nothing.",
         handle=add_version,
         body=StructBody(VersionBody),
-        answer=shown_as(Added),
+        answer=shown_as(VersionAddition),
         status=HTTPStatus.CREATED,
         problems=("in_use", "conflict", "corrects_statements"),
     ),
@@ -293,7 +293,7 @@ ENDPOINTS: Final = (
         summary="Withdraw a version that no closed month has used: it never held.",
         handle=withdraw_version,
         body=StructBody(WithdrawalBody),
-        answer=shown_as(Withdrawn),
+        answer=shown_as(VersionWithdrawal),
         problems=("not_found", "conflict", "corrects_statements"),
     ),
     Endpoint(
@@ -304,7 +304,7 @@ ENDPOINTS: Final = (
         summary="List for whom tariffs were assigned, the newest first.",
         handle=list_assignments,
         query=AssignmentsQuery,
-        answer=page_of(Assigned),
+        answer=page_of(AssignedTariff),
     ),
     Endpoint(
         method="POST",
@@ -326,7 +326,7 @@ ENDPOINTS: Final = (
         summary="Say which tariff holds for an account at a charger on a day, and why.",
         handle=get_in_force,
         query=InForceQuery,
-        answer=shown_as(InForce),
+        answer=shown_as(TariffInForce),
         problems=("not_found", "invalid"),
     ),
 )

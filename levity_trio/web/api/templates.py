@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from levity_trio.operations.operation import role_for
-from levity_trio.operations.templates import Compared, Standing
+from levity_trio.operations.templates import ComparedKey, Standing
 from levity_trio.store.reads import templates
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
@@ -182,13 +182,13 @@ async def apply(asked: Asked) -> Any:
     return show(ApplyReport(template=template.name, counts=counts, chargers=results))
 
 
-async def _bring_into_line(asked: Asked, charger: str, keys: Sequence[Compared]) -> ChargerResult:
+async def _bring_into_line(asked: Asked, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
     """Change the keys that differ, one after the other, and read back once what the charger accepted."""
     results = [await _change(asked, charger, key) for key in keys]
     return ChargerResult(charger=charger, keys=await read_back(asked, charger, results))
 
 
-async def _change(asked: Asked, charger: str, key: Compared) -> KeyResult:
+async def _change(asked: Asked, charger: str, key: ComparedKey) -> KeyResult:
     told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
     if key.standing != Standing.DIFFERS:
         return told

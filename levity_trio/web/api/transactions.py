@@ -83,7 +83,7 @@ class ExplainQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InEnglish(Explanation):
+class TransactionExplanation(Explanation):
     """All that is known of a transaction, as data and in plain English."""
 
     lines: tuple[str, ...]
@@ -234,7 +234,7 @@ ENDPOINTS: Final = (
         summary="Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill.",
         handle=explain_transaction,
         query=ExplainQuery,
-        answer=shown_as(InEnglish),
+        answer=shown_as(TransactionExplanation),
         problems=("not_found",),
     ),
 )

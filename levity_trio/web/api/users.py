@@ -86,7 +86,7 @@ class LoginsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
 
 
-class Me(msgspec.Struct):
+class CallerIdentity(msgspec.Struct):
     """Who asks: the name and the role of the token or user. `login` is that of a browser.
 
     A driver's are `account`, and `household`, what that is called.
@@ -196,13 +196,13 @@ async def end_login(asked: Asked) -> None:
         raise not_found(f"log-in {asked.number()} that is open")
 
 
-async def get_me(asked: Asked) -> Me:
+async def get_me(asked: Asked) -> CallerIdentity:
     caller = asked.caller
     login = None if caller.login is None else asked.api.logins.get(caller.login)
     household = None
     if caller.account is not None:
         household = await asked.api.reader.run(partial(account, number=caller.account))
-    return Me(
+    return CallerIdentity(
         name=caller.name if login is None else login.name,
         role=caller.role.word,
         login=caller.login,
@@ -227,7 +227,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Who asks, and with which role",
         handle=get_me,
-        answer=Me,
+        answer=CallerIdentity,
     ),
     Endpoint(
         method="POST",

@@ -21,7 +21,7 @@ from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, s
 
 KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": KINDS})]
-URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!-\"$-~]*)?$"
+URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!\x22$-~]*)?$"
 """What is accepted in any case, for the documentation."""
 TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
 
@@ -50,7 +50,7 @@ class AddedWebhook(msgspec.Struct):
     secret: str
 
 
-class Tested(msgspec.Struct):
+class DeliveryTest(msgspec.Struct):
     """The result of a test: the status of the response, or the problem."""
 
     is_delivered: bool
@@ -97,14 +97,14 @@ async def _remove(asked: Asked) -> None:
     api.webhooks.note_change()
 
 
-async def _test(asked: Asked) -> Tested:
+async def _test(asked: Asked) -> DeliveryTest:
     api, webhook = asked.api, await _in_use(asked)
     message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
     async with api.places.wait():
         try:
-            return Tested(True, await send(webhook.url, webhook.secret, message), None)
+            return DeliveryTest(True, await send(webhook.url, webhook.secret, message), None)
         except Undelivered as problem:
-            return Tested(False, None, str(problem))
+            return DeliveryTest(False, None, str(problem))
 
 
 async def _in_use(asked: Asked) -> StoredWebhook:
@@ -159,7 +159,7 @@ ENDPOINTS: Final = (
         tag="webhooks",
         summary="Send a test message once, and tell what came of it",
         handle=_test,
-        answer=Tested,
+        answer=DeliveryTest,
         problems=("not_found", "too_many_waiting"),
     ),
     Endpoint(

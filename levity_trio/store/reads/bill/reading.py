@@ -27,10 +27,10 @@ from levity_trio.store.reads.bill.advice import advice
 from levity_trio.store.reads.bill.local_times import local
 from levity_trio.store.reads.bill.shape import (
     Bill,
+    BillAdjustment,
     BillBlocking,
     BillCharge,
     BillLine,
-    BillPending,
     BillPosition,
     BillPrice,
     BillSeam,
@@ -218,7 +218,9 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
     )
 
 
-def _pending(on_statements: Sequence[Billed], charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillPending]:
+def _pending(
+    on_statements: Sequence[Billed], charges: Sequence[BillCharge], priced: Priced
+) -> Iterator[BillAdjustment]:
     """Yield what the next statements change: they take back what is another's now, and ask for today's price."""
     if priced.is_open:
         return
@@ -234,10 +236,10 @@ def _pending(on_statements: Sequence[Billed], charges: Sequence[BillCharge], pri
     for account, (energy_wh, amount) in right.items():
         before_wh, before = known.get(account, (0, 0))
         if (energy_wh, amount) != (before_wh, before):
-            yield BillPending(account=account, energy_wh=energy_wh - before_wh, amount=amount - before)
+            yield BillAdjustment(account=account, energy_wh=energy_wh - before_wh, amount=amount - before)
 
 
-def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillPending]:
+def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillAdjustment]:
     """Yield what wallets were charged too much or too little; taxes are in it."""
     if priced.waits or priced.kind is Kind.UNPRICED:
         return
@@ -245,4 +247,4 @@ def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterat
     for charge in charges:
         amount = (gross if charge.account == priced.account else 0) - charge.amount
         if amount:
-            yield BillPending(account=charge.account, energy_wh=0, amount=amount)
+            yield BillAdjustment(account=charge.account, energy_wh=0, amount=amount)

@@ -124,7 +124,7 @@ class BillCharge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BillPending:
+class BillAdjustment:
     """What the next statement of an account adds (negative: gives back), because something changed since.
 
     If no statement has it yet, but a wallet was charged, it is what the wallet pays or gets back then.
@@ -156,4 +156,4 @@ class Bill:
     billed_amount: int | None
     charges: tuple[BillCharge, ...]
     reserved: int | None
-    pending: tuple[BillPending, ...]
+    pending: tuple[BillAdjustment, ...]

@@ -1,0 +1,155 @@
+"""The OpenAPI document for generators of clients; tests/integration/test_openapi.py compares it with answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.openapi import document
+from levity_trio.web.api.server import ENDPOINTS
+
+AS_BYTES: tuple[str, ...] = (
+    "text/csv",
+    "application/x-ndjson",
+    "application/zip",
+    "application/toml",
+    "image/*",
+    "image/png",
+    "image/jpeg",
+)
+"""Media types that openapi-python-client does not know; it takes them as bytes, if it is told so."""
+NOUNS = {"Reading", "Listing", "Grouping", "Billing", "Blocking", "Belonging", "Standing", "Securing", "Closing"}
+NO_NOUN = re.compile(r"(ing|ed|Of|Who|Whose|Me|May|Out)$")
+MEDIA_TYPES = {"text/csv", "text/html", "text/event-stream", "application/toml"}
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    return document(ENDPOINTS)
+
+
+@pytest.fixture(scope="module")
+def schemas(described: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = described["components"]["schemas"]
+    return found
+
+
+def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for one in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(one)
+
+
+async def handle(_asked: object) -> None:
+    """Answer nothing: only the document is made."""
+
+
+def of(*answers: type[msgspec.Struct]) -> dict[str, Any]:
+    """The schemas of endpoints with these answers."""
+    described = document(
+        Endpoint(
+            method="GET", path=f"/api/{number}", role=Role.VIEWER, tag="a", summary="b", handle=handle, answer=answer
+        )
+        for number, answer in enumerate(answers)
+    )
+    found: dict[str, Any] = described["components"]["schemas"]
+    return found
+
+
+def test_a_client_is_generated_with_every_endpoint(described: dict[str, Any], tmp_path: Path) -> None:
+    file, config, client = tmp_path / "openapi.json", tmp_path / "config.json", tmp_path / "client"
+    file.write_text(json.dumps(described))
+    told = {"content_type_overrides": dict.fromkeys(AS_BYTES, "application/octet-stream"), "post_hooks": []}
+    config.write_text(json.dumps(told))
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]
+    command += ["--path", str(file), "--config", str(config), "--output-path", str(client)]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    made = [file for file in (client / "api").rglob("*.py") if file.name != "__init__.py"]
+    assert len(made) == sum(len(methods) for methods in described["paths"].values())
+
+
+def test_components_have_nouns_as_names(schemas: dict[str, Any]) -> None:
+    assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z0-9]*)+", name)] == []
+    last = {re.findall(r"[A-Z][a-z0-9]*", name)[-1] for name in schemas}
+    assert {word for word in last if NO_NOUN.search(word)} <= NOUNS
+
+
+def test_each_component_is_used_and_there(described: dict[str, Any], schemas: dict[str, Any]) -> None:
+    used = {one["$ref"].rpartition("/")[2] for one in nodes(described) if isinstance(one.get("$ref"), str)}
+    assert used == {*schemas}
+
+
+def test_each_list_says_what_it_holds(described: dict[str, Any]) -> None:
+    lists = [one for one in nodes(described) if one.get("type") == "array"]
+    assert len(lists) > 100
+    assert [one for one in lists if not isinstance(one["items"], dict) or not one["items"]] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "length"),
+    [
+        (tuple[str, str], {"type": "string"}, 2),
+        (tuple[int, float], {"type": "number"}, 2),
+        (tuple[float, int, int], {"type": "number"}, 3),
+        (tuple[str, int, str], {"anyOf": [{"type": "string"}, {"type": "integer"}]}, 3),
+        (tuple[str, ...], {"type": "string"}, None),
+    ],
+)
+def test_a_tuple_is_a_list_of_its_length(kind: Any, items: object, length: int | None) -> None:
+    described = of(msgspec.defstruct("Thing", [("some", kind)]))["Thing"]["properties"]["some"]
+    assert described["items"] == items
+    assert (described.get("minItems"), described.get("maxItems")) == (length, length)
+
+
+def test_each_value_has_a_type(described: dict[str, Any]) -> None:
+    """A generator makes no enumeration without one, and none of a `const`."""
+    assert [one for one in nodes(described) if isinstance(one.get("enum"), list) and "type" not in one] == []
+    assert [one for one in nodes(described) if isinstance(one.get("const"), str | bool)] == []
+
+
+def test_an_answer_has_the_schema_of_its_media_type(described: dict[str, Any]) -> None:
+    answers = [
+        (media_type, content["schema"])
+        for methods in described["paths"].values()
+        for one in methods.values()
+        for status, response in one["responses"].items()
+        if status.startswith("2")
+        for media_type, content in response.get("content", {}).items()
+    ]
+    for media_type, schema in answers:
+        if media_type == "application/json":
+            assert schema != {"type": "string"}
+        elif media_type in MEDIA_TYPES:
+            assert schema == {"type": "string"}
+        else:
+            assert schema == {"type": "string", "format": "binary"}
+    assert {"text/csv", "application/pdf", "application/zip", "image/png"} <= {media_type for media_type, _ in answers}
+    assert ("text/csv", {"type": "string"}) in answers
+    assert ("application/json", {"$ref": "#/components/schemas/StatementDocument"}) in answers
+
+
+def test_two_schemas_of_one_name_are_an_error() -> None:
+    one, other = msgspec.defstruct("Page_Thing_", [("some", int)]), msgspec.defstruct("ThingPage", [("some", str)])
+    with pytest.raises(ValueError, match="two schemas are called ThingPage"):
+        of(one, other)
+
+
+def test_each_way_of_a_body_is_a_schema_of_its_own(described: dict[str, Any], schemas: dict[str, Any]) -> None:
+    body = described["paths"]["/api/admin/accounts/{id}/give"]["post"]["requestBody"]["content"]["application/json"]
+    names = [one["$ref"].rpartition("/")[2] for one in body["schema"]["anyOf"]]
+    assert names == ["TagGiveBody", "ChargerGiveBody", "VehicleGiveBody"]
+    assert "charger" not in schemas["TagGiveBody"]["properties"]
+    assert schemas["TagGiveBody"]["required"] == ["tag"]
+    assert schemas["ResetRawCall"]["properties"]["payload"] == {"$ref": "#/components/schemas/ResetPayload"}
+    assert schemas["ResetRawCall"]["properties"]["action"] == {"type": "string", "enum": ["Reset"]}
