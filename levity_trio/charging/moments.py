@@ -45,6 +45,19 @@ def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
     return stamp(datetime.fromisoformat(moment.understood) - timedelta(seconds=clock_skew))
 
 
+def ahead_when_sent(own: float, since: float | None, before: float) -> float:
+    """Return by how many seconds a charger's clock was ahead when it took a reading. All are seconds from receipt to
+    the time as sent: `own` that of the reading, `since` that of a status since the charger came back, `before` the
+    highest of messages before. Waiting only lowers them.
+
+    The clock may have been set when the charger came back, but hardly to a time that is behind. A reading that fits the
+    offset did not wait, nor does one that fits our clock if nothing else tells of the charger's since.
+    """
+    offset = before if since is None else max(since, min(before, 0.0))
+    is_set = since is None and abs(own) <= AHEAD_SECONDS
+    return own if is_set or own >= offset - AHEAD_SECONDS else offset
+
+
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
     """Interpret a time as sent. It is believable after 2020 and up to `ahead` in the future."""
     time = judge_time(sent, received, ahead)

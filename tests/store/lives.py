@@ -172,7 +172,9 @@ class Living:
 
     def _read(self, wh: int) -> None:
         (ended,) = self.books.row("SELECT own_stop_time FROM tx WHERE id = ?", self.transaction)
-        told = meter_value(ended or self.station.clock(), wh)
+        if ended is None or (self.state is State.CLOSED and self.until is None):
+            ended = self.station.clock()  # only what was read after its end shows that it goes on
+        told = meter_value(ended, wh)
         self.station.tell(told, transaction=self.transaction)
 
 

@@ -12,14 +12,14 @@ from typing import NamedTuple
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching_readings import Covering, match_readings
-from levity_trio.charging.moments import STATUS_AHEAD, Moment
+from levity_trio.charging.moments import STATUS_AHEAD, Moment, ahead_when_sent
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
 from levity_trio.store.adjacent import AFTER
 from levity_trio.store.among import parts
 from levity_trio.store.idle import idle_since_boot, was_available
-from levity_trio.store.transaction import LAST_TIME, Known
+from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now
@@ -62,11 +62,19 @@ ROWS_AT_ONCE = 16
 _MOVE = (
     "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"
     " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3 WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
-    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?1"
-    " AND coalesce(ahead_reading_at, '') < ?1{}"
+    " AND status = 'Active'{} AND coalesce(last_reading_at, '') {} ?1 AND coalesce(ahead_reading_at, '') < ?1{}"
     " RETURNING previous_register_wh"
 )
-MOVE, MOVE_OR_STAY = _MOVE.format("<", " AND own_start_time <= ?1"), _MOVE.format("<=", "")
+_RUNS = " AND suspended_at IS NULL"
+MOVE, MOVE_OR_STAY = _MOVE.format(_RUNS, "<", " AND own_start_time <= ?1"), _MOVE.format(_RUNS, "<=", "")
+MOVE_SUSPENDED = _MOVE.format("", "<=", "")
+NEWEST_STATUS = "SELECT last_received_at FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
+EARLIER = (
+    "SELECT timestamp, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
+    " AND tx_id = ? AND received_at < ? AND timestamp <> received_at ORDER BY timestamp DESC LIMIT ?"
+)
+TIMES_COMPARED = 20
+"""Messages of a charger that show how far ahead its clock is."""
 FLOWS = (POWER, CURRENT)
 
 SENT = slice(1, 9)
@@ -121,7 +129,7 @@ def _store_closely(
     is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
-            resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
+            _go_on(db, origin, tx, batch, readings)
     elif not is_ahead and _is_outside(db, tx, register_of(readings)):
         _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), register_of(readings))
     elif is_new:
@@ -131,6 +139,28 @@ def _store_closely(
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
     return transaction
+
+
+def _go_on(db: UnitOfWork, origin: Origin, tx: Known, batch: Batch, readings: list[Reading]) -> None:
+    """Resume a suspended transaction, unless these readings were taken before; they are its last ones all the same."""
+    if tx.suspended_at is None or _is_since(db, origin, tx, readings[0].timestamp, tx.suspended_at):
+        resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
+    else:
+        _moves_on(db, origin, batch.connector, tx.id, readings, move=MOVE_SUSPENDED)
+
+
+def _is_since(db: UnitOfWork, origin: Origin, tx: Known, at: str, since: str) -> bool:
+    """Whether a reading was taken after a moment at which its transaction was suspended or ended, by our clock."""
+    statuses = (db.row(NEWEST_STATUS, (tx.charger, number)) for number in {tx.connector, 0})
+    told = skew(db, tx.charger) if any(status is not None and status[0] >= since for status in statuses) else None
+    own = (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at or "", tx.id, since, TIMES_COMPARED)
+    before = [*(_ahead(*row) for row in db.rows(EARLIER, own)), *([] if tx.start_skew is None else [tx.start_skew])]
+    ahead = ahead_when_sent(_ahead(at, origin.received_at), told, max(before, default=0.0))
+    return seconds(at) - ahead > seconds(since)
+
+
+def _ahead(at: str, received_at: str) -> float:
+    return seconds(at) - seconds(received_at)
 
 
 def _match(db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, reading: Reading) -> int | None:
@@ -232,6 +262,7 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
     settled its figure; otherwise judge it again."""
     is_followed = db.row(AFTER, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)) is not None
     goes_on = _is_above(tx, register) and not is_followed and not is_settled(db, tx.id)
+    goes_on = goes_on and _is_since(db, origin, tx, sign.moment.understood, by_our_clock(tx, tx.own_stop_time or ""))
     cause = Cause.RISE if goes_on else Cause.LATE_RISE
     following = step(tx, cause)
     if following.kind is Kind.REOPEN:
