@@ -1,6 +1,11 @@
 """Whether a charger is alive: its heartbeat interval, the watchdog, and our pings.
 
 Any byte from the charger is a sign of life (OCPP-J §5.3). Three heartbeat intervals without one end the session.
+
+Some chargers keep a longer interval of their own, whatever they are told, and answer no ping. Such a charger shows that
+it was alive when its connection is closed for silence: it answers. It is known from then on to send nothing for so
+long, and its next connection may be silent for three times that, which is at last longer than its interval. Its
+heartbeats then show the interval itself.
 """
 
 from __future__ import annotations
@@ -15,18 +20,36 @@ from levity_trio.charger.pings import Pings
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.config import ServerConfig
+from levity_trio.log_output import get_logger
 from levity_trio.store.writes.pings import PingOutcome
 
 SILENT_INTERVALS: Final = 3
+LONGEST_KEPT_SECONDS: Final = 86_400
+"""A longer interval is not learned, so that a connection that is dead is closed after three days at the latest."""
+SAME_INTERVAL: Final = 0.05
+"""The share by which two intervals between heartbeats may differ."""
+
+log = get_logger("ws")
 
 
 class Liveness:
     """The watch over one connection. `watch` is a task of its session."""
 
-    __slots__ = ("_pings", "_stream", "_watching", "heartbeat_interval")
+    __slots__ = (
+        *("_beat_at", "_gave_up", "_last_gap", "_pings", "_stream", "_watching"),
+        *("heartbeat_interval", "kept_interval", "outlived_seconds"),
+    )
 
     def __init__(self, config: ServerConfig, stream: ChargerStream, websocket: WebSocketConnection) -> None:
         self.heartbeat_interval = config.heartbeat_interval_seconds
+        """As last sent to the charger or reported by it, in seconds."""
+        self.kept_interval = 0
+        """The longer interval that it keeps all the same, 0 if none is known."""
+        self.outlived_seconds: int | None = None
+        """For how long it was silent and yet alive, if its connection was closed for that."""
+        self._gave_up = False
+        self._beat_at = math.inf
+        self._last_gap = math.inf
         self._stream = stream
         self._pings = Pings(websocket, stream, config.websocket_ping_seconds or math.inf)
         self._watching = trio.CancelScope()
@@ -49,28 +72,75 @@ class Liveness:
     @property
     def patience_seconds(self) -> int:
         """The longest silence, in seconds."""
-        return SILENT_INTERVALS * self.heartbeat_interval
+        return SILENT_INTERVALS * max(self.heartbeat_interval, self.kept_interval)
 
-    def set_heartbeat_interval(self, seconds: int) -> None:
-        """Use this heartbeat interval, in seconds."""
-        if seconds != self.heartbeat_interval:
-            self.heartbeat_interval = seconds
+    def set_heartbeat_interval(self, seconds: int | None, kept: int | None = None) -> None:
+        """Use this heartbeat interval, in seconds, and the one that the charger keeps; None if it is not known."""
+        known = self.heartbeat_interval, self.kept_interval
+        self.heartbeat_interval, self.kept_interval = seconds or known[0], known[1] if kept is None else kept
+        if known != (self.heartbeat_interval, self.kept_interval):
             self._watching.cancel()  # so that it computes a new deadline, which may be earlier
 
+    def heard(self, *, is_heartbeat: bool) -> int | None:
+        """Note a CALL of the charger; return the interval that it keeps, if that has just become known, 0 for none.
+
+        Two intervals in a row between heartbeats, without another CALL between, show it.
+        """
+        now = trio.current_time()
+        gap, self._beat_at = now - self._beat_at, now if is_heartbeat else math.inf
+        if not is_heartbeat or gap < 1:
+            return None
+        before, self._last_gap = self._last_gap, gap
+        if not _is_same(before, gap):
+            return None
+        kept = round(gap) if gap > self.heartbeat_interval and not _is_same(gap, self.heartbeat_interval) else 0
+        if kept == self.kept_interval or (kept and _is_same(kept, self.kept_interval)):
+            return None
+        return self._learn(min(kept, LONGEST_KEPT_SECONDS))
+
+    def note_answered_goodbye(self) -> None:
+        """Note that the charger answered when its connection was closed."""
+        if self._gave_up and self.ping_outcome is not PingOutcome.ANSWERED:
+            self.outlived_seconds = self._learn(min(self.patience_seconds, LONGEST_KEPT_SECONDS))
+
+    def _learn(self, kept: int) -> int:
+        log.info("heartbeat interval learned", told_seconds=self.heartbeat_interval, kept_seconds=kept)
+        self.set_heartbeat_interval(None, kept)
+        return kept
+
     async def watch(
-        self, tasks: trio.Nursery, are_pings_off: Callable[[], Awaitable[bool]], end: Callable[[str], None]
+        self,
+        tasks: trio.Nursery,
+        recall: Callable[[], Awaitable[None]],
+        are_pings_off: Callable[[], Awaitable[bool]],
+        end: Callable[[str], None],
     ) -> None:
         """Ping, and call `end` with the reason when the charger has been silent for too long.
 
-        Each ping that waits for its pong is one of the `tasks`; a task for all pings would cost 3 KB for each charger.
+        `recall` sets the intervals of a charger that has said nothing on this connection. Each ping that waits for its
+        pong is one of the `tasks`; a task for all pings would cost 3 KB for each charger.
         """
-        while (deadline := self._stream.last_received + self.patience_seconds) > trio.current_time():
+        while await self._is_awaited(recall):
             if self._pings.take_due():
                 tasks.start_soon(self._ping, are_pings_off)
-            with trio.move_on_at(min(deadline, self._pings.next_at)) as self._watching:
+            with trio.move_on_at(min(self._deadline, self._pings.next_at)) as self._watching:
                 await trio.sleep_forever()
+        self._gave_up = True
         end(f"silent for {self.patience_seconds} s")
+
+    @property
+    def _deadline(self) -> float:
+        return self._stream.last_received + self.patience_seconds
+
+    async def _is_awaited(self, recall: Callable[[], Awaitable[None]]) -> bool:
+        if self._deadline <= trio.current_time():
+            await recall()
+        return self._deadline > trio.current_time()
 
     async def _ping(self, are_off: Callable[[], Awaitable[bool]]) -> None:
         await self._pings.send(are_off)
         self._watching.cancel()  # because the next one is due earlier than what it waits for
+
+
+def _is_same(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME_INTERVAL * max(one, other) < math.inf

@@ -45,6 +45,7 @@ from levity_trio.wire.times import stamp
 
 MAX_MALFORMED_FRAMES: Final = 100
 """A peer that sends this many in a row is not a charger."""
+HEARTBEAT: Final = "Heartbeat"
 REFUSAL_SECONDS: Final = 30.0
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
 LONG_SECONDS: Final = 0.01
@@ -154,7 +155,7 @@ class Session:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self.commands.run)
                 end = partial(self.end, CloseCode.POLICY_VIOLATION)
-                tasks.start_soon(self.liveness.watch, tasks, self._are_pings_off, end)
+                tasks.start_soon(self.liveness.watch, tasks, self._recall_intervals, self._are_pings_off, end)
                 self._accompany(tasks)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()
@@ -168,6 +169,8 @@ class Session:
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
             self._stream.begin_goodbye(patience.cancel)
             await self._websocket.aclose(*self._closing)
+        if not patience.cancelled_caught:
+            self.liveness.note_answered_goodbye()
 
     async def record_end(self) -> None:
         """Remove the session from the registry and store its end."""
@@ -182,7 +185,7 @@ class Session:
             if self._faults:
                 self.central.turned_away.note(self.charger, self._peer.remote_address, "frames", NOTHING_VALID)
         self.transcript.disconnected(*closing)
-        await self._row.end(closing, is_current, self._faults, self.liveness.ping_outcome)
+        await self._row.end(closing, is_current, self._faults, self.liveness)
 
     async def begin(self) -> Origin:
         """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
@@ -197,8 +200,7 @@ class Session:
             raise
         if begun is not None:
             self.transcript.release(begun.session)
-            if begun.heartbeat_interval:
-                self.set_heartbeat_interval(begun.heartbeat_interval)
+            self.liveness.set_heartbeat_interval(*begun.intervals)
         return self.origin()
 
     def origin(self, received_at: str | None = None) -> Origin:
@@ -340,6 +342,9 @@ class Session:
             await self.begin()
             self.has_spoken = True
         origin = self.origin(received_at)
+        kept = self.liveness.heard(is_heartbeat=call.action == HEARTBEAT)
+        if kept is not None:
+            self.central.writer.coalesce(("interval", self.charger), sessions.keep_interval, self.charger, kept)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
@@ -350,6 +355,13 @@ class Session:
         for plugin in hooks.accompanying:
             charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
             tasks.start_soon(hooks.accompany, plugin, charger)
+
+    async def _recall_intervals(self) -> None:
+        if not self.has_begun:
+            with suppress(StoreUnavailable):  # the connection will be closed
+                self.liveness.set_heartbeat_interval(
+                    *await self.central.writer.run(sessions.intervals_of, self.charger)
+                )
 
     async def _are_pings_off(self) -> bool:
         try:

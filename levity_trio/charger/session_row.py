@@ -13,11 +13,11 @@ import trio
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
+from levity_trio.charger.liveness import Liveness
 from levity_trio.store.faults import DatabaseDamaged
 from levity_trio.store.retrying import persist
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.pings import PingOutcome
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom
 from levity_trio.wire.texts import cut
@@ -87,21 +87,20 @@ class SessionRow:
             self._id = begun.session
             return begun
 
-    async def end(
-        self, closing: Closing, is_current: bool, faults: Mapping[str, int], ping_outcome: PingOutcome | None
-    ) -> None:
-        """Store the end of the session, its malformed frames by kind, and how the charger reacted to pings.
+    async def end(self, closing: Closing, is_current: bool, faults: Mapping[str, int], liveness: Liveness) -> None:
+        """Store the end of the session, its malformed frames by kind, and how the charger showed that it was alive.
 
         Only the end of the charger's current session takes it offline.
         """
         central = self._central
-        ending = sessions.Ending(self._peer.charger, central.run, self._number, stamp(central.clock()), *closing)
+        at, kept = stamp(central.clock()), liveness.outlived_seconds
+        ending = sessions.Ending(self._peer.charger, central.run, self._number, at, *closing, kept)
         async with central.ending:
             await _persist(partial(central.writer.run, sessions.end, ending, is_current))
         if faults and self.is_begun:
             await _persist(partial(central.writer.hand_in, count_faults, self.origin(), faults))
-        if ping_outcome is not None:
-            await _persist(partial(central.writer.hand_in, pings.note, ending, ping_outcome))
+        if liveness.ping_outcome is not None:
+            await _persist(partial(central.writer.hand_in, pings.note, ending, liveness.ping_outcome))
 
     def _connection(self) -> sessions.Connection:
         central, peer = self._central, self._peer

@@ -1,15 +1,18 @@
 """Silence for three heartbeat intervals ends a connection; any byte counts (OCPP-J 1.6 §5.3)."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import trio
 
+from levity_trio.charger import liveness
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
+from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.wire.payloads import call
-from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import PING, PONG, Charger, connected, open_charger, open_raw_charger
+from tests.charger.parts import InlineWriter, configure, make_central
+from tests.charger.peers import CLOSE, PING, PONG, Charger, RawPeer, connected, open_charger, open_raw_charger
 
 MINUTE = 60
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -175,3 +178,116 @@ async def test_an_interval_that_the_charger_reports_holds_at_once(central: Centr
         await charger.send(json.dumps([3, asked[1], {"configurationKey": [reported]}]))
         await trio.sleep(3 * 3600 - 10)
         await charger.call("Heartbeat")
+
+
+# An interval of the charger's own
+
+KEPT = "SELECT kept_interval FROM cp"
+
+
+async def beat(central: Central, seconds: float, *, boots: bool = True, times: int = 3) -> int:
+    """Send heartbeats at an interval, and return whenever the server closes; return how often it did that before a
+    connection lasted for some of them."""
+    for closings in range(10):
+        async with open_charger(central) as charger:
+            with suppress(ConnectionClosed):
+                if boots:
+                    await charger.call("BootNotification", BOOT)
+                for _ in range(times):
+                    await trio.sleep(seconds)
+                    await charger.call("Heartbeat")
+                return closings
+    raise AssertionError("it is closed for ever")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "closings"), [(50, 0), (61, 0), (70, 0), (170, 0), (200, 1), (300, 1), (900, 2), (3600, 3), (6000, 4)]
+)
+@pytest.mark.parametrize("boots", [True, False])
+async def test_an_interval_of_its_own_is_learned(
+    central: Central, writer: InlineWriter, seconds: int, closings: int, boots: bool
+) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("BootNotification", BOOT)
+    assert await beat(central, seconds, boots=boots) == closings
+    kept = seconds if seconds > 61 else None
+    assert writer.row(KEPT) == (kept,)
+    again = make_central(writer)  # a restart
+    assert await beat(again, seconds, boots=boots) == 0
+    async with open_charger(again) as charger:  # which says nothing at first
+        assert await closed_after(charger) == 3 * max(kept or 0, MINUTE)
+
+
+async def test_one_that_keeps_to_what_it_is_told_again_is_awaited_no_longer(
+    central: Central, writer: InlineWriter
+) -> None:
+    await beat(central, 300)
+    async with open_charger(central) as charger:
+        for _ in range(4):
+            await charger.call("Heartbeat")
+            await trio.sleep(MINUTE)
+        assert writer.row(KEPT) == (None,)
+        assert await closed_after(charger) == 2 * MINUTE
+    assert writer.row(KEPT) == (180,)  # it lives, but sends nothing any more
+
+
+@pytest.mark.parametrize("gaps", [(100, 150, 100, 150), (0, 0, 0), (0.5, 0.5, 0.5), (100, 20, 100, 20)])
+async def test_heartbeats_without_a_steady_interval_teach_nothing(
+    central: Central, writer: InlineWriter, gaps: tuple[float, ...]
+) -> None:
+    async with open_charger(central) as charger:
+        for gap in (*gaps, 0):
+            await charger.call("Heartbeat")
+            await trio.sleep(gap)
+    assert writer.row(KEPT) == (None,)
+
+
+async def test_what_comes_between_heartbeats_is_no_interval(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        for _ in range(4):
+            await charger.call("Heartbeat")
+            await trio.sleep(50)
+            await charger.call("Authorize", {"idTag": "TAG"})
+            await trio.sleep(50)
+    assert writer.row(KEPT) == (None,)
+
+
+async def silent(peer: RawPeer, *, answers: bool) -> float:
+    """A heartbeat, then nothing; return after how many seconds the server closes."""
+    await peer.send_frame('[2,"1","Heartbeat",{}]')
+    began = trio.current_time()
+    while (await peer.receive_frame())[0] != CLOSE:
+        pass
+    seconds = trio.current_time() - began
+    if not answers:
+        await peer.read_to_end()
+    return seconds
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_dead_connection_teaches_nothing(central: Central, writer: InlineWriter, answers: bool) -> None:
+    """One that lives ends its stream when it is closed, if it does not even send a close frame."""
+    for expected in (180, 540, 1620) if answers else (180, 180, 180):
+        async with open_raw_charger(central) as peer:
+            assert await silent(peer, answers=answers) == expected
+    assert writer.row(KEPT) == (1620 if answers else None,)
+
+
+async def test_a_connection_is_closed_at_last_whatever_was_learned(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "LONGEST_KEPT_SECONDS", 600)
+    for answers, expected in ((True, 180), (True, 540), (True, 1620), (True, 1800), (True, 1800), (False, 1800)):
+        async with open_raw_charger(central) as peer:
+            assert await silent(peer, answers=answers) == expected
+    assert writer.row(KEPT) == (600,)
+
+
+async def test_one_that_answered_pings_is_gone_when_it_is_silent(central: Central, writer: InlineWriter) -> None:
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_raw_charger(central) as peer:
+        opcode, payload = await peer.receive_frame()
+        assert opcode == PING
+        await peer.send_frame(payload, PONG)
+        assert await silent(peer, answers=True) == 180
+    assert writer.row(KEPT) == (None,)

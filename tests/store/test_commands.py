@@ -204,7 +204,7 @@ def test_what_a_charger_reports_of_its_configuration(books: Books, station: Stat
     assert books.value("SELECT heartbeat_interval FROM cp") == 3600
     begun = station.connect()
     assert begun is not None
-    assert begun.heartbeat_interval == 3600
+    assert begun.intervals == (3600, None)
 
 
 def test_a_configuration_adds_a_row_only_where_it_changed(books: Books, station: Station) -> None:

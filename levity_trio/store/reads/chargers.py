@@ -40,6 +40,7 @@ class Charger:
     `registration` is what a person decided: adopted, refused, or newcomer for nothing yet; `waiting_since` is when a
     newcomer began to wait for that (--registration ask).
 
+    `kept_interval` is for how many seconds it regularly sends nothing, although its heartbeat interval is shorter.
     `clock_skew_seconds` is by how much its clock is ahead of ours.
     """
 
@@ -61,6 +62,7 @@ class Charger:
     is_connected: bool
     session: int | None
     heartbeat_interval: int | None
+    kept_interval: int | None
     clock_skew_seconds: int | None
     last_seen_at: str | None
     last_heartbeat_at: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode
@@ -77,12 +78,20 @@ class Connection:
     """How its charger proved itself, None for profile 0."""
 
 
+class Intervals(NamedTuple):
+    """The heartbeat interval, in seconds, that was last sent to a charger or reported by it, and a longer one that it
+    keeps all the same; None if unknown."""
+
+    heartbeat: int | None
+    kept: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A session's id, and the heartbeat interval in seconds that was last sent to its charger or reported by it."""
+    """A session's id, and the heartbeat intervals of its charger."""
 
     session: int
-    heartbeat_interval: int | None
+    intervals: Intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,8 @@ class Ending:
     at: str
     code: int
     reason: str
+    outlived_seconds: int | None = None
+    """For how long the charger was silent before it showed that it was alive."""
 
 
 def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool) -> int:
@@ -176,7 +187,7 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
 def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode = Mode.OPEN) -> Begun | None:
     """Begin a session with the first valid CALL of a connection; return None for a new charger beyond the limit."""
     at, charger = connection.received_at, connection.charger
-    known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
+    known = db.row(_INTERVALS, (charger,))
     if known is None:
         if not has_room(db, mode, max_chargers):
             return None
@@ -198,7 +209,20 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
     if mode is Mode.ASK:
         begin_waiting(db, charger, address, at)
     _look_for_sharing(db, origin)
-    return Begun(session, known[0] if known else None)
+    return Begun(session, Intervals(*known or (None, None)))
+
+
+_INTERVALS: Final = "SELECT heartbeat_interval, kept_interval FROM cp WHERE id = ?"
+
+
+def intervals_of(db: UnitOfWork, charger: str) -> Intervals:
+    """Return the heartbeat intervals of a charger."""
+    return Intervals(*db.row(_INTERVALS, (charger,)) or (None, None))
+
+
+def keep_interval(db: UnitOfWork, charger: str, seconds: int) -> None:
+    """Store the heartbeat interval that a charger keeps although it was told a shorter one; 0 if it keeps to that."""
+    db.execute("UPDATE cp SET kept_interval = ? WHERE id = ?", (seconds or None, charger))
 
 
 def begin_statuses(db: UnitOfWork, charger: str) -> None:
@@ -221,6 +245,8 @@ def _insert(db: UnitOfWork, connection: Connection) -> int:
 def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     """End a connection. If it is the charger's present one, mark the charger offline and suspend its transactions."""
     session = session_of(db, ending)
+    if ending.outlived_seconds is not None:
+        keep_interval(db, ending.charger, ending.outlived_seconds)
     is_current = is_current and not _is_connected_after(db, ending, session)
     suspended = _take_offline(db, ending, session) if is_current else 0
     if session is None:

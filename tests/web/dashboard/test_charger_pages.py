@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from levity_trio.operations import OPERATIONS
+from levity_trio.store.writes import sessions
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
@@ -59,6 +60,17 @@ class TestAViewer:
         assert f"/sessions/{session}" in page.links
         assert not [one for one in page.forms if one.action.startswith("/do/")]
         assert not [one for one in page.links if one.startswith("/do/")]
+
+    @pytest.mark.parametrize(
+        ("kept", "words"), [(None, "every 60 s"), (300, "every 300 s by an interval of its own (it was told 60 s)")]
+    )
+    async def test_sees_the_heartbeat_interval_that_it_keeps(
+        self, site: Site, station: Station, kept: int | None, words: str
+    ) -> None:
+        station.boot()
+        if kept is not None:
+            site.books.run(sessions.keep_interval, station.name, kept)
+        assert words in (await look(site, CHARGER, Role.VIEWER)).words
 
     async def test_is_shown_no_way_to_frames_commands_and_security(self, site: Site) -> None:
         links = (await look(site, CHARGER, Role.VIEWER)).links
