@@ -57,6 +57,7 @@ ONE_SERVER: Final = {
     "units": "levity-trio",
     "same_site": "job, instance",
     "same_charger": "",
+    "of_server": "instance, ",
     "is_down": 'up{job="levity-trio"} == 0',
     "is_failing": "ocpp_writer_failing == 1",
     "causes": "LevityServerDown|LevityServerRestarts|LevityWriterFailing",

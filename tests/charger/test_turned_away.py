@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 import trio
@@ -31,7 +31,7 @@ def told(
 ) -> list[Attention]:
     db = view(writer._connection)
     chargers = Chargers(served(db), {}, {}, [])
-    found = attention(db, central.clock() + later, WELL, chargers, sees_all=sees_all)
+    found = attention(db, central.clock() + later, UTC, WELL, chargers, sees_all=sees_all)
     writer._connection.rollback()
     return found
 

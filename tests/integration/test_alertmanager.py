@@ -64,6 +64,15 @@ def test_a_site_that_goes_dark_is_one_message(manager: Alertmanager) -> None:
     assert mail["Subject"] == "FIRING LevitySiteDark of all"
 
 
+def test_a_dead_switch_is_one_message(manager: Alertmanager) -> None:
+    follow = ["LevityChargerDisconnected", "LevityDisconnectedWhileCharging", "LevityCommandTimedOut"]
+    manager.tell(*(of_charger(name, 1) for name in follow), {**SITE, "alertname": "LevityChargersAway"})
+    wait_for(lambda: manager.suppressed() == set(follow), "what follows is left out")
+    wait_for(lambda: manager.phone.told, "it is told")
+    (message,) = manager.phone.told
+    assert [one["labels"]["alertname"] for one in message["alerts"]] == ["LevityChargersAway"]
+
+
 def test_three_chargers_that_leave_are_one_message_each_with_its_words(manager: Alertmanager) -> None:
     manager.tell(*(of_charger("LevityChargerOffline", number) for number in range(3)))
     wait_for(lambda: manager.mailbox.mails and manager.phone.told, "it is told")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -112,6 +112,28 @@ def dark(*gone: tuple[str, float], seconds: int = SOON) -> Course:
     return course
 
 
+def away(together: Mapping[str, int], *, silent: int = 0, seconds: int = SOON) -> Course:
+    """Chargers beside those of the story that are away, each with how many; others that are silent."""
+
+    def course(story: Story) -> Timeline:
+        calm = told = _just_heard(story["two online"], answers_pings=True)
+        for charger, number in together.items():
+            told = told.beside("ocpp_cp_connected", 0, cp_id=charger)
+            told = told.beside("ocpp_cp_away_together", number, cp_id=charger)
+        for number in range(silent):
+            charger = f"SILENT-{number}"
+            told = told.beside("ocpp_cp_connected", 1, cp_id=charger).beside(
+                "ocpp_cp_link_age_seconds", 40, cp_id=charger
+            )
+            told = told.beside("ocpp_cp_answers_pings", 1, cp_id=charger)
+        return [*[Held(calm, 20)] * 15, Held(told, seconds)]
+
+    return course
+
+
+SWITCH = {"S-1": 3, "S-2": 3, "S-3": 3}
+
+
 def _gone(told: Scrape, charger: str, silent: float) -> Scrape:
     name = "ocpp_cp_link_age_seconds" if silent else "ocpp_cp_connected"
     return told.changed(name, lambda _: silent, cp_id=charger)
@@ -183,6 +205,7 @@ FIRES: dict[str, Course] = {
     "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
+    "LevityChargersAway": away(SWITCH),
     "LevitySiteDark": dark((ONE, 0), (TWO, 36)),
     "LevityWrongSubprotocol": then(("commands failed at first", MINUTE), ("later", SOON)),
     "LevityBackupDown": with_litestream(HOUR, answers=False),
@@ -228,6 +251,7 @@ STAYS_SILENT: dict[str, Course] = {
         with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
     ),
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
+    "LevityChargersAway": away({"S-1": 1, "S-2": 1, "S-3": 1}, silent=2),
     "LevitySiteDark": dark((ONE, 36), (TWO, 10), seconds=20),
     "LevityWrongSubprotocol": then(("later", HOUR)),
     "LevityBackupDown": with_litestream(HOUR),
@@ -294,6 +318,20 @@ def test_only_the_charger_that_left_is_told_of(story: Story, rules: Path) -> Non
     course = then(("two online", 5 * MINUTE), ("later", SOON))(story)
     assert not firing(rules, course, "LevityChargerOffline", cp_id=TWO)
     assert firing(rules, course, "LevityChargerOffline", cp_id=ONE)
+
+
+def test_one_dead_switch_is_one_alert(story: Story, rules: Path) -> None:
+    course = away(SWITCH | {"ALONE": 1})(story)
+    assert not firing(rules, course, "LevityChargersAway")
+    assert not firing(rules, course, "LevityChargerOffline", cp_id="ALONE")
+    assert firing(rules, course, "LevityChargerOffline", cp_id="S-1")
+
+
+def test_several_that_are_silent_are_one_alert(story: Story, rules: Path) -> None:
+    several = away({}, silent=3)(story)
+    assert not firing(rules, several, "LevityChargersAway")
+    assert not ever_fired(rules, several, "LevityChargerSilent")
+    assert not firing(rules, away({}, silent=2, seconds=20)(story), "LevityChargerSilent", cp_id="SILENT-1")
 
 
 def test_after_a_restart_chargers_have_two_minutes_to_come_back(story: Story, rules: Path) -> None:

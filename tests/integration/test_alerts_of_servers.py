@@ -63,6 +63,15 @@ def chargers(*connected: str, silent: tuple[str, ...] = ()) -> Series:
     return found
 
 
+def switch(*together: str) -> Series:
+    """Chargers that are away, each with how many."""
+    found: dict[tuple[str, str, str], str] = {}
+    for number, count in enumerate(together):
+        found["ocpp_cp_connected", SITE, f"S-{number}"] = DOWN
+        found["ocpp_cp_away_together", SITE, f"S-{number}"] = f"{count}x{SAMPLES}"
+    return found
+
+
 def otherwise(rules: Path, series: Series, alert: str, count: int) -> str:
     """Where not so many alerts of this name fire in the end: what promtool saw. Else nothing."""
     spelt = [
@@ -121,6 +130,11 @@ YOUNG = f"5x{SAMPLES}"
         (servers() | chargers(UP, UP, silent=(AGE, YOUNG)), "LevitySiteDark", 0),
         (servers() | chargers(UP, DOWN, silent=(AGE,)), "LevitySiteDark", 1),
         (servers() | chargers(UP, UP, silent=(AGE, YOUNG)), "LevityChargerSilent", 1),
+        (servers() | chargers(UP) | switch("3", "3", "3"), "LevityChargersAway", 1),
+        (servers() | chargers(UP) | switch("3", "3", "3"), "LevityChargerOffline", 0),
+        (servers() | chargers(UP) | switch("1", "1", "1"), "LevityChargersAway", 0),
+        (servers() | chargers(UP) | switch("1", "1", "1"), "LevityChargerOffline", 3),
+        (servers() | chargers(UP, UP, UP, silent=(AGE, AGE, AGE)), "LevityChargersAway", 1),
     ],
 )
 def test_chargers_are_told_of_once_whichever_server_has_them(

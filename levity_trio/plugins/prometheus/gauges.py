@@ -49,6 +49,8 @@ class Gauges:
         known = {charger.charger for charger in present.chargers}
         for charger in known:
             self._metrics.connected[charger,].value = int(charger in connected)
+            together = None if charger in connected else present.away.get(charger)
+            _set_known(self._metrics.away_together, (charger,), together)
         self._update_links(known, links)
 
     def update_waiting(self, waiting: Waiting, now: datetime) -> None:

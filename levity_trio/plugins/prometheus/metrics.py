@@ -57,6 +57,13 @@ class Metrics:
             "Seconds from receiving a charger's message to sending the response.",
         )
         self.connected = site(Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected.")
+        self.away_together = site(
+            Gauge,
+            "ocpp_cp_away_together",
+            CHARGER,
+            "How many chargers went away together with this one, each within two minutes of another, if at least three"
+            " did; 1 if not. Only while it is away.",
+        )
         self.heartbeat_at = site(
             Gauge, "ocpp_cp_last_heartbeat_ts", CHARGER, "Unix time of the charger's last Heartbeat."
         )

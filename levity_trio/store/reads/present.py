@@ -19,6 +19,7 @@ from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
 from levity_trio.store.availability import Differing, differing
 from levity_trio.store.database import Database
+from levity_trio.store.reads.away import counted
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
@@ -90,6 +91,8 @@ class Present(NamedTuple):
     """The chargers that the operator has hidden or refused, and the newcomers that wait."""
     certificates: Mapping[str, str] = MappingProxyType({})
     """When the last certificate of each charger expires that needs one (security profile 3)."""
+    away: Mapping[str, int] = MappingProxyType({})
+    """How many chargers went away together, by each that is away."""
     differing: Sequence[Differing] = ()
     """The connectors whose status differs from the availability that they were told."""
 
@@ -98,6 +101,16 @@ CERTIFICATES: Final = (
     "SELECT security.cp_id, not_after FROM security JOIN certificate ON certificate.id = (SELECT id FROM certificate"
     " WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1)"
     " WHERE profile = 3 ORDER BY security.cp_id"
+)
+
+
+AWAY_SINCE: Final = (
+    "SELECT ended_at FROM session WHERE session.cp_id = cp.id AND imported_from IS NULL"
+    " ORDER BY session.id DESC LIMIT 1"
+)
+_AWAY: Final = (
+    f"SELECT id, since FROM (SELECT id, ({AWAY_SINCE}) AS since FROM cp"  # noqa: S608 - our own words
+    f" WHERE is_connected = 0 AND cp.id NOT IN ({OMITTED})) AS away WHERE since IS NOT NULL ORDER BY since, id"
 )
 
 
@@ -115,6 +128,7 @@ def present(db: Database) -> Present:
         open_transactions(db),
         frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
         dict(db.execute(CERTIFICATES).fetchall()),
+        counted(dict(db.execute(_AWAY).fetchall())),
         differing(rows_of(db)),
     )
 

@@ -69,7 +69,7 @@ class _Read:
 
     def now(self) -> Now:
         wants_look = self._attention()
-        named = {one.charger for one in wants_look}
+        named = {charger for one in wants_look for charger in one.chargers}
         return Now(site=self._site(), attention=wants_look, chargers=self._cards(named))
 
     def _site(self) -> SiteNow:
@@ -93,9 +93,10 @@ class _Read:
     def _attention(self) -> list[Attention]:
         silent = [one.known for one in self._sessions if self._silence.is_silent(one.known)]
         chargers = Chargers(self._served, self._statuses, self._faults, silent)
-        return attention(self._db, self._asked.at, self._asked.machine, chargers, sees_all=self._asked.sees_all)
+        asked = self._asked
+        return attention(self._db, asked.at, asked.rule.zone, asked.machine, chargers, sees_all=asked.sees_all)
 
-    def _cards(self, named: Collection[str | None]) -> list[ChargerNow]:
+    def _cards(self, named: Collection[str]) -> list[ChargerNow]:
         asked, wanted = self._asked, self._asked.chargers
         sessions: dict[str, list[OpenSession]] = {
             one.id: [] for one in self._served if wanted is None or one.id in wanted

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.database import Database, Space
+from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.shapes import rows_of
@@ -65,12 +66,13 @@ BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.FAULTED, Ki
 class Attention:
     """Something that wants a look. `level` is broken or look; `count` is of how many the words tell.
 
-    `advice` is what to do, where the words do not show it.
+    `chargers` are all that it is about, `charger` the only one. `advice` is what to do, where the words do not show it.
     """
 
     kind: str
     level: str
     charger: str | None
+    chargers: list[str]
     connector: int | None
     transaction: int | None
     since: str | None
@@ -123,19 +125,22 @@ class Chargers(NamedTuple):
 _RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
 
 
-def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers, *, sees_all: bool) -> list[Attention]:
-    """Return what wants a look. Money and addresses are for operators."""
+def attention(
+    db: Database, now: datetime, zone: tzinfo, machine: Machine, chargers: Chargers, *, sees_all: bool
+) -> list[Attention]:
+    """Return what wants a look. Money and addresses are for operators. Times in words are those of the zone."""
     turned_away = [*_turned_away(db, now, chargers, sees_all=sees_all)]
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
-    found = [*_of_machine(machine), *_of_chargers(now, machine, chargers), *_waiting(waiting(db), sees_all=sees_all)]
-    found = [one for one in found if one.kind != Kind.OFFLINE or one.charger not in at_the_door] + turned_away
+    found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
+    if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
+        found += _away(now.astimezone(zone), chargers, at_the_door)
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
     found += _asked_tags(db)
     if sees_all:
         found += _webhooks(db, now)
-    return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger or "", one.since or ""))
+    return sorted(found, key=lambda one: (_RANKS[one.kind], one.charger is None, one.charger or "", one.since or ""))
 
 
 def _entry(
@@ -145,6 +150,7 @@ def _entry(
         kind=kind.value,
         level=level or (BROKEN_LEVEL if kind in BROKEN else "look"),
         charger=about.charger,
+        chargers=[about.charger] if about.charger is not None else [],
         connector=about.connector,
         transaction=about.transaction,
         since=since,
@@ -174,13 +180,9 @@ def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attent
         yield _entry(Kind.BACKUP, "No backup is known; make one with: levity-trio backup FILE")
 
 
-def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterator[Attention]:
+def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
     names = {one.id: _name(one) for one in chargers.served}
     yield from _faults(chargers, names)
-    if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
-        for one in chargers.served:
-            if not one.is_connected and one.since is not None:
-                yield _entry(Kind.OFFLINE, f"{_name(one)} is away", one.since, about=About(one.id))
     for open_one in chargers.silent:
         charger = open_one.charger
         words, since = f"{names.get(charger, charger)} tells nothing of its session", open_one.read_at
@@ -192,6 +194,28 @@ def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterato
             way = "ahead" if skew > 0 else "behind"
             words = f"The clock of {_name(one)} is {_length(abs(skew))} {way}"
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
+
+
+def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]) -> Iterator[Attention]:
+    """Yield the chargers that are away, once for those that went away together."""
+    away = {one.id: one for one in chargers.served if not one.is_connected and one.id not in at_the_door}
+    for group in together({one.id: one.since for one in away.values() if one.since is not None}):
+        since, names = away[group[0]].since, [_name(away[charger]) for charger in group]
+        if len(group) == 1:
+            yield _entry(Kind.OFFLINE, f"{names[0]} is away", since, about=About(group[0]))
+            continue
+        many = f"{len(group)} of {len(chargers.served)} chargers have"
+        which = f": {listed(names)}"
+        if len(group) == len(chargers.served):
+            many, which = f"All {len(group)} chargers have", ""
+        words = f"{many} been away since {_clock(str(since), now)}{which}. Probably the network there"
+        yield replace(_entry(Kind.OFFLINE, words, since, len(group)), chargers=group)
+
+
+def _clock(at: str, now: datetime) -> str:
+    """Return a time in words, in the zone of `now`."""
+    local = datetime.fromisoformat(at).astimezone(now.tzinfo)
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}"
 
 
 _TURNED_AWAY: Final = (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.store.database import Database
 from levity_trio.store.reads.chargers import Connector, connectors
-from levity_trio.store.reads.present import OMITTED
+from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
 
 Place = tuple[str, int]
 """A charger, and the number of a connector; 0 is the charger itself."""
@@ -63,17 +63,13 @@ class LastCommand:
     transaction: int | None
 
 
-_AWAY: Final = (
-    "SELECT ended_at FROM session WHERE session.cp_id = cp.id AND imported_from IS NULL"
-    " ORDER BY session.id DESC LIMIT 1"
-)
 _INTERVAL: Final = (
     "SELECT value FROM configuration WHERE configuration.cp_id = cp.id AND key = 'MeterValueSampleInterval'"
     " ORDER BY configuration.id DESC LIMIT 1"
 )
 _CHARGERS: Final = (
     "SELECT cp.id, cp.name, station.id, station.name, is_connected,"  # noqa: S608 - our own words
-    f" CASE is_connected WHEN 1 THEN last_connect_at ELSE ({_AWAY}) END, last_seen_at, clock_skew_seconds, status,"
+    f" CASE is_connected WHEN 1 THEN last_connect_at ELSE ({AWAY_SINCE}) END, last_seen_at, clock_skew_seconds, status,"
     f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL})"
     " FROM cp LEFT JOIN station ON station.id = station_id AND station.hidden_at IS NULL"
     f" WHERE cp.id NOT IN ({OMITTED}) ORDER BY cp.id"

@@ -37,6 +37,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "review": "/review",
     "set_aside": "/review",
     "newcomer": "/review?kind=charger",
+    "offline": "/chargers",
     "turned_away": "",  # it has no page: nothing is stored of it
     "tags": "/review",
 }

@@ -1,0 +1,68 @@
+"""Chargers that are away, and which of them went away together: one dead switch is one cause, not twenty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+TOGETHER: Final = timedelta(minutes=2)
+"""Chargers that went away within so long of one another have one cause."""
+SEVERAL: Final = 3
+"""So many at once have one cause; two may be a coincidence."""
+LONGEST_LIST: Final = 6
+"""Runs of names that are named; of more, the number is told."""
+_NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
+
+
+def together(since: Mapping[str, str]) -> Iterator[list[str]]:
+    """Yield the chargers that went away together, in the order of the times since when they are away.
+
+    Fewer than SEVERAL are told one by one.
+    """
+    in_order = sorted(since, key=lambda charger: (since[charger], charger))
+    begins = [0, *(n for n, pair in enumerate(pairwise(in_order), 1) if _is_apart(*(since[one] for one in pair)))]
+    for begin, end in zip(begins, [*begins[1:], len(in_order)], strict=True):
+        group = in_order[begin:end]
+        yield from [group] if len(group) >= SEVERAL else ([one] for one in group)
+
+
+def counted(since: Mapping[str, str]) -> dict[str, int]:
+    """Return, for each charger that is away, how many went away together, itself included; 1 is one alone."""
+    return {charger: len(group) for group in together(since) for charger in group}
+
+
+def _is_apart(before: str, after: str) -> bool:
+    return datetime.fromisoformat(after) - datetime.fromisoformat(before) > TOGETHER
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names in their order, runs of numbers as one: Space 1–12, Space 14, Guest."""
+    runs: list[tuple[str, str]] = []
+    for name in sorted(names, key=_order):
+        if runs and _follows(runs[-1][1], name):
+            runs[-1] = runs[-1][0], name
+        else:
+            runs.append((name, name))
+    words = [first if first == last else f"{first}–{_split(last)[1]}" for first, last in runs]
+    words[LONGEST_LIST:] = [f"{len(words) - LONGEST_LIST} more"] if len(words) > LONGEST_LIST else []
+    return ", ".join(words)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return a name without the number at its end, and that."""
+    found = _NUMBERED.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def _order(name: str) -> tuple[str, int, str]:
+    words, number = _split(name)
+    return words, int(number or -1), name
+
+
+def _follows(before: str, after: str) -> bool:
+    """Whether a name is the next one: the same words, and the next number."""
+    (words, number), (others, following) = _split(before), _split(after)
+    return words == others and number != "" and following in (str(int(number) + 1), f"{int(number) + 1:0{len(number)}}")
