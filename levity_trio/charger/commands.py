@@ -209,7 +209,8 @@ class Commands:
 def _end(command: int, action: str, response: Response, *, is_late: bool = False) -> CommandEnd:
     if isinstance(response, CallError):
         code, description = masked_fragment(response.code), masked_fragment(response.description)
-        return CommandEnd(command, action, "error", is_late, None, code, description)
+        unread = response.is_unreadable
+        return CommandEnd(command, action, "error", is_late, None, code, description, is_unreadable=unread)
     text = orjson.dumps(masked_value(response.payload)).decode()
     return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
 

@@ -28,9 +28,13 @@ MAX_DESCRIPTION: Final = 255  # characters of an error description
 RESPONSE_ELEMENTS: Final = 5  # of a CALLERROR; a CALLRESULT has three
 # How some languages write an object without properties. None also stands for an absent payload.
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
+UNREADABLE: Final = "the answer cannot be read: its text is cut off or broken"
 
 # The message type, then the token of the id. The quantifiers are possessive, so that no text makes matching slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
+_ANSWER = re.compile(
+    r'\[\s*+("?)([34])\1\s*+,\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL
+)  # and whatever follows, or nothing
 _ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+(?:[,\]]|$)')
 _SEPARATOR = re.compile(r"\s*+,\s*+(?=[^\s\]])")
 
@@ -81,6 +85,8 @@ class CallError:
     description: str
     details: object
     is_damaged: bool = False
+    is_unreadable: bool = False
+    """Whether it was a result that cannot be read: the charger may have done what it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +182,12 @@ def _read_result(frame: list[Any]) -> Response | Malformed:
         return CallResult(message_id, {})
     if type(payload) is not dict:
         came = orjson.dumps(payload).decode()[:MAX_DESCRIPTION]
-        return CallError(
-            message_id, ErrorCode.FORMATION_VIOLATION, f"the payload of its result is no object: {came}", {}
-        )
+        return _unreadable(message_id, f"the payload of its result is no object: {came}")
     return CallResult(message_id, payload)
+
+
+def _unreadable(message_id: str, description: str) -> CallError:
+    return CallError(message_id, ErrorCode.FORMATION_VIOLATION, description, {}, is_unreadable=True)
 
 
 def _read_error(frame: list[Any]) -> CallError | Malformed:
@@ -210,17 +218,28 @@ def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
     """Read a broken text that begins like a frame, which may be a StopTransaction, or the answer to a RemoteStart."""
     match = _HEAD.match(text)
     if match is None or not _is_scalar(match[2]):
-        return Malformed(fault, None)
+        answer = _ANSWER.match(text)
+        return Malformed(fault, None) if answer is None else _lost_response(fault, answer[2], answer[3])
     if match[1] in ("2", '"2"'):
         return _read_damaged_call(fault, text, match, strict)
     is_result, is_error = match[1] in ("3", '"3"'), match[1] in ("4", '"4"')
-    if strict or not (is_result or is_error):
+    if not (is_result or is_error):
         return Malformed(fault, None)
     frame, is_whole = _damaged_elements(text, match)
-    if is_result and not is_whole and not _has_status(frame):
-        return Malformed(fault, None)
-    response = _read_result(frame) if is_result else _read_error(frame)
+    if strict or (is_result and not is_whole and not _has_status(frame)):
+        return _lost_response(fault, match[1].strip('"'), match[2])
+    response = _read_result(frame) if is_result else _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
     return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
+
+
+def _lost_response(fault: Fault, kind: str, raw_id: str) -> CallError | Malformed:
+    """Return what ends the CALL with this id at once, although its response cannot be read."""
+    message_id = _plain_id([kind, orjson.loads(raw_id)]) if _is_scalar(raw_id) else None
+    if message_id is None:
+        return Malformed(fault, None)
+    if kind == "4":
+        return CallError(message_id, ErrorCode.GENERIC_ERROR, UNREADABLE, {}, is_damaged=True)
+    return replace(_unreadable(message_id, UNREADABLE), is_damaged=True)
 
 
 def _read_damaged_call(fault: Fault, text: str, head: re.Match[str], strict: bool) -> Call | Malformed:

@@ -144,6 +144,35 @@ async def test_a_result_that_is_no_object_ends_its_command_at_once(central: Cent
     assert writer.rows(COMMANDS) == [("Reset", "error", 0, None, "FormationViolation")]
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("cut", ['{"status":"Acce', '{"configurationKey":[', "", '{"status" "Accepted"}]', "[{]}]"])
+async def test_a_result_that_is_cut_off_ends_its_command_at_once(
+    central: Central, writer: InlineWriter, cut: str, strict: bool
+) -> None:
+    """The charger may have obeyed, so what comes of it is followed; the next command does not wait."""
+    configure(central, strict=strict)
+    async with open_asked(central) as (charger, asked):
+        await asked.ask(reset())
+        await asked.ask(call.ClearCache())
+        question = await charger.receive()
+        with trio.fail_after(RESPONSE_TIMEOUT / 2):
+            await charger.send(f'[3,"{question[1]}",{cut}')
+            assert (await charger.receive())[2] == "ClearCache"
+    (refused, _) = asked.outcomes()
+    assert isinstance(refused, CallRefused)
+    assert refused.description == "the answer cannot be read: its text is cut off or broken"
+    assert writer.rows("SELECT state, outcome FROM command ORDER BY id")[0] == ("error", "pending")
+    assert writer.rows("SELECT sum(count) FROM repair WHERE kind = 'frame: damaged JSON'") == [(1,)]
+
+
+async def test_an_error_that_is_cut_off_is_an_error(central: Central, writer: InlineWriter) -> None:
+    async with open_asked(central) as (charger, asked):
+        await asked.ask(reset())
+        question = await charger.receive()
+        await charger.send(f'[4,"{question[1]}","NotSup')
+    assert writer.rows("SELECT state, error_code, outcome FROM command") == [("error", "GenericError", None)]
+
+
 async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
     central: Central, writer: InlineWriter
 ) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from levity_trio.wire.errors import ErrorCode
 from levity_trio.wire.frames import (
     MAX_DEPTH,
     MAX_DESCRIPTION,
+    UNREADABLE,
     Call,
     CallError,
     CallResult,
@@ -31,6 +33,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
+
+
+def no_object(came: str) -> CallError:
+    words = f"the payload of its result is no object: {came}"
+    return CallError("1", "FormationViolation", words, {}, is_unreadable=True)
+
+
+def unread(message_id: str) -> CallError:
+    return CallError(message_id, "FormationViolation", UNREADABLE, {}, is_damaged=True, is_unreadable=True)
+
+
+def unread_error(message_id: str) -> CallError:
+    return CallError(message_id, "GenericError", UNREADABLE, {}, is_damaged=True)
 
 
 @pytest.mark.parametrize(
@@ -173,20 +188,40 @@ def test_what_can_be_read_of_a_damaged_call(text: str, action: str, payload: obj
         ('[3,"1",{"status":"Accepted","x":NaN}]', CallResult("1", {"status": "Accepted", "x": None}, is_damaged=True)),
         ('[3,17,{"status":"Accepted","x":"', CallResult("17", {"status": "Accepted"}, is_damaged=True)),
         ('[4,"1","Generic\tError","y",{"a":01}]', CallError("1", "Generic\tError", "y", {"a": 1}, is_damaged=True)),
-        ('[4,"1","InternalError","wh', CallError("1", "InternalError", "", {}, is_damaged=True)),
-        *(
-            (text, Malformed(Fault.NOT_JSON, None))
-            for text in ('[3,"1",{"sta', '[3,"1",', '[3,"1",{"a":1,"status":"Acc')
-        ),
-        (
-            '[3,"1",[1,]]',
-            CallError("1", "FormationViolation", "the payload of its result is no object: [1]", {}, is_damaged=True),
-        ),
+        ('[4,"1","InternalError","wh', CallError("1", "InternalError", UNREADABLE, {}, is_damaged=True)),
+        ('[3,"1",[1,]]', replace(no_object("[1]"), is_damaged=True)),
     ],
 )
-def test_what_can_be_read_of_a_damaged_response(text: str, frame: object) -> None:
+def test_what_can_be_read_of_a_damaged_response(text: str, frame: CallResult | CallError) -> None:
     assert parse_frame(text) == frame
-    assert parse_frame(text, strict=True) == Malformed(Fault.NOT_JSON, None)
+    lost = unread(frame.message_id) if text.startswith("[3") else unread_error(frame.message_id)
+    assert parse_frame(text, strict=True) == lost
+
+
+RESULT = '[3,"1",{"configurationKey":[{"key":"A","readonly":false,"value":"1"},{"key":"B","readonly":true}]}]'
+REFUSAL = '["4", "1" , "InternalError","no",{"a":[1,{"b":"c"}]}]'
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("text", [RESULT, REFUSAL, RESULT.replace('{"conf', '{"status" "x","conf'), '[3,"1"{"a":1}]'])
+def test_a_response_that_is_cut_off_anywhere_after_its_id_is_one(text: str, strict: bool) -> None:
+    for end in range(text.index('"1"') + 3, len(text)):
+        frame = parse_frame(text[:end], strict=strict)
+        assert isinstance(frame, CallResult | CallError), text[:end]
+        assert (frame.message_id, frame.is_damaged) == ("1", True)
+        assert isinstance(frame, CallResult) or frame.is_unreadable == ("3" in text[:2])
+
+
+@pytest.mark.parametrize(
+    "text", ['[3,"1",{"sta', '[3,"1",', '[3,"1"', '[3,"1",{"a":1,"status":"Acc', '[3,17,{"a"', '[3,"1" {}]']
+)
+def test_a_result_that_cannot_be_read_ends_its_call_all_the_same(text: str) -> None:
+    assert parse_frame(text) == unread("17" if "17" in text else "1")
+
+
+@pytest.mark.parametrize("text", ['[3,"1', "[3,17", "[3,", '[3,{"1":2', '[5,"1"', '"3","1",{'])
+def test_without_a_whole_id_nobody_knows_whose_it_is(text: str) -> None:
+    assert parse_frame(text) == Malformed(Fault.NOT_JSON, None)
 
 
 @pytest.mark.parametrize(
@@ -229,11 +264,8 @@ def test_what_nobody_waits_for_gets_no_answer(text: str, fault: Fault) -> None:
         ('[3,"1",null]', CallResult("1", {})),
         ('[3,"1",[]]', CallResult("1", {})),
         ('[3,"1",""]', CallResult("1", {})),
-        (
-            '[3,"1","Accepted"]',
-            CallError("1", "FormationViolation", 'the payload of its result is no object: "Accepted"', {}),
-        ),
-        ("[3,1,[1]]", CallError("1", "FormationViolation", "the payload of its result is no object: [1]", {})),
+        ('[3,"1","Accepted"]', no_object('"Accepted"')),
+        ("[3,1,[1]]", no_object("[1]")),
         ("[3,17,{}]", CallResult("17", {})),
         ("[3,17.0,{}]", CallResult("17", {})),
         ("[3,1.5,{}]", CallResult("1.5", {})),

@@ -21,7 +21,10 @@ CHANGED: Final = ("Accepted", "RebootRequired")
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
-    """How a command ended, `payload` being the response as JSON text."""
+    """How a command ended, `payload` being the response as JSON text.
+
+    After a response that is unreadable the charger may have obeyed, as after none.
+    """
 
     command: int
     action: str
@@ -30,6 +33,7 @@ class CommandEnd:
     payload: str | None = None
     error_code: str | None = None
     error_description: str | None = None
+    is_unreadable: bool = False
 
 
 class Settled(NamedTuple):
@@ -69,8 +73,9 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
         + (end.command, is_response),
     )
     if moved:
-        outcomes.begin(db, end.command, end.state)
-        outcomes.forget(db, end.command, end.state)
+        known = "timed out" if end.is_unreadable else end.state
+        outcomes.begin(db, end.command, known)
+        outcomes.forget(db, end.command, known)
     if moved and end.action == "ChangeConfiguration":
         credentials.settle(db, origin, end.command, end.state, end.payload, end.error_code)
     if moved and end.payload is not None:
@@ -78,8 +83,8 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
     elif moved:
         lost = (end.command, end.action, end.error_code, origin.charger, origin.session)
         give_up(db, origin.received_at, end.state, [lost])
-    known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
-    return Settled(command_in(db.rows, end.command), known[0] if known else None)
+    told = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
+    return Settled(command_in(db.rows, end.command), told[0] if told else None)
 
 
 def state_for(action: str, response: object) -> str:
