@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.store.writes import account_import as writes
+from levity_trio.store.writes import tags
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
 from tests.store.books import Books
 from tests.store.owning import LONG_AGO, SPACE, House
@@ -16,6 +19,7 @@ from tests.store.owning import LONG_AGO, SPACE, House
 NOON = "2026-02-15T12:00:00.000Z"
 TODAY = "2026-03-01T00:00:00.000Z"
 ANNA, BEN = 1, 2
+OWNED = partial(writes.import_owned, policy=Policy())
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def test_one_wrong_line_imports_nothing(books: Books, house: House) -> None:
     house.give(ANNA, "Card")
     faults = wrong(
         lines,
-        *(books, writes.import_owned, tag("Anna", "New"), tag("Nobody", "New"), tag("Ben", "NEW")),
+        *(books, OWNED, tag("Anna", "New"), tag("Nobody", "New"), tag("Ben", "NEW")),
         *(tag("Ben", "Card", NOON), tag("2", "Key", NOON, NOON), tag("Ben", "Other", vehicle="Bus")),
     )
     assert [(fault[0], fault[1]) for fault in faults] == [
@@ -69,23 +73,33 @@ def test_one_wrong_line_imports_nothing(books: Books, house: House) -> None:
 @pytest.mark.usefixtures("house")
 def test_a_history_of_tags_again_and_again(books: Books) -> None:
     history = (tag("Anna", "Card", LONG_AGO, NOON), tag("2", "Card", NOON), tag("Ben", "Key", LONG_AGO, NOON))
-    assert lines(books, writes.import_owned, *history) == ["changed"] * 3
+    assert lines(books, OWNED, *history) == ["changed"] * 3
     kept = books.rows("SELECT * FROM ownership")
     books.wait(1)
-    assert lines(books, writes.import_owned, *history) == ["same"] * 3
+    assert lines(books, OWNED, *history) == ["same"] * 3
     assert books.rows("SELECT * FROM ownership") == kept
-    assert lines(books, writes.import_owned, tag("Anna", "Card", reason="swapped back")) == ["changed"]
+    assert lines(books, OWNED, tag("Anna", "Card", reason="swapped back")) == ["changed"]
+
+
+@pytest.mark.usefixtures("house")
+def test_a_tag_that_a_file_gives_may_charge_until_it_is_removed(books: Books) -> None:
+    past, card = tag("Anna", "Past", LONG_AGO, NOON), tag("Ben", "Card", NOON)
+    assert lines(books, OWNED, past, card) == ["changed"] * 2
+    assert books.rows("SELECT id_tag, status FROM tag") == [("Card", "Accepted")]
+    books.run(tags.remove, Policy(), "CARD", books.at, "cleo")
+    assert lines(books, OWNED, past, card) == ["same"] * 2
+    assert books.rows("SELECT id_tag FROM tag WHERE ended_at IS NULL") == []
 
 
 @pytest.mark.usefixtures("house", "station")
 def test_spaces_have_names(books: Books) -> None:
     rows = (OwnedLine("Anna", SPACE, space="Left"), OwnedLine("Ben", SPACE._replace(connector=2)))
-    assert lines(books, writes.import_owned, *rows) == ["changed"] * 2
+    assert lines(books, OWNED, *rows) == ["changed"] * 2
     books.wait(1)
-    assert lines(books, writes.import_owned, *rows) == ["same"] * 2
-    assert lines(books, writes.import_owned, rows[0]._replace(space="Right")) == ["changed"]
+    assert lines(books, OWNED, *rows) == ["same"] * 2
+    assert lines(books, OWNED, rows[0]._replace(space="Right")) == ["changed"]
     assert books.rows("SELECT * FROM space") == [("CP-1", 0, "Right")]
-    (fault,) = wrong(lines, books, writes.import_owned, OwnedLine("Anna", Thing(What.SPACE, "CP-9/é")))
+    (fault,) = wrong(lines, books, OWNED, OwnedLine("Anna", Thing(What.SPACE, "CP-9/é")))
     assert fault[1] == "charger"
 
 

@@ -75,7 +75,7 @@ def test_who_waits(books: Books, station: Station) -> None:
         books.wait(1)
         station.write(writes.ask, name.lower(), name)
     with reading(books) as db:
-        assert [one.id_tag for one in asked_tags(db)] == ["Two", "One"]
+        assert [one.id_tag for one in asked_tags(db, books.at)] == ["Two", "One"]
 
 
 # Imports in memory

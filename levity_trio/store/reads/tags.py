@@ -42,10 +42,12 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedTag:
-    """An unknown tag that waits for an operator. `charger` is where it was presented last."""
+    """An unknown tag that waits for an operator: where it was presented last (`charger`), and whose it is now."""
 
     id_tag: str
     charger: str
+    account: int | None
+    account_name: str | None
     first_at: str
     last_at: str
     count: int
@@ -65,7 +67,7 @@ class Filters:
 
 OF_NOW: Final = "ended_at IS NULL"
 _TAG: Final = Shape(TagRow)
-_ASKED: Final = Shape(AskedTag)
+_ASKED: Final = Shape(AskedTag, account="account.id", account_name="account.name", id_tag="asked_tag.id_tag")
 
 
 def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
@@ -112,6 +114,11 @@ def tags_from(db: Database, key: str, most: int) -> list[tuple[str, TagRow]]:
     return [(row[0], _TAG.read(row[1:])) for row in rows.fetchall()]
 
 
-def asked_tags(db: Database) -> list[AskedTag]:
+def asked_tags(db: Database, now: str) -> list[AskedTag]:
     """Return the unknown tags that wait for an operator, the last one presented first."""
-    return _ASKED.every(db, "FROM asked_tag ORDER BY last_at DESC, key")
+    owner = (
+        "LEFT JOIN ownership ON what = 'tag' AND ownership.key = asked_tag.key AND voided_at IS NULL"
+        " AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
+        " LEFT JOIN account ON account.id = account_id"
+    )
+    return _ASKED.every(db, f"FROM asked_tag {owner} ORDER BY last_at DESC, asked_tag.key", (now,))

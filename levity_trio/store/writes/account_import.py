@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import accounts, ownership, vehicles
+from levity_trio.store.writes import accounts, ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.ownership import Belonging, Said
 from levity_trio.store.writes.vehicles import VehicleData
@@ -79,10 +80,20 @@ def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str,
     return each(lines, apply)
 
 
-def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str) -> list[str]:
-    """Give tags or spaces to accounts; return what became of each line. Raises ImportRefused."""
+def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str, policy: Policy) -> list[str]:
+    """Give tags or spaces to accounts; return what became of each line. Raises ImportRefused.
+
+    A tag that a line gives is admitted; one that it had already is not, because it may have been removed since.
+    """
     once = _Once()
-    return each(lines, lambda line: CHANGED if _own(db, once, line, at, by) else SAME)
+
+    def apply(line: OwnedLine) -> str:
+        is_changed = _own(db, once, line, at, by)
+        if is_changed and line.id_tag is not None:
+            tags.admit(db, policy, line.id_tag, line.until, at, by)
+        return CHANGED if is_changed else SAME
+
+    return each(lines, apply)
 
 
 def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: str) -> list[str]:

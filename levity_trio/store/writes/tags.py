@@ -74,6 +74,17 @@ def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> Chan
     return Change(None, data)
 
 
+def admit(db: UnitOfWork, policy: Policy, id_tag: str, until: str | None, at: str, by: str) -> None:
+    """Add a tag that was given to an account, if nobody added it: whoever gives a card means that it may charge.
+
+    One that was blocked stays so. Unknown tags that are an outside authorizer's matter stay that, too. A tag that was
+    given for a time before now is not admitted.
+    """
+    is_over = until is not None and until <= at
+    if not is_over and not policy.has_authorizer and find(db, policy.key(id_tag)) is None:
+        add(db, policy, TagData(id_tag), at, by)
+
+
 def change(db: UnitOfWork, policy: Policy, id_tag: str, fields: Mapping[str, Any], at: str, by: str) -> Change:
     """Change fields of a tag, named as in TagData. Raises UnknownTag."""
     key = policy.key(id_tag)

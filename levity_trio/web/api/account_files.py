@@ -154,12 +154,12 @@ async def import_accounts(asked: Asked) -> Any:
 
 async def import_tags(asked: Asked) -> Any:
     sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, "tag", partial(_tag, asked))
-    return await import_lines(asked, sheet, writes.import_owned)
+    return await import_lines(asked, sheet, partial(writes.import_owned, policy=asked.api.id_tags.policy))
 
 
 async def import_spaces(asked: Asked) -> Any:
     sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, asked))
-    return await import_lines(asked, sheet, writes.import_owned)
+    return await import_lines(asked, sheet, partial(writes.import_owned, policy=asked.api.id_tags.policy))
 
 
 async def import_vehicles(asked: Asked) -> Any:

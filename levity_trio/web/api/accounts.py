@@ -18,7 +18,7 @@ from levity_trio.store.reads.accounts import Account, AccountFilters
 from levity_trio.store.reads.belongings import Belonging, belongings_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts as writes
-from levity_trio.store.writes import ownership, vehicles
+from levity_trio.store.writes import ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import Belonging as Belongs
 from levity_trio.store.writes.ownership import Said
@@ -201,6 +201,8 @@ async def give(asked: Asked) -> Any:
         if belongs.vehicle is not None:
             vehicles.find(db, belongs.vehicle)
         ownership.give(db, asked.number(), belongs, span, said)
+        if belongs.id_tag is not None:
+            tags.admit(db, asked.api.id_tags.policy, belongs.id_tag, span.until, said.at, said.by)
         if body.name is not None:
             ownership.name_space(db, belongs.thing, body.name.strip())
 
@@ -311,7 +313,7 @@ ENDPOINTS: Final = (
         path=f"{ACCOUNT}/give",
         role=Role.OPERATOR,
         tag=TAG,
-        summary="Make a tag, a space or a vehicle belong to an account; whoever had it has it no longer.",
+        summary="Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other.",
         handle=give,
         body=StructBody(GiveBody, partial(_ways, "name")),
         answer=shown_as(AccountWithBelongings),

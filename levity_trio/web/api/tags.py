@@ -234,7 +234,8 @@ def _unknown(asked: Asked) -> Problem:
 
 
 async def list_asked(asked: Asked) -> Page[Any]:
-    return whole(await asked.api.reader.run(stored.asked_tags))
+    found = await asked.api.reader.run(partial(stored.asked_tags, now=asked.api.stamp()))
+    return whole(hidden(asked, found, *OF_HOUSEHOLDS))
 
 
 async def dismiss_asked(asked: Asked) -> None:

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from levity_trio.access.tags import Policy, Unknown
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
-from levity_trio.web.api import owned, tags
+from levity_trio.web.api import accounts, owned, tags
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import ChangeBody, TagBody
 from tests.store.books import Station
 from tests.store.owning import House
@@ -18,6 +20,8 @@ from tests.web.api.conftest import Site
 
 (LIST,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAGS)]
 (OWNED,) = [one for one in owned.ENDPOINTS if one.path == owned.OWNED_TAGS]
+(GIVE,) = [one for one in accounts.ENDPOINTS if one.path.endswith("/give")]
+(ASKED,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ASKED)]
 (ONE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAG)]
 
 
@@ -74,6 +78,77 @@ async def test_tags_of_households_that_nobody_added(site: Site) -> None:
     house.take(1, "TAKEN", site.books.at)
     (found,) = (await site.call(OWNED, role=Role.OPERATOR))["data"]
     assert found == {"id_tag": "GIVEN", "account": 1, "account_name": "Anna"}
+
+
+def verdict(site: Site, id_tag: str) -> str:
+    """What becomes of a tag that is presented, where unknown ones are refused."""
+    policy = Policy(unknown=Unknown.REFUSE)
+    found = site.books.run(writes.find, policy.key(id_tag))
+    return policy.judge(policy.key(id_tag), found and found.tag, site.books.at).status
+
+
+def use(site: Site, **policy: Any) -> None:
+    site.api.id_tags.policy = Policy(unknown=Unknown.REFUSE, **policy)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"since": "2026-01-01"}, {"since": "2030-01-01"}, {"until": "2030-01-01"}, {"reason": "moved in"}]
+)
+async def test_a_card_that_is_given_may_charge(site: Site, given: dict[str, str]) -> None:
+    House(site.books)
+    use(site)
+    assert verdict(site, "CARD") == "Invalid"
+    await site.call(GIVE, id="1", body={"tag": "Card", **given})
+    assert verdict(site, "CARD") == "Accepted"
+    one = await site.call(ONE, tag="card")
+    assert one["account_name"] == ("Anna" if given.get("since") != "2030-01-01" else None)
+    (fact,) = site.books.rows("SELECT count(*) FROM event WHERE kind = 'TagChanged'")
+    await site.call(GIVE, id="1", body={"tag": "Card", **given})
+    assert fact == (1,)
+
+
+async def test_giving_decides_nothing_that_was_decided_before(site: Site) -> None:
+    House(site.books)
+    use(site)
+    blocked = TagData("BLOCKED", None, "Blocked")
+    site.books.run(writes.add, site.books.policy, blocked, site.books.at, "cleo")
+    await site.call(GIVE, id="1", body={"tag": "blocked"})
+    assert verdict(site, "BLOCKED") == "Blocked"
+    await site.call(GIVE, id="1", body={"tag": "past", "since": "2026-01-01", "until": "2026-02-01"})
+    assert verdict(site, "PAST") == "Invalid"
+    use(site, has_authorizer=True)
+    await site.call(GIVE, id="1", body={"tag": "theirs"})
+    assert verdict(site, "THEIRS") == "Invalid"
+
+
+async def test_one_refused_giving_admits_nothing(site: Site) -> None:
+    House(site.books).give(2, "TAG")
+    use(site)
+    with pytest.raises(Problem):
+        await site.call(GIVE, id="1", body={"tag": "TAG", "since": "2026-01-01"})
+    assert verdict(site, "TAG") == "Invalid"
+
+
+async def test_a_card_that_was_removed_may_charge_again_once_it_is_given(site: Site) -> None:
+    House(site.books).give(1, "TAG")
+    use(site)
+    add(site, "TAG")
+    site.books.run(writes.remove, site.books.policy, "TAG", site.books.at, "cleo")
+    assert verdict(site, "TAG") == "Invalid"
+    await site.call(GIVE, id="1", body={"tag": "TAG"})
+    assert verdict(site, "TAG") == "Accepted"
+
+
+async def test_a_card_that_waits_says_whose_it_is(site: Site, station: Station) -> None:
+    House(site.books).give(1, "TAG")
+    site.books.run(writes.ask, station.origin, "tag", "TAG")
+    site.books.run(writes.ask, station.origin, "other", "OTHER")
+    found = {one["id_tag"]: one["account_name"] for one in (await site.call(ASKED))["data"]}
+    assert found == {"TAG": "Anna", "OTHER": None}
+    assert {one["account_name"] for one in (await site.call(ASKED, role=Role.VIEWER))["data"]} == {None}
+    use(site)
+    await site.call(GIVE, id="1", body={"tag": "TAG"})
+    assert [one["id_tag"] for one in (await site.call(ASKED))["data"]] == ["OTHER"]
 
 
 @pytest.mark.parametrize(

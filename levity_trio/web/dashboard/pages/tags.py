@@ -62,6 +62,7 @@ async def _show(view: View) -> Mapping[str, Any]:
     return {
         "id_tag": id_tag if tag is None else tag["id_tag"],
         "tag": tag,
+        "owner": await _owner(view, id_tag) if tag is None else None,
         "sessions": sorted(sessions, key=lambda one: one["start_time"], reverse=True)[:SESSIONS],
         "forms": forms,
         "households": await _households(view) if may_give else [],
@@ -70,6 +71,11 @@ async def _show(view: View) -> Mapping[str, Any]:
         "may_change": view.may("POST", TAGS),
         "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
     }
+
+
+async def _owner(view: View, id_tag: str) -> Any:
+    """Return whose a tag is that nobody has added, None if it is nobody's."""
+    return next((one for one in await _unlisted(view, "") if one["id_tag"].lower() == id_tag.lower()), None)
 
 
 async def _known(view: View, id_tag: str) -> Any:
