@@ -101,6 +101,11 @@ bench-simulator *arguments: venv
 bench-handshakes *arguments: venv
     {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
 
+# The stop of a long session, of up to 8 MB, while other chargers send calls.
+# measure large messages
+bench-large *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.large {{ arguments }}
+
 # On PostgreSQL, through HAProxy. A call's cost, a server that is killed, a database that is, 10,000 chargers, an upgrade;
 # or one of `cost`, `kill`, `outage`, `many` and `upgrade`.
 # measure several servers

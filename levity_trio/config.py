@@ -108,7 +108,8 @@ class ServerConfig(WebConfig):
     )
     max_message_bytes: int = setting(
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
-        "Maximum size of a message; a larger one closes the connection.",
+        "Maximum size of a message; a larger one closes the connection. A charger that has charged here may send a"
+        " StopTransaction or MeterValues of 8 MiB.",
     )
     database: DatabaseAddress = setting(
         *(Path("levity.db"), "db", "Storage", DATABASE),

@@ -37,6 +37,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "sharing": "Give each charger an identity of its own",
     "limit": "If these are all yours, raise --max-connections",
     "message": "Raise --max-message-bytes",
+    "slow": "Look at its network: one such message is taken at a time, so it must arrive in time",
     "messages": "Restart the charger; if it goes on, its firmware repeats itself",
     "memory": "Other chargers send large messages too; it tries again by itself",
     "frames": "Set the charger to OCPP 1.6 JSON; the log has what it sends",
@@ -46,7 +47,7 @@ NAMELESS: Final = frozenset({"tls", "proxy", "identity"})
 """The kinds that are told of a peer without an identity."""
 NEVER: Final = frozenset({"unavailable", "timeout"})
 """The kinds that say something about this server or the network, and are told elsewhere."""
-OUTLASTING: Final = frozenset({"message", "messages", "memory", "sharing"})
+OUTLASTING: Final = frozenset({"message", "slow", "messages", "memory", "sharing"})
 """The kinds that a charger meets after it has connected, so that a connection is no proof of the contrary."""
 
 

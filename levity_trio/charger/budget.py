@@ -5,6 +5,9 @@ not its size on the wire but an estimate of its size once parsed. A connection t
 applies back-pressure through TCP, and holds none of that message meanwhile. A known charger has a reserve of its own,
 enough for an ordinary message. For a larger one it precedes all strangers in the queue, and strangers that hold budget
 for an unfinished message are closed.
+
+A large message is handled in parts (wire/large.py), so it is charged for its text and one part. There is one such
+message in the whole server at a time, from its head until it is handled; the connections of others do not read on.
 """
 
 from __future__ import annotations
@@ -12,14 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
+
+from levity_trio.wire.large import LARGE_BYTES, PART_BYTES
 
 WEIGHT: Final = 100
 """Bytes of memory per byte of a message while it is handled. Short samples take 40; empty objects take the most."""
 MESSAGE_BYTES: Final = 50
 """Fixed overhead of a message, added to its size."""
+LARGE_WEIGHT: Final = 3
+"""The same of a large message beside its part: its pieces as they arrive, the whole, and the text of rows."""
 BUDGET_BYTES: Final = 64 * 2**20
 SHARES: Final = 8
 """One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no responses therefore blocks
@@ -27,6 +34,23 @@ only itself."""
 RESERVE_BYTES: Final = WEIGHT * (4096 + MESSAGE_BYTES)
 """The reserve of each known charger: one message of 4 KiB."""
 WAIT_SECONDS: Final = 30.0
+
+
+class Charge(NamedTuple):
+    """What one message is charged, in bytes; whether it has the place of the large message."""
+
+    bytes: int
+    is_large: bool = False
+
+
+NOTHING: Final = Charge(0)
+
+
+def price(size: int) -> int:
+    """Return what a message of `size` bytes is charged."""
+    if size <= LARGE_BYTES:
+        return WEIGHT * (size + MESSAGE_BYTES)
+    return LARGE_WEIGHT * size + WEIGHT * (PART_BYTES + MESSAGE_BYTES)
 
 
 class Budget:
@@ -41,6 +65,8 @@ class Budget:
         """The queues: accounts of known chargers, then those of strangers, each in order of arrival."""
         self._unfinished: dict[Account, None] = {}
         """Accounts whose last message is incomplete, oldest first."""
+        self.large = trio.Semaphore(1, max_value=1)
+        """The place of the large message; connections get it in order of arrival."""
 
     def __repr__(self) -> str:
         return f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
@@ -120,13 +146,19 @@ class Account:
     `on_refused` is called when the connection must end: it waited too long, or a known charger needs its memory.
     """
 
-    __slots__ = ("_asked", "_budget", "_charges", "_held", "_is_closed", "charger", "common", "on_refused", "paid")
+    __slots__ = (
+        *("_asked", "_budget", "_charges", "_held", "_is_closed"),
+        *("charger", "common", "has_place", "on_refused", "paid"),
+    )
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._charges: list[int] = []  # few; an empty deque has 700 bytes
-        self._held = self._asked = 0
+        self._charges: list[Charge] = []  # few; an empty deque has 700 bytes
+        self._held = 0
+        self._asked = NOTHING
         self._is_closed = False
+        self.has_place = False
+        """Whether it has the place of the large message."""
         self.charger: str | None = None
         self.common = 0
         self.paid = trio.Event()
@@ -140,18 +172,18 @@ class Account:
     @property
     def lacks(self) -> int:
         """Bytes of the common budget that the requested message needs."""
-        return self._beyond_reserve(self._held + self._asked) - self.common
+        return self._beyond_reserve(self._held + self._asked.bytes) - self.common
 
     @property
     def is_within_share(self) -> bool:
         """Whether the requested message and those before it fit the share of one connection."""
-        return not self._held or self._held + self._asked <= self._budget.share
+        return not self._held or self._held + self._asked.bytes <= self._budget.share
 
     def take_nowait(self, size: int) -> bool:
         """Pay for a message of `size` bytes; return False if the budget does not allow it now."""
         if self._is_closed:
             return True
-        self._asked = WEIGHT * (size + MESSAGE_BYTES)
+        self._asked = Charge(price(size), size > LARGE_BYTES)
         lacks = self.lacks
         if not self.is_within_share:
             return False
@@ -161,7 +193,12 @@ class Account:
         return True
 
     async def take(self, size: int) -> None:
-        """Pay for a message of `size` bytes; wait until the budget allows it, at most WAIT_SECONDS."""
+        """Pay for a message of `size` bytes; wait until the budget allows it, at most WAIT_SECONDS.
+
+        A large message first waits for its place, for as long as others have it.
+        """
+        if size > LARGE_BYTES:
+            await self._take_place()
         if self.take_nowait(size):
             return
         self.paid = trio.Event()
@@ -170,20 +207,45 @@ class Account:
         if patience.cancelled_caught:
             self.on_refused()
 
+    async def grow_large(self) -> None:
+        """Wait for the place of a large message: the last one began as fragments, and is larger than an ordinary one.
+
+        It has paid as much as the largest ordinary one, which is enough.
+        """
+        if self._is_closed or (self._charges and self._charges[-1].is_large):
+            return
+        await self._take_place()
+        if self._charges:
+            self._charges[-1] = self._charges[-1]._replace(is_large=True)
+
+    async def _take_place(self) -> None:
+        if not self._is_closed:
+            await self._budget.large.acquire()
+            self.has_place = True
+        if self._is_closed:
+            self._leave_place()
+
+    def _leave_place(self) -> None:
+        if self.has_place:
+            self.has_place = False
+            self._budget.large.release()
+
     def pay(self) -> None:
         """Take the requested bytes."""
         self._charges.append(self._asked)
-        self._hold(self._held + self._asked)
+        self._hold(self._held + self._asked.bytes)
         self.paid.set()
 
-    def next_charge(self) -> int:
+    def next_charge(self) -> Charge:
         """Return the charge of the next message in order of arrival; the caller must give it back."""
-        return self._charges.pop(0) if self._charges else 0  # a closed account pays for nothing
+        return self._charges.pop(0) if self._charges else NOTHING  # a closed account pays for nothing
 
-    def give_back(self, charge: int) -> None:
+    def give_back(self, charge: Charge) -> None:
         """Return the charge of a handled message to the budget."""
+        if charge.is_large:
+            self._leave_place()
         if not self._is_closed:
-            self._hold(self._held - charge)
+            self._hold(self._held - charge.bytes)
             self._budget.let_pay()
 
     def note(self, *, is_unfinished: bool) -> None:
@@ -195,6 +257,7 @@ class Account:
         """Give back everything. Later bytes are read only to be discarded and are free; a waiter stops reading."""
         self.note(is_unfinished=False)
         self._is_closed = True
+        self._leave_place()
         self._hold(0)
         self._budget.leave(self)
 

@@ -8,7 +8,7 @@ with a CALLRESULT.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -26,7 +26,7 @@ from levity_trio.plugins.base import Amendment
 from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, notices, rates, sessions
+from levity_trio.store.writes import frames, message_parts, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, fields_of, set_aside
 from levity_trio.store.writes.transactions.unreadable import (
@@ -51,6 +51,24 @@ log = get_logger("ocpp")
 
 
 @dataclass(slots=True)
+class Part:
+    """One part of a large message that is handled like a message of its own. Only that of the last one is answered."""
+
+    number: int
+    count: int
+    ends: Sequence[object]
+    """The elements of the first part and of the last one."""
+    unlinked: list[int]
+    """The numbers of the parts of a stop whose transaction is not known yet. They are handled again after the stop."""
+    is_again: bool = False
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether other parts decide what the message means."""
+        return self.number < self.count
+
+
+@dataclass(slots=True)
 class Exchange:
     """A CALL that is being handled, and what its handler may use."""
 
@@ -66,6 +84,8 @@ class Exchange:
     """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the charger."""
     repairs: tuple[Repair, ...] = ()
     """The repairs to its frame and its payload, until the first write counts them."""
+    part: Part | None = None
+    """Which part of a large message it is."""
     request: Any = None
     """The request as it was read, a dataclass of `ocpp.v16.call`."""
     mended: tuple[str, ...] = ()
@@ -100,7 +120,13 @@ class Exchange:
             kept = orjson.dumps(payload | {"frame": frame}).decode()
         else:
             kept = orjson.dumps(payload).decode()
-        return Message(self.call.action, kept, cut(self.call.raw_id), frame)
+        of_part = f" part {self.part.number}" if self.part is not None and self.is_ahead else ""
+        return Message(self.call.action, kept, cut(self.call.raw_id) + of_part, frame)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is a part of a large message before the last one."""
+        return self.part is not None and self.part.is_ahead
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write for this charger and wait for its commit. The first write also counts the repairs.
@@ -198,7 +224,7 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
     except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug affects this one only
         code = error.code if isinstance(error, Refused) else ErrorCode.INTERNAL_ERROR
         text = await _recover(exchange, error)
-    if exchange.central.hooks.is_observed:
+    if exchange.central.hooks.is_observed and not exchange.is_ahead:
         exchange.central.hooks.observe(_handled(exchange, time.perf_counter() - began, code))
     return text
 
@@ -219,7 +245,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     action, strict = exchange.call.action, exchange.central.config.strict
     read = read_request(action, _kept(exchange), strict=strict)
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
-    exchange.amendment = exchange.central.hooks.amendment(read.message)
+    exchange.amendment = None if exchange.is_ahead else exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
     if action in BOUNDED_MESSAGES:
         exchange.bounded = exchange.message
@@ -276,10 +302,22 @@ async def _set_aside_with_transaction(exchange: Exchange, message: Message, reas
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
+    if exchange.is_ahead:
+        return await _set_part_aside(exchange, message, reason)
     if exchange.request is None:  # it could not be read; one that could not be handled may fail again
         for part in parts(transaction_data(exchange.call.payload, exchange.at)):
             await exchange.write(store_data_of_unreadable, message, part)
     await exchange.write(stop_unreadable, message, reason)
+    return call_result.StopTransaction()
+
+
+async def _set_part_aside(exchange: Exchange, message: Message, reason: str) -> object:
+    """Store a part of a stop that cannot be read as a whole; if only handling it failed, it waits for an operator."""
+    if exchange.request is None:
+        found = transaction_data(exchange.call.payload, exchange.at)
+        await exchange.write(message_parts.of_unreadable, message, found)
+    else:
+        await exchange.write(set_aside, message, reason)
     return call_result.StopTransaction()
 
 

@@ -12,24 +12,27 @@ the close frame gives the reason.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
 
+from levity_trio.charger.budget import Charge
 from levity_trio.charger.central import Central
 from levity_trio.charger.commands import Commands
-from levity_trio.charger.exchange import Exchange, answer, check_call
+from levity_trio.charger.exchange import Exchange, Part, answer, check_call
 from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.liveness import Liveness
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session_row import Closing, Peer, SessionRow
-from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
+from levity_trio.charger.stream import ARRIVAL_SECONDS, GOODBYE_SECONDS, STALL_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import MalformedFrame
@@ -38,7 +41,8 @@ from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, parse_frame
+from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, is_error, parse_frame
+from levity_trio.wire.large import LARGE_BYTES, NotCuttable, Parts, elements_of
 from levity_trio.wire.repair import Repair, Wrong, damaged_json, not_utf8
 from levity_trio.wire.secrets import has_url, masked_frame, masked_value
 from levity_trio.wire.times import stamp
@@ -74,9 +78,19 @@ class Received(NamedTuple):
     received_at: str
     repairs: tuple[Repair, ...]
     """The repairs to the frame itself."""
+    part: Part | None = None
 
 
-Waiting = Received | Malformed | Response
+class Large(NamedTuple):
+    """A large message in the inbox, and its time of receipt."""
+
+    parts: Parts
+    at: datetime
+    ends: Sequence[object]
+    """The elements of its first and of its last part."""
+
+
+Waiting = Received | Large | Malformed | Response
 """An item of the inbox, which keeps responses in order: a CALL, a malformed one that gets a CALLERROR, or a late
 response to one of ours, which is stored although its charger leaves right after it."""
 
@@ -113,6 +127,7 @@ class Session:
         self._malformed = 0
         self._faults: dict[str, int] = {}
         stream.on_overflow = self._end_too_large
+        stream.on_slow = self._end_too_slow
         stream.account.on_refused = self._end_without_memory
 
     def __repr__(self) -> str:
@@ -149,7 +164,7 @@ class Session:
 
     async def converse(self) -> None:
         """Run the session until the peer closes the connection or `end` is called."""
-        inbox = Inbox[tuple[Waiting, int]]()
+        inbox = Inbox[tuple[Waiting, Charge]]()
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
@@ -219,7 +234,7 @@ class Session:
         _log_frame("send", masked)
         self.transcript.sent(masked, message_id, action)
 
-    async def _read(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
+    async def _read(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
         try:
             while True:  # keeps no reference to a message while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
@@ -228,20 +243,20 @@ class Session:
         except ConnectionClosed:
             inbox.close()
 
-    async def _take(self, inbox: Inbox[tuple[Waiting, int]], message: str | bytes) -> None:
+    async def _take(self, inbox: Inbox[tuple[Waiting, Charge]], message: str | bytes) -> None:
         charge = self._stream.account.next_charge()
-        at, began = self.central.clock(), trio.current_time()
-        text, is_utf8 = decoded(message)
-        frame, masked, received_at = self._parsed(text), masked_frame(text), stamp(at)
-        if (cost := trio.current_time() - began) > LONG_SECONDS:
-            await trio.sleep(cost)  # for as long as the loop was blocked
-        _log_frame("recv", masked)
+        at = self.central.clock()
+        if len(message) > LARGE_BYTES:
+            if (large := await self._cut(message, at)) is not None:
+                await inbox.put((large, charge))
+                return
+            if len(message) > (most := self.central.config.max_message_bytes):
+                self._end_too_large(len(message), most)
+                return
+        frame, masked, is_utf8 = await self._parsed(message)
+        received_at = stamp(at)
         if isinstance(frame, Call):
-            self._malformed = 0
-            self.transcript.hold()
-            self.transcript.received(received_at, masked, frame.raw_id, frame.action)
-            repairs = [*([] if is_utf8 else [not_utf8(masked)]), *([damaged_json(masked)] if frame.is_damaged else [])]
-            await inbox.put((Received(masked, frame, at, received_at, tuple(repairs)), charge))
+            await inbox.put((self._received(frame, masked, at, is_utf8=is_utf8), charge))
             return
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
@@ -265,8 +280,35 @@ class Session:
         self.has_spoken = True
         return True
 
-    def _parsed(self, text: str) -> Frame:
-        return parse_frame(text, strict=self.central.config.strict)
+    async def _cut(self, message: str | bytes, at: datetime) -> Large | None:
+        """Cut a large message into its parts; return None if that is not possible."""
+        parts = Parts(message)
+        try:
+            for _ in parts.find():
+                await trio.lowlevel.checkpoint()
+        except NotCuttable:
+            return None
+        calls = [parse_frame(decoded(parts[number])[0]) for number in sorted({0, len(parts) - 1})]
+        return Large(parts, at, [*chain(*(elements_of(call.payload) for call in calls if isinstance(call, Call)))])
+
+    async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
+        """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
+        began = trio.current_time()
+        text, is_utf8 = decoded(message)
+        frame, masked = parse_frame(text, strict=self.central.config.strict), masked_frame(text)
+        if (cost := trio.current_time() - began) > LONG_SECONDS:
+            await trio.sleep(cost)  # for as long as the loop was blocked
+        _log_frame("recv", masked)
+        return frame, masked, is_utf8
+
+    def _received(self, call: Call, masked: str, at: datetime, *, is_utf8: bool) -> Received:
+        """Record a CALL, and return it as it is handled."""
+        self._malformed = 0
+        received_at = stamp(at)
+        self.transcript.hold()
+        self.transcript.received(received_at, masked, call.raw_id, call.action)
+        repairs = [*([] if is_utf8 else [not_utf8(masked)]), *([damaged_json(masked)] if call.is_damaged else [])]
+        return Received(masked, call, at, received_at, tuple(repairs))
 
     def _count(self, kind: str) -> None:
         """Count a malformed frame or a stray response; log the 1st, 2nd, 4th, 8th, … of its kind.
@@ -281,12 +323,12 @@ class Session:
         if self._malformed >= MAX_MALFORMED_FRAMES:
             self._turn_away("frames", CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
 
-    async def _work(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
+    async def _work(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
         with suppress(trio.EndOfChannel):
             while True:  # keeps no reference, as in `_read`
                 self._stream.account.give_back(await self._work_off(*await inbox.take()))
 
-    async def _work_off(self, waiting: Waiting, charge: int) -> int:
+    async def _work_off(self, waiting: Waiting, charge: Charge) -> Charge:
         await self._answer(waiting)
         return charge
 
@@ -296,6 +338,8 @@ class Session:
                 await self._reply(waiting.answer or "", waiting.raw_id, None)
             elif isinstance(waiting, Received):
                 await self._answer_call(waiting)
+            elif isinstance(waiting, Large):
+                await self._answer_large(waiting)
             else:
                 await self.commands.store_late(waiting)
         except StoreUnavailable:
@@ -303,12 +347,39 @@ class Session:
         except NoRoom:
             return
 
+    async def _answer_large(self, large: Large) -> None:
+        """Handle a large message: one part after the other, each with commits of its own; then answer it once.
+
+        If a stop makes a transaction of itself, the parts before it are handled again, for that.
+        """
+        count, unlinked, answer = len(large.parts), list[int](), None
+        for number in chain(range(1, count + 1), unlinked):  # which grows meanwhile
+            frame, masked, is_utf8 = await self._parsed(large.parts[number - 1])
+            if not isinstance(frame, Call):  # its beginning is that of a CALL
+                continue
+            part = Part(number, count, large.ends, unlinked, is_again=answer is not None)
+            received = self._received(frame, masked, large.at, is_utf8=is_utf8)._replace(part=part)
+            try:
+                text = await self._answer_to(received)
+            except RateExceeded as error:
+                await self._refuse(received, str(error))
+                return
+            if number == count or is_error(text):
+                answer = received, text
+            if is_error(text):
+                break
+        if answer is not None:
+            await self._reply_to(*answer)
+
     async def _answer_call(self, received: Received) -> None:
         try:
             text = await self._answer_to(received)
         except RateExceeded as error:
             await self._refuse(received, str(error))
             return
+        await self._reply_to(received, text)
+
+    async def _reply_to(self, received: Received, text: str) -> None:
         if not self.central.writer.sharing.may_answer:
             self.end(CloseCode.SERVICE_RESTART, "this server was silent for too long")
             return
@@ -330,7 +401,7 @@ class Session:
             await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
-        text, call, at, received_at, repairs = received
+        text, call, at, received_at, repairs, part = received
         if has_url(text):  # which may contain a password: mask it before anything is stored or published
             call = replace(call, payload=masked_value(call.payload))
         if not self.has_spoken:
@@ -346,6 +417,7 @@ class Session:
         if kept is not None:
             self.central.writer.coalesce(("interval", self.charger), sessions.keep_interval, self.charger, kept)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
+        exchange.part = part
         answered = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
         return answered
@@ -372,10 +444,13 @@ class Session:
     def _end_without_memory(self) -> None:
         self._turn_away("memory", CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")
 
-    def _end_too_large(self) -> None:
-        limit = self.central.config.max_message_bytes
-        reason = f"message larger than {limit} bytes (--max-message-bytes)"
+    def _end_too_large(self, size: int, limit: int) -> None:
+        reason = f"a message of {size} bytes, larger than {limit} (--max-message-bytes)"
         self._turn_away("message", CloseCode.MESSAGE_TOO_BIG, reason)
+
+    def _end_too_slow(self) -> None:
+        reason = f"a large message did not arrive within {ARRIVAL_SECONDS:g} s, or stopped for {STALL_SECONDS:g} s"
+        self._turn_away("slow", CloseCode.TRY_AGAIN_LATER, reason)
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

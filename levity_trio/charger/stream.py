@@ -4,7 +4,8 @@ It does what the library cannot, for frames of every kind:
 
 - A frame is sent whole or the connection ends; half a frame would corrupt all later ones.
 - Any received byte shows that the charger is alive, pings and pongs included (OCPP-J 1.6 §5.3).
-- The size of a message is limited, in bytes, and its memory is charged before it is read.
+- The size of a message is limited, in bytes, and its memory is charged before it is read. A large one must arrive
+  in time, because the whole server takes one of them at a time.
 - Bytes that arrive with the request head are kept for the WebSocket.
 - A peer that breaks the protocol gets a close frame.
 """
@@ -22,6 +23,7 @@ from levity_trio.charger.budget import Account
 from levity_trio.charger.tls import Tls, fingerprint_of
 from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.wire.framing import CLOSE, FINAL, Framing
+from levity_trio.wire.large import LARGE_BYTES, LARGEST_BYTES
 from levity_trio.wire.proxy_header import read_proxy_header
 
 HEAD_BYTES: Final = 8 * 1024
@@ -29,6 +31,10 @@ SEND_SECONDS: Final = 5.0
 GOODBYE_SECONDS: Final = 1.5
 RECEIVE_BYTES: Final = 2 * 1024
 LONGEST_REST_SECONDS: Final = 0.05
+ARRIVAL_SECONDS: Final = 600.0
+"""Within which a large message must arrive, 2 KB/s for one of 1.1 MB; the others wait for it meanwhile."""
+STALL_SECONDS: Final = 60.0
+"""Without a byte of a large message."""
 FAREWELL_BYTES: Final = 16 * 1024
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 CLOSE_FRAME: Final = FINAL | CLOSE
@@ -47,9 +53,9 @@ class ChargerStream(trio.abc.Stream):
     """
 
     __slots__ = (
-        *("_accepted", "_ahead", "_begun", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
-        *("_unpaid", "account", "has_begun_tls", "last_received", "last_word", "left_at", "on_overflow"),
-        *("remote_address", "send_seconds"),
+        *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
+        *("_request", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word", "left_at"),
+        *("on_overflow", "on_slow", "remote_address", "send_seconds"),
     )
 
     def __init__(
@@ -68,7 +74,10 @@ class ChargerStream(trio.abc.Stream):
         self._begun: list[tuple[int, int]] = []
         self.remote_address = remote_address
         self.has_begun_tls = False
+        self._most_bytes = max_message_bytes
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
+        self._due = math.inf
+        """When the large message that is arriving must be complete."""
         self._request = b""
         self._accepted: trio.Event | None = trio.Event()
         """Set and forgotten when the handshake is complete."""
@@ -79,7 +88,9 @@ class ChargerStream(trio.abc.Stream):
         self.last_received = trio.current_time()
         self.left_at = math.inf
         """When the peer closed the connection with a close frame or the end of its stream; a reset does not count."""
-        self.on_overflow: Callable[[], None] = _ignore
+        self.on_overflow: Callable[[int, int], None] = _ignore
+        """Called with the size of a message that is too large, as far as it is known, and the limit."""
+        self.on_slow: Callable[[], None] = _ignore
         self.last_word: Callable[[], bytes] | None = None
         """Returns the close frame that the library owes the peer; None once a close frame was sent."""
 
@@ -148,11 +159,17 @@ class ChargerStream(trio.abc.Stream):
             self._accepted.set()
             self._accepted = None
 
+    @property
+    def most_bytes(self) -> int:
+        """The largest message of this charger. One that has charged here may have readings that belong to a bill."""
+        return max(self._most_bytes, LARGEST_BYTES) if self.account.is_known else self._most_bytes
+
     def begin_goodbye(self, end: Callable[[], None]) -> None:
         """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only discarded."""
         self.account.close()
         self._farewell_bytes = FAREWELL_BYTES
-        self.on_overflow = end
+        self._due = math.inf
+        self.on_overflow = lambda *_: end()
 
     async def receive_some(
         self,
@@ -172,7 +189,14 @@ class ChargerStream(trio.abc.Stream):
                 return self._pass_on(at)  # a paid message never waits for an unpaid one behind it
             if not at:
                 await self.account.take(size)
+        if self._framing.message_bytes > LARGE_BYTES:
+            await self._begin_large()
         return self._pass_on(len(self._unpaid))
+
+    async def _begin_large(self) -> None:
+        await self.account.grow_large()
+        if self._due == math.inf:
+            self._due = trio.current_time() + ARRIVAL_SECONDS
 
     def _pass_on(self, end: int) -> bytearray:
         passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]
@@ -182,14 +206,17 @@ class ChargerStream(trio.abc.Stream):
     async def _follow_next(self) -> bytearray:
         data = bytearray(await self._next())
         self.last_received = trio.current_time()
+        self._framing.most_bytes = self.most_bytes
         self._framing.follow(data)
+        if not self._framing.is_within_message:
+            self._due = math.inf
         self._begun = self._framing.begun
         self.account.note(is_unfinished=self._framing.is_within_message)
         if (self._framing.has_closed or not data) and self.last_word is not None:
             self.left_at = min(self.left_at, self.last_received)
         if self._is_too_much(len(data)):
             self._begun = []
-            self.on_overflow()
+            self.on_overflow(self._framing.message_bytes, self._framing.most_bytes)
         return data
 
     async def _next(self) -> bytes | bytearray:
@@ -199,9 +226,18 @@ class ChargerStream(trio.abc.Stream):
             return ahead
         if self._is_full:
             await self._rest()
-        data = await receive_from(self._transport, RECEIVE_BYTES)
+        is_due = self._due < math.inf
+        data = await (self._receive_in_time() if is_due else receive_from(self._transport, RECEIVE_BYTES))
         self._is_full = len(data) == RECEIVE_BYTES
         return data
+
+    async def _receive_in_time(self) -> bytes | bytearray:
+        """Receive more of a large message. Calls `on_slow` if that takes too long."""
+        with trio.move_on_at(min(self._due, trio.current_time() + STALL_SECONDS)):
+            return await receive_from(self._transport, RECEIVE_BYTES)
+        self._due = math.inf
+        self.on_slow()
+        return await receive_from(self._transport, RECEIVE_BYTES)
 
     def _is_too_much(self, received: int) -> bool:
         if self._farewell_bytes is None:
@@ -267,7 +303,7 @@ def address_of(transport: trio.abc.Stream) -> str | None:
         return None
 
 
-def _ignore() -> None:
+def _ignore(*_: object) -> None:
     """The default callback: no one has registered."""
 
 

@@ -10,6 +10,10 @@ Nothing is validated here; the library rejects what breaks the protocol.
 
 from typing import Final
 
+from levity_trio.wire.large import LARGE_BYTES
+
+MOST_FRAGMENTS: Final = 100_000
+"""Each takes some memory besides its payload. A message of LARGEST_BYTES in fragments of 125 bytes has fewer."""
 TEXT: Final = 0x1
 BINARY: Final = 0x2
 CLOSE: Final = 0x8
@@ -25,22 +29,25 @@ _LONGEST_HEAD: Final = 14
 class Framing:
     """The frames of one peer, received in pieces of any size.
 
-    `is_too_large` is true once a message exceeds `most_bytes`, counting its announced payload and the headers of its
-    fragments. `has_closed` is true once a close frame has begun. `begun` lists the messages that began in the last
-    bytes followed, each as its offset and its maximum size. `is_within_message` is true while a message is incomplete.
+    `message_bytes` is the size of the message that is arriving, as far as it was announced, with the headers of its
+    fragments. `is_too_large` is true once that exceeded `most_bytes`, or the message has more than MOST_FRAGMENTS.
+    `has_closed` is true once a close frame has begun. `begun` lists the messages that began in the last bytes followed,
+    each as its offset and its size, LARGE_BYTES at most if it is not known yet. `is_within_message` is true while a
+    message is incomplete.
     """
 
     __slots__ = (
-        *("_ends_message", "_head", "_left", "_message_bytes", "_most_bytes", "_text_as_binary"),
-        *("begun", "has_closed", "is_too_large", "is_within_message"),
+        *("_ends_message", "_fragments", "_head", "_left", "_text_as_binary"),
+        *("begun", "has_closed", "is_too_large", "is_within_message", "message_bytes", "most_bytes"),
     )
 
     def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._text_as_binary = text_as_binary
         self._head = b""  # the header of the current frame, while it is incomplete
         self._left = 0  # remaining payload bytes of the current frame
-        self._message_bytes = 0
+        self._fragments = 0
+        self.message_bytes = 0
         self._ends_message = False
         self.begun: list[tuple[int, int]] = []
         self.is_within_message = False
@@ -83,14 +90,15 @@ class Framing:
             self.has_closed |= opcode == CLOSE
             return
         if opcode:
-            self.begun.append((at, self._left if self._ends_message else self._most_bytes))
+            self.begun.append((at, self._left if self._ends_message else min(self.most_bytes, LARGE_BYTES)))
         self.is_within_message = True
-        self._message_bytes += self._left if opcode else self._left + size
-        self.is_too_large |= self._message_bytes > self._most_bytes
+        self._fragments += 1
+        self.message_bytes += self._left if opcode else self._left + size
+        self.is_too_large |= self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
 
     def _end_frame(self) -> None:
         if self._ends_message:
-            self._message_bytes = 0
+            self.message_bytes = self._fragments = 0
             self._ends_message = self.is_within_message = False
 
 

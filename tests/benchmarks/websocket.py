@@ -1,8 +1,8 @@
 """The client half of RFC 6455, as little of it as a load generator needs.
 
-A library would cost more per call than the server it measures. So: text frames below 64 KiB, sent in one
-piece, and a masking key of zero, which the RFC allows and which leaves the payload as it is; the server
-unmasks all the same, so nothing is saved there.
+A library would cost more per call than the server it measures. So: text frames, sent in one piece, and a masking key
+of zero, which the RFC allows and which leaves the payload as it is; the server unmasks all the same, so nothing is
+saved there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FINAL = 0x80
 _MASKED = 0x80
 _MASKING_KEY = bytes(4)
 _LENGTH_16, _LENGTH_64 = 126, 127
-_MEDIUM_HEADER = struct.Struct(">BBH4s")
+_MEDIUM_HEADER, _LONG_HEADER = struct.Struct(">BBH4s"), struct.Struct(">BBQ4s")
 
 UPGRADED = b"HTTP/1.1 101"
 
@@ -37,10 +37,12 @@ def upgrade_request(path: str, port: int) -> bytes:
 
 
 def client_frame(opcode: int, payload: bytes) -> bytes:
-    """A final frame of at most 65,535 bytes of payload, masked with the key of zero."""
+    """A final frame, masked with the key of zero."""
     size = len(payload)
     if size < _LENGTH_16:
         return bytes((_FINAL | opcode, _MASKED | size)) + _MASKING_KEY + payload
+    if size >= 1 << 16:
+        return _LONG_HEADER.pack(_FINAL | opcode, _MASKED | _LENGTH_64, size, _MASKING_KEY) + payload
     return _MEDIUM_HEADER.pack(_FINAL | opcode, _MASKED | _LENGTH_16, size, _MASKING_KEY) + payload
 
 

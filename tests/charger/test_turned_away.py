@@ -213,7 +213,7 @@ async def test_a_message_that_is_too_large(central: Central, writer: InlineWrite
             await peer.wait_closed()
         await trio.sleep(1)
         (one,) = [one for one in told(central, writer) if one.kind == "turned_away"]
-        assert one.words == "CP-1 at memory is cut off: message larger than 2000 bytes (--max-message-bytes)"
+        assert one.words == "CP-1 at memory is cut off: a message of 8000 bytes, larger than 2000 (--max-message-bytes)"
         assert one.advice == "Raise --max-message-bytes"
 
 

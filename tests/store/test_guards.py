@@ -28,6 +28,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "event": {"count", "last_at"},
     "evidence": set(),
     "log": set(),
+    "message_part": {"waits"},
     "meter_reading": {"voided_at", "voided_by", "void_reason"},
     "meter_val": {"tx_id"},
     "operator_action": {"status", "code"},
@@ -99,7 +100,7 @@ def columns() -> Iterator[tuple[str, str]]:
 
 
 EVERY_COLUMN = list(columns())
-ALLOWED = {"role": "'driver', account_id = 1", "account_id": "1, role = 'driver'"}
+ALLOWED = {"waits": "0", "role": "'driver', account_id = 1", "account_id": "1, role = 'driver'"}
 """Values of a user that fit one another."""
 RESULTS = {"securing": "cancelled", "certificate_request": "installed"}
 
@@ -131,7 +132,7 @@ def change(books: Books, table: str, column: str) -> None:
     if table == "statement_party" and column != "statement_id":  # the names go, and it is told when and by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
     other = FORGOTTEN.get((table, column), other)
-    if table == "user":
+    if table in ("user", "message_part"):
         other = ALLOWED.get(column, other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"

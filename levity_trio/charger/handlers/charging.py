@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
+from typing import Any
+
 from levity_trio.access.tags import Verdict
-from levity_trio.charger.exchange import Exchange
-from levity_trio.charger.telling import parts, sent_number, told_by_stop
+from levity_trio.charger.exchange import Exchange, Part
+from levity_trio.charger.telling import parts, sent_number, told_by_stop, transaction_data
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
 from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
-from levity_trio.store.writes import authorization
+from levity_trio.store.writes import authorization, message_parts
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import Start
+from levity_trio.store.writes.transactions.requests import Start, StopWithData
 from levity_trio.wire.payloads import call, call_result
 
+METER_VALUES = "MeterValues"
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 SECONDS = len("2026-03-01T12:00:00")
 """Characters of a time up to its seconds, in the database's format and on the wire."""
@@ -79,11 +84,15 @@ def _told(exchange: Exchange, verdict: Verdict) -> dict[str, str]:
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: store all readings."""
     found = readings.read(request.meter_value, exchange.at)
+    if exchange.is_ahead:
+        batch = Batch(request.connector_id, METER_VALUES, found)
+        if not await exchange.write(message_parts.of_readings, exchange.message, batch, request.transaction_id):
+            return call_result.MeterValues()  # counted and published before
     _check_rate(exchange, len(found))
     for part in parts(found):
-        await exchange.write(
-            waiting_stops.store, Batch(request.connector_id, "MeterValues", part), request.transaction_id
-        )
+        if not exchange.is_ahead:
+            batch = Batch(request.connector_id, METER_VALUES, part)
+            await exchange.write(waiting_stops.store, batch, request.transaction_id)
         if exchange.central.hooks.readings_are_watched:
             _publish(exchange, request, part)
     return call_result.MeterValues()
@@ -106,10 +115,27 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
     stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
     *ahead, last = parts(found) or [[]]
+    if exchange.part is not None:
+        found = transaction_data(_payload_of(exchange) | {"transactionData": exchange.part.ends}, exchange.at)
+        if exchange.is_ahead:
+            await _store_ahead(exchange, exchange.part, StopWithData(stop, found), [*chain(*ahead), *last])
+            return call_result.StopTransaction()
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
+
+
+async def _store_ahead(exchange: Exchange, part: Part, told: StopWithData, found: list[Reading]) -> None:
+    """Store a part of a large stop."""
+    write = partial(message_parts.of_stop, is_ended=part.is_again)
+    if not await exchange.write(write, told, found, exchange.policy) and not part.is_again:
+        part.unlinked.append(part.number)
+
+
+def _payload_of(exchange: Exchange) -> dict[str, Any]:
+    payload = exchange.call.payload
+    return payload if isinstance(payload, dict) else {}
 
 
 def _check_rate(exchange: Exchange, count: int) -> None:

@@ -24,11 +24,15 @@ from levity_trio.store.writes.transactions.states import load, state, step
 
 def store_ahead(
     db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading], policy: Policy, part: list[Reading]
-) -> None:
-    """Store a part of a long transactionData before its stop. If the stop does not follow, its repetition finds it."""
+) -> int | None:
+    """Store a part of a long transactionData before its stop; return its transaction, None if none is known.
+
+    If the stop does not follow, its repetition finds it.
+    """
     match = find(db, origin, request, found, policy)
     if match.transaction is not None:
         store_data(db, origin, match.transaction, request, part)
+    return match.transaction
 
 
 def stop(

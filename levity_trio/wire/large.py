@@ -1,0 +1,214 @@
+"""Cuts a large StopTransaction or MeterValues into ordinary messages, without parsing the whole.
+
+A message is one list of readings (`transactionData`, `meterValue`) with a few fields around it. The text is cut at the
+elements of that list: each part is the same message with some of its elements, byte for byte as sent, so it is read,
+repaired, masked and stored like any other message. No element is lost or told twice.
+
+The text need not be JSON. An element without its end (a lost quotation mark, a bracket too few) is a part of its own,
+up to where the next one begins; `lenient` reads what it can of it. The work is bounded by the size of the message,
+whatever the text is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from levity_trio.wire.secrets import TRIMMED
+
+LARGE_BYTES: Final = 512 * 1024
+"""A larger message is never parsed as a whole if it can be cut."""
+LARGEST_BYTES: Final = 8 * 1024 * 1024
+"""The largest message of a charger that has charged here."""
+PART_BYTES: Final = 32 * 1024
+"""The elements of a part, unless a single one is larger: some 300 samples, which are stored in a few milliseconds."""
+PART_ELEMENTS: Final = 250
+"""Empty elements cost most to read. Elements of one time, such as those of single phases, stay together up to twice of
+both."""
+MOST_ELEMENTS: Final = 250_000
+"""The smallest element with a reading has 66 bytes."""
+LONGEST_ELEMENT: Final = 128 * 1024
+LONGEST_AROUND: Final = 16 * 1024
+"""Characters before the list, and after it."""
+DEEPEST: Final = 32
+"""Levels of lists and objects in an element; real ones have three."""
+
+_LISTS: Final = {b"StopTransaction": "transactionData", b"MeterValues": "meterValue"}
+_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
+_HEAD = re.compile(
+    rb'[\s\0]*+(?:\xef\xbb\xbf)?+[\s\0]*+\[\s*+"?+2"?+\s*+,\s*+(?:' + _STRING + rb'|[^\s",\[\]{}]++)\s*+,'
+    rb'\s*+"(StopTransaction|MeterValues)"\s*+,\s*+\{',
+    re.DOTALL,
+)
+_NAME = re.compile(rb"[\s,]*+(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
+_SCALAR = re.compile(_STRING + rb'|[^\s",\[\]{}][^",\[\]{}]*+', re.DOTALL)
+_UP_TO_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+', re.DOTALL)
+_NEXT_ELEMENT = re.compile(rb'\{\s*+"(?:timestamp|sampledValue)"\s*+:')
+_TIME = re.compile(rb'"timestamp"\s*+:\s*+(' + _STRING + rb")", re.DOTALL)
+_END = re.compile(
+    rb"\](?:\s*+,\s*+" + _STRING + rb"\s*+:\s*+(?:" + _STRING + rb'|[^\s",\[\]{}]++))*+\s*+\}\s*+\][\s\0]*+\Z',
+    re.DOTALL,
+)
+_CLOSES: Final = {ord("["): ord("]"), ord("{"): ord("}")}
+_COMMAS: Final = b" \t\r\n,"
+
+
+class NotCuttable(Exception):
+    """The message is no StopTransaction and no MeterValues, or most of it is not in the elements of its list."""
+
+
+class Parts:
+    """A large message and its parts. First iterate over `find`."""
+
+    __slots__ = ("_after", "_before", "_spans", "_text")
+
+    def __init__(self, message: str | bytes) -> None:
+        self._text = message.encode("utf-8", "replace") if isinstance(message, str) else message
+        self._spans: list[tuple[int, int]] = []
+        self._before = self._after = 0
+
+    def __repr__(self) -> str:
+        return f"<Parts {len(self)} of {len(self._text)} bytes>"
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __getitem__(self, number: int) -> bytes:
+        """The text of one part: a whole frame."""
+        first, last = self._spans[number]
+        return self._text[: self._before] + self._text[first:last].strip(_COMMAS) + self._text[self._after :]
+
+    def find(self) -> Iterator[None]:
+        """Find the parts; yields after each, so that others are served meanwhile.
+
+        Raises NotCuttable.
+        """
+        self._before = begun = at = self._list_begin()
+        count, total, last = 0, 0, (at, at)
+        while (element := self._next_element(at)) is not None:
+            start, at, is_whole = element
+            fullness = max(count / PART_ELEMENTS, (at - begun) / PART_BYTES)
+            if count and (
+                not is_whole or fullness > 2 or (fullness > 1 and not self._is_of_one_time(last, (start, at)))
+            ):
+                self._spans.append((begun, start))
+                begun, count = start, 0
+                yield
+            count, total, last = count + 1, total + 1, (start, at)
+            if total > MOST_ELEMENTS:
+                raise NotCuttable
+            if not is_whole:
+                self._spans.append((begun, at))
+                begun, count = at, 0
+                yield
+        self._after = self._list_end(at, last[0])
+        if count or not self._spans:
+            self._spans.append((begun, self._after))
+
+    def _is_of_one_time(self, *elements: tuple[int, int]) -> bool:
+        one, other = (_TIME.search(self._text, *span) for span in elements)
+        return one is not None and other is not None and one[1] == other[1]
+
+    def _list_begin(self) -> int:
+        """Return the position after the bracket that opens the list of readings."""
+        head = _HEAD.match(self._text, 0, LONGEST_AROUND)
+        if head is None:
+            raise NotCuttable
+        wanted, at = _LISTS[head[1]], head.end()
+        while (member := _NAME.match(self._text, at, LONGEST_AROUND)) is not None:
+            at = member.end()
+            if self._text[at : at + 1] == b"[" and _text_of(member[1]) == wanted:
+                return at + 1
+            at = self._value_end(at)
+        raise NotCuttable
+
+    def _value_end(self, at: int) -> int:
+        if self._text[at : at + 1] in (b"[", b"{"):
+            end = self._container_end(at, LONGEST_AROUND)
+        else:
+            scalar = _SCALAR.match(self._text, at, LONGEST_AROUND)
+            end = scalar.end() if scalar else None
+        if end is None:
+            raise NotCuttable
+        return end
+
+    def _next_element(self, at: int) -> tuple[int, int, bool] | None:
+        """Return begin and end of the next element, and whether its end was found; None at the end of the list."""
+        start, most = at, at + LONGEST_ELEMENT
+        while (start := self._bracket(start, most)) < len(self._text):
+            mark = self._text[start : start + 1]
+            if mark == b"]":
+                return None
+            if start >= most:
+                raise NotCuttable
+            if mark in (b"{", b"["):
+                end = self._container_end(start, start + LONGEST_ELEMENT)
+                return (start, self._resume(start), False) if end is None else (start, end, True)
+            start += 1  # a quotation mark or a bracket too many
+        return None
+
+    def _bracket(self, at: int, most: int) -> int:
+        """Return the position of the next bracket outside of a string, or of a quotation mark without another."""
+        found = _UP_TO_BRACKET.match(self._text, at, most)
+        return found.end() if found else at
+
+    def _container_end(self, at: int, most: int) -> int | None:
+        """Return the position after a list or an object; None if its end is not found, or another element in it."""
+        closing = bytearray()
+        while (at := self._bracket(at, most)) < min(most, len(self._text)):
+            mark = self._text[at]
+            if mark in _CLOSES:
+                if len(closing) > DEEPEST or (closing[:1] == b"}" and _NEXT_ELEMENT.match(self._text, at)):
+                    return None
+                closing.append(_CLOSES[mark])
+            elif not closing or mark != closing.pop():
+                return None
+            at += 1
+            if not closing:
+                return at
+        return None
+
+    def _resume(self, damaged: int) -> int:
+        """Return where the element after a damaged one begins, or the list ends."""
+        found = _NEXT_ELEMENT.search(self._text, damaged + 1, damaged + 2 * LONGEST_ELEMENT)
+        if found is None:
+            if len(self._text) - damaged > LONGEST_ELEMENT:
+                raise NotCuttable
+            found = _END.search(self._text, max(damaged + 1, len(self._text) - LONGEST_AROUND))
+        return found.start() if found else len(self._text)
+
+    def _list_end(self, at: int, last: int) -> int:
+        """Return the position of the bracket that closes the list; it may have closed the last element instead."""
+        end = self._bracket(at, at + LONGEST_ELEMENT)
+        if len(self._text) - end > LONGEST_AROUND:
+            raise NotCuttable
+        if _is_json(self._text[: self._before] + self._text[end:]):
+            return end
+        found = _END.search(self._text, max(last + 1, len(self._text) - LONGEST_AROUND))
+        return found.start() if found else end
+
+
+def elements_of(payload: object) -> list[object]:
+    """Return the elements of the list in a payload that was cut."""
+    sent = payload if isinstance(payload, dict) else {}
+    lists = [sent[name] for name in _LISTS.values() if isinstance(sent.get(name), list)]
+    return lists[0] if lists else []
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text.strip(TRIMMED.encode()))
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _text_of(name: bytes) -> str:
+    try:
+        text = orjson.loads(name)
+    except orjson.JSONDecodeError:
+        return ""
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,16 @@
+"""The bench of large messages runs: a stop of 0.6 MB is taken in parts, and is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import large
+from .process import running
+
+
+def test_the_stop_of_a_long_session(tmp_path: Path) -> None:
+    database = tmp_path / "large.db"
+    with running("serve", 3, tmp_path, database=database) as server:
+        line = large.measure(server, database, 0.6)
+    assert (line.stored, line.is_certain) == (line.sent, True)
+    assert min(line.waits_ms) > 0

@@ -1,0 +1,328 @@
+"""A large StopTransaction or MeterValues of a charger that has charged here is taken in parts, and answered once."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.stream import ARRIVAL_SECONDS, STALL_SECONDS
+from levity_trio.wire import large
+from tests.charger.parts import InlineWriter, configure
+from tests.charger.peers import BINARY, CONTINUATION, TEXT, Charger, frame, open_charger, open_raw_charger
+
+BEGUN = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
+METER_START = 1000
+
+
+@pytest.fixture(autouse=True)
+def little(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes of a tenth, so that a large message has a few parts."""
+    monkeypatch.setattr("levity_trio.charger.session.LARGE_BYTES", 8_000)
+    monkeypatch.setattr("levity_trio.charger.budget.LARGE_BYTES", 8_000)
+    monkeypatch.setattr("levity_trio.charger.stream.LARGE_BYTES", 8_000)
+    monkeypatch.setattr("levity_trio.charger.stream.LARGEST_BYTES", 60_000)
+    monkeypatch.setattr("levity_trio.wire.framing.LARGE_BYTES", 8_000)
+    monkeypatch.setattr(large, "PART_BYTES", 3_000)
+    configure(central, max_message_bytes=8_000)
+
+
+def at(second: int) -> str:
+    return (BEGUN + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def elements(count: int, first: int = 0) -> list[dict[str, Any]]:
+    """Readings 10 s and 10 Wh apart."""
+    return [
+        {"timestamp": at(10 * number), "sampledValue": [{"value": str(METER_START + 10 * number), "unit": "Wh"}]}
+        for number in range(first + 1, first + count + 1)
+    ]
+
+
+def stop(transaction: int, data: Sequence[object], **more: object) -> dict[str, Any]:
+    wh = METER_START + 10 * (len(data) + 1)
+    told = {"meterStop": wh, "timestamp": at(10 * (len(data) + 1)), "transactionId": transaction}
+    return {"transactionData": [*data], **told, **more}
+
+
+async def start(charger: Charger, **more: object) -> int:
+    told = {"connectorId": 1, "idTag": "TAG-1", "meterStart": METER_START, "timestamp": at(0)}
+    return int((await charger.call("StartTransaction", told | more))["transactionId"])
+
+
+def readings(writer: InlineWriter) -> list[tuple[object, ...]]:
+    return writer.rows("SELECT sent_timestamp, value, source, tx_id FROM meter_val ORDER BY id")
+
+
+def as_rows(data: Sequence[dict[str, Any]], source: str, transaction: int | None) -> list[tuple[object, ...]]:
+    return [(one["timestamp"], one["sampledValue"][0]["value"], source, transaction) for one in data]
+
+
+async def test_a_stop_with_the_data_of_a_long_session(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        assert await charger.call("StopTransaction", stop(transaction, data, idTag="TAG-1")) == {
+            "idTagInfo": {"status": "Accepted"}
+        }
+    assert readings(writer) == as_rows(data, "transactionData", transaction)
+    told = "SELECT energy_delivered, confidence, review, stopped_by FROM tx"
+    assert writer.rows(told) == [(2010, "certain", None, "charger")]
+    assert central.budget.taken == 0
+    assert central.budget.large.value == 1
+
+
+async def test_what_it_sent_is_kept_as_evidence(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        await charger.call("StopTransaction", stop(transaction, data, reason="EVDisconnected"))
+    frames = [json.loads(text) for (text,) in writer.rows("SELECT frame FROM evidence WHERE id > 1 ORDER BY id")]
+    assert len(frames) > 3
+    assert [one for told in frames for one in told[3].pop("transactionData")] == data
+    around = stop(transaction, data, reason="EVDisconnected")
+    del around["transactionData"]
+    assert all(told == [2, "c2", "StopTransaction", around] for told in frames)
+
+
+async def test_the_same_after_a_reconnect_gets_the_same_answer_and_adds_nothing(
+    central: Central, writer: InlineWriter
+) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        first = await charger.call("StopTransaction", stop(transaction, data, idTag="TAG-1"))
+    before = [writer.rows(f"SELECT * FROM {table}") for table in ("meter_val", "tx", "message_part", "evidence")]
+    async with open_charger(central) as charger:
+        assert await charger.call("StopTransaction", stop(transaction, data, idTag="TAG-1")) == first
+    assert [
+        writer.rows(f"SELECT * FROM {table}") for table in ("meter_val", "tx", "message_part", "evidence")
+    ] == before
+
+
+@pytest.mark.parametrize("clock", ["set", "1970"])
+@pytest.mark.parametrize("action", ["StopTransaction", "MeterValues"])
+async def test_after_a_crash_in_between_no_reading_is_stored_twice(
+    central: Central, writer: InlineWriter, action: str, clock: str
+) -> None:
+    data = elements(200)
+    if clock == "1970":
+        data = [one | {"timestamp": "1970-01-01T00:00:00Z"} for one in data]
+    writer.answer_seconds = 0.1
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        payload = stop(transaction, data)
+        if action == "MeterValues":
+            payload = {"connectorId": 1, "transactionId": transaction, "meterValue": data}
+        with trio.move_on_after(0.25 if clock == "set" else 0.15):
+            await charger.call(action, payload)
+        session = central.registry.find("CP-1")
+        assert session is not None
+        session.end(1001, "killed")
+    writer.answer_seconds = 0
+    assert 0 < len(readings(writer)) < len(data)
+    assert writer.rows("SELECT status FROM tx") == [("Active",)]
+    async with open_charger(central) as charger:
+        assert await charger.call(action, payload) == {}
+    source = "transactionData" if action == "StopTransaction" else action
+    assert readings(writer) == as_rows(data, source, transaction)
+
+
+async def test_meter_values_are_stored_as_if_they_were_many(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        told = {"connectorId": 1, "meterValue": data, "transactionId": transaction}
+        assert await charger.call("MeterValues", told) == {}
+        assert await charger.call("MeterValues", told) == {}
+        assert readings(writer) == as_rows(data, "MeterValues", transaction)
+        await charger.call("StopTransaction", stop(transaction, []) | {"meterStop": 3000, "timestamp": at(2001)})
+    assert writer.rows("SELECT energy_delivered, confidence FROM tx") == [(2000, "certain")]
+
+
+async def test_a_stop_whose_start_was_lost(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        await charger.call("StopTransaction", stop(await start(charger), []) | {"meterStop": METER_START + 1})
+        await charger.call("StopTransaction", stop(77, data))
+    told = "SELECT id, energy_delivered, review FROM tx ORDER BY id DESC LIMIT 1"
+    ((transaction, energy, review),) = writer.rows(told)
+    assert energy == 2000  # from its first reading
+    assert review is not None
+    assert sorted(readings(writer)) == as_rows(data, "transactionData", transaction)
+    assert writer.rows("SELECT DISTINCT waits FROM message_part") == [(0,)]
+    assert writer.rows("SELECT * FROM set_aside") == []
+
+
+async def test_a_stop_that_fits_nothing_waits_with_all_of_its_data(central: Central, writer: InlineWriter) -> None:
+    data = [one | {"sampledValue": [{"value": "5", "unit": "Celsius"}]} for one in elements(200)]
+    async with open_charger(central) as charger:
+        await charger.call("StopTransaction", stop(await start(charger), []) | {"meterStop": METER_START + 1})
+        await charger.call("StopTransaction", stop(77, data))
+    assert writer.rows("SELECT action, count FROM set_aside") == [("StopTransaction", 1)]
+    frames = [json.loads(text) for (text,) in writer.rows("SELECT frame FROM evidence WHERE id > 2 ORDER BY id")]
+    assert [one for told in frames for one in told[3]["transactionData"]] == data
+
+
+async def test_a_stop_whose_register_cannot_be_read(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        assert await charger.call("StopTransaction", stop(transaction, data, meterStop="many")) == {}
+    assert writer.rows("SELECT action, count FROM set_aside") == [("StopTransaction", 1)]
+    assert readings(writer) == as_rows(data, "transactionData", transaction)
+    assert writer.rows("SELECT last_register_wh FROM tx") == [(3000,)]
+
+
+async def test_one_broken_element_costs_itself(central: Central, writer: InlineWriter) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        text = json.dumps([2, "s", "StopTransaction", stop(transaction, data)])
+        lost = data[100]["sampledValue"][0]["value"]
+        assert f'"{lost}"' in text
+        await charger.send(text.replace(f'"{lost}"', f'"{lost}', 1))
+        assert (await charger.receive())[:2] == [3, "s"]
+    kept = readings(writer)
+    assert [one for one in as_rows(data, "transactionData", transaction) if one not in kept] == [
+        *as_rows(data[100:101], "transactionData", transaction)
+    ]
+    assert writer.rows("SELECT energy_delivered FROM tx") == [(2010,)]
+    assert ("frame: damaged JSON",) in writer.rows("SELECT kind FROM repair")
+
+
+async def test_others_are_served_in_between(central: Central, writer: InlineWriter) -> None:
+    writer.answer_seconds = 0.1
+    async with open_charger(central) as charger, open_charger(central, "/ocpp/CP-2") as other:
+        transaction = await start(charger)
+        await other.call("Heartbeat")
+        await charger.send_call("StopTransaction", stop(transaction, elements(200)))
+        with trio.fail_after(0.25):
+            status = {"connectorId": 1, "status": "Available", "errorCode": "NoError"}
+            await other.call("StatusNotification", status)
+        assert writer.rows("SELECT status FROM tx") == [("Active",)]
+        assert (await charger.receive())[:2] == [3, "c2"]
+
+
+async def test_one_at_a_time_and_the_others_wait_in_tcp(central: Central, writer: InlineWriter) -> None:
+    writer.answer_seconds = 0.1
+    data = elements(200)
+    async with open_raw_charger(central, "/ocpp/A") as a, open_raw_charger(central, "/ocpp/B") as b:
+        told = {"connectorId": 1, "idTag": "T", "meterStart": METER_START, "timestamp": at(0)}
+        ids = []
+        for peer in (a, b):
+            await peer.send_frame(json.dumps([2, "1", "StartTransaction", told]))
+            ids.append((await peer.receive())[2]["transactionId"])
+        whole = [frame(json.dumps([2, "2", "StopTransaction", stop(number, data)])) for number in ids]
+        await a.send(whole[0][:5000])
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as sending:
+            sending.start_soon(b.send, whole[1])
+            await trio.sleep(5)
+            assert central.budget.large.value == 0
+            assert writer.rows("SELECT count(*) FROM meter_val") == [(0,)]
+            await a.send(whole[0][5000:])
+            assert (await a.receive())[:2] == [3, "2"]
+            assert (await b.receive())[:2] == [3, "2"]
+    assert writer.rows("SELECT energy_delivered FROM tx") == [(2010,)] * 2
+
+
+@pytest.mark.parametrize("trickles", [False, True])
+async def test_one_that_does_not_arrive_gives_way(central: Central, trickles: bool) -> None:
+    configure(central, heartbeat_interval_seconds=3600)
+    data = elements(200)
+    async with open_charger(central, "/ocpp/A") as first, open_charger(central, "/ocpp/B") as second:
+        await start(first)
+        transaction = await start(second)
+    async with open_raw_charger(central, "/ocpp/A") as slow, open_charger(central, "/ocpp/B") as other:
+        await slow.send(frame(json.dumps([2, "2", "StopTransaction", stop(1, data)]))[:5000])
+        await other.send_call("StopTransaction", stop(transaction, data))
+        begun = trio.current_time()
+        if trickles:
+            with suppress(trio.BrokenResourceError):
+                while trio.current_time() < begun + ARRIVAL_SECONDS - 5:
+                    await slow.send(b"x")
+                    await trio.sleep(10)
+        assert (await slow.wait_closed())[0] == 1013
+        assert trio.current_time() - begun == pytest.approx(ARRIVAL_SECONDS if trickles else STALL_SECONDS, abs=11)
+        assert (await other.receive())[:2] == [3, "c1"]
+    assert central.budget.large.value == 1
+
+
+async def test_one_whose_charger_leaves_in_between_gives_way(central: Central) -> None:
+    data = elements(200)
+    async with open_charger(central, "/ocpp/A") as first, open_charger(central, "/ocpp/B") as second:
+        await start(first)
+        transaction = await start(second)
+    async with open_raw_charger(central, "/ocpp/A") as gone:
+        await gone.send(frame(json.dumps([2, "2", "StopTransaction", stop(1, data)]))[:5000])
+        await trio.testing.wait_all_tasks_blocked()
+        assert central.budget.large.value == 0
+    async with open_charger(central, "/ocpp/B") as other:
+        assert await other.call("StopTransaction", stop(transaction, data)) == {}
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+async def test_one_in_fragments_that_cut_its_characters(central: Central, writer: InlineWriter, opcode: int) -> None:
+    data = [one | {"note": "Größe 💡"} for one in elements(120)]
+    async with open_raw_charger(central) as peer:
+        told = {"connectorId": 1, "idTag": "T", "meterStart": METER_START, "timestamp": at(0)}
+        await peer.send_frame(json.dumps([2, "1", "StartTransaction", told]))
+        transaction = (await peer.receive())[2]["transactionId"]
+        text = json.dumps([2, "2", "StopTransaction", stop(transaction, data)], ensure_ascii=False).encode()
+        for first in range(0, len(text), 101):
+            is_last = first + 101 >= len(text)
+            await peer.send_frame(text[first : first + 101], CONTINUATION if first else opcode, is_last=is_last)
+        assert (await peer.receive())[:2] == [3, "2"]
+    assert len(readings(writer)) == 120
+    assert [kind for (kind,) in writer.rows("SELECT kind FROM repair") if "UTF-8" in kind] == []
+    assert (central.budget.taken, central.budget.large.value) == (0, 1)
+
+
+async def test_a_stranger_keeps_the_limit(central: Central) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        await charger.send_call("StopTransaction", stop(1, elements(200)))
+        code, reason = await charger.wait_closed()
+        assert (code, str(reason).partition(", ")[2]) == (1009, "larger than 8000 (--max-message-bytes)")
+
+
+@pytest.mark.parametrize("count", [1_000, 200])
+async def test_its_owner_is_told_what_is_too_large_or_no_list(
+    central: Central, writer: InlineWriter, count: int
+) -> None:
+    async with open_charger(central) as charger:
+        await start(charger)
+        if count == 1_000:
+            await charger.send_call("MeterValues", {"connectorId": 1, "meterValue": elements(count)})
+        else:
+            await charger.send_call("DataTransfer", {"vendorId": "V", "data": "x" * 20_000})
+        assert (await charger.wait_closed())[0] == 1009
+    ((kind, reason),) = writer.rows("SELECT kind, reason FROM turned_away")
+    assert (kind, f"larger than {60_000 if count == 1_000 else 8_000} " in str(reason)) == ("message", True)
+
+
+async def test_a_stranger_is_taken_under_a_higher_limit(central: Central, writer: InlineWriter) -> None:
+    configure(central, max_message_bytes=100_000)
+    data = elements(200)
+    async with open_charger(central) as charger:
+        await charger.call("StopTransaction", stop(77, data))
+        answer = await charger.call("DataTransfer", {"vendorId": "V", "data": "x" * 20_000})
+        assert answer["status"] == "UnknownVendorId"
+    assert writer.rows("SELECT energy_delivered FROM tx") == [(2000,)]
+    assert len(readings(writer)) == 200
+
+
+async def test_a_server_that_is_strict_refuses_one_with_a_wrong_element(central: Central, writer: InlineWriter) -> None:
+    configure(central, strict=True)
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        wrong = [*data[:50], {"timestamp": at(1)}, *data[50:]]
+        assert await charger.refused("StopTransaction", stop(transaction, wrong)) == "OccurenceConstraintViolation"
+        assert await charger.call("StopTransaction", stop(transaction, data)) == {}
+    assert readings(writer) == as_rows(data, "transactionData", transaction)
