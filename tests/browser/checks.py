@@ -64,6 +64,10 @@ HIDDEN_TABS: Final = """most => [...document.querySelectorAll(".tabs [aria-curre
 AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})).violations
   .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0, 3).map(one => one.html.slice(0, 200))])
 """
+UNREACHED: Final = """() => [...document.querySelectorAll("body :not(nav, nav *, input, select, textarea)")]
+  .filter(one => /auto|scroll/.test(getComputedStyle(one).overflow))
+  .filter(one => !one.matches("[tabindex='0'][role=region][aria-label]"))
+  .map(one => one.outerHTML.slice(0, 120))"""
 HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one => one.checkVisibility())
   .map(one => one.innerText.trim())"""
 
@@ -74,15 +78,22 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
 
 @seen(bypass_csp=True)
 def accessible(page: Page, site: Site, path: str, axe: str) -> None:
-    """axe-core, from this file, finds nothing serious, neither light nor dark."""
+    """axe-core, from this file, finds nothing serious, neither light nor dark; the keyboard reaches what scrolls."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     _open(page, site, path)
     site.headings[path] = page.evaluate(HEADINGS)
     page.add_script_tag(path=axe)
+    assert not (unreached := page.evaluate(UNREACHED)), f"scrolls, and the keyboard does not reach it: {unreached}"
     found: list[list[Any]] = page.evaluate(AXE)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     found += [["dark", *one] for one in page.evaluate(AXE, ["color-contrast"])]
     assert not (grave := [one for one in found if {*one[:2]} & {*GRAVE}]), json.dumps(grave, indent=1)
+
+
+@seen(java_script_enabled=False)
+def as_served(page: Page, site: Site, path: str) -> str:
+    """Return the page's HTML."""
+    return _open(page, site, path)
 
 
 @seen(viewport=NARROW, has_touch=True, is_mobile=True)
@@ -127,7 +138,9 @@ def _headings_beside(page: Page, site: Site, path: str) -> list[str]:
         return found
 
 
-def _open(page: Page, site: Site, path: str) -> None:
+def _open(page: Page, site: Site, path: str) -> str:
     site.lend(page, reader_of(path))
     answer: Any = page.goto(site.url + filled(path, site))
     assert answer.status == 200, (answer.status, page.url)
+    html: str = answer.text()
+    return html

@@ -1,7 +1,10 @@
-"""What every page must be: accessible in both colour schemes, fit for a phone, and readable without JavaScript."""
+"""What every page must be: valid, accessible in both colour schemes, fit for a phone, readable without JavaScript."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,3 +26,15 @@ def test_it_fits_a_phone(browser: Player, path: str) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_it_reads_without_javascript(browser: Player, path: str) -> None:
     browser.play("checks.reads_without_javascript", path)
+
+
+def test_its_html_is_valid(browser: Player, html_validate: Path, tmp_path: Path) -> None:
+    """All of them at once: each start of the validator takes a second."""
+    for path in PAGES:
+        file = tmp_path / (re.sub(r"\W+", "_", path) + ".html")
+        file.write_text(browser.play("checks.as_served", path))
+    (tmp_path / ".htmlvalidate.json").write_text(json.dumps({"root": True, "extends": ["html-validate:standard"]}))
+    command: list[str | Path] = [html_validate, "--formatter", "text", *sorted(tmp_path.glob("*.html"))]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-3000:]
+    assert len([*tmp_path.glob("*.html")]) == len(PAGES)

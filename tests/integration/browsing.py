@@ -18,6 +18,41 @@ MOST_REDIRECTS = 5
 OF_ALL, OF_DRIVERS = "serving the operator API", "serving the drivers' port"
 """The log lines that tell the ports."""
 VOID = ("input", "meta", "link", "br", "hr", "img")
+OPTIONAL = ("html", "head", "body", "p", "li", "dt", "dd", "tr", "th", "td", "thead", "tbody", "option")
+"""Elements whose end may be left out."""
+BLOCKS: tuple[str, ...] = (
+    "article",
+    "details",
+    "div",
+    "dl",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "header",
+    "hr",
+    "main",
+    "nav",
+)
+BLOCKS += ("ol", "p", "pre", "section", "table", "ul")
+OF_WORDS: tuple[str, ...] = (
+    "a",
+    "b",
+    "button",
+    "code",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "label",
+    "p",
+    "small",
+    "span",
+    "strong",
+)
+OF_WORDS += ("summary", "time")
+"""Elements without blocks in them; a link might have some, but here none does."""
 
 
 @dataclass
@@ -53,8 +88,26 @@ class _Reading(HTMLParser):
         self._filling: str | None = None
         self._button: Button | None = None
         self._selected = False
+        self._open: list[str] = []
+
+    def _enter(self, tag: str) -> None:
+        around = [one for one in self._open if one in OF_WORDS] if tag in BLOCKS else []
+        assert not around, f"a <{tag}> in a <{around[-1]}>, at {self.getpos()}"
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def _leave(self, tag: str) -> None:
+        while self._open and self._open[-1] != tag and self._open[-1] in OPTIONAL:
+            self._open.pop()
+        assert self._open, f"a </{tag}> without a beginning, at {self.getpos()}"
+        assert self._open[-1] == tag, f"a </{tag}> in a <{self._open[-1]}>, at {self.getpos()}"
+        self._open.pop()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))  # of SVG
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._enter(tag)
         given = {name: value or "" for name, value in attrs}
         self.tags.append((tag, given))
         if tag == "a" and "href" in given:
@@ -82,6 +135,7 @@ class _Reading(HTMLParser):
             form.values[self._filling] = given.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
+        self._leave(tag)
         if tag == "form":
             self._form = None
         if tag == "button":

@@ -358,6 +358,6 @@ STYLE: Final = (
     "<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:0;background:Canvas}"
     "main{max-width:60rem;margin:auto;padding:16px}"
     "details{border-bottom:1px solid #8884}summary{cursor:pointer;padding:12px 0}td{padding:0 16px 0 0}"
-    "p>a{display:inline-block;padding:13px 0}summary,td{overflow-wrap:anywhere}pre{overflow:auto}</style>"
+    "p>a{display:inline-block;padding:13px 0}summary,td,pre{overflow-wrap:anywhere}pre{white-space:pre-wrap}</style>"
 )
 """The look of the page, within it."""
