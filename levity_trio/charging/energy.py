@@ -28,12 +28,12 @@ from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.scales import goes_on_by
-from levity_trio.charging.shared import shared
+from levity_trio.charging.shared import counted, shared
 from levity_trio.charging.stale import Stale, stale, up_to_the_next
 from levity_trio.charging.units import is_below_any_car, wrong_factors
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 21
+RULES: Final = 22
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -225,7 +225,7 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
     register goes on from a neighbour: its scale was confirmed by power before. At a charger whose power was too high
     before, it still is.
     """
-    is_alone = case.power.high == case.power.low and not case.beside
+    is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
     for phases in range(2, tolerances.PHASES + 1):
         if is_alone and bounds.is_tracked(1 / phases):
             return _with_power(case, phases, f"the power is that of one of {phases} phases", {})

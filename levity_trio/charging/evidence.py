@@ -242,9 +242,10 @@ class Boundary(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """A transaction on another connector of the charger that ran at the same time, with its own readings and power.
+    """A transaction on another connector that ran at the same time, with its own readings and power.
 
-    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as sent.
+    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as sent. `charger` is
+    empty if it is of the same charger.
     """
 
     id: int
@@ -260,6 +261,7 @@ class Beside(NamedTuple):
     boundaries: Sequence[Boundary] = ()
     """The registers of the starts and stops around it on its connector, in order."""
     stop: int | None = None
+    charger: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ def exchanged(case: Case) -> Exchanged | None:
     begin, stop = case.after and case.after.begin, case.stop_wh
     if not begin or stop is None or is_about(begin, stop) or begin < (case.start_wh or 0):
         return None
-    found = [one for one in case.beside if one.stop is not None and is_about(begin, one.stop) and _is_told(case, one)]
+    here = [one for one in case.beside if one.stop is not None and not one.charger]
+    found = [one for one in here if is_about(begin, one.stop or 0) and _is_told(case, one)]
     return _by_stop_of(case, found[0], begin, stop) if len(found) == 1 else None
 
 

@@ -1,7 +1,9 @@
 """Transactions on other connectors that the same register counts, too (rules.md, Energy).
 
-A charger may have one meter for several connectors. While two cars charge, the register of each transaction rises by
-the energy of both, and both would be billed for it.
+A charger may have one meter for several connectors, and two chargers may read one meter, if its address was entered
+twice. While two cars charge, the register of each transaction rises by the energy of both, and both would be billed for
+it. Of two chargers, that is far less likely, and there are many pairs of them. So more is needed to show it, and less
+to refute it.
 """
 
 from __future__ import annotations
@@ -58,7 +60,14 @@ class Counted(NamedTuple):
 
     @property
     def words(self) -> str:
-        return f"its register also counted transaction {self.one.id} on connector {self.one.connector}"
+        where = f" of {self.one.charger}" if self.one.charger else ""
+        return f"its register also counted transaction {self.one.id} on connector {self.one.connector}{where}"
+
+
+def are_apart(one: tuple[Sequence[Boundary], int], other: tuple[Sequence[Boundary], int]) -> bool:
+    """Whether starts and stops around show that two chargers have a meter each. Each comes with the register of the one
+    in question. Of two chargers, a single one that is too low shows it."""
+    return any(_against_one(_since(*one), _since(*other), tolerances.REACH_WH))
 
 
 def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
@@ -96,16 +105,17 @@ def _without_power(case: Case) -> Case:
 
 def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common, bool]]:
     """Yield the other transactions that tell the same register, if it rose while both ran."""
-    for _, found in groupby(case.beside, key=attrgetter("connector")):
+    for (charger, _), found in groupby(case.beside, key=attrgetter("charger", "connector")):
         own = _levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)
         others = list(found)
         theirs = [level for one in others for level in _levels_of(one)]
         around = _since(case.boundaries, begin), _since(others[0].boundaries, others[0].begin)
         digit = max(case.digit, *(one.view.digit for one in others))
         chance = _chance_of_meetings(*around)
-        if not _is_one([*own], theirs, digit, tolerances.MEETING_BY_CHANCE / chance):
+        by_chance = tolerances.ELSEWHERE_BY_CHANCE if charger else tolerances.MEETING_BY_CHANCE
+        if not _is_one([*own], theirs, digit, by_chance / chance):
             continue
-        against = list(_against_one(*around))
+        against = list(_against_one(*around, tolerances.SHARED_WH))
         if _are_too_many(against, _MOST_WRONG):
             continue
         for one in others:
@@ -199,12 +209,14 @@ def _since(told: Sequence[Boundary], begin: int) -> list[Boundary]:
     return next((run for run in runs if any(one.wh == begin for one in run)), [])
 
 
-def _against_one(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> Iterator[tuple[Boundary, Boundary]]:
+def _against_one(
+    own: Sequence[Boundary], theirs: Sequence[Boundary], below: int
+) -> Iterator[tuple[Boundary, Boundary]]:
     """Yield the pairs of starts and stops around by which two connectors have registers of their own: what one of them
-    told is below what had been received from the other one before."""
+    told is more than `below` Wh below what had been received from the other one before."""
     for one, other in ((own, theirs), (theirs, own)):
         for higher, lower in product(one, other):
-            if higher.received < lower.at and lower.wh < higher.wh - tolerances.SHARED_WH:
+            if higher.received < lower.at and lower.wh < higher.wh - below:
                 yield higher, lower
 
 

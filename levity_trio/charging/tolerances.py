@@ -121,6 +121,8 @@ MEETING_BY_CHANCE: Final = 0.05
 """Two registers are one if what one shows lies between two readings of the other, where that is less likely by chance:
 the distance of these two as a share of the register, multiplied for all that lie so; and the step of the register as a
 share of its rise, for each start or stop that is just where the other one was."""
+ELSEWHERE_BY_CHANCE: Final = 0.0025
+"""The same for two chargers: a site has about 20."""
 HABIT_TRANSACTIONS: Final = 5
 """The number of transactions that show a habit of a charger, or the power that it delivers."""
 RESETS: Final = 2

@@ -125,7 +125,8 @@ def span_of(tx: Known) -> Span:
     begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
     own_time = (tx.own_start_time, ended)
     received = (tx.created_at, None if ended is None else tx.stop_received_at)
-    return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, _stands_still(tx))
+    still = tx.start_time, _stands_still(tx)
+    return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, *still)
 
 
 def _stands_still(tx: Known) -> bool:

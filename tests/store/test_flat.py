@@ -97,6 +97,13 @@ def _charging_without_clock(station: Station) -> int:
     return transaction
 
 
+def _charging_elsewhere(station: Station) -> int:
+    """All that has charged so far did so at another charger, whose register is in the same range."""
+    other = Station(station.books, "CP-2")
+    station.name, station.session = other.name, other.session
+    return _charging(station)
+
+
 def _suspended(station: Station) -> int:
     transaction = _charging(station)
     station.boot()
@@ -203,6 +210,9 @@ WRITES = {
     "start": Write(_nothing, lambda station, _: station.start(REGISTER)),
     "start again": Write(_charging, _start_again),
     "stop": Write(_charging, lambda station, transaction: station.stop(transaction, REGISTER + 400)),
+    "stop, all else at another charger": Write(
+        _charging_elsewhere, lambda station, transaction: station.stop(transaction, REGISTER + 400)
+    ),
     "start, its clock stands still": Write(_without_clock, lambda station, _: station.start(0, at=STILL)),
     "stop, its clock stands still": Write(
         _charging_without_clock, lambda station, transaction: station.stop(transaction, 400, at=STILL)
@@ -232,9 +242,13 @@ def test_a_write_is_flat_in_history(write: Write) -> None:
     assert many <= MOST_GROWTH * few, f"{few} steps beside {FEW} past transactions, {many} beside {MANY}"
 
 
-@pytest.mark.parametrize("is_by_receipt", [False, True])
-def test_a_look_beside_an_old_transaction_is_flat_in_history(is_by_receipt: bool) -> None:
-    """By the charger's clock, and by the times of receipt if that stands still."""
+@pytest.mark.parametrize(
+    ("charger", "is_by_receipt"),
+    [("CP-1", False), ("CP-1", True), ("CP-2", False)],
+    ids=["by its clock", "by receipt", "of another charger"],
+)
+def test_a_look_beside_an_old_transaction_is_flat_in_history(charger: str, is_by_receipt: bool) -> None:
+    """By the charger's clock, and by the times of receipt if that stands still; and at the history of another one."""
 
     def prepare(station: Station) -> int:
         return int(station.books.value("SELECT id FROM tx WHERE conn_id = 1 ORDER BY id LIMIT 1 OFFSET 10"))
@@ -245,7 +259,7 @@ def test_a_look_beside_an_old_transaction_is_flat_in_history(is_by_receipt: bool
 
         tx = known(rows, transaction)
         assert tx is not None
-        own = span_of(tx)._replace(is_by_receipt=is_by_receipt)
+        own = span_of(tx)._replace(charger=charger, is_by_receipt=is_by_receipt)
         for find in (spans_beside, earlier, boundaries):
             find(rows, own, LAST_TIME)
 

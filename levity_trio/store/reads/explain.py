@@ -63,12 +63,14 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelTransaction:
-    """A transaction on another connector that ran at the same time and tells the same register: both are one meter.
+    """A transaction on another connector, perhaps of another charger, that ran at the same time and tells the same
+    register: both are one meter.
 
     While both ran, it rose `from_wh` to `until_wh`. Of that, its car drew `most_wh` at most; 0: next to nothing.
     """
 
     id: int
+    charger: str
     connector: int
     begin_wh: int
     end_wh: int | None
@@ -170,7 +172,7 @@ def explain(
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=_neighbour(db, tx, BEFORE) if is_judged else None,
         after=_neighbour(db, tx, AFTER) if is_judged else None,
-        beside=() if case is None or judgement is None else tuple(_beside(case, judgement)),
+        beside=() if case is None or judgement is None else tuple(_beside(tx.charger, case, judgement)),
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
         bill=None if is_anonymous else bill_of(db, number, rule),
@@ -191,10 +193,13 @@ def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
     )
 
 
-def _beside(case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
+def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[ParallelTransaction]:
     for found in counted(case, judgement.billed_from, judgement.billed_until):
         one, common = found.one, {"from_wh": found.begin, "until_wh": found.end, "most_wh": found.most}
-        yield ParallelTransaction(id=one.id, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common)
+        of = one.charger or charger
+        yield ParallelTransaction(
+            id=one.id, charger=of, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common
+        )
 
 
 def _explained(one: Weighed) -> Interpretation:

@@ -87,13 +87,14 @@ def _span(first: str, last: str) -> str:
 def _neighbours(told: Explanation) -> Iterator[str]:
     either = (("before", told.before), ("after", told.after))
     yield from (_neighbour(which, one) for which, one in either if one is not None)
-    yield from map(_beside, told.beside)
+    yield from (_beside(one, told.transaction.charger) for one in told.beside)
 
 
-def _beside(one: ParallelTransaction) -> str:
+def _beside(one: ParallelTransaction, charger: str) -> str:
     of_it = f"it drew at most {_wh(one.most_wh)}" if one.most_wh else "it drew next to nothing"
     common = f"one register, {_wh(one.from_wh)} to {_wh(one.until_wh)} while both ran; {of_it}"
-    return f"beside: {one.id} on connector {one.connector}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}; {common}"
+    of = "" if one.charger == charger else f" of {one.charger}"
+    return f"beside: {one.id} on connector {one.connector}{of}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}; {common}"
 
 
 def _neighbour(which: str, one: Neighbour) -> str:

@@ -1,4 +1,4 @@
-"""A decision about one of two cars that a charger with one meter counted: together they have what the meter rose by."""
+"""A decision about one of two cars that one meter counted: together they have what the meter rose by."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.reviews import Code
-from levity_trio.store.transaction import Known
+from levity_trio.charging.shared import counted
+from levity_trio.store.cases import case_of
+from levity_trio.store.transaction import Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused, Problem
 
 _IS_SHARED: Final = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
-_AT_ONCE: Final = (
-    "SELECT other.id, other.start_time, other.stop_time, other.meter_start, other.meter_stop,"
-    " coalesce(other.energy_delivered, 0), other.confidence FROM tx JOIN tx AS other ON other.cp_id = tx.cp_id"
-    " WHERE tx.id = ? AND other.status = 'Completed' AND other.meter_start IS NOT NULL AND other.meter_stop IS NOT NULL"
-    " AND other.start_time < ? AND other.stop_time > ? ORDER BY other.id"
+_ENDED: Final = (
+    "SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence FROM tx WHERE id = ?"
+    " AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL"
 )
-_SPAN: Final = "SELECT start_time, stop_time FROM tx WHERE id = ? AND stop_time IS NOT NULL"
+_MOST: Final = 50
+"""No more transactions of one meter are looked at."""
 
 
 class _Charged(NamedTuple):
-    """A transaction that ended: its times, its registers and its figure."""
+    """A transaction that ended: its registers and its figure."""
 
     id: int
-    start: str
-    stop: str
     meter_start: int
     meter_stop: int
     energy_wh: int
@@ -64,11 +63,9 @@ def _check(db: UnitOfWork, transaction: int) -> None:
 
 def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
     """Return the transactions that its meter counted without a pause between them, with it itself."""
-    found: list[_Charged] = []
-    (span,) = db.rows(_SPAN, (transaction,)) or [("", "")]
-    while True:
-        more = [_Charged(*row) for row in db.rows(_AT_ONCE, (transaction, span[1], span[0]))]
-        if len(more) == len(found):
-            return found
-        found = more
-        span = min(one.start for one in found), max(one.stop for one in found)
+    numbers = [transaction]
+    for number in numbers:
+        if len(numbers) < _MOST and (tx := known(db.rows, number)) is not None:
+            found = counted(case_of(db.rows, tx), tx.billed_from, tx.billed_until)
+            numbers += [other.one.id for other in found if other.one.id not in numbers]
+    return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]

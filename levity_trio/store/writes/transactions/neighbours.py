@@ -88,7 +88,7 @@ def _judge_exchanged(db: UnitOfWork, origin: Origin, before: Known, tx: Known) -
     if begin is None or stop is None or is_about(begin, stop):
         return
     for span in chain.from_iterable(spans_beside(db.rows, span_of(before), LAST_TIME).values()):
-        if span.stop is not None and is_about(begin, span.stop):
+        if span.charger == tx.charger and span.stop is not None and is_about(begin, span.stop):
             next_there = db.rows(AFTER, (span.charger, span.connector, span.own_began, span.id))
             for one in (before.id, span.id, *(Known(*row).id for row in next_there)):
                 judge_again(db, origin, one, Cause.LATER)

@@ -1,0 +1,165 @@
+"""Two chargers that read one meter, because its address was entered twice: no kilowatt-hour is billed to both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from levity_trio.store.reads.explained import lines
+from levity_trio.store.writes import shared_meters
+from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from tests.store.books import Books, Station, meter_value
+from tests.store.deciding import open_codes
+from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts
+from tests.store.test_explain import explained
+
+pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
+
+BEGIN = 1_000_000
+
+
+class Site:
+    """Chargers with one meter, or each with its own (`apart`: by how many Wh one is above the previous one)."""
+
+    def __init__(self, *stations: Station, begin: int = BEGIN, apart: int | None = None, power: bool = False) -> None:
+        self.books = stations[0].books
+        self.stations = stations
+        self.is_shared, self.power = apart is None, power
+        self.wh = [begin + number * (apart or 0) for number in range(len(stations))]
+        self.ids: dict[int, int] = {}
+
+    def start(self, number: int) -> int:
+        self.ids[number] = self.stations[number].start(self.wh[number])
+        return self.ids[number]
+
+    def stop(self, number: int) -> None:
+        self.stations[number].stop(self.ids.pop(number), self.wh[number])
+
+    def charge(self, minutes: int, *drawing: int, every: int = 5) -> None:
+        for _ in range(minutes // every if every else 1):
+            self.books.wait(every or minutes)
+            for car in drawing:
+                for number in range(len(self.wh)) if self.is_shared else (car,):
+                    self.wh[number] += WATTS * (every or minutes) // 60
+            for number, transaction in self.ids.items() if every else ():
+                told = (watts(WATTS if number in drawing else 0),) if self.power else ()
+                station = self.stations[number]
+                station.tell(meter_value(station.clock(), self.wh[number], *told), transaction=transaction)
+
+    def charge_both(self, every: int = 5) -> tuple[int, int]:
+        """Each charges for 60 minutes, 30 of them at once."""
+        one = self.start(0)
+        self.charge(30, 0, every=every)
+        other = self.start(1)
+        self.charge(30, 0, 1, every=every)
+        self.stop(0)
+        self.charge(30, 1, every=every)
+        self.stop(1)
+        settle(self.books)
+        return one, other
+
+
+def shared(books: Books, *transactions: int) -> list[bool]:
+    return ["shared_register" in open_codes(books, number) for number in transactions]
+
+
+def ahead(books: Books) -> Station:
+    return Station(books, "CP-2", behind=-60)
+
+
+def late(books: Books) -> Station:
+    """Its clock is a minute and a half behind."""
+    return Station(books, "CP-2", behind=1.5)
+
+
+@pytest.mark.parametrize("every", [0, 1, 5, 15], ids="every {} minutes".format)
+@pytest.mark.parametrize("other", [lambda books: Station(books, "CP-2"), ahead, late], ids=["right", "ahead", "late"])
+@pytest.mark.parametrize("power", [False, True], ids=["no power", "power"])
+def test_what_both_counted_is_doubtful(
+    books: Books, station: Station, other: Callable[[Books], Station], power: bool, every: int
+) -> None:
+    """With and without readings; also if the second charger's clock is wrong."""
+    transactions = Site(station, other(books), power=power).charge_both(every)
+    assert shared(books, *transactions) == [True, True]
+    assert sum(bill_of(station, number)[1] for number in transactions) <= 3 * WATTS // 2 + WATTS
+
+
+def test_three_chargers_with_one_meter(books: Books, station: Station) -> None:
+    site = Site(station, Station(books, "CP-2"), Station(books, "CP-3"))
+    ids = [site.start(number) for number in range(3)]
+    site.charge(60, 0, 1, 2)
+    for number in range(3):
+        site.stop(number)
+    settle(books)
+    assert shared(books, *ids) == [True] * 3
+
+
+def test_a_low_register_is_shown_by_starts_where_the_other_one_stopped(books: Books, station: Station) -> None:
+    """Start and stop alone, of meters that are new, show nothing the first time."""
+    site = Site(station, Station(books, "CP-2"), begin=2000)
+    first = site.charge_both(every=0)
+    assert shared(books, *first) == [False, False]
+    later: list[int] = []
+    for _ in range(2):
+        books.wait(600)
+        later += site.charge_both(every=0)
+    assert shared(books, *later[2:]) == [True, True]
+
+
+def test_it_is_judged_when_the_second_one_is_told_late(books: Books, station: Station) -> None:
+    """The other charger was away, and sends its transaction after the first one ended."""
+    site = Site(station, Station(books, "CP-2"))
+    one = site.start(0)
+    begun, begin = site.stations[1].clock(), site.wh[1] + 50
+    site.charge(60, 0, 1)
+    ended, end = site.stations[1].clock(), site.wh[1] - 50
+    site.stop(0)
+    settle(books)
+    assert shared(books, one) == [False]
+    other = site.stations[1].start(begin, at=begun)
+    site.stations[1].stop(other, end, at=ended)
+    settle(books)
+    assert shared(books, one, other) == [True, True]
+
+
+def test_only_what_flowed_at_once_is_doubtful(books: Books, station: Station) -> None:
+    """One after the other, each counts its own car."""
+    site = Site(station, Station(books, "CP-2"))
+    ids = []
+    for number in (0, 1, 0, 1):
+        ids.append(site.start(number))
+        site.charge(60, number)
+        site.stop(number)
+        books.wait(10)
+    settle(books)
+    for transaction in ids:
+        assert_figure(station, transaction, WATTS, flagged=False)
+
+
+@pytest.mark.parametrize("begin", [200, 20_000, BEGIN])
+@pytest.mark.parametrize("apart", [20, 300, 5000])
+def test_meters_of_their_own_are_not_doubted(books: Books, station: Station, begin: int, apart: int) -> None:
+    """Two new chargers with cars of the same power. Each begins where it stopped before, as after a test."""
+    site = Site(station, Station(books, "CP-2"), begin=begin, apart=apart)
+    for number in (0, 1):
+        site.start(number)
+        site.charge(60, number)
+        site.stop(number)
+    for _ in range(3):
+        books.wait(600)
+        for transaction in site.charge_both():
+            assert_figure(station, transaction, WATTS, flagged=False)
+
+
+def test_it_says_which_charger_and_both_are_not_confirmed_to_more_than_the_meter_rose_by(
+    books: Books, station: Station
+) -> None:
+    one, other = Site(station, Station(books, "CP-2")).charge_both()
+    assert f"also counted transaction {other} on connector 1 of CP-2" in station.review(one)
+    assert any(f"  beside: {one} on connector 1 of CP-1" in line for line in lines(explained(books, other)))
+    for number, wh in ((one, 2 * WATTS), (other, WATTS)):
+        books.connection.execute("UPDATE tx SET energy_delivered = ? WHERE id = ?", (wh, number))
+    books.run(shared_meters.confirm, one, Decision("cleo", "looked at both", books.at))
+    with pytest.raises(DecisionRefused, match=f"for it and for {one}"):
+        books.run(shared_meters.confirm, other, Decision("cleo", "looked at both", books.at))
