@@ -79,13 +79,23 @@ def judge(case: Case) -> Judgement:
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
     of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
-    for doubt in (*chosen.doubts, *overlap, *beside, *circumstances(case, bounds, chosen)):
+    for doubt in (*chosen.doubts, *overlap, *beside, *_given_back(case, chosen), *circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
     if chosen.code is not None and _is_habit(case, bounds, chosen):
         doubts.pop(chosen.code, None)
-    wh, is_confirmed = max(0, chosen.wh - lost - of_others), chosen.is_power_scaled or bounds.confirms(chosen.wh)
+    wh = max(0, chosen.wh - lost - of_others - case.exported_wh)
+    is_confirmed = chosen.is_power_scaled or bounds.confirms(chosen.wh)
     grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, chosen.chain, chosen.factor)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
+
+
+def _given_back(case: Case, chosen: Chosen) -> list[Doubt]:
+    """Return the doubt of a car that gave energy back. Whether that is paid for, only a person decides."""
+    if not case.exported_wh:
+        return []
+    figures = {"as reported": chosen.wh, "without what the car gave back": max(0, chosen.wh - case.exported_wh)}
+    evidence = (f"{chosen.wh} Wh drawn", f"{case.exported_wh} Wh given back, by the register of export")
+    return [Doubt(Code.EXPORTED, "the car gave energy back", evidence, figures)]
 
 
 def _is_habit(case: Case, bounds: Bounds, chosen: Chosen) -> bool:

@@ -30,7 +30,9 @@ VOLTAGE: Final = "Voltage"
 CHARGE: Final = "SoC"
 OFFERED: Final = "Power.Offered"
 INTERVALS: Final = "Energy.Active.Import.Interval"
-MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS)
+EXPORT: Final = "Energy.Active.Export.Register"
+EXPORT_INTERVALS: Final = "Energy.Active.Export.Interval"
+MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS, EXPORT, EXPORT_INTERVALS)
 """The measurands that the judge uses."""
 
 
@@ -306,6 +308,8 @@ class Case:
     """Voltage shows it: it is that of a phase."""
     intervals: Sequence[float] = ()
     """The readings Energy.Active.Import.Interval in Wh, in order of time."""
+    exported_wh: int = 0
+    """What the car gave back, as the register or the intervals of export show it."""
     before: Neighbour | None = None
     after: Neighbour | None = None
     counted_until: int | None = None

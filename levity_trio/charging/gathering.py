@@ -22,6 +22,8 @@ from levity_trio.charging.digits import KILO, digit_of, watts_of
 from levity_trio.charging.evidence import (
     CHARGE,
     CURRENT,
+    EXPORT,
+    EXPORT_INTERVALS,
     INTERVALS,
     OFFERED,
     POWER,
@@ -82,6 +84,7 @@ class Measurements(NamedTuple):
     is_dc_shown: bool
     is_ac_shown: bool
     intervals: Sequence[float]
+    exported_wh: int
 
 
 def _seconds(rows: Sequence[Row]) -> dict[str, float]:
@@ -110,12 +113,26 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_phase = tolerances.AC_V[0] <= max(volts, default=0) <= tolerances.AC_V[1]
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
     begin_wh, end_wh = _at_ends(registers)
-    # Clock-aligned intervals overlap the others, and the first of them begins before the start.
-    sampled = _numbers(row for row in by_measurand[INTERVALS] if row[CONTEXT] == PERIODIC)
-    intervals = [_total(phases)[0] for _, phases in sorted(sampled.items())]
-    return Measurements(
-        views, begin_wh, end_wh, power, _charges(percents, times), is_dc, is_dc_shown, is_ac_shown, intervals
-    )
+    intervals = _intervals(by_measurand[INTERVALS])
+    exported = _exported(by_measurand[EXPORT], _intervals(by_measurand[EXPORT_INTERVALS]), times)
+    kinds = is_dc, is_dc_shown, is_ac_shown
+    return Measurements(views, begin_wh, end_wh, power, _charges(percents, times), *kinds, intervals, exported)
+
+
+def _intervals(rows: Sequence[Row]) -> list[float]:
+    """Return the energy of each interval in Wh, in order of time. Clock-aligned intervals overlap the others, and the
+    first of them begins before the start."""
+    sampled = _numbers(row for row in rows if row[CONTEXT] == PERIODIC)
+    return [_total(phases)[0] for _, phases in sorted(sampled.items())]
+
+
+def _exported(rows: Sequence[Row], intervals: Sequence[float], times: Mapping[str, float]) -> int:
+    """Return by how much the register of export rose, in Wh; by what it shows now, if it was reset. Without a register,
+    the sum of the intervals. A step of its last digit shows nothing."""
+    views = [view for found in _by_source(rows) if (view := _view(found, times)) is not None] if rows else []
+    rises = [max(0, view.wh[-1] - view.wh[0]) or (view.wh[-1] < view.wh[0]) * view.wh[-1] for view in views]
+    exported = max(rises) if rises else round(sum(intervals))
+    return exported if exported > max([tolerances.ROUNDED_WH, *(view.digit for view in views)]) else 0
 
 
 def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:

@@ -41,6 +41,7 @@ class Code(StrEnum):
     # Evidence against the figure
     OVERLAP = "overlap"
     SHARED_REGISTER = "shared_register"
+    EXPORTED = "exported"
     TOO_FAST = "too_fast"
     POWER_DISAGREES = "power_disagrees"
     CLOCK_STOOD_STILL = "clock_stood_still"

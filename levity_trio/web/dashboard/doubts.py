@@ -67,6 +67,10 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
     "shared_register": Doubt(
         "Its meter also counted another car", "Judge both sessions together: each kWh belongs to one of them."
     ),
+    "exported": Doubt(
+        "The car gave energy back",
+        "Decide what is billed: the proposal is what it drew less what it gave back. Correct it to bill all it drew.",
+    ),
     "too_fast": Doubt("Faster than this charger can", "Confirm it if the charger was upgraded."),
     "power_disagrees": Doubt("Power and energy disagree", "Compare both in its readings."),
     "clock_stood_still": Doubt(
