@@ -37,6 +37,7 @@ class Cause(StrEnum):
     STOP_UNREADABLE = "its stop could not be read"
     AVAILABLE = "available"
     SILENCE = "silence"
+    FREE = "available for minutes"
     NEXT_START = "next start"
     OPERATOR = "operator"
     JOINED_STOP = "stop without its id"
@@ -99,6 +100,7 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.STOP_UNREADABLE,   _SUSPEND,     None,         None,                  None,                  None),
     (Cause.AVAILABLE,         None,         _CLOSE,       None,                  None,                  None),
     (Cause.SILENCE,           None,         _CLOSE,       None,                  None,                  None),
+    (Cause.FREE,              _CLOSE,       _CLOSE,       None,                  None,                  None),
     (Cause.NEXT_START,        _CLOSE,       _CLOSE,       None,                  None,                  None),
     (Cause.OPERATOR,          _CLOSE,       _CLOSE,       None,                  None,                  None),
     (Cause.JOINED_STOP,       _JOIN,        _JOIN,        None,                  Kind.CONFLICTING_STOP, _JOIN),

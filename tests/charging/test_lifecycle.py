@@ -27,7 +27,7 @@ def after(state: State, causes: tuple[Cause, ...]) -> State:
 
 def test_it_has_a_step_for_each_state_and_cause() -> None:
     assert set(TABLE) == {(state, cause) for state in State for cause in Cause}
-    assert len(TABLE) == 6 * 22
+    assert len(TABLE) == 6 * 23
 
 
 def test_a_step_to_another_state_adds_a_row() -> None:
@@ -101,16 +101,16 @@ def test_its_chargers_own_stop_ends_every_state() -> None:
     assert {TABLE[state, Cause.STOP].state for state in set(State) - {State.IMPORTED}} == {State.STOPPED}
 
 
-def test_an_open_transaction_is_closed_only_if_suspended_or_by_the_next_start_or_an_operator() -> None:
+def test_an_open_transaction_is_closed_only_beside_available_or_by_the_next_start_or_an_operator() -> None:
     closing = {cause for cause in Cause if TABLE[State.OPEN, cause].state is State.CLOSED}
-    assert closing == {Cause.NEXT_START, Cause.OPERATOR}
+    assert closing == {Cause.FREE, Cause.NEXT_START, Cause.OPERATOR}
     assert {cause for cause in Cause if TABLE[State.SUSPENDED, cause].state is State.CLOSED} == closing | {
         *(Cause.AVAILABLE, Cause.SILENCE)
     }
 
 
 def test_every_order_of_any_five() -> None:
-    """All 15⁵ orders of causes that can change a state: the end with the highest precedence stands, unless a rise
+    """All 16⁵ orders of causes that can change a state: the end with the highest precedence stands, unless a rise
     reopened the transaction."""
     orders = list(_orders(State.OPEN, ORDERS_OF))
     assert len(orders) == len(CHANGING) ** ORDERS_OF

@@ -135,6 +135,20 @@ async def test_available_after_a_boot_closes_and_a_late_stop_wins(server: Served
     ]
 
 
+async def test_available_without_a_stop_closes_after_three_minutes(server: Served) -> None:
+    async with server.having(open_orphaned_transactions), connected(server.central) as charger:
+        first = await start(charger)
+        await trio.sleep(2 * MINUTE)
+        await start(charger)
+        await reading(charger, first, 2000)
+        await stop(charger, first, 3000)
+        await status(charger, "Available")
+        await beat(charger, 2.5)
+        assert server.writer.rows(ENDS) == [("Completed", "charger", "Local", 2000), OPEN]
+        await beat(charger, 2)
+        assert server.writer.rows(ENDS)[1] == ("Completed", "system", "Other", 0)
+
+
 @pytest.mark.parametrize("told", ["Preparing", "Finishing", "Unavailable"])
 async def test_only_available_closes(server: Served, told: str) -> None:
     async with server.having(open_orphaned_transactions):

@@ -14,9 +14,9 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
-from levity_trio.store.writes.transactions.closing import Closing
+from levity_trio.store.writes.transactions.closing import FREE_SECONDS, Closing
 from levity_trio.store.writes.transactions.requests import Opening
-from levity_trio.store.writes.transactions.states import load
+from levity_trio.store.writes.transactions.states import follow_free, load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
@@ -26,6 +26,7 @@ decisions only the closing is among them; tests/store/test_decisions.py has the 
 BEGIN_WH = 1000
 STEP_WH = 100
 SECOND = 1 / 60
+LONG = 1e9
 PAUSE_MINUTES = 2
 """Longer than REJUDGE_SECONDS, within which a transaction is judged only once."""
 UNTOLD = frozenset({Kind.START, Kind.REJUDGE})
@@ -140,6 +141,12 @@ class Living:
     def be_silent(self) -> None:
         self.books.run(closing.close_silent, self.books.at, 0.0)
 
+    def stay_free(self) -> None:
+        """Its connector is Available, without a row that would be evidence about the stops that follow."""
+        self.station.write(follow_free, 1, "Available")
+        self.books.wait(FREE_SECONDS / 60)
+        self.books.run(closing.close_silent, self.books.at, LONG)
+
     def start_next(self) -> None:
         self.until = self.until or self.station.clock(SECOND)
         at = Moment(self.books.at, self.station.clock(), True)
@@ -187,6 +194,7 @@ _DOING: dict[Cause, Callable[[Living], None]] = {
     Cause.STOP_UNREADABLE: Living.stop_unreadably,
     Cause.AVAILABLE: Living.become_available,
     Cause.SILENCE: Living.be_silent,
+    Cause.FREE: Living.stay_free,
     Cause.NEXT_START: Living.start_next,
     Cause.OPERATOR: Living.operate,
     Cause.JOINED_STOP: Living.stop_without_id,

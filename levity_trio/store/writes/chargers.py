@@ -26,7 +26,7 @@ from levity_trio.store.writes.sessions import (
     has_newer,
     record_sharing,
 )
-from levity_trio.store.writes.transactions.states import Sign, resume_connector, suspend
+from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
 from levity_trio.wire.times import stamp
 
 NO_ERROR = "NoError"
@@ -135,6 +135,8 @@ def _take(db: UnitOfWork, origin: Origin, report: Status, present: _Present | No
     _follow_errors(db, origin, report)
     if present is None or (present.status, present.error_code) != (report.status, report.error_code):
         _record_change(db, origin, report)
+    if report.connector > 0:
+        follow_free(db, origin, report.connector, report.status)
     if report.status in CHARGING:
         resume_connector(db, origin, report.connector, Sign(Cause.SIGN, report.status, report.moment))
 

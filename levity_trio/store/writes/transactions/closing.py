@@ -1,8 +1,10 @@
 """Closes orphaned transactions, whose own stop does not arrive (rules.md, Transactions, Energy).
 
 A new start on its connector closes an older transaction. A suspended transaction is closed when its connector is
-available, or when its charger was connected for long without a sign of it. Its readings show the energy, and a review
-is opened. The charger's own stop, however late, replaces all of this. The life cycle defines which states are closed.
+available, or when its charger was connected for long without a sign of it. Suspended or not, it is closed if its
+connector was reported Available after the last sign of it, and nothing of it came for some minutes of connection.
+Its readings show the energy, and a review is opened. The charger's own stop, however late, replaces all of this. The
+life cycle defines which states are closed.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ FOLLOWING = (
     " AND (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 )
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
+FREE_SECONDS = 180
+"""Some chargers report Available just before their StopTransaction."""
+FREE_WORDS = f"its connector is available, and nothing of it came in {FREE_SECONDS / 60:g} minutes of connection"
 
 
 class Closing(NamedTuple):
@@ -97,9 +102,10 @@ def _open_on(db: UnitOfWork, origin: Origin, connector: int) -> Iterator[Known]:
 
 
 def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
-    """Close suspended transactions whose charger has been connected for `silent_seconds` since, or absent for a week.
+    """Close suspended transactions whose charger has been connected for `silent_seconds` since, or absent for a week,
+    and any whose connector has been available for FREE_SECONDS.
 
-    A sign of the transaction would have resumed it. Close those, too, that another one followed for so long whose start
+    A sign of the transaction would have ended that. Close those, too, that another one followed for so long whose start
     was lost: such a start would have closed them.
     """
     for charger, session in db.rows(
@@ -113,10 +119,18 @@ def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
 
 
 def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
-    if tx.suspended_at is None:
+    if tx.free_at is not None and _connected_seconds(db, origin, tx.session, tx.free_at) >= FREE_SECONDS:
+        close(db, origin, tx, Closing(Cause.FREE, OTHER, FREE_WORDS, _free_since(db, tx, tx.free_at)))
+    elif tx.suspended_at is None:
         _close_followed(db, origin, tx, silent_seconds)
     elif words := _silence(db, origin, tx, tx.suspended_at, silent_seconds):
         close(db, origin, tx, Closing(Cause.SILENCE, REBOOT, words, origin.received_at))
+
+
+def _free_since(db: UnitOfWork, tx: Known, received_at: str) -> str:
+    """Return since when a connector is available, by its charger's clock."""
+    told = db.row("SELECT status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (tx.charger, tx.connector))
+    return received_at if told is None or told[0] is None else str(told[0])
 
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:

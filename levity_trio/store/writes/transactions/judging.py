@@ -129,11 +129,11 @@ def _ended(tx: Known, ending: Ending) -> Known:
 def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, confidence: str, at: str) -> None:
     meter_stop = judgement.billed_until if ending.state is State.CLOSED else ending.meter_stop
     db.execute(
-        "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, stop_time = ?, own_stop_time = ?,"
-        " sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?, sent_meter_stop = ?,"
-        " stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?, confidence = ?,"
-        " billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL, counted_wh = ?,"
-        " updated_at = ? WHERE id = ?",
+        "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, free_at = NULL, stop_time = ?,"
+        " own_stop_time = ?, sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?,"
+        " sent_meter_stop = ?, stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?,"
+        " confidence = ?, billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL,"
+        " counted_wh = ?, updated_at = ? WHERE id = ?",
         (stopped_by(ending.state), ending.stop_time, ending.own_stop_time, ending.sent_stop_time, ending.skew)
         + (ending.received_at, meter_stop, ending.sent_meter_stop, ending.reason, ending.id_tag, judgement.wh)
         + (judgement.method, confidence, judgement.billed_from, judgement.billed_until, RULES, at)

@@ -36,6 +36,7 @@ from levity_trio.store.writes.transactions.states import (
     skew,
     state,
     step,
+    wait_again,
 )
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import stamp
@@ -61,7 +62,9 @@ ROWS_AT_ONCE = 16
 
 _MOVE = (
     "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"
-    " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3 WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
+    " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3, free_at = CASE WHEN free_at IS NULL"
+    " OR ?1 > (SELECT status_at FROM cp_conn WHERE cp_conn.cp_id = ?5 AND cp_conn.conn_id = ?6) THEN NULL ELSE ?3 END"
+    " WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
     " AND status = 'Active'{} AND coalesce(last_reading_at, '') {} ?1 AND coalesce(ahead_reading_at, '') < ?1{}"
     " RETURNING previous_register_wh"
 )
@@ -138,6 +141,7 @@ def _store_closely(
     if not is_ahead and not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
+        wait_again(db, origin, transaction)
     return transaction
 
 

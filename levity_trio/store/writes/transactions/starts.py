@@ -18,7 +18,7 @@ from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
-from levity_trio.store.writes.transactions.states import Sign, load, resume, revised_skew
+from levity_trio.store.writes.transactions.states import Sign, load, resume, revised_skew, wait_again
 from levity_trio.wire.texts import digest
 
 STARTS_COMPARED = 50
@@ -33,6 +33,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
         history.add(db, origin, known.transaction, entry)
         sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
         resume(db, origin, load(db, known.transaction), sign)
+        wait_again(db, origin, known.transaction)
         return known
     judged = judge_start(db, policy, origin, request.connector, request.id_tag)
     fields = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)

@@ -43,6 +43,7 @@ NEXT = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time, id LIMIT 1"
 )
+AVAILABLE: Final = "Available"
 LOST = (
     "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL AND imported_from IS NULL"
     " ORDER BY id DESC LIMIT 1"
@@ -199,6 +200,21 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
     entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
     history.add(db, origin, tx.id, entry)
     return load(db, tx.id)
+
+
+def follow_free(db: UnitOfWork, origin: Origin, connector: int, status: str) -> None:
+    """Note since when the connector of an open transaction is Available; any other status ends that."""
+    found = db.rows(f"{OPEN_ONES} AND conn_id = ? ORDER BY id", (origin.charger, connector))
+    for tx in (Known(*row) for row in found):
+        if (status == AVAILABLE) is not (tx.free_at is not None):
+            free_at = origin.received_at if status == AVAILABLE else None
+            db.execute("UPDATE tx SET free_at = ? WHERE id = ?", (free_at, tx.id))
+
+
+def wait_again(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Let the wait for the end of a transaction beside Available begin again: a message of it came."""
+    again = "UPDATE tx SET free_at = ? WHERE id = ? AND free_at IS NOT NULL"
+    db.execute(again, (origin.received_at, transaction))
 
 
 def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign) -> None:
