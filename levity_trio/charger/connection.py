@@ -67,7 +67,7 @@ async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_
         limit, as_binary = config.max_message_bytes, not config.strict
         stream = ChargerStream(transport, address, account, limit, text_as_binary=as_binary)
         async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
-            with central.registry.enlisted(stream.remote_address) as visitor:
+            with central.registry.enlisted(stream.remote_address, stream.hurry) as visitor:
                 session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
                     await session.converse()

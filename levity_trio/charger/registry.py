@@ -72,13 +72,15 @@ class Visitor:
     """
 
     __slots__ = (
-        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "held_until", "is_admitted", "is_tls"),
-        *("proof", "scope"),
+        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "held_until", "hurry", "is_admitted"),
+        *("is_tls", "proof", "scope"),
     )
 
-    def __init__(self, scope: trio.CancelScope, address: str) -> None:
+    def __init__(self, scope: trio.CancelScope, address: str, hurry: Callable[[], None]) -> None:
         self.scope = scope
         self.address = address
+        self.hurry = hurry
+        """Shortens the wait for a frame that is half sent, which `scope` does not end."""
         self.charger: str | None = None
         self.is_admitted = False
         self.is_tls = False
@@ -134,10 +136,10 @@ class Registry:
         return f"<Registry connections={len(self._visitors)} chargers={len(self._sessions)}>"
 
     @contextmanager
-    def enlisted(self, address: str) -> Iterator[Visitor]:
+    def enlisted(self, address: str, hurry: Callable[[], None]) -> Iterator[Visitor]:
         """Register a connection, from before its handshake, in a scope that `end_all` cancels."""
         with trio.CancelScope() as scope:
-            visitor = Visitor(scope, address)
+            visitor = Visitor(scope, address, hurry)
             self._visitors[visitor] = None
             if self.is_ending:  # a connection may begin after the listeners have closed
                 scope.cancel()
@@ -151,6 +153,7 @@ class Registry:
         self.is_ending = True
         for visitor in self._visitors:
             visitor.scope.cancel()
+            visitor.hurry()
 
     # Limits
 

@@ -28,6 +28,8 @@ from levity_trio.wire.proxy_header import read_proxy_header
 
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
+LAST_SEND_SECONDS: Final = 1.0
+"""For a frame that is half sent when the server stops. A peer that reads it then has its goodbye."""
 GOODBYE_SECONDS: Final = 1.5
 RECEIVE_BYTES: Final = 2 * 1024
 LONGEST_REST_SECONDS: Final = 0.05
@@ -54,8 +56,8 @@ class ChargerStream(trio.abc.Stream):
 
     __slots__ = (
         *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
-        *("_request", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word", "left_at"),
-        *("on_overflow", "on_slow", "remote_address", "send_seconds"),
+        *("_request", "_sending", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word"),
+        *("left_at", "on_overflow", "on_slow", "remote_address", "send_seconds"),
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class ChargerStream(trio.abc.Stream):
         self._farewell_bytes: int | None = None
         self._is_full = False
         self.send_seconds = SEND_SECONDS
+        self._sending: trio.CancelScope | None = None
         self.last_received = trio.current_time()
         self.left_at = math.inf
         """When the peer closed the connection with a close frame or the end of its stream; a reset does not count."""
@@ -265,9 +268,16 @@ class ChargerStream(trio.abc.Stream):
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
 
+    def hurry(self) -> None:
+        """Let the frame that is half sent, which no cancellation ends, wait only a little longer for the peer."""
+        if self._sending is not None:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + LAST_SEND_SECONDS)
+
     async def _send_rest(self, data: memoryview) -> None:
         with trio.move_on_after(self.send_seconds, shield=True) as scope:
+            self._sending = scope
             await self._transport.send_all(data)
+        self._sending = None
         if scope.cancelled_caught:
             raise trio.BrokenResourceError(f"the peer read nothing for {self.send_seconds:g} s")
 

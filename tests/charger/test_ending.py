@@ -7,10 +7,11 @@ import trio
 import trio.testing
 
 from levity_trio.charger.central import ENDS_AT_ONCE, Central
+from levity_trio.charger.stream import LAST_SEND_SECONDS
 from levity_trio.events import ChargerDisconnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
-from tests.charger.peers import PING, open_charger, open_raw, open_raw_charger, upgrade
+from tests.charger.peers import PING, RawPeer, open_charger, open_raw, open_raw_charger, upgrade
 
 AT_ONCE = 0.001
 
@@ -33,6 +34,33 @@ async def test_the_end_does_not_wait_long_for_a_peer_that_says_nothing(central: 
         assert (await peer.wait_closed())[0] == 1001
         assert await peer.read_to_end() == b""
         assert trio.current_time() < 2
+
+
+@pytest.mark.parametrize("stuck_seconds", [0.01, 2.0, 4.5])
+async def test_the_end_does_not_wait_long_for_a_peer_that_does_not_read(central: Central, stuck_seconds: float) -> None:
+    """A frame that is half sent is shielded, from the end as well."""
+    async with open_raw(central, trio.testing.lockstep_stream_pair) as peer:
+        await ask_without_reading(peer)
+        await trio.sleep(stuck_seconds)
+        central.registry.end_all()
+        await trio.sleep(LAST_SEND_SECONDS + AT_ONCE)
+        assert len(central.registry) == 0
+
+
+async def test_a_peer_that_reads_slowly_has_its_whole_frame_and_its_goodbye(central: Central) -> None:
+    async with open_raw(central, trio.testing.lockstep_stream_pair) as peer:
+        await ask_without_reading(peer)
+        central.registry.end_all()
+        await trio.sleep(LAST_SEND_SECONDS - AT_ONCE)
+        assert (await peer.receive())[:2] == [3, "1"]
+        assert (await peer.wait_closed())[0] == 1001
+
+
+async def ask_without_reading(peer: RawPeer) -> None:
+    await peer.send(upgrade())
+    await peer.read_head()
+    await peer.send_frame('[2,"1","Heartbeat",{}]')
+    await trio.testing.wait_all_tasks_blocked()
 
 
 async def test_a_peer_that_pings_on_after_our_goodbye_is_no_failure(central: Central, writer: InlineWriter) -> None:

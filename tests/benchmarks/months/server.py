@@ -52,7 +52,7 @@ class MonthServer:
         """Serve a line until it ends, like `serve_connection`. No error of the server is caught."""
         with self._central.budget.opened() as end.account:
             session = None
-            with self._central.registry.enlisted(end.remote_address) as visitor:
+            with self._central.registry.enlisted(end.remote_address, lambda: None) as visitor:
                 session = await self._enter(charger, end, visitor)
                 if session is not None:
                     await session.converse()
