@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.names import comparable_tag
+from levity_trio.charging.names import comparable_tag, reported_id
 from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code, Doubt
 
@@ -73,6 +73,8 @@ class Running(NamedTuple):
     """The transactionId of its last reading."""
     is_exchanged: bool = False
     """A stop that named another transaction has ended it."""
+    own_id: int | None = None
+    """The ID of the charger's own which its readings had, live, and those of no other transaction."""
 
 
 class Match(NamedTuple):
@@ -197,6 +199,8 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     candidates = candidates or [one for one in running if _is_again(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
+    if _is_free(candidates[0]) and candidates[0].own_id == stop.transaction:
+        return Match(candidates[0].id, None)
     return joined(candidates[0].id, stop.transaction, len(running))
 
 
@@ -205,6 +209,27 @@ def joined(transaction: int, named: int, considered: int) -> Match:
     evidence = (f"transactionId {named}", f"{considered} transactions of this charger considered")
     words = "the stop names no transaction of this charger, and fits only this one by time and register"
     return Match(transaction, Doubt(Code.STOP_WITHOUT_ID, words, evidence))
+
+
+class Named(NamedTuple):
+    """A reading of a transaction: the transactionId as sent, its time, and by how many seconds it was ahead of its
+    receipt."""
+
+    name: int | None
+    timestamp: str
+    ahead: float
+
+
+def own_id(readings: Sequence[Named], start_ahead: float | None) -> int | None:
+    """Return the ID of its own by which a charger calls a transaction: the one negative ID of all its readings, if two
+    of them did not wait. What waited is less far ahead than what did not."""
+    names = [name for name in {reported_id(one.name) for one in readings} if name is not None]
+    if len(names) != 1 or names[0] >= 0:
+        return None
+    (name,) = names
+    ahead = max([one.ahead for one in readings] + ([] if start_ahead is None else [start_ahead]))
+    live = {one.timestamp for one in readings if one.name == name and one.ahead >= ahead - tolerances.AHEAD_SECONDS}
+    return name if len(live) > 1 else None
 
 
 def _is_again(stop: Stopping, one: Running) -> bool:

@@ -16,6 +16,7 @@ from levity_trio.charging.lifecycle import State
 from levity_trio.charging.matching import (
     Begun,
     Match,
+    Named,
     Running,
     Stopping,
     doubt_of_named,
@@ -24,6 +25,7 @@ from levity_trio.charging.matching import (
     match_by_tag,
     match_stop,
     may_mean,
+    own_id,
 )
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.power import HOUR
@@ -33,13 +35,13 @@ from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot
-from levity_trio.store.transaction import COLUMNS, Known, readings
+from levity_trio.store.transaction import COLUMNS, Known, readings, span
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import may_stop
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.naming import called
-from levity_trio.store.writes.transactions.requests import Stop
+from levity_trio.store.writes.transactions.requests import WITHOUT_ID, Stop
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
     newest,
@@ -47,6 +49,15 @@ from levity_trio.store.writes.transactions.states import (
     told,
 )
 from levity_trio.wire.texts import digest
+
+NAMED = (
+    "SELECT told_id, timestamp, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ?"
+    " AND ? AND tx_id = ? AND source = 'MeterValues'"
+)
+BEFORE = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time < ?"  # noqa: S608 - our own names
+    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
+)
 
 
 def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading], policy: Policy) -> Match:
@@ -206,7 +217,18 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         pace_w=_pace(tx, carriers, watts) if carriers and not is_set and _wh(carriers[0]) >= start_wh else None,
         called=called(db, tx, request.moment.understood),
         is_exchanged=is_exchanged,
+        own_id=_own_id(db, tx) if request.transaction < WITHOUT_ID else None,
     )
+
+
+def _own_id(db: UnitOfWork, tx: Known) -> int | None:
+    """Return the charger's own ID of a transaction, if it is no ID of the one before on its connector."""
+    place = (tx.charger, tx.connector, *span(tx), tx.id)
+    told = [Named(name, at, seconds(at) - seconds(received_at)) for name, at, received_at in db.rows(NAMED, place)]
+    found = own_id(told, tx.start_skew)
+    row = None if found is None else db.row(BEFORE, (tx.charger, tx.connector, tx.own_start_time))
+    before = None if row is None else Known(*row)
+    return None if before is not None and called(db, before, tx.own_start_time) == found else found
 
 
 def _last_at(origin: Origin, request: Stop, tx: Known, carriers: Sequence[Row]) -> float:

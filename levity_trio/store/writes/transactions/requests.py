@@ -14,6 +14,8 @@ LOCAL = "Local"
 """The reason of a stop at the charger, and of one without a reason (§4.10)."""
 STOP_DATA: Final = "transactionData"
 """The source of readings that came in a stop."""
+WITHOUT_ID: Final = -1
+"""The transactionId of a stop that has none, as when it arrived."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,12 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import finding, late_starts, readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.attaching import ATTACHED, MADE
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import LOCAL, Start, Started, Stop, StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, WITHOUT_ID, Start, Started, Stop, StopWithData
 from levity_trio.store.writes.transactions.states import load, state, told
 
 READINGS: Final = (MADE, "readings with its transactionId arrived later")
 START: Final = (ATTACHED, "its start arrived later")
 """How a stop that waited is resolved, and why."""
-WITHOUT_ID: Final = -1
-"""The transactionId of a stop that has none, as when it arrived."""
 MOST_COMPARED: Final = 20
 """The newest messages of a charger that were set aside, among which its stop is looked for."""
 _NEWEST: Final = (
