@@ -168,7 +168,7 @@ class ServerConfig(WebConfig):
         "strict",
         "Chargers",
         SWITCH,
-        "Reject messages that violate the OCPP schemas instead of repairing them, for conformance tests.",
+        "Reject messages that violate OCPP-J or the schemas of OCPP instead of repairing them, for conformance tests.",
     )
     registration: str = setting(
         "open",

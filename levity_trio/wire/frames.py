@@ -26,6 +26,8 @@ from levity_trio.wire.secrets import TRIMMED, is_too_wide
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
 RESPONSE_ELEMENTS: Final = 5  # of a CALLERROR; a CALLRESULT has three
+ELEMENTS: Final = {2: 4, 3: 3, 4: RESPONSE_ELEMENTS}  # of each message type
+LONGEST_ID: Final = 36  # characters of a message id
 # How some languages write an object without properties. None also stands for an absent payload.
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
 UNREADABLE: Final = "the answer cannot be read: its text is cut off or broken"
@@ -50,6 +52,7 @@ class Fault(StrEnum):
     NO_ID = "no readable message id"
     TOO_SHORT = "elements missing"
     NO_ACTION = "action is no text"
+    NOT_EXACT = "its elements are not those of OCPP-J 4.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,9 @@ def decoded(message: str | bytes) -> tuple[str, bool]:
 def parse_frame(text: str, *, strict: bool = False) -> Frame:
     """Parse one message. Never raises.
 
-    Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text, a message type given as text, and additional
-    elements, which it ignores. Unless `strict`, it reads what it can of a text that is not JSON.
+    Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text. Unless `strict`, it also accepts a message
+    type given as text, ids that are numbers or too long, and additional or missing elements, and it reads what it can
+    of a text that is not JSON.
     """
     text = text.strip(TRIMMED)
     if is_too_wide(text):
@@ -129,7 +133,20 @@ def parse_frame(text: str, *, strict: bool = False) -> Frame:
         return Malformed(Fault.NOT_A_LIST, None)
     if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, frame):
         return _read_damaged(Fault.TOO_DEEP, text, strict)
-    return _read_frame(text, frame)
+    read = _read_frame(text, frame)
+    return _refused_as_inexact(read) if strict and not _is_exact(frame) else read
+
+
+def _is_exact(frame: list[Any]) -> bool:
+    """Whether a frame has the elements of OCPP-J §4.2 and no others, and an id as it should be."""
+    is_typed = len(frame) > 1 and type(frame[0]) is int and type(frame[1]) is str
+    return is_typed and len(frame) == ELEMENTS.get(frame[0]) and len(frame[1]) <= LONGEST_ID
+
+
+def _refused_as_inexact(frame: Frame) -> Frame:
+    if isinstance(frame, Call):
+        return _refused_call(Fault.NOT_EXACT, frame.raw_id)
+    return _unreadable(frame.message_id, UNREADABLE) if isinstance(frame, CallResult) else frame
 
 
 def call_text(message_id: str, action: str, payload: dict[str, Any]) -> str:

@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from levity_trio.wire.secrets import masked_url
 
-SUBPROTOCOL: Final = "ocpp1.6"
+SUBPROTOCOLS: Final = ("ocpp1.6", "ocpp1.6j")
+"""The name of OCPP-J 1.6, and what some chargers call it (J is for JSON)."""
 WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
 KINDS: Final[Mapping[int, str]] = {
@@ -120,10 +121,10 @@ def identity(target: str) -> str | None:
 
 
 def choose_subprotocol(head: Head) -> Subprotocol:
-    """Choose ocpp1.6, in any case, from the offered subprotocols. No offer counts as ocpp1.6."""
+    """Choose ocpp1.6, else ocpp1.6j, in any case, from the offered subprotocols. No offer counts as ocpp1.6."""
     offer = head.headers.get("sec-websocket-protocol", "")
     offered = [name for part in offer.split(",") if (name := part.strip())]
-    ours = next((name for name in offered if name.lower() == SUBPROTOCOL), None)
+    ours = next((name for wanted in SUBPROTOCOLS for name in offered if name.lower() == wanted), None)
     return Subprotocol(ours, acceptable=ours is not None or not offered)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import fastjsonschema
 import orjson
@@ -64,6 +64,11 @@ CHARGER_ACTIONS: Final = frozenset(
     }
 )
 """The actions that a charger may send: OCPP 1.6 §4 and the security whitepaper."""
+
+CONNECTOR: Final = "connectorId"
+LOWEST_CONNECTORS: Final[Mapping[str, int]] = {"StartTransaction": 1, "RemoteStartTransaction": 1, "UnlockConnector": 1}
+"""The lowest connector in a message, elsewhere 0, the charger itself (§6.45). The schemas do not say it, and only
+`--strict` demands it: what a charger says of an impossible connector is kept."""
 
 _ACTIONS: Final = frozenset(action.value for action in Action)
 SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}
@@ -139,6 +144,7 @@ class _Form:
 
     def __init__(self, where: str, message: type[Any], schema: Schema) -> None:
         self._where = where
+        self._lowest = LOWEST_CONNECTORS.get(where, 0)
         self._schema = schema
         self._message = message
         narrow = gate(schema)
@@ -161,6 +167,8 @@ class _Form:
                 return Read(self._built(understood), repairs)
             if (problem := self._problem(payload)) is not None:
                 raise problem
+        if strict and (number := cast("dict[str, Any]", payload).get(CONNECTOR)) is not None and number < self._lowest:
+            raise Refused(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"{self._where}.{CONNECTOR}: minimum")
         return Read(self._built(payload), ())
 
     def write(self, message: Any) -> dict[str, Any]:

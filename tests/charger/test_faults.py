@@ -21,6 +21,7 @@ START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": NO
 UNREADABLE = {"connectorId": 1, "idTag": "TAG-1", "timestamp": NOW}
 STOP = {"transactionId": 1, "meterStop": 2000, "timestamp": NOW}
 METER_VALUES = {"connectorId": 1, "meterValue": [{"timestamp": NOW, "sampledValue": [{"value": "1"}]}]}
+READING = {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1"}]}
 SET_ASIDE = "SELECT action, payload, count, tx_id FROM set_aside"
 
 
@@ -154,6 +155,11 @@ async def test_other_messages_that_cannot_be_read_are_refused(central: Central) 
         ("StartTransaction", START | {"idTag": 21 * "x"}, "PropertyConstraintViolation"),
         ("StatusNotification", {"connectorId": 1, "status": "Occupied", "errorCode": "NoError"})
         + ("PropertyConstraintViolation",),
+        ("StartTransaction", START | {"connectorId": 0}, "PropertyConstraintViolation"),
+        ("StartTransaction", START | {"connectorId": -1}, "PropertyConstraintViolation"),
+        ("StatusNotification", {"connectorId": -1, "status": "Available", "errorCode": "NoError"})
+        + ("PropertyConstraintViolation",),
+        ("MeterValues", {"connectorId": -1, "meterValue": [READING]}, "PropertyConstraintViolation"),
         ("Teapot", {}, "NotImplemented"),
         ("Reset", {"type": "Soft"}, "NotSupported"),
     ],
@@ -167,6 +173,14 @@ async def test_strict_refuses_instead_of_repairing(
         await charger.call("StartTransaction", START)
     assert writer.row("SELECT count(*) FROM tx") == (1,)
     assert writer.rows(SET_ASIDE) == []
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+async def test_the_charger_itself_may_report_also_under_strict(central: Central, is_strict: bool) -> None:
+    configure(central, strict=is_strict)
+    async with open_charger(central) as charger:
+        await charger.call("StatusNotification", {"connectorId": 0, "status": "Available", "errorCode": "NoError"})
+        await charger.call("MeterValues", {"connectorId": 0, "meterValue": [READING]})
 
 
 @pytest.mark.logs_errors

@@ -86,6 +86,16 @@ async def test_ours_among_several_is_chosen(central: Central, offer: str) -> Non
         await heartbeat(peer)
 
 
+@pytest.mark.parametrize("offer", ["ocpp1.6j", "OCPP1.6J"])
+async def test_the_other_name_of_ours_is_echoed_as_it_was_offered(
+    central: Central, writer: InlineWriter, offer: str
+) -> None:
+    async with open_charger(central, subprotocols=["ocpp2.0.1", offer]) as charger:
+        assert charger.websocket.subprotocol == offer
+        await charger.call("Heartbeat")
+    assert writer.row("SELECT subprotocol FROM session") == (offer,)
+
+
 async def test_only_other_subprotocols_get_a_handshake_and_a_close(
     central: Central, writer: InlineWriter, log_lines: list[dict[str, object]]
 ) -> None:

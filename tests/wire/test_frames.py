@@ -281,6 +281,38 @@ def test_as_much_of_an_answer_as_can_be_read(text: str, frame: object) -> None:
     assert parse_frame(text) == frame
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[2,"1","Heartbeat",{},1]',
+        '["2","1","Heartbeat",{}]',
+        '[2.0,"1","Heartbeat",{}]',
+        '[2,"1","Heartbeat"]',
+        '[2,"1","Heartbeat",{},null,{}]',
+        '[2,1,"Heartbeat",{}]',
+        f'[2,"{"1" * 37}","Heartbeat",{{}}]',
+    ],
+)
+def test_strict_refuses_a_call_of_other_elements(text: str) -> None:
+    refused = parse_frame(text, strict=True)
+    assert isinstance(refused, Malformed)
+    assert refused.kind == Fault.NOT_EXACT
+    assert refused.answer is not None
+    assert json.loads(refused.answer)[:3] == [4, json.loads(text)[1], "FormationViolation"]
+    assert isinstance(parse_frame(text), Call)
+
+
+@pytest.mark.parametrize("text", ['[3,"1",{},1]', '["3","1",{}]', "[3,1,{}]", '[3,"1"]'])
+def test_strict_takes_no_result_of_other_elements(text: str) -> None:
+    assert parse_frame(text, strict=True) == replace(unread("1"), is_damaged=False)
+    assert parse_frame(text) == CallResult("1", {})
+
+
+@pytest.mark.parametrize("text", ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[4,"1","InternalError","",{}]'])
+def test_strict_takes_what_is_exact(text: str) -> None:
+    assert parse_frame(text, strict=True) == parse_frame(text)
+
+
 def test_a_deep_frame_that_is_read_can_be_written() -> None:
     lists = MAX_DEPTH - 2
     frame = parse_frame(f'[2,"1","X",{{"a":{"[" * lists}{"]" * lists}}}]')

@@ -171,6 +171,11 @@ def test_what_names_nobody(target: str) -> None:
         (" , ", Subprotocol(None, acceptable=True)),
         ("ocpp2.0.1", Subprotocol(None, acceptable=False)),
         ("ocpp1.5,ocpp1.60", Subprotocol(None, acceptable=False)),
+        ("ocpp1.6j", Subprotocol("ocpp1.6j", acceptable=True)),
+        ("OCPP1.6J", Subprotocol("OCPP1.6J", acceptable=True)),
+        ("ocpp1.6J, ocpp2.0.1", Subprotocol("ocpp1.6J", acceptable=True)),
+        ("ocpp1.6J, ocpp1.6", Subprotocol("ocpp1.6", acceptable=True)),
+        ("ocpp1.6s,ocpp1.6jj,j", Subprotocol(None, acceptable=False)),
     ],
 )
 def test_subprotocols(offer: str | None, chosen: Subprotocol) -> None:

@@ -25,7 +25,7 @@ from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import sessions
-from levity_trio.wire.handshake import SUBPROTOCOL, BadRequest, Head, parse_head
+from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 from tests.charger.peers import upgrade
@@ -69,7 +69,7 @@ class MonthServer:
         except BadRequest as refused:
             end.answer(str(refused))
             return None
-        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOL, wall_clock(), admission)
+        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOLS[0], wall_clock(), admission)
         session = Session(central, peer, cast(ChargerStream, end), cast(WebSocketConnection, end), visitor)
         central.registry.install(session)
         end.answer()
