@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 import trio
@@ -52,6 +53,18 @@ def reachable(host: str, port: int) -> str:
     """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing interface."""
     found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
     return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address is that of the loopback interface."""
+    if name == "localhost":
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def _outgoing(family: socket.AddressFamily, elsewhere: str) -> str:

@@ -17,6 +17,7 @@ from levity_trio.config import ConfigError
 
 USERS: Final = ("admin", "users")
 LOGINS: Final = ("admin", "logins")
+SAY_WHERE: Final = "start the server with --public-url, or for drivers with --drivers-url"
 PAGE: Final = "/welcome"
 """The page of the dashboard that takes codes."""
 COLUMNS: Final = ("id", "name", "role", "account", "has_password", "invited_until", "last_used_at", "removed_at")
@@ -121,7 +122,8 @@ def _invitation(made: dict[str, Any]) -> str:
     page = made["page"] or PAGE
     where = f"open {page} and type it" if is_pin else f"open {page}#{made['code']}"
     until = f"It works once, until {local_minute(made['expires_at'])}, and is not shown again."
-    return f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: {where}.\n{until}"
+    local = f"\nOnly programs on this machine reach {page}: {SAY_WHERE}." if made["is_local"] else ""
+    return f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: {where}.\n{until}{local}"
 
 
 _NAMED: Final = click.Argument(["named"], metavar="USER")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
-from levity_trio.addresses import reachable
+from levity_trio.addresses import is_loopback, reachable
 from levity_trio.config import ServerConfig
 from levity_trio.config_web import API_PORT
 
 WELCOME: Final = "/welcome"
 """The page of the dashboard that takes codes."""
+SAY_WHERE: Final = "say with --drivers-url or --public-url where drivers find this site"
+
+
+def is_local(url: str) -> bool:
+    """Whether only programs on this machine reach an address, so that it must be neither printed nor sent."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:

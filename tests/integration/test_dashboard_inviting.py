@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from levity_trio.client import Refusal
 from tests.integration.browsing import Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
@@ -130,6 +132,42 @@ def test_codes_lead_to_each_connector(server: Serving) -> None:
     ):
         assert words in sheet.words
     assert operator.get(next(one for one in links if one.endswith("format=pdf"))).html.startswith("%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("flags", "refused"),
+    [
+        ((), "http://127.0.0.1:"),
+        (("--drivers-port", "0"), "http://127.0.0.1:"),
+        (("--drivers-url", "http://localhost:9002"), "http://localhost:9002"),
+        (("--public-url", "http://[::1]:9001/x"), "http://[::1]:9001/x"),
+        (("--drivers-url", PUBLIC), None),
+        (("--public-url", PUBLIC), None),
+    ],
+)
+def test_codes_that_lead_only_to_this_machine_are_not_printed(
+    tmp_path: Path, flags: tuple[str, ...], refused: str | None
+) -> None:
+    with serving(tmp_path / "site.db", "--api-allowed-hosts", "127.0.0.1", *flags) as running:
+        api = api_of(running)
+        api.ask("POST", "admin", "chargers", given={"id": "CP-1"})
+        if refused is None:
+            api.ask("POST", "admin", "users", given={"name": "operator", "role": "operator", "password": PASSWORD})
+            found = _printed(running)
+            assert f"{PUBLIC}/d/at/CP-1" in found
+            assert "Bauhof 12" not in found
+            api.ask("PUT", "admin", "biller", given={"name": "Bauhof 12 GbR", "payment_days": 14})
+            assert "Bauhof 12 GbR" in _printed(running)
+            return
+        with pytest.raises(Refusal) as caught:
+            api.ask("GET", "admin", "codes")
+        assert f"the codes would lead to {refused}" in str(caught.value)
+        assert "say with --drivers-url or --public-url where drivers find this site" in str(caught.value)
+
+
+def _printed(server: Serving) -> str:
+    """The sheet of codes, in HTML."""
+    return log_in(server, "operator").get("/get/admin/codes").words
 
 
 def test_a_viewer_sees_no_codes(server: Serving) -> None:

@@ -96,11 +96,12 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     made = shown(shell, capsys, "add", "ben", "--role", "driver", "--account", "Flat 7", "--pin")
     assert (made["account"], made["invitation"]["kind"]) == (1, "pin")
     assert shell("invite", "Ben") == 0
-    code, words, until = capsys.readouterr().out.splitlines()
+    code, words, until, local = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
     page = f"http://127.0.0.1:{port_of(server)}/welcome"
     assert words == f"This code logs user 2 in: open {page}#{code}."
     assert until.startswith("It works once, until 20")
+    assert local.startswith(f"Only programs on this machine reach {page}: start the server with --public-url")
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None
     assert shell("change", 2, "--password-stdin") == 0
     assert [one["has_password"] for one in shown(shell, capsys, "list")] == [True, True]

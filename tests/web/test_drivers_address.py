@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import ServerConfig
-from levity_trio.web.drivers_address import drivers_address, welcome_page
+from levity_trio.web.drivers_address import drivers_address, is_local, welcome_page
 
 CERTIFICATE = Path("cert.pem")
 OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging")
@@ -40,3 +40,19 @@ def test_where_a_code_is_typed() -> None:
     assert welcome_page(OF_DRIVERS, "driver") == "http://192.0.2.7:9002/welcome"
     assert welcome_page(OF_DRIVERS, "admin") == "https://example.org/charging/welcome"
     assert welcome_page(ServerConfig(dashboard=False), "driver") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        *(("http://127.0.0.1:9001", True), ("http://127.0.1.1:9001", True), ("https://[::1]:9001/x", True)),
+        *(("http://localhost:9001", True), ("http://[::ffff:127.0.0.1]", True), ("", False)),
+        *(
+            ("http://192.0.2.7:9001", False),
+            ("https://localhost.example.org", False),
+            ("http://127.example.org", False),
+        ),
+    ],
+)
+def test_an_address_of_this_machine_only(url: str, expected: bool) -> None:
+    assert is_local(url) is expected

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from levity_trio.addresses import is_loopback
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
@@ -166,18 +166,6 @@ def host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].casefold()
     return (host.rpartition(":")[0] or host).rstrip(".").casefold() if host.count(":") == 1 else host.casefold()
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address is that of the loopback interface."""
-    if name == "localhost":
-        return True
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _server_address(scope: Scope) -> str:

@@ -6,11 +6,9 @@ from typing import Final
 
 import msgspec
 
-from levity_trio.addresses import reachable
+from levity_trio.addresses import is_loopback, reachable
 from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
-
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class ChargerAddress(msgspec.Struct, kw_only=True):
@@ -38,7 +36,7 @@ async def get_addresses(asked: Asked) -> Addresses:
 
 def _address(scheme: str, host: str, port: int) -> ChargerAddress:
     url = f"{scheme}://{reachable(host, port)}/ws/"
-    return ChargerAddress(url=url, is_tls=scheme == "wss", is_local=host in LOOPBACK)
+    return ChargerAddress(url=url, is_tls=scheme == "wss", is_local=is_loopback(host))
 
 
 ENDPOINTS: Final = (

@@ -17,10 +17,12 @@ from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, document
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.drivers_address import drivers_address
+from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local
 
 PLACE: Final = "/d/at"
 """The page of a place, below the address of the drivers' pages."""
+_BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
+"""Whose name stands on the labels, where somebody said it: drivers know him from their statements."""
 
 
 class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -33,12 +35,19 @@ async def get_codes(asked: Asked) -> Response:
     if address is None:
         words = "no page for drivers is served, to which codes could lead; start the server with the dashboard"
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
+    if is_local(address):
+        words = f"the codes would lead to {address}, which only programs on this machine reach; {SAY_WHERE}"
+        raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
     def read_labels(db: Any) -> CodeSheet:
         db.execute("BEGIN")
+        biller = db.execute(_BILLER).fetchone()
         chargers, connectors = served(db), connectors_of(db, None)
-        known = ((one, [of.connector for of in connectors.get(one.id, ())]) for one in chargers)
-        return CodeSheet(tuple(label for one, of in known for label in _labels(one, of, config.server_name, address)))
+        labels: list[Label] = []
+        for one in chargers:
+            site = biller[0] if biller else one.station_name or config.server_name
+            labels += _labels(one, [of.connector for of in connectors.get(one.id, ())], site, address)
+        return CodeSheet(tuple(labels))
 
     async def read() -> CodeSheet:
         return await api.reader.run(read_labels)
@@ -49,12 +58,11 @@ async def get_codes(asked: Asked) -> Response:
 def _labels(charger: KnownCharger, connectors: list[int], site: str, address: str) -> Iterator[Label]:
     """Yield the labels of a charger. Where it has one connector, its own code is enough."""
     url, name = f"{address}{PLACE}/{quote(charger.id, safe='')}", charger.name or charger.id
-    where = charger.station_name or site
     if len(connectors) <= 1:
-        yield Label(site=where, charger=name, connector="", url=url)
+        yield Label(site=site, charger=name, connector="", url=url)
         return
     for one in connectors:
-        yield Label(site=where, charger=name, connector=f"Connector {one}", url=f"{url}/{one}")
+        yield Label(site=site, charger=name, connector=f"Connector {one}", url=f"{url}/{one}")
 
 
 ENDPOINTS: Final = (

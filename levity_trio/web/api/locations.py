@@ -15,12 +15,15 @@ from levity_trio.operations import Operation
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import filled, left_out
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
+from levity_trio.store.database import Database
 from levity_trio.store.reads.files import firmware
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.files.urls import SecretUrl
+from levity_trio.web.drivers_address import is_local
+from levity_trio.web.files.urls import PATH, SecretUrl
+from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.times import stamp
 
 
@@ -31,14 +34,14 @@ class Located(NamedTuple):
     url: NewUrl | None
 
 
-async def located(asked: Asked, operation: Operation, payload: dict[str, Any]) -> Located:
+async def located(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Located:
     """Put a URL of ours where a location was left out, or is the name of a firmware file. Raises Problem.
 
     Any other location is passed on unchanged. A certificate that was left out is our root.
     """
     for path, allotted in left_out(operation, payload):
         if allotted is Allotted.UPLOAD:
-            url = _new_url(asked, path)
+            url = await _new_url(asked, charger, path)
             return Located(filled(payload, path, url.text), NewUrl(url.digest, None, None))
         if allotted is Allotted.ROOT:
             return Located(filled(payload, path, await root_pem(asked.api)), None)
@@ -48,7 +51,7 @@ async def located(asked: Asked, operation: Operation, payload: dict[str, Any]) -
     found = await asked.api.reader.run(partial(firmware, title=_value(payload, place)))
     if found is None:
         return Located(payload, None)
-    url, at = _new_url(asked, place), wanted_at(payload)
+    url, at = await _new_url(asked, charger, place), wanted_at(payload)
     named = f"{url.text}/{found.title}"  # some chargers look at the name or its extension
     return Located(filled(payload, place, named), NewUrl(url.digest, found.id, None if at is None else stamp(at)))
 
@@ -69,10 +72,23 @@ def _value(payload: dict[str, Any], path: tuple[str, ...]) -> Any:
     return value
 
 
-def _new_url(asked: Asked, path: tuple[str, ...]) -> SecretUrl:
-    url = asked.api.shelf.new_url()
+async def _new_url(asked: Asked, charger: str, path: tuple[str, ...]) -> SecretUrl:
+    field, url = ".".join(path), asked.api.shelf.new_url()
     if url is None:
-        field, words = ".".join(path), "give the URL of another server, or start this one with --files-port"
+        words = "give the URL of another server, or start this one with --files-port"
         detail = f"{field}: this server takes and gives no files; {words}"
         raise Problem(HTTPStatus.CONFLICT, "conflict", detail, field=field)
+    if is_local(url.text) and await asked.api.reader.run(partial(_is_elsewhere, charger=charger)):
+        base = url.text.partition(PATH)[0]
+        words = f"only programs on this machine reach {base}; say with --files-url where chargers reach the files port"
+        raise Problem(HTTPStatus.CONFLICT, "conflict", f"{field}: {words}", field=field)
     return url
+
+
+def _is_elsewhere(db: Database, charger: str) -> bool:
+    """Whether a charger connected last from another machine."""
+    row = db.execute(
+        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?", (charger,)
+    ).fetchone()
+    peer = None if row is None else peer_of(row[0])
+    return peer is not None and not peer.is_loopback

@@ -143,7 +143,7 @@ async def prepare(asked: Asked, charger: str, operation: Operation, payload: dic
     api, body = asked.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
-    payload, url = await located(asked, operation, payload)
+    payload, url = await located(asked, charger, operation, payload)
     for path, allotted in left_out(operation, payload):
         number = await _number(asked, charger, allotted, known)
         payload = filled(payload, path, number)

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from levity_trio.addresses import Flags, listen, reachable
+from levity_trio.addresses import Flags, is_loopback, listen, reachable
 from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
 from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
@@ -78,7 +78,7 @@ from levity_trio.web.api import (
     wallets,
     webhooks,
 )
-from levity_trio.web.api.access import Door, is_loopback
+from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Endpoint, StreamedBody
 from levity_trio.web.api.openapi import POLICY, document, page

@@ -20,7 +20,7 @@ from levity_trio.web.api.accounts import Id, given_fields, refusals
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.shown import list_of, show, shown_as
-from levity_trio.web.drivers_address import welcome_page
+from levity_trio.web.drivers_address import is_local, welcome_page
 from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
 from levity_trio.wire.times import stamp
 
@@ -60,13 +60,17 @@ class InvitationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Invitation(msgspec.Struct):
-    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where it is typed."""
+    """A one-time code, which is shown only now. It replaces the one before. `page` is the URL where it is typed.
+
+    `is_local` is whether only programs on this machine reach that.
+    """
 
     user: int
     kind: str
     code: str
     expires_at: str
     page: str | None
+    is_local: bool
 
 
 class AddedUser(msgspec.Struct):
@@ -183,7 +187,7 @@ async def _make(asked: Asked, kind: Kind) -> _Made:
 def _shown(asked: Asked, user: int, role: str, invitation: int, made: _Made) -> Invitation:
     kind, until = made.new.kind, made.new.expires_at
     page = welcome_page(asked.api.config, role)
-    return Invitation(user, kind, written(kind, invitation, made.secret), until, page)
+    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or ""))
 
 
 async def list_logins(asked: Asked) -> Any:

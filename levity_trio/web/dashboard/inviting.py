@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from levity_trio.config import ServerConfig
-from levity_trio.web.api.access import is_loopback
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.drivers_address import drivers_address
+from levity_trio.web.drivers_address import drivers_address, is_local
 from levity_trio.web.invitations import LINK
 
 DRIVER: Final = "driver"
@@ -40,7 +38,7 @@ async def handed_out(view: View, endpoint: Endpoint, answer: Any, config: Server
         "url": url,
         "rows": url and _rows(url),
         "welcome": f"{address}{WELCOME}",
-        "is_local": is_loopback(urlsplit(address).hostname or ""),
+        "is_local": is_local(address),
     }
 
 

@@ -143,6 +143,7 @@ async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]
 
 def _central(books: Books, writer: Any, stored: Stored) -> Central:
     config = ServerConfig(
+        drivers_url="https://charge.example.org",
         database=stored.address,
         given_time_zone=BERLIN,
         websocket_ping_seconds=None,
