@@ -262,6 +262,16 @@ class Bounds:
         fastest = max(others.most, others.median * (1 + tolerances.ONE_PACE_SHARE))
         return rise <= fastest * caught_up / HOUR + slack
 
+    def is_usual_since(self, chain: Chain, number: int, since: float) -> bool:
+        """Whether a step ends where the pace of the others would have led to since a register stood still."""
+        rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - since
+        if seconds <= chain.at[number] - chain.at[number - 1]:
+            return False
+        others = self.paces(chain).spread(without=number)
+        usual = others.median * seconds / HOUR
+        is_close = abs(rise - usual) <= tolerances.ONE_PACE_SHARE * usual + 2 * chain.digit
+        return others.steps >= tolerances.FEW_STEPS and is_close
+
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
         if level_at not in self.case.power.places or before not in self.case.power.places:

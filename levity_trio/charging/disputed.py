@@ -16,6 +16,7 @@ from levity_trio.charging.candidate import REGISTER, Candidate
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.scales import lacks_digits_of
 
 _SEVERAL: Final = 5
 
@@ -86,7 +87,7 @@ def _claimed_after(case: Case, start: int, stop: int) -> int | None:
     """Return the start that the next transaction sent, likewise."""
     after, digit = case.after, case.digit
     since = after.replaced if after is not None and after.is_doubtful else None
-    if after is None or since is None or not start < since < stop - digit:
+    if after is None or since is None or not start < since < stop - digit or lacks_digits_of(since, stop):
         return None
     is_shown = any(since + digit < wh <= stop + digit for wh in case.view.wh)
     return None if is_shown or _is_at(after.lowest, stop, digit) else since

@@ -2,8 +2,8 @@
 
 The reported figure is tried first; if nothing contradicts it, it is certain. Otherwise the candidates with the fewest
 assumptions count, and of these the lowest. The figure is then doubtful, and a review lists these candidates. If none
-survives, the figure is the part that no evidence contradicts. If no register supports any part, it is 0, and the review
-gives the maximum.
+survives, the figure is the part that no evidence contradicts. If no register supports any part, it is the reported one
+if some car could have drawn it in that time, else 0, and the review gives the maximum.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from levity_trio.charging.candidate import REGISTER, SEGMENTS, UNKNOWN, Candidat
 from levity_trio.charging.candidates import candidates
 from levity_trio.charging.circumstances import circumstances, most_possible
 from levity_trio.charging.disputed import disputed
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.evidence import Case, Power
 from levity_trio.charging.exchanged import exchanged
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
@@ -307,8 +307,10 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
     )
+    part = min(part_of(case, bounds), int(bounds.most_wh))
     is_whole = is_too_little or (found is not None and _is_shown_by_both(case, bounds, found))
-    wh = found.chain.wh[-1] if found and is_whole else min(part_of(case, bounds), int(bounds.most_wh))
+    is_whole = is_whole or (found is not None and part == 0 and _can_some_car(case, found))
+    wh = found.chain.wh[-1] if found and is_whole else part
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(found)
     possible = most_possible(case, bounds)
     most = min(possible, max(figures.values(), default=0) or possible)
@@ -316,6 +318,12 @@ def _uncontradicted_part(case: Case, bounds: Bounds, found: Reported | None, eve
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin, end = (case.start_wh, found.end) if found and is_whole else range_of(case, bounds, wh)
     return Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+
+
+def _can_some_car(case: Case, found: Reported) -> bool:
+    """Whether some car could have drawn the reported energy in that time, whatever this charger is known to deliver."""
+    bounds, wh = Bounds(replace(case, ceiling_w=None, power=Power())), found.chain.wh[-1]
+    return wh <= tolerances.BATTERY_WH[1] and bounds.walk(found.chain) is None and bounds.too_much(wh) is None
 
 
 def _is_shown_by_both(case: Case, bounds: Bounds, found: Reported) -> bool:

@@ -7,6 +7,7 @@ from math import inf
 
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.scales import lacks_digits_of
 
 
 def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[Doubt]]:
@@ -46,6 +47,7 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         and is_within(
             after.begin, begin, end - slack, is_at_once=after.is_at_once or _stayed(before, after, begin, end)
         )
+        and not lacks_digits_of(after.sent_begin or 0, end)
     ):
         doubts.append(_overlap("the next transaction", after.begin, end, {}))
         lost += end - max(_until_next(after, end, case.view), begin)

@@ -39,6 +39,13 @@ def goes_on_by(case: Case, factor: float) -> bool:
     return factor == 1 or (goes_on and before is not None and not before.is_doubtful)
 
 
+def lacks_digits_of(start: int, end: int) -> bool:
+    """Whether a start is the previous end, in kWh for example: it lacks the last digits, which are not 0. Otherwise
+    the end may as well have too many of them."""
+    factors = (factor for factor in (*_TENFOLD, _KWH) if end % factor)
+    return any(start in (end // factor, (2 * end + factor) // (2 * factor)) for factor in factors)
+
+
 def is_in_kwh(register: int, wh: int) -> bool:
     """Whether a register is, in whole kWh, what another one is in Wh."""
     return register >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == register

@@ -214,14 +214,18 @@ def _ceiling_w(case: Case) -> float:
 def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
     """Return the pace of the fastest step in W, reduced by the error of the last digits.
 
-    A register that stood still while power was reported catches up from then on.
+    A register that stood still while power was reported catches up from then on; without power, if it then is where the
+    usual pace would have led to.
     """
-    ends, power, fastest, since = bounds.ends(chain), case.power, 0.0, chain.at[0]
+    ends, power, fastest, since, level_at = bounds.ends(chain), case.power, 0.0, chain.at[0], chain.at[0]
     for number, ((_, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+        if not power and bounds.is_usual_since(chain, number, level_at):
+            since = level_at
         if now > since:
             seconds = now - since + (case.interval if number in ends else 0.0)
             fastest = max(fastest, (high - low - slack) * HOUR / seconds)
         place = power.places.get(now, -1)
         is_drawing = place >= 0 and power.high[place] >= tolerances.LEAST_CHARGING_W
         since = since if high == low and is_drawing else now
+        level_at = level_at if high == low else now
     return fastest
