@@ -14,6 +14,8 @@ SEGMENTS: Final = "segments"
 SESSION_READINGS: Final = "session readings"
 ROLLOVER: Final = "rollover"
 SCALED: Final = "scaled"
+CORRECTED: Final = "corrected"
+"""A person set the figure."""
 UNKNOWN: Final = Chain((), ())
 """The course of a figure that no register shows as a whole."""
 METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)

@@ -50,12 +50,13 @@ def _on_a_doubtful_scale(case: Case, own: str) -> Conflict | None:
 
 
 def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: int | None) -> bool:
-    """Whether a register equals one that a neighbour was given on a scale in doubt, or sent, but was given another one
-    that is several times as high or as low."""
-    if not own or not given or not neighbour.is_doubtful:
+    """Whether a register equals one that a neighbour was given on a scale that is in doubt or wrong, or sent, but was
+    given another one that is several times as high or as low."""
+    if not own or not given:
         return False
-    is_replaced = own == sent and not given / _SEVERAL < sent < _SEVERAL * given
-    return is_replaced or (neighbour.is_scale_doubtful and own == given)
+    if own == given and (neighbour.is_scale_doubtful or neighbour.factor != 1):
+        return True
+    return neighbour.is_doubtful and own == sent and not given / _SEVERAL < sent < _SEVERAL * given
 
 
 def undisputed(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Candidate]:

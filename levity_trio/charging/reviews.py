@@ -48,6 +48,7 @@ class Code(StrEnum):
     STOP_BEFORE_START = "stop_before_start"
     AVAILABLE_BETWEEN = "available_between"
     LATER_FACTS = "later_facts"
+    JUDGING_STOPPED = "judging_stopped"
     # A review of an earlier version, with a text only
     LEGACY = "legacy"
 

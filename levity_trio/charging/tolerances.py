@@ -132,5 +132,7 @@ OVERLAPPING_STARTS: Final = 2
 """If so many of the last COMPARED_STARTS starts on a connector lay within the previous transaction, others may, too."""
 REJUDGE_SECONDS: Final = 60.0
 """The minimum time between two judgements of a transaction because of later facts."""
+MOST_STEPS: Final = 20
+"""After so many judgements, each of a neighbour of the one before, none is caused any more."""
 AHEAD_SECONDS: Final = 60
 """A clock that is further ahead is wrong; up to this is jitter."""

@@ -7,6 +7,7 @@ from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.candidate import CORRECTED, SCALED
 from levity_trio.charging.evidence import Neighbour, seconds
 from levity_trio.charging.gathering import WH
 from levity_trio.charging.overlaps import overlap
@@ -27,8 +28,8 @@ _NEIGHBOUR: Final = (
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
     " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
-    " CASE energy_method WHEN 'scaled' THEN energy_delivered END, early_reading_at, start_skew_seconds,"
-    " stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
+    " energy_method, energy_delivered, early_reading_at,"
+    " start_skew_seconds, stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
     " CASE WHEN judged_at <= ?3 AND stopped_by <> 'system' AND meter_stop <> billed_until_wh THEN meter_stop END,"
     " judged_at <= ?3 AND confidence = 'doubtful', judged_at <= ?3 AND energy_delivered = 0"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
@@ -48,7 +49,8 @@ class Row(NamedTuple):
     received: str
     begun: str
     ended: str
-    scaled_wh: int | None
+    method: str | None
+    wh: int | None
     early_reading_at: str | None
     start_skew: float | None
     stopped: str | None
@@ -129,7 +131,7 @@ def _neighbour(rows: Rows, tx: Known, row: Row) -> Neighbour | None:
     other = Neighbour(
         register(row.begin),
         register(row.end) if row.status != "Active" else None,
-        factor=_factor(row),
+        factor=factor_of(row.method, row.wh or 0, (row.end or 0) - (row.begin or 0)),
         is_in_order=_is_in_order(tx, row),
         apart=_most_apart(tx, row),
         replaced=None if row.sent_begin in (None, row.begin) else max(0, row.sent_begin or 0),
@@ -176,13 +178,14 @@ def _first_told(start: int | None, begun: str, early: str | None) -> str:
     return early if early is not None and start else begun
 
 
-def _factor(row: Row) -> float:
-    """Return the factor that its registers lacked, by what was billed; 0 if that does not show it."""
-    if row.scaled_wh is None:
+def factor_of(method: str | None, wh: int, rise: int) -> float:
+    """Return the factor that registers lacked, by the figure and their rise in Wh; 0 if these do not show it. A person
+    may have corrected a figure for other reasons, so it must be nearly that many times the rise."""
+    if method not in (SCALED, CORRECTED):
         return 1
-    rise = (row.end or 0) - (row.begin or 0)
-    ratio = row.scaled_wh / rise if rise > 0 else 0.0
-    return next((factor for factor in tolerances.FACTORS if factor / 2 < ratio < 2 * factor), 0)
+    ratio, most = wh / rise if rise > 0 else 0.0, 2 if method == SCALED else 1 + tolerances.POWER_SHARE
+    shown = (factor for factor in tolerances.FACTORS if factor / most < ratio < most * factor)
+    return next(shown, 0 if method == SCALED else 1)
 
 
 def _is_in_order(tx: Known, row: Row) -> bool:

@@ -59,6 +59,7 @@ class Known(NamedTuple):
     ahead_reading_at: str | None
     early_reading_at: str | None
     free_at: str | None
+    judge_steps: int
 
     @property
     def is_start_timed(self) -> bool:
@@ -77,7 +78,7 @@ COLUMNS: Final = (
     " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
     " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
     " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at,"
-    " tx.early_reading_at, tx.free_at"
+    " tx.early_reading_at, tx.free_at, tx.judge_steps"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
 

@@ -11,11 +11,11 @@ attributed to the rules.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.evidence import Case
@@ -176,13 +176,23 @@ def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
 
 def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
     """Return whether habits or facts cause the difference between then and now."""
-    as_they_were = replace(case, habits=case_then.habits, ceiling_w=case_then.ceiling_w)
+    as_they_were = replace(case, **{name: getattr(case_then, name) for name in _WITHOUT_HABITS})
     olds = (_figure(judge(old), reviews) for old in (as_they_were, _without_habits(case)))
     return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
 
 
+_WITHOUT_HABITS: Final[Mapping[str, Any]] = {
+    "habits": {},
+    "ceiling_w": None,
+    "reports_power": False,
+    "has_power_too_high": False,
+    "shown_factor": None,
+}
+"""The fields of a case that come from habits, at a charger without any."""
+
+
 def _without_habits(case: Case) -> Case:
-    return replace(case, habits={}, ceiling_w=None)
+    return replace(case, **_WITHOUT_HABITS)
 
 
 def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
@@ -209,10 +219,10 @@ def _sorted_codes(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
 def _reviews(rows: Rows, tx: Known) -> _Reviews:
     codes: dict[str, str] = dict(rows(REVIEWS, (tx.id,)))
     return _Reviews(
-        frozenset(codes) - LASTING,
+        frozenset(codes) - LASTING - {Code.JUDGING_STOPPED},
         "; ".join(codes.values()),
         settled_by(rows, tx.id),
         frozenset(overruled(rows, tx.id)),
-        bool(codes.keys() & OF_THE_MATCH),
+        bool(codes.keys() & (OF_THE_MATCH | {Code.JUDGING_STOPPED})),
         Code.LEGACY in codes,
     )

@@ -79,6 +79,9 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
     "stop_before_start": Doubt("It ended before it began", "Correct the times. The figure does not depend on them."),
     "available_between": Doubt("The space was free in between", "Find out whether a second car charged."),
     "later_facts": Doubt("Later facts say otherwise", "The figure that somebody settled stays. Is it still right?"),
+    "judging_stopped": Doubt(
+        "It was not judged again", "What the sessions around it say has changed since. Judge them together."
+    ),
     "legacy": Doubt("Doubtful", "Read the words; checking it again shows what today's rules say."),
 }
 

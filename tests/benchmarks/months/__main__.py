@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(total(found))
     print("\n".join(life(found)))
     print("".join(f"\n{text}" for outcome in found for text in faults(outcome)), end="")
-    return 0 if all(outcome.verdict.is_clean for outcome in found) else 1
+    return 0 if all(outcome.is_clean for outcome in found) else 1
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from levity_trio.simulator.report import Account, report
 from levity_trio.simulator.scenario import load
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.connection import FileConnection
+from levity_trio.store.reads.recheck import Cause, Difference, Rechecking
 
 from .books import open_books, save
 from .fleet import Network, Switchboard, charger_of, open_links
@@ -56,12 +57,20 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a month; `cpu_seconds` include the verdict."""
+    """What came of a month; `cpu_seconds` include the verdict.
+
+    `differences` are the figures that `recheck` would change because of facts: none is left when all is quiet.
+    """
 
     order: Order
     calls: Account
     verdict: Verdict
+    differences: list[Difference]
     cpu_seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        return self.verdict.is_clean and not self.differences
 
 
 def simulate(order: Order) -> Outcome:
@@ -72,7 +81,14 @@ def simulate(order: Order) -> Outcome:
         save(books, order.database)
     write_ledger(order.ledger, ledger)
     verdict = verify(order.database, ledger)
-    return Outcome(order, report(chargers).total, verdict, time.process_time() - began)
+    differences = list(differing(order.database))
+    return Outcome(order, report(chargers).total, verdict, differences, time.process_time() - began)
+
+
+def differing(database: Path) -> Iterator[Difference]:
+    """Judge every transaction again; yield each figure that today's facts would change."""
+    for page in Rechecking(database, None).pages():
+        yield from (one for one in page.differences if Cause.FACTS in one.causes)
 
 
 async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:

@@ -17,7 +17,11 @@ COLUMNS: Final = {
     "missing reviews": (Kind.UNREVIEWED,),
 }
 """What is counted of which faults; all others stand in the column `other faults`."""
-HEADS: Final = ("seed", "calls", "unanswered", "transactions", "reviews", *COLUMNS, "other faults", "CPU s")
+HEADS: Final = (
+    *("seed", "calls", "unanswered", "transactions", "reviews"),
+    *COLUMNS,
+    *("other faults", "recheck differs", "CPU s"),
+)
 HEAD: Final = "  ".join(HEADS)
 
 
@@ -32,6 +36,9 @@ def total(outcomes: Sequence[Outcome]) -> str:
 def faults(outcome: Outcome) -> Iterator[str]:
     """Yield a line for each fault."""
     yield from (f"seed {outcome.order.seed}: [{fault.kind}] {fault.line}" for fault in outcome.verdict.faults)
+    for one in outcome.differences:
+        words = f"{one.transaction} is {one.stored.wh} Wh, {one.stored.confidence}, but"
+        yield f"seed {outcome.order.seed}: [recheck] {words} {one.now.wh} Wh, {one.now.confidence}, by today's facts"
 
 
 def life(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -51,6 +58,7 @@ def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     counts = [_count(outcomes, kinds) for kinds in COLUMNS.values()]
     yield from map(str, counts)
     yield str(sum(len(one.verdict.faults) for one in outcomes) - sum(counts))
+    yield str(sum(len(one.differences) for one in outcomes))
     yield f"{sum(one.cpu_seconds for one in outcomes):.1f}"
 
 

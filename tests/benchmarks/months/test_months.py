@@ -18,6 +18,7 @@ from levity_trio.cli import main as levity_trio
 from levity_trio.simulator.ledger_file import read_ledger
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.store.reads.recheck import Rechecking
 from tests.benchmarks.process import ROOT
 
 from .__main__ import seeds
@@ -54,6 +55,7 @@ def told(day: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_a_day_agrees(day: Outcome) -> None:
     assert day.verdict.is_clean, day.verdict.faults
+    assert day.differences == []
     assert day.verdict.transactions > 30
     assert day.calls.sent > 2000
 
@@ -105,7 +107,17 @@ def test_a_lie_of_the_server_is_found(day: Outcome, tmp_path: Path, lie: str, ki
     assert [fault.kind for fault in found.verdict.faults] == [kind]
     (text,) = faults(found)
     assert text.startswith(f"seed {SEED}: [{kind}] SIM-")
-    assert sorted(line(found).split()[5:-1]) == ["0"] * 5 + ["1"]
+    assert sorted(line(found).split()[5:-1]) == ["0"] * 6 + ["1"]
+
+
+def test_a_figure_that_recheck_would_change_is_printed(day: Outcome, tmp_path: Path) -> None:
+    copy = tmp_path / "lie.db"
+    verdict_after(f"UPDATE tx SET energy_delivered = energy_delivered + 1 WHERE {LAST_CERTAIN}", day.order, copy)
+    (page,) = Rechecking(copy, None).pages()
+    found = replace(day, differences=page.differences[-1:])
+    assert not found.is_clean
+    assert next(faults(found)).startswith(f"seed {SEED}: [recheck] ")
+    assert line(found).split()[-2] == "1"
 
 
 def verdict_after(lie: str, order: Order, copy: Path) -> Verdict:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.charging.candidate import CORRECTED
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
@@ -26,8 +27,9 @@ from levity_trio.store.writes.transactions.deciding import (
     find,
     settle,
 )
+from levity_trio.store.writes.transactions.judging import tell_neighbours
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.reviews import CORRECTED
+from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import load
 
 METHOD: Final = "corrected"
@@ -69,7 +71,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     _check_times(corrected, stood, decision.at)
     _check_energy(correction, corrected, stood)
     enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": stood})
-    codes = settle(db, tx, decision, CORRECTED)
+    codes = settle(db, tx, decision, RESOLUTION)
     _store(db, tx, corrected, decision.at)
     fact = TransactionCorrected(
         charger=tx.charger,
@@ -83,6 +85,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
         reason=decision.reason,
     )
     db.record(fact)
+    tell_neighbours(db, None, decision.at, tx, tx.id)
     compare_neighbours(db, Origin(tx.charger, None, decision.at), tx.id)
     return load(db, tx.id)
 
@@ -171,6 +174,6 @@ def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:
         "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
         " billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, stop_time),"
         " id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? WHERE id = ?",
-        (corrected.figure_wh, METHOD, CERTAIN, corrected.meter_start, corrected.meter_stop)
+        (corrected.figure_wh, CORRECTED, CERTAIN, corrected.meter_start, corrected.meter_stop)
         + (corrected.start_time, corrected.stop_time, corrected.id_tag, at, corrected.figure_wh, at, tx.id),
     )

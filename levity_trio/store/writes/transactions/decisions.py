@@ -30,6 +30,7 @@ from levity_trio.store.writes.transactions.deciding import (
     find,
     settle,
 )
+from levity_trio.store.writes.transactions.judging import tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.states import load, state
 
@@ -61,6 +62,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
         reason=decision.reason,
     )
     db.record(fact)
+    tell_neighbours(db, None, decision.at, tx, tx.id)
     return load(db, tx.id)
 
 

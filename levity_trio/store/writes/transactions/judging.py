@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
-from levity_trio.charging.tolerances import REJUDGE_SECONDS
+from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
 from levity_trio.log_output import get_logger
-from levity_trio.store.cases import case_of
+from levity_trio.store.adjacent import factor_of
+from levity_trio.store.beside import may_share, spans_beside
+from levity_trio.store.cases import case_of, span_of
 from levity_trio.store.settled import SYSTEM, overruled
-from levity_trio.store.transaction import COLUMNS, Known, known
+from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import habits, history
@@ -28,7 +31,7 @@ from levity_trio.store.writes.transactions.reviews import (
     replace_doubts,
     resolve,
 )
-from levity_trio.store.writes.transactions.states import state, step
+from levity_trio.store.writes.transactions.states import load, state, step
 from levity_trio.wire.times import stamp
 
 MOST_AT_ONCE = 100
@@ -38,13 +41,14 @@ log = get_logger("system")
 JUDGING_SECONDS = 30.0
 """A judgement takes milliseconds. One that takes longer than this is given up."""
 DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after, id LIMIT ?"  # noqa: S608 - our own names
-JUDGE_NEXT = (
-    "UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE status = 'Completed' AND confidence = 'doubtful'"
-    " AND id = (SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id) > (?, ?)"
-    " ORDER BY own_start_time, id LIMIT 1)"
+_SCHEDULE = (
+    "UPDATE tx SET judge_after = coalesce(judge_after, ?1), judge_steps = CASE WHEN judge_after IS NULL"
+    " OR judge_steps > ?2 THEN ?2 ELSE judge_steps END WHERE id = ?3"
 )
-"""Have the next transaction judged again if it is in doubt: the range of the one before it has changed. Never the other
-way, so that two of them cannot go on for ever."""
+_NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
+_BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+_AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 5"
+_OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
 
 
 class Ending(NamedTuple):
@@ -92,6 +96,8 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
     _complete(db, tx, ending, judgement, confidence, at)
     habits.learn(db, tx, case, found, at)
+    if is_reviewed or judgement.code is not None or tx.status == "Completed":
+        tell_neighbours(db, origin.session, at, tx, tx.id)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (ending.stop_time, at, tx.charger))
     return Ended(judgement, added.id, review_of(db, tx.id) if is_reviewed else None)
@@ -158,37 +164,118 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
     tx = known(db.rows, transaction)
     if tx is None or tx.judged_at is None or step(tx, cause).kind is not Kind.REJUDGE:
         return
-    due = stamp(datetime.fromisoformat(tx.judged_at) + timedelta(seconds=REJUDGE_SECONDS))
+    due = _due(tx.judged_at, origin.received_at)
     if origin.received_at < due:
-        db.execute("UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE id = ?", (due, transaction))
+        db.execute(_SCHEDULE, (due, 0, transaction))
     else:
         judge_now(db, origin.session, origin.received_at, tx, cause)
 
 
+def _due(judged_at: str, at: str) -> str:
+    """Return when a transaction may be judged again."""
+    return max(at, stamp(datetime.fromisoformat(judged_at) + timedelta(seconds=REJUDGE_SECONDS)))
+
+
 def judge_due(db: UnitOfWork, at: str) -> int:
-    """Judge the transactions that are due again; return their number.
+    """Judge the transactions that are due again, and those that become due by this; return their number.
 
-    A bug in judging one costs the others nothing: it keeps its figure, and later facts judge it again.
+    A bug in judging one costs the others nothing: it keeps its figure, under review.
     """
-    due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
-    for tx in due:
-        error = db.attempt(partial(judge_now, db, None, at, tx, Cause.LATER), JUDGING_SECONDS)
-        if error is not None:
-            log.error("a transaction could not be judged again; its figure stays", transaction=tx.id, exc_info=error)
-            db.execute("UPDATE tx SET judge_after = NULL WHERE id = ?", (tx.id,))
-    return len(due)
+    judged = 0
+    while judged < MOST_AT_ONCE and (due := db.rows(DUE, (at, MOST_AT_ONCE - judged))):
+        for tx in map(Known._make, due):
+            error = db.attempt(partial(judge_now, db, None, at, tx, Cause.LATER, tx.judge_steps), JUDGING_SECONDS)
+            if error is not None:
+                words = "it could not be judged again after later facts"
+                log.error(f"{words}; its figure stays, under review", transaction=tx.id, exc_info=error)
+                _stop_judging(db, None, at, tx, f"{words}; the server's log says why")
+        judged += len(due)
+    return judged
 
 
-def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
-    """Judge an ended transaction again, and store what changes."""
+def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause, steps: int = 0) -> None:
+    """Judge an ended transaction again, and store what changes. `steps` is how many judgements of neighbours led here.
+
+    A change is a later fact for its neighbours.
+    """
     judgement = judge(case_of(db.rows, tx))
     if is_settled(db, tx.id):
         _doubt_settled(db, session, at, tx, judgement, cause)
     elif _is_as_before(db, tx, judgement):
-        same = "UPDATE tx SET billed_from_wh = ?, billed_until_wh = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
-        db.execute(same, (judgement.billed_from, judgement.billed_until, at, tx.id))
+        same = (
+            "UPDATE tx SET energy_method = ?, billed_from_wh = ?, billed_until_wh = ?, judged_at = ?,"
+            " judge_after = NULL WHERE id = ?"
+        )
+        db.execute(same, (judgement.method, judgement.billed_from, judgement.billed_until, at, tx.id))
     else:
         _change(db, session, at, tx, judgement, cause)
+    # Of those that overlap, each goes by the other's readings, too, which may be new.
+    is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
+    tell_neighbours(db, session, at, None if is_of_both else tx, tx.id, steps + 1)
+
+
+def _shown(tx: Known) -> tuple[object, ...]:
+    """Return what neighbours go by of a judgement."""
+    wh = tx.energy_delivered or 0
+    factor = factor_of(tx.energy_method, wh, (tx.billed_until or 0) - (tx.billed_from or 0))
+    return tx.status, tx.billed_from, tx.billed_until, tx.confidence, tx.review, factor, wh == 0
+
+
+def tell_neighbours(
+    db: UnitOfWork, session: int | None, at: str, before: Known | None, transaction: int, steps: int = 1
+) -> None:
+    """Have the ended neighbours of a transaction judged again, unless all that they go by is as `before`: those next to
+    it on its connector, over empty ones too, and those on others that tell the same register."""
+    tx = load(db, transaction)
+    if before is not None and _shown(before) == _shown(tx):
+        return
+    for other in _neighbours(db, tx):
+        if other.judged_at is None or step(other, Cause.LATER).kind is not Kind.REJUDGE:
+            continue
+        if steps < MOST_STEPS:
+            db.execute(_SCHEDULE, (_due(other.judged_at, at), steps, other.id))
+        elif other.judge_after is None and not is_settled(db, other.id):
+            words = f"{steps} judgements in a row changed figures around it, so it was not judged again"
+            log.warning("judging stopped; the transaction is under review", transaction=other.id, reason=words)
+            _stop_judging(db, session, at, other, words)
+
+
+def _neighbours(db: UnitOfWork, tx: Known) -> list[Known]:
+    place = (tx.charger, tx.connector, tx.own_start_time, tx.id)
+    found = [*(Known(*row) for row in db.rows(_BEFORE, place)), *following(db, tx)]
+    own = span_of(tx)
+    beside = chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values())
+    return [*found, *(load(db, one.id) for one in beside if may_share(own, one))]
+
+
+def following(db: UnitOfWork, tx: Known) -> list[Known]:
+    """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
+    the register fell to 0 among them (levity_trio/store/adjacent.py)."""
+    found: list[Known] = []
+    has_fallen = _has_fallen(tx)
+    for row in db.rows(_AFTER, (tx.charger, tx.connector, tx.own_start_time, tx.id)):
+        one = Known(*row)
+        found.append(one)
+        has_fallen |= _has_fallen(one)
+        if not has_fallen and one.billed_from != one.billed_until and one.energy_delivered != 0:
+            break
+    return found
+
+
+def _has_fallen(tx: Known) -> bool:
+    return tx.meter_start == 0 or (tx.meter_stop or 0) < (tx.meter_start or 0)
+
+
+def _stop_judging(db: UnitOfWork, session: int | None, at: str, tx: Known, words: str) -> None:
+    """Open a review in place of a judgement that is due."""
+    db.execute("UPDATE tx SET judge_after = NULL, confidence = ? WHERE id = ?", (DOUBTFUL, tx.id))
+    doubt = Doubt(Code.JUDGING_STOPPED, words, (f"{tx.energy_delivered} Wh, judged at {tx.judged_at}", words))
+    if any(code == doubt.code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))):
+        return
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), Cause.LATER)
+    added = history.insert(db, session, at, tx.id, entry)
+    open_review(db, tx.id, doubt, added.id, at)
+    _record(db, session, at, tx, tx.energy_delivered or 0, tx.energy_method or "", Cause.LATER)
 
 
 def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
@@ -212,20 +299,22 @@ def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: 
         + (meter_stop, RULES, at, judgement.wh, at, tx.id),
     )
     replace_doubts(db, tx.id, judgement.doubts, added.id, at)
+    _record(db, session, at, tx, judgement.wh, judgement.method, cause)
+
+
+def _record(db: UnitOfWork, session: int | None, at: str, tx: Known, wh: int, method: str, cause: Cause) -> None:
     fact = TransactionRejudged(
         charger=tx.charger,
         at=at,
         transaction=tx.id,
         connector=tx.connector,
-        energy_wh=judgement.wh,
+        energy_wh=wh,
         before_wh=tx.counted_wh,
-        method=judgement.method,
+        method=method,
         cause=cause,
         review=review_of(db, tx.id),
     )
     db.record(fact, session)
-    if (tx.billed_from, tx.billed_until) != (judgement.billed_from, judgement.billed_until):
-        db.execute(JUDGE_NEXT, (at, tx.charger, tx.connector, tx.own_start_time, tx.id))
 
 
 def _change_text(tx: Known, wh: int, confidence: str) -> str:

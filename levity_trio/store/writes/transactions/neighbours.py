@@ -16,7 +16,7 @@ from levity_trio.store.cases import span_of
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.judging import following, judge_again
 from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS
 from levity_trio.store.writes.transactions.states import load, state
 
@@ -28,15 +28,15 @@ AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """Compare a transaction that began or ended with its neighbours on the connector.
 
-    An offline charger sends late, so either neighbour may be stored already; unbilled energy that changes is recorded
+    An offline charger sends late, so those after it may be stored already; unbilled energy that changes is recorded
     again.
     """
     tx = load(db, transaction)
     where = (tx.charger, tx.connector, tx.own_start_time, tx.id)
     earlier = [Known(*row) for row in db.rows(BEFORE, where)]
     before = earlier[:1]
-    after = [Known(*row) for row in db.rows(AFTER, where)]
-    pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in after)]
+    after = following(db, tx)
+    pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in after[:1])]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
     doubted = [one for one in earlier if _is_shared(db, one)] + _passing_over(tx, earlier) + _not_reset(tx, earlier)
@@ -48,11 +48,9 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     if _stops_at_another(tx, at_once) or any(_begins_at_another(db, one, tx) for one in before):
         for one in (tx, *earlier):
             _judge_sharing(db, origin, one)
-    touched = [
-        other
-        for other in dict.fromkeys((*before, *after, *doubted))
-        if other in doubted or other.review is not None or _is_touched(tx, other) or _is_missing_energy(tx, other)
-    ]
+    arrived = tx.stop_received_at or tx.created_at
+    late = [one for one in after if one.judged_at is not None and one.judged_at <= arrived]
+    touched = dict.fromkeys((*late, *doubted, *(one for one in (*before, *after) if _is_touched(tx, one))))
     for other in touched:
         judge_again(db, origin, other.id, Cause.LATER)
     if touched and tx.review is not None:  # a neighbour may have another range now
@@ -119,11 +117,14 @@ def _judge_sharing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
-    """Whether a transaction is new evidence about the other: where that ended, that the two overlap, or that the
-    register fell from one to the other."""
+    """Whether a transaction is new evidence about one next to it, because that is in doubt, the two overlap, the
+    register fell from that to this one, or this one begins above its stop, which may be old, wrong or in another unit.
+    """
+    begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
+    if other.review is not None or (None not in (begin, other.meter_stop) and (begin or 0) > (other.meter_stop or 0)):
+        return True
     if other.billed_from is None or other.billed_until is None:
         return False
-    begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
     if begin:  # at 0, it may count each transaction
         own = (begin, begin if end is None else end)
         if overlap(own, (other.billed_from, other.billed_until), is_at_once=True):  # the judge knows whether they were
@@ -131,12 +132,6 @@ def _is_touched(tx: Known, other: Known) -> bool:
         if begin < other.billed_from and other.own_start_time < tx.own_start_time:
             return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
-
-
-def _is_missing_energy(tx: Known, other: Known) -> bool:
-    """Whether a transaction begins above the stop of another: the stop may be old or wrong, or in another unit."""
-    begin = tx.meter_start if tx.billed_from is None else tx.billed_from
-    return begin is not None and other.meter_stop is not None and begin > other.meter_stop
 
 
 def _not_reset(tx: Known, earlier: Sequence[Known]) -> list[Known]:

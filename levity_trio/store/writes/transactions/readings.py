@@ -22,7 +22,7 @@ from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.judging import judge_again, judge_now
+from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.naming import begun, called, connector_for, is_ours, register_of
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop
@@ -78,6 +78,7 @@ EARLIER = (
 )
 TIMES_COMPARED = 20
 """Messages of a charger that show how far ahead its clock is."""
+REACH = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
 FLOWS = (POWER, CURRENT)
 
 SENT = slice(1, 9)
@@ -133,16 +134,27 @@ def _store_closely(
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             _go_on(db, origin, tx, batch, readings)
-    elif not is_ahead and _is_outside(db, tx, register_of(readings)):
-        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), register_of(readings))
-    elif is_new:
-        judge_again(db, origin, transaction, Cause.LATER)
+    else:
+        _judge_with(db, origin, tx, batch, readings, is_ahead=is_ahead, is_new=is_new)
     # Power and register of one moment may arrive in two messages.
     if not is_ahead and not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
-        reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
-        db.execute(reach, (at, transaction, at))
+        db.execute(REACH, (at, transaction, at))
         wait_again(db, origin, transaction)
     return transaction
+
+
+def _judge_with(
+    db: UnitOfWork, origin: Origin, tx: Known, batch: Batch, readings: list[Reading], *, is_ahead: bool, is_new: bool
+) -> None:
+    """Judge an ended transaction again, or reopen it, by readings that came later. The judge goes by those up to its
+    last one."""
+    at, register = readings[0].timestamp, register_of(readings)
+    if not is_ahead:
+        db.execute(REACH, (at, tx.id, at))
+    if not is_ahead and _is_outside(db, tx, register):
+        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), register)
+    elif is_new:
+        judge_again(db, origin, tx.id, Cause.LATER)
 
 
 def _go_on(db: UnitOfWork, origin: Origin, tx: Known, batch: Batch, readings: list[Reading]) -> None:
@@ -272,6 +284,7 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
     if following.kind is Kind.REOPEN:
         reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))
         resolve_doubts(db, reopened.id, origin.received_at)
+        tell_neighbours(db, origin.session, origin.received_at, tx, tx.id)
     elif following.kind is Kind.REJUDGE:
         reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
         db.execute(reach, (sign.moment.understood, tx.id))
