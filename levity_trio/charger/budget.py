@@ -148,7 +148,7 @@ class Account:
 
     __slots__ = (
         *("_asked", "_budget", "_charges", "_held", "_is_closed"),
-        *("charger", "common", "has_place", "on_refused", "paid"),
+        *("charger", "common", "has_place", "on_refused", "paid", "waits_for_place"),
     )
 
     def __init__(self, budget: Budget) -> None:
@@ -159,6 +159,7 @@ class Account:
         self._is_closed = False
         self.has_place = False
         """Whether it has the place of the large message."""
+        self.waits_for_place = False
         self.charger: str | None = None
         self.common = 0
         self.paid = trio.Event()
@@ -180,9 +181,10 @@ class Account:
         return not self._held or self._held + self._asked.bytes <= self._budget.share
 
     def take_nowait(self, size: int) -> bool:
-        """Pay for a message of `size` bytes; return False if the budget does not allow it now."""
-        if self._is_closed:
-            return True
+        """Pay for a message of `size` bytes; return False if the budget does not allow it now, or if it is large."""
+        return self._is_closed or (size <= LARGE_BYTES and self._take_nowait(size))
+
+    def _take_nowait(self, size: int) -> bool:
         self._asked = Charge(price(size), size > LARGE_BYTES)
         lacks = self.lacks
         if not self.is_within_share:
@@ -199,7 +201,7 @@ class Account:
         """
         if size > LARGE_BYTES:
             await self._take_place()
-        if self.take_nowait(size):
+        if self._is_closed or self._take_nowait(size):
             return
         self.paid = trio.Event()
         with trio.move_on_after(WAIT_SECONDS) as patience:
@@ -220,8 +222,9 @@ class Account:
 
     async def _take_place(self) -> None:
         if not self._is_closed:
+            self.waits_for_place = True
             await self._budget.large.acquire()
-            self.has_place = True
+            self.waits_for_place, self.has_place = False, True
         if self._is_closed:
             self._leave_place()
 

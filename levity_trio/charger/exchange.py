@@ -26,16 +26,18 @@ from levity_trio.plugins.base import Amendment
 from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, message_parts, notices, rates, sessions
+from levity_trio.store.writes import frames, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, fields_of, set_aside
 from levity_trio.store.writes.transactions.unreadable import (
     start_unreadable,
     stop_unreadable,
     store_data_of_unreadable,
+    store_part_of_unreadable,
 )
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
+from levity_trio.wire.large import LARGE_BYTES, PART_BYTES
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
 from levity_trio.wire.texts import cut, cut_texts, may_be_long
@@ -61,6 +63,11 @@ class Part:
     unlinked: list[int]
     """The numbers of the parts of a stop whose transaction is not known yet. They are handled again after the stop."""
     is_again: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts as a message: the last one, and as many as could have been ordinary ones."""
+        return not self.is_ahead or self.number % (LARGE_BYTES // PART_BYTES) == 0
 
     @property
     def is_ahead(self) -> bool:
@@ -247,7 +254,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = None if exchange.is_ahead else exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
-    if action in BOUNDED_MESSAGES:
+    if action in BOUNDED_MESSAGES and (exchange.part is None or exchange.part.is_counted):
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
@@ -315,7 +322,7 @@ async def _set_part_aside(exchange: Exchange, message: Message, reason: str) -> 
     """Store a part of a stop that cannot be read as a whole; if only handling it failed, it waits for an operator."""
     if exchange.request is None:
         found = transaction_data(exchange.call.payload, exchange.at)
-        await exchange.write(message_parts.of_unreadable, message, found)
+        await exchange.write(store_part_of_unreadable, message, found)
     else:
         await exchange.write(set_aside, message, reason)
     return call_result.StopTransaction()

@@ -67,7 +67,7 @@ class Liveness:
     @property
     def silent_seconds(self) -> float:
         """Seconds since the last byte from the charger."""
-        return trio.current_time() - self._stream.last_received
+        return trio.current_time() - self._heard_at
 
     @property
     def patience_seconds(self) -> int:
@@ -130,7 +130,11 @@ class Liveness:
 
     @property
     def _deadline(self) -> float:
-        return self._stream.last_received + self.patience_seconds
+        return self._heard_at + self.patience_seconds
+
+    @property
+    def _heard_at(self) -> float:
+        return trio.current_time() if self._stream.is_held else self._stream.last_received
 
     async def _is_awaited(self, recall: Callable[[], Awaitable[None]]) -> bool:
         if self._deadline <= trio.current_time():

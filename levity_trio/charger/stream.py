@@ -167,6 +167,11 @@ class ChargerStream(trio.abc.Stream):
         """The largest message of this charger. One that has charged here may have readings that belong to a bill."""
         return max(self._most_bytes, LARGEST_BYTES) if self.account.is_known else self._most_bytes
 
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read because a large message waits for its place: its charger is not silent."""
+        return self.account.waits_for_place
+
     def begin_goodbye(self, end: Callable[[], None]) -> None:
         """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only discarded."""
         self.account.close()
@@ -199,7 +204,8 @@ class ChargerStream(trio.abc.Stream):
     async def _begin_large(self) -> None:
         await self.account.grow_large()
         if self._due == math.inf:
-            self._due = trio.current_time() + ARRIVAL_SECONDS
+            self.last_received = trio.current_time()  # it may have waited for long
+            self._due = self.last_received + ARRIVAL_SECONDS
 
     def _pass_on(self, end: int) -> bytearray:
         passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]

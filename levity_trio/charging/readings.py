@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from levity_trio.charging.moments import understand
 from levity_trio.wire.numbers import decimal
@@ -52,6 +52,19 @@ def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading
         found += _group(sent, samples, received)
     found.sort(key=attrgetter("timestamp"))
     return found
+
+
+def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
+    """Whether this JSON has the form of MeterValue elements (§7.33)."""
+    return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
+
+
+def _is_meter_value(one: dict[str, object]) -> bool:
+    samples = one.get("sampledValue")
+    return isinstance(samples, list) and all(
+        isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
+        for sample in (*samples, {"value": one.get("timestamp")})
+    )
 
 
 def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:

@@ -35,11 +35,11 @@ def at(second: int) -> str:
     return (BEGUN + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def elements(count: int, first: int = 0) -> list[dict[str, Any]]:
+def elements(count: int, wh: int = 0) -> list[dict[str, Any]]:
     """Readings 10 s and 10 Wh apart."""
     return [
-        {"timestamp": at(10 * number), "sampledValue": [{"value": str(METER_START + 10 * number), "unit": "Wh"}]}
-        for number in range(first + 1, first + count + 1)
+        {"timestamp": at(10 * number), "sampledValue": [{"value": str(METER_START + wh + 10 * number), "unit": "Wh"}]}
+        for number in range(1, count + 1)
     ]
 
 
@@ -168,6 +168,20 @@ async def test_a_stop_that_fits_nothing_waits_with_all_of_its_data(central: Cent
     assert [one for told in frames for one in told[3]["transactionData"]] == data
 
 
+async def test_such_a_stop_brings_all_of_its_data_when_its_start_comes(central: Central, writer: InlineWriter) -> None:
+    data = [
+        one | {"sampledValue": [{"value": "5", "unit": "Celsius", "measurand": "Temperature"}]} for one in elements(200)
+    ]
+    async with open_charger(central) as charger:
+        ended = await start(charger, timestamp="2026-03-01T09:00:00Z")
+        await charger.call("StopTransaction", stop(ended, [], meterStop=METER_START, timestamp="2026-03-01T09:30:00Z"))
+        await charger.call("StopTransaction", stop(-1, data))
+        assert readings(writer) == []
+        transaction = await start(charger)
+    assert writer.rows("SELECT energy_delivered FROM tx ORDER BY id") == [(0,), (2010,)]
+    assert readings(writer) == as_rows(data, "transactionData", transaction)
+
+
 async def test_a_stop_whose_register_cannot_be_read(central: Central, writer: InlineWriter) -> None:
     data = elements(200)
     async with open_charger(central) as charger:
@@ -210,14 +224,14 @@ async def test_others_are_served_in_between(central: Central, writer: InlineWrit
 
 async def test_one_at_a_time_and_the_others_wait_in_tcp(central: Central, writer: InlineWriter) -> None:
     writer.answer_seconds = 0.1
-    data = elements(200)
     async with open_raw_charger(central, "/ocpp/A") as a, open_raw_charger(central, "/ocpp/B") as b:
-        told = {"connectorId": 1, "idTag": "T", "meterStart": METER_START, "timestamp": at(0)}
-        ids = []
-        for peer in (a, b):
+        whole = []
+        for peer, wh in ((a, 0), (b, 70_000)):
+            told = {"connectorId": 1, "idTag": "T", "meterStart": METER_START + wh, "timestamp": at(0)}
             await peer.send_frame(json.dumps([2, "1", "StartTransaction", told]))
-            ids.append((await peer.receive())[2]["transactionId"])
-        whole = [frame(json.dumps([2, "2", "StopTransaction", stop(number, data)])) for number in ids]
+            ended = stop((await peer.receive())[2]["transactionId"], elements(200, wh=wh))
+            ended["meterStop"] += wh
+            whole.append(frame(json.dumps([2, "2", "StopTransaction", ended])))
         await a.send(whole[0][:5000])
         await trio.testing.wait_all_tasks_blocked()
         async with trio.open_nursery() as sending:
@@ -229,6 +243,38 @@ async def test_one_at_a_time_and_the_others_wait_in_tcp(central: Central, writer
             assert (await a.receive())[:2] == [3, "2"]
             assert (await b.receive())[:2] == [3, "2"]
     assert writer.rows("SELECT energy_delivered FROM tx") == [(2010,)] * 2
+
+
+async def test_who_waits_is_not_silent(central: Central) -> None:
+    configure(central, heartbeat_interval_seconds=10)
+    data = elements(200)
+    async with open_charger(central, "/ocpp/A") as first, open_charger(central, "/ocpp/B") as second:
+        await start(first)
+        transaction = await start(second)
+    async with open_raw_charger(central, "/ocpp/A") as slow, open_charger(central, "/ocpp/B") as other:
+        whole = frame(json.dumps([2, "2", "StopTransaction", stop(1, data)]))
+        await slow.send(whole[:5000])
+        await other.send_call("StopTransaction", stop(transaction, data))
+        for sent in range(5000, 5060):
+            await slow.send(whole[sent : sent + 1])
+            await trio.sleep(5)
+        await slow.send(whole[5060:])
+        assert (await other.receive())[:2] == [3, "c1"]
+
+
+async def test_one_behind_a_small_message_waits_for_its_place_too(central: Central) -> None:
+    async with open_charger(central, "/ocpp/A") as charger:
+        transaction = await start(charger)
+    async with open_raw_charger(central, "/ocpp/A") as peer:
+        await central.budget.large.acquire()
+        large = frame(json.dumps([2, "2", "StopTransaction", stop(transaction, elements(200))]))
+        await peer.send(frame('[2,"1","Heartbeat",{}]') + large)
+        assert (await peer.receive())[:2] == [3, "1"]
+        await trio.sleep(10)
+        assert central.budget.taken == 0
+        central.budget.large.release()
+        assert (await peer.receive())[:2] == [3, "2"]
+    assert (central.budget.taken, central.budget.large.value) == (0, 1)
 
 
 @pytest.mark.parametrize("trickles", [False, True])

@@ -15,7 +15,7 @@ from levity_trio.charging.readings import Reading
 from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
-from levity_trio.store.writes import authorization, message_parts
+from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
@@ -86,7 +86,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     found = readings.read(request.meter_value, exchange.at)
     if exchange.is_ahead:
         batch = Batch(request.connector_id, METER_VALUES, found)
-        if not await exchange.write(message_parts.of_readings, exchange.message, batch, request.transaction_id):
+        if not await exchange.write(waiting_stops.store_part, exchange.message, batch, request.transaction_id):
             return call_result.MeterValues()  # counted and published before
     _check_rate(exchange, len(found))
     for part in parts(found):
@@ -128,7 +128,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
 
 async def _store_ahead(exchange: Exchange, part: Part, told: StopWithData, found: list[Reading]) -> None:
     """Store a part of a large stop."""
-    write = partial(message_parts.of_stop, is_ended=part.is_again)
+    write = partial(stops.store_part, is_ended=part.is_again)
     if not await exchange.write(write, told, found, exchange.policy) and not part.is_again:
         part.unlinked.append(part.number)
 

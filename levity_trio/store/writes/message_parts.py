@@ -2,62 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final
 
-from levity_trio.access.tags import Policy
-from levity_trio.charging.lifecycle import Cause
-from levity_trio.charging.readings import Reading
+import orjson
+
+from levity_trio.charging.readings import Reading, are_meter_values, read
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
-from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import stops, unreadable, waiting_stops
-from levity_trio.store.writes.transactions.judging import judge_again
-from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.store.writes.origin import Message, Origin, minutes_before
 from levity_trio.wire.texts import digest
 
-
-def of_readings(db: UnitOfWork, origin: Origin, message: Message, batch: Batch, claimed: int | None) -> bool:
-    """Store a part of a MeterValues; return whether it is new."""
-    if _waits(db, origin, message) is not None:
-        return False
-    waiting_stops.store(db, origin, batch, claimed)
-    _note(db, origin, message, waits=False)
-    return True
-
-
-def of_stop(
-    db: UnitOfWork, origin: Origin, told: StopWithData, part: Sequence[Reading], policy: Policy, *, is_ended: bool
-) -> bool:
-    """Store a part of a StopTransaction before its stop; return whether its transaction is known. `is_ended`: after
-    its stop, which made a transaction of itself. `told` are the stop and the readings at both ends of its data."""
-
-    def store() -> bool:
-        transaction = stops.store_ahead(db, origin, told.stop, told.data, policy, list(part))
-        if transaction is not None and is_ended:
-            judge_again(db, origin, transaction, Cause.LATER)
-        return transaction is not None
-
-    return _once(db, origin, told.stop.message, store)
+DATA: Final = "transactionData"
+LOOK_BACK_MINUTES: Final = 31 * 24 * 60
+"""A message that was sent again may have parts from before."""
+_FRAMES: Final = (
+    "SELECT frame, evidence.at FROM message_part JOIN evidence ON evidence.session_id = message_part.session_id"
+    " AND evidence.message_id = message_part.message_id AND evidence.at = message_part.received_at"
+    " WHERE message_part.cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY evidence.id"
+)
 
 
-def of_unreadable(db: UnitOfWork, origin: Origin, message: Message, part: Sequence[Reading]) -> bool:
-    """The same for a stop of which another field cannot be read."""
-    return _once(db, origin, message, lambda: unreadable.store_data_of_unreadable(db, origin, message, part))
+def once(db: UnitOfWork, origin: Origin, message: Message, store: Callable[[], bool]) -> bool:
+    """Store a part of a stop and keep its frame, unless it is stored; return whether its transaction is known.
 
-
-def _once(db: UnitOfWork, origin: Origin, message: Message, store: Callable[[], bool]) -> bool:
+    `store` returns the same. While it is not known, a repetition of the message tries again.
+    """
     waits = _waits(db, origin, message)
     if waits is False:
         return True
-    is_stored = store()
+    is_known = store()
     if waits is None:
         frames.keep(db, origin, message)
-        _note(db, origin, message, waits=not is_stored)
-    elif is_stored:
+        note(db, origin, message, waits=not is_known)
+    elif is_known:
         done = "UPDATE message_part SET waits = 0 WHERE cp_id = ? AND digest = ?"
         db.execute(done, (origin.charger, digest(message.payload)))
-    return is_stored
+    return is_known
+
+
+def is_stored(db: UnitOfWork, origin: Origin, message: Message) -> bool:
+    """Whether a part of readings is stored."""
+    return _waits(db, origin, message) is not None
+
+
+def note(db: UnitOfWork, origin: Origin, message: Message, *, waits: bool) -> None:
+    """Note that a part is stored."""
+    db.execute(
+        "INSERT INTO message_part (cp_id, digest, session_id, received_at, message_id, waits)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (origin.charger, digest(message.payload), origin.session, origin.received_at, message.message_id, int(waits)),
+    )
 
 
 def _waits(db: UnitOfWork, origin: Origin, message: Message) -> bool | None:
@@ -67,9 +63,29 @@ def _waits(db: UnitOfWork, origin: Origin, message: Message) -> bool | None:
     return None if found is None else bool(found[0])
 
 
-def _note(db: UnitOfWork, origin: Origin, message: Message, *, waits: bool) -> None:
-    db.execute(
-        "INSERT INTO message_part (cp_id, digest, session_id, received_at, message_id, waits)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (origin.charger, digest(message.payload), origin.session, origin.received_at, message.message_id, int(waits)),
-    )
+def data_before(db: UnitOfWork, received: Origin, stop: Message) -> Iterator[list[Reading]]:
+    """Yield the readings of the parts of a large stop before its last one; `stop` is that, `received` its origin.
+
+    Elements that need a repair are left out.
+    """
+    around = _without_data(stop.frame)
+    if not around:
+        return
+    since = minutes_before(received.received_at, LOOK_BACK_MINUTES)
+    for frame, at in db.rows(_FRAMES, (received.charger, since, received.received_at)):
+        if _without_data(frame) == around:
+            data = [one for one in _payload(frame)[DATA] if are_meter_values([one])]
+            yield read(data, datetime.fromisoformat(at))
+
+
+def _without_data(frame: str) -> dict[str, Any]:
+    return {name: value for name, value in _payload(frame).items() if name != DATA}
+
+
+def _payload(frame: str) -> dict[str, Any]:
+    """Return the payload of a stop with data; empty if its text is damaged."""
+    try:
+        payload = orjson.loads(frame)[3]
+    except (orjson.JSONDecodeError, IndexError, TypeError, KeyError):
+        return {}
+    return payload if isinstance(payload, dict) and isinstance(payload.get(DATA), list) else {}

@@ -9,12 +9,13 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import Known, span
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
+from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.endings import end, ending_by
 from levity_trio.store.writes.transactions.finding import find, is_about, is_equal, is_stranger
+from levity_trio.store.writes.transactions.judging import judge_again
 from levity_trio.store.writes.transactions.readings import Batch, link_again, store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import resolve
@@ -33,6 +34,24 @@ def store_ahead(
     if match.transaction is not None:
         store_data(db, origin, match.transaction, request, part)
     return match.transaction
+
+
+def store_part(
+    db: UnitOfWork, origin: Origin, told: StopWithData, part: list[Reading], policy: Policy, *, is_ended: bool
+) -> bool:
+    """Store one part of a large stop before its last one; return whether its transaction is known.
+
+    `told` are the stop, whose message is this part, and the readings at both ends of its data. `is_ended`: its
+    transaction became known by the stop itself, so it is judged again.
+    """
+
+    def store() -> bool:
+        transaction = store_ahead(db, origin, told.stop, told.data, policy, part)
+        if transaction is not None and is_ended:
+            judge_again(db, origin, transaction, Cause.LATER)
+        return transaction is not None
+
+    return message_parts.once(db, origin, told.stop.message, store)
 
 
 def stop(
@@ -97,9 +116,11 @@ def attach(
     doubts: tuple[Doubt, ...] = (),
 ) -> None:
     """End a transaction by a stop that was set aside and that it was attached to. `received` is the stop's origin."""
-    store_data(db, received, transaction, told.stop, told.data)
+    connector = load(db, transaction).connector or 0
+    for data in (*message_parts.data_before(db, received, told.stop.message), told.data):
+        store_data(db, received, transaction, told.stop, data)
+        link_again(db, received, transaction, Batch(connector, STOP_DATA, data))
     tx = load(db, transaction)
-    link_again(db, received, transaction, Batch(tx.connector or 0, STOP_DATA, told.data))
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
     end(db, origin, tx, ending_by(db, received, tx, told.stop, cause), doubts)
 

@@ -11,6 +11,7 @@ from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import message_parts
 from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
@@ -83,6 +84,11 @@ def store_data_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, f
     if (transaction := _named(db, origin, message)) is not None:
         attach(db, origin, origin, transaction, Batch(0, STOP_DATA, found, transaction))
     return transaction is not None
+
+
+def store_part_of_unreadable(db: UnitOfWork, origin: Origin, message: Message, part: Sequence[Reading]) -> bool:
+    """The same for one part of a large stop."""
+    return message_parts.once(db, origin, message, lambda: store_data_of_unreadable(db, origin, message, part))
 
 
 def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple, TypeGuard
+from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.moments import Moment, understand
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.readings import MeterValue, Reading, read
+from levity_trio.charging.readings import Reading, are_meter_values, read
 from levity_trio.charging.reviews import Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached
 from levity_trio.store.evidence import evidence_of
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
+from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import finding, late_starts, readings, starts, stops, unknown_starts
 from levity_trio.store.writes.transactions.attaching import ATTACHED, MADE
@@ -59,6 +59,15 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     for waiting in _waiting(db, origin):
         if waiting.stop.transaction == claimed:
             _make(db, origin, waiting)
+
+
+def store_part(db: UnitOfWork, origin: Origin, message: Message, batch: Batch, claimed: int | None) -> bool:
+    """Store one part of a large MeterValues; return whether it is new."""
+    if message_parts.is_stored(db, origin, message):
+        return False
+    store(db, origin, batch, claimed)
+    message_parts.note(db, origin, message, waits=False)
+    return True
 
 
 def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Policy()) -> Started:  # noqa: B008 - immutable
@@ -107,25 +116,12 @@ def _read(message: Message, received_at: str) -> StopWithData | None:
     transaction, register, data = (fields.get(name) for name in ("transactionId", "meterStop", "transactionData"))
     transaction = WITHOUT_ID if transaction is None else transaction
     data = [] if data is None else data
-    if type(transaction) is not int or type(register) is not int or not _are_meter_values(data):
+    if type(transaction) is not int or type(register) is not int or not are_meter_values(data):
         return None
     moment = understand(set_aside.text_in(message, "timestamp"), received)
     reason = set_aside.text_in(message, "reason") or LOCAL
     stop = Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
     return StopWithData(stop, read(data, received))
-
-
-def _are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
-    """Whether this JSON has the form of MeterValue elements (§7.33)."""
-    return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
-
-
-def _is_meter_value(one: dict[str, object]) -> bool:
-    samples = one.get("sampledValue")
-    return isinstance(samples, list) and all(
-        isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
-        for sample in (*samples, {"value": one.get("timestamp")})
-    )
 
 
 def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
