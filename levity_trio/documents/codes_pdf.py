@@ -42,9 +42,10 @@ def codes_pdf(sheet: CodeSheet, fonts: Fonts) -> bytes:
 def _label(paper: Canvas, label: Label, left: float, top: float) -> None:
     paper.set_line_width(0.1)
     paper.set_draw_color(170)
-    paper.rect(left, top, _WIDTH, _HEIGHT)
+    with paper.beside():
+        paper.rect(left, top, _WIDTH, _HEIGHT)
     code = text_code(label.url)
-    paper.code(code, left + _PAD, top + _PAD, _SIDE / (len(code) + 2 * QUIET))
+    paper.code(code, label.url, left + _PAD, top + _PAD, _SIDE / (len(code) + 2 * QUIET))
     beside = left + _PAD + _SIDE + 3
     width = left + _WIDTH - _PAD - beside
     paper.set_xy(beside, top + _PAD + 2)
@@ -61,7 +62,9 @@ def _label(paper: Canvas, label: Label, left: float, top: float) -> None:
 def _text(paper: Canvas, text: str, size: float, width: float, *, bold: bool = False, colour: int = _INK) -> None:
     """Write a text, and stand beneath it."""
     left, height = paper.get_x(), size * _LINE
+    element = None
     for line in paper.lines(text, width, size, bold)[: _MOST[size]]:
         paper.style(size, bold, colour)
-        paper.cell(width, height, line)
+        with paper.tagged("P", begun=element) if line else paper.beside() as element:
+            paper.cell(width, height, line)
         paper.set_xy(left, paper.get_y() + height)

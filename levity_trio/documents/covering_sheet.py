@@ -9,7 +9,7 @@ from decimal import Decimal
 from levity_trio.billing.statement import Statement, TaxSum, in_groups
 from levity_trio.documents import formats, positions
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
-from levity_trio.documents.statement_sheet import is_asked, tax_table
+from levity_trio.documents.statement_sheet import closed_at, is_asked, tax_table
 from levity_trio.documents.template import Template
 
 
@@ -36,6 +36,7 @@ def covering_sheet(statements: Sequence[Statement], template: Template) -> Sheet
         blocks=tuple(_blocks(statements, template)),
         small=(template.say("zone", zone=first.zone),),
         page_words=template.values["words"]["page"],
+        made_on=None if None in (days := [closed_at(one) for one in statements]) else max(filter(None, days)),
     )
 
 

@@ -1,19 +1,24 @@
 """A sheet as a PDF. Imported only in the process that makes PDFs: fpdf2 takes 49 MB.
 
-The same sheet gives the same bytes: the file has no time of its own. Letters are shaped by HarfBuzz, so that Arabic and
-Hebrew names read as they should, and figures have one width.
+The same closed statement gives the same bytes: the day of the file is the day of closing. It is tagged: a screen
+reader follows its headings, its paragraphs and the cells of its tables. Letters are shaped by HarfBuzz, so that Arabic
+and Hebrew names read as they should, and figures have one width.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
 from fpdf.fonts import TTFFont
+from fpdf.prefs import ViewerPreferences
+from fpdf.structure_tree import StructElem
 from PIL import Image, UnidentifiedImageError
 
 from levity_trio.documents import DocumentProblem
@@ -32,7 +37,6 @@ _SOFT, _INK = 80, 0
 _LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
 _LARGEST_LOGO: Final = 4_000_000  # pixels
 _MODULE, QUIET = 0.75, 4
-_NO_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _PAGES: Final = "\ufdd0" * 3
 """Stands for the number of pages (three digits) until it is known: no characters, so that no name can contain them."""
 _FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
@@ -68,12 +72,17 @@ def _write(paper: _Paper, sheet: Sheet) -> None:
 class Canvas(FPDF):
     """Pages without anything on them, in the fonts of documents."""
 
-    def __init__(self, paper: str, title: str, language: str, fonts: Fonts) -> None:
+    def __init__(self, paper: str, title: str, language: str, fonts: Fonts, made_on: datetime | None = None) -> None:
+        """What has no day of its own has been made now."""
         super().__init__(format=paper.lower())
         self._fonts = fonts
         self._divided: dict[tuple[str, float, float, bool], list[str]] = {}
         self.c_margin = 0
-        self.set_creation_date(_NO_TIME)
+        if made_on is not None:
+            self.set_creation_date(made_on)
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        self._tags: Counter[int] = Counter()
+        self._is_beside = False
         self.set_margins(_MARGIN, _MARGIN)
         self.set_auto_page_break(True, _FOOT)
         self.add_font(_FAMILY, "", fonts.regular)
@@ -82,6 +91,40 @@ class Canvas(FPDF):
         self.set_text_shaping(True, features=_FEATURES, direction="ltr")
         self.set_title(title)
         self.set_lang(language)
+
+    @contextmanager
+    def tagged(
+        self, kind: str, words: str | None = None, begun: StructElem | None = None
+    ) -> Iterator[StructElem | None]:
+        """Make what is written an element of the structure (P, H1, Figure), or the next part of one on this page.
+
+        `words` describe a picture. fpdf2 itself tags pictures only.
+        """
+        if self._is_beside:
+            yield None
+            return
+        number = self._tags[self.page]
+        self._tags[self.page] += 1
+        if begun is not None and begun.page_number() == self.page:
+            begun.k.append(number)
+            tree = self.struct_builder.struct_tree_root.parent_tree
+            tree.nums[self.struct_builder.spid_per_page_number[self.page]].append(begun)
+        else:
+            begun = self._add_marked_content(struct_type=f"/{kind}", mcid=number, alt_text=words)
+        self._out(f"/{kind} <</MCID {number}>> BDC")
+        yield begun
+        self._out("EMC")
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Leave what is written out of the structure: lines, and what stands on every page."""
+        is_inner, self._is_beside = self._is_beside, True
+        if not is_inner:
+            self._out("/Artifact BMC")
+        yield
+        self._is_beside = is_inner
+        if not is_inner:
+            self._out("EMC")
 
     def close_fonts(self) -> None:
         """Close the font files, of which each sheet opens its own."""
@@ -103,15 +146,18 @@ class Canvas(FPDF):
         bold: bool = False,
         colour: int = _INK,
         align: Align = Align.L,
+        kind: str = "P",
     ) -> None:
         """Write a text over as many lines as it needs; afterwards stand beneath its first letter."""
         left, height = self.get_x(), size * _LINE
         width = width or self.w - self.r_margin - left
+        element = None
         for line in self.lines(text, width, size, bold):
             self.make_room(height)
             self.style(size, bold, colour)
             self.set_x(left)
-            self.cell(width, height, line, align=align, new_x=XPos.LEFT, new_y=YPos.NEXT)
+            with self.tagged(kind, begun=element) as element:
+                self.cell(width, height, line, align=align, new_x=XPos.LEFT, new_y=YPos.NEXT)
 
     def lines(self, text: str, width: float, size: float, bold: bool = False) -> list[str]:
         """Return a text divided into lines. Dividing takes most of the time, so it is done once."""
@@ -131,16 +177,18 @@ class Canvas(FPDF):
         """Draw a line over the whole width."""
         self.set_line_width(width)
         self.set_draw_color(grey)
-        self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+        with self.beside():
+            self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
         self.set_draw_color(0)
 
-    def code(self, rows: Sequence[str], left: float, top: float, module: float) -> None:
-        """Draw a QR code; its quiet zone begins at this place."""
+    def code(self, rows: Sequence[str], words: str, left: float, top: float, module: float) -> None:
+        """Draw a QR code, described by these words; its quiet zone begins at this place."""
         self.set_fill_color(0)
-        for y, line in enumerate(rows):
-            for x, dark in enumerate(line):
-                if dark == "1":
-                    self.rect(left + (x + QUIET) * module, top + (y + QUIET) * module, module, module, style="F")
+        with self.tagged("Figure", words):
+            for y, line in enumerate(rows):
+                for x, dark in enumerate(line):
+                    if dark == "1":
+                        self.rect(left + (x + QUIET) * module, top + (y + QUIET) * module, module, module, style="F")
 
     def make_room(self, height: float) -> bool:
         """Begin a new page where less than this height is left; return whether it did."""
@@ -154,11 +202,15 @@ class _Paper(Canvas):
     """Pages with the mark of a draft at the head, and their number at the foot."""
 
     def __init__(self, sheet: Sheet, fonts: Fonts) -> None:
-        super().__init__(sheet.paper, sheet.title, sheet.language, fonts)
+        super().__init__(sheet.paper, sheet.title, sheet.language, fonts, sheet.made_on)
         self._sheet = sheet
         self.alias_nb_pages(_PAGES)
 
     def header(self) -> None:
+        with self.beside():
+            self._on_top()
+
+    def _on_top(self) -> None:
         if self._sheet.mark:
             self.rule(0.5)
             self.ln(1.5)
@@ -176,14 +228,15 @@ class _Paper(Canvas):
         words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
         text = _PAGES.join(self._fonts.printable(part) for part in words.split(_PAGES))
         self.style(_SMALL, colour=_SOFT)
-        self.cell(0, _SMALL * _LINE, text, align=Align.R)
+        with self.beside():
+            self.cell(0, _SMALL * _LINE, text, align=Align.R)
 
 
 def _head(paper: _Paper, sheet: Sheet) -> None:
     half = paper.epw / 2 - 4
     top = paper.get_y()
     if sheet.logo:
-        _logo(paper, sheet.logo)
+        _logo(paper, sheet.logo, sheet.sender[0])
     for index, line in enumerate(sheet.sender):
         paper.paragraph(line, _SMALL, width=half, bold=index == 0, colour=_INK if index == 0 else _SOFT)
     left, pages = paper.get_y(), paper.page
@@ -193,7 +246,7 @@ def _head(paper: _Paper, sheet: Sheet) -> None:
         paper.paragraph(line, _HEAD, width=half, bold=index == 0)
     paper.set_xy(paper.l_margin, max(left, paper.get_y()) if paper.page == pages else paper.get_y())
     paper.ln(6)
-    paper.paragraph(sheet.title, _TITLE, bold=True)
+    paper.paragraph(sheet.title, _TITLE, bold=True, kind="H1")
     paper.ln(2)
     paper.paragraph(sheet.label, _BODY, colour=_SOFT)
     paper.paragraph(sheet.figure, _LARGE, bold=True)
@@ -215,17 +268,18 @@ def check_logo(logo: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _logo(paper: _Paper, logo: bytes) -> None:
+def _logo(paper: _Paper, logo: bytes, words: str) -> None:
     width, height = check_logo(logo)
     scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
-    paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)
+    with paper.tagged("Figure", words):
+        paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)
     paper.ln(2)
 
 
 def _heading(paper: _Paper, text: str, room: float) -> None:
     paper.ln(5)
     paper.make_room(room)
-    paper.paragraph(text, _HEAD, bold=True)
+    paper.paragraph(text, _HEAD, bold=True, kind="H2")
     paper.ln(1)
 
 
@@ -244,7 +298,7 @@ def _facts(paper: _Paper, facts: Facts) -> None:
 
 
 def _code(paper: _Paper, facts: Facts, left: float, top: float, side: float) -> None:
-    paper.code(facts.code, left, top, _MODULE)
+    paper.code(facts.code, facts.code_label, left, top, _MODULE)
     end = paper.get_y()
     paper.set_xy(left, top + side - 1)
     paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
@@ -308,16 +362,17 @@ def _cells(
     ]
     height = size * _LINE
     paper.set_y(paper.get_y() + 0.7)
+    elements: list[StructElem | None] = [None] * len(cut)
     for index in range(max(map(len, cut))):
         paper.make_room(height)
         top, left = paper.get_y(), paper.l_margin
         for column, (lines, width) in enumerate(zip(cut, widths, strict=True)):
-            if index < len(lines):
+            if index < len(lines) and lines[index]:
                 paper.style(size, bold or (bold_last and column == last), colour)
                 paper.set_xy(left, top)
-                paper.cell(
-                    width - (column < last) * _GAP, height, lines[index], align=Align.R if numbers[column] else Align.L
-                )
+                align = Align.R if numbers[column] else Align.L
+                with paper.tagged("P", begun=elements[column]) as elements[column]:
+                    paper.cell(width - (column < last) * _GAP, height, lines[index], align=align)
             left += width
         paper.set_xy(paper.l_margin, top + height)
     paper.set_y(paper.get_y() + 0.7)

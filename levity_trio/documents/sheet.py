@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -76,6 +77,8 @@ class Sheet:
     small: tuple[str, ...]
     page_words: str
     """With the fields {page} and {pages}."""
+    made_on: datetime | None
+    """The beginning of the day of closing; a draft has none."""
 
     def texts(self) -> tuple[str, ...]:
         """All its texts in reading order."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from levity_trio.billing import bank_accounts
 from levity_trio.billing.statement import Currency, Statement, TaxSum, in_groups
@@ -29,7 +30,14 @@ def statement_sheet(statement: Statement, template: Template) -> Sheet:
         blocks=tuple(_blocks(statement, template)),
         small=tuple(_small(statement, template)),
         page_words=template.values["words"]["page"],
+        made_on=closed_at(statement),
     )
+
+
+def closed_at(statement: Statement) -> datetime | None:
+    """Return the beginning of the day on which a statement was closed, None for a draft."""
+    day = statement.closed_on
+    return None if day is None else datetime.combine(day, time(), ZoneInfo(statement.zone))
 
 
 def is_asked(statement: Statement) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import tempfile
 import unicodedata
 from html.parser import HTMLParser
 
@@ -49,6 +51,33 @@ def pdf_text(file: bytes) -> str:
     """All text of a PDF in the order in which it was written, pages divided by form feeds."""
     done = subprocess.run(["pdftotext", "-raw", "-", "-"], input=file, capture_output=True, check=True)
     return done.stdout.decode()
+
+
+def pdf_structure(file: bytes) -> list[tuple[str, str]]:
+    """The elements of a tagged PDF in the order of reading: what each is, and its text."""
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as kept:
+        kept.write(file)
+        kept.flush()
+        done = subprocess.run(["pdfinfo", "-struct-text", kept.name], capture_output=True, check=True, text=True)
+    assert not done.stderr
+    found: list[tuple[str, str]] = []
+    for line in done.stdout.splitlines()[1:]:
+        if '"' in line:
+            kind, text = found.pop()
+            found.append((kind, f"{text} {line.strip()[1:-1]}".strip()))
+        else:
+            found.append((line.split()[0], ""))
+    return found
+
+
+def pdf_fields(file: bytes) -> dict[str, str]:
+    """What a PDF says of itself: title, language, day with its offset from UTC, descriptions of pictures."""
+    fields = {"Lang": rb"/Lang \((.*?)\)", "CreationDate": rb"/CreationDate \(D:(.*?)\)", "Alt": rb"/Alt \((.*?)\)"}
+    found = {name: re.findall(pattern, file) for name, pattern in fields.items()}
+    done = subprocess.run(["pdfinfo", "-"], input=file, capture_output=True, check=True)
+    told = dict(line.split(":", 1) for line in done.stdout.decode().splitlines())
+    shown = {name: told.get(name, "").strip() for name in ("Title", "Tagged")}
+    return {name: b" ".join(values).decode() for name, values in found.items()} | shown
 
 
 def squashed(text: str) -> str:

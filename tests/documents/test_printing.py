@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.code_sheet import CodeSheet, Label
 from levity_trio.documents.printing import Form, Paper, documents, missing_characters
 from levity_trio.documents.template import ENGLISH_TEXT
 from tests.documents import statements as forms
-from tests.documents.reading import pdf_text
+from tests.documents.reading import pdf_fields, pdf_structure, pdf_text, squashed
 from tests.house import is_within
 from tests.test_house import every_import
 
@@ -32,12 +34,51 @@ async def pdfs(papers: Sequence[Paper], font: Path | None = None) -> list[bytes]
 
 
 async def test_many_papers_in_one_process_and_always_the_same_bytes() -> None:
-    papers = [ONE, Paper((forms.draft(),)), Paper((forms.one_line(), forms.credit()), is_cover=True)]
+    papers = [ONE, Paper((forms.with_windows(),)), Paper((forms.one_line(), forms.credit()), is_cover=True)]
     first = await pdfs(papers)
     assert [file[:5] for file in first] == [b"%PDF-"] * 3
     assert await pdfs(papers) == first
     assert await pdfs([]) == []
     assert await pdfs(papers[::-1]) == first[::-1]
+
+
+async def test_a_file_says_what_it_is_and_of_which_day() -> None:
+    """A closed one is of the day of closing, where the site is; what is printed before, of the moment."""
+    later = replace(forms.credit(), closed_on=date(2026, 7, 9))
+    words = ENGLISH_TEXT.replace('language = "en"', 'language = "de"')
+    codes = CodeSheet((Label(site="Bauhof 12", charger="Space 4", connector="", url="https://charge.example/d/at/1"),))
+    earliest = datetime.now(UTC)
+    papers: list[Paper | CodeSheet] = [ONE, Paper((later,), (words,)), Paper((forms.one_line(), later), is_cover=True)]
+    papers += [Paper((forms.draft(),)), codes]
+    told = [pdf_fields(file) for file in await documents(papers, Form.PDF)]
+    statement, titles = "Statement for October 2026", ["Covering sheet for October 2026", "Codes for chargers"]
+    assert [one["Title"] for one in told] == [statement, statement, titles[0], statement, titles[1]]
+    assert [one["Lang"] for one in told] == ["en", "de", "en", "en", "en"]
+    assert {one["Tagged"] for one in told} == {"yes"}
+    assert [one["CreationDate"] for one in told[:2]] == ["20261103000000+01'00'", "20260709000000+02'00'"]
+    assert told[2]["CreationDate"] == told[0]["CreationDate"]
+    for one in told[3:]:
+        assert one["CreationDate"][:14] >= earliest.strftime("%Y%m%d%H%M%S")
+    assert told[0]["Alt"] == "Pay with your bank's app"
+    assert told[4]["Alt"] == "https://charge.example/d/at/1"
+
+
+async def test_a_screen_reader_reads_headings_and_cells_one_by_one() -> None:
+    """A text over several lines is one element; what stands on every page is none."""
+    long = " ".join(["Hinter den sieben Bergen"] * 8)
+    statement = forms.with_windows()
+    first = replace(statement.positions[0], space=long)
+    (file,) = await pdfs([Paper((replace(statement, positions=(first, *statement.positions[1:])),))])
+    read = pdf_structure(file)
+    assert [text for kind, text in read if kind == "H1"] == ["Statement for October 2026"]
+    assert [text for kind, text in read if kind == "H2"][:2] == ["Charging and fees", "Tax"]
+    assert ("P", "Amount (EUR)") in read
+    (where,) = [text for kind, text in read if kind == "P" and text.startswith("Hinter")]
+    assert squashed(where).startswith(squashed(long))
+    start = read.index(("P", where))
+    assert [text for _, text in read[start - 2 : start + 2]] == ["1", "1 Oct", where, "18:04 – 21:21"]
+    assert not [text for _, text in read if "Page 2" in text]
+    assert "Page 2" in pdf_text(file)
 
 
 async def test_what_the_font_lacks_is_told_and_printed_by_its_code_point() -> None:
