@@ -285,6 +285,8 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
         log.error("handler failed", action=call.action, exc_info=error)
         refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; the error was logged")
     if call.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
+        exchange.repairs += tuple([Repair(kind, sample) for kind, sample in refusal.faults.items()])
+        exchange.mended = tuple([repair.kind for repair in exchange.repairs])
         return result_text(call.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
     return error_text(call.raw_id, refusal.code, refusal.description)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 from operator import eq, itemgetter
 from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import Case, Neighbour, seconds
-from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
+from levity_trio.charging.gathering import MEASURAND, RECEIVED_AT, TIMESTAMP, VALUE, WH, Row, gather
 from levity_trio.charging.names import is_named_to_the_end
+from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.timeline import (
     MessageTime,
     Timeline,
@@ -38,6 +40,8 @@ from levity_trio.wire.numbers import decimal
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
+LONGEST_BURST_SECONDS: Final = 600
+"""How long a charger that comes back may take to send its queue."""
 AFTER_BOOT_SECONDS: Final = 120
 """Some chargers report Available for every connector after a boot; such a status is ignored."""
 AVAILABLE: Final = "Available"
@@ -45,6 +49,11 @@ CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
 _TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
+_UNREAD: Final = (
+    f"SELECT value FROM (SELECT value, measurand, format, wh{OF_TRANSACTION}) AS told"  # noqa: S608 - our own names
+    f" WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw'"
+)
+MOST_GARBLED: Final = 3
 _NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
 
 
@@ -79,7 +88,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
-        garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and decimal(text) is None),
+        garbled=_garbled(rows, tx, line, until),
         **gathered._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
@@ -173,13 +182,37 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported
 
 
+def _garbled(rows: Rows, tx: Known, line: Timeline, until: str) -> tuple[str, ...]:
+    """Return the registers as sent that are no numbers: of start and stop, and the first ones of the readings."""
+    ends = [text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and decimal(text) is None]
+    if all(row[WH] is not None or row[MEASURAND] != REGISTER or decimal(row[VALUE]) is not None for row in line.rows):
+        return tuple(ends)
+    told = (text for (text,) in rows(_UNREAD, of_readings(tx, until)) if decimal(text) is None)
+    return (*ends, *islice(told, MOST_GARBLED))
+
+
 def _is_backwards(tx: Known) -> bool:
     """Whether the stop precedes the start for another reason than a clock that was corrected meanwhile."""
     if tx.own_stop_time is None:
         return False
     is_ahead = (tx.stop_skew or 0) > tolerances.AHEAD_SECONDS
     stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
-    return stopped < min(tx.start_time, tx.own_start_time)
+    return stopped < min(tx.start_time, tx.own_start_time) or _is_before_as_sent(tx, seconds(stopped))
+
+
+def _is_before_as_sent(tx: Known, stopped: float) -> bool:
+    """Whether a stop is before its start although that may be older than it says: it was moved back to the stop.
+
+    A start that waited has a time of its own. Any other one was sent before its receipt, and its stop came with it if
+    it is older than that.
+    """
+    received, skew = seconds(tx.created_at), tx.start_skew or 0
+    if tx.told_id is not None or abs(skew) <= tolerances.AHEAD_SECONDS:
+        return False
+    if tx.is_start_timed and skew < 0:
+        return stopped < received + skew - tolerances.CLOCK
+    is_with_it = _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= LONGEST_BURST_SECONDS
+    return stopped < received - tolerances.AHEAD_SECONDS and not is_with_it
 
 
 def _apart(earlier: str, later: str) -> float:

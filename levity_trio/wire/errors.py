@@ -5,7 +5,12 @@ is kept: FormationViolation (the `ocpp` package sends FormatViolation, as in 2.0
 with one r.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ErrorCode(StrEnum):
@@ -27,13 +32,14 @@ class Refused(Exception):
     """A message of the peer that cannot be read; `code` and `description` go into the CALLERROR.
 
     The description contains only our own text and names from the schemas, never text of the peer, so it is safe to log
-    and to use as a label.
+    and to use as a label. `faults` are the kinds of what was wrong with it, each with its first example.
     """
 
-    def __init__(self, code: ErrorCode, description: str) -> None:
+    def __init__(self, code: ErrorCode, description: str, faults: Mapping[str, str] = NONE) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
+        self.faults = faults
 
 
 class CallFailed(Exception):

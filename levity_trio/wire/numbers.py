@@ -22,6 +22,13 @@ def decimal(text: str) -> Decimal | None:
     return Decimal(text.strip().replace(",", "."))
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is a number as OCPP sends it."""
+    if (text.isdecimal() and text.isascii()) or _PLAIN.fullmatch(text):  # nearly all are
+        return True
+    return "," not in text and decimal(text) is not None
+
+
 def has_comma(text: str) -> bool:
     """Whether a number has a decimal comma."""
     return "," in text and decimal(text) is not None

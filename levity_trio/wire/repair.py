@@ -27,6 +27,7 @@ import orjson
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import NOTHING
 from levity_trio.wire.numbers import decimal, has_comma
+from levity_trio.wire.samples import SIGNED
 from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
 from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
@@ -162,7 +163,8 @@ def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any],
         code = _CODES.get(failure.wrong, ErrorCode.TYPE_CONSTRAINT_VIOLATION)
         if failure.where == where:  # the payload itself is not an object
             code = ErrorCode.FORMATION_VIOLATION
-        raise Refused(code, f"{failure.where}: {failure.wrong}") from None
+        description = f"{failure.where}: {failure.wrong}"
+        raise Refused(code, description, walk.noted | {description: _sample(failure.where, failure.value)}) from None
     return understood, tuple(Repair(kind, sample) for kind, sample in walk.noted.items())
 
 
@@ -195,7 +197,17 @@ class _Walk:
                 raise failure
             self._note(failure.where, failure.wrong, failure.value)
         self._note_extra(value, properties, where)
+        if is_sample(schema):
+            self._note_value(understood, where)
         return understood
+
+    def _note_value(self, sample: dict[str, Any], where: str) -> None:
+        """Note the value of a sample that is no number. It is kept as it is."""
+        text = sample["value"]
+        if has_comma(text):
+            self._note(f"{where}.value", Wrong.DECIMAL_COMMA, text)
+        elif decimal(text) is None and sample.get("format") != SIGNED:
+            self._note(f"{where}.value", Wrong.NOT_A_NUMBER, text)
 
     def _read_present(
         self, properties: Schema, value: dict[str, Any], where: str
@@ -266,8 +278,6 @@ class _Walk:
                 self._note(where, Wrong.UNREADABLE_TIME, text)
         elif len(text) > shape.get("maxLength", math.inf):
             self._note(where, Wrong.TOO_LONG, text)
-        elif "," in text and where.endswith(_SAMPLED) and has_comma(text):
-            self._note(where, Wrong.DECIMAL_COMMA, text)
         return text
 
     def _as_text(self, value: object, where: str) -> str:

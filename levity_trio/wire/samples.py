@@ -7,7 +7,12 @@ message before the write. So each kind, that is all attributes and their number,
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from levity_trio.wire.numbers import is_plain
+
 KINDS_REMEMBERED: Final = 1_000  # beyond that, samples of a new kind are validated each time
+FORMAT: Final = 5
+"""The place of the format in a kind."""
+SIGNED: Final = "SignedData"
 GROUPS: Final = ("meterValue", "transactionData")
 
 
@@ -15,7 +20,7 @@ class SampleGate:
     """Decides whether samples need no closer look.
 
     `check` validates one sample. Besides the attributes, its result may depend only on whether the value is text and
-    blank.
+    blank. A value that is no number is valid, but the closer look counts it.
     """
 
     def __init__(self, check: Callable[[object], bool]) -> None:
@@ -33,8 +38,11 @@ class SampleGate:
     def _knows(self, sample: Any) -> bool:
         try:
             kind = _kind(sample)
+            value = sample["value"]
+            if type(value) is not str or not (is_plain(value) or (kind[FORMAT] == SIGNED and value.strip())):
+                return False
             if kind in self._kinds:
-                return type(sample["value"]) is str and not sample["value"].isspace() and sample["value"] != ""
+                return True
         except (AttributeError, KeyError, TypeError):  # not an object, no value, or an unhashable attribute
             return False
         if not self._check(sample):

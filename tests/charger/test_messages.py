@@ -210,6 +210,25 @@ async def test_a_session_has_its_row_from_its_first_call_to_its_end(central: Cen
     assert writer.row("SELECT is_connected FROM cp") == (0,)
 
 
+@pytest.mark.parametrize("value", ["NaN", "--", "1e5x", "1_000", "٣"])
+async def test_a_register_that_is_no_number_is_counted(central: Central, writer: InlineWriter, value: str) -> None:
+    reading = {"timestamp": NOW, "sampledValue": [{"value": value}]}
+    async with open_charger(central) as charger:
+        transaction = (await charger.call("StartTransaction", START))["transactionId"]
+        told = {"connectorId": 1, "transactionId": transaction, "meterValue": [reading]}
+        assert await charger.call("MeterValues", told) == {}
+        assert await charger.call("MeterValues", told) == {}
+        stop = {"transactionId": transaction, "meterStop": value, "timestamp": NOW, "transactionData": [reading]}
+        assert await charger.call("StopTransaction", stop) == {}
+        assert "transactionId" in await charger.call("StartTransaction", START | {"meterStart": value})
+    assert writer.rows("SELECT kind, count FROM repair ORDER BY kind") == [
+        ("MeterValues.meterValue.sampledValue.value: not a number", 2),
+        ("StartTransaction.meterStart: not an integer", 1),
+        ("StopTransaction.meterStop: not an integer", 1),
+        ("StopTransaction.transactionData.sampledValue.value: not a number", 1),
+    ]
+
+
 async def test_a_repaired_message_is_answered_and_its_repairs_are_counted(
     central: Central, writer: InlineWriter
 ) -> None:

@@ -10,7 +10,7 @@ from levity_trio.wire.schemas import Schema
 
 ALL_ACTIONS = sorted(CHARGER_ACTIONS | SERVER_ACTIONS)
 MESSAGES = [(action, is_answer) for action in ALL_ACTIONS for is_answer in (False, True)]
-PLAIN = {"string": "x", "integer": 7, "number": 16.1, "boolean": True}
+PLAIN = {"string": "7", "integer": 7, "number": 16.1, "boolean": True}
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=60),
