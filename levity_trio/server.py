@@ -59,6 +59,7 @@ from levity_trio.store.opening import open_store
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
+from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.tagging import TagImports, open_tags
 from levity_trio.store.writer import Writer, open_writer
@@ -208,10 +209,11 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
     """Keep what is stored up to date: old frames and names go, doubtful energy is judged again, commands get their
     outcomes."""
     config, clock, writer = central.config, central.clock, central.writer
+    rule = rule_of(config, central.policy)
     async with (
         open_duties(writer, reader, config, clock),
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-        open_rejudging(writer, clock, config.check_interval_seconds),
+        open_rejudging(writer, clock, config.check_interval_seconds, rule),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
     ):

@@ -3,14 +3,28 @@
 A believable time is kept as it is, even if it is in the future. Only the charger's own clock gives the order and the
 duration of its starts, readings and stops, and only then does a repeated reading have the same time. A time that is not
 believable (the clock was never set, or is a day ahead) is replaced by the time of receipt.
+
+Beside it is the time by our clock. Any one message shows a clock that is ahead, when it arrives. A clock that is behind
+looks like a message that waited. Several messages of one connection tell the two apart, because a queue empties faster
+than it was filled. So this is decided when a transaction is judged.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import (
+    AHEAD_SECONDS,
+    BEHIND_MESSAGES,
+    BEHIND_SECONDS,
+    BEHIND_SPAN_SECONDS,
+    LIVE_SECONDS,
+    SAME_BEHIND_SECONDS,
+)
 from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 __all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
@@ -31,7 +45,7 @@ class Moment(NamedTuple):
 def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
     """Convert a charger's time to our clock, if its clock is known to be ahead.
 
-    A clock that is behind cannot be distinguished from a late message, so its time is kept. `received_at` has the
+    One message of a clock that is behind looks like one that waited, so its time is kept. `received_at` has the
     database's format. `clock_skew` is how far the charger's clock was ahead, in seconds, when it last sent the current
     time.
     """
@@ -62,3 +76,105 @@ def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACT
     """Interpret a time as sent. It is believable after 2020 and up to `ahead` in the future."""
     time = judge_time(sent, received, ahead)
     return Moment(stamp(time.meaning), time.sent, time.is_believable, time.skew_seconds)
+
+
+class Told(NamedTuple):
+    """What a message tells of its charger's clock: the time that it showed, and that of its receipt, in seconds."""
+
+    own: float
+    received: float
+    is_reading: bool = False
+
+    @property
+    def late(self) -> float:
+        return self.received - self.own
+
+
+_LATE: Final = attrgetter("late")
+
+
+class Stretch(NamedTuple):
+    """By how many seconds a clock was behind while messages were received `since` a time `until` another; 0: right.
+
+    `is_refuted` if other messages in between, which are no readings, were less late.
+    """
+
+    behind: float
+    since: float
+    until: float
+    is_refuted: bool = False
+
+
+class Behind(NamedTuple):
+    """By how many seconds the clock was behind that sent a message. Not sure: perhaps it was right, or set since."""
+
+    seconds: float = 0.0
+    is_sure: bool = True
+
+
+RIGHT: Final = Behind()
+
+
+def stretches(told: Sequence[Told]) -> list[Stretch]:
+    """Return what the messages of one connection show of their clock, in order: it was right, or so much behind.
+
+    A message that is hardly late shows by itself that the clock was not behind.
+    """
+    others = [one for one in told if not one.is_reading]
+    right = [one.received for one in others if one.late <= BEHIND_SECONDS]
+    found = [Stretch(0.0, min(right), max(right))] if right else []
+    for same in _equally_late(told):
+        behind = same[0].late
+        since, until = min(one.received for one in same), max(one.received for one in same)
+        less = (one for one in others if since < one.received < until and one.late < behind - SAME_BEHIND_SECONDS)
+        found.append(Stretch(behind, since, until, any(less)))
+    return sorted(found, key=attrgetter("until"))
+
+
+def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
+    """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
+    late = sorted((one for one in told if one.late > BEHIND_SECONDS), key=_LATE)
+    others = [one.late for one in late if not one.is_reading]
+    reached = 0.0
+    for least in sorted({at - apart for at in others for apart in (SAME_BEHIND_SECONDS, 0)}):
+        first = bisect_left(late, least, key=_LATE)
+        same = late[first : bisect_right(late, least + SAME_BEHIND_SECONDS, key=_LATE)]
+        if least > reached and _show_a_clock(same):
+            reached = same[-1].late
+            yield same
+
+
+def _show_a_clock(same: Sequence[Told]) -> bool:
+    most, others = BEHIND_MESSAGES
+    if len(same) < most or sum(not one.is_reading for one in same) < others:
+        return False
+    times = [one.own for one in same]
+    return max(times) - min(times) >= BEHIND_SPAN_SECONDS
+
+
+def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
+    """Return by how much the clock was behind that sent a message.
+
+    `own` are the stretches of its connection, `before` those of the last connection before, `near` those of a later one
+    with messages of the same transaction. A message that waited has the clock of both what was before and what came
+    after it; if these differ, or one is unknown, it may have either.
+    """
+    if told.late <= BEHIND_SECONDS:
+        return RIGHT
+    for one in (*own, *before, *near):
+        if one.behind and -SAME_BEHIND_SECONDS <= told.late - one.behind <= LIVE_SECONDS:
+            return Behind(one.behind, not one.is_refuted)
+    return _of_one_that_waited(told, own, before)
+
+
+def _of_one_that_waited(told: Told, own: Sequence[Stretch], before: Sequence[Stretch]) -> Behind:
+    possible = [one for one in own if one.behind <= told.late]
+    earlier = [one for one in before[-1:] if one.behind <= told.late]
+    earlier += [one for one in possible if one.since <= told.own + one.behind]
+    known = [*earlier, *possible]
+    behind = next((one.behind for one in known if one.behind), 0.0)
+    if not behind:
+        return RIGHT
+    is_one = all(abs(one.behind - behind) <= SAME_BEHIND_SECONDS and not one.is_refuted for one in known)
+    has_both = bool(earlier) and any(one.until >= told.received for one in possible)
+    return Behind(behind, is_one and has_both)

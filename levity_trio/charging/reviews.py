@@ -46,6 +46,7 @@ class Code(StrEnum):
     POWER_DISAGREES = "power_disagrees"
     CLOCK_STOOD_STILL = "clock_stood_still"
     STOP_BEFORE_START = "stop_before_start"
+    CLOCK_UNSURE = "clock_unsure"
     AVAILABLE_BETWEEN = "available_between"
     LATER_FACTS = "later_facts"
     JUDGING_STOPPED = "judging_stopped"
@@ -60,7 +61,9 @@ OF_THE_MATCH = frozenset(
     }
 )
 """Doubts about which messages belong to the transaction. They make the figure doubtful."""
-LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
+OF_THE_PRICE = frozenset({Code.CLOCK_UNSURE})
+"""Doubts about the times. The figure does not depend on them."""
+LASTING = OF_THE_MATCH | OF_THE_PRICE | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
 DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_FACTS})
 """Doubts about messages that did not change the figure. All others question the figure, so they need a confirmation or

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import AHEAD_SECONDS, LIVE_SECONDS
 from levity_trio.wire.times import clock_time
 
 STILL_SECONDS: Final = 60
@@ -44,6 +44,11 @@ class MessageTime(NamedTuple):
     def now(self) -> float:
         """The charger's own time if there is one."""
         return self.understood if self.own is None else self.own
+
+    @property
+    def late(self) -> float:
+        """How many seconds after the charger's own time it was received; 0 if there is none."""
+        return 0.0 if self.own is None else self.received - self.own
 
     @property
     def is_ahead(self) -> bool:
@@ -104,6 +109,27 @@ def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timelin
     unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
     timed = [(row[0], timestamp_of(unqueued[row[RECEIVED_AT]]), *row[2:]) for row in rows]
     return Timeline(start.received, ended, timed, is_timed=False)
+
+
+def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
+    """Return the timeline by the clock of the stop, if that was `begun` seconds behind ours at the start, and `ended`
+    seconds at the stop.
+
+    A reading is by the clock of the start if it would otherwise be earlier than that, or if it is as late as that clock
+    was behind.
+    """
+    apart = begun - ended
+    since = line.begun + apart
+    rows = [
+        (row[0], timestamp_of(at + apart), *row[2:]) if _is_by_first(row, at, since, begun) else row
+        for row, at in ((row, seconds(row[TIMESTAMP])) for row in line.rows)
+    ]
+    return line._replace(begun=min(since, line.ended), rows=rows)
+
+
+def _is_by_first(row: Row, at: float, since: float, behind: float) -> bool:
+    late = seconds(row[RECEIVED_AT]) - at
+    return at < since or abs(late - behind) <= LIVE_SECONDS
 
 
 def by_unset_clock(

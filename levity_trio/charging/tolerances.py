@@ -136,3 +136,14 @@ MOST_STEPS: Final = 20
 """After so many judgements, each of a neighbour of the one before, none is caused any more."""
 AHEAD_SECONDS: Final = 60
 """A clock that is further ahead is wrong; up to this is jitter."""
+
+BEHIND_SECONDS: Final = 120
+"""A clock that is further behind is wrong; up to this a message may be on its way."""
+SAME_BEHIND_SECONDS: Final = 10
+"""Messages that a clock sent are late by the same, if they did not wait: these times differ by no more."""
+LIVE_SECONDS: Final = 60
+"""A message that is later than its clock is behind by no more did not wait in its charger."""
+BEHIND_MESSAGES: Final = (3, 2)
+"""So many messages of one connection show that a clock is behind; so many of them are no readings…"""
+BEHIND_SPAN_SECONDS: Final = 600
+"""…if they span this time by that clock. A queue empties faster than it was filled, so it becomes less late."""

@@ -22,6 +22,7 @@ from levity_trio.charging.timeline import (
     MessageTime,
     Timeline,
     by_receipt,
+    by_set_clock,
     by_steps,
     caught_up,
     is_set_back,
@@ -31,6 +32,7 @@ from levity_trio.charging.timeline import (
 )
 from levity_trio.store.adjacent import following, place_of, preceding
 from levity_trio.store.beside import Span, beside, boundaries, earlier
+from levity_trio.store.clocks import dating
 from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.store.habits import habits_of
 from levity_trio.store.neighbours import begin_after, boots, counted_until
@@ -72,7 +74,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     own = span_of(tx)
     others = beside(rows, own, until, _behind(tx, line))
-    ahead = _ahead(tx, line) if booted else 0
+    ahead = _ahead(rows, tx, line, until) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
         begun=line.begun,
@@ -116,10 +118,15 @@ def _behind(tx: Known, line: Timeline) -> float | None:
     return None if own is None else line.begun - own
 
 
-def _ahead(tx: Known, line: Timeline) -> float:
-    """Return by how many seconds the times of a transaction are ahead of ours; a message that was queued shows less."""
+def _ahead(rows: Rows, tx: Known, line: Timeline, until: str) -> float:
+    """Return by how many seconds the times of a transaction are ahead of ours; below 0 if its clock was behind.
+
+    A message that was queued shows less.
+    """
     if not line.is_timed:
         return 0.0
+    if behind := dating(rows, tx, until).stop.seconds:
+        return -behind
     skews = [seconds(row[TIMESTAMP]) - seconds(row[RECEIVED_AT]) for row in line.rows if row[WH] is not None]
     if tx.is_start_timed:
         skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
@@ -175,7 +182,10 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
         return by_receipt(start, stop.received, found)
     is_timed = is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
-        return as_reported
+        if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS:
+            return as_reported
+        clock = dating(rows, tx, until)
+        return as_reported if clock.is_one else by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
     readings = reading_times(found, [sent for (sent,) in rows(SENT, of_readings(tx, until))])
     if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from levity_trio.clock import Clock
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.transactions import judging
@@ -18,17 +19,17 @@ from levity_trio.wire.times import stamp
 
 
 @asynccontextmanager
-async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float) -> AsyncIterator[None]:
-    """Run a task that judges due transactions until the block is left."""
+async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float, rule: Rule) -> AsyncIterator[None]:
+    """Run a task that judges due transactions until the block is left. `rule` is that by which they are billed."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_on, writer, clock, look_seconds)
+        nursery.start_soon(_keep_on, writer, clock, look_seconds, rule)
         yield
         nursery.cancel_scope.cancel()
 
 
-async def _keep_on(writer: Writer, clock: Clock, seconds: float) -> None:
+async def _keep_on(writer: Writer, clock: Clock, seconds: float, rule: Rule) -> None:
     await writer.sharing.duties.wait()
     while True:
         await trio.sleep(seconds)
         with surviving("transactions could not be judged again"):
-            await writer.run(judging.judge_due, stamp(clock()))
+            await writer.run(judging.judge_due, stamp(clock()), rule)

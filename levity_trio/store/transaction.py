@@ -60,6 +60,10 @@ class Known(NamedTuple):
     early_reading_at: str | None
     free_at: str | None
     judge_steps: int
+    stop_time: str | None
+    start_behind: int
+    stop_behind: int
+    is_clock_unsure: int
 
     @property
     def is_start_timed(self) -> bool:
@@ -78,7 +82,8 @@ COLUMNS: Final = (
     " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
     " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
     " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at,"
-    " tx.early_reading_at, tx.free_at, tx.judge_steps"
+    " tx.early_reading_at, tx.free_at, tx.judge_steps, tx.stop_time, tx.start_behind_seconds,"
+    " tx.stop_behind_seconds, tx.is_clock_unsure"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
 
@@ -90,11 +95,10 @@ def known(rows: Rows, transaction: int) -> Known | None:
 
 
 def by_our_clock(tx: Known, own: str) -> str:
-    """Return a time of the charger's own clock, corrected if that clock was ahead when the transaction began."""
-    ahead = tx.start_skew or 0
-    if ahead <= tolerances.AHEAD_SECONDS:
-        return own
-    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead))
+    """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began."""
+    skew = tx.start_skew or 0
+    ahead = skew if skew > tolerances.AHEAD_SECONDS else -tx.start_behind
+    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead)) if ahead else own
 
 
 def ended_at(tx: Known) -> str:

@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar, TypeVarTuple, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from levity_trio.access.registration import Mode
 from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
@@ -95,7 +98,7 @@ class Books(Queries):
 
     def settle(self) -> None:
         """Judge the transactions that are due again."""
-        self.run(judging.judge_due, self.at)
+        self.run(judging.judge_due, self.at, Rule(ZoneInfo("Europe/Berlin"), self.policy, BillBy.TAG))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.clocks import length
 from levity_trio.store.database import Space
 from levity_trio.store.writes import outcomes
 from levity_trio.wire.times import stamp
@@ -119,6 +120,18 @@ def test_a_silent_session(books: Books, station: Station, page: Page) -> None:
     assert (one.kind, one.level, one.charger, one.connector, one.transaction, one.since) == (
         *("silent", "look", "CP-1", 1, transaction, since),
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((299, "5 minutes"), (290, "nearly 5 minutes"), (331, "nearly 6 minutes"), (5400, "90 minutes")),
+        *((17_999, "5 hours"), (17_880, "nearly 5 hours"), (16_300, "nearly 5 hours"), (16_100, "4 hours")),
+        *((7190, "nearly 2 hours"), (86_000, "nearly 24 hours"), (172_790, "nearly 2 days"), (77 * 86_400, "77 days")),
+    ],
+)
+def test_a_length_of_time_is_told_to_the_nearest_unit(seconds: float, words: str) -> None:
+    assert length(seconds) == words
 
 
 def test_the_clock_of_a_charger(books: Books, page: Page) -> None:

@@ -20,7 +20,7 @@ from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
 from levity_trio.store.transaction import LAST_TIME, known
 from levity_trio.store.writes import sessions
-from levity_trio.store.writes.transactions import closing, judging
+from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import SERVER, Books, Station, meter_value
 from tests.store.history import REGISTER, with_history
@@ -228,7 +228,7 @@ WRITES = {
     "close before a start": Write(_charging, _close_before_start),
     "close where available": Write(_suspended, _close_available),
     "close what is silent": Write(_suspended, _close_silent),
-    "judge what is due": Write(_risen, lambda station, _: station.books.run(judging.judge_due, station.books.at)),
+    "judge what is due": Write(_risen, lambda station, _: station.books.settle()),
     "the server starts": Write(
         _charging, lambda station, _: station.books.run(sessions.start_run, SERVER, "1.0", station.books.at, True)
     ),

@@ -49,7 +49,7 @@ def test_a_judgement_that_fails_keeps_the_others_from_nothing(
         real(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(judging, "judge_now", failing)
-    assert books.run(judging.judge_due, books.at) == 2
+    books.settle()
     assert books.rows("SELECT judge_after FROM tx") == [(None,), (None,)]
     assert [station.bill(number)[0] for number in (first, second)] == [1000, 1000]
 

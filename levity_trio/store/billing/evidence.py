@@ -190,13 +190,13 @@ _NEXT: Final = "SELECT start_time, created_at FROM tx WHERE cp_id = ? AND conn_i
 _NEXT_RECEIVED: Final = f"{_NEXT} (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 1"
 _NEXT_BEGUN: Final = f"{_NEXT} (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 _AVAILABLE: Final = (
-    "SELECT min(timestamp, received_at), received_at, session_id FROM status WHERE cp_id = ?1 AND conn_id = ?2"
+    "SELECT timestamp, received_at, session_id FROM status WHERE cp_id = ?1 AND conn_id = ?2"
     " AND received_at BETWEEN ?3 AND ?4 AND status = ?6 AND min(timestamp, received_at) BETWEEN ?3 AND ?5"
     " ORDER BY received_at, id LIMIT 1"
 )
 _STATUSES: Final = (
-    "SELECT conn_id, min(timestamp, received_at), status, error_code FROM status WHERE cp_id = ? AND conn_id IN (0, ?)"
-    " AND received_at BETWEEN ? AND ? ORDER BY 1, 2, id"
+    "SELECT conn_id, timestamp, received_at, status, error_code FROM status WHERE cp_id = ? AND conn_id IN (0, ?)"
+    " AND received_at BETWEEN ? AND ? ORDER BY id"
 )
 _STOP_SESSION: Final = "SELECT max(session_id) FROM tx_event WHERE tx_id = ? AND kind = 'stop'"
 _SESSIONS: Final = (
@@ -221,14 +221,15 @@ _PROFILES: Final = (
 def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
     """Return how long the car stayed; None if it is unknown when its charging ended.
 
-    A stop is late if it waited, or if its charger's clock is behind. What we saw may then be earlier by that clock.
+    A stop is late if it waited. What we saw may then be earlier by its charger's clock.
     """
     if tx.stopped_by == SYSTEM or tx.connector is None or not course.is_timed:
         return None
     stop_received_at = tx.stop_received_at or stamp(billed.until)
-    available = _available(rows, tx, billed.until)
+    behind = timedelta(seconds=tx.stop_behind if stamp(billed.until) == tx.stop_time else 0)
+    available = _available(rows, tx, billed.until, behind)
     seen_until = max(stop_received_at, available.received_at) if available else stop_received_at
-    statuses = _statuses(rows, tx, billed.since, seen_until)
+    statuses = _statuses(rows, tx, min(tx.created_at, stamp(billed.since)), seen_until, behind)
     last = _last_energy(course, statuses, billed.until)
     if last is None:
         return None
@@ -247,15 +248,22 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _available(rows: Rows, tx: Known, stopped: datetime) -> _Available | None:
+def _available(rows: Rows, tx: Known, stopped: datetime, behind: timedelta) -> _Available | None:
     """Return when the connector was first available after a stop, before the next transaction there began.
 
-    Some chargers report it just before they send the stop.
+    Some chargers report it just before they send the stop. `behind` is by how much their clock was behind.
     """
     next_begun, next_received = _next(rows, tx)
-    since = stamp(stopped - _AHEAD)
-    found = rows(_AVAILABLE, (tx.charger, tx.connector, since, next_received, next_begun, AVAILABLE))
-    return _Available(_moment(found[0][0]), *found[0][1:]) if found else None
+    since, until = stamp(stopped - _AHEAD - behind), next_begun
+    if behind and next_begun != LAST_TIME:
+        until = stamp(_moment(next_begun) - behind)
+    found = rows(_AVAILABLE, (tx.charger, tx.connector, since, next_received, until, AVAILABLE))
+    return _Available(_reported(found[0][0], found[0][1], behind), *found[0][1:]) if found else None
+
+
+def _reported(timestamp: str, received_at: str, behind: timedelta) -> datetime:
+    """Return the time of a status by our clock, which is not after its receipt."""
+    return min(_moment(timestamp) + behind, _moment(received_at))
 
 
 def _next(rows: Rows, tx: Known) -> tuple[str, str]:
@@ -267,10 +275,11 @@ def _next(rows: Rows, tx: Known) -> tuple[str, str]:
     return min(begun), min(received)
 
 
-def _statuses(rows: Rows, tx: Known, since: datetime, until: str) -> list[_Status]:
+def _statuses(rows: Rows, tx: Known, since: str, until: str, behind: timedelta) -> list[_Status]:
     """Return the statuses of the connector and of the charger as a whole, each in order of time."""
-    found = rows(_STATUSES, (tx.charger, tx.connector, min(tx.created_at, stamp(since)), until))
-    return [_Status(connector, _moment(at), status, error_code) for connector, at, status, error_code in found]
+    found = rows(_STATUSES, (tx.charger, tx.connector, since, until))
+    dated = (_Status(number, _reported(at, received_at, behind), *said) for number, at, received_at, *said in found)
+    return sorted(dated, key=attrgetter("connector", "at"))
 
 
 def _last_energy(course: _Course, statuses: Iterable[_Status], stopped: datetime) -> datetime | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.access.tags import Policy
+from levity_trio.billing.money import written
 from levity_trio.billing.ownership import BillBy, Owner
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import Evidence, price_session
@@ -16,13 +17,16 @@ from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
+from levity_trio.store.billing.months import bills_since
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
 from levity_trio.store.tariffs import Tariffs
+from levity_trio.wire.times import stamp
 
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
-    " coalesce(energy_delivered, last_register_wh - meter_start, 0), status, confidence, review, judge_after"
+    " coalesce(energy_delivered, last_register_wh - meter_start, 0), status, confidence, review, judge_after,"
+    " start_behind_seconds, stop_behind_seconds, is_clock_unsure"
 )
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}})"  # noqa: S608 - our own names
 
@@ -71,6 +75,9 @@ class _Billable(NamedTuple):
     confidence: str | None
     review: str | None
     judge_after: str | None
+    start_behind: int
+    stop_behind: int
+    is_clock_unsure: int
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +88,27 @@ class _Billable(NamedTuple):
         """Its start and its end, by our clock."""
         start = datetime.fromisoformat(self.start_time)
         return start, max(start, datetime.fromisoformat(self.end_time))
+
+    @property
+    def as_sent(self) -> _Billable:
+        """It with the times that its charger sent, though the clock may have been behind."""
+        start, end = (
+            stamp(datetime.fromisoformat(at) - timedelta(seconds=behind))
+            for at, behind in ((self.start_time, self.start_behind), (self.end_time, self.stop_behind))
+        )
+        return self._replace(start_time=start, end_time=end)
+
+
+class BothTimes(NamedTuple):
+    """What a transaction costs by its corrected times, and by those sent, in words. The two differ."""
+
+    corrected: str
+    sent: str
+
+    @property
+    def words(self) -> str:
+        words = "its charger's clock was behind, or it was set meanwhile"
+        return f"{words}: by the corrected times {self.corrected}, by those sent {self.sent}"
 
 
 def doubt(review: str | None, judge_after: str | None, confidence: str | None) -> str | None:
@@ -99,6 +127,7 @@ class Pricer:
         self._rows = rows
         self._rule = rule
         self._owners = Owners(rows, rule.policy, rule.bill_by)
+        self._since = bills_since(rows, rule.zone)
         self.tariffs = Tariffs(rows)
 
     def owners(self, transactions: Sequence[int]) -> dict[int, Owner]:
@@ -110,6 +139,19 @@ class Pricer:
         owners = self.owners(transactions)
         return {one.id: self._priced(one, owners[one.id]) for one in self._billable(transactions)}
 
+    def by_both_times(self, transaction: int) -> BothTimes | None:
+        """Return what a transaction costs by both times, if its price depends on which of them are right."""
+        for one in self._billable((transaction,)):
+            return self._by_both_times(one, self.owners((transaction,))[transaction])
+        return None
+
+    def _by_both_times(self, tx: _Billable, owner: Owner) -> BothTimes | None:
+        found = [_told(self._undoubted(one, owner, _position(one)), self._since) for one in (tx, tx.as_sent)]
+        if found[0] == found[1]:
+            return None
+        times = (f"from {one.start_time} to {one.end_time}" for one in (tx, tx.as_sent))
+        return BothTimes(*(f"{told} ({span})" for told, span in zip(found, times, strict=True)))
+
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
         for part in parts(transactions):
             for row in self._rows(_BILLABLE.format(marks(part)), part):
@@ -120,6 +162,11 @@ class Pricer:
         doubts = doubt(tx.review, tx.judge_after, tx.confidence)
         if doubts is not None and not tx.is_open:
             return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
+        if tx.is_clock_unsure and (both := self._by_both_times(tx, owner)) is not None:
+            return Priced(owner, Kind.HELD_BACK, position, both.words, None, tx.is_open)
+        return self._undoubted(tx, owner, position)
+
+    def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
         day = tx.span[0].astimezone(self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:
@@ -161,6 +208,15 @@ def _position(tx: _Billable) -> Position:
         split=None,
         lines=(),
     )
+
+
+def _told(priced: Priced, since: str) -> str:
+    """Return what a transaction costs, in words. What ended before `since` is billed elsewhere."""
+    if priced.position.ended_at is not None and stamp(priced.position.ended_at) < since:
+        return "nothing here, because it ended before this system began to bill"
+    if priced.versions is None:
+        return priced.words or ""
+    return written(priced.position.amount, next(iter(priced.versions)).currency)
 
 
 def vehicle_of(owner: Owner) -> int | None:

@@ -88,10 +88,11 @@ def curve(db: Database, number: int) -> Curve | None:
         return None
     imported_stop = next((at for (at,) in rows(_IMPORTED_STOP, (number,))), None)
     since, until = _ends(rows, tx, imported_stop or _own_stop(tx))
-    place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(since))
-    stretches = [*_stretches(since, until)]
+    begun, ended = (timestamp_of(seconds(at) - tx.start_behind) for at in (since, until))  # by the charger's clock
+    place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
+    stretches = [*_stretches(begun, ended)]
     registers = _imported_registers if imported_stop else _registers
-    register = _with_ends(tx, [*registers(place, stretches)], seconds(until) - place.begun)
+    register = _with_ends(tx, [*registers(place, stretches)], seconds(ended) - place.begun)
     told = [*_powers(place, stretches)]
     return Curve(
         transaction=number,
@@ -111,6 +112,8 @@ def _ends(rows: Rows, tx: Known, stop: str | None) -> tuple[str, str]:
     """Return when it began and ended, or the time of its first and its last reading if they are beyond."""
     values = (tx.charger, tx.connector or 0, *span(tx), tx.id)
     first, last = (next((at for (at,) in rows(sql, values)), tx.start_time) for sql in _ENDS)
+    if tx.start_behind:
+        first, last = by_our_clock(tx, first), by_our_clock(tx, last)
     return min(tx.start_time, first), max(tx.start_time, last, stop or tx.start_time)
 
 

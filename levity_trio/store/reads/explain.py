@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -26,7 +27,7 @@ from levity_trio.store.reads.review_queue import Review, anonymous_review, revie
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
-from levity_trio.store.transaction import LAST_TIME, Known, known, span
+from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock, known, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +218,9 @@ def _explained(one: Weighed) -> Interpretation:
 
 def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:
     of_it = (tx.charger, tx.connector or 0, *span(tx), tx.id)
-    return [_with_register(db, of_it, one) for one in _SAMPLED.every(db, _GROUPS, of_it)]
+    found = [_with_register(db, of_it, one) for one in _SAMPLED.every(db, _GROUPS, of_it)]
+    ours = partial(by_our_clock, tx)
+    return [replace(one, first_at=ours(one.first_at), last_at=ours(one.last_at)) for one in found]
 
 
 def _with_register(db: Database, of_it: tuple[object, ...], one: ReadingSummary) -> ReadingSummary:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from levity_trio.store.clocks import clock_words
 from levity_trio.store.database import Database
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
@@ -63,6 +64,7 @@ def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous
         *(() if is_anonymous else _remote_starts(db, tx, since, until)),
         *_statuses(db, tx, since, until),
         *(_of_event(db, event) for event in (map(anonymous_event, events) if is_anonymous else events)),
+        *_clock(tx),
         *_reviews(reviews),
     ]
     return sorted(steps, key=attrgetter("at"))
@@ -148,6 +150,13 @@ def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[
         told = dict(zip(names, row, strict=True))
         words = f"RemoteStartTransaction, {told['state']}"
         yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
+
+
+def _clock(tx: Known) -> Iterator[Step]:
+    """Yield by how much its charger's clock was behind, as known since it was judged, or since its start."""
+    if tx.start_behind or tx.stop_behind:
+        details = {"start_behind_seconds": tx.start_behind, "stop_behind_seconds": tx.stop_behind}
+        yield Step(at=tx.judged_at or tx.created_at, kind="clock", words=clock_words(tx), frame=None, details=details)
 
 
 def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:

@@ -26,6 +26,7 @@ from levity_trio.store.writes.sessions import (
     has_newer,
     record_sharing,
 )
+from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
 from levity_trio.wire.times import stamp
 
@@ -279,6 +280,7 @@ def _keep_skew(db: UnitOfWork, origin: Origin, report: Status, is_live: bool) ->
     else:
         less = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ? AND coalesce(clock_skew_seconds, ?) <= ?"
         db.execute(less, (skew, charger, skew, skew))
+    look_again(db, origin, report.moment)
 
 
 def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:

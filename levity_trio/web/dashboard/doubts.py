@@ -77,6 +77,10 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
         "The charger's clock stood still", "Set the charger's clock; compare with when it sent."
     ),
     "stop_before_start": Doubt("It ended before it began", "Correct the times. The figure does not depend on them."),
+    "clock_unsure": Doubt(
+        "The charger's clock was wrong or was set",
+        "Ask the driver when the car charged. Confirming bills the corrected times; otherwise correct them.",
+    ),
     "available_between": Doubt("The space was free in between", "Find out whether a second car charged."),
     "later_facts": Doubt("Later facts say otherwise", "The figure that somebody settled stays. Is it still right?"),
     "judging_stopped": Doubt(

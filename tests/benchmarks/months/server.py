@@ -21,6 +21,7 @@ from levity_trio.plugins.base import Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
@@ -110,8 +111,9 @@ async def _open_duties(central: Central) -> AsyncIterator[None]:
         is_clock_trusted=lambda: True,
         pages={},
     )
-    every_seconds = central.config.check_interval_seconds
-    async with open_orphaned_transactions(site) as plugin, open_rejudging(central.writer, wall_clock, every_seconds):
+    every_seconds, rule = central.config.check_interval_seconds, rule_of(central.config, central.policy)
+    rejudging = open_rejudging(central.writer, wall_clock, every_seconds, rule)
+    async with open_orphaned_transactions(site) as plugin, rejudging:
         assert plugin is not None
         central.hooks.join(plugin)
         yield

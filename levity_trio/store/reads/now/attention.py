@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
+from levity_trio.store.clocks import length
 from levity_trio.store.database import Database, Space
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
@@ -192,7 +193,7 @@ def _of_chargers(chargers: Chargers) -> Iterator[Attention]:
         skew = one.clock_skew_seconds or 0
         if abs(skew) > SKEW_SECONDS:
             way = "ahead" if skew > 0 else "behind"
-            words = f"The clock of {_name(one)} is {_length(abs(skew))} {way}"
+            words = f"The clock of {_name(one)} is {length(abs(skew))} {way}"
             yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
 
 
@@ -262,14 +263,6 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
             where = f"{names[one.charger]}, connector {one.connector},"
             words = f"{where} was told to {_TOLD[one.wanted]}, and reports {one.status}"
             yield _entry(Kind.AVAILABILITY, words, one.since, about=About(one.charger, one.connector))
-
-
-def _length(seconds: float) -> str:
-    """Return a length of time in words: 5 minutes, 3 hours, 12 days."""
-    for unit, length in (("days", DAY), ("hours", HOUR)):
-        if seconds >= 2 * length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds // MINUTE)} minutes"
 
 
 def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:

@@ -66,7 +66,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
         return tx
     check(db, tx, decision, Cause.CORRECTED)
     corrected = _completed(tx, correction)
-    stood = before(db, tx)
+    stood = before(tx)
     _check_correction(tx, correction, corrected)
     _check_times(corrected, stood, decision.at)
     _check_energy(correction, corrected, stood)
@@ -173,7 +173,10 @@ def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:
     db.execute(
         "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
         " billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, stop_time),"
+        " start_behind_seconds = ?, stop_behind_seconds = ?, is_clock_unsure = 0,"
         " id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? WHERE id = ?",
         (corrected.figure_wh, CORRECTED, CERTAIN, corrected.meter_start, corrected.meter_stop)
-        + (corrected.start_time, corrected.stop_time, corrected.id_tag, at, corrected.figure_wh, at, tx.id),
+        + (corrected.start_time, corrected.stop_time)
+        + (0 if corrected.start_time else tx.start_behind, 0 if corrected.stop_time else tx.stop_behind)
+        + (corrected.id_tag, at, corrected.figure_wh, at, tx.id),
     )

@@ -111,9 +111,8 @@ def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: str) -> tu
     return resolve_all(db, tx.id, decision.at, decision.by, resolution, decision.reason)
 
 
-def before(db: UnitOfWork, tx: Known) -> dict[str, Any]:
+def before(tx: Known) -> dict[str, Any]:
     """Return what a decision about the figure replaces."""
-    ((stop_time,),) = db.rows("SELECT stop_time FROM tx WHERE id = ?", (tx.id,))
     return {
         "figure_wh": tx.energy_delivered,
         "method": tx.energy_method,
@@ -121,7 +120,7 @@ def before(db: UnitOfWork, tx: Known) -> dict[str, Any]:
         "billed_from_wh": tx.billed_from,
         "billed_until_wh": tx.billed_until,
         "start_time": tx.start_time,
-        "stop_time": stop_time,
+        "stop_time": tx.stop_time,
         "id_tag": tx.id_tag,
         "review": tx.review,
     }

@@ -46,11 +46,12 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
         _check_figure(db, tx, decision)
         return tx
     check(db, tx, decision, Cause.CONFIRMED)
-    enter(db, tx, decision, Cause.CONFIRMED, {"before": before(db, tx)})
+    enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, CONFIRMED)
     if settler is None:
         habits.learn_confirmed(db, tx, decision.at)
-    db.execute("UPDATE tx SET confidence = ?, updated_at = ? WHERE id = ?", (CERTAIN, decision.at, tx.id))
+    settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
+    db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     fact = TransactionConfirmed(
         charger=tx.charger,
         at=decision.at,

@@ -16,12 +16,14 @@ from levity_trio.events import TransactionRejudged
 from levity_trio.log_output import get_logger
 from levity_trio.store.adjacent import factor_of
 from levity_trio.store.beside import may_share, spans_beside
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import case_of, span_of
+from levity_trio.store.clocks import clock_words
 from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import habits, history
+from levity_trio.store.writes.transactions import dating, habits, history
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.reviews import (
     OPEN_REVIEWS,
@@ -95,6 +97,7 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
             open_review(db, tx.id, doubt, added.id, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
     _complete(db, tx, ending, judgement, confidence, at)
+    dating.ask_later(db, dating.date(db, _ended(tx, ending)), at)
     habits.learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin.session, at, tx, tx.id)
@@ -129,6 +132,9 @@ def _ended(tx: Known, ending: Ending) -> Known:
         stop_received_at=ending.received_at,
         meter_stop=ending.meter_stop,
         sent_meter_stop=ending.sent_meter_stop,
+        stop_time=ending.stop_time,
+        stop_behind=0,
+        is_clock_unsure=0,
     )
 
 
@@ -139,7 +145,7 @@ def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, c
         " own_stop_time = ?, sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?,"
         " sent_meter_stop = ?, stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?,"
         " confidence = ?, billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL,"
-        " counted_wh = ?, updated_at = ? WHERE id = ?",
+        " counted_wh = ?, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ? WHERE id = ?",
         (stopped_by(ending.state), ending.stop_time, ending.own_stop_time, ending.sent_stop_time, ending.skew)
         + (ending.received_at, meter_stop, ending.sent_meter_stop, ending.reason, ending.id_tag, judgement.wh)
         + (judgement.method, confidence, judgement.billed_from, judgement.billed_until, RULES, at)
@@ -176,21 +182,30 @@ def _due(judged_at: str, at: str) -> str:
     return max(at, stamp(datetime.fromisoformat(judged_at) + timedelta(seconds=REJUDGE_SECONDS)))
 
 
-def judge_due(db: UnitOfWork, at: str) -> int:
+def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:
     """Judge the transactions that are due again, and those that become due by this; return their number.
+
+    `rule` is that by which they are billed.
 
     A bug in judging one costs the others nothing: it keeps its figure, under review.
     """
     judged = 0
     while judged < MOST_AT_ONCE and (due := db.rows(DUE, (at, MOST_AT_ONCE - judged))):
         for tx in map(Known._make, due):
-            error = db.attempt(partial(judge_now, db, None, at, tx, Cause.LATER, tx.judge_steps), JUDGING_SECONDS)
+            error = db.attempt(partial(_judge_due, db, at, tx, rule), JUDGING_SECONDS)
             if error is not None:
                 words = "it could not be judged again after later facts"
                 log.error(f"{words}; its figure stays, under review", transaction=tx.id, exc_info=error)
                 _stop_judging(db, None, at, tx, f"{words}; the server's log says why")
         judged += len(due)
     return judged
+
+
+def _judge_due(db: UnitOfWork, at: str, tx: Known, rule: Rule) -> None:
+    judge_now(db, None, at, tx, Cause.LATER, tx.judge_steps)
+    judged = load(db, tx.id)
+    if judged.is_clock_unsure:
+        dating.ask(db, judged, at, rule)
 
 
 def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause, steps: int = 0) -> None:
@@ -201,17 +216,25 @@ def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Ca
     judgement = judge(case_of(db.rows, tx))
     if is_settled(db, tx.id):
         _doubt_settled(db, session, at, tx, judgement, cause)
-    elif _is_as_before(db, tx, judgement):
+    else:
+        _judge_now(db, session, at, tx, judgement, cause)
+    # Of those that overlap, each goes by the other's readings, too, which may be new.
+    is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
+    tell_neighbours(db, session, at, None if is_of_both else tx, tx.id, steps + 1)
+
+
+def _judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+    """Store a judgement, and the times that are known now."""
+    dated = dating.date(db, tx)
+    if dated == tx and _is_as_before(db, tx, judgement):
         same = (
             "UPDATE tx SET energy_method = ?, billed_from_wh = ?, billed_until_wh = ?, judged_at = ?,"
             " judge_after = NULL WHERE id = ?"
         )
         db.execute(same, (judgement.method, judgement.billed_from, judgement.billed_until, at, tx.id))
     else:
-        _change(db, session, at, tx, judgement, cause)
-    # Of those that overlap, each goes by the other's readings, too, which may be new.
-    is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
-    tell_neighbours(db, session, at, None if is_of_both else tx, tx.id, steps + 1)
+        _change(db, session, at, tx, judgement, cause, "" if dated == tx else clock_words(dated))
+    dating.ask_later(db, dated, at)
 
 
 def _shown(tx: Known) -> tuple[object, ...]:
@@ -285,9 +308,13 @@ def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
     return same and before == {doubt.code.value for doubt in judgement.doubts}
 
 
-def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+def _change(
+    db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause, words: str
+) -> None:
+    """Store a judgement that differs, or that the times do: then `words` say so."""
     confidence = _confidence(db, tx, judgement)
-    words = _change_text(tx, judgement.wh, confidence)
+    if not words or (tx.energy_delivered, tx.confidence) != (judgement.wh, confidence):
+        words = "; ".join(filter(None, (_change_text(tx, judgement.wh, confidence), words)))
     entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
     added = history.insert(db, session, at, tx.id, entry)
     meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop

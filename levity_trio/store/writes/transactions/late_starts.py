@@ -108,7 +108,7 @@ def _store(db: UnitOfWork, origin: Origin, request: Start, tx: Known, judged: Ju
     db.execute(
         "UPDATE tx SET conn_id = ?, start_time = ?, own_start_time = ?, sent_start_time = ?, start_skew_seconds = ?,"
         " id_tag = ?, meter_start = ?, sent_meter_start = ?, reservation_id = ?, verdict = ?, verdict_expiry = ?,"
-        " verdict_parent = ?, is_asked = ?, told_id = NULL, updated_at = ? WHERE id = ?",
+        " verdict_parent = ?, is_asked = ?, told_id = NULL, start_behind_seconds = 0, updated_at = ? WHERE id = ?",
         (request.connector, start_time, moment.understood, moment.sent, skew, request.id_tag, request.meter_start)
         + (request.sent_meter_start, request.reservation_id, *judged.verdict, judged.is_asked)
         + (origin.received_at, tx.id),

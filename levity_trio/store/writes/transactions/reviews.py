@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from levity_trio.charging.reviews import LASTING, Code, Doubt
+from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
 from levity_trio.store.settled import SYSTEM, settled_by
 from levity_trio.store.unit_of_work import UnitOfWork
 
@@ -47,7 +47,7 @@ def resolve(db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str
 def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
     """Resolve the judge's doubts about an end that is void because the transaction goes on."""
     for code, _ in db.rows(OPEN_REVIEWS, (transaction,)):
-        if code not in LASTING:
+        if code not in LASTING - OF_THE_PRICE:
             resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
 
 

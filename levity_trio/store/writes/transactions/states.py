@@ -93,6 +93,7 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+_BEGIN: Final = "UPDATE tx SET own_start_time = ?, start_time = ?, start_behind_seconds = 0 WHERE id = ?"
 _NOTICED_SECONDS: Final = 600
 """A lost connection is noticed within this time."""
 
@@ -127,8 +128,8 @@ def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
     if seconds(min(tx.own_start_time, tx.created_at)) - seconds(at) > LONGEST_SECONDS:
         return tx
     start_time = min(tx.start_time, at)
-    db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))
-    return tx._replace(own_start_time=at, start_time=start_time)
+    db.execute(_BEGIN, (at, start_time, tx.id))
+    return tx._replace(own_start_time=at, start_time=start_time, start_behind=0)
 
 
 def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register: int | None) -> None:
@@ -185,7 +186,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         "UPDATE tx SET status = 'Active', suspended_at = NULL, stopped_by = NULL, stop_time = NULL,"
         " own_stop_time = NULL, stop_received_at = NULL, meter_stop = NULL, stop_reason = NULL,"
         " energy_delivered = NULL, energy_method = NULL, confidence = NULL, billed_from_wh = NULL,"
-        " billed_until_wh = NULL, judge_after = NULL, updated_at = ?"
+        " billed_until_wh = NULL, judge_after = NULL, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ?"
         " WHERE id = ?",
         (origin.received_at, tx.id),
     )

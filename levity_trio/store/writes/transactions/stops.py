@@ -13,6 +13,7 @@ from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import unknown_starts
+from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.endings import end, ending_by
 from levity_trio.store.writes.transactions.finding import find, is_about, is_equal, is_stranger
 from levity_trio.store.writes.transactions.judging import judge_again
@@ -93,6 +94,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
+    look_again(db, origin, request.moment)
     end(db, origin, tx, ending_by(db, origin, tx, request, cause), tuple(doubts))
 
 
