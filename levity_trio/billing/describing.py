@@ -14,6 +14,7 @@ from levity_trio.billing.sums import foot
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import WEEKDAYS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
+from levity_trio.charging.plain import plain
 
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)
@@ -154,7 +155,7 @@ def _quantity(line: Line) -> str:
 
 
 def _energy(wh: int) -> str:
-    return f"{wh / WH_PER_KWH:g} kWh"
+    return f"{plain(wh / WH_PER_KWH, 12)} kWh"
 
 
 def _moment(moment: datetime) -> str:

@@ -73,7 +73,7 @@ def day(value: object) -> date:
     if not isinstance(found, date) or isinstance(found, datetime):
         raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
     if found.year not in YEARS:
-        raise Fault(f"{found} must be a day from {YEARS.start} on, before {YEARS.stop}")
+        raise Fault(f"{found:f} must be a day from {YEARS.start} on, before {YEARS.stop}")
     return found
 
 
@@ -127,7 +127,7 @@ def fee(value: object) -> Decimal:
     """An amount that is not negative."""
     found = number(value)
     if found < 0:
-        raise Fault(f"{found} must not be negative; only a price of energy may be")
+        raise Fault(f"{found:f} must not be negative; only a price of energy may be")
     return found
 
 
@@ -135,9 +135,9 @@ def percent(value: object) -> Decimal:
     """A tax rate."""
     found = number(value)
     if not 0 <= found < 100:
-        raise Fault(f"{found} must be percent, from 0 to below 100")
+        raise Fault(f"{found:f} must be percent, from 0 to below 100")
     if 0 < found < 1:
-        raise Fault(f"{found} would be less than one percent; write {(found * 100).normalize():f} percent")
+        raise Fault(f"{found:f} would be less than one percent; write {(found * 100).normalize():f} percent")
     return found
 
 

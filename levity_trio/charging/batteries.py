@@ -8,6 +8,7 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, Charge
+from levity_trio.charging.plain import plain
 from levity_trio.charging.power import HOUR, Chain
 
 LEAST_STEPS: Final = 2
@@ -67,7 +68,9 @@ def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool
     wh = chain.wh[-1]
     if not is_partial and (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
         room, wh = -1, most
-    return None if wh <= room else (f"{wh} Wh", f"state of charge from {first.percent:g} to {last.percent:g} %")
+    return (
+        None if wh <= room else (f"{wh} Wh", f"state of charge from {plain(first.percent)} to {plain(last.percent)} %")
+    )
 
 
 def _rise_since(chain: Chain, first: float) -> int:

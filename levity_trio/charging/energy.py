@@ -24,6 +24,7 @@ from levity_trio.charging.evidence import Case, Power
 from levity_trio.charging.exchanged import exchanged
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
+from levity_trio.charging.plain import plain
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reported import Reported, contradiction, reported
 from levity_trio.charging.reviews import Code, Doubt
@@ -243,7 +244,9 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
     too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
     for factor in (*too_low, *(factor for factor in too_high if not is_below_any_car(case, factor))):
         if bounds.is_tracked(1 / factor):
-            words = f"the power is too {'low' if factor > 1 else 'high'} by a factor of {max(factor, 1 / factor):g}"
+            words = (
+                f"the power is too {'low' if factor > 1 else 'high'} by a factor of {plain(max(factor, 1 / factor))}"
+            )
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
             return _with_power(case, factor, words, others)
     return None
@@ -258,7 +261,7 @@ def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]
     chosen = _as_reported(reread, bounds, reported(reread, bounds))
     if chosen is None or chosen.doubts:
         return None
-    evidence = (f"{chosen.wh} Wh", f"at most {case.power.most:g} W")
+    evidence = (f"{chosen.wh} Wh", f"at most {plain(case.power.most)} W")
     doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": chosen.wh, **others})
     return chosen._replace(doubts=(doubt,), code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
 

@@ -17,6 +17,7 @@ from levity_trio.charging.candidate import REGISTER, SCALED, SEGMENTS, Candidate
 from levity_trio.charging.counts import begins_at_zero
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.mending import without_spikes
+from levity_trio.charging.plain import plain
 from levity_trio.charging.power import HOUR, Chain
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.scales import scale_shown
@@ -209,7 +210,7 @@ _WRONG_UNITS: Final = {
 
 def wrong_by(factor: float) -> str:
     """Say what is wrong with registers that lack a factor."""
-    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
+    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {plain(1 / factor)}")
 
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -256,7 +257,9 @@ def counted_otherwise(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         energy = [round(wh * factor) for wh in chain.wh]
         is_possible = factor < 1 or is_below_any_car(case, 1 / factor)
         if is_possible and bounds.is_tracked(factor) and bounds.confirms(energy[-1]):
-            words = f"the register counted {max(factor, 1 / factor):g} times too {'fast' if factor < 1 else 'slowly'}"
+            words = (
+                f"the register counted {plain(max(factor, 1 / factor))} times too {'fast' if factor < 1 else 'slowly'}"
+            )
             counted = Chain(chain.at, energy, max(1, round(chain.digit * factor)))
             ends = (case.start_wh, (case.start_wh or 0) + chain.wh[-1])
             yield Candidate(Code.POWER_DISAGREES, words, SCALED, counted, 0, *ends)

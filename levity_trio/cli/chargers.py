@@ -9,6 +9,7 @@ import click
 
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import show_below, show_record
+from levity_trio.operations.limits import shown
 
 ADMIN: Final = "admin"
 COLUMNS: Final = (*("id", "name", "registration", "status", "connected", "last_seen_at", "model", "firmware_version"),)
@@ -78,4 +79,4 @@ def _limit(one: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _figure(limit: Mapping[str, Any]) -> str | None:
-    return None if limit.get("limit") is None else f"{limit['limit']:g} {limit['unit']}"
+    return None if limit.get("limit") is None else shown(limit["limit"], limit["unit"])

@@ -74,7 +74,9 @@ def _still_charging(asked: Asked, facts: Sequence[Seen], transaction: int) -> Ou
     amperes = limits.draw(late[-1], "A") if late else None
     if amperes is None or amperes <= STILL_CHARGING_AMPERES:
         return None
-    return contradicted(f"transaction {transaction} still draws {amperes:g} A", late[-1][0].at, transaction)
+    return contradicted(
+        f"transaction {transaction} still draws {limits.shown(amperes, 'A')}", late[-1][0].at, transaction
+    )
 
 
 REMOTE_START: Final = OutcomeRule(
@@ -270,7 +272,7 @@ def _obeyed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | Non
         if compared is None:
             continue
         drawn, limit = compared
-        words = f"{drawn:.4g} {unit}, the limit is {limit:g} {unit}"
+        words = f"{limits.shown(drawn, unit)}, the limit is {limits.shown(limit, unit)}"
         if drawn <= limit * TOLERANCE:
             return fulfilled(f"obeyed: {words}", view[-1][0].at)
         above = contradicted(f"not obeyed: {words}", view[-1][0].at)

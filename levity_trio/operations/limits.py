@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from levity_trio.charging.plain import plain
 from levity_trio.operations.seen import ReadingSeen
 from levity_trio.wire.times import parse_time
 
@@ -17,6 +18,7 @@ PHASES: Final = 3
 RECURRENCES: Final[Mapping[str, timedelta]] = {"Daily": timedelta(days=1), "Weekly": timedelta(days=7)}
 CURRENT: Final = "Current.Import"
 POWER: Final = "Power.Active.Import"
+KILOWATT: Final = 1000
 
 Profile = Mapping[str, Any]
 
@@ -73,6 +75,12 @@ def _later(time: datetime, seconds: float) -> datetime | None:
 
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
+
+
+def shown(value: float, unit: str) -> str:
+    """Return a current or a power for people, a high power in kW."""
+    is_high = unit == "W" and abs(value) >= KILOWATT
+    return f"{plain(value / KILOWATT, 4)} kW" if is_high else f"{plain(value, 4)} {unit}"
 
 
 def draw(readings: Sequence[ReadingSeen], unit: str, phases: int = PHASES) -> float | None:

@@ -123,3 +123,28 @@ def test_phases_of_the_period_count() -> None:
 def test_connector_0_is_the_sum_of_all_or_the_default_of_each(purpose: str, expected: State) -> None:
     facts = [current(60, 8), current(61, 8, connector=2)]
     assert state(sent(profile(chargingProfilePurpose=purpose), 0), facts, 121) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (20_500.0, "W", "20.5 kW"),
+        (999.0, "W", "999 W"),
+        (1000.0, "W", "1 kW"),
+        (1_234_567.0, "W", "1235 kW"),
+        (9.87654, "A", "9.877 A"),
+        (12_345.6, "A", "12346 A"),
+        (0.00001, "A", "0.00001 A"),
+        (0.0, "W", "0 W"),
+    ],
+)
+def test_what_is_shown_has_no_exponent(value: float, unit: str, words: str) -> None:
+    assert limits.shown(value, unit) == words
+
+
+def test_a_limit_in_watts_is_told_in_kilowatts() -> None:
+    found = outcome(sent(profile(unit="W", limit=20_480)), [power(70, 20_500)], 71)
+    assert found[1] == "obeyed: 20.5 kW, the limit is 20.48 kW"
+    assert outcome(sent(profile(unit="W", limit=4140)), [power(10, 22_080.6)], 121)[1] == (
+        "not obeyed: 22.08 kW, the limit is 4.14 kW"
+    )

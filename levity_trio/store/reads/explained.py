@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from levity_trio.charging.plain import plain
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction
@@ -76,7 +77,11 @@ def _sampled(one: ReadingSummary) -> str:
     what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {when}"
     if one.first_wh is not None:
         return f"{what}: {_span(_wh(one.first_wh), _wh(one.last_wh))}"
-    return f"{what}: {_span(f'{one.least:.12g}', f'{one.most:.12g}')} {one.unit}".rstrip()
+    return f"{what}: {_span(_value(one.least), _value(one.most))} {one.unit}".rstrip()
+
+
+def _value(value: float | None) -> str:
+    return "unknown" if value is None else plain(value, 12)
 
 
 def _span(first: str, last: str) -> str:
