@@ -73,7 +73,7 @@ def day(value: object) -> date:
     if not isinstance(found, date) or isinstance(found, datetime):
         raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
     if found.year not in YEARS:
-        raise Fault(f"{found:f} must be a day from {YEARS.start} on, before {YEARS.stop}")
+        raise Fault(f"{found} must be a day from {YEARS.start} on, before {YEARS.stop}")
     return found
 
 
