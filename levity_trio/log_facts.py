@@ -19,8 +19,6 @@ SHOWN_CHARACTERS: Final = 200
 """Maximum length of a logged text; a charger may send one as long as a frame."""
 UNBILLED_WH: Final = 100
 """A charger's own consumption between two transactions stays below this."""
-ROUTINE_EVENTS: Final = frozenset({"FirmwareUpdated", "ResetOrReboot", "SettingSystemTime", "StartupOfTheDevice"})
-"""Security events of ordinary operation (OCPP 1.6 security whitepaper, §5)."""
 FAILURES: Final = frozenset(
     {
         "BadMessage",
@@ -71,7 +69,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.DiagnosticsStatusChanged: _has_failed,
     events.FirmwareStatusChanged: _has_failed,
     events.LogStatusChanged: _has_failed,
-    events.SecurityEventReported: lambda fact: fact.event_type not in ROUTINE_EVENTS,
+    events.SecurityEventReported: lambda fact: fact.event_type not in events.ROUTINE_EVENTS,
     events.CertificateRefused: _always,
     events.CertificateDelivered: lambda fact: fact.result != "installed",
     events.CertificateRevoked: _always,

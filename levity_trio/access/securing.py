@@ -61,6 +61,14 @@ class Attempt:
     error_code: str | None = None
 
 
+class Report(NamedTuple):
+    """A security event that the charger reported, and when it arrived (the database's format)."""
+
+    kind: str
+    information: str | None
+    received_at: str
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The charger's last request for a certificate since the profile was asked for; `result` is None while open."""
@@ -143,6 +151,17 @@ def of_connection(charger: str, profile: int, present: int, steps_before: Sequen
     needs_reboot = any("reboot" in standing.words for standing in steps_before)
     hint = f"reboot it: levity-trio call {shlex.quote(charger)} Reset type=Soft" if needs_reboot else "or reboot it"
     return Standing(Step.CONNECTION, State.WAITS, f"waits for its first connection with profile {profile}; {hint}")
+
+
+def with_report(standings: Sequence[Standing], report: Report) -> list[Standing]:
+    """Return where the steps stand, with what the charger reported last beside the one at which it stands still.
+
+    A charger that cannot come back, because it does not trust our certificate for instance, says why in this way only.
+    """
+    said = f"{report.kind} ({report.information})" if report.information else report.kind
+    words, still = f"the charger reported {said} at {report.received_at}", next_step(standings)
+    is_still = still is not None and still.state in (State.WAITS, State.FAILED)
+    return [one._replace(words=f"{one.words}; {words}") if is_still and one is still else one for one in standings]
 
 
 def next_step(standings: Sequence[Standing]) -> Standing | None:

@@ -84,7 +84,7 @@ def create_server_certificates(folder: Path, names: Sequence[str], now: datetime
 
     Raises AuthorityProblem, also for what is neither a name nor an address.
     """
-    alternatives = [general_name(name) for name in names]
+    alternatives = [one for name in names for one in general_names(name)]
     root, issued = load_root(folder), []
     for kind, key in (("ECDSA", _ec_key()), ("RSA", rsa.generate_private_key(PUBLIC_EXPONENT, SERVER_BITS))):
         certificate = _server_certificate(root, alternatives, names[0], key, now)
@@ -107,12 +107,19 @@ def _server_certificate(
     return builder.sign(root.key, hashes.SHA256())
 
 
-def general_name(name: str) -> x509.GeneralName:
-    """Return a name or an address as it stands in a certificate. Raises AuthorityProblem."""
+def general_names(name: str) -> list[x509.GeneralName]:
+    """Return a name or an address as it stands in a certificate. Raises AuthorityProblem.
+
+    An address is a DNS name, too: some chargers (those with EVerest) compare what they dial with DNS names only.
+    """
     try:
-        return x509.IPAddress(ip_address(name.strip("[]")))
+        address = ip_address(name.strip("[]"))
     except ValueError:
-        pass
+        return [_dns_name(name)]
+    return [x509.IPAddress(address), x509.DNSName(str(address))]
+
+
+def _dns_name(name: str) -> x509.DNSName:
     try:
         ascii_name = name.encode("idna").decode()
     except UnicodeError:

@@ -138,8 +138,11 @@ def described(certificate: x509.Certificate) -> Described:
 
 
 def _names(certificate: x509.Certificate) -> list[str]:
+    """Return each name and each address once, the names first; an address may stand there as a DNS name, too."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return []
-    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+    addresses = [*map(str, names.get_values_for_type(x509.IPAddress))]
+    hosts = [name for name in names.get_values_for_type(x509.DNSName) if name not in addresses]
+    return [*hosts, *addresses]

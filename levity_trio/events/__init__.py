@@ -327,6 +327,10 @@ class SecurityEventReported(Fact):
     tech_info: str | None
 
 
+ROUTINE_EVENTS: Final = frozenset({"FirmwareUpdated", "ResetOrReboot", "SettingSystemTime", "StartupOfTheDevice"})
+"""Security events of ordinary operation (OCPP 1.6 security whitepaper, §5)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.

@@ -7,10 +7,23 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.access.securing import Attempt, Request, Standing, Step, of_certificate, of_commands, of_connection
+from levity_trio.access.securing import (
+    Attempt,
+    Report,
+    Request,
+    Standing,
+    Step,
+    of_certificate,
+    of_commands,
+    of_connection,
+)
+from levity_trio.events import ROUTINE_EVENTS
 from levity_trio.operations.answers import status_of
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.texts import stored_object
+
+MOST_REPORTS: Final = 50
+"""Security events that are looked at: some chargers report each reboot."""
 
 
 class Plan(NamedTuple):
@@ -89,6 +102,19 @@ def _request(rows: Rows, plan: Plan) -> Request | None:
     )
     found = rows(since, (plan.charger, plan.asked_at))
     return Request(*found[0]) if found else None
+
+
+def last_report(rows: Rows, plan: Plan) -> Report | None:
+    """Return the newest security event of a charger since its plan was made, but none of ordinary operation."""
+    since = (
+        "SELECT at, data FROM event INDEXED BY event_security WHERE kind = 'SecurityEventReported' AND cp_id = ?"
+        " AND at >= ? ORDER BY at DESC LIMIT ?"
+    )
+    for at, data in rows(since, (plan.charger, plan.asked_at, MOST_REPORTS)):
+        told = stored_object(data) or {}
+        if told.get("event_type") not in ROUTINE_EVENTS:
+            return Report(str(told.get("event_type")), told.get("tech_info"), at)
+    return None
 
 
 def _profile_now(rows: Rows, plan: Plan) -> int:

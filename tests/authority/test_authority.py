@@ -63,6 +63,20 @@ def test_the_server_certificates(folder: Path, kind: str, words: str) -> None:
     assert words in openssl("x509", "-in", path, "-noout", "-text")
 
 
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"])
+@pytest.mark.parametrize("dialled", ["192.168.1.5", "::1", "fd00::2", "10.0.0.7"])
+def test_an_address_is_a_dns_name_too(tmp_path: Path, kind: str, dialled: str) -> None:
+    """For chargers that compare only DNS names; each is listed once, the names first, as it is dialled."""
+    folder = tmp_path / "ca"
+    create_root(folder, "House", NOW)
+    create_server_certificates(folder, ["192.168.1.5", "[::1]", "fd00:0::2", "levity.local", "10.0.0.7"], NOW)
+    for how in ("-verify_hostname", "-verify_ip"):
+        assert ": OK" in verified(folder, folder / SERVER[kind], how, dialled)
+        assert "mismatch" in verified(folder, folder / SERVER[kind], how, "192.168.1.6")
+    names = ["levity.local", "192.168.1.5", "::1", "fd00::2", "10.0.0.7"]
+    assert [[*one.names] for one in read_server_certificates(folder)] == [names] * 2
+
+
 def test_a_root_is_never_overwritten(folder: Path) -> None:
     before = (folder / ROOT_KEY).read_bytes()
     with pytest.raises(AuthorityProblem, match="never overwritten"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from levity_trio.access.securing import Step
-from levity_trio.events import SecuringEnded, SecuringStopped
+from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventReported
 from levity_trio.store.reads import securing as reads
 from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials, responses, securing
 from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.store.writes.securing import NewPlan
@@ -75,3 +76,42 @@ def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
     with_states = reads.all_securing(view(books.connection), "CP-1", Wanted())
     books.connection.execute("COMMIT")
     assert [one.state for one in with_states.data] == ["cancelled", "replaced", "replaced", "replaced"]
+
+
+def test_the_step_at_which_it_stands_still_says_what_the_charger_reported(books: Books, station: Station) -> None:
+    """Not what belongs to any reboot, nor what it reported before; also of a charger that reports much."""
+
+    def report(kind: str, information: str | None = None) -> None:
+        fact = SecurityEventReported(
+            charger="CP-1", at=books.at, event_type=kind, timestamp=books.at, tech_info=information
+        )
+        books.run(UnitOfWork.record, fact)
+
+    def words() -> dict[str, str]:
+        shown = reads.newest_securing(view(books.connection), "CP-1")
+        assert shown is not None
+        return {one.step: one.words for one in shown.steps}
+
+    report("InvalidTLSVersion")
+    books.wait(1)
+    books.run(securing.begin, plan(2), books.at, "anna")
+    do(station)
+    report("AttemptedReplayAttacks")
+    assert "reported" not in "".join(words().values())  # it goes on
+    do(station)
+    report("InvalidCentralSystemCertificate", "the host name does not match")
+    for kind in ("StartupOfTheDevice", "SettingSystemTime", "ResetOrReboot"):
+        books.wait(1)
+        report(kind)
+    said = "the charger reported InvalidCentralSystemCertificate (the host name does not match) at"
+    assert said in words()["connection"]
+    assert "first connection with profile 2" in words()["connection"]
+    assert "reported" not in words()["password"] + words()["security profile"]
+    books.run(securing.begin, plan(1), books.at, "anna")
+    do(station, "Rejected")
+    books.wait(1)
+    report("TamperDetectionActivated")
+    assert "the charger reported TamperDetectionActivated at" in words()["password"]
+    books.run(securing.advance, "CP-1", books.at)
+    (stopped,) = books.recorded(SecuringStopped)
+    assert "reported" not in stopped.words  # each further event would be a message to the owner

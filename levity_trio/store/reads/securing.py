@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.access.securing import State, next_step
+from levity_trio.access.securing import State, next_step, with_report
 from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.securing import Plan, newest_plan, plan_in, profile_of, standings
+from levity_trio.store.securing import Plan, last_report, newest_plan, plan_in, profile_of, standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +123,10 @@ def newest_securing(db: Database, charger: str) -> Securing | None:
 
 
 def _shown(db: Database, plan: Plan) -> Securing:
-    found = standings(rows_of(db), plan)
+    found, report = standings(rows_of(db), plan), last_report(rows_of(db), plan)
     standing = next_step(found)
     state = plan.result or ("done" if standing is None else standing.state)
+    shown = found if report is None else with_report(found, report)
     return Securing(
         id=plan.id,
         charger=plan.charger,
@@ -136,7 +137,7 @@ def _shown(db: Database, plan: Plan) -> Securing:
         asked_at=plan.asked_at,
         asked_by=plan.asked_by,
         ended_at=plan.ended_at,
-        steps=[SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command) for s in found],
+        steps=[SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command) for s in shown],
     )
 
 
