@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_below, show_record
+from levity_trio.cli.tables import local_minute, say, show_below, show_record
 
 CHARGERS: Final = ("admin", "chargers")
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
@@ -83,7 +83,8 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_given: bool
 def readmit(operator: Operator, charger: str, profile: int) -> None:
     """Let a charger in once below its security profile, within 10 minutes."""
     done = operator.ask("POST", *CHARGERS, charger, "readmit", given={"profile": profile})
-    operator.tell(done, f"The next handshake of {charger} is let in at profile {profile}, until {done['until']}.")
+    until = local_minute(done["until"])
+    operator.tell(done, f"The next handshake of {charger} is let in at profile {profile}, until {until}.")
 
 
 COMMANDS: Final = (security, password, readmit)

@@ -16,7 +16,7 @@ from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.cli.examples import an_example, examples_of
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_below, show_record
+from levity_trio.cli.tables import local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 TARIFFS: Final = ("admin", "tariffs")
@@ -226,7 +226,8 @@ def _in_words(found: Mapping[str, Any]) -> str:
         return f"no tariff holds on {found['day']}"
     version = f"version of {found['version']}" if found["version"] else "which has no version for this day"
     reason = f": {assigned['reason']}" if assigned["reason"] else ""
-    ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {assigned['at']}"
+    at = local_minute(assigned["at"])
+    ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
     return f"on {found['day']}: {found['tariff_name']}, {version}\n  {ground}{reason}"
 
 

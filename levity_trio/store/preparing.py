@@ -16,7 +16,7 @@ import trio
 from levity_trio.billing.months import Month
 from levity_trio.clock import Clock
 from levity_trio.store.billing.drafting import Drafted, Drafter
-from levity_trio.store.billing.due import CHANGED, Plan, Terms, affected, due, newest_revision
+from levity_trio.store.billing.due import CHANGED, Plan, Terms, affected, count_accounts, due, newest_revision
 from levity_trio.store.billing.months import begun
 from levity_trio.store.database import Database
 from levity_trio.store.reads import Reader
@@ -142,7 +142,7 @@ class Preparing:
                 del left[account]
         await self._writer.run(drafts.ready, known.id, known.revision, stamp(self._clock()))
         self._work = None
-        return Progress(known.id, accounts, accounts)
+        return await self._complete(planned, known.id)
 
     async def _again(self, planned: Plan, known: _Known) -> Progress:
         """Make those statements again that changes since concern."""
@@ -150,7 +150,12 @@ class Preparing:
         for part in _steps(every):
             await self._make(planned, known.id, part)
         await self._writer.run(drafts.ready, known.id, planned.revision, stamp(self._clock()))
-        return Progress(known.id, len(every), len(every))
+        return await self._complete(planned, known.id)
+
+    async def _complete(self, planned: Plan, draft: int) -> Progress:
+        """Return the progress of a draft that is ready: the same at each server, whichever made it, and when."""
+        accounts = await self._reader.run(lambda db: count_accounts(rows_of(db), planned, draft))
+        return Progress(draft, accounts, accounts)
 
     async def _make(self, planned: Plan, draft: int, part: Mapping[int, list[int]]) -> None:
         began = trio.current_time()

@@ -133,7 +133,7 @@ def _readings(number: int, db: Database) -> int:
 
 def _explain(number: int, db: Database) -> int:
     found = explain(db, number, RULE)
-    return 0 if found is None else len(list(lines_of(found)))
+    return 0 if found is None else len(list(lines_of(found, RULE.zone)))
 
 
 def _reconciled(month: str, after: str, db: Database) -> int:

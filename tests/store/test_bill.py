@@ -364,4 +364,4 @@ def test_a_viewer_sees_no_bill(biller: Biller, station: Station) -> None:
         found = explain(db, transaction, biller.terms.rule, is_anonymous=True)
     assert found is not None
     assert found.bill is None
-    assert "The bill" not in "\n".join(lines(found))
+    assert "The bill" not in "\n".join(lines(found, UTC))

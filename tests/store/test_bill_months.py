@@ -14,6 +14,8 @@ from levity_trio.store.reads.months import (
     month,
     months,
 )
+from levity_trio.store.writes import accounts
+from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.deciding import Decision
 from tests.store.bills import ANNA, BERLIN, HOUR, Biller, charge, house_of_two, month_is_over
@@ -91,6 +93,34 @@ def test_what_waits_for_a_person_is_counted_apart_and_says_why(biller: Biller, s
     biller.books.run(decisions.confirm, number, Decision("cleo", "looked at the car", biller.books.at))
     with reading(biller.books) as db:  # a later decision does not change what its statement said
         assert [one.transaction for one in held_back_of_month(db, "2026-03")] == [number]
+
+
+def test_a_draft_is_as_far_at_each_server(biller: Biller, station: Station) -> None:
+    """Whichever made it; also after a change, and where nothing is new."""
+    charge(station)
+    month_is_over(biller.books, 3)
+    first = biller.prepare("2026-03")
+    assert (first.done, first.accounts) == (2, 2)
+    other = Biller(biller.house, has_begun=True)
+    assert other.prepare("2026-03") == biller.prepare("2026-03") == first
+    biller.books.run(accounts.change, ANNA, {"address": "Street 9"}, biller.books.at, "cleo")
+    changed = other.prepare("2026-03")
+    assert changed == biller.prepare("2026-03") == first
+    cleo = AccountData("Cleo", None, None, None, "2026-02-01T00:00:00.000Z")
+    biller.books.run(accounts.add, cleo, biller.books.at, "cleo")
+    third = first._replace(done=3, accounts=3)
+    assert biller.prepare("2026-03") == third
+    assert other.prepare("2026-03") == third
+
+
+def test_a_draft_that_another_server_began_is_told_whole(biller: Biller, station: Station) -> None:
+    charge(station)
+    month_is_over(biller.books, 3)
+    begun = biller.prepare("2026-03", seconds=-1)
+    assert (begun.done, begun.accounts) == (0, 2)
+    other = Biller(biller.house, has_begun=True)
+    assert other.prepare("2026-03") == begun._replace(done=2)
+    assert biller.prepare("2026-03") == begun._replace(done=2)
 
 
 def test_months_are_read_in_parts(biller: Biller) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from levity_trio.charging.evidence import POWER
@@ -9,6 +13,7 @@ from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value
+from tests.store.nows import BERLIN
 from tests.store.reading import reading
 from tests.store.telling import watts
 
@@ -108,7 +113,34 @@ def test_an_open_one_has_no_figure_yet(books: Books, station: Station) -> None:
     found = explained(books, number)
     assert (found.today, found.candidates) == (None, ())
     assert [step.kind for step in found.steps] == ["connect", "start", "disconnect", "suspend"]
-    assert "  0 Wh so far" in lines(found)
+    assert "  0 Wh so far" in lines(found, BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins"),
+    [
+        ("UTC", "  from 2026-03-01 12:00 to 2026-03-01 "),
+        ("Europe/Berlin", "  from 2026-03-01 13:00 to 2026-03-01 "),
+        ("Asia/Kolkata", "  from 2026-03-01 17:30 to 2026-03-01 "),
+        ("Pacific/Auckland", "  from 2026-03-02 01:00 to 2026-03-02 "),
+        ("America/Los_Angeles", "  from 2026-03-01 04:00 to 2026-03-01 "),
+    ],
+)
+def test_times_are_those_of_the_site_to_the_minute(books: Books, station: Station, zone: str, begins: str) -> None:
+    number = charge(station, 6200, 900)
+    told = list(lines(explained(books, number), ZoneInfo(zone)))
+    assert told[1].startswith(begins)
+    assert told[1].endswith(f"; times are those of {zone}")
+    found = re.findall(r"\d{4}-\d\d-\d\d\S*(?: \d\d:\d\d\S*)?", "\n".join(told))
+    assert found
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d[,;:]?", one) for one in found)
+
+
+@pytest.mark.parametrize("sent", ["2026-02-31T25:00:00Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_is_none_is_told_as_sent(books: Books, station: Station, sent: str) -> None:
+    found = explained(books, charge(station))
+    step = replace(found.steps[0], words=f"its time {sent}")
+    assert any(f"its time {sent}" in line for line in lines(replace(found, steps=(step,)), ZoneInfo("Asia/Tokyo")))
 
 
 @pytest.mark.parametrize(
@@ -141,13 +173,13 @@ def test_it_reads_like_a_story(books: Books, station: Station) -> None:
     number = charge(station, 6200, 900)
     books.wait(10)
     charge(station, 11_200, 16_200)
-    told = "\n".join(lines(explained(books, number)))
+    told = "\n".join(lines(explained(books, number), BERLIN))
     for part in (
         f"Transaction {number} of CP-1, connector 1, tag TAG: stopped",
         "ended by its charger (Local)",
         ", doubtful, by ",
-        "What happened\n  2026-03-01T",
-        "stop by charger: Local; meterStop 900; its time 2026-03-01T",
+        "What happened\n  2026-03-01 14:",
+        "stop by charger: Local; meterStop 900; its time 2026-03-01 15:",
         "11 × Energy.Active.Import.Register (MeterValues, Sample.Periodic)",
         "11 × Power.Active.Import (MeterValues, Sample.Periodic), ",
         ": 5000 W\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from functools import partial
 from random import Random
 from typing import Any
@@ -243,8 +244,8 @@ def test_an_explanation_names_the_transactions_beside(books: Books, twin: Twin) 
     shown = (
         f"  beside: {other} on connector 2, 1,007,200 Wh to 1,014,400 Wh; one register, 1,007,200 Wh to 1,010,800 Wh"
     )
-    assert f"{shown} while both ran; it drew at most 3,600 Wh" in list(lines(first))
-    assert any(line.startswith(f"  beside: {one}") and line.endswith("next to nothing") for line in lines(second))
+    assert f"{shown} while both ran; it drew at most 3,600 Wh" in list(lines(first, UTC))
+    assert any(line.startswith(f"  beside: {one}") and line.endswith("next to nothing") for line in lines(second, UTC))
 
 
 def test_nothing_is_doubtful_while_nothing_flows(station: Station, twin: Twin) -> None:

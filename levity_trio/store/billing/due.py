@@ -102,6 +102,14 @@ def due(rows: Rows, plan: Plan) -> dict[int, list[int]]:
     return {account: found[account] for account in chosen}
 
 
+def count_accounts(rows: Rows, plan: Plan, draft: int) -> int:
+    """Return of how many accounts a ready draft is: those of the month, and others for whom it has a statement."""
+    if plan.account is not None:
+        return 1
+    drafted = rows("SELECT DISTINCT account_id FROM statement WHERE draft_id = ?", (draft,))
+    return len({*_every_account(rows, plan), *(account for (account,) in drafted)})
+
+
 def _every_account(rows: Rows, plan: Plan) -> Iterator[int]:
     since = stamp(plan.month.since(plan.rule.zone))
     opened = rows(_ACCOUNTS, (plan.until, since))

@@ -1,21 +1,41 @@
-"""An explanation in plain English, line by line, for a terminal."""
+"""An explanation in plain English, line by line, for a terminal. Times are local, to the minute, as on the page."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import tzinfo
+from typing import Final
 
 from levity_trio.charging.plain import plain
+from levity_trio.store.reads.bill.local_times import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction
 
+_TIME: Final = re.compile(
+    r"(?<!--since )(?<!--until )\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)", re.ASCII
+)
+"""A time of the database, or one that a charger sent; in a command that is proposed it stays exact."""
 
-def lines(told: Explanation) -> Iterator[str]:
+
+def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
+    return (_TIME.sub(lambda found: _local(found[0], zone), line) for line in _lines(told, zone))
+
+
+def _local(text: str, zone: tzinfo) -> str:
+    try:
+        return to_the_minute(text, zone)
+    except (ValueError, OverflowError):  # a charger sent it
+        return text
+
+
+def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     tx = told.transaction
     where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
     yield f"Transaction {tx.id} of {tx.charger}, {where}, tag {_tag(told)}: {tx.state}"
-    yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}"
+    yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}; times are those of {zone}"
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
     yield from _headed("Readings", map(_sampled, told.readings))

@@ -169,7 +169,7 @@ async def explain_transaction(asked: Asked) -> Any:
     )
     if found is None:
         raise not_found(f"transaction {number}")
-    return show(found) | {"lines": [*lines(found)]}
+    return show(found) | {"lines": [*lines(found, asked.api.config.time_zone)]}
 
 
 ENDPOINTS: Final = (

@@ -10,7 +10,16 @@ _DAY: Final = timedelta(days=1)
 
 def local(text: str, zone: tzinfo) -> str:
     """Return a time of the database in local time; around a change of the clock with the name of the zone."""
-    moment = datetime.fromisoformat(text).astimezone(UTC)
+    moment = datetime.fromisoformat(text)
+    return _written(moment, zone, ":%S" if moment.second else "")
+
+
+def to_the_minute(text: str, zone: tzinfo) -> str:
+    """Return the same without its seconds."""
+    return _written(datetime.fromisoformat(text), zone, "")
+
+
+def _written(moment: datetime, zone: tzinfo, seconds: str) -> str:
+    moment = moment.astimezone(UTC)  # so that a day is 24 hours
     before, after = ((moment + step).astimezone(zone).utcoffset() for step in (-_DAY, _DAY))
-    pattern = "%Y-%m-%d %H:%M" + (":%S" if moment.second else "") + (" %Z" if before != after else "")
-    return moment.astimezone(zone).strftime(pattern)
+    return moment.astimezone(zone).strftime(f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else ""))
