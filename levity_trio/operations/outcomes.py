@@ -55,6 +55,8 @@ class Asked:
     transaction_began_at: datetime | None = None
     connection_timeout: timedelta | None = None
     expects_file: bool = False
+    later: Mapping[str, datetime] = field(default_factory=dict)
+    """When the first transfer after this one was sent, by action, unless the charger refused it."""
 
     @property
     def since(self) -> datetime:

@@ -27,13 +27,15 @@ FAILED: Final = RETRIED | {
     *("InstallationFailed", "InstallVerificationFailed", "InvalidSignature"),
     *("BadMessage", "PermissionDenied", "NotSupportedOperation"),
 }
+SIGNED: Final = "SignedUpdateFirmware"
 FIRMWARE_AT: Final[Mapping[str, tuple[str, ...]]] = {
     "UpdateFirmware": ("location",),
-    "SignedUpdateFirmware": ("firmware", "location"),
+    SIGNED: ("firmware", "location"),
 }
 """Where an operation names the firmware; it may be that of a file of ours."""
 KIND_OF: Final[Mapping[str, str]] = {"GetDiagnostics": "diagnostics", "GetLog": "log"}
 """What an operation makes the charger send."""
+TRANSFERS: Final = (*FIRMWARE_AT, *KIND_OF)
 
 
 def is_url_valid(state: str, outcome: str | None, since: datetime, wanted_at: datetime | None, now: datetime) -> bool:
@@ -53,10 +55,19 @@ def wanted_at(payload: Mapping[str, Any]) -> datetime | None:
 
 
 def _statuses(asked: Asked, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
-    """Return the statuses that belong to this command: those with its request id, or with none."""
-    ids = (None, asked.payload.get("requestId"))
-    ours = (fact for fact in facts if isinstance(fact, TransferStatus) and fact.message == message)
-    return [fact for fact in ours if fact.request_id in ids]
+    """Return the statuses that belong to this command alone.
+
+    They have its request id. One without an id belongs to the newest command of its action before it; none of a signed
+    update is without.
+    """
+    number, replaced_at = asked.payload.get("requestId"), asked.later.get(asked.action)
+    ours = [fact for fact in facts if isinstance(fact, TransferStatus) and fact.message == message]
+    named = [fact for fact in ours if fact.request_id is not None and fact.request_id == number]
+    if asked.action == SIGNED:
+        return named
+    unnamed = (fact for fact in ours if fact.request_id is None)
+    newest = [fact for fact in unnamed if replaced_at is None or fact.at < replaced_at]
+    return sorted([*named, *newest], key=lambda fact: fact.at)
 
 
 def _failure(asked: Asked, statuses: Sequence[TransferStatus], is_over: bool) -> Outcome | None:
@@ -89,7 +100,9 @@ def _uploaded(message: str) -> Callable[[Asked, Sequence[Seen], bool], Outcome |
 def _updated(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
     statuses = _statuses(asked, facts, "Firmware")
     installed = next((one for one in statuses if one.status == INSTALLED), None)
-    for boot in (fact for fact in facts if isinstance(fact, Booted)):
+    replaced_at = min((at for action, at in asked.later.items() if action in FIRMWARE_AT), default=None)
+    boots = (fact for fact in facts if isinstance(fact, Booted))
+    for boot in (one for one in boots if replaced_at is None or one.at < replaced_at):
         if _is_new(boot, asked, installed):
             return fulfilled(f"booted with firmware {boot.firmware}", boot.at)
         if installed and boot.at >= installed.at:

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
-from levity_trio.events import OutcomeKnown
+from levity_trio.events import DiagnosticsStatusChanged, FirmwareStatusChanged, LogStatusChanged, OutcomeKnown
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations import outcomes as outcomes_of
 from levity_trio.operations.operation import example
 from levity_trio.store.reads.situation import reservations_in_force
-from levity_trio.store.writes import commands, outcomes, responses, tags
+from levity_trio.store.writes import commands, notices, outcomes, responses, tags
 from levity_trio.store.writes.tags import TagData
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
@@ -377,3 +377,97 @@ def test_a_status_of_an_old_event_is_no_clock_by_which_a_start_uses_a_newer_rese
     reserve(station)
     station.start(tag="TAG", at=station.clock(minutes_ago=60))
     assert ends(books) == [(7, None)]
+
+
+# One message decides one command
+
+UPDATE = {"location": "http://x/y", "retrieveDate": "2026-03-01T12:00:00Z"}
+SIGNED = {
+    "requestId": 71,
+    "firmware": {
+        "location": "http://x/y",
+        "retrieveDateTime": "2026-03-01T12:00:00Z",
+        "signingCertificate": "c",
+        "signature": "s",
+    },
+}
+DIAGNOSTICS = {"location": "ftp://x/y"}
+LOG = {"logType": "SecurityLog", "log": {"remoteLocation": "ftp://x/y"}}
+
+
+def notify(station: Station, fact: type[Any], status: str, **fields: Any) -> None:
+    station.books.wait(0.1)
+    told = fact(charger="CP-1", at=station.books.at, status=status, **fields)
+    station.write(notices.record, told)
+    station.books.wait(0.1)
+
+
+def test_a_plain_notification_does_not_decide_a_signed_update(books: Books, station: Station) -> None:
+    command = ask(station, "SignedUpdateFirmware", SIGNED)
+    notify(station, FirmwareStatusChanged, "Downloading", request_id=71)
+    for word in ("DownloadFailed", "InstallationFailed", "Installed"):
+        notify(station, FirmwareStatusChanged, word, request_id=None)
+        assert follow(books) == 1
+    notify(station, FirmwareStatusChanged, "InvalidSignature", request_id=71)
+    assert follow(books) == 0
+    assert outcome(books, command) == ("contradicted", "the charger reports InvalidSignature")
+
+
+def test_a_plain_one_decides_the_plain_update_beside_it(books: Books, station: Station) -> None:
+    plain = ask(station, "UpdateFirmware", UPDATE, {})
+    signed = ask(station, "SignedUpdateFirmware", SIGNED)
+    notify(station, FirmwareStatusChanged, "DownloadFailed", request_id=None)
+    assert follow(books) == 1
+    assert (outcome(books, plain)[0], outcome(books, signed)[0]) == ("contradicted", "pending")
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "fact", "fields"),
+    [
+        ("UpdateFirmware", UPDATE, FirmwareStatusChanged, {"request_id": None}),
+        ("GetDiagnostics", DIAGNOSTICS, DiagnosticsStatusChanged, {}),
+        ("GetLog", LOG, LogStatusChanged, {"request_id": None}),
+    ],
+)
+@pytest.mark.parametrize("is_first_followed", [True, False])
+def test_one_without_an_id_decides_the_newest_command(
+    books: Books, station: Station, action: str, payload: Any, fact: type[Any], fields: Any, is_first_followed: bool
+) -> None:
+    ids = ({"requestId": 1}, {"requestId": 2}) if action == "GetLog" else ({}, {})
+    first = ask(station, action, payload | ids[0])
+    second = ask(station, action, payload | ids[1])
+    failure = {"UpdateFirmware": "DownloadFailed", "GetDiagnostics": "UploadFailed"}.get(action, "PermissionDenied")
+    notify(station, fact, failure, **fields)
+    if is_first_followed:
+        books.connection.execute("UPDATE command SET outcome = 'fulfilled' WHERE id = ?", (second,))
+    assert follow(books) == 1
+    assert outcome(books, first)[0] == "pending"
+    assert is_first_followed or outcome(books, second)[0] == "contradicted"
+
+
+def test_one_that_came_before_the_second_command_decides_the_first(books: Books, station: Station) -> None:
+    first = ask(station, "GetDiagnostics", DIAGNOSTICS)
+    notify(station, DiagnosticsStatusChanged, "UploadFailed")
+    second = ask(station, "GetDiagnostics", DIAGNOSTICS)
+    follow(books)
+    assert (outcome(books, first)[0], outcome(books, second)[0]) == ("contradicted", "pending")
+
+
+def test_a_command_that_was_refused_takes_no_notification(books: Books, station: Station) -> None:
+    first = ask(station, "SignedUpdateFirmware", SIGNED)
+    ask(station, "SignedUpdateFirmware", SIGNED | {"requestId": 72}, {"status": "Rejected"})
+    notify(station, FirmwareStatusChanged, "Installed", request_id=71)
+    station.boot(firmware_version="2.0")
+    follow(books)
+    assert outcome(books, first)[0] == "fulfilled"
+
+
+def test_a_boot_decides_the_newest_of_two_updates(books: Books, station: Station) -> None:
+    station.boot(firmware_version="1.0")
+    books.wait(1)
+    first = ask(station, "UpdateFirmware", UPDATE, {})
+    second = ask(station, "SignedUpdateFirmware", SIGNED)
+    notify(station, FirmwareStatusChanged, "Installed", request_id=71)
+    station.boot(firmware_version="2.0")
+    assert follow(books) == 1
+    assert (outcome(books, first)[0], outcome(books, second)[0]) == ("pending", "fulfilled")

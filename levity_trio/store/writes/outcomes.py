@@ -14,6 +14,8 @@ from levity_trio.log_output import get_logger
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared, is_followed
 from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
+from levity_trio.operations.transfers import TRANSFERS
+from levity_trio.store.among import marks
 from levity_trio.store.connectors import connectors
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.unit_of_work import Row, UnitOfWork
@@ -148,6 +150,7 @@ def _asked(db: UnitOfWork, row: Row) -> Asked | None:
         transaction_began_at=_began_at(db, charger, transaction),
         connection_timeout=_connection_timeout(db, charger),
         expects_file=_expects_file(db, number),
+        later=_later(db, number, charger, sent_at) if action in TRANSFERS else {},
     )
 
 
@@ -175,6 +178,16 @@ def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
         if (status := next(before, None)) is not None:
             found[connector] = status
     return found
+
+
+_LATER: Final = (
+    "SELECT action, min(sent_at) FROM command WHERE cp_id = ? AND id > ? AND sent_at > ?"  # noqa: S608 - marks
+    f" AND action IN ({marks(TRANSFERS)}) AND state NOT IN ('rejected', 'error') GROUP BY action"
+)
+
+
+def _later(db: UnitOfWork, command: int, charger: str, sent_at: str) -> dict[str, datetime]:
+    return {action: moment(at) for action, at in db.rows(_LATER, (charger, command, sent_at, *TRANSFERS))}
 
 
 def _expects_file(db: UnitOfWork, command: int) -> bool:
