@@ -76,7 +76,7 @@ def presented(authorization: str | None, charger: str) -> bytes:
     if authorization is None:
         raise Unpresented("it presents no password")
     scheme, _, encoded = authorization.strip().partition(" ")
-    if scheme.casefold() != "basic":
+    if scheme.casefold() != "basic" or encoded.lstrip().startswith(":"):
         raise Unpresented("its Authorization header is not HTTP Basic")
     try:
         decoded = b64decode(_padded(encoded.strip()), validate=True)

@@ -40,6 +40,11 @@ def test_the_password_in_a_header(scheme: str, padding: str) -> None:
     [
         (None, "it presents no password"),
         ("", "its Authorization header is not HTTP Basic"),
+        ("Basic: Q1AtMTp4", "its Authorization header is not HTTP Basic"),
+        ("Basic:Q1AtMTp4", "its Authorization header is not HTTP Basic"),
+        ("Basic : Q1AtMTp4", "its Authorization header is not HTTP Basic"),
+        ("BasicQ1AtMTp4", "its Authorization header is not HTTP Basic"),
+        ("Q1AtMTp4", "its Authorization header is not HTTP Basic"),
         ("Basic", "the user in its Authorization header is not its identity"),
         ("Basic ???", "its Authorization header is not Base64"),
         ("Bearer Q1AtMTp4", "its Authorization header is not HTTP Basic"),

@@ -198,6 +198,18 @@ async def test_a_refusal_is_logged_with_its_request_but_no_password(
     assert basic("CP-1", b"a wrong password!").split()[-1] not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
 
 
+@pytest.mark.parametrize("scheme", ["Basic:", "Basic :", "Bearer", "Digest", ""])
+async def test_the_log_says_that_a_header_is_not_basic(
+    central: Central, writer: InlineWriter, log_lines: list[dict[str, object]], scheme: str
+) -> None:
+    await at_profile_one(central, writer)
+    secret = basic("CP-1", PASSWORD).split()[-1]
+    assert (await knock(central, "CP-1", f"Authorization: {scheme} {secret}")).startswith("HTTP/1.1 401 ")
+    (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
+    assert str(line["reason"]).startswith("its Authorization header is not HTTP Basic; ")
+    assert secret not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
+
+
 async def test_unknown_and_known_identities_get_the_same_answer_where_registration_is_closed(
     central: Central, writer: InlineWriter
 ) -> None:
