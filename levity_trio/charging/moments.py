@@ -90,9 +90,6 @@ class Told(NamedTuple):
         return self.received - self.own
 
 
-_LATE: Final = attrgetter("late")
-
-
 class Stretch(NamedTuple):
     """By how many seconds a clock was behind while messages were received `since` a time `until` another; 0: right.
 
@@ -133,14 +130,14 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
 
 def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
     """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
-    late = sorted((one for one in told if one.late > BEHIND_SECONDS), key=_LATE)
-    others = [one.late for one in late if not one.is_reading]
+    late = sorted((one for one in told if one.late > BEHIND_SECONDS), key=attrgetter("late"))
+    times = [one.late for one in late]
+    others = {one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)}
     reached = 0.0
-    for least in sorted({at - apart for at in others for apart in (SAME_BEHIND_SECONDS, 0)}):
-        first = bisect_left(late, least, key=_LATE)
-        same = late[first : bisect_right(late, least + SAME_BEHIND_SECONDS, key=_LATE)]
-        if least > reached and _show_a_clock(same):
-            reached = same[-1].late
+    for least in sorted(others):
+        first, last = bisect_left(times, least), bisect_right(times, least + SAME_BEHIND_SECONDS)
+        if least > reached and _show_a_clock(same := late[first:last]):
+            reached = times[last - 1]
             yield same
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
-from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, SAME_BEHIND_SECONDS
+from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import OF_TRANSACTION
 from levity_trio.store.settled import SYSTEM
@@ -73,7 +73,8 @@ def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
     if all(one is None or one.late <= BEHIND_SECONDS for one in (start, stop)):
         return Dating()
     evidence = _Evidence(rows, tx, until)
-    found = [None if one is None else evidence.around(at) for one, at in ((start, tx.created_at), _stopped(tx, stop))]
+    first = None if start is None else evidence.around(tx.created_at)
+    found = [first, None if stop is None else evidence.around(tx.stop_received_at or tx.created_at, first)]
     near = [stretch for of_one in found if of_one is not None for stretch in of_one.own]
     started, stopped = (
         None if one is None or around is None else behind_of(one, around.own, around.before, near)
@@ -94,10 +95,6 @@ def _stop(tx: Known) -> Told | None:
         return None
     told = _told(tx.sent_stop_time, tx.stop_received_at)
     return told if told is not None and abs(told.own - seconds(tx.own_stop_time)) < 1 else None
-
-
-def _stopped(tx: Known, stop: Told | None) -> tuple[Told | None, str]:
-    return stop, tx.stop_received_at or tx.created_at
 
 
 def _told(sent: str | None, received_at: str | None) -> Told | None:
@@ -130,6 +127,7 @@ _Order: TypeAlias = tuple[str, str]
 class _Around(NamedTuple):
     """What the connection of a message shows of its clock, and what the last one before shows that shows anything."""
 
+    received_at: str
     own: Sequence[Stretch]
     before: Sequence[Stretch]
 
@@ -150,18 +148,20 @@ class _Evidence:
             if timestamp != received_at  # the charger's time was believed
         ]
 
-    def around(self, received_at: str) -> _Around:
-        """Return what is known of the clock around a message."""
+    def around(self, received_at: str, known: _Around | None = None) -> _Around:
+        """Return what is known of the clock around a message; what is `known` of one that came just before will do."""
+        if known is not None and seconds(received_at) - seconds(known.received_at) <= LIVE_SECONDS:
+            return known
         connections = self._connections(received_at)
         if not connections or not connections[0].is_trusted:
-            return _Around((), ())
+            return _Around(received_at, (), ())
         own, *earlier = connections
         shown = stretches(list(self._messages(own, received_at)))
         for connection in earlier:
             told = list(self._messages(connection, connection.until)) if connection.is_trusted else []
             if before := stretches(told) or list(_alike(told, shown)):
-                return _Around(shown, before)
-        return _Around(shown, ())
+                return _Around(received_at, shown, before)
+        return _Around(received_at, shown, ())
 
     def _connections(self, received_at: str) -> list[_Connection]:
         """Return the connection of a message and those before it, the newest first."""

@@ -134,6 +134,17 @@ def test_local_time_called_utc_is_wrong_in_every_session(books: Books, biller: B
     assert line(biller, second) == ("session", 980)
 
 
+def test_an_open_session_is_dated_once_its_clock_is_shown(books: Books) -> None:
+    station = Station(books, behind=7 * HOUR)
+    number = station.start(1000, 1, "Card")
+    begun = books.now
+    station.status("Charging")
+    books.wait(12)
+    station.status("SuspendedEV")
+    (start,) = books.row("SELECT start_time FROM tx WHERE id = ? AND status = 'Active'", number)
+    assert abs(datetime.fromisoformat(start) - begun) < timedelta(seconds=2)
+
+
 def test_the_connection_of_the_start_ended_soon(books: Books, biller: Biller) -> None:
     """It alone shows no clock; the next one does, and the start is as late as what came then."""
     station = Station(books, behind=7 * HOUR)

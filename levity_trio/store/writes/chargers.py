@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.tolerances import LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.connectors import connectors
@@ -32,10 +33,6 @@ from levity_trio.wire.times import stamp
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
-LIVE_SECONDS: Final = 60
-"""A message that did not wait in its charger comes within this time, by a clock that is right."""
-SAME_LAG_SECONDS: Final = 10
-"""The lags of two live messages differ by this at most while the clock is not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
         for connector in connectors(db.rows, origin.charger, "status")
         for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
     ]
-    return [kept for kept in found if abs(kept.skew_seconds - (moment.skew_seconds or 0)) <= SAME_LAG_SECONDS]
+    return [kept for kept in found if abs(kept.skew_seconds - (moment.skew_seconds or 0)) <= SAME_BEHIND_SECONDS]
 
 
 def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:

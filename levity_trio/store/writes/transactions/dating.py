@@ -21,7 +21,7 @@ from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import connectors
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import Known
+from levity_trio.store.transaction import COLUMNS, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import is_known, open_review, resolve
@@ -41,6 +41,10 @@ _LOOK_AGAIN = (
     " AND (is_clock_unsure = 1"
     " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
     " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
+)
+_OPEN_ONES = (
+    f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"  # noqa: S608 - our own names
+    " AND start_behind_seconds = 0 AND abs(start_skew_seconds + ?) <= ?"
 )
 _OPEN = "SELECT words FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 
@@ -66,7 +70,7 @@ def date(db: UnitOfWork, tx: Known) -> Known:
 def _dated(tx: Known, found: Dating) -> Known:
     """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
     start = _later(tx.start_time, -tx.start_behind)
-    start_behind = round(found.start.seconds) if start == tx.own_start_time else 0
+    start_behind = int(found.start.seconds) if start == tx.own_start_time else 0
     dated = tx._replace(start_time=_later(start, start_behind), start_behind=start_behind, is_clock_unsure=0)
     if tx.stop_time is None:
         return dated
@@ -79,7 +83,7 @@ def _dated(tx: Known, found: Dating) -> Known:
 def _stop_behind(dated: Known, stop: str, found: Dating) -> int:
     """Return by how much the time of an end is behind; one that the system set is not before the last sign."""
     if dated.stopped_by != SYSTEM:
-        return round(found.stop.seconds) if stop == dated.own_stop_time else 0
+        return int(found.stop.seconds) if stop == dated.own_stop_time else 0
     if not dated.start_behind:
         return 0
     last = _later(dated.last_reading_at or dated.own_start_time, dated.start_behind)
@@ -92,10 +96,12 @@ def _later(at: str, by: float) -> str:
 
 def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
     """Have the last transactions of a charger judged again if a message, which is no reading, is as late as theirs:
-    together they may show that the clock is behind."""
+    together they may show that the clock is behind. Those that are open are dated at once."""
     skew = moment.skew_seconds
     if skew is None or skew >= -BEHIND_SECONDS or not moment.is_believable:
         return
+    for row in db.rows(_OPEN_ONES, (origin.charger, -skew, SAME_BEHIND_SECONDS)):
+        date(db, Known(*row))
     due = _later(origin.received_at, REJUDGE_SECONDS)
     long_before = _later(moment.understood, -BEHIND_SPAN_SECONDS)
     for connector in connectors(db.rows, origin.charger, "tx"):
