@@ -13,9 +13,20 @@ MASK: Final = "***"
 MAX_CONTAINERS: Final = 20_000
 """Lists and objects of a frame that is parsed. Frames of readings within the default of --max-message-bytes have fewer;
 parsing and masking hundreds of thousands takes a second, for which nobody else is served."""
+KEY: Final = '"key"'
+"""With this a frame has configuration keys, of which each may name a secret."""
 TRIMMED: Final = "\ufeff\0 \t\r\n"  # around a frame: a byte order mark, the NUL of a C string, white space
 
 _NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
+# Chargers have configuration keys of their own for passwords, PINs, SIM cards and the like (seen: G_CardPin,
+# G_Authentication, apnInfo). PIN is a word of its own in such a name: pingInterval has none.
+_KEY = re.compile(
+    rf"(?i:{_NAME.pattern}|passwd|passphrase|passcode|pwd|credential|authentication|private_?key|psk|apn_?info)"
+    r"|(?<![A-Za-z])[Pp]in(?![a-z])|(?<![A-Z])P(?:in(?![a-z])|IN(?![A-Za-z]))|[A-Z]PIN(?![A-Za-z])"
+)
+_KEY_OF_PIECE = re.compile(r'"key"\s*+:\s*+"([^"]{0,200})"')
+_VALUE_OF_PIECE = re.compile(r'("value"\s*+:)\s*+(?:"(?:[^"\\]++|\\.)*+"?|[^,}\]]*+)', re.DOTALL)
+_PIECE = re.compile(r"[^{}]++")
 _USER_INFO = re.compile(r"://[^\s/@\"]*@")
 _FILE = re.compile(r"/f/[a-z2-7]{32}")
 _CODE = re.compile(r"\binvite_[0-9]{1,18}_[A-Za-z0-9_-]+")
@@ -53,7 +64,7 @@ def masked_value(value: Any) -> Any:
         return [masked_value(item) for item in value]
     if not isinstance(value, dict):
         return value
-    names_secret = isinstance(key := value.get("key"), str) and _NAME.search(key)
+    names_secret = isinstance(key := value.get("key"), str) and _KEY.search(key)
     return {
         name: MASK if _NAME.search(name) or (names_secret and name == "value") else masked_value(inner)
         for name, inner in value.items()
@@ -61,8 +72,15 @@ def masked_value(value: Any) -> Any:
 
 
 def masked_fragment(text: str) -> str:
-    """Return a piece of JSON text, perhaps truncated, with its secrets masked by property name."""
-    return _PROPERTY.sub(rf'\1"{MASK}"', masked_url(text))
+    """Return a piece of JSON text, perhaps truncated, with its secrets masked by the names of properties and keys."""
+    masked = _PROPERTY.sub(rf'\1"{MASK}"', masked_url(text))
+    return _PIECE.sub(_masked_piece, masked) if KEY in masked else masked
+
+
+def _masked_piece(piece: re.Match[str]) -> str:
+    key = _KEY_OF_PIECE.search(piece[0])
+    is_secret = key is not None and _KEY.search(key[1])
+    return _VALUE_OF_PIECE.sub(rf'\1"{MASK}"', piece[0]) if is_secret else piece[0]
 
 
 def masked_frame(text: str) -> str:
@@ -81,7 +99,7 @@ def masked_frame(text: str) -> str:
 
 def _may_hold_secret(text: str) -> bool:
     """A quick test of every frame, below a microsecond. A backslash may hide a name, so such a frame is parsed."""
-    if "\\" in text or ("/" in text and "://" in text):
+    if "\\" in text or KEY in text or ("/" in text and "://" in text):
         return True
     if not text.isascii():
         return _NAME.search(text) is not None

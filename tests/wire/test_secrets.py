@@ -92,3 +92,44 @@ def test_no_escaped_text_makes_masking_slow(escaped: str) -> None:
 @pytest.mark.parametrize("text", ['"' + "token" * 40_000, '"token' * 30_000, "://" * 60_000, '"token":' * 20_000])
 def test_no_text_makes_masking_slow(text: str) -> None:
     assert cpu_seconds(lambda: masked_frame(text)) < BOUNDED  # it took minutes
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "G_CardPin",
+            "G_Authentication",
+            "apnInfo",
+            "APN_INFO",
+            "SimPIN",
+            "SIMPIN",
+            "pin",
+            "PIN",
+            "PinCode",
+            "wifiPin",
+        ),
+        *("WifiPasswd", "wpa-PSK", "ModemPwd", "vpnPassphrase", "SIM_Credentials", "PrivateKey", "AuthorizationKey"),
+    ],
+)
+def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
+    entry = f'{{"key":"{key}","readonly":false,"value":"SECRET"}}'
+    whole = f'[3,"1",{{"configurationKey":[{entry},{{"key":"Other","readonly":false,"value":"1"}}]}}]'
+    changed = f'[2,"1","ChangeConfiguration",{{"key":"{key}","value":"SECRET"}}]'
+    for text in (whole, changed, *(whole[:end] for end in range(whole.index("SECRET") + 1, len(whole)))):
+        masked = masked_frame(text)
+        assert "S" not in masked.replace(key, "").replace("ChangeConfiguration", "")
+        assert '"value":"1"' in masked or '"value":"1"' not in text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("HeartbeatInterval", "WebSocketPingInterval", "pingInterval", "AuthorizeRemoteTxRequests", "MappingTable"),
+        *("AuthorizationCacheEnabled", "LocalAuthorizeOffline", "SpinUp", "StopTxnSampledData", "Pinned", "MAPPING"),
+    ],
+)
+def test_other_keys_keep_their_values(key: str) -> None:
+    text = f'[3,"1",{{"configurationKey":[{{"key":"{key}","readonly":false,"value":"S"}}]}}]'
+    assert masked_frame(text) == text
+    assert masked_fragment(text[:-3]) == text[:-3]
