@@ -5,6 +5,9 @@ transactions that ended in the month, less what of it flowed before the month, p
 that ended later or are open, plus what flowed between transactions. These lines add up exactly, because each uses the
 same register at the seams of the month: the last reading at or before each. What remains are figures that are not what
 the register rose by, each with its reason.
+
+One that was closed late, after later ones had begun, hides what these delivered: the registers show it at that end, and
+so perhaps in another month. There it is too much, and here it is missing.
 """
 
 from __future__ import annotations
@@ -71,14 +74,27 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hiding:
+    """A transaction that ended after later ones on its connector began, as an earlier system closed some: their energy
+    of so many Wh is in another month by the registers than by their times."""
+
+    transaction: int
+    ended: str
+    transactions: int
+    wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """The energy of a month by the lifetime registers, each as last read before the seams of the month, and what it is
     accounted for by.
 
     `register_wh` is between `least_wh` and `most_wh`. Accounted for are the transactions that ended in the month and
     the open ones, by their states; less `before_wh`, what of them flowed before it; plus `later_wh`, what flowed in it
-    of those that ended later; plus `between_wh`, what left between transactions, unbilled. `difference_wh` remains;
-    `unexplained_wh` of it has no reason.
+    of those that ended later; plus `between_wh`, what left between transactions, unbilled. `difference_wh` remains.
+    Of the single differences, added up without their signs, `explained_wh` have a reason and `unexplained_wh` have
+    none; `hidden_wh` are missing, or too much, because a transaction hides them. It `adds_up` if all three are 0, and
+    `is_explained` if the last two are.
     """
 
     register_wh: int
@@ -91,8 +107,11 @@ class Sums:
     between_doubtful_wh: int
     accounted_wh: int
     difference_wh: int
+    explained_wh: int
     unexplained_wh: int
+    hidden_wh: int
     adds_up: bool
+    is_explained: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +122,7 @@ class ChargerMonth:
     sums: Sums
     last_register_at: str | None
     differences: tuple[RegisterDifference, ...]
+    hiding: tuple[Hiding, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -124,17 +144,22 @@ def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states
     counted = [part for part in parts if part.is_counted]
     known = states([part.transaction.metered.id for part in counted if part.transaction is not None])
     differences = tuple(_differences(counted))
+    hidden = [one for connector in connectors for one in _hidden(connector, month)]
+    missing = sum(part.outside_wh for part, _ in hidden if part.is_counted)
+    too_much = sum(part.within_wh for part, _ in hidden if not part.is_counted)
     seams = [(one.course.bounds(month.since), one.course.bounds(month.end)) for one in connectors]
     energies = [energy(*one) for one in seams]
     between = [part for part in parts if part.transaction is None]
     sums = _sums(
         registers=Energy(*map(sum, zip(*energies, strict=True))) if energies else Energy(0, 0, 0),
         states=_merged(_line(part, known) for part in counted),
-        before=sum(part.outside_wh for part in counted if not part.is_open),
-        later=sum(part.within_wh for part in parts if not part.is_counted and part.transaction is not None),
+        before=sum(part.outside_wh for part in counted if not part.is_open) - missing,
+        later=sum(part.within_wh for part in parts if not part.is_counted and part.transaction is not None) - too_much,
         between=sum(part.within_wh for part in between),
         doubtful=sum(part.within_wh for part in between if part.stretch.is_doubtful),
+        explained=sum(abs(one.wh) for one in differences if one.reason),
         unexplained=sum(abs(one.wh) for one in differences if not one.reason),
+        hidden=missing + too_much,
     )
     last = max((at for one in connectors if (at := one.course.ends_at) is not None), default=None)
     return ChargerMonth(
@@ -142,6 +167,7 @@ def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states
         sums=sums,
         last_register_at=last,
         differences=differences,
+        hiding=tuple(_hiding(hidden)),
         remarks=tuple(remark for one in connectors for remark in _remarks(one, month)),
     )
 
@@ -158,7 +184,9 @@ def site(chargers: Sequence[ChargerMonth]) -> Sums:
         later=sum(one.later_wh for one in every),
         between=sum(one.between_wh for one in every),
         doubtful=sum(one.between_doubtful_wh for one in every),
+        explained=sum(one.explained_wh for one in every),
         unexplained=sum(one.unexplained_wh for one in every),
+        hidden=sum(one.hidden_wh for one in every),
     )
 
 
@@ -226,7 +254,9 @@ def _sums(
     later: int,
     between: int,
     doubtful: int,
+    explained: int,
     unexplained: int,
+    hidden: int,
 ) -> Sums:
     accounted = sum(line.wh for line in states) - before + later + between
     return Sums(
@@ -240,9 +270,43 @@ def _sums(
         between_doubtful_wh=doubtful,
         accounted_wh=accounted,
         difference_wh=registers.wh - accounted,
+        explained_wh=explained,
         unexplained_wh=unexplained,
-        adds_up=unexplained == 0,
+        hidden_wh=hidden,
+        adds_up=explained == unexplained == hidden == 0,
+        is_explained=unexplained == hidden == 0,
     )
+
+
+def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]]:
+    """Yield what the registers show in another month than the times of its transaction, with the one that hides it."""
+    latest: dict[int | None, Metered] = {}  # of each connector, as several may tell one register
+    for part in _parts(connector, month):
+        if part.transaction is None:
+            continue
+        one, number = part.transaction.metered, part.transaction.connector
+        by = latest.get(number)
+        if by is not None and (by.ended or "") > one.began and _is_elsewhere(part, one, month):
+            yield part, by
+        if by is None or (one.ended or "") > (by.ended or ""):
+            latest[number] = one
+
+
+def _is_elsewhere(part: _Part, one: Metered, month: Span) -> bool:
+    if part.is_open:
+        return False
+    if part.is_counted:
+        return one.began >= month.since and part.outside_wh > 0
+    return (one.ended or "") <= month.since and part.within_wh > 0
+
+
+def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[Hiding]:
+    found: dict[int, Hiding] = {}
+    for part, by in hidden:
+        known = found.get(by.id) or Hiding(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
+        wh = part.outside_wh if part.is_counted else part.within_wh
+        found[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
+    yield from found.values()
 
 
 def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:

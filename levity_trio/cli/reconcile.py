@@ -23,11 +23,13 @@ ended; what of it flowed in another month is a line of its own.
 
 Exit status: 1 also when something does not add up: a figure that is not what
 the register rose by, without a reason, or a meter of the house that differs
-from the chargers by more than the classes allow.
+from the chargers by more than the classes allow, or a session that ended after
+later ones began and hides their energy. Differences with a reason do not count.
 """
 SUMS: Final = ("kWh", "of_these_doubtful", "transactions", "")
 CHARGERS: Final = ("charger", "registers", "accounted_for", "between", "difference", "adds_up", "last_register_at")
 DIFFERENCES: Final = ("charger", "transaction", "register_minus_figure_kWh", "figure_kWh", "reason")
+HIDING: Final = ("charger", "transaction", "ended", "hides_transactions", "hides_kWh")
 REMARKS: Final = ("charger", "connector", "register", "times", "from_wh", "to_wh", "since", "until")
 METERS: Final = (
     "meter",
@@ -50,7 +52,7 @@ def run_reconcile(operator: Operator, month: str) -> int:
         operator.record(found)
     else:
         _say(found)
-    return 0 if found["adds_up"] else 1
+    return 0 if found["is_explained"] else 1
 
 
 reconcile = command("reconcile", epilog=EXAMPLES)(click.argument("month")(run_reconcile))
@@ -62,6 +64,7 @@ def _say(found: Mapping[str, Any]) -> None:
     show_table(SUMS, _lines(found["site"]))
     show_below(CHARGERS, map(_charger, found["chargers"]))
     _say_more("figures that are not what the register rose by", DIFFERENCES, _differences(found["chargers"]))
+    _say_more("sessions that ended after later ones began, whose energy they hide", HIDING, _hiding(found["chargers"]))
     _say_more("steps of registers between transactions", REMARKS, _remarks(found["chargers"]))
     for one in found["meters"]:
         _say_meter(one)
@@ -69,16 +72,21 @@ def _say(found: Mapping[str, Any]) -> None:
 
 
 def _verdict(found: Mapping[str, Any]) -> str:
-    if not found["adds_up"]:
-        return f"it does not add up; check {_what(found)}"
-    difference = found["site"]["difference_wh"]
-    return f"it adds up, but for {_kwh(difference)} kWh, whose reasons are above" if difference else "it adds up"
+    if found["adds_up"]:
+        return "it adds up"
+    if found["is_explained"]:
+        return f"it does not quite add up: {_kwh(found['site']['explained_wh'])} kWh differ, whose reasons are above"
+    hidden, is_less = found["site"]["hidden_wh"], found["site"]["difference_wh"] < 0
+    words = f", {_kwh(hidden)} kWh are {'missing' if is_less else 'in another month'}" if hidden else ""
+    return f"it does not add up{words}; check {_what(found)}"
 
 
 def _what(found: Mapping[str, Any]) -> str:
     """Return what is to be looked at where something does not add up."""
     bare = [one["transaction"] for charger in found["chargers"] for one in charger["differences"] if not one["reason"]]
     told = [f"transaction {number}: levity-trio explain {number}" for number in bare[:1]]
+    late = [one["transaction"] for charger in found["chargers"] for one in charger["hiding"]]
+    told += [f"the end of transaction {number}: levity-trio explain {number}" for number in late[:1]]
     for one in found["meters"]:
         if one["differs"]:
             show = shlex.join(("levity-trio", "meter", "show", one["name"]))
@@ -131,6 +139,20 @@ def _differences(chargers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for charger in chargers
         for one in charger["differences"]
+    ]
+
+
+def _hiding(chargers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "charger": charger["charger"],
+            "transaction": one["transaction"],
+            "ended": one["ended"],
+            "hides_transactions": one["transactions"],
+            "hides_kWh": _kwh(one["wh"]),
+        }
+        for charger in chargers
+        for one in charger["hiding"]
     ]
 
 

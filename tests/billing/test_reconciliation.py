@@ -77,7 +77,7 @@ def test_a_figure_that_the_register_does_not_say(
     found = month(tx(1, (110, 120), (0, 5000), 4000, method), doubtful=doubtful, settled=settled)
     (difference,) = found.differences
     assert (difference.wh, difference.figure_wh, difference.reason) == (1000, 4000, reason)
-    assert (found.sums.difference_wh, found.sums.adds_up) == (1000, bool(reason))
+    assert (found.sums.difference_wh, found.sums.adds_up, found.sums.is_explained) == (1000, False, bool(reason))
     assert found.sums.unexplained_wh == (0 if reason else 1000)
     assert line(found.sums, BillState.UNBILLED)[2:] == ((1, 4000) if doubtful else (0, 0))
 

@@ -256,6 +256,8 @@ def test_a_month_adds_up_or_says_which_session_does_not(browser: Browser, charge
     page = browser.get(f"/bills/{MONTH}/reconciliation")
     assert f"/sessions/{corrected}" in page.links
     assert "Space 1 1.000 3.000 corrected by hand" in page.words
+    assert "Not quite. 1.000 kWh differ between registers and sessions" in page.words
+    assert "Yes." not in page.words
     assert "CP-1" not in page.words
     for told in ("State", "Accounted for, kWh", "Last register", "Why"):  # on a phone each row is a card
         assert f'data-head="{told}"' in page.html

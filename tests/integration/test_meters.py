@@ -59,6 +59,16 @@ def test_a_month_that_adds_up_until_the_meter_differs(
     assert len(shown(shell, capsys, "meter", "list")["data"]) == 2
 
 
+def test_a_difference_with_a_reason_is_told_and_is_no_failure(
+    shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charge(charger, "Card", 1000, 4000)
+    table(shell, capsys, "correct", transaction, "--figure-wh", 2462, "--reason", "read from its display")
+    assert "it does not quite add up: 0.538 kWh differ" in table(shell, capsys, "reconcile", MONTH)
+
+
 def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     del server
     for words, problem in (

@@ -123,11 +123,11 @@ def test_a_figure_by_hand_is_a_difference_with_a_reason(books: Books, station: S
     found = month(books)
     (difference,) = found.chargers[0].differences
     assert (difference.transaction, difference.wh, difference.reason) == (corrected, 1000, "corrected by hand")
-    assert (found.site.difference_wh, found.adds_up) == (1000, True)
+    assert (found.site.difference_wh, found.adds_up, found.is_explained) == (1000, False, True)
     books.connection.execute("UPDATE tx SET energy_delivered = 3900 WHERE id = ?", (tampered,))
     found = month(books)
     assert [one.reason for one in found.chargers[0].differences] == ["corrected by hand", ""]
-    assert (found.site.difference_wh, found.site.unexplained_wh, found.adds_up) == (1100, 100, False)
+    assert (found.site.difference_wh, found.site.unexplained_wh, found.is_explained) == (1100, 100, False)
 
 
 @pytest.mark.usefixtures("house")
@@ -175,7 +175,8 @@ def test_connectors_that_tell_one_register_are_reconciled_as_one(books: Books, s
     books.wait(30)
     station.stop(other, 12_000)
     found = month(books)
-    assert (found.site.register_wh, found.site.difference_wh, found.adds_up) == (10_000, 2000, True)
+    assert (found.site.register_wh, found.site.difference_wh) == (10_000, 2000)
+    assert (found.adds_up, found.is_explained) == (False, True)
     assert [(one.wh, one.reason) for one in found.chargers[0].differences] == [(2000, "doubtful")]
 
 
@@ -320,3 +321,52 @@ def test_more_readings_than_are_compared(books: Books, station: Station) -> None
     assert found.since == "2026-04-01T00:00:00.000Z", "the first"
     assert found.until == "2026-04-13T11:00:00.000Z", "and the last"
     assert (found.meter_wh, found.chargers_wh) == (60_000, 60_000)
+
+
+# Transactions that were closed late
+
+
+def close_late(books: Books, transaction: int, ended: str) -> None:
+    """Let a transaction end later, as an import from an earlier system may bring it."""
+    books.connection.execute("UPDATE tx SET stop_time = ? WHERE id = ?", (ended, transaction))
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize(
+    ("late", "ended", "missing", "hidden"),
+    [
+        pytest.param(0, "2026-05-20T00:00:00.000Z", 17_000, 2, id="first"),
+        pytest.param(1, "2026-05-20T00:00:00.000Z", 9_000, 1, id="second"),
+        pytest.param(0, "2026-05-01T00:00:01.000Z", 17_000, 2, id="a second late"),
+        pytest.param(0, "2026-04-29T00:00:00.000Z", 0, 0, id="within the month"),
+        pytest.param(2, "2026-05-20T00:00:00.000Z", 0, 0, id="last"),
+    ],
+)
+def test_one_that_ended_late_hides_what_later_ones_delivered(
+    books: Books, station: Station, late: int, ended: str, missing: int, hidden: int
+) -> None:
+    transactions = [
+        charge(station, "2026-04-05T12:00", (1000, 5000)),
+        charge(station, "2026-04-10T12:00", (5000, 13_000)),
+        charge(station, "2026-04-15T12:00", (13_000, 22_000)),
+    ]
+    close_late(books, transactions[late], ended)
+    found = month(books)
+    assert (found.site.difference_wh, found.site.hidden_wh) == (-missing, missing)
+    assert (found.adds_up, found.is_explained) == (not missing, not missing)
+    hiding = [(one.transaction, one.ended, one.transactions, one.wh) for one in found.chargers[0].hiding]
+    assert hiding == ([(transactions[late], ended, hidden, missing)] if missing else [])
+    later = month(books, MAY)
+    assert later.adds_up == later.is_explained == (not missing)
+
+
+@pytest.mark.usefixtures("house")
+def test_differences_with_a_reason_do_not_add_up_but_are_explained(books: Books, station: Station) -> None:
+    first = charge(station, "2026-04-05T12:00", (1000, 5000))
+    second = charge(station, "2026-04-10T12:00", (5000, 13_000))
+    for transaction, figure_wh in ((first, 4538), (second, 7462)):
+        decision = Decision("anna", "she knows", books.at)
+        books.run(corrections.correct, transaction, corrections.Correction(figure_wh=figure_wh), decision)
+    found = month(books)
+    assert (found.site.difference_wh, found.site.explained_wh) == (0, 2 * 538)
+    assert (found.adds_up, found.is_explained) == (False, True)

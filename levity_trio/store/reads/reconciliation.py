@@ -31,13 +31,14 @@ WH_PER_KWH: Final = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
     """Whether the energy of a month adds up: of the site, of each charger, and of each meter of the house that was read
-    around it. One that is not `over` yet goes on."""
+    around it. One that is not `over` yet goes on. It `is_explained` if each difference has a reason."""
 
     month: str
     since: str
     until: str
     over: bool
     adds_up: bool
+    is_explained: bool
     site: Sums
     chargers: tuple[ChargerMonth, ...]
     meters: tuple[Comparison, ...]
@@ -69,12 +70,14 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
             levels[charger] = {at: total(one.course.bounds(at) for one in connectors) for at in times}
             found.append(reconcile(charger, connectors, span, of_state))
     sums, comparisons = site(found), tuple(_compared(meter, levels, span) for meter in meters)
+    agree = not any(one.differs for one in comparisons)
     return Reconciliation(
         month=month,
         since=span.since,
         until=span.end,
         over=span.end <= now,
-        adds_up=sums.adds_up and not any(one.differs for one in comparisons),
+        adds_up=sums.adds_up and agree,
+        is_explained=sums.is_explained and agree,
         site=sums,
         chargers=tuple(found),
         meters=comparisons,
