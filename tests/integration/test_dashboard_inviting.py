@@ -163,6 +163,11 @@ def test_codes_that_lead_only_to_this_machine_are_not_printed(
             api.ask("GET", "admin", "codes")
         assert f"the codes would lead to {refused}" in str(caught.value)
         assert "say with --drivers-url or --public-url where drivers find this site" in str(caught.value)
+        if not flags:
+            page = Browser(running).get("/get/admin/codes")
+            assert page.status == 409
+            assert "The codes would lead to http://127.0.0.1:" in page.words
+            assert "Now" in page.words, "it is a page, with the way to others"
 
 
 def _printed(server: Serving) -> str:

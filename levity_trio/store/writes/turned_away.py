@@ -46,8 +46,3 @@ def note(db: UnitOfWork, refusal: Refusal) -> None:
             charger=refusal.identity, at=refusal.at, remote_address=address, kind=kind, reason=reason
         )
         db.record(fact)
-
-
-def settle(db: UnitOfWork, charger: str, kind: str) -> None:
-    """Note that what a charger was turned away for has passed: its message was taken."""
-    db.execute("DELETE FROM turned_away WHERE subject = ? AND kind = ?", (charger, kind))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import orjson
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -53,6 +53,7 @@ from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute, typed_kwh
 from levity_trio.web.dashboard.subjects import subject_of
 from levity_trio.web.dashboard.titles import help_of, title_of
+from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
@@ -339,10 +340,10 @@ def _receive(upload: UploadFile | str | None) -> Receive:
     return iterator.__anext__
 
 
-async def download(view: View, path: str, request: Request) -> Response:
-    """Return a file that the API answers a GET with."""
+async def download(desk: Desk, view: View, path: str, request: Request) -> Response:
+    """Return a file that the API answers a GET with; the page of a problem where it refuses."""
     question = Question(method="GET", path=path, query=dict(request.query_params), headers=_accepted(request))
-    return _HandedOn(view, question)
+    return _HandedOn(desk, view, question)
 
 
 def _accepted(request: Request) -> dict[str, str]:
@@ -350,14 +351,31 @@ def _accepted(request: Request) -> dict[str, str]:
 
 
 class _HandedOn(Response):
-    """A response that the API sends itself."""
+    """A response that the API sends itself, unless it refuses."""
 
-    def __init__(self, view: View, question: Question) -> None:
+    def __init__(self, desk: Desk, view: View, question: Question) -> None:
         super().__init__()
+        self._desk = desk
         self._view = view
         self._question = question
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # with these, it ends when its client leaves
         question = replace(self._question, receive=receive, asgi=scope["asgi"])
-        await hand_on(self._view.api.app, self._view.caller, question, send)
+        problem = Reply()
+
+        async def pass_on(message: Message) -> None:
+            if problem.status or _begins_problem(message):
+                await problem.take(message)
+            else:
+                await send(message)
+
+        await hand_on(self._view.api.app, self._view.caller, question, pass_on)
+        if problem.status:
+            page = await self._desk.refused(self._view, Refused(problem.status, orjson.loads(problem.body)))
+            await page(scope, receive, send)
+
+
+def _begins_problem(message: Message) -> bool:
+    """Whether a part of a response is the beginning of a problem document."""
+    return message["type"] == "http.response.start" and Headers(raw=message["headers"]).get("content-type") == PROBLEM

@@ -108,7 +108,7 @@ def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Ro
     if endpoint.changes and endpoint.role > Role.OUTSIDE:
         yield Route(f"{DO}{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
     elif _is_file(endpoint):
-        yield Route(f"/get{below}", _file(inner))
+        yield Route(f"/get{below}", _file(desk, inner))
 
 
 def _to_drivers(desk: Desk) -> Serve:
@@ -160,9 +160,9 @@ def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Serve:
     return serve
 
 
-def _file(inner: InnerApi) -> Serve:
+def _file(desk: Desk, inner: InnerApi) -> Serve:
     async def serve(request: Request) -> Response:
-        return await download(_view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
+        return await download(desk, _view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
 
     return serve
 
