@@ -18,3 +18,5 @@ DROP TRIGGER event_stays;
 CREATE TRIGGER event_stays BEFORE UPDATE OF id, at, kind, cp_id, session_id, data ON event BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;
+CREATE INDEX event_notice ON event (cp_id, kind, id)
+    WHERE kind IN ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'SecurityEventReported');

@@ -30,6 +30,16 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import parse_time, stamp
 
+
+def newest_notice(kind: str) -> str:
+    """Return SQL for the newest notification of this kind from a charger. Its index is of all their kinds."""
+    kinds = "'FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'SecurityEventReported'"
+    index = f" FROM event INDEXED BY event_notice WHERE cp_id = ? AND kind = '{kind}' AND kind IN ({kinds})"
+    return f"{index} ORDER BY id DESC LIMIT 1"
+
+
+MOST_REPEATED: Final = 20
+"""Equal notifications in a row that are looked at."""
 NEWEST_STATUSES: Final = 20
 """Statuses of a connector that are looked at."""
 OLD_SECONDS: Final = 60
@@ -45,8 +55,12 @@ QUEUED_DAYS: Final = 30
 """Remote starts that were asked for earlier are not compared; each waits for minutes only once it is sent."""
 MEASURANDS: Final = ("Current.Import", "Power.Active.Import")
 _TRANSFERS: Final = (
-    "SELECT at, kind, data FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ? AND kind IN"
-    " ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested')"
+    "SELECT at, kind, data, count, last_at FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ?"
+    " AND kind IN ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested')"
+)
+_REPEATED: Final = tuple(
+    f"SELECT at, kind, data, count, last_at{newest_notice(kind)}"
+    for kind in ("FirmwareStatusChanged", "DiagnosticsStatusChanged", "LogStatusChanged")
 )
 _ACTION_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "DiagnosticsStatusChanged": ("DiagnosticsStatusNotification",),
@@ -133,8 +147,18 @@ def _messages(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     yield from _notified(db, command)
 
 
+def _notices(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, str, str]]:
+    """Yield the notifications since a command, as often as they came. Of one that repeats an earlier one, the last."""
+    for at, kind, data, count, last_at in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
+        yield from ((time, kind, data) for time in (at, *[last_at] * (min(count, MOST_REPEATED) - 1)))
+    for newest in _REPEATED:
+        for at, kind, data, _, last_at in db.rows(newest, (command.charger,)):
+            if at < command.sent_at <= (last_at or ""):
+                yield last_at, kind, data
+
+
 def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    for at, kind, data in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
+    for at, kind, data in _notices(db, command):
         firmware = "SignedFirmwareStatusNotification" if orjson.loads(data).get("request_id") is not None else None
         for action in _ACTION_OF.get(kind, (firmware or "FirmwareStatusNotification",)):
             yield MessageSeen(moment(at), action)
@@ -217,7 +241,7 @@ def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
 
 
 def _transfers(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
-    for at, kind, data in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
+    for at, kind, data in _notices(db, command):
         fields = orjson.loads(data)
         if "status" in fields:
             message = kind.removesuffix("StatusChanged")
