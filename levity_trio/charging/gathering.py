@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -32,7 +33,18 @@ from levity_trio.charging.evidence import (
     Power,
     View,
 )
-from levity_trio.charging.readings import OUTLET, PERIODIC, PHASES, REGISTER, exact_wh
+from levity_trio.charging.readings import (
+    AT_BEGIN,
+    LOCATIONS,
+    OUTLET,
+    PERIODIC,
+    PHASES,
+    REGISTER,
+    counting,
+    distance,
+    exact_wh,
+    phase_of,
+)
 from levity_trio.wire.numbers import number
 
 
@@ -66,8 +78,7 @@ LOCATION: Final = 9
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
 _REGISTER: Final = itemgetter(TIMESTAMP, WH)
-_LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
-"""By their distance from the outlet."""
+_PHASE: Final = itemgetter(PHASE)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
 
@@ -141,12 +152,8 @@ def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
         return rows
     nearest: dict[str, int] = {}
     for row in rows:
-        nearest[row[MEASURAND]] = min(_distance(row), nearest.get(row[MEASURAND], len(_LOCATIONS)))
-    return [row for row in rows if _distance(row) == nearest[row[MEASURAND]]]
-
-
-def _distance(row: Row) -> int:
-    return _LOCATIONS.index(row[LOCATION]) if row[LOCATION] in _LOCATIONS else len(_LOCATIONS)
+        nearest[row[MEASURAND]] = min(distance(row[LOCATION]), nearest.get(row[MEASURAND], len(LOCATIONS)))
+    return [row for row in rows if distance(row[LOCATION]) == nearest[row[MEASURAND]]]
 
 
 def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -180,9 +187,16 @@ def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
 
 
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
-    """Return the register of one source: without phase, or else L1 + L2 + L3, or else the only phase."""
-    carriers = [row for row in rows if row[WH] is not None]
-    readings = list(map(_REGISTER, carriers)) or list(_by_phase(rows))
+    """Return the register of one source, of those that count (`counting`)."""
+    place = counting({(row[LOCATION], row[PHASE]) for row in rows})
+    if place is None:
+        return None
+    rows = [row for row in rows if phase_of(row[PHASE]) in place.phases] if any(map(_PHASE, rows)) else rows
+    carriers = [row for row in rows if row[WH] is not None] if place.location == OUTLET else []
+    # What counted while it was the only one may be but a part of what counts in all.
+    is_whole = not any(place.phases) or len(carriers) == sum(phase_of(row[PHASE]) == "L1" for row in rows) > 0
+    carriers = carriers if is_whole else []
+    readings = list(map(_REGISTER, carriers)) or list(_by_phase(rows, place.phases))
     if not readings:
         return None
     ats, whs = [times[timestamp] for timestamp, _ in readings], [wh for _, wh in readings]
@@ -192,6 +206,11 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
         ats, whs = [ats[number] for number in order], [whs[number] for number in order]
         exact = [exact[number] for number in order] if exact else []
     return View(ats, whs, _last_digit(carriers or rows), exact)
+
+
+def _is_now(row: Row) -> bool:
+    """Whether a reading is not that of the begin, which some chargers add to each."""
+    return row[CONTEXT] != AT_BEGIN
 
 
 def _has_decimals(rows: Sequence[Row]) -> bool:
@@ -221,14 +240,12 @@ def is_strictly_rising(values: Sequence[Any]) -> bool:
     return all(map(lt, values, islice(values, 1, None)))
 
 
-def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
+def _by_phase(rows: Sequence[Row], wanted: AbstractSet[str]) -> Iterator[tuple[str, int]]:
     """Yield the sums of a register that is sent by phase, in messages with the same timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
-    for row in rows:
+    for row in sorted(rows, key=_is_now):
         if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
-            by_time.setdefault(row[TIMESTAMP], {})[row[PHASE]] = exact
-    phases = {phase for values in by_time.values() for phase in values}
-    wanted = phases if len(phases) == 1 else set(PHASES)
+            by_time.setdefault(row[TIMESTAMP], {})[phase_of(row[PHASE])] = exact
     for timestamp, values in by_time.items():
         if wanted <= values.keys():
             yield timestamp, int(sum((values[phase] for phase in wanted), Decimal()).to_integral_value(ROUND_HALF_UP))

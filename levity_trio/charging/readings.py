@@ -1,13 +1,14 @@
 """Convert MeterValue elements to readings: fill in defaults and find the billed register in whole Wh (§7.33, §7.43).
 
 The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context Sample.Periodic, location Outlet
-and format Raw. Only this register at the outlet is billed. Numbers are parsed from the text with Decimal, because
+and format Raw. Only this register at the outlet is billed, unless another one is the only one that a charger sends:
+`counting` decides, for the live figure and for the judge. Numbers are parsed from the text with Decimal, because
 int(float(kwh) * 1000) is one Wh too low for many values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from operator import attrgetter
@@ -25,6 +26,8 @@ AT_BEGIN: Final = "Transaction.Begin"
 PERIODIC: Final = "Sample.Periodic"
 PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)
+LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
+"""By their distance from the outlet."""
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
 """From here on a number is not accepted as a register. Above it, JSON numbers are no longer exact."""
@@ -43,6 +46,56 @@ class Reading(NamedTuple):
     phase: str
     format: str
     wh: int | None
+
+
+class Place(NamedTuple):
+    """Where a register counts: its location, and its phases, the sum of which it is; a total has the phase ""."""
+
+    location: str
+    phases: frozenset[str]
+
+
+def counting(places: Iterable[tuple[str, str]]) -> Place | None:
+    """Return the register that counts, of those that a charger sends, each by its location and phase.
+
+    It is that at the outlet, or else nearest to it; there the total, or else L1 + L2 + L3, or else the only phase. None
+    if there are several others.
+    """
+    found = set(places)
+    location = min((location for location, _ in found), key=distance, default=OUTLET)
+    phases = frozenset(phase_of(phase) for place, phase in found if place == location)
+    for wanted in (frozenset({""}), ALL_PHASES):
+        if wanted <= phases:
+            return Place(location, wanted)
+    return Place(location, phases) if len(phases) == 1 else None
+
+
+def distance(location: str) -> int:
+    """Return how far a location is from the outlet."""
+    return LOCATIONS.index(location) if location in LOCATIONS else len(LOCATIONS)
+
+
+def phase_of(phase: str) -> str:
+    """Return the phase of a register. Energy flows in a phase, whether it is named with the neutral or not."""
+    return phase.removesuffix("-N")
+
+
+def is_register(one: Reading) -> bool:
+    return one.measurand == REGISTER and one.format == "Raw"
+
+
+def with_register(readings: Sequence[Reading], places: Iterable[tuple[str, str]]) -> list[Reading]:
+    """Return readings of one time with the register that counts, of those at `places`, if they have it."""
+    place = counting(places)
+    own = [one for one in readings if is_register(one) and place is not None and one.location == place.location]
+    own = [one for one in own if one.context != AT_BEGIN] or own
+    by_phase = {phase_of(one.phase): one for one in reversed(own)}
+    if place is None or not place.phases <= by_phase.keys():
+        return [*readings]
+    values = [exact_wh(by_phase[phase].value, by_phase[phase].unit) for phase in sorted(place.phases)]
+    known = [value for value in values if value is not None]
+    wh, carrier = _rounded(sum(known)) if len(known) == len(values) else None, by_phase[min(place.phases)]
+    return [one._replace(wh=wh) if one is carrier else one for one in readings]
 
 
 def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:

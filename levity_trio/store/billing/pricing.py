@@ -20,12 +20,13 @@ from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
+from levity_trio.store.so_far import energies_so_far
 from levity_trio.store.tariffs import Tariffs
 from levity_trio.wire.times import stamp
 
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
-    " coalesce(energy_delivered, last_register_wh - meter_start, 0), status, confidence, review, judge_after,"
+    " coalesce(energy_delivered, 0), status, confidence, review, judge_after,"
     " start_behind_seconds, stop_behind_seconds, is_clock_unsure"
 )
 _BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}})"  # noqa: S608 - our own names
@@ -154,8 +155,9 @@ class Pricer:
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
         for part in parts(transactions):
-            for row in self._rows(_BILLABLE.format(marks(part)), part):
-                yield _Billable(*row)
+            found = [_Billable(*row) for row in self._rows(_BILLABLE.format(marks(part)), part)]
+            so_far = energies_so_far(self._rows, [one.id for one in found if one.is_open])
+            yield from (one._replace(energy_wh=so_far.get(one.id, one.energy_wh)) for one in found)
 
     def _priced(self, tx: _Billable, owner: Owner) -> Priced:
         position = _position(tx)

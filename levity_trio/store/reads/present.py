@@ -11,16 +11,15 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.counts import begins_at_zero
-from levity_trio.charging.digits import digit_of, watts_of
-from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, seconds
+from levity_trio.charging.digits import watts_of
+from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, seconds
 from levity_trio.charging.power import HOUR
 from levity_trio.store.among import marks
 from levity_trio.store.availability import Differing, differing
 from levity_trio.store.database import Database
 from levity_trio.store.reads.away import counted
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.so_far import energies_so_far
 from levity_trio.wire.times import stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
@@ -134,7 +133,7 @@ def present(db: Database) -> Present:
 
 
 class _Row(NamedTuple):
-    """An open transaction as stored, with the first reading of its billed register."""
+    """An open transaction as stored."""
 
     id: int
     charger: str
@@ -142,24 +141,13 @@ class _Row(NamedTuple):
     id_tag: str | None
     started_at: str
     is_suspended: int
-    began: str
-    start_wh: int | None
-    last_wh: int | None
-    first_at: str | None
-    first_wh: int | None
-    value: str
-    unit: str
     skew_seconds: int
     read_at: str | None
 
 
 _OPEN: Final = (
-    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, own_start_time, meter_start,"
-    " last_register_wh, first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, ''),"
-    " coalesce(clock_skew_seconds, 0), last_reading_at FROM tx JOIN cp ON cp.id = tx.cp_id"
-    " LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
-    " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
-    " AND wh IS NOT NULL ORDER BY timestamp, id LIMIT 1) WHERE tx.status = 'Active'{chosen}"
+    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, coalesce(clock_skew_seconds, 0),"
+    " last_reading_at FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'{chosen}"
     " ORDER BY own_start_time, tx.id"
 )
 
@@ -167,13 +155,13 @@ _OPEN: Final = (
 def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[OpenTransaction]:
     """Read the open transactions of the site, or only these; the newest of a connector comes last."""
     chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
-    found = db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()
-    return [_open_transaction(db, _Row(*row)) for row in found]
+    found = [_Row(*row) for row in db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()]
+    energies = energies_so_far(rows_of(db), [row.id for row in found])
+    return [_open_transaction(db, row, energies.get(row.id, 0)) for row in found]
 
 
-def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
+def _open_transaction(db: Database, row: _Row, energy_wh: int) -> OpenTransaction:
     recent = _recent(db, row)
-    is_dc = any(one.measurand == CHARGE for one in recent)
     power_w, power_at = (None, None) if row.is_suspended else _power(recent)
     newest = max(recent, key=lambda one: one.timestamp, default=None)
     return OpenTransaction(
@@ -183,7 +171,7 @@ def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
         row.id_tag,
         row.started_at,
         bool(row.is_suspended),
-        _energy_wh(row, is_dc=is_dc),
+        energy_wh,
         power_w,
         _largest(recent, CURRENT),
         _largest(recent, "Current.Offered"),
@@ -207,22 +195,6 @@ def _by_our_clock(reading: Recent, row: _Row) -> str:
         return min(reading.timestamp, reading.received_at)
     own = datetime.fromisoformat(reading.timestamp) - timedelta(seconds=row.skew_seconds)
     return min(stamp(own), reading.received_at)
-
-
-def _energy_wh(row: _Row, *, is_dc: bool) -> int:
-    """Return the energy so far, by the judge's first rule.
-
-    The first reading shows whether readings count from 0 in each transaction. Without a start register, energy counts
-    from the first reading.
-    """
-    if row.last_wh is None or row.first_wh is None or row.first_at is None:
-        return 0
-    if row.start_wh is None:
-        return max(0, row.last_wh - row.first_wh)
-    view = View([seconds(row.first_at)], [row.first_wh], digit_of(row.value, row.unit))
-    begun, ended = seconds(row.began), view.at[0]
-    case = Case(begun=begun, ended=ended, start_wh=row.start_wh, stop_wh=None, longest=0.0, views=[view], is_dc=is_dc)
-    return row.last_wh if begins_at_zero(Bounds(case), view) else max(0, row.last_wh - row.start_wh)
 
 
 class Recent(NamedTuple):

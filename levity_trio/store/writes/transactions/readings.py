@@ -14,7 +14,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.moments import STATUS_AHEAD, Moment, ahead_when_sent
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.readings import REGISTER, Reading, is_register, with_register
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
 from levity_trio.store.adjacent import AFTER
 from levity_trio.store.among import parts
@@ -56,6 +56,13 @@ BEGUN_BEFORE = (
     "SELECT meter_start FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time < ?"
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
+PLACES = (
+    "SELECT DISTINCT location, phase FROM (SELECT measurand, location, phase, format FROM meter_val WHERE cp_id = ?"
+    " AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?) WHERE format = 'Raw'"
+    " AND measurand = ?"
+)
+PLACES_AMONG = 100
+"""The newest rows of a connector, which show what registers it sends."""
 ROWS_AT_ONCE = 16
 """Rows per statement. Fewer statements compete less often with the event loop for the interpreter lock."""
 
@@ -109,12 +116,22 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     """
     batch, is_unassigned = batch._replace(told_id=claimed, sent_connector=batch.connector), False
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings, is_past = list(group), timestamp < origin.received_at
+        readings, is_past = _counted(db, origin, batch, list(group)), timestamp < origin.received_at
         if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
             _insert(db, origin, batch, claimed, readings)
         else:
             is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
     return is_unassigned
+
+
+def _counted(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> list[Reading]:
+    """Return readings of one time with the register that counts, if it is one with a location or phase of its own, and
+    the only one that the charger sends."""
+    own = {(one.location, one.phase) for one in readings if is_register(one)}
+    if not own or register_of(readings) is not None:
+        return readings
+    where = origin.charger, batch.connector, readings[0].timestamp, PLACES_AMONG, REGISTER
+    return with_register(readings, own | set(db.rows(PLACES, where)))
 
 
 def _store_closely(
@@ -325,7 +342,7 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
     connector = connector_for(db, load(db, transaction), batch.connector)
     batch = batch._replace(connector=connector, sent_connector=batch.connector)
     for at, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings = list(group)
+        readings = _counted(db, origin, batch, list(group))
         insert(db, received, batch, transaction, readings)
         if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
             reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"

@@ -1,0 +1,66 @@
+"""The energy of open transactions so far: one figure for pages, metrics, prices and prepaid accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.counts import begins_at_zero
+from levity_trio.charging.digits import digit_of
+from levity_trio.charging.evidence import CHARGE, Case, View, seconds
+from levity_trio.store.among import marks, parts
+from levity_trio.store.connectors import Rows
+
+_OPEN: Final = (
+    "SELECT tx.id, tx.cp_id, tx.conn_id, own_start_time, meter_start, last_register_wh, first.timestamp, first.wh,"
+    " first.value, first.unit FROM tx JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val"
+    " WHERE meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id"
+    " AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id AND wh IS NOT NULL"
+    " ORDER BY timestamp, id LIMIT 1) WHERE last_register_wh IS NOT NULL AND tx.id IN ({})"
+)
+_CHARGE_AMONG: Final = 100
+"""The newest rows of a connector, among which a DC charger tells a state of charge."""
+_IS_DC: Final = (
+    "SELECT 1 FROM (SELECT measurand FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC, id DESC"
+    " LIMIT ?) WHERE measurand = ? LIMIT 1"
+)
+
+
+class _Open(NamedTuple):
+    """An open transaction, with the first reading of its register."""
+
+    id: int
+    charger: str
+    connector: int | None
+    began: str
+    start_wh: int | None
+    last_wh: int
+    first_at: str
+    first_wh: int
+    value: str
+    unit: str
+
+
+def energies_so_far(rows: Rows, transactions: Sequence[int]) -> dict[int, int]:
+    """Return the energy of open transactions in Wh, by their ids; those without a register yet are left out."""
+    found = (_Open(*row) for part in parts(transactions) for row in rows(_OPEN.format(marks(part)), part))
+    return {one.id: _so_far(rows, one) for one in found}
+
+
+def _so_far(rows: Rows, one: _Open) -> int:
+    """Return the energy so far, by the judge's first rule.
+
+    The first reading shows whether readings count from 0 in each transaction. Without a start register, energy counts
+    from the first reading.
+    """
+    if one.start_wh is None:
+        return max(0, one.last_wh - one.first_wh)
+    if one.first_wh < one.start_wh:
+        view = View([seconds(one.first_at)], [one.first_wh], digit_of(one.value, one.unit))
+        is_dc = bool(rows(_IS_DC, (one.charger, one.connector, _CHARGE_AMONG, CHARGE)))
+        start, begun = one.start_wh, seconds(one.began)
+        case = Case(begun=begun, ended=view.at[0], longest=0.0, start_wh=start, stop_wh=None, views=[view], is_dc=is_dc)
+        if begins_at_zero(Bounds(case), view):
+            return one.last_wh
+    return max(0, one.last_wh - one.start_wh)
