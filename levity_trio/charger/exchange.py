@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -20,6 +20,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.telling import parts, transaction_data
+from levity_trio.charging.readings import Reading
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
@@ -37,7 +38,7 @@ from levity_trio.store.writes.transactions.unreadable import (
 )
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
-from levity_trio.wire.large import LARGE_BYTES, PART_BYTES
+from levity_trio.wire.large import LARGE_BYTES, PART_BYTES, Parts
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
 from levity_trio.wire.texts import cut, cut_texts, may_be_long
@@ -53,15 +54,28 @@ log = get_logger("ocpp")
 
 
 @dataclass(slots=True)
-class Part:
-    """One part of a large message that is handled like a message of its own. Only that of the last one is answered."""
+class Large:
+    """A large message, which is handled in parts."""
 
-    number: int
-    count: int
+    parts: Parts
+    at: datetime
+    """The time of receipt."""
     ends: Sequence[object]
-    """The elements of the first part and of the last one."""
-    unlinked: list[int]
+    """The elements of its first part and of its last one."""
+    unlinked: list[int] = field(default_factory=list)
     """The numbers of the parts of a stop whose transaction is not known yet. They are handled again after the stop."""
+    transaction: int | None = None
+    """The transaction of a stop, once it is known."""
+    data: list[Reading] = field(default_factory=list)
+    """The readings of `ends`, once they are needed."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of a large message that is handled like a message of its own. Only the last one is answered."""
+
+    whole: Large
+    number: int
     is_again: bool = False
 
     @property
@@ -72,7 +86,7 @@ class Part:
     @property
     def is_ahead(self) -> bool:
         """Whether other parts decide what the message means."""
-        return self.number < self.count
+        return self.number < len(self.whole.parts)
 
 
 @dataclass(slots=True)
@@ -258,7 +272,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
-        await exchange.write(_nothing)
+        await exchange.write(nothing)
     return result
 
 
@@ -272,8 +286,9 @@ def _kept(exchange: Exchange) -> object:
     return payload
 
 
-def _nothing(db: UnitOfWork, origin: Origin) -> None:
-    """The write of a message that stores nothing itself, but was repaired or is amended by a plugin."""
+def nothing(db: UnitOfWork, origin: Origin) -> None:
+    """The write of a message that stores nothing itself, but was repaired, is amended by a plugin, or lets others go
+    first."""
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:

@@ -12,7 +12,6 @@ the close frame gives the reason.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +24,7 @@ import trio
 from levity_trio.charger.budget import Charge
 from levity_trio.charger.central import Central
 from levity_trio.charger.commands import Commands
-from levity_trio.charger.exchange import Exchange, Part, answer, check_call
+from levity_trio.charger.exchange import Exchange, Large, Part, answer, check_call
 from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
@@ -79,15 +78,6 @@ class Received(NamedTuple):
     repairs: tuple[Repair, ...]
     """The repairs to the frame itself."""
     part: Part | None = None
-
-
-class Large(NamedTuple):
-    """A large message in the inbox, and its time of receipt."""
-
-    parts: Parts
-    at: datetime
-    ends: Sequence[object]
-    """The elements of its first and of its last part."""
 
 
 Waiting = Received | Large | Malformed | Response
@@ -352,12 +342,14 @@ class Session:
 
         If a stop makes a transaction of itself, the parts before it are handled again, for that.
         """
-        count, unlinked, answer = len(large.parts), list[int](), None
-        for number in chain(range(1, count + 1), unlinked):  # which grows meanwhile
+        count, answer = len(large.parts), None
+        for number in chain(range(1, count + 1), large.unlinked):  # which grows meanwhile
             frame, masked, is_utf8 = await self._parsed(large.parts[number - 1])
             if not isinstance(frame, Call):  # its beginning is that of a CALL
                 continue
-            part = Part(number, count, large.ends, unlinked, is_again=answer is not None)
+            if number == count and not large.unlinked:
+                large.parts.release()
+            part = Part(large, number, is_again=answer is not None)
             received = self._received(frame, masked, large.at, is_utf8=is_utf8)._replace(part=part)
             try:
                 text = await self._answer_to(received)

@@ -15,5 +15,7 @@ OF_TRANSACTION: Final = (
 COLUMNS: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
 """The columns of a `Row`."""
 SAMPLES: Final = f"SELECT {COLUMNS}{OF_TRANSACTION}"
+MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{OF_TRANSACTION}) AS found"  # noqa: S608 - our own names
+"""How many readings these are, and the sum of their ids: readings never change, so the same ones are the same."""
 SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
 """The times of the same readings as the charger sent them."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import MEASURANDS, seconds
 from levity_trio.charging.gathering import Row
 from levity_trio.store.connectors import Rows
-from levity_trio.store.samples import SAMPLES
+from levity_trio.store.samples import MARK, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 LAST_TIME: Final = "9999"
@@ -116,6 +117,30 @@ def last_sign(tx: Known) -> str:
 def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """Return the readings of a transaction that the judge uses, in order of receipt."""
     return rows(SAMPLES, of_readings(tx, until))
+
+
+class ReadAhead(NamedTuple):
+    """The readings of a transaction that is about to end, read by an earlier write: reading tens of thousands takes as
+    long as judging them, and others wait for each."""
+
+    parameters: tuple[object, ...]
+    mark: Sequence[object]
+    found: list[Row]
+
+    @classmethod
+    def of(cls, rows: Rows, tx: Known) -> Self:
+        """Read them. `tx` has the time of its stop."""
+        parameters = of_readings(tx, LAST_TIME)
+        return cls(parameters, rows(MARK, parameters)[0], rows(SAMPLES, parameters))
+
+    def rows(self, rows: Rows) -> Rows:
+        """Return `rows`, except that it returns these readings if they are still the same."""
+
+        def read(sql: str, parameters: Sequence[object]) -> list[Any]:
+            is_asked = sql is SAMPLES and parameters == self.parameters
+            return self.found if is_asked and rows(MARK, parameters)[0] == self.mark else rows(sql, parameters)
+
+        return read
 
 
 def of_readings(tx: Known, until: str) -> tuple[object, ...]:

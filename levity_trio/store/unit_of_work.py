@@ -37,11 +37,13 @@ class UnitOfWorkLost(Exception):
 class UnitOfWork:
     """Statements inside the present transaction, and the facts recorded in it. Created only by `commit`."""
 
-    __slots__ = ("_connection", "facts")
+    __slots__ = ("_connection", "evidence", "facts")
 
     def __init__(self, connection: WritingConnection) -> None:
         self._connection = connection
         self.facts: list[Fact] = []
+        self.evidence: Callable[[str, Sequence[object]], list[Row]] | None = None
+        """Reads what the judge asks for, if an earlier write has read a part of it."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""

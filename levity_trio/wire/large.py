@@ -81,6 +81,10 @@ class Parts:
         first, last = self._spans[number]
         return self._text[: self._before] + self._text[first:last].strip(_COMMAS) + self._text[self._after :]
 
+    def release(self) -> None:
+        """Give back the memory of the text: no part is asked for any more."""
+        self._text = b""
+
     def find(self) -> Iterator[None]:
         """Find the parts; yields after each, so that others are served meanwhile.
 

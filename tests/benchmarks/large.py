@@ -20,7 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from levity_trio.store.connection import open_database
 from tests.integration.charger import Charger
+from tests.store.books import Books, Station
 
 from .process import Server, machine_cpu_seconds, running
 from .report import table
@@ -113,15 +115,29 @@ def others(port: int) -> Iterator[list[float]]:
             thread.join()
 
 
-def measure(server: Server, database: Path, megabytes: float) -> Line:
-    """Send one stop of this size, and measure."""
+class Session(NamedTuple):
+    """A session that began long ago, live, and the readings that its stop will bring."""
+
+    transaction: int
+    told: list[dict[str, Any]]
+
+
+def begin(database: Path, megabytes: float) -> Session:
+    """Begin a session in a new database, before a server runs."""
     told = data(megabytes)
-    first, last = told[0]["timestamp"], told[-1]["timestamp"]
+    with open_database(database) as connection:
+        books = Books(connection)
+        books.now = datetime.fromisoformat(told[0]["timestamp"]) - timedelta(seconds=SECONDS_APART)
+        return Session(Station(books, "LARGE").start(METER_START), told)
+
+
+def measure(server: Server, database: Path, megabytes: float, session: Session) -> Line:
+    """Send the stop of a session, of this size, and measure."""
+    transaction, told = session
     with Charger(server.port, "LARGE") as charger, others(server.port) as longest:
         charger.boot()
         charger.socket.settimeout(ANSWER_SECONDS)
-        start = {"connectorId": 1, "idTag": "T", "meterStart": METER_START, "timestamp": first}
-        transaction = charger.call("StartTransaction", **start)["transactionId"]
+        last = told[-1]["timestamp"]
         stop = {"meterStop": METER_START + len(told) * WH_APART, "timestamp": last, "transactionId": transaction}
         text = json.dumps([2, "large", "StopTransaction", {"transactionData": told} | stop])
         whole = client_frame(TEXT, text.encode())  # before it is measured: the others are threads of this process
@@ -154,8 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         for number, megabytes in enumerate(chosen.megabytes):
             database = Path(name) / f"large-{number}.db"
+            session = begin(database, megabytes)
             with running("serve", 3, Path(name), database=database) as server:
-                lines.append(measure(server, database, megabytes))
+                lines.append(measure(server, database, megabytes, session))
     print(table(HEAD, [line.cells() for line in lines]))
     print(f"\nMust reach: waits <= {LONGEST_WAIT_MS:g} ms, memory <= {MOST_MIB:g} MiB more, all readings, certain.")
     return 0 if all(line.is_met for line in lines) else 1

@@ -10,7 +10,8 @@ from .process import running
 
 def test_the_stop_of_a_long_session(tmp_path: Path) -> None:
     database = tmp_path / "large.db"
+    session = large.begin(database, 0.6)
     with running("serve", 3, tmp_path, database=database) as server:
-        line = large.measure(server, database, 0.6)
+        line = large.measure(server, database, 0.6, session)
     assert (line.stored, line.is_certain) == (line.sent, True)
     assert min(line.waits_ms) > 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
-from typing import Any
 
 from levity_trio.access.tags import Verdict
-from levity_trio.charger.exchange import Exchange, Part
+from levity_trio.charger.exchange import Exchange, Large, Part, nothing
 from levity_trio.charger.telling import parts, sent_number, told_by_stop, transaction_data
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
@@ -19,7 +17,7 @@ from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import Start, StopWithData
+from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
 from levity_trio.wire.payloads import call, call_result
 
 METER_VALUES = "MeterValues"
@@ -114,28 +112,45 @@ def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading])
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
     stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
-    *ahead, last = parts(found) or [[]]
     if exchange.part is not None:
-        found = transaction_data(_payload_of(exchange) | {"transactionData": exchange.part.ends}, exchange.at)
-        if exchange.is_ahead:
-            await _store_ahead(exchange, exchange.part, StopWithData(stop, found), [*chain(*ahead), *last])
-            return call_result.StopTransaction()
+        return await _stop_in_parts(exchange, exchange.part, stop, found)
+    *ahead, last = parts(found) or [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 
 
-async def _store_ahead(exchange: Exchange, part: Part, told: StopWithData, found: list[Reading]) -> None:
-    """Store a part of a large stop."""
-    write = partial(stops.store_part, is_ended=part.is_again)
-    if not await exchange.write(write, told, found, exchange.policy) and not part.is_again:
-        part.unlinked.append(part.number)
+async def _stop_in_parts(
+    exchange: Exchange, part: Part, stop: Stop, found: list[Reading]
+) -> call_result.StopTransaction:
+    """Handle one part of a large stop; the last one ends its transaction. `found` are the readings of this part.
+
+    Storing, reading and judging are writes of their own, because others wait for each. What gathered during one is
+    committed before the next.
+    """
+    whole, policy = part.whole, exchange.policy
+    told = StopWithData(stop, _data_of(exchange, whole))
+    if exchange.is_ahead:
+        store = partial(stops.store_part, is_ended=part.is_again)
+        stored = await exchange.write(store, told, found, policy, whole.transaction)
+        whole.transaction = stored.transaction or whole.transaction
+        if not stored.is_known and not part.is_again:
+            whole.unlinked.append(part.number)
+        return call_result.StopTransaction()
+    known = await exchange.write(stops.store_ahead, stop, told.data, policy, found, whole.transaction)
+    read = None if known is None else await exchange.write(stops.read_ahead, known, stop)
+    await exchange.write(nothing)
+    verdict = await exchange.write(stops.stop, stop, told.data, policy, found if known is None else [], read)
+    return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 
 
-def _payload_of(exchange: Exchange) -> dict[str, Any]:
+def _data_of(exchange: Exchange, large: Large) -> list[Reading]:
+    """Return the readings at both ends of a large transactionData, which find its transaction."""
     payload = exchange.call.payload
-    return payload if isinstance(payload, dict) else {}
+    if not large.data and isinstance(payload, dict):
+        large.data = transaction_data(payload | {"transactionData": large.ends}, exchange.at)
+    return large.data
 
 
 def _check_rate(exchange: Exchange, count: int) -> None:

@@ -84,7 +84,7 @@ class Ended(NamedTuple):
 def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> Ended:
     """End a transaction and judge it. `doubts` are those that the judge cannot find."""
     at = origin.received_at
-    case = case_of(db.rows, _ended(tx, ending), ending.next_begin)
+    case = case_of(db.evidence or db.rows, _ended(tx, ending), ending.next_begin)
     found = judge(case)
     judgement = found
     if tx.status == "Completed" and is_settled(db, tx.id):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import Known, span
+from levity_trio.store.transaction import Known, ReadAhead, span
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import judge
@@ -25,34 +27,61 @@ from levity_trio.store.writes.transactions.states import load, state, step
 
 
 def store_ahead(
-    db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading], policy: Policy, part: list[Reading]
+    db: UnitOfWork,
+    origin: Origin,
+    request: Stop,
+    found: list[Reading],
+    policy: Policy,
+    part: list[Reading],
+    known: int | None = None,
 ) -> int | None:
     """Store a part of a long transactionData before its stop; return its transaction, None if none is known.
 
-    If the stop does not follow, its repetition finds it.
+    If the stop does not follow, its repetition finds it. `known` is the transaction of the parts before.
     """
-    match = find(db, origin, request, found, policy)
-    if match.transaction is not None:
-        store_data(db, origin, match.transaction, request, part)
-    return match.transaction
+    transaction = find(db, origin, request, found, policy).transaction if known is None else known
+    if transaction is not None:
+        store_data(db, origin, transaction, request, part)
+    return transaction
+
+
+class Stored(NamedTuple):
+    """A part of a large stop: whether its transaction is known, and which it is, if it was stored just now."""
+
+    is_known: bool
+    transaction: int | None
 
 
 def store_part(
-    db: UnitOfWork, origin: Origin, told: StopWithData, part: list[Reading], policy: Policy, *, is_ended: bool
-) -> bool:
-    """Store one part of a large stop before its last one; return whether its transaction is known.
+    db: UnitOfWork,
+    origin: Origin,
+    told: StopWithData,
+    part: list[Reading],
+    policy: Policy,
+    known: int | None,
+    *,
+    is_ended: bool,
+) -> Stored:
+    """Store one part of a large stop before its last one.
 
-    `told` are the stop, whose message is this part, and the readings at both ends of its data. `is_ended`: its
-    transaction became known by the stop itself, so it is judged again.
+    `told` are the stop, whose message is this part, and the readings at both ends of its data; `known` is as in
+    `store_ahead`. `is_ended`: its transaction became known by the stop itself, so it is judged again.
     """
+    transaction: int | None = None
 
     def store() -> bool:
-        transaction = store_ahead(db, origin, told.stop, told.data, policy, part)
+        nonlocal transaction
+        transaction = store_ahead(db, origin, told.stop, told.data, policy, part, known)
         if transaction is not None and is_ended:
             judge_again(db, origin, transaction, Cause.LATER)
         return transaction is not None
 
-    return message_parts.once(db, origin, told.stop.message, store)
+    return Stored(message_parts.once(db, origin, told.stop.message, store), transaction)
+
+
+def read_ahead(db: UnitOfWork, origin: Origin, transaction: int, request: Stop) -> ReadAhead:  # noqa: ARG001 - of each write
+    """Read what the judge will need after a stop."""
+    return ReadAhead.of(db.rows, load(db, transaction)._replace(own_stop_time=request.moment.understood))
 
 
 def stop(
@@ -62,9 +91,13 @@ def stop(
     found: list[Reading],
     policy: Policy = Policy(),  # noqa: B008 - immutable
     left: list[Reading] | None = None,
+    read: ReadAhead | None = None,
 ) -> Verdict | None:
     """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any. `left`
-    are the readings of its transactionData that are not stored yet, if it was stored in parts."""
+    are the readings of its transactionData that are not stored yet, if it was stored in parts, `read` those that an
+    earlier write has read."""
+    if read is not None:
+        db.evidence = read.rows(db.rows)
     match = find(db, origin, request, found, policy)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
