@@ -73,6 +73,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.CertificateRefused: _always,
     events.CertificateDelivered: lambda fact: fact.result != "installed",
     events.CertificateRevoked: _always,
+    events.CertificateNameAllowed: _always,
     events.SecuringStopped: _always,
     events.CallFailed: _always,
     events.FactsCounted: _always,

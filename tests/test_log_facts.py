@@ -28,6 +28,7 @@ ALWAYS_WARN = {
     "MessageSetAside",
     "CertificateRefused",
     "CertificateRevoked",
+    "CertificateNameAllowed",
     "SecuringStopped",
     "CallFailed",
     "FactsCounted",

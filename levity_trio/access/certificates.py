@@ -58,15 +58,16 @@ class Described:
     pem: str
 
 
-def refusal(requested: Requested, serials: Sequence[str], organization: str) -> str | None:
+def refusal(requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str] = ()) -> str | None:
     """Return why a request is not signed; None if it is.
 
     `serials` are the serial numbers that are registered for the charger, or its identity where it has told none;
-    `organization` is the name of the operator, which the charger knows as CpoName.
+    `organization` is the name of the operator, which the charger knows as CpoName; `names` are those (CN) that an
+    operator lets the charger have without its serial number.
     """
     if not requested.is_signed:
         return "its signature is wrong: the charger did not prove that it has the key"
-    return _weakness(requested) or _misnaming(requested, serials, organization)
+    return _weakness(requested) or _misnaming(requested, serials, organization, names)
 
 
 def _weakness(requested: Requested) -> str | None:
@@ -79,14 +80,15 @@ def _weakness(requested: Requested) -> str | None:
     return f"its key is of the kind {kind}; only RSA and EC are accepted"
 
 
-def _misnaming(requested: Requested, serials: Sequence[str], organization: str) -> str | None:
+def _misnaming(requested: Requested, serials: Sequence[str], organization: str, names: Sequence[str]) -> str | None:
     if len(requested.common_names) != 1:
         return f"it has {len(requested.common_names)} common names (CN) instead of one"
     (name,) = requested.common_names
     if len(name) > LONGEST_NAME:
         return f"its CN has {len(name)} characters; {LONGEST_NAME} are allowed"
-    if not any(serial.casefold() in name.casefold() for serial in serials):
-        return f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
+    if name not in names and not any(serial.casefold() in name.casefold() for serial in serials):
+        missing = f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
+        return f"{missing}; if the name is right, let it through with `levity-trio certificate allow`"
     if list(requested.organizations) != [organization]:
         shown = ", ".join(map(repr, requested.organizations)) or "missing"
         return f"its O is {shown} instead of {organization!r}; set CpoName first"

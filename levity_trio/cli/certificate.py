@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ Examples:
   levity-trio certificate install CP-1
   levity-trio certificate adopt CP-1 cp-1.pem
   levity-trio certificate list
+  levity-trio certificate allow 7 --reason "its maker names it so"
   levity-trio certificate revoke 3 --reason "sold"
 
 `init` and `server` work on files beside the database, as the user of the server. A running server takes them up. The
@@ -148,6 +150,24 @@ def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bo
     kind, columns = ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
     found = operator.ask("GET", ADMIN, *(("chargers", charger) if charger else ()), kind, query={"limit": 500})
     operator.table(columns, found["data"])
+
+
+@command("allow", group=certificate)
+@click.argument("number", metavar="REQUEST", type=int)
+@click.option("--reason", required=True, help="Why the name is right, for those who ask later.")
+def allow(operator: Operator, number: int, reason: str) -> None:
+    """Let a charger have a certificate with the name of a rejected request.
+
+    Some chargers request it for their identity, and report another serial number. REQUEST is the number in
+    `certificate list --requests`. The charger is not asked again by this.
+    """
+    allowed = operator.ask("POST", ADMIN, "certificate-requests", str(number), "allow", given={"reason": reason})
+    again = f"levity-trio call {shlex.quote(allowed['charger'])} ExtendedTriggerMessage"
+    operator.tell(
+        allowed,
+        f"the name of request {number} is right for {cell(allowed['charger'])}; let it request again:\n"
+        f"  {again} requestedMessage=SignChargePointCertificate",
+    )
 
 
 @command("revoke", group=certificate)

@@ -35,6 +35,7 @@ from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
 from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
 from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
 from levity_trio.events.doors import CertificateIssued as CertificateIssued
+from levity_trio.events.doors import CertificateNameAllowed as CertificateNameAllowed
 from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
 from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
 from levity_trio.events.doors import ChargerTurnedAway as ChargerTurnedAway
@@ -370,7 +371,7 @@ OWN_FACTS: Final = (
     *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
-    *(ChargerAdopted, ChargerRefused, TransactionGiven),
+    *(ChargerAdopted, ChargerRefused, TransactionGiven, CertificateNameAllowed),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

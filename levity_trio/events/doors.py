@@ -75,3 +75,13 @@ class CertificateRevoked(Fact):
     fingerprint: str
     by: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateNameAllowed(Fact):
+    """An operator lets the certificate requests of a charger have this name (CN), as the rejected `request` had it."""
+
+    request: int
+    name: str
+    by: str
+    reason: str

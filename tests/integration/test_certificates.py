@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from levity_trio.authority.folder import ROOT, ROOT_KEY
 from levity_trio.authority.issuing import create_root
+from levity_trio.cli import main
 from levity_trio.client import Refusal
 from levity_trio.config import certificates_folder
 from levity_trio.wire.times import stamp
@@ -133,6 +134,28 @@ def test_a_request_that_is_not_signed_is_rejected_with_the_reason(
     assert (request["result"], request["certificate"]) == ("rejected", None)
     assert reason in request["reason"]
     assert not certificates_of(server)
+
+
+def test_an_admin_lets_a_name_through(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its CN is its identity, and it boots with another serial number."""
+    text = csr("CP-1", OPERATOR)
+    with charger(server) as connected:
+        assert sign(connected, text) == "Rejected"
+        (request,) = requests_of(server)
+        assert "levity-trio certificate allow" in request["reason"]
+        allow = ["certificate", "allow", str(request["id"]), "--reason", "its maker names it so"]
+        allow += ["--api", f"unix:{server.database}.sock"]
+        assert main(allow) == 0
+        assert "requestedMessage=SignChargePointCertificate" in capsys.readouterr().out
+        assert server.wait_line("CertificateNameAllowed")["reason"] == "its maker names it so"
+        assert sign(connected, text) == "Accepted"
+        take(connected)
+        assert server.wait_line("CertificateDelivered")["result"] == "installed"
+    (certificate,) = certificates_of(server)
+    assert certificate["subject"].endswith("CN=CP-1")
+    assert server.query("SELECT status FROM operator_action WHERE path LIKE '%/allow'") == [(200,)]
+    assert main(allow) != 0
+    assert "ask the charger for a new request" in capsys.readouterr().err
 
 
 def test_a_request_longer_than_ocpp_allows_is_signed(server: Serving) -> None:

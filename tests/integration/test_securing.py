@@ -272,12 +272,14 @@ def test_the_shell_shows_where_it_stands(server: Serving, secured: Secured, caps
         secured.answers["InstallCertificate"] = {"status": "Rejected"}
         secured.obey(charger, lambda: secured.heard[-1:] == ["InstallCertificate"])
         server.wait_line("SecuringStopped")
+        charger.call("SecurityEventNotification", type="MemoryExhaustion", timestamp="2026-01-01T00:00:00Z")
     capsys.readouterr()
     assert main(list(shell)) == 3
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "CP-1: security profile 2: failed"
     assert told[2].split()[:3] == ["password", "done", "done"]
     assert "the charger answered Rejected" in told[3]
+    assert "the charger reported MemoryExhaustion at" in told[3]
     assert main([*shell, "--cancel"]) == 0
     assert capsys.readouterr().out.startswith("CP-1: security profile 2: cancelled")
 

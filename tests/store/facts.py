@@ -55,6 +55,8 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
     of_requests = "INSERT INTO certificate_request (cp_id, session_id, received_at, csr, ended_at, result) VALUES"
     add(f"{of_requests} ('CP-1', 1, '', '', '2025', 'installed'), ('CP-1', 1, '', '', NULL, NULL)")
+    of_names = "INSERT INTO certificate_name (cp_id, name, request_id, allowed_at, allowed_by, reason) VALUES"
+    add(f"{of_names} ('CP-1', 'a', 1, '', 'anna', '')")
     of_plans = "INSERT INTO securing (cp_id, profile, steps, asked_at, asked_by, ended_at, result) VALUES"
     add(f"{of_plans} ('CP-1', 1, '[]', '', '', '2025', 'done'), ('CP-1', 1, '[]', '', '', NULL, NULL)")
     add("INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('a', '', '', '', '')")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from levity_trio.access.certificates import Requested
-from levity_trio.events import CertificateDelivered, CertificateRefused
+from levity_trio.events import CertificateDelivered, CertificateNameAllowed, CertificateRefused
 from levity_trio.store.reads.present import present
 from levity_trio.store.writes import certificates, commands, responses
 from levity_trio.store.writes.certificates import DAILY_CERTIFICATES, MOST_ATTEMPTS, NewCertificate
@@ -243,3 +244,67 @@ def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(books: Bo
     assert expiries() == {"CP-1": stamp(books.now + timedelta(days=365))}
     books.run(certificates.revoke, 1, books.at, "anna", "lost")
     assert expiries() == {"CP-1": stamp(books.now + timedelta(days=300))}
+
+
+class TestNames:
+    """Some chargers request a certificate for their identity, and report another serial number."""
+
+    @pytest.fixture
+    def refused(self, known: Station) -> Station:
+        """A charger whose request was refused because of its name; its number is 1."""
+        assert request(known, name="CP-1") == "Rejected"
+        return known
+
+    @staticmethod
+    def allow(station: Station, seen: Requested) -> str | None:
+        books = station.books
+        told: str | None = books.run(certificates.allow_name, 1, seen, HOUSE, books.at, "anna", "its maker does so")
+        return told
+
+    def test_what_an_operator_lets_through_is_signed_from_then_on(self, refused: Station) -> None:
+        assert self.allow(refused, requested(name="CP-1")) is None
+        assert request(refused, name="CP-1") == "Accepted"
+        assert request(refused, "NEXT", "other key", name="CP-1") == "Accepted"  # its renewal
+        assert request(refused, "CSR 3", "key 3", name="SN-1") == "Accepted"  # as before
+        (allowed,) = refused.books.recorded(CertificateNameAllowed)
+        assert (allowed.charger, allowed.request, allowed.name, allowed.by) == ("CP-1", 1, "CP-1", "anna")
+        assert refused.books.row("SELECT name, allowed_by, reason FROM certificate_name") == (
+            *("CP-1", "anna", "its maker does so"),
+        )
+
+    @pytest.mark.parametrize("name", ["CP-10", "cp-1", "X-CP-1", "CP-2"])
+    def test_no_other_name_is(self, refused: Station, name: str) -> None:
+        assert self.allow(refused, requested(name="CP-1")) is None
+        assert request(refused, name=name) == "Rejected"
+
+    def test_nor_that_name_of_another_charger(self, refused: Station) -> None:
+        other = Station(refused.books, "CP-2")
+        other.boot(serial_number="SN-2")
+        ask(other)
+        assert self.allow(refused, requested(name="CP-1")) is None
+        assert request(other, key="key 2", name="CP-1") == "Rejected"
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"organizations": ["Somebody"]}, "its O is"),
+            ({"key_type": "RSA", "key_bits": 1024}, "its RSA key has 1024 bits"),
+            ({"is_signed": False}, "its signature is wrong"),
+            ({"common_names": ["CP-1", "B"]}, "2 common names"),
+            ({"common_names": ["SN-1"]}, "no obstacle"),
+            ({"common_names": ["CP-2"]}, "the name of another charger, CP-2"),
+            ({"common_names": ["SN-2"]}, "the name of another charger, CP-2"),
+        ],
+        ids=str,
+    )
+    def test_only_the_name_is_let_through(self, refused: Station, changes: dict[str, Any], words: str) -> None:
+        Station(refused.books, "CP-2").boot(serial_number="SN-2")
+        assert words in (self.allow(refused, replace(requested(name="CP-1"), **changes)) or "")
+        assert not refused.books.count("certificate_name")
+
+    def test_nobody_who_only_claims_the_identity_gets_one(self, station: Station) -> None:
+        station.boot(serial_number="SN-1")
+        assert request(station, name="CP-1") == "Rejected"
+        assert self.allow(station, requested(name="CP-1")) is None
+        assert request(station, name="CP-1") == "Rejected"
+        assert "anyone may claim" in station.books.value("SELECT reason FROM certificate_request WHERE id = 2")

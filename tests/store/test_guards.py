@@ -65,6 +65,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "credential": {"confirmed_at", "ended_at", "end_reason"},
     "certificate": {"revoked_at", "revoked_by", "reason"},
     "certificate_request": {"certificate_id", "command_id", "attempts", "ended_at", "result"},
+    "certificate_name": set(),
     "securing": {"problem", "ended_at", "ended_by", "result"},
     "securing_step": set(),
     "biller": set(),

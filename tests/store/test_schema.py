@@ -32,7 +32,7 @@ FACTS = (
     " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
     " configuration_reading configuration_template file file_url tag credential certificate registration"
     " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
-    " tariff tariff_version tariff_assignment meter_reading message_part"
+    " tariff tariff_version tariff_assignment meter_reading message_part certificate_name"
     " wallet_terms payment_service personal_deletion lost_statements user login"
 )
 COUNTS = "fact_count event_sum"

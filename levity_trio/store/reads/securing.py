@@ -98,6 +98,12 @@ def requests(db: Database, charger: str | None, wanted: Wanted) -> Page[Certific
     return read_page(db, listing, wanted, _REQUEST.by_id(db, "certificate_request"))
 
 
+def request(db: Database, number: int) -> CertificateRequest | None:
+    """Return a request."""
+    found = _REQUEST.every(db, "FROM certificate_request WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
 def all_securing(db: Database, charger: str | None, wanted: Wanted) -> Page[Securing]:
     """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
     db.execute("BEGIN")

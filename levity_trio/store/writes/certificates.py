@@ -11,6 +11,7 @@ from levity_trio.access.certificates import Described, Requested, is_due, refusa
 from levity_trio.events import (
     CertificateDelivered,
     CertificateIssued,
+    CertificateNameAllowed,
     CertificateRefused,
     CertificateRequested,
     CertificateRevoked,
@@ -79,7 +80,8 @@ def receive(db: UnitOfWork, origin: Origin, csr: str, requested: Requested, orga
     at, charger = origin.received_at, origin.charger
     if not db.is_below(charger, "CertificateSigned", at, DAILY_CERTIFICATES):
         return _reject(db, origin, csr, requested.key_digest, TOO_MANY)
-    reason = refusal(requested, _serials(db, charger), organization) or _objection(db, origin, requested.key_digest)
+    reason = refusal(requested, _serials(db, charger), organization, _names(db, charger))
+    reason = reason or _objection(db, origin, requested.key_digest)
     if reason is not None:
         return _reject(db, origin, csr, requested.key_digest, reason)
     _end(db, "cp_id = ? AND result IS NULL", (charger,), at, "superseded")
@@ -108,6 +110,37 @@ def _serials(db: UnitOfWork, charger: str) -> Sequence[str]:
     """Return the serial numbers that the charger's boots told, else its identity."""
     row = db.row("SELECT serial_number, charge_box_serial_number FROM cp WHERE id = ?", (charger,))
     return [serial for serial in row or () if serial] or [charger]
+
+
+def _names(db: UnitOfWork, charger: str) -> list[str]:
+    """Return the names that an operator lets the charger have."""
+    return [name for (name,) in db.rows("SELECT name FROM certificate_name WHERE cp_id = ?", (charger,))]
+
+
+def allow_name(
+    db: UnitOfWork, number: int, requested: Requested, organization: str, at: str, by: str, reason: str
+) -> str | None:
+    """Let the requests of a charger have the name of one that was rejected; return why not, if so.
+
+    Only the name is let through: what else a request needs is checked with each one.
+    """
+    ((charger,),) = db.rows("SELECT cp_id FROM certificate_request WHERE id = ?", (number,))
+    if refusal(requested, _serials(db, charger), organization, _names(db, charger)) is None:
+        return "its name is no obstacle (any more); ask the charger for a new request"
+    problem = refusal(requested, (), organization, requested.common_names)
+    if problem is not None:
+        return problem
+    (name,) = requested.common_names
+    same = "SELECT id FROM cp WHERE id <> ? AND ? IN (id, serial_number, charge_box_serial_number) LIMIT 1"
+    if (other := db.row(same, (charger, name))) is not None:
+        return f"its CN {name!r} is the name of another charger, {other[0]}"
+    db.execute(
+        "INSERT INTO certificate_name (cp_id, name, request_id, allowed_at, allowed_by, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (charger, name, number, at, by, reason),
+    )
+    db.record(CertificateNameAllowed(charger=charger, at=at, request=number, name=name, by=by, reason=reason))
+    return None
 
 
 def _objection(db: UnitOfWork, origin: Origin, key_digest: str) -> str | None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from levity_trio.access.certificates import Described
-from levity_trio.authority import AuthorityProblem
-from levity_trio.authority.apart import read_certificate, read_own
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.apart import examine, read_certificate, read_own
 from levity_trio.authority.folder import has_root
 from levity_trio.config import certificates_folder
 from levity_trio.store.reads import chargers, securing
@@ -54,6 +54,12 @@ class AdoptedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     pem: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PEM)]
+
+
+class NameBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Why a charger may have a certificate with a name that does not contain its serial number."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class RevocationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +117,24 @@ async def _adopt(asked: Asked) -> Any:
     return await _shown(asked, number)
 
 
+async def _allow(asked: Asked) -> Any:
+    api, number = asked.api, asked.number()
+    body: NameBody = asked.body
+    found = await api.reader.run(partial(securing.request, number=number))
+    if found is None:
+        raise not_found(f"certificate request {number}")
+    if found.result != "rejected":
+        raise Problem(HTTPStatus.CONFLICT, "conflict", f"certificate request {number} was not rejected")
+    try:
+        organization, requested = await examine(certificates_folder(api.config.beside), found.csr)
+    except (AuthorityProblem, NoRequest) as problem:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
+    given = (number, requested, organization, api.stamp(), asked.caller.name, body.reason)
+    if (words := await api.writer.run(writes.allow_name, *given)) is not None:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", words)
+    return show(found)
+
+
 async def _revoke(asked: Asked) -> Any:
     api, number = asked.api, asked.number()
     body: RevocationBody = asked.body
@@ -133,6 +157,17 @@ ENDPOINTS: Final = (
     *both(
         *("certificate-requests", _list_requests, PagedWhose, CertificateRequest),
         "the requests for certificates, newest first,",
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/admin/certificate-requests/{id}/allow",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Let the requests of a charger have the name of a rejected one, without its serial number.",
+        handle=_allow,
+        body=StructBody(NameBody),
+        answer=shown_as(CertificateRequest),
+        problems=("not_found", "conflict", "invalid"),
     ),
     Endpoint(
         method="GET",

@@ -41,6 +41,7 @@ NOT_ASKED: Final = {
         (
             "POST /api/admin/certificates",
             "POST /api/admin/certificates/{id}/revoke",
+            "POST /api/admin/certificate-requests/{id}/allow",
             "POST /api/admin/chargers/{id}/certificate-signed",
             "POST /api/admin/chargers/{id}/install-certificate",
             "POST /api/admin/chargers/{id}/delete-certificate",
