@@ -50,7 +50,7 @@ def _show(operator: Operator) -> None:
     rows = [
         _row(charger, connector, of_connector.get((charger["id"], connector.get("connector"))))
         for charger in chargers["data"]
-        for connector in charger["connectors"] or [{}]
+        for connector in _connectors(charger, (charger["id"], None) in of_connector)
     ]
     doubtful, newcomers = _waiting(operator), _newcomers(operator)
     turned_away = _turned_away(operator)
@@ -94,6 +94,12 @@ def _waiting(operator: Operator) -> int | None:
     queue = operator.ask("GET", ADMIN, "review", query={"limit": 1})
     waiting: int = queue.get("total", queue.get("total_at_least"))
     return waiting
+
+
+def _connectors(charger: Mapping[str, Any], has_unnamed: bool) -> list[Mapping[str, Any]]:
+    """Return the connectors of a charger, and one without a number for a transaction whose start named none."""
+    known = list(charger["connectors"])
+    return [*known, {}] if has_unnamed or not known else known
 
 
 def _row(

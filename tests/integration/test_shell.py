@@ -73,6 +73,25 @@ def test_what_the_chargers_do(server: Serving, shell: Shell, capsys: pytest.Capt
     assert "away" in table(shell, capsys, "status")
 
 
+def test_a_session_where_no_status_was_reported(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a connector without a status, beside one that has one, and at none, as the start names none."""
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        first = charger.start("TAG", 1000)
+        charger.call("StatusNotification", connectorId=2, errorCode="NoError", status="Available")
+        second = charger.call("StartTransaction", idTag="BEN", meterStart=5)["transactionId"]
+        told = shown(shell, capsys, "status")["connectors"]
+        assert [(one["connector"], one["status"], one["transaction"]) for one in told[:2]] == [
+            (1, None, first),
+            (2, "Available", None),
+        ]
+        assert (told[2]["connector"], told[2]["transaction"], told[2]["tag"]) == (None, second, "BEN")
+        ((known,),) = [shown(shell, capsys, "chargers")["data"]]
+        assert [(one["connector"], one["open_transaction"]) for one in known["connectors"]] == [(1, first), (2, None)]
+
+
 def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     with Charger(server.port, "CP-1") as charger:
         charger.boot()

@@ -93,7 +93,8 @@ _SAID: Final = (
     "SELECT max(id) FROM connector_data AS newest WHERE newest.cp_id = known.cp_id AND newest.conn_id = known.conn_id"
 )
 _CONNECTORS: Final = (
-    "FROM (SELECT cp_id, conn_id FROM cp_conn UNION SELECT cp_id, conn_id FROM connector_data) AS known"  # noqa: S608
+    "FROM (SELECT cp_id, conn_id FROM cp_conn UNION SELECT cp_id, conn_id FROM connector_data"  # noqa: S608 - our texts
+    " UNION SELECT cp_id, conn_id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND conn_id > 0) AS known"
     " LEFT JOIN cp_conn ON cp_conn.cp_id = known.cp_id AND cp_conn.conn_id = known.conn_id"
     f" LEFT JOIN connector_data ON connector_data.id = ({_SAID})"
 )

@@ -81,6 +81,7 @@ class ServerEnd:
     remote_address = "127.0.0.1"
     left_at = math.inf
     send_seconds = 0.0
+    is_held = False
 
     def __init__(self, up: Way, down: Way, peer: ChargerEnd, delay: Callable[[], float]) -> None:
         self._up = up
