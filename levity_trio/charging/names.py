@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
+from unicodedata import category
 
 LOWEST_ID: Final = 1
 HIGHEST_ID: Final = 2**31 - 1
+_INVISIBLE: Final = ("Cc", "Cf")
+_NUL: Final = "\u2400"
+"""How PostgreSQL keeps a NUL."""
+_EDGES: Final = _NUL + "".join(one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE)
+"""White space, and the characters that control or format a text."""
 
 
 def is_id(transaction: int | None) -> bool:
@@ -37,6 +43,11 @@ def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | No
     return True
 
 
+def clean_tag(id_tag: str) -> str:
+    """Return a tag without white space and control characters at its ends; some readers add those of their protocol."""
+    return id_tag.strip(_EDGES)
+
+
 def comparable_tag(id_tag: str | None) -> str | None:
-    """Return a tag for comparison, stripped and case-folded; None if it is empty."""
-    return (id_tag or "").strip().casefold() or None
+    """Return a tag for comparison, cleaned and case-folded; None if it is empty."""
+    return clean_tag(id_tag or "").casefold() or None
