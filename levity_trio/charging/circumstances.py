@@ -51,7 +51,8 @@ def _against_receipts(case: Case, chosen: Chosen) -> Conflict | None:
 
 def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
     if not case.view.wh:
-        return f"no readings, at most {most_possible(case, bounds)} Wh"
+        told = "readings, but none of the register" if case.has_readings else "no readings"
+        return f"{told}, at most {most_possible(case, bounds)} Wh"
     if not case.is_named_to_the_end:
         return "its readings after a boot do not name it"
     return "energy after the last reading is unknown"

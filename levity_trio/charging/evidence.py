@@ -294,6 +294,8 @@ class Case:
     """The registers as sent, if they were numbers with a fraction."""
     garbled: tuple[str, ...] = ()
     """Registers as sent that are not numbers."""
+    has_readings: bool = False
+    """It has readings, of whatever measurand."""
     views: Sequence[View] = ()
     begin_wh: int | None = None
     end_wh: int | None = None

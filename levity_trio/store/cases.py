@@ -91,6 +91,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=_garbled(rows, tx, line, until),
+        has_readings=bool(line.rows),
         **gathered._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,

@@ -69,6 +69,10 @@ _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _BLANKS: Final = " \t\r\n"
 _SEPARATORS = re.compile(r"[\s._-]+")
+_WITH_PHASE = re.compile(
+    r"(?P<of>.*[a-z])[\s._-]*+(?P<phase>L[123](?:[\s._-]*+(?:N|L[123]))?|(?<=[\s._-])N)", re.IGNORECASE
+)
+"""A measurand with the phase at its end."""
 _SAMPLED: Final = ".sampledValue.value"
 _CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
 
@@ -186,6 +190,7 @@ class _Walk:
         if not isinstance(value, dict):
             raise _Unreadable(where, Wrong.NOT_AN_OBJECT, value)
         properties, required = schema["properties"], schema.get("required", ())
+        value = self._with_phase(properties, value, where) if is_sample(schema) else value
         understood, lost = self._read_present(properties, value, where)
         for name in required:
             if name not in value:
@@ -200,6 +205,20 @@ class _Walk:
         if is_sample(schema):
             self._note_value(understood, where)
         return understood
+
+    def _with_phase(self, properties: Schema, sample: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return a sample whose measurand names a phase, as in Current.Import.L1, with that phase; as it is if it has
+        another one."""
+        name, given = sample.get("measurand"), sample.get("phase") or None
+        named = _WITH_PHASE.fullmatch(name) if isinstance(name, str) else None
+        if named is None or not isinstance(name, str) or _folded(name) in map(_folded, properties["measurand"]["enum"]):
+            return sample
+        measurand = _respellings(tuple(properties["measurand"]["enum"])).get(_folded(named["of"]))
+        phase = _respellings(tuple(properties["phase"]["enum"])).get(_folded(named["phase"]))
+        if measurand is None or phase is None or (given is not None and _folded(str(given)) != _folded(phase)):
+            return sample
+        self._note(f"{where}.measurand", Wrong.WORD_RESPELT, name)
+        return sample | {"measurand": measurand, "phase": phase}
 
     def _note_value(self, sample: dict[str, Any], where: str) -> None:
         """Note the value of a sample that is no number. It is kept as it is."""

@@ -9,6 +9,7 @@ from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
 from tests.store.books import SERVER, UNSET_CLOCK, Books, Station, meter_value
+from tests.store.telling import charge_state, current, watts
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -327,9 +328,32 @@ def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(books: Books, s
     books.wait(30)
     newer = new_start(station, 5000)
     assert station.bill(transaction) == (0, "register", "doubtful")
-    assert station.review(transaction) == "closed by the system: no readings, at most 4000 Wh"
+    told = "closed by the system: readings, but none of the register, at most 4000 Wh"
+    assert station.review(transaction) == told
     assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == 1000
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 4000
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        pytest.param([], "no readings", id="none"),
+        pytest.param([watts(7200)], "readings, but none of the register", id="W"),
+        pytest.param([watts(7200, "kW")], "readings, but none of the register", id="kW"),
+        pytest.param(current(7200), "readings, but none of the register", id="A and V"),
+        pytest.param([charge_state(50)], "readings, but none of the register", id="state of charge"),
+    ],
+)
+def test_the_review_says_what_was_told(
+    books: Books, station: Station, samples: list[dict[str, str]], words: str
+) -> None:
+    transaction = station.start(1000)
+    books.wait(30)
+    if samples:
+        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
+    books.wait(30)
+    new_start(station, 5000)
+    assert station.review(transaction).startswith(f"closed by the system: {words}, at most")
 
 
 @pytest.mark.parametrize("lifetime", [100_000, 500])

@@ -334,6 +334,35 @@ def test_a_register_that_cannot_be_read_is_refused(register: object) -> None:
             {"value": "1", "measurand": "Current.Import"},
             ["measurand: word respelt"],
         ),
+        *[
+            ({"value": "1", "measurand": sent}, {"value": "1", "measurand": measurand, "phase": phase}, kinds)
+            for kinds in [["measurand: word respelt"]]
+            for sent, measurand, phase in [
+                ("Current.Import.L1", "Current.Import", "L1"),
+                ("current.import.l2", "Current.Import", "L2"),
+                ("Voltage.L3-N", "Voltage", "L3-N"),
+                ("VOLTAGE_L1_L2", "Voltage", "L1-L2"),
+                ("Power.Active.Import-L2", "Power.Active.Import", "L2"),
+                ("Energy.Active.Import.Register.L1", "Energy.Active.Import.Register", "L1"),
+                ("EnergyActiveImportRegisterL3", "Energy.Active.Import.Register", "L3"),
+                ("Current.Import.N", "Current.Import", "N"),
+            ]
+        ],
+        (
+            {"value": "1", "measurand": "Current.Import.L1", "phase": "L1"},
+            {"value": "1", "measurand": "Current.Import", "phase": "L1"},
+            ["measurand: word respelt"],
+        ),
+        (
+            {"value": "1", "measurand": "Current.Import.L1", "phase": "L2"},
+            {"value": "1", "measurand": "Current.Import.L1", "phase": "L2"},
+            ["measurand: unknown word"],
+        ),
+        (
+            {"value": "1", "measurand": "Vendor.L1"},
+            {"value": "1", "measurand": "Vendor.L1"},
+            ["measurand: unknown word"],
+        ),
         (
             {"value": "1", "measurand": "Vendor.X"},
             {"value": "1", "measurand": "Vendor.X"},
