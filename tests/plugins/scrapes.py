@@ -59,7 +59,7 @@ class Page:
         """
         anew = (
             *("ocpp_msg_handling", "ocpp_cp_connected", "ocpp_cp_link_age", "ocpp_cp_last_msg"),
-            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat", "ocpp_cp_answers_pings"),
+            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat", "ocpp_cp_answers_pings", "ocpp_cp_away_together"),
         )
         return {
             (name, labels): value
