@@ -74,7 +74,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hiding:
+class HidingTransaction:
     """A transaction that ended after later ones on its connector began, as an earlier system closed some: their energy
     of so many Wh is in another month by the registers than by their times."""
 
@@ -122,7 +122,7 @@ class ChargerMonth:
     sums: Sums
     last_register_at: str | None
     differences: tuple[RegisterDifference, ...]
-    hiding: tuple[Hiding, ...]
+    hiding: tuple[HidingTransaction, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -300,10 +300,10 @@ def _is_elsewhere(part: _Part, one: Metered, month: Span) -> bool:
     return (one.ended or "") <= month.since and part.within_wh > 0
 
 
-def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[Hiding]:
-    found: dict[int, Hiding] = {}
+def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransaction]:
+    found: dict[int, HidingTransaction] = {}
     for part, by in hidden:
-        known = found.get(by.id) or Hiding(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
+        known = found.get(by.id) or HidingTransaction(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
         wh = part.outside_wh if part.is_counted else part.within_wh
         found[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
     yield from found.values()
