@@ -80,9 +80,9 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
     """Return the first status after Available, of those that were not late. A time is plausible if it was stored."""
     rows = db.execute(
         "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
-        " FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 AND id >= coalesce((SELECT max(id) FROM (SELECT"
+        " FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 AND id >= coalesce((SELECT id FROM (SELECT"
         " id, status FROM status WHERE cp_id = ? AND conn_id = ? AND is_late = 0 ORDER BY id DESC LIMIT ?)"
-        " AS newest WHERE status = ?), 0) ORDER BY id DESC LIMIT ?",
+        " AS newest WHERE status = ? LIMIT 1), 0) ORDER BY id DESC LIMIT ?",
         (charger, connector, charger, connector, STATUSES, AVAILABLE, STATUSES),
     ).fetchall()
     first, *following = (_Status(*row) for row in reversed(rows))
