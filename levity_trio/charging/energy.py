@@ -22,6 +22,7 @@ from levity_trio.charging.circumstances import circumstances, most_possible
 from levity_trio.charging.disputed import disputed
 from levity_trio.charging.evidence import Case, Power
 from levity_trio.charging.exchanged import exchanged
+from levity_trio.charging.lag import without_lag
 from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.plain import plain
@@ -72,6 +73,11 @@ def judge(case: Case) -> Judgement:
     if (exchange := exchanged(case)) is not None:
         judged = min(map(judge, exchange.cases), key=lambda one: len(one.doubts))
         return replace(judged, doubts=(exchange.doubt, *judged.doubts), code=Code.STOPS_EXCHANGED, is_sole=False)
+    if case.lag or (case.before is not None and case.before.is_lagging):
+        case, waiting = without_lag(case)
+        judged = judge(replace(case, before=case.before and case.before._replace(is_lagging=False)))
+        known = {doubt.code for doubt in waiting}
+        return replace(judged, doubts=(*waiting, *(doubt for doubt in judged.doubts if doubt.code not in known)))
     bounds = Bounds(case)
     found = reported(case, bounds)
     chosen = _power_in_kilowatts(case, found) or _as_reported(case, bounds, found)

@@ -209,6 +209,8 @@ class Neighbour(NamedTuple):
     is_doubtful: bool = False
     is_scale_doubtful: bool = False
     """It is under review because its registers may lack a factor, or agree with nothing else."""
+    is_lagging: bool = False
+    """It is under review because its registers are always old."""
     resets: int = 0
     """How many of the last few transactions, up to it, began at 0 though the one before had ended higher, and there was
     no boot since."""
@@ -278,6 +280,8 @@ class Case:
     start_wh: int | None
     stop_wh: int | None
     longest: float
+    lag: float = 0.0
+    """How old each reading was when it came, in seconds, if all were equally old though start and stop were not."""
     is_timed: bool = True
     is_stopped: bool = True
     """The charger sent a stop."""

@@ -134,6 +134,11 @@ REJUDGE_SECONDS: Final = 60.0
 """The minimum time between two judgements of a transaction because of later facts."""
 MOST_STEPS: Final = 20
 """After so many judgements, each of a neighbour of the one before, none is caused any more."""
+LAGGING_READINGS: Final = 2
+LEAST_LAG: Final = 120
+MOST_LAG: Final = 1500
+"""So many readings or more show registers that are always old, if each was older than the first, in seconds, and not
+older than the second: readings in local time differ by half an hour or more."""
 AHEAD_SECONDS: Final = 60
 """A clock that is further ahead is wrong; up to this is jitter."""
 

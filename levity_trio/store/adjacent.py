@@ -10,6 +10,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.candidate import CORRECTED, SCALED
 from levity_trio.charging.evidence import Neighbour, seconds
 from levity_trio.charging.gathering import WH
+from levity_trio.charging.lag import OLD
 from levity_trio.charging.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.store.connectors import Rows
@@ -20,7 +21,7 @@ _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
 _OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
 """Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
-_DOUBTS: Final = "SELECT code FROM review WHERE tx_id = ? AND resolved_at IS NULL"
+_DOUBTS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL"
 
 # The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
 _NEIGHBOUR: Final = (
@@ -142,8 +143,10 @@ def _neighbour(rows: Rows, tx: Known, row: Row) -> Neighbour | None:
 
 
 def _with_doubts(rows: Rows, row: Row, other: Neighbour) -> Neighbour:
-    doubts = {code for (code,) in rows(_DOUBTS, (row.id,))}
+    found = rows(_DOUBTS, (row.id,))
+    doubts = {code for code, _ in found}
     return other._replace(
+        is_lagging=any(words.startswith(OLD) for _, words in found),
         is_doubtful=bool(doubts),
         is_scale_doubtful=bool(doubts & _OF_SCALE) or (Code.NOTHING_AGREES in doubts and not row.is_zero),
         replaced_end=row.sent_end if doubts and not doubts & _OF_ANOTHER_REGISTER else None,

@@ -47,6 +47,7 @@ LONGEST_BURST_SECONDS: Final = 600
 AFTER_BOOT_SECONDS: Final = 120
 """Some chargers report Available for every connector after a boot; such a status is ignored."""
 AVAILABLE: Final = "Available"
+METER_VALUES: Final = "MeterValues"
 CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
@@ -72,8 +73,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     # A doubtful transaction requires one more, because it may itself have shown the habit.
     least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
-    own = span_of(tx)
-    others = beside(rows, own, until, _behind(tx, line))
+    others = beside(rows, own := span_of(tx), until, _behind(tx, line))
     ahead = _ahead(rows, tx, line, until) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
@@ -83,6 +83,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         start_wh=register(tx.meter_start),
         stop_wh=_stop(tx),
         longest=_longest(rows, tx, line),
+        lag=_lag(tx, line),
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
@@ -117,6 +118,25 @@ def _behind(tx: Known, line: Timeline) -> float | None:
         return None
     own = _start_time(tx).own
     return None if own is None else line.begun - own
+
+
+def _lag(tx: Known, line: Timeline) -> float:
+    """Return how old each reading was when it was received, in seconds, if all were equally old; 0 if not, or if start
+    or stop waited, too. In a queue they grow younger; by a clock that is behind, readings rise before the start."""
+    is_odd = not line.is_timed or not tx.is_start_timed or tx.early_reading_at or tx.ahead_reading_at
+    if (
+        is_odd
+        or tx.stopped_by == "system"
+        or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > tolerances.AHEAD_SECONDS
+    ):
+        return 0.0
+    rows = [row for row in line.rows if row[WH] is not None and row[0] == METER_VALUES]
+    ages = [seconds(row[RECEIVED_AT]) - seconds(row[TIMESTAMP]) for row in rows]
+    if len(ages) < tolerances.LAGGING_READINGS or max(ages) - min(ages) > tolerances.AHEAD_SECONDS:
+        return 0.0
+    lasted = seconds(rows[-1][TIMESTAMP]) - seconds(rows[0][TIMESTAMP])
+    is_lag = tolerances.LEAST_LAG < min(ages) <= tolerances.MOST_LAG and lasted > 2 * tolerances.AHEAD_SECONDS
+    return min(ages) if is_lag else 0.0
 
 
 def _ahead(rows: Rows, tx: Known, line: Timeline, until: str) -> float:

@@ -15,7 +15,7 @@ from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.moments import STATUS_AHEAD, Moment, ahead_when_sent
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import REGISTER, Reading, is_register, with_register
-from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W, LAGGING_READINGS, LEAST_LAG, MOST_LAG
 from levity_trio.store.adjacent import AFTER
 from levity_trio.store.among import parts
 from levity_trio.store.idle import idle_since_boot, was_available
@@ -85,6 +85,10 @@ EARLIER = (
 )
 TIMES_COMPARED = 20
 """Messages of a charger that show how far ahead its clock is."""
+LAST_READINGS = (
+    "SELECT timestamp, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp >= ?"
+    " AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT ?"
+)
 REACH = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
 FLOWS = (POWER, CURRENT)
 
@@ -199,12 +203,33 @@ def _ahead(at: str, received_at: str) -> float:
 def _match(db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, reading: Reading) -> int | None:
     """Return the transaction of readings of one time, if one is known. `named` is the one that they name."""
     latest = _newest(db, origin, batch.connector, reading, is_named=named is not None)
+    if named is not None and latest is not None and _is_lagging(db, origin, latest, named, reading):
+        return latest.id
     foreign = None if is_ours(db, origin.charger, batch.told_id) else reported_id(batch.told_id)
     running = None
     if latest is not None:
         running = _covering(latest) if foreign is None else _covering_foreign(db, origin, latest, reading.timestamp)
     covering = None if named is None else _covering(named)
     return match_readings(_moment(latest, reading), covering, running, foreign)
+
+
+def _is_lagging(db: UnitOfWork, origin: Origin, latest: Known, named: Known, reading: Reading) -> bool:
+    """Whether a reading, taken before the transaction that it names began, is as old as the last ones of the previous
+    one: the registers of such a meter are always old, and it is of that one."""
+    at, ended = reading.timestamp, latest.stop_received_at
+    if latest.id == named.id or ended is None or seconds(at) >= seconds(named.own_start_time) - AHEAD_SECONDS:
+        return False
+    if (
+        max(abs(named.start_skew or 0), abs(latest.stop_skew or 0)) > AHEAD_SECONDS
+        or state(latest) is not State.STOPPED
+    ):
+        return False
+    last = db.rows(
+        LAST_READINGS, (latest.charger, latest.connector, latest.id, latest.own_start_time, LAGGING_READINGS)
+    )
+    age, ages = -_ahead(at, origin.received_at), [-_ahead(*row) for row in last]
+    is_as_old = all(abs(age - one) <= AHEAD_SECONDS for one in ages)
+    return LEAST_LAG < age <= MOST_LAG and len(ages) == LAGGING_READINGS and is_as_old
 
 
 def _moment(latest: Known | None, reading: Reading) -> float:
