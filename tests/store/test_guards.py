@@ -54,7 +54,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "run": {"ended_at", "clean"},
     "session": {"ended_at", "close_code", "close_reason"},
     "set_aside": {"tx_id", "looked_at", "looked_by", "resolution", "resolution_reason", "count", "last_received_at"},
-    "status": {"count", "last_received_at"},
+    "status": {"count", "last_received_at", "is_late"},  # whether it was late is our reading of its time
     "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
