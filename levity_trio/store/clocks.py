@@ -28,13 +28,13 @@ _CONNECTIONS: Final = (
     " WHERE cp_id = ? AND connected_at <= ? AND imported_from IS NULL ORDER BY connected_at DESC, id DESC LIMIT ?"
 )
 _STATUSES: Final = (
-    "SELECT sent_timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ? AND received_at {} ?"
-    " AND received_at <= ? AND session_id = ? ORDER BY received_at {} LIMIT ?"
+    "SELECT sent_timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ? AND received_at {0} ?"
+    " AND received_at <= ? AND session_id = ? ORDER BY received_at {1}, id {1} LIMIT ?"
 )
 _TRANSACTIONS: Final = (
     "SELECT sent_start_time, created_at, session_id, sent_stop_time, stop_received_at FROM tx WHERE cp_id = ?"
-    " AND conn_id = ? AND created_at {} ? AND created_at <= ? AND imported_id IS NULL AND id <> ?"
-    " ORDER BY created_at {} LIMIT ?"
+    " AND conn_id = ? AND created_at {0} ? AND created_at <= ? AND imported_id IS NULL AND id <> ?"
+    " ORDER BY created_at {1}, id {1} LIMIT ?"
 )
 _READINGS: Final = f"SELECT timestamp, received_at{OF_TRANSACTION}"
 

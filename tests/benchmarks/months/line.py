@@ -92,7 +92,6 @@ class ServerEnd:
         self.account: Account
         """The memory of the connection, which stays unused."""
         self.last_received = trio.current_time()
-        self.is_held = False
         self.on_overflow: Callable[[], None] = _ignore
 
     def answer(self, refusal: str | None = None) -> None:

@@ -37,7 +37,7 @@ _ASK = "UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE id = ?"
 _ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
 _LOOK_AGAIN = (
     "UPDATE tx SET judge_after = coalesce(judge_after, ?1) WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"
-    " AND conn_id = ?3 ORDER BY created_at DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
+    " AND conn_id = ?3 ORDER BY created_at DESC, id DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
     " AND (is_clock_unsure = 1"
     " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
     " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
