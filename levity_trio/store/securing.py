@@ -108,7 +108,7 @@ def last_report(rows: Rows, plan: Plan) -> Report | None:
     """Return the newest security event of a charger since its plan was made, but none of ordinary operation."""
     since = (
         "SELECT at, data FROM event INDEXED BY event_security WHERE kind = 'SecurityEventReported' AND cp_id = ?"
-        " AND at >= ? ORDER BY at DESC LIMIT ?"
+        " AND at >= ? ORDER BY at DESC, id DESC LIMIT ?"
     )
     for at, data in rows(since, (plan.charger, plan.asked_at, MOST_REPORTS)):
         told = stored_object(data) or {}

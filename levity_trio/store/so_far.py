@@ -16,7 +16,8 @@ _OPEN: Final = (
     "SELECT tx.id, tx.cp_id, tx.conn_id, own_start_time, meter_start, last_register_wh, first.timestamp, first.wh,"
     " first.value, first.unit FROM tx JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val"
     " WHERE meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id"
-    " AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id AND wh IS NOT NULL"
+    " AND timestamp >= min(tx.own_start_time, tx.created_at, coalesce(tx.early_reading_at, tx.created_at))"
+    " AND tx_id = tx.id AND wh IS NOT NULL"
     " ORDER BY timestamp, id LIMIT 1) WHERE last_register_wh IS NOT NULL AND tx.id IN ({})"
 )
 _CHARGE_AMONG: Final = 100

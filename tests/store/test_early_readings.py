@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.so_far import energies_so_far
 from tests.store.books import Books, Station, meter_value
+from tests.store.reading import reading as view
 from tests.store.telling import HOUR, WATTS, assert_doubtful, assert_figure, close_silent, settle, watts
 
 BEHIND = (45, HOUR, 5 * HOUR, 12 * HOUR)
@@ -43,6 +46,15 @@ def test_readings_by_local_time_belong_to_the_transaction_that_runs(
         assert_figure(station, transaction, end - wh, flagged=False)
         assert books.value("SELECT count(*) FROM meter_val WHERE tx_id = ?", transaction) == 16
         wh = end
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("behind", BEHIND)
+def test_the_energy_so_far_counts_them(books: Books, station: Station, behind: float, is_named: bool) -> None:
+    """What is shown of an open session, and reserved for it, does not wait until they are after its start."""
+    transaction, _ = charge(station, 100_000, behind, is_named=is_named)
+    with view(books) as db:
+        assert energies_so_far(rows_of(db), [transaction]) == {transaction: 2 * WATTS}
 
 
 @pytest.mark.parametrize("behind", BEHIND)

@@ -207,6 +207,22 @@ def test_statuses_that_waited_stay_in_their_order(books: Books, station: Station
     assert (present(books), books.count("cp_err")) == ("Available", 0)
 
 
+@pytest.mark.parametrize("minutes_ago", [2, 5, 60])
+@pytest.mark.parametrize("connector", [1, 2])
+def test_one_that_waited_as_long_as_one_of_an_earlier_connection_stays_old(
+    books: Books, station: Station, connector: int, minutes_ago: int
+) -> None:
+    """Of two connections, equal lags are no clock."""
+    station.status("Available", connector)
+    station.status("Finishing", connector, at=station.clock(minutes_ago))
+    books.wait(30)
+    come_back(station)
+    station.status("Charging")
+    station.status("Available", at=station.clock(minutes_ago))
+    assert present(books) == "Charging"
+    assert books.value("SELECT clock_skew_seconds FROM cp") == 0
+
+
 def test_a_late_one_resumes_nothing(books: Books, station: Station) -> None:
     station.start(1000)
     come_back(station)

@@ -165,13 +165,16 @@ def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
 
 
 def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
-    """Return the latest statuses of all connectors that lagged by as much when they came."""
+    """Return the latest statuses of this connection, of all connectors, that lagged by as much when they came. What
+    waited before an earlier one may by chance have waited for as long."""
     found = [
         _Kept(*row)
         for connector in connectors(db.rows, origin.charger, "status")
         for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
     ]
-    return [kept for kept in found if abs(kept.skew_seconds - (moment.skew_seconds or 0)) <= SAME_BEHIND_SECONDS]
+    skew = moment.skew_seconds or 0
+    here = (kept for kept in found if kept.session == origin.session)
+    return [kept for kept in here if abs(kept.skew_seconds - skew) <= SAME_BEHIND_SECONDS]
 
 
 def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
@@ -185,7 +188,7 @@ def _take_waiting(db: UnitOfWork, origin: Origin, kept: _Kept) -> None:
 
 _NEWEST_ROWS: Final = (
     "SELECT id, received_at, is_late, conn_id, status, error_code, info, vendor_id, vendor_error_code,"
-    " timestamp, sent_timestamp FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?"
+    " timestamp, sent_timestamp, session_id FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?"
 )
 
 
@@ -203,6 +206,7 @@ class _Kept(NamedTuple):
     vendor_error_code: str | None
     timestamp: str
     sent_timestamp: str | None
+    session: int
 
     @property
     def skew_seconds(self) -> int:

@@ -81,7 +81,7 @@ MOVE_SUSPENDED = _MOVE.format("", "<=", "")
 NEWEST_STATUS = "SELECT last_received_at FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1"
 EARLIER = (
     "SELECT timestamp, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
-    " AND tx_id = ? AND received_at < ? AND timestamp <> received_at ORDER BY timestamp DESC LIMIT ?"
+    " AND tx_id = ? AND received_at < ? AND timestamp <> received_at ORDER BY timestamp DESC, id DESC LIMIT ?"
 )
 TIMES_COMPARED = 20
 """Messages of a charger that show how far ahead its clock is."""
