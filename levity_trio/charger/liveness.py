@@ -99,8 +99,10 @@ class Liveness:
         return self._learn(min(kept, LONGEST_KEPT_SECONDS))
 
     def note_answered_goodbye(self) -> None:
-        """Note that the charger answered when its connection was closed."""
-        if self._gave_up and self.ping_outcome is not PingOutcome.ANSWERED:
+        """Note that the charger answered when its connection was closed, if it did: a reset is no answer, because a
+        router may send it for a charger that is gone."""
+        has_answered = self._gave_up and self.silent_seconds < self.patience_seconds
+        if has_answered and self.ping_outcome is not PingOutcome.ANSWERED:
             self.outlived_seconds = self._learn(min(self.patience_seconds, LONGEST_KEPT_SECONDS))
 
     def _learn(self, kept: int) -> int:

@@ -345,8 +345,9 @@ class Session:
         count, answer = len(large.parts), None
         for number in chain(range(1, count + 1), large.unlinked):  # which grows meanwhile
             frame, masked, is_utf8 = await self._parsed(large.parts[number - 1])
-            if not isinstance(frame, Call):  # its beginning is that of a CALL
-                continue
+            if not isinstance(frame, Call):  # its head, which each part has, is not quite that of a CALL
+                await self._refuse_frame(frame)
+                return
             if number == count and not large.unlinked:
                 large.parts.release()
             part = Part(large, number, is_again=answer is not None)
@@ -362,6 +363,12 @@ class Session:
                 break
         if answer is not None:
             await self._reply_to(*answer)
+
+    async def _refuse_frame(self, frame: Frame) -> None:
+        if isinstance(frame, Malformed):
+            self._count(frame.kind)
+            if frame.answer is not None:
+                await self._reply(frame.answer, frame.raw_id, None)
 
     async def _answer_call(self, received: Received) -> None:
         try:

@@ -197,7 +197,7 @@ class ChargerStream(trio.abc.Stream):
                 return self._pass_on(at)  # a paid message never waits for an unpaid one behind it
             if not at:
                 await self.account.take(size)
-        if self._framing.message_bytes > LARGE_BYTES:
+        if self._framing.message_bytes > LARGE_BYTES and not self._framing.is_too_large:
             await self._begin_large()
         return self._pass_on(len(self._unpaid))
 
@@ -217,9 +217,9 @@ class ChargerStream(trio.abc.Stream):
         self.last_received = trio.current_time()
         self._framing.most_bytes = self.most_bytes
         self._framing.follow(data)
-        if not self._framing.is_within_message:
-            self._due = math.inf
         self._begun = self._framing.begun
+        if self._begun or not self._framing.is_within_message:
+            self._due = math.inf  # of the message before
         self.account.note(is_unfinished=self._framing.is_within_message)
         if (self._framing.has_closed or not data) and self.last_word is not None:
             self.left_at = min(self.left_at, self.last_received)

@@ -30,6 +30,8 @@ PART_ELEMENTS: Final = 250
 both."""
 MOST_ELEMENTS: Final = 250_000
 """The smallest element with a reading has 66 bytes."""
+MOST_PARTS: Final = 10_000
+"""Whole elements make 1,300 at most. Each damaged one is a part, which is stored with all that is around the list."""
 LONGEST_ELEMENT: Final = 128 * 1024
 LONGEST_AROUND: Final = 16 * 1024
 """Characters before the list, and after it."""
@@ -102,7 +104,7 @@ class Parts:
                 begun, count = start, 0
                 yield
             count, total, last = count + 1, total + 1, (start, at)
-            if total > MOST_ELEMENTS:
+            if total > MOST_ELEMENTS or len(self._spans) > MOST_PARTS:
                 raise NotCuttable
             if not is_whole:
                 self._spans.append((begun, at))

@@ -22,7 +22,8 @@ _NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
 # G_Authentication, apnInfo). PIN is a word of its own in such a name: pingInterval has none.
 _KEY = re.compile(
     rf"(?i:{_NAME.pattern}|passwd|passphrase|passcode|pwd|credential|authentication|private_?key|psk|apn_?info)"
-    r"|(?<![A-Za-z])[Pp]in(?![a-z])|(?<![A-Z])P(?:in(?![a-z])|IN(?![A-Za-z]))|[A-Z]PIN(?![A-Za-z])"
+    r"|(?<![A-Za-z])[Pp]in(?![a-z])|(?<![A-Z])P(?:in(?![a-z])|IN(?![a-z]|[A-Z](?![a-z])))"
+    r"|[A-Z]P(?:IN|in)(?![A-Za-z])"
 )
 _KEY_OF_PIECE = re.compile(r'"key"\s*+:\s*+"([^"]{0,200})"')
 _VALUE_OF_PIECE = re.compile(r'("value"\s*+:)\s*+(?:"(?:[^"\\]++|\\.)*+"?|[^,}\]]*+)', re.DOTALL)

@@ -183,9 +183,11 @@ async def open_raw(central: Central, pair: StreamPair = memory_stream_pair) -> A
 
 
 @asynccontextmanager
-async def open_raw_charger(central: Central, path: str = PATH) -> AsyncIterator[RawPeer]:
+async def open_raw_charger(
+    central: Central, path: str = PATH, pair: StreamPair = memory_stream_pair
+) -> AsyncIterator[RawPeer]:
     """A raw peer after a plain handshake."""
-    async with open_raw(central) as peer:
+    async with open_raw(central, pair) as peer:
         await peer.send(upgrade(path))
         assert (await peer.read_head()).startswith("HTTP/1.1 101 ")
         yield peer

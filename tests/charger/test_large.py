@@ -277,6 +277,42 @@ async def test_one_behind_a_small_message_waits_for_its_place_too(central: Centr
     assert (central.budget.taken, central.budget.large.value) == (0, 1)
 
 
+async def test_the_time_to_arrive_is_that_of_each_message(central: Central) -> None:
+    """The second one begins in the last bytes of the first, and waits for longer than it may take to arrive."""
+    configure(central, heartbeat_interval_seconds=3600)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+    async with open_raw_charger(central) as peer, trio.open_nursery() as others:
+        first, second = (
+            frame(json.dumps([2, name, "StopTransaction", stop(transaction, elements(200))])) for name in "12"
+        )
+        await peer.send(first[:-100])
+        await trio.testing.wait_all_tasks_blocked()
+        others.start_soon(hold_the_place, central, 2 * ARRIVAL_SECONDS)
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.send(first[-100:] + second[:1000])
+        assert (await peer.receive())[:2] == [3, "1"]
+        await trio.sleep(2 * ARRIVAL_SECONDS + 1)
+        await peer.send(second[1000:])
+        assert (await peer.receive())[:2] == [3, "2"]
+    assert (central.budget.taken, central.budget.large.value) == (0, 1)
+
+
+async def hold_the_place(central: Central, seconds: float) -> None:
+    async with central.budget.large:
+        await trio.sleep(seconds)
+
+
+async def test_one_that_is_too_large_waits_for_no_place(central: Central) -> None:
+    began = trio.current_time()
+    async with central.budget.large:
+        async with open_charger(central) as stranger:
+            await stranger.call("Heartbeat")
+            await stranger.send_call("StopTransaction", stop(1, elements(200)))
+            assert (await stranger.wait_closed())[0] == 1009
+        assert trio.current_time() == began
+
+
 @pytest.mark.parametrize("trickles", [False, True])
 async def test_one_that_does_not_arrive_gives_way(central: Central, trickles: bool) -> None:
     configure(central, heartbeat_interval_seconds=3600)
@@ -372,3 +408,17 @@ async def test_a_server_that_is_strict_refuses_one_with_a_wrong_element(central:
         assert await charger.refused("StopTransaction", stop(transaction, wrong)) == "OccurenceConstraintViolation"
         assert await charger.call("StopTransaction", stop(transaction, data)) == {}
     assert readings(writer) == as_rows(data, "transactionData", transaction)
+
+
+async def test_a_server_that_is_strict_answers_one_whose_head_is_not_exact(
+    central: Central, writer: InlineWriter
+) -> None:
+    data = elements(200)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        configure(central, max_message_bytes=8_000, strict=True)
+        message_id = 37 * "i"
+        await charger.send(json.dumps([2, message_id, "StopTransaction", stop(transaction, data)]))
+        assert (await charger.receive())[:3] == [4, message_id, "FormationViolation"]
+    assert readings(writer) == []
+    assert central.budget.large.value == 1

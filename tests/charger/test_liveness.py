@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 import trio
+from trio.testing import memory_stream_pair
 
 from levity_trio.charger import liveness
 from levity_trio.charger.central import Central
@@ -271,6 +272,18 @@ async def test_a_dead_connection_teaches_nothing(central: Central, writer: Inlin
         async with open_raw_charger(central) as peer:
             assert await silent(peer, answers=answers) == expected
     assert writer.row(KEPT) == (1620 if answers else None,)
+
+
+async def test_a_reset_teaches_nothing(central: Central, writer: InlineWriter) -> None:
+    """A router may send it for a charger that is gone."""
+    ours, theirs = memory_stream_pair()
+    async with open_raw_charger(central, pair=lambda: (ours, theirs)) as peer:
+        await peer.send_frame('[2,"1","Heartbeat",{}]')
+        while (await peer.receive_frame())[0] != CLOSE:
+            pass
+        await ours.receive_stream.aclose()
+        await peer.read_to_end()
+    assert writer.row(KEPT) == (None,)
 
 
 async def test_a_connection_is_closed_at_last_whatever_was_learned(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from levity_trio.wire import large
 from levity_trio.wire.frames import Call, parse_frame
-from levity_trio.wire.large import LONGEST_AROUND, LONGEST_ELEMENT, MOST_ELEMENTS, NotCuttable, Parts
+from levity_trio.wire.large import LONGEST_AROUND, LONGEST_ELEMENT, MOST_ELEMENTS, MOST_PARTS, NotCuttable, Parts
 
 TEXTS = st.text(max_size=20) | st.sampled_from(['"transactionData":[', '\\"', "]}]", '{"timestamp":', "💡ö", "\\"])
 VALUES = st.recursive(
@@ -144,6 +144,8 @@ def test_values_between_the_elements_stay() -> None:
         '[2,"id","StopTransaction",{"transactionData":[' + LONGEST_ELEMENT * "[" + "]}]",
         '[2,"id","StopTransaction",{"transactionData":[' + LONGEST_ELEMENT * "x" + "{}]}]",
         '[2,"id","StopTransaction",{"transactionData":[' + MOST_ELEMENTS * "{}," + "{}]}]",
+        '[2,"id","StopTransaction",{"transactionData":[' + (MOST_PARTS + 2) * '{"timestamp":"x"' + "]}]",
+        '[2,"id","MeterValues",{"meterValue":[' + (MOST_PARTS + 2) * '{"sampledValue":[{"value":"5"},' + "]}]",
     ],
     ids=lambda text: text[:40],
 )

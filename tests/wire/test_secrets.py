@@ -104,6 +104,8 @@ def test_no_text_makes_masking_slow(text: str) -> None:
             "APN_INFO",
             "SimPIN",
             "SIMPIN",
+            "SIMPin",
+            "PINCode",
             "pin",
             "PIN",
             "PinCode",
@@ -127,6 +129,7 @@ def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
     [
         *("HeartbeatInterval", "WebSocketPingInterval", "pingInterval", "AuthorizeRemoteTxRequests", "MappingTable"),
         *("AuthorizationCacheEnabled", "LocalAuthorizeOffline", "SpinUp", "StopTxnSampledData", "Pinned", "MAPPING"),
+        *("PINGInterval", "PING"),
     ],
 )
 def test_other_keys_keep_their_values(key: str) -> None:

@@ -13,7 +13,6 @@ from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING
-from levity_trio.store.connectors import connectors
 from levity_trio.store.seen import NEWEST_STATUSES
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import availability
@@ -165,11 +164,12 @@ def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
 
 
 def _alike(db: UnitOfWork, origin: Origin, moment: Moment) -> list[_Kept]:
-    """Return the latest statuses of this connection, of all connectors, that lagged by as much when they came. What
-    waited before an earlier one may by chance have waited for as long."""
+    """Return the latest statuses of this connection, of the shown connectors, that lagged by as much when they came.
+    What waited before an earlier one may by chance have waited for as long."""
+    shown = db.rows("SELECT conn_id FROM cp_conn WHERE cp_id = ?", (origin.charger,))
     found = [
         _Kept(*row)
-        for connector in connectors(db.rows, origin.charger, "status")
+        for (connector,) in ((0,), *shown)
         for row in db.rows(_NEWEST_ROWS, (origin.charger, connector, NEWEST_STATUSES))
     ]
     skew = moment.skew_seconds or 0

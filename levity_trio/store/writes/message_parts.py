@@ -17,8 +17,8 @@ from levity_trio.wire.texts import digest
 DATA: Final = "transactionData"
 LOOK_BACK_MINUTES: Final = 31 * 24 * 60
 """A message that was sent again may have parts from before."""
-_FRAMES: Final = (
-    "SELECT frame, evidence.at FROM message_part JOIN evidence ON evidence.session_id = message_part.session_id"
+_KEPT: Final = (
+    "SELECT evidence.id FROM message_part JOIN evidence ON evidence.session_id = message_part.session_id"
     " AND evidence.message_id = message_part.message_id AND evidence.at = message_part.received_at"
     " WHERE message_part.cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY evidence.id"
 )
@@ -72,10 +72,17 @@ def data_before(db: UnitOfWork, received: Origin, stop: Message) -> Iterator[lis
     if not around:
         return
     since = minutes_before(received.received_at, LOOK_BACK_MINUTES)
-    for frame, at in db.rows(_FRAMES, (received.charger, since, received.received_at)):
+    for (part,) in db.rows(_KEPT, (received.charger, since, received.received_at)):
+        frame, at = _frame(db, part)
         if _without_data(frame) == around:
             data = [one for one in _payload(frame)[DATA] if are_meter_values([one])]
             yield read(data, datetime.fromisoformat(at))
+
+
+def _frame(db: UnitOfWork, evidence: int) -> tuple[str, str]:
+    """Return one frame and its time: those of a month, at once, would be hundreds of megabytes."""
+    row = db.row("SELECT frame, at FROM evidence WHERE id = ?", (evidence,))
+    return ("", "") if row is None else (row[0], row[1])
 
 
 def _without_data(frame: str) -> dict[str, Any]:
