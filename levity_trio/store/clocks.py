@@ -14,7 +14,7 @@ from levity_trio.charging.evidence import seconds
 from levity_trio.charging.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
 from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
-from levity_trio.store.samples import OF_TRANSACTION
+from levity_trio.store.samples import TIMES
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import LAST_TIME, Known, of_readings
 from levity_trio.wire.times import clock_time
@@ -36,7 +36,6 @@ _TRANSACTIONS: Final = (
     " AND conn_id = ? AND created_at {0} ? AND created_at <= ? AND imported_id IS NULL AND id <> ?"
     " ORDER BY created_at {1}, id {1} LIMIT ?"
 )
-_READINGS: Final = f"SELECT timestamp, received_at{OF_TRANSACTION}"
 
 
 class Dating(NamedTuple):
@@ -144,8 +143,7 @@ class _Evidence:
         self._own = [one for one in (_start(tx), _stop(tx)) if one is not None]
         self._own += [
             Told(seconds(timestamp), seconds(received_at), is_reading=True)
-            for timestamp, received_at in set(rows(_READINGS, of_readings(tx, until)))
-            if timestamp != received_at  # the charger's time was believed
+            for timestamp, received_at in rows(TIMES, of_readings(tx, until))
         ]
 
     def around(self, received_at: str, known: _Around | None = None) -> _Around:

@@ -134,11 +134,18 @@ class ReadAhead(NamedTuple):
         return cls(parameters, rows(MARK, parameters)[0], rows(SAMPLES, parameters))
 
     def rows(self, rows: Rows) -> Rows:
-        """Return `rows`, except that it returns these readings if they are still the same."""
+        """Return `rows`, except that it returns these readings if they are still the same, and what else is asked about
+        them is read once."""
+        known: dict[str, list[Any]] = {}
 
         def read(sql: str, parameters: Sequence[object]) -> list[Any]:
-            is_asked = sql is SAMPLES and parameters == self.parameters
-            return self.found if is_asked and rows(MARK, parameters)[0] == self.mark else rows(sql, parameters)
+            if parameters != self.parameters:
+                return rows(sql, parameters)
+            if not known and rows(MARK, parameters)[0] == self.mark:
+                known[SAMPLES] = self.found
+            if sql not in known:
+                known[sql] = rows(sql, parameters)
+            return known[sql]
 
         return read
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.curve import curve
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.samples import TIMES
+from levity_trio.store.transaction import LAST_TIME, ReadAhead, known, of_readings
 from levity_trio.store.writes.transactions import corrections, decisions
 from levity_trio.store.writes.transactions.corrections import Correction
 from levity_trio.store.writes.transactions.deciding import Decision
@@ -296,6 +299,70 @@ def test_later_messages_may_show_that_it_was_one_clock(books: Books, biller: Bil
     station.status("Finishing")
     assert line(biller, number) == ("session", 980)
     assert station.review(number) == ""
+
+
+# A message of many readings
+
+
+def data_until(station: Station, minutes: int, every: float = 0.5) -> list[dict[str, Any]]:
+    """The readings of so many minutes, up to now, as a stop brings them."""
+    steps = int(minutes / every)
+    return [station.register(1000 + WH * step // steps, minutes - step * every) for step in range(1, steps + 1)]
+
+
+@pytest.mark.parametrize("behind", SKEWS)
+@pytest.mark.parametrize("every", [0.1, 0.5, 5])
+def test_what_comes_with_the_stop_shows_the_clock_by_its_newest_reading(
+    books: Books, biller: Biller, behind: float, every: float
+) -> None:
+    """Start, stop and that reading are late by the same; all others waited for the stop."""
+    station = Station(books, behind=behind)
+    number = station.start(1000, 1, "Card")
+    books.wait(55)
+    station.stop(number, 1000 + WH, tag="Card", data=data_until(station, 55, every))
+    assert_true(books, number)
+    assert line(biller, number) == ("session", 980)
+
+
+def test_readings_that_waited_for_the_stop_show_no_clock(books: Books) -> None:
+    """The start waited as long as some of them, but the clock is right."""
+    station = Station(books)
+    began = station.clock()
+    books.wait(20)
+    number = station.start(1000, at=began)
+    books.wait(40)
+    station.stop(number, 1000 + WH, data=data_until(station, 60))
+    assert_as_sent(books, number)
+
+
+def times_read(books: Books, number: int, *, is_ahead: bool) -> tuple[int, list[tuple[Any, ...]]]:
+    """Return how often the times of the messages are read if a stop asks twice, and what it gets."""
+    asked = list[str]()
+
+    def rows(sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        asked.append(sql)
+        return books.rows(sql, *parameters)
+
+    tx = known(rows, number)
+    assert tx is not None
+    read = ReadAhead.of(rows, tx).rows(rows) if is_ahead else rows
+    first, second = (read(TIMES, of_readings(tx, LAST_TIME)) for _ in range(2))
+    assert first == second
+    return asked.count(TIMES), first
+
+
+def test_the_clock_is_read_once_and_from_one_reading_of_each_message(books: Books) -> None:
+    station = Station(books, behind=7 * HOUR)
+    number = station.start(1000)
+    books.wait(30)
+    station.tell(*data_until(station, 30), transaction=number)
+    first = books.at
+    books.wait(30)
+    station.stop(number, 1000 + WH, data=data_until(station, 60))
+    own = [stamp(datetime.fromisoformat(at) - timedelta(hours=7)) for at in (first, books.at)]
+    found = [(f"{at[:19]}.000Z", received) for at, received in zip(own, (first, books.at), strict=True)]
+    assert times_read(books, number, is_ahead=True) == (1, found)
+    assert times_read(books, number, is_ahead=False) == (2, found)
 
 
 # Messages that waited, and a clock that was set

@@ -54,7 +54,7 @@ def date(db: UnitOfWork, tx: Known) -> Known:
 
     An open one only if that is sure. Corrections that differ by no more than the way of a message are one.
     """
-    found = dating(db.rows, tx)
+    found = dating(db.evidence or db.rows, tx)
     if tx.stop_time is None and not found.is_sure:
         return tx
     dated = _dated(tx, found)
