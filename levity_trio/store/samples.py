@@ -16,6 +16,9 @@ OF_TRANSACTION: Final = f"{_OF_TRANSACTION} ORDER BY id"
 COLUMNS: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
 """The columns of a `Row`."""
 SAMPLES: Final = f"SELECT {COLUMNS}{OF_TRANSACTION}"
+PAGE: Final = f"SELECT {COLUMNS}, id{_OF_TRANSACTION} AND (timestamp > ? OR id > ?) ORDER BY timestamp, id LIMIT ?"
+"""The next of the same readings in order of time, each with its id. The first time is that of the last one before; more
+parameters: the same again, the id of that one, and how many."""
 MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{OF_TRANSACTION}) AS found"  # noqa: S608 - our own names
 """How many readings these are, and the sum of their ids: readings never change, so the same ones are the same."""
 TIMES: Final = f"SELECT max(timestamp), received_at{_OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"

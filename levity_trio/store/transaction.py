@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any, Final, NamedTuple, Self
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import MEASURANDS, seconds
-from levity_trio.charging.gathering import Row
+from levity_trio.charging.gathering import TIMESTAMP, Row
 from levity_trio.store.connectors import Rows
-from levity_trio.store.samples import MARK, SAMPLES
+from levity_trio.store.samples import MARK, PAGE, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
+READ_AT_ONCE: Final = 10_000
+"""Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
 
@@ -120,18 +123,40 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 
 
 class ReadAhead(NamedTuple):
-    """The readings of a transaction that is about to end, read by an earlier write: reading tens of thousands takes as
-    long as judging them, and others wait for each."""
+    """The readings of a transaction that is about to end, read by earlier writes: reading tens of thousands takes as
+    long as judging them, and others wait for each write."""
 
     parameters: tuple[object, ...]
-    mark: Sequence[object]
     found: list[Row]
+    ids: list[int]
+    is_whole: bool = False
+    """Whether there are no more; then they are in order of receipt."""
 
     @classmethod
-    def of(cls, rows: Rows, tx: Known) -> Self:
-        """Read them. `tx` has the time of its stop."""
+    def of(cls, rows: Rows, tx: Known, before: Self | None = None) -> Self:
+        """Read those after the ones read `before`, in order of time. `tx` has the time of its stop.
+
+        Texts that are the same in all are kept once: they are most of the memory.
+        """
         parameters = of_readings(tx, LAST_TIME)
-        return cls(parameters, rows(MARK, parameters)[0], rows(SAMPLES, parameters))
+        found, ids = ([], []) if before is None else (before.found, before.ids)
+        since, last = (found[-1][TIMESTAMP], ids[-1]) if found else (parameters[3], 0)
+        page = rows(PAGE, (*parameters[:3], since, *parameters[4:], since, last, READ_AT_ONCE))
+        found = found + [
+            (intern(source), at, intern(what), value, intern(unit), intern(phase), intern(context), wh)
+            + (intern(received_at), intern(location))
+            for source, at, what, value, unit, phase, context, wh, received_at, location, _ in page
+        ]
+        ids = ids + [row[-1] for row in page]
+        if len(page) == READ_AT_ONCE:
+            return cls(parameters, found, ids)
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        return cls(parameters, [found[place] for place in order], ids, is_whole=True)
+
+    @property
+    def mark(self) -> tuple[int, int | None]:
+        """These readings as `samples.MARK` tells them."""
+        return len(self.ids), sum(self.ids) if self.ids else None
 
     def rows(self, rows: Rows) -> Rows:
         """Return `rows`, except that it returns these readings if they are still the same, and what else is asked about

@@ -13,6 +13,7 @@ from levity_trio.charging.readings import Reading
 from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
+from levity_trio.store.transaction import ReadAhead
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import stops, waiting_stops
@@ -139,7 +140,9 @@ async def _stop_in_parts(
             whole.unlinked.append(part.number)
         return call_result.StopTransaction()
     known = await exchange.write(stops.store_ahead, stop, told.data, policy, found, whole.transaction)
-    read = None if known is None else await exchange.write(stops.read_ahead, known, stop)
+    read: ReadAhead | None = None
+    while known is not None and not (read is not None and read.is_whole):
+        read = await exchange.write(stops.read_ahead, known, stop, read)
     await exchange.write(nothing)
     verdict = await exchange.write(stops.stop, stop, told.data, policy, found if known is None else [], read)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)

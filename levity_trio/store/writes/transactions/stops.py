@@ -79,9 +79,15 @@ def store_part(
     return Stored(message_parts.once(db, origin, told.stop.message, store), transaction)
 
 
-def read_ahead(db: UnitOfWork, origin: Origin, transaction: int, request: Stop) -> ReadAhead:  # noqa: ARG001 - of each write
-    """Read what the judge will need after a stop."""
-    return ReadAhead.of(db.rows, load(db, transaction)._replace(own_stop_time=request.moment.understood))
+def read_ahead(
+    db: UnitOfWork,
+    origin: Origin,  # noqa: ARG001 - of each write
+    transaction: int,
+    request: Stop,
+    before: ReadAhead | None,
+) -> ReadAhead:
+    """Read what the judge will need after a stop: what follows on that which was read `before`."""
+    return ReadAhead.of(db.rows, load(db, transaction)._replace(own_stop_time=request.moment.understood), before)
 
 
 def stop(
