@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -84,6 +85,7 @@ class Told(NamedTuple):
     own: float
     received: float
     is_reading: bool = False
+    is_status: bool = False
 
     @property
     def late(self) -> float:
@@ -115,16 +117,24 @@ RIGHT: Final = Behind()
 def stretches(told: Sequence[Told]) -> list[Stretch]:
     """Return what the messages of one connection show of their clock, in order: it was right, or so much behind.
 
-    A message that is hardly late shows by itself that the clock was not behind.
+    A message that is hardly late shows by itself that the clock was not behind. Messages that are late by the same only
+    by chance have others between them that were less late: of the same kind (statuses, or starts and stops), these end
+    what the messages show; of another kind, they make it unsure, as its times may be formed in another way.
     """
     others = [one for one in told if not one.is_reading]
     right = [one.received for one in others if one.late <= BEHIND_SECONDS]
     found = [Stretch(0.0, min(right), max(right))] if right else []
     for same in _equally_late(told):
+        kinds = {one.is_status for one in same if not one.is_reading}
         behind = same[0].late
-        since, until = min(one.received for one in same), max(one.received for one in same)
-        less = (one for one in others if since < one.received < until and one.late < behind - SAME_BEHIND_SECONDS)
-        found.append(Stretch(behind, since, until, any(less)))
+        less = [one for one in others if one.late < behind - SAME_BEHIND_SECONDS]
+        breaks = sorted(one.received for one in less if one.is_status in kinds)
+        by_time = sorted(same, key=attrgetter("received"))
+        for _, piece in groupby(by_time, key=lambda one: bisect_left(breaks, one.received)):
+            messages = [*piece]
+            since, until = messages[0].received, messages[-1].received
+            if _show_a_clock(messages):
+                found.append(Stretch(behind, since, until, any(since < one.received < until for one in less)))
     return sorted(found, key=attrgetter("until"))
 
 

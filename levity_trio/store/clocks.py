@@ -180,7 +180,7 @@ class _Evidence:
         for number in self._reporting:
             values = (self._tx.charger, number, max(since, connection.since), until, connection.id, NEAREST)
             told = (_told(*row) for row in self._rows(_STATUSES.format(*order), values))
-            yield from (one for one in told if one is not None)
+            yield from (one._replace(is_status=True) for one in told if one is not None)
 
     def _transactions(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Told]:
         for number in self._charging:

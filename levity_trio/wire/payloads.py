@@ -66,9 +66,9 @@ CHARGER_ACTIONS: Final = frozenset(
 """The actions that a charger may send: OCPP 1.6 §4 and the security whitepaper."""
 
 CONNECTOR: Final = "connectorId"
-LOWEST_CONNECTORS: Final[Mapping[str, int]] = {"StartTransaction": 1, "RemoteStartTransaction": 1, "UnlockConnector": 1}
-"""The lowest connector in a message, elsewhere 0, the charger itself (§6.45). The schemas do not say it, and only
-`--strict` demands it: what a charger says of an impossible connector is kept."""
+LOWEST_CONNECTORS: Final[Mapping[str, int]] = {"StartTransaction": 1}
+"""The lowest connector in a charger's message, elsewhere 0, the charger itself (§6.45). The schemas do not say it, and
+only `--strict` demands it: what a charger says of an impossible connector is kept."""
 
 _ACTIONS: Final = frozenset(action.value for action in Action)
 SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}

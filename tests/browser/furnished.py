@@ -25,6 +25,7 @@ NEWCOMER, STRANGER = "GRIZZL-E-7731", "04BADCAB1E"
 FLAGS: Final = (
     *("--registration", "ask", "--adopt-existing", "--unknown-tags", "ask", "--time-zone", TIME_ZONE),
     *("--heartbeat-interval", "3600"),
+    *("--drivers-url", "https://bauhof.example"),  # codes to print lead there
 )
 PLATE: Final[Mapping[str, str]] = {
     "chargePointVendor": "United Chargers",

@@ -83,8 +83,17 @@ def test_what_messages_show_of_their_clock(told: list[Told], behind: list[float]
     assert [one.behind for one in stretches(told)] == behind
 
 
-def test_a_message_that_is_less_late_refutes_a_clock() -> None:
-    (right, behind) = sorted(stretches(seconds_late(3600, 0, 3600, 3600)), key=lambda one: one.behind)
+def test_what_is_late_by_the_same_by_chance_shows_no_clock() -> None:
+    """Between such messages are others of their kind that were less late."""
+    assert [one.behind for one in stretches(seconds_late(3600, 0, 3600, 3600))] == [0]
+    assert [one.behind for one in stretches(seconds_late(600, 300, 600, 200, 600))] == []
+    assert [one.behind for one in stretches(seconds_late(600, 300, 600, 600, 600))] == [600]
+
+
+def test_a_message_of_another_kind_that_is_less_late_makes_a_clock_unsure() -> None:
+    first, status, *rest = seconds_late(3600, 0, 3600, 3600)
+    told = [first, status._replace(is_status=True), *rest]
+    (right, behind) = sorted(stretches(told), key=lambda one: one.behind)
     assert (right.behind, behind.behind, behind.is_refuted) == (0, 3600, True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .serving import Serving
 
-SMALL_DISK = "3m"
+SMALL_DISK = "4m"
 Outage = Callable[[Serving], AbstractContextManager[None]]
 
 

@@ -87,7 +87,7 @@ def test_the_manners_of_answering(server: Serving, shell: Callable[..., int]) ->
     with foreign_charger(server, "FC-2", manners | {"GetConfiguration": "garbage"}):
         assert operate(server, "FC-2", "reset", {"type": "Soft"})["error_code"] == "NotSupported"
         assert operate(server, "FC-2", "clear-cache", {}, timeout=0.3)["state"] == "timed out"
-        assert operate(server, "FC-2", "get-configuration", {}, timeout=0.3)["state"] == "timed out"
+        assert operate(server, "FC-2", "get-configuration", {}, timeout=0.3)["state"] == "error"
         late = operate(server, "FC-2", "get-local-list-version", {}, timeout=0.5)
         assert late["state"] == "timed out"
         trigger = {"requestedMessage": "Heartbeat"}

@@ -47,6 +47,7 @@ TITLES: Final[Mapping[tuple[str, str], str]] = {
     ("POST", f"{ADMIN}/configuration-templates/{{name}}/apply"): "Bring chargers into line",
     ("POST", f"{ADMIN}/certificates"): "Adopt a charger's certificate",
     ("POST", f"{ADMIN}/certificates/{{id}}/revoke"): "Revoke a charger's certificate",
+    ("POST", f"{ADMIN}/certificate-requests/{{id}}/allow"): "Let a request's name through",
     ("POST", f"{ADMIN}/files"): "Add firmware",
     ("DELETE", f"{ADMIN}/files/{{id}}"): "Delete a file",
     ("POST", f"{ADMIN}/transactions/{{id}}/confirm"): "Confirm a session",
