@@ -189,17 +189,14 @@ def _shared(
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
     """For each entry: whether its connector contradicted itself often enough to show a habit.
 
-    The transactions before it count, and the next one, because the server may judge it again with that.
+    Those after it count, too: a judgement that changes with the habit lets the server judge its neighbours again.
     """
-    on_connector: dict[tuple[str, int], list[bool]] = defaultdict(list)
-    for entry, proof in zip(entries, proofs, strict=True):
-        on_connector[entry.charger, entry.connector].append(proof.is_contradicted)
-    places: Counter[tuple[str, int]] = Counter()
-    for entry in entries:
-        connector = (entry.charger, entry.connector)
-        contradicted, place = on_connector[connector], places[connector]
-        yield sum(contradicted[:place]) + sum(contradicted[place + 1 : place + 2]) >= _SHOW_A_HABIT
-        places[connector] += 1
+    contradicted = [proof.is_contradicted for proof in proofs]
+    counts = Counter(
+        (entry.charger, entry.connector) for entry, is_one in zip(entries, contradicted, strict=True) if is_one
+    )
+    for entry, is_one in zip(entries, contradicted, strict=True):
+        yield counts[entry.charger, entry.connector] - is_one >= _SHOW_A_HABIT
 
 
 def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:

@@ -17,9 +17,8 @@ Energy that is fully proved must be exact. If some of it is lost, the database m
 true energy, under review; where two cars share a meter, up to the rise of that meter. A fault of energy says if none of
 the transaction's own messages refutes another: then the loss can be seen only from neighbouring transactions, or not at
 all. No review is required for contradictory registers if the same connector contradicted itself in five other
-transactions, before this one and right after it: the server may have learned the charger's habit, and judges the
-transaction again with the next one. If the charger holds back a reading that it will send later, neither energy nor
-reviews are compared, because the booked energy is not final.
+transactions: the server may have learned the charger's habit, and judges those before it again. If the charger holds
+back a reading that it will send later, neither energy nor reviews are compared, because the booked energy is not final.
 """
 
 from __future__ import annotations
