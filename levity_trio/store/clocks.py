@@ -23,6 +23,9 @@ NEAREST: Final = 20
 """So many statuses, and so many transactions, of each connector count before a message, and as many after it."""
 CONNECTIONS: Final = 4
 """That of the message, and those before it in which a message is looked for that shows the clock."""
+MOST_SPEED: Final = 60
+"""If a simulated clock runs faster, seconds in which a busy machine sends nothing look like a clock that is behind."""
+_TOO_FAST: Final = "SELECT 1 FROM simulated_time WHERE speed > ?"
 _CONNECTIONS: Final = (
     "SELECT id, connected_at, coalesce(ended_at, '9998-12-31T00:00:00.000Z'), clock_trusted FROM session"
     " WHERE cp_id = ? AND connected_at <= ? AND imported_from IS NULL ORDER BY connected_at DESC, id DESC LIMIT ?"
@@ -69,7 +72,7 @@ def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
     Of one without a stop of its charger, the start shows the clock; of one without a start, the stop.
     """
     start, stop = _start(tx), _stop(tx)
-    if all(one is None or one.late <= BEHIND_SECONDS for one in (start, stop)):
+    if all(one is None or one.late <= BEHIND_SECONDS for one in (start, stop)) or rows(_TOO_FAST, (MOST_SPEED,)):
         return Dating()
     evidence = _Evidence(rows, tx, until)
     first = None if start is None else evidence.around(tx.created_at)
