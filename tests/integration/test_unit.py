@@ -166,7 +166,8 @@ def test_what_hangs_is_seen_in_the_journal(unit: Path) -> None:
     with run_unit(unit) as server:
         server.wait_word("READY=1")
         status, errors = server.end(signal.SIGABRT)
-    assert status == -signal.SIGABRT
+    # faulthandler reads the stacks of running threads: on a busy machine it may end by that, having written them.
+    assert status in (-signal.SIGABRT, -signal.SIGSEGV)
     assert "most recent call first" in errors
     assert "server.py" in errors
 
