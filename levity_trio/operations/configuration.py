@@ -31,12 +31,18 @@ OPTIONAL: Final = _names(
     " CertificateStoreMaxLength CpoName SecurityProfile"
 )
 """Keys that a charger may have (§9.1 to §9.4, whitepaper §4). AuthorizationKey is write-only."""
+_STANDARD: Final = frozenset(key.casefold() for key in (*REQUIRED, *OPTIONAL, "AuthorizationKey"))
 LISTS: Final = _names(
     "connectorphaserotation metervaluesaligneddata metervaluessampleddata stoptxnaligneddata stoptxnsampleddata"
     " supportedfeatureprofiles supportedfiletransferprotocols chargingscheduleallowedchargingrateunit"
 )
 """Keys whose value is a list with commas, in lower case."""
 SWITCHES: Final = ("true", "false")
+
+
+def is_standard(key: str) -> bool:
+    """Whether OCPP 1.6 or its security extension defines a key. Case makes no difference (§7.1, CiString)."""
+    return key.strip().casefold() in _STANDARD
 
 
 class Value(NamedTuple):

@@ -19,12 +19,14 @@ TRIMMED: Final = "\ufeff\0 \t\r\n"  # around a frame: a byte order mark, the NUL
 
 _NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
 # Chargers have configuration keys of their own for passwords, PINs, SIM cards and the like (seen: G_CardPin,
-# G_Authentication, apnInfo). PIN is a word of its own in such a name: pingInterval has none.
-_KEY = re.compile(
-    rf"(?i:{_NAME.pattern}|passwd|passphrase|passcode|pwd|credential|authentication|private_?key|psk|apn_?info)"
-    r"|(?<![A-Za-z])[Pp]in(?![a-z])|(?<![A-Z])P(?:in(?![a-z])|IN(?![a-z]|[A-Z](?![a-z])))"
-    r"|[A-Z]P(?:IN|in)(?![A-Za-z])"
+# G_Authentication, apnInfo). The long names are found within a word, too. A short one is a word of its own: the name
+# pingInterval has no PIN.
+_LONG_NAME = re.compile(
+    rf"{_NAME.pattern}|passwd|passphrase|passcode|credential|authentication|private_?key", re.IGNORECASE
 )
+_SHORT_NAMES: Final = frozenset(("pin", "pins", "simpin", "pass", "pwd", "psk", "apn", "apns", "apninfo"))
+_WORD = re.compile(r"[A-Z]+(?:s(?![a-z])|(?![a-z]))|[A-Z]?[a-z]+")
+"""Of a name that is split at case, digits and punctuation."""
 _KEY_OF_PIECE = re.compile(r'"key"\s*+:\s*+"([^"]{0,200})"')
 _VALUE_OF_PIECE = re.compile(r'("value"\s*+:)\s*+(?:"(?:[^"\\]++|\\.)*+"?|[^,}\]]*+)', re.DOTALL)
 _PIECE = re.compile(r"[^{}]++")
@@ -57,6 +59,11 @@ def masked_url(text: str) -> str:
     return _PARAMETER.sub(_masked_parameter, text)
 
 
+def is_secret_key(key: str) -> bool:
+    """Whether a configuration key is one for a secret, by its name. Of the standard keys only AuthorizationKey is."""
+    return _LONG_NAME.search(key) is not None or not _SHORT_NAMES.isdisjoint(map(str.lower, _WORD.findall(key)))
+
+
 def masked_value(value: Any) -> Any:
     """Return a copy of a JSON value with its secrets masked: by property name, by configuration key, in URLs."""
     if isinstance(value, str):  # which may be JSON itself
@@ -65,7 +72,7 @@ def masked_value(value: Any) -> Any:
         return [masked_value(item) for item in value]
     if not isinstance(value, dict):
         return value
-    names_secret = isinstance(key := value.get("key"), str) and _KEY.search(key)
+    names_secret = isinstance(key := value.get("key"), str) and is_secret_key(key)
     return {
         name: MASK if _NAME.search(name) or (names_secret and name == "value") else masked_value(inner)
         for name, inner in value.items()
@@ -80,7 +87,7 @@ def masked_fragment(text: str) -> str:
 
 def _masked_piece(piece: re.Match[str]) -> str:
     key = _KEY_OF_PIECE.search(piece[0])
-    is_secret = key is not None and _KEY.search(key[1])
+    is_secret = key is not None and ("\\" in key[1] or is_secret_key(key[1]))  # an escape may hide the name
     return _VALUE_OF_PIECE.sub(rf'\1"{MASK}"', piece[0]) if is_secret else piece[0]
 
 

@@ -25,8 +25,13 @@ async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> 
         await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))
         asking.start_soon(calls.call, call.GetConfiguration())
         asked = await charger.receive()
-        key = {"key": "AuthorizationKey", "readonly": False, "value": "SECRET-4"}
-        await charger.send(json.dumps([3, asked[1], {"configurationKey": [key]}]))
+        names = ("AuthorizationKey", "G_CardPin", "G_Authentication", "apnInfo", "AdminPass")
+        keys = [{"key": name, "readonly": False, "value": f"SECRET-{name}"} for name in names]
+        await charger.send(json.dumps([3, asked[1], {"configurationKey": keys}]))
+        asking.start_soon(calls.call, call.ChangeConfiguration(key="G_CardPin", value="SECRET-8"))
+        asked = await charger.receive()
+        assert asked[3]["value"] == "SECRET-8"
+        await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))
     told = [
         *writer.rows("SELECT target FROM session"),
         *writer.rows("SELECT payload, answer FROM command"),

@@ -1,12 +1,15 @@
 """Secrets that must not appear in a log or in the database."""
 
 import json
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.wire.secrets import MAX_CONTAINERS, masked_fragment, masked_frame, masked_url, masked_value
 from tests.effort import BOUNDED, cpu_seconds
 
@@ -74,6 +77,39 @@ def test_pieces_of_urls_and_of_json() -> None:
     assert masked_fragment('{"token":"SECR') == '{"token":"***"'
 
 
+STANDARD = (*REQUIRED, *OPTIONAL)
+SCHEMAS = Path(str(files("ocpp") / "v16" / "schemas"))
+
+
+@pytest.mark.parametrize("key", STANDARD)
+def test_every_standard_key_stays_readable(key: str) -> None:
+    for spelling in (key, key.lower(), key.upper()):
+        entry = {"key": spelling, "readonly": True, "value": "20"}
+        assert masked_value(entry) == entry
+
+
+def properties_of(schema: Any) -> set[str]:
+    if isinstance(schema, list):
+        return set[str]().union(*map(properties_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    named = schema.get("properties")
+    return set(named if isinstance(named, dict) else ()) | properties_of(list(schema.values()))
+
+
+def test_every_standard_property_stays_readable() -> None:
+    names = set[str]().union(*(properties_of(json.loads(one.read_bytes())) for one in SCHEMAS.glob("*.json")))
+    assert {"localAuthorizationList", "idTag", "retrieveDate", "certificateHashData", "csr", "value"} <= names
+    assert len(names) > 90
+    stored = dict.fromkeys(sorted(names), "20")
+    text = json.dumps([2, "1", "Any", stored])
+    assert (masked_value(stored), masked_frame(text), masked_fragment(text)) == (stored, text, text)
+
+
+def test_an_escaped_key_of_a_damaged_frame_is_masked() -> None:
+    assert "SECRET" not in masked_frame(r'[3,"1",{"configurationKey":[{"key":"Card\u0050in","value":"SECRET"},')
+
+
 @given(st.text())
 def test_any_text_is_masked_without_a_word(text: str) -> None:
     masked_frame(text)
@@ -112,6 +148,19 @@ def test_no_text_makes_masking_slow(text: str) -> None:
             "wifiPin",
         ),
         *("WifiPasswd", "wpa-PSK", "ModemPwd", "vpnPassphrase", "SIM_Credentials", "PrivateKey", "AuthorizationKey"),
+        *(
+            "AdminPass",
+            "pass2",
+            "PASS",
+            "wifi.pass",
+            "4gApn",
+            "APNs",
+            "SimPINs",
+            "apn-user",
+            "Apn1",
+            "authorizationkey",
+        ),
+        *("wifipassword", "ClientSecret", "api_token", "USER_CREDENTIAL", "PinUnlock", "Modem1Apn2", "LTEApnName"),
     ],
 )
 def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
@@ -129,7 +178,19 @@ def test_a_key_of_the_chargers_own_for_a_secret(key: str) -> None:
     [
         *("HeartbeatInterval", "WebSocketPingInterval", "pingInterval", "AuthorizeRemoteTxRequests", "MappingTable"),
         *("AuthorizationCacheEnabled", "LocalAuthorizeOffline", "SpinUp", "StopTxnSampledData", "Pinned", "MAPPING"),
-        *("PINGInterval", "PING"),
+        *(
+            "PINGInterval",
+            "PING",
+            "PINguin",
+            "PassiveMode",
+            "Bypass",
+            "Compass",
+            "PASSIVE",
+            "ApneaTest",
+            "apnea",
+            "Spin",
+        ),
+        *("Authenticated", "UpsKwh", "AuthMethod", "Capn", "SnapNow", "CpInterval", "LocalAuthorizationList"),
     ],
 )
 def test_other_keys_keep_their_values(key: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from levity_trio.operations.configuration import is_standard
 from levity_trio.operations.reading import Reading
 from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
@@ -23,6 +24,7 @@ from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, 
 from levity_trio.web.api.operations import Order, WaitQuery, submit
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.shown import show, shown_as
+from levity_trio.wire.secrets import MASK, is_secret_key
 
 READ: Final = "GetConfiguration"
 LAST_TWO: Final = Wanted(limit=2)
@@ -66,9 +68,23 @@ class Difference:
 # As it was reported
 
 
+def seen(asked: Asked, key: str, value: str | None) -> str | None:
+    """Return the value of a key as the caller may see it: of a charger's own keys, a viewer sees none.
+
+    A secret is masked at every caller, because it may have been stored before its name was known for one.
+    """
+    is_shown = is_standard(key) or asked.sees_all
+    return value if value is None or (is_shown and not is_secret_key(key)) else MASK
+
+
+def _seen(asked: Asked, entry: Entry | None) -> Entry | None:
+    return None if entry is None else replace(entry, value=seen(asked, entry.key, entry.value))
+
+
 async def list_configuration(asked: Asked) -> Any:
     charger, at = await whose(asked), moment(asked.query.at, "at") or ALWAYS
-    return whole(await asked.api.reader.run(lambda db: stored.of_all(db, charger, at)))
+    found = await asked.api.reader.run(lambda db: stored.of_all(db, charger, at))
+    return whole([_seen(asked, entry) for entry in found])
 
 
 async def list_changes(asked: Asked) -> Any:
@@ -77,7 +93,8 @@ async def list_changes(asked: Asked) -> Any:
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
     if since is None:
         since, until = await _last_two(asked, charger)
-    return whole(await asked.api.reader.run(lambda db: stored.changes(db, charger, since, until)))
+    found = await asked.api.reader.run(lambda db: stored.changes(db, charger, since, until))
+    return whole([replace(one, before=_seen(asked, one.before), after=_seen(asked, one.after)) for one in found])
 
 
 async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
@@ -94,14 +111,15 @@ async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
 async def list_history(asked: Asked) -> Any:
     charger = asked.path["id"]
     await whose(asked)
-    return whole(await asked.api.reader.run(lambda db: stored.history(db, charger, asked.query.key)))
+    found = await asked.api.reader.run(lambda db: stored.history(db, charger, asked.query.key))
+    return whole([_seen(asked, entry) for entry in found])
 
 
 async def list_differences(asked: Asked) -> Any:
     charger, other = asked.path["id"], asked.query.other
     await whose(asked)
     found = await asked.api.reader.run(lambda db: stored.differences(db, charger, other))
-    return whole([Difference(key=key, one=one, other=theirs) for key, one, theirs in found])
+    return whole([Difference(key=key, one=_seen(asked, one), other=_seen(asked, theirs)) for key, one, theirs in found])
 
 
 # Readings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -19,6 +19,7 @@ from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
 from levity_trio.web.api.bulk import Count, of_each
 from levity_trio.web.api.changes import CHANGE, KeyResult, change_key, read_back
+from levity_trio.web.api.configuration import seen
 from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, NAME_PATTERN, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
 from levity_trio.web.api.operations import WaitQuery, check_role, checked
@@ -94,12 +95,17 @@ class ApplyReport:
 
 
 async def list_templates(asked: Asked) -> Page[Any]:
-    return whole(hidden(asked, await asked.api.reader.run(templates.templates), NAME))
+    found = await asked.api.reader.run(templates.templates)
+    return whole([_seen(asked, one) for one in found])
 
 
 async def get_template(asked: Asked) -> Any:
-    (shown,) = hidden(asked, [await _named(asked)], NAME)
-    return show(shown)
+    return show(_seen(asked, await _named(asked)))
+
+
+def _seen(asked: Asked, template: Template) -> Template:
+    (shown,) = hidden(asked, [template], NAME)
+    return replace(shown, entries={key: seen(asked, key, value) for key, value in shown.entries.items()})
 
 
 async def put_template(asked: Asked) -> Any:
@@ -151,7 +157,12 @@ async def report(asked: Asked) -> Any:
     only = None if asked.query.charger is None else await _among(asked, template, [asked.query.charger])
     found = await asked.api.reader.run(lambda db: templates.standings(db, template, only))
     counts = dict(Counter(str(one.standing) for one in found))
-    return show(TemplateReport(template=template.name, counts=counts, chargers=found))
+    chargers = [replace(one, keys=[_key_seen(asked, key) for key in one.keys]) for one in found]
+    return show(TemplateReport(template=template.name, counts=counts, chargers=chargers))
+
+
+def _key_seen(asked: Asked, key: ComparedKey) -> ComparedKey:
+    return replace(key, wanted=seen(asked, key.key, key.wanted) or "", has=seen(asked, key.key, key.has))
 
 
 async def _among(asked: Asked, template: Template, chargers: Iterable[str]) -> list[str]:

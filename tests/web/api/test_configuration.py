@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from levity_trio.operations.configuration import OPTIONAL, REQUIRED
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes.configuration import NewReading, add_reading
 from levity_trio.web.api import bulk, configuration, plans, templates
@@ -86,6 +87,45 @@ async def test_what_a_template_may_not_be(site: Site, body: dict[str, Any], fiel
         await put(site, body, Role.ADMIN)
     assert (refused.value.code, refused.value.members["field"]) == ("invalid", field)
     assert site.books.count("configuration_template") == 0
+
+
+async def test_viewers_read_the_keys_of_the_standard_only(site: Site, station: Station) -> None:
+    """Which key is shown to whom, in everything that shows one: as reported, changed, compared, and in a template."""
+    standard = {key: f"of-{key}" for key in (*REQUIRED, *OPTIONAL)}
+    own = {key: f"OWN-{key}" for key in ("G_Server", "ocpp_url", "MaxEnergyOnInvalidIds", "Volume")}
+    secret = {key: f"SECRET-{key}" for key in ("AuthorizationKey", "G_CardPin", "apnInfo", "AdminPass")}
+    tell(station, **dict.fromkeys((*standard, *own, *secret), "before"))
+    since = site.books.at
+    site.books.wait(1)
+    tell(station, **standard, **own, **secret)  # secrets as a row of an earlier version may hold them
+    await put(site, {"entries": standard | own, "chargers": ["CP-1"]}, Role.ADMIN)
+    masked = dict.fromkeys(secret, "***")
+    for role, of_own in ((Role.VIEWER, dict.fromkeys(own, "***")), (Role.OPERATOR, own), (Role.ADMIN, own)):
+        seen = standard | of_own | masked
+        path = "/api/admin/chargers/{id}/configuration"
+        listed = (await site.call(endpoint("GET", path), id="CP-1", role=role))["data"]
+        assert {one["key"]: one["value"] for one in listed} == seen
+        listed = (await site.call(endpoint("GET", "/api/admin/configuration"), role=role))["data"]
+        assert {one["key"]: one["value"] for one in listed} == seen
+        query = {"from": since}
+        changed = (await site.call(endpoint("GET", f"{path}/changes"), id="CP-1", query=query, role=role))["data"]
+        assert {one["key"]: one["after"]["value"] for one in changed} == seen
+        query = {"other": "CP-9"}
+        differing = (await site.call(endpoint("GET", f"{path}/differences"), id="CP-1", query=query, role=role))["data"]
+        assert {one["key"]: one["one"]["value"] for one in differing} == seen
+        for key, value in seen.items():
+            past = (await site.call(endpoint("GET", f"{path}/history"), id="CP-1", query={"key": key}, role=role))[
+                "data"
+            ]
+            assert past[0]["value"] == value
+        of_template = standard | of_own
+        (template,) = (await site.call(endpoint("GET", PATH), role=role))["data"]
+        assert template["entries"] == of_template
+        template = await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage", role=role)
+        assert template["entries"] == of_template
+        report = await site.call(endpoint("GET", f"{PATH}/{{name}}/report"), name="garage", role=role)
+        keys = report["chargers"][0]["keys"]
+        assert {one["key"]: one["wanted"] for one in keys} == {one["key"]: one["has"] for one in keys} == of_template
 
 
 async def test_names(site: Site) -> None:
