@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from levity_trio.documents import NotInstalled
 from levity_trio.documents.code_sheet import CodeSheet
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
@@ -18,6 +19,9 @@ from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, Template, TemplateProblem, parse
 
 Maker = Callable[[Any], object]
+PACKAGES: Final = ("fpdf", "fontTools", "PIL", "pymupdf_fonts", "uharfbuzz")
+"""What the extra `pdf` brings."""
+_MISSING: Final = "PDFs and logos need packages that are not installed: pip install '.[pdf]' in its source"
 
 
 @contextmanager
@@ -26,10 +30,17 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
     if task in _WITHOUT_FONTS:
         yield _WITHOUT_FONTS[Form(task)]
         return
-    from levity_trio.documents.codes_pdf import codes_pdf  # noqa: PLC0415 - see above
-    from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415
-    from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
+    try:
+        import pymupdf_fonts  # noqa: F401, PLC0415 - see above
+        import uharfbuzz  # noqa: F401, PLC0415 - fpdf2 misses it only when it shapes
 
+        from levity_trio.documents.codes_pdf import codes_pdf  # noqa: PLC0415
+        from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415
+        from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in PACKAGES:
+            raise NotInstalled(_MISSING) from None
+        raise
     if task == "logo":
         yield check_logo
         return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -15,16 +17,19 @@ import pytest
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.code_sheet import CodeSheet, Label
+from levity_trio.documents.making import PACKAGES, open_maker
 from levity_trio.documents.printing import Form, Paper, documents, missing_characters
 from levity_trio.documents.template import ENGLISH_TEXT
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_fields, pdf_structure, pdf_text, squashed
 from tests.house import is_within
+from tests.packages import ROOT
 from tests.test_house import every_import
 
 ROOM = "levity_trio.documents"
+NAMES_OF_MODULES = {"fonttools": "fontTools", "fpdf2": "fpdf", "pillow": "PIL", "pymupdf-fonts": "pymupdf_fonts"}
 HEAVY = ("jinja2", "segno", "fpdf", "fontTools", "PIL", "uharfbuzz", "pymupdf_fonts")
 ONE = Paper((forms.one_line(),))
 
@@ -144,6 +149,36 @@ def test_only_the_process_of_its_own_loads_what_is_heavy() -> None:
     assert importers == {f"{ROOM}.making", f"{ROOM}.pdf", f"{ROOM}.codes_pdf"}
     assert loaded("levity_trio.server", f"{ROOM}.printing", f"{ROOM}.template", f"{ROOM}.json_file") == []
     assert loaded(f"{ROOM}.__main__") == ["jinja2", "segno"]
+
+
+@pytest.mark.filterwarnings("ignore:Pillow could not be imported")  # says fpdf2, too
+@pytest.mark.parametrize("absent", PACKAGES)
+def test_only_pdfs_and_logos_need_the_extra(absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = (*(f"{ROOM}.{name}" for name in ("fonts", "pdf", "codes_pdf")), f"{absent}.")
+    for name in [name for name in sys.modules if name.startswith(again)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, absent, None)  # it cannot be imported
+    for task in ("pdf", "missing", "logo"):
+        with pytest.raises(NotInstalled, match=r"pip install '\.\[pdf\]'"), open_maker(task, None):
+            pass
+    for task in ("html", "csv", "json"):
+        with open_maker(task, None) as make:
+            assert make(ONE)
+
+
+def test_the_extra_is_what_documents_need_and_all_instructions_install_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra, *others = (
+        {re.split(r"[^\w-]", line)[0] for line in lines}
+        for lines in (project["optional-dependencies"]["pdf"], project["dependencies"])
+    )
+    assert {NAMES_OF_MODULES.get(name, name) for name in extra} == set(PACKAGES)
+    assert not extra.intersection(*others)
+    texts = [ROOT / "README.md", *(ROOT / "levity_trio" / "deploy" / "templates").iterdir()]
+    wanted = re.compile(r"pip install (?:-\S+ )*'?(?:\.|\S*/source)(?![/\w])(\S*)")
+    commands = [words for text in texts for words in wanted.findall(text.read_text())]
+    assert len(commands) > 6
+    assert all("pdf" in words or "dev" in words for words in commands), commands
 
 
 def loaded(*modules: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from levity_trio.settings import PostgresqlAddress
+from tests.packages import without
 from tests.postgresql import Server
 from tests.store.postgresql.relay import relayed
 from tests.store.postgresql.stored import change, name_of, query
@@ -201,7 +202,7 @@ def test_a_server_that_was_replaced_ends(tmp_path: Path, address: PostgresqlAddr
 
 
 def test_without_psycopg(tmp_path: Path) -> None:
-    (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError(\"No module named 'psycopg'\", name='psycopg')")
+    without(tmp_path, "psycopg")
     env = environment() | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"}
     for words in (("serve", "--port", "0"), ("logs",)):
         command = [*PROGRAM, *words, "--db", "postgresql://levity@/levity"]  # one that is forked has imported it

@@ -17,14 +17,17 @@ import pytest
 
 from levity_trio.billing.statement import Party, Statement
 from levity_trio.cli import main
+from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
 from levity_trio.store.connection import open_database
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text
 from tests.documents.test_names import TAGS
-from tests.integration.serving import Serving, serving
+from tests.integration.browsing import Browser
+from tests.integration.serving import PROGRAM, ROOT, Serving, serving
 from tests.integration.test_api import ask, make_token, port_of
 from tests.integration.test_shell import Shell, shell, shown, table
+from tests.packages import without
 from tests.store.papers import Papers
 
 __all__ = ["shell"]
@@ -181,6 +184,28 @@ def test_a_preview_tells_what_the_papers_lack(tmp_path: Path) -> None:
         assert (told.status, told.document["code"]) == (409, "not_made")
         assert "none.ttf cannot be used" in told.document["detail"]
         assert "none.ttf cannot be used" in ask(server, "GET", f"{DRAFTS}/2026-10/problems").document["problems"][-1]
+
+
+def test_without_the_extra_for_pdfs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server runs, other forms are made, and the API, the page and the command line say what to install."""
+    put_statements(tmp_path / "site.db")
+    stubs = without(tmp_path / "absent", *PACKAGES)
+    install = "pip install '.[pdf]'"
+    with serving(tmp_path / "site.db", program=("env", f"PYTHONPATH={stubs}:{ROOT}", *PROGRAM)) as server:
+        assert get(server, f"{STATEMENTS}/1/document").status == 200
+        told = ask(server, "GET", f"{CLOSINGS}/2026-10/archive?format=pdf")
+        assert (told.status, told.document["code"]) == (409, "not_made")
+        assert install in told.document["detail"]
+        assert install in ask(server, "GET", f"{DRAFTS}/2026-11/problems").document["problems"][-1]
+        logo = get(server, "/api/admin/biller/logo", "PUT", forms.LOGO, content_type="image/png")
+        assert (logo.status, logo.document["code"]) == (409, "not_made")
+        page = Browser(server).get("/get/admin/statements/1/document", format="pdf")
+        assert (page.status, install in page.words) == (409, True)
+        monkeypatch.setenv("LEVITY_API", f"http://127.0.0.1:{port_of(server)}")
+        assert main(["bill", "print", "2026-10", "--to", str(tmp_path / "october")]) == 2
+        assert install in capsys.readouterr().err
 
 
 def test_others_are_answered_while_a_document_is_made(server: Serving) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from levity_trio.billing.bank_accounts import grouped
-from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.logo import LARGEST_BYTES, media_type
 from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from levity_trio.store.billing.biller import Biller, newest_biller
@@ -81,6 +81,8 @@ async def set_logo(asked: Asked) -> Any:
         media_type(logo)
         async with asked.api.places.wait():
             await printing.check_logo(logo)
+    except NotInstalled as problem:
+        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
     except DocumentProblem as problem:
         raise invalid("body", str(problem)) from None
     await _change(asked, {"logo": logo})
@@ -194,7 +196,7 @@ ENDPOINTS: Final = (
         handle=set_logo,
         body=StreamedBody("image/*"),
         answer=shown_as(BillerRow),
-        problems=("not_found", *UPLOAD, "too_many_waiting"),
+        problems=("not_found", *UPLOAD, "too_many_waiting", "not_made"),
     ),
     Endpoint(
         method="DELETE",
