@@ -176,7 +176,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "h11": ("web.post",),
     "hypercorn": ("web.http",),
     "jinja2": ("documents.html", "web.dashboard.templating"),
-    "jsonschema": ("wire.payloads",),
     "markupsafe": ("web.dashboard.charts", "web.dashboard.templating"),
     "msgpack": ("plugins.fluentd",),
     "msgspec": ("web.api", "web.dashboard.fields", "documents.json_file"),

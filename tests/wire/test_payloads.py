@@ -6,11 +6,14 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft4Validator, FormatChecker
 from ocpp.v16 import call, call_result, datatypes, enums
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.payloads import (
     CHARGER_ACTIONS,
+    CONNECTOR,
+    LOWEST_CONNECTORS,
     SERVER_ACTIONS,
     Read,
     prepare,
@@ -19,6 +22,7 @@ from levity_trio.wire.payloads import (
     write_payload,
 )
 from levity_trio.wire.repair import Repair, Wrong
+from levity_trio.wire.times import parse_time
 from tests.sizes import size
 from tests.wire.examples import (
     ALL_ACTIONS,
@@ -286,3 +290,23 @@ def test_nothing_that_we_count_or_say_was_chosen_by_the_charger(
         where, _, what = kind.partition(": ")
         assert where in known
         assert what in set(Wrong) | KEYWORDS
+
+
+@given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
+@settings(max_examples=size(300, 120), deadline=timedelta(seconds=2))
+def test_strict_refuses_what_another_validator_refuses(sent: tuple[tuple[str, bool], Any]) -> None:
+    (action, is_answer), payload = sent
+    formats = FormatChecker(formats=())
+    formats.checks("date-time")(lambda value: not isinstance(value, str) or parse_time(value) is not None)
+    faults = {
+        error.validator
+        for error in Draft4Validator(schema_of(action, is_answer), format_checker=formats).iter_errors(payload)
+    }
+    try:
+        read(action, is_answer, payload, strict=True)
+    except Refused as refusal:
+        keyword = refusal.description.rpartition(": ")[2]
+        is_too_low = isinstance(payload, dict) and payload.get(CONNECTOR) == 0 and action in LOWEST_CONNECTORS
+        assert keyword in faults or keyword == ("minimum" if is_too_low else "payload is no object")
+    else:
+        assert not faults
