@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,23 @@ STANDARD: Final = 2
 """The highest descriptor of stdin, stdout and stderr."""
 UNREAD: Final = 1
 """Exit status after a broken pipe; the same as click's."""
+_COMMANDING: Final = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+"""What commands a terminal, or turns the direction of a line: a charger chooses the text of its tags."""
+
+
+def is_terminal(file: IO[str] | None) -> bool:
+    return file is not None and file.isatty()
+
+
+def readable(text: str, file: IO[str] | None) -> str:
+    """Return a text as it may be written to a file. For a terminal, control characters are escaped as JSON does it;
+    other files and programs get what there is.
+    """
+    if not is_terminal(file):
+        return text
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
 def hold_standard_streams() -> None:
@@ -47,7 +65,7 @@ def print_line(text: str) -> None:
     """Write one line or several to stdout and flush it. Raises the same as `output_errors`."""
     if sys.stdout is not None:
         with output_errors(sys.stdout):
-            sys.stdout.write(f"{text}\n")
+            sys.stdout.write(f"{readable(text, sys.stdout)}\n")
             sys.stdout.flush()
 
 

@@ -14,6 +14,7 @@ import click
 
 from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.output import readable
 
 GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "import", "forget", "recheck"),
@@ -97,5 +98,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(line: str, status: int) -> int:
-    sys.stderr.write(f"levity-trio: {' '.join(line.split())}\n")
+    sys.stderr.write(f"levity-trio: {readable(' '.join(line.split()), sys.stderr)}\n")
     return status

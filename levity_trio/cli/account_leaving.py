@@ -12,9 +12,10 @@ from levity_trio.cli.confirming import confirm
 from levity_trio.cli.files_of_lines import PATIENCE_SECONDS
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.progress import is_terminal, overwrite
+from levity_trio.cli.progress import overwrite
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
+from levity_trio.output import is_terminal
 
 ACCOUNTS: Final = ("admin", "accounts")
 EXPORT_EXAMPLES: Final = """\

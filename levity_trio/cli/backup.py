@@ -12,7 +12,7 @@ import click
 
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, counted, say
+from levity_trio.cli.tables import cell, counted, say, warn
 from levity_trio.config_sources import load
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -
     with ByteProgress(is_json=is_json) as progress:
         held, not_noted = back_up(database, file, progress, is_forced=is_forced)
     if not_noted is not None:
-        click.echo(f"warning: the dashboard will not know of this backup: {not_noted}", err=True)
+        warn(f"warning: the dashboard will not know of this backup: {not_noted}")
     if is_json:
         record = {"kind": "backup", "file": str(file.resolve()), "bytes": file.stat().st_size}
         say(json.dumps(record | as_dict(held), ensure_ascii=False))

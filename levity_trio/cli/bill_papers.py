@@ -19,10 +19,11 @@ from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.cli.examples import an_example
 from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.progress import CountProgress, is_terminal
+from levity_trio.cli.progress import CountProgress
 from levity_trio.cli.tables import counted, say, show_record, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.output import is_terminal
 
 STATEMENTS: Final = ("admin", "statements")
 CLOSINGS: Final = ("admin", "closings")

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from levity_trio.cli.progress import is_terminal
 from levity_trio.config import ConfigError
+from levity_trio.output import is_terminal
 
 
 def confirm(question: str) -> None:

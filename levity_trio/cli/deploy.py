@@ -13,6 +13,7 @@ import click
 
 from levity_trio import __version__
 from levity_trio.cli.serve import GroupedCommand, options
+from levity_trio.cli.tables import say
 from levity_trio.config import SETTINGS
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def run_deploy(
     contents = _contents(flags, installation, servers)
     write(directory, contents, may_replace=is_force)
     for name in contents:
-        click.echo(directory / name)
-    click.echo(f"Next: {directory / 'README.txt'}")
+        say(str(directory / name))
+    say(f"Next: {directory / 'README.txt'}")
     return 0
 
 

@@ -9,8 +9,9 @@ from typing import Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.progress import is_terminal, overwrite
+from levity_trio.cli.progress import overwrite
 from levity_trio.cli.tables import say
+from levity_trio.output import is_terminal
 
 DRAIN: Final = ("admin", "drain")
 LOOK_SECONDS: Final = 0.5

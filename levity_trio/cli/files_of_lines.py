@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, RefusedByApi
-from levity_trio.cli.tables import say, show_table
+from levity_trio.cli.tables import say, show_table, warn
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
 from levity_trio.refusals import Typed, plain_words
@@ -68,4 +68,4 @@ def _show_faults(operator: Operator, refusal: Refusal, choices: Mapping[str, Seq
     for one in [] if operator.is_json else lines:
         where = f" {one['field']}:" if one["field"] else ""
         words = plain_words(one["detail"], Typed(choices=choices.get(one["field"], ())))
-        click.echo(f"line {one['line']}:{where} {words}", err=True)
+        warn(f"line {one['line']}:{where} {words}")

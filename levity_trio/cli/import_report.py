@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from levity_trio.cli.progress import overwrite
 from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.output import is_terminal
 from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Report:
     @contextmanager
     def shown_progress(self) -> Iterator[None]:
         """Show a progress line on stderr meanwhile, if that is a terminal that no JSON lines stream to."""
-        self._is_progress_shown = sys.stderr.isatty() and not (self._is_json and sys.stdout.isatty())
+        self._is_progress_shown = is_terminal(sys.stderr) and not (self._is_json and is_terminal(sys.stdout))
         try:
             yield
         finally:
@@ -112,4 +112,4 @@ class Report:
 
     def _show(self, line: str) -> None:
         if self._is_progress_shown:
-            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            overwrite(line)

@@ -17,6 +17,7 @@ import click
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
 from levity_trio.config_sources import load
+from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
     from levity_trio.store.reads import LoggedFrame
@@ -126,7 +127,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._widths = [0, len("StatusNotification"), 0]
-        self._width = shutil.get_terminal_size().columns if sys.stdout and sys.stdout.isatty() else None
+        self._width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
     def line(self, frame: LoggedFrame) -> str:
         texts = [cell(text or "-") for text in (frame.charger, frame.action, _plain(frame.message_id))]

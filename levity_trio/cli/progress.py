@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 
 import click
 
 from levity_trio.cli.tables import say
+from levity_trio.output import is_terminal, readable
 
 LINE_SECONDS: Final = 10.0
 """Time between two lines where no terminal shows a bar."""
@@ -17,13 +18,9 @@ BAR_SECONDS: Final = 0.1
 BAR_WIDTH: Final = 24
 
 
-def is_terminal(file: IO[str] | None) -> bool:
-    return file is not None and file.isatty()
-
-
 def overwrite(line: str) -> None:
     """Show a line on stderr, in place of the previous one."""
-    click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+    click.echo(f"\r\x1b[2K{readable(line, sys.stderr)}", nl=False, err=True)
 
 
 def rest(done: float, total: float, seconds: float) -> tuple[float, float]:

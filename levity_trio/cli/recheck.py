@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.progress import is_terminal, overwrite, rest
+from levity_trio.cli.progress import overwrite, rest
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, counted, say
 from levity_trio.config_sources import load
+from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.recheck import Difference, Figure, Page, Rechecking

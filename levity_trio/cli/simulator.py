@@ -10,7 +10,7 @@ import click
 
 from levity_trio.cli.examples import examples_of
 from levity_trio.cli.simulator_examples import EXAMPLES, OF_COMMANDS
-from levity_trio.cli.tables import say, show_below, show_record, show_table
+from levity_trio.cli.tables import say, show_below, show_record, show_table, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
@@ -335,7 +335,7 @@ def import_file(client: Client, kind: str, file: BinaryIO) -> None:
     except Refusal as refusal:
         for one in refusal.document.get("faults", []):
             column = f" {one['column']}:" if one["column"] else ""
-            click.echo(f"line {one['line']}:{column} {one['text']}", err=True)
+            warn(f"line {one['line']}:{column} {one['text']}")
         raise EnvironmentProblem(f"{file.name}: {refusal}") from None
     client.record(response, f"imported {len(response['imported'])} {kind}")
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.site_times import local
-from levity_trio.output import output_errors
+from levity_trio.output import is_terminal, output_errors, readable
 
 KWH: Final = ("kwh", "energy_kwh")
 _TIMES: Final = ("_at", "_time", "since", "until", "_after")
@@ -22,8 +22,15 @@ _FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:
     """Write to stdout. Raises the same as `output_errors`."""
+    if isinstance(text, bytes) and is_terminal(sys.stdout):
+        text = text.decode(errors="replace")
     with output_errors(sys.stdout):
-        click.echo(text, nl=ends_line)
+        click.echo(readable(text, sys.stdout) if isinstance(text, str) else text, nl=ends_line)
+
+
+def warn(text: str) -> None:
+    """Write a line to stderr."""
+    click.echo(readable(text, sys.stderr), err=True)
 
 
 def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:

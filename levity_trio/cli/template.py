@@ -9,7 +9,7 @@ import click
 
 from levity_trio.cli.examples import an_example
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.tables import say, show_record, show_table, warn
 
 ADMIN, TEMPLATES = "admin", "configuration-templates"
 COLUMNS: Final = ("name", "model", "chargers", "entries", "created_at", "created_by")
@@ -138,7 +138,7 @@ def _warn_of_unknown(operator: Operator, chargers: Sequence[str]) -> None:
     known = {one["id"] for one in operator.rows(ADMIN, "chargers")}
     for charger in chargers:
         if charger not in known:
-            click.echo(f"warning: there is no charger {charger} yet; see levity-trio chargers", err=True)
+            warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
 
 
 def _entry(text: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
+from io import StringIO
 from typing import Any, Final
 
 import click
@@ -16,7 +16,6 @@ from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.site_times import local
 from levity_trio.cli.tables import say, show_table
-from levity_trio.output import output_errors
 
 ADMIN: Final = "admin"
 PAGE: Final = 500
@@ -135,7 +134,8 @@ def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 
 
 def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    with output_errors(sys.stdout):
-        writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
+    say(text.getvalue(), ends_line=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from levity_trio import cli
 from levity_trio.cli import site_times
 from levity_trio.cli.tables import counted, show_below, show_record, show_table
 
@@ -73,3 +76,13 @@ def test_times_are_those_of_this_machine_to_the_minute(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(("number", "words"), [(0, "0 tags"), (1, "1 tag"), (2, "2 tags"), (1000, "1,000 tags")])
 def test_how_many_there_are(number: int, words: str) -> None:
     assert counted(number, "tag") == words
+
+
+def test_what_is_shown_passes_through_the_functions_that_escape_it() -> None:
+    others = {
+        one.name: line
+        for one in Path(cli.__file__).parent.glob("*.py")
+        for line in one.read_text().splitlines()
+        if re.search(r"click\.s?echo|\bprint\(|sys\.std(out|err)\.write", line) and "readable(" not in line
+    }
+    assert others == {"__init__.py": "        click.echo(context.get_help())"}

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +123,45 @@ def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pyte
     assert shown(shell, capsys, "explain", numbers[0])["bill"]["state"] == "nobody's"
     assert shell("transactions", "--from", "yesterday") == 2
     assert shell("explain", 7) == 2
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bytes]]:
+    """Make stdout and stderr a terminal; yield what reads from it."""
+    window, inside = os.openpty()
+    with os.fdopen(inside, "w", encoding="utf-8") as file, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", file)
+        patch.setattr(sys, "stderr", file)
+
+        def read() -> bytes:
+            file.flush()
+            return os.read(window, 1 << 16)
+
+        yield read
+    os.close(window)
+
+
+def test_no_text_of_a_charger_commands_the_terminal(
+    server: Serving, shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tag = "T\x1b]0;x\x07\x9b2J\u202e"
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        charger.start(tag, 1000)
+        charger.call("DataTransfer", vendorId="V", data=tag)
+    every = (
+        *(("transactions",), ("transactions", "--csv"), ("transactions", "--json"), ("transactions", "--by", "tag")),
+        *(("transactions", "--by", "tag", "--csv"), ("commands", "--charger", f"\x1b{tag}"), ("status",)),
+        *(("logs", "--db", server.database), ("logs", "--db", server.database, "--json"), (f"\x1b{tag}",)),
+    )
+    with terminal(monkeypatch) as read:
+        for words in every:
+            shell(*words)
+            told = read().decode()
+            assert "CP-1" in told or "T" in told
+            assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", told), words
+    rows = csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv")))
+    assert [row["id_tag"] for row in rows] == [tag]
 
 
 def test_tokens_are_made_over_the_socket_and_tell_who_may(
