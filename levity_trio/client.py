@@ -63,7 +63,8 @@ class Api:
     def __post_init__(self) -> None:
         if not _is_address(self.url):
             example = "give an address such as http://127.0.0.1:9001, or unix:PATH"
-            raise ConfigError(f"--api {self.url}: {example}")
+            named = "--api" if "@" in self.url else f"--api {self.url}"  # what stands before it may be a password
+            raise ConfigError(f"{named}: {example}")
 
     def ask(
         self,
@@ -208,7 +209,9 @@ def _is_address(url: str) -> bool:
         return bool(url.removeprefix(UNIX))
     try:
         parts = urlsplit(url)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_whole = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
+        )
         return is_whole and unquote(url).isprintable() and " " not in url
     except ValueError:  # unbalanced brackets, a port that is not a number
         return False

@@ -17,7 +17,7 @@ from levity_trio.config import (
     ServerConfig,
 )
 from levity_trio.config_log import LogConfig
-from levity_trio.settings import PREFIX, InForce, Setting, Unusable, UnusableSecret, environment_name, shown
+from levity_trio.settings import PREFIX, InForce, Setting, Unusable, UnusableSecret, environment_name, has_secret, shown
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
         given = _given(setting, flags, environment, toml, str(file))
         in_force.append(_in_force(setting, given))
         if given is not None:
-            values[setting.attribute] = _read(setting, given.value, given.source)
+            values[setting.attribute] = _read(setting, given)
         elif setting.default is not None:
             values[setting.attribute] = setting.default
     values["in_force"] = tuple(in_force)
@@ -120,12 +120,17 @@ def _nearest(key: str, names: Sequence[str]) -> str:
     return difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
 
 
-def _read(setting: Setting, value: object, source: str) -> object:
+def _read(setting: Setting, given: _Given) -> object:
+    value, origin, source = given
+    is_secret = has_secret(str(value))
+    if setting.kind.is_secret and is_secret and origin == "flag":
+        words = "leave out the password, which others would see; put the URL"
+        raise ConfigError(f"{source}: {words} into {setting.environment_name} or the file of --config")
     try:
         return setting.kind.read(value)
     except Unusable as problem:
-        is_secret = setting.kind.is_secret or isinstance(problem, UnusableSecret)
-        named = source if is_secret else f"{source} {shown(value)}"
+        is_hidden = is_secret or setting.kind.is_secret or isinstance(problem, UnusableSecret)
+        named = source if is_hidden else f"{source} {shown(value)}"
         raise ConfigError(f"{named}: {problem}") from None
 
 

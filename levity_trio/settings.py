@@ -29,6 +29,11 @@ class Unusable(ValueError):
     """Raised by a kind's `read`. The text says what to give; it completes a line such as `--port 70000: …`."""
 
 
+_SECRET_OF_URL = re.compile(
+    r"//[^/?#]*@|[?&;][^=&;]*(?:pass|secret|token|key|auth|sig|code|credential)[^=&;]*=", re.IGNORECASE
+)
+
+
 class UnusableSecret(Unusable):
     """Raised for a value that contains a secret, and is not shown."""
 
@@ -41,7 +46,7 @@ class Kind:
     """Empty for a switch."""
     read: Callable[[object], object]
     is_secret: bool = False
-    """Whether a value is not repeated in errors."""
+    """Whether a value is not repeated in errors, and refused on the command line if it has a secret."""
     is_repeatable: bool = False
     """Whether the flag may be given several times."""
 
@@ -222,6 +227,11 @@ def _http_address(text: str, *, unfit: str) -> SplitResult | None:
         return None
     is_plain = text.isascii() and text.isprintable() and not set(unfit).intersection(text)
     return parts if is_address and is_plain and len(text) <= _LONGEST_URL else None
+
+
+def has_secret(url: str) -> bool:
+    """Whether a URL has a user, or a parameter whose name suggests a secret. One that cannot be read may have one."""
+    return _SECRET_OF_URL.search(url) is not None
 
 
 def _read_pattern(value: object) -> re.Pattern[str]:

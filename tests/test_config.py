@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from levity_trio.cli import main
+from levity_trio.client import Api, Sought
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load
@@ -128,7 +130,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         text = samples.get(setting.name, "1024")
         by_environment = load({}, {"LEVITY_" + setting.name.replace("-", "_").upper(): text})
         by_toml = load({"config": write_toml(f'{setting.name} = "{text}"')}, {})
-        by_flag = load({setting.attribute: text}, {})
+        by_flag = by_toml if setting.kind.is_secret else load({setting.attribute: text}, {})
         assert by_flag == by_environment == by_toml != load({}, {})
 
 
@@ -276,3 +278,34 @@ def test_an_address_of_postgresql_that_is_none(address: str) -> None:
     line = problem({"database": address})
     assert "give an address such as postgresql://user@host/database" in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://me:secret@example.org/ask", "https://secret@example.org/", "http://h/ask?token=secret"),
+        *("https://h/?a=1&api_key=secret", "https://h/ask;password=secret", "http://h/?sig=secret"),
+    ],
+)
+def test_a_secret_in_a_url_is_refused_on_the_command_line(url: str, write_toml: WriteToml) -> None:
+    """Others of this machine see the arguments of a program, but neither its environment nor its file."""
+    line = problem({"authorizer": url})
+    assert line.startswith("--authorizer: leave out the password, which others would see; put the URL into LEVITY_")
+    assert load({}, {"LEVITY_AUTHORIZER": url})[0].authorizer == url
+    assert load({"config": write_toml(f'authorizer = "{url}"')}, {})[0].authorizer == url
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@example.org/x", "wss://me:secret@h/ws", "http://h:1/?token=secret"])
+def test_no_error_repeats_a_secret(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("public_url", "drivers_url", "files_url", "fluentd_endpoint"):
+        assert "secret" not in problem({name: url})
+    if "@" in url:
+        with pytest.raises(ConfigError, match="give an address such as") as refused:
+            Api(url, Sought("server", "start it"))
+        assert "secret" not in str(refused.value)
+        assert main(["simulate", "--url", url]) == 2
+        assert "secret" not in capsys.readouterr().err
+
+
+def test_a_url_without_a_secret_may_be_a_flag() -> None:
+    assert load({"authorizer": "https://example.org/ask?site=1"}, {})[0].authorizer == "https://example.org/ask?site=1"

@@ -213,7 +213,8 @@ def _address(url: str) -> ServerAddress:
     try:
         return parse_address(url)
     except ValueError as problem:
-        raise ConfigError(f"--url {url}: {problem}") from None
+        named = "--url" if "@" in url else f"--url {url}"  # what stands before it may be a password
+        raise ConfigError(f"{named}: {problem}") from None
 
 
 def _profile(password: str | None, certificate: str | None, *, is_tls: bool) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load, read_toml
-from levity_trio.settings import Setting
+from levity_trio.settings import Setting, has_secret
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 METRICS_PORT: Final = 9464
@@ -149,7 +149,7 @@ def _check(server: ServerConfig, installation: Installation) -> None:
     if not _USER.fullmatch(installation.user):
         raise ConfigError(f"--user {installation.user!r}: give the name of a system user, such as levity")
     address = urlsplit(installation.remote_write)
-    if address.scheme not in ("http", "https") or not address.hostname or address.username is not None:
+    if address.scheme not in ("http", "https") or not address.hostname or has_secret(installation.remote_write):
         raise ConfigError(
             "--remote-write: give an http(s) URL without a password; the password belongs in a file of its own"
         )
@@ -243,7 +243,11 @@ def _environment(server: ServerConfig, log: LogConfig, config: Path | None) -> I
     for setting in SETTINGS:
         value = wanted[setting.attribute]
         if value != inherited[setting.attribute] and (value is not None or setting.is_switch):
-            yield f"{setting.environment_name}={_text(setting, value)}"
+            text = _text(setting, value)
+            if setting.kind.is_secret and has_secret(text):
+                words = f"everybody reads a unit; put {setting.name} into the file of --config"
+                raise ConfigError(f"{setting.environment_name}: {words}, which only the service may read")
+            yield f"{setting.environment_name}={text}"
 
 
 def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:

@@ -56,7 +56,7 @@ def parse_address(url: str) -> ServerAddress:
         host.encode("idna")
     except ValueError:  # an invalid port or host; UnicodeError is a ValueError
         parts, host, port = urlsplit(""), "", None
-    if parts.scheme not in ("ws", "wss") or not host or port == 0:
+    if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.username is not None:
         raise ValueError("give an address such as ws://localhost:9000/ws/")
     is_tls = parts.scheme == "wss"
     path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"

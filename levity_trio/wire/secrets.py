@@ -1,7 +1,8 @@
 """Masking: secrets become `***` before they reach a log, a command, a configuration or a fact (whitepaper A01.FR.09).
 
 A secret is the value of a configuration key, of a property or of a URL parameter whose name suggests a secret, and the
-user:password of a URL; so is the path of a URL at which chargers send and fetch files, and the one-time code of a user.
+user:password of a URL; so is the path of a URL at which chargers send and fetch files, a token, and the one-time code
+of a user.
 """
 
 import re
@@ -32,8 +33,10 @@ _VALUE_OF_PIECE = re.compile(r'("value"\s*+:)\s*+(?:"(?:[^"\\]++|\\.)*+"?|[^,}\]
 _PIECE = re.compile(r"[^{}]++")
 _USER_INFO = re.compile(r"://[^\s/@\"]*@")
 _FILE = re.compile(r"/f/[a-z2-7]{32}")
-_CODE = re.compile(r"\binvite_[0-9]{1,18}_[A-Za-z0-9_-]+")
-_PARAMETER = re.compile(r"([?&][^\s=&?\"]*=)[^\s&\"]*")
+# Our tokens and one-time codes, wherever they stand; in a URL as it was sent, an underscore may be escaped.
+_CODE = re.compile(r"(?:invite|levity)(?:_|%5[Ff])[0-9]{1,18}(?:_|%5[Ff])[A-Za-z0-9_%-]+")
+_PARAMETER = re.compile(r"([?&;][^\s=&?;\"]*=)[^\s&;\"]*")
+_NAMED_PART = re.compile(r"(?i:(/(?:(?:access|auth|api)[_-]?)?(?:token|secret|password|key)/))[^\s/?\"]+")
 # A property with such a name, and its value. The quantifiers are possessive and names bounded, so that no text makes
 # matching slow.
 _PROPERTY = re.compile(
@@ -56,6 +59,7 @@ def is_too_wide(text: str) -> bool:
 def masked_url(text: str) -> str:
     """Return the text with the secrets of its URLs masked."""
     text = _CODE.sub(MASK, _FILE.sub(f"/f/{MASK}", _USER_INFO.sub(f"://{MASK}@", text)))
+    text = _NAMED_PART.sub(rf"\1{MASK}", text)
     return _PARAMETER.sub(_masked_parameter, text)
 
 
@@ -107,7 +111,7 @@ def masked_frame(text: str) -> str:
 
 def _may_hold_secret(text: str) -> bool:
     """A quick test of every frame, below a microsecond. A backslash may hide a name, so such a frame is parsed."""
-    if "\\" in text or KEY in text or ("/" in text and "://" in text):
+    if "\\" in text or KEY in text or "levity_" in text or "invite_" in text or ("/" in text and "://" in text):
         return True
     if not text.isascii():
         return _NAME.search(text) is not None

@@ -187,6 +187,7 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
         ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
         ({"remote_write": "https://"}, "give an http(s) URL"),
         ({"remote_write": "https://me:secret@example.org"}, "without a password"),
+        ({"remote_write": "https://example.org/?token=secret"}, "without a password"),
     ],
 )
 def test_a_place_that_no_service_can_have_is_refused(installation: dict[str, str], said: str) -> None:
@@ -194,6 +195,13 @@ def test_a_place_that_no_service_can_have_is_refused(installation: dict[str, str
         filled(installation=installation)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_no_unit_tells_a_password() -> None:
+    with pytest.raises(ConfigError, match="put authorizer into the file of --config") as refused:
+        filled(environment={"LEVITY_AUTHORIZER": "https://me:secret@example.org"})
+    assert "secret" not in str(refused.value)
+    assert "LEVITY_AUTHORIZER=https://example.org" in filled(flags={"authorizer": "https://example.org"})["environment"]
 
 
 def test_nothing_is_left_for_systemd_to_expand() -> None:

@@ -18,7 +18,9 @@ SECRET_URL = "https://user:secret-of-a-service@example.org/authorize"  # noqa: S
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serving(tmp_path_factory.mktemp("system") / "site.db", "--authorizer", SECRET_URL) as running:
+    folder = tmp_path_factory.mktemp("system")
+    (folder / "levity.toml").write_text(f'authorizer = "{SECRET_URL}"')
+    with serving(folder / "site.db", "--config", str(folder / "levity.toml")) as running:
         for role in ("admin", "operator"):
             given = {"name": role, "role": role, "password": PASSWORD}
             api_of(running).ask("POST", "admin", "users", given=given)

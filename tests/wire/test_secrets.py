@@ -110,6 +110,31 @@ def test_an_escaped_key_of_a_damaged_frame_is_masked() -> None:
     assert "SECRET" not in masked_frame(r'[3,"1",{"configurationKey":[{"key":"Card\u0050in","value":"SECRET"},')
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/levity_1_SECRET", "/levity%5F12%5fSECRET/x", "/api/tags/x/levity_9_a-SECRET_b", "/xlevity_1_SECRET"),
+        *(
+            "/;token=SECRET",
+            "/a;access_token=SECRET;b",
+            "/token/SECRET",
+            "/api/access-token/SECRET/x",
+            "/Password/SECRET",
+        ),
+        *('{"note":"levity_1_SECRET"}', '{"code":"invite_1_SECRET"}'),
+    ],
+)
+def test_a_token_anywhere_in_a_path(path: str) -> None:
+    for masked in (masked_url(path), masked_frame(path)) if path.startswith("{") else (masked_url(path),):
+        assert "SECRET" not in masked
+        assert "***" in masked
+
+
+def test_paths_without_a_token_stay() -> None:
+    for path in ("/api/admin/tokens/1", "/levity/x", "/api/admin/users/1/password", "/enter", "/a;b/c?d=e"):
+        assert masked_url(path) == path
+
+
 @given(st.text())
 def test_any_text_is_masked_without_a_word(text: str) -> None:
     masked_frame(text)

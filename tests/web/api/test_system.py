@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +20,9 @@ from tests.web.stores import POSTGRESQL, in_file, on_postgresql
 (SYSTEM,) = system.ENDPOINTS
 
 
-def configure(site: Site, **flags: str) -> None:
+def configure(site: Site, environment: Mapping[str, str] | None = None, **flags: str) -> None:
     config: Any = site.api.config
-    config.in_force = load(flags, {})[0].in_force
+    config.in_force = load(flags, environment or {})[0].in_force
 
 
 async def test_what_runs(site: Site) -> None:
@@ -71,7 +72,8 @@ async def test_growth_and_frames(site: Site) -> None:
 
 
 async def test_settings_and_where_each_came_from(site: Site) -> None:
-    configure(site, authorizer="https://user:password@example.org/ask?token=1", max_chargers="7")
+    secret = {"LEVITY_AUTHORIZER": "https://user:password@example.org/ask?token=1"}
+    configure(site, secret, max_chargers="7")
     settings = {one["name"]: one for one in (await site.call(SYSTEM))["settings"]}
     assert (settings["max-chargers"]["value"], settings["max-chargers"]["origin"]) == ("7", "flag")
     assert (settings["port"]["value"], settings["port"]["origin"]) == ("9000", "default")
