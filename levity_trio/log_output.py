@@ -19,16 +19,18 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config_log import LogConfig
-from levity_trio.log_queue import Descriptor, Line, Outlet, RotatingFile, Sink
+from levity_trio.log_queue import OLD_FILES, Descriptor, Line, Outlet, RotatingFile, Sink
+from levity_trio.writing import mend
 
 
 @contextmanager
@@ -195,6 +197,7 @@ def open_log(config: LogConfig, *, descriptor: int = STDOUT) -> Iterator[Log]:
     _OCPP.outlets = _OTHERS.outlets = outlets
     try:
         with _libraries_routed():
+            _mend(config.file)
             yield log
     finally:
         log.close()
@@ -212,6 +215,14 @@ def _outlets(config: LogConfig, descriptor: int) -> Iterator[Outlet]:
     # If stdout was closed, its number may now belong to the database.
     if descriptor != STDOUT or sys.__stdout__ is not None:
         yield _outlet(Descriptor(descriptor), config, where="stdout", colours=os.isatty(descriptor))
+
+
+def _mend(file: Path | None) -> None:
+    """Let only this user read the log files that are there."""
+    names = [] if file is None else [str(file), *(f"{file}.{number + 1}" for number in range(OLD_FILES))]
+    with suppress(OSError):  # those of another user
+        if mended := [name for name in names if mend(Path(name))]:
+            _log.warning("others could read files of the log; now only the user of the server can", files=mended)
 
 
 def _outlet(sink: Sink, config: LogConfig, *, where: str, colours: bool = False) -> Outlet:

@@ -18,6 +18,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from levity_trio.writing import opened, place
+
 WAITING_LINES = 10_000
 WAITING_CHARACTERS = 8_000_000  # at DEBUG a line may carry a frame of a megabyte
 FILE_BYTES = 10_000_000
@@ -153,7 +155,7 @@ class RotatingFile:
     """
 
     def __init__(self, path: Path, *, most_bytes: int = FILE_BYTES) -> None:
-        self._path = path.absolute()
+        self._path = place(path.absolute())
         self._most_bytes = most_bytes
         self._descriptor = _open_log(self._path)
         self._size = os.fstat(self._descriptor).st_size
@@ -196,4 +198,4 @@ class RotatingFile:
 
 
 def _open_log(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    return opened(path, os.O_WRONLY | os.O_APPEND)

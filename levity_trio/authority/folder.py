@@ -6,14 +6,13 @@ rename, and a reader never sees a key with the certificate of another one.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from levity_trio import writing
 from levity_trio.authority import AuthorityProblem
 
 ROOT: Final = "root.pem"
@@ -38,7 +37,7 @@ def create(folder: Path, files: Mapping[str, bytes]) -> None:
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
     try:
         for name, content in files.items():
-            _write(made / name, content)
+            writing.replace(made / name, content)
         made.rename(folder)  # fails if the folder has files
     except OSError as problem:
         words = "it exists already, and is never overwritten" if folder.exists() else str(problem)
@@ -49,12 +48,8 @@ def create(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file, or write it anew in one step. Raises AuthorityProblem."""
-    new = path.with_name(f".{path.name}.new")
     try:
-        with suppress(FileNotFoundError):
-            new.unlink()  # of a run that was killed
-        _write(new, content)
-        new.replace(path)
+        writing.replace(path, content)
     except OSError as problem:
         raise AuthorityProblem(f"cannot write {path}: {problem}") from problem
 
@@ -68,11 +63,3 @@ def read(path: Path) -> bytes:
     except OSError as problem:
         words = f"{path} cannot be read: {problem.strerror}; it must belong to the user of the server"
         raise AuthorityProblem(words) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)

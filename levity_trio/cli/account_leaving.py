@@ -16,6 +16,7 @@ from levity_trio.cli.progress import overwrite
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
 from levity_trio.output import is_terminal
+from levity_trio.writing import created
 
 ACCOUNTS: Final = ("admin", "accounts")
 EXPORT_EXAMPLES: Final = """\
@@ -70,7 +71,7 @@ def export_all(operator: Operator, named: str, output: Path | None) -> None:
     number = number_of(operator, "accounts", named)
     target = output or Path(f"account-{number}.zip")
     try:
-        with target.open("xb") as file:
+        with created(target) as file:
             _fetch(operator, number, target, file)
     except FileExistsError:
         raise EnvironmentProblem(f"{target} exists; give another file") from None

@@ -24,6 +24,7 @@ from levity_trio.cli.tables import counted, say, show_record, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.output import is_terminal
+from levity_trio.writing import DOCUMENT, place, replace
 
 STATEMENTS: Final = ("admin", "statements")
 CLOSINGS: Final = ("admin", "closings")
@@ -175,7 +176,7 @@ def _document(operator: Operator, path: tuple[str, ...], form: str) -> bytes:
 def _write_into(folder: Path, file: File, *, replaces: bool) -> None:
     """Write a file into a folder, which is created."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place(folder).mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise EnvironmentProblem(f"{folder} cannot be created: {problem.strerror}") from None
     _write(folder / file.name, file.content, replaces=replaces)
@@ -186,7 +187,7 @@ def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:
     try:
         if not replaces and path.exists() and path.read_bytes() != content:
             raise EnvironmentProblem(f"{path} exists and differs; remove it, or give another place")
-        path.write_bytes(content)
+        replace(path, content, DOCUMENT)
     except OSError as problem:
         raise EnvironmentProblem(f"{path} cannot be written: {problem.strerror}") from None
 

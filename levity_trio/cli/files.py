@@ -13,6 +13,7 @@ from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
+from levity_trio.writing import created
 
 ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "kind", "charger", "command", "title", "size_bytes", "state", "created_at")
@@ -78,7 +79,7 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
     found = operator.ask("GET", ADMIN, "files", str(number))
     target = path or Path(found["title"] or found["name"])
     try:
-        with target.open("xb") as into:
+        with created(target) as into:
             _fetch(operator, number, target, into)
     except FileExistsError:
         raise EnvironmentProblem(f"{target} exists; give another path") from None

@@ -67,6 +67,7 @@ def run_serve(**given: object) -> int:
     flags = {name: value for name, value in given.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
     use_one_arena()
+    os.umask(0o077)  # also for what libraries and plugins write
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
     return run(server_config, log_config)

@@ -12,6 +12,7 @@ from typing import Final
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.dashboard import dashboard
 from levity_trio.deploy.several import SITE_SERIES, Several
+from levity_trio.writing import DOCUMENT, created, place, replacing
 
 UNIT: Final = "levity-trio.service"
 MONITORING: Final = (
@@ -75,12 +76,12 @@ def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) ->
         EnvironmentProblem: a file exists, or the folder cannot be written.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        place(directory).mkdir(parents=True, exist_ok=True)
         existing = [name for name in contents if (directory / name).exists() or (directory / name).is_symlink()]
         if existing and not may_replace:
             raise EnvironmentProblem(f"{directory} already has {', '.join(existing)}; --force replaces existing files")
         for name, text in contents.items():
-            with (directory / name).open("w" if may_replace else "x", encoding="utf-8") as file:
-                file.write(text)
+            with (replacing if may_replace else created)(directory / name, DOCUMENT) as file:
+                file.write(text.encode())
     except OSError as problem:
         raise EnvironmentProblem(f"cannot write {problem.filename or directory}: {problem.strerror}") from problem

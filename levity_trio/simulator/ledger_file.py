@@ -6,6 +6,7 @@ messages sent about it. Moments are in simulated seconds; `zero` is the central 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ import orjson
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.ledger import Entry, Ledger, Moment, Sent
 from levity_trio.wire.times import parse_time, wire_time
+from levity_trio.writing import DOCUMENT, opened, place, replacing
 
 FORMAT: Final = "levity-trio ledger"
 VERSION: Final = 1
@@ -25,7 +27,7 @@ _WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Write the ledger, replacing the file. Blocks. Raises EnvironmentProblem."""
     try:
-        with path.open("wb") as file:
+        with replacing(path, DOCUMENT) as file:
             file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in _lines(ledger))
     except OSError as error:
         raise EnvironmentProblem(
@@ -36,8 +38,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
 def check_writable(path: Path) -> None:
     """Fail before the run rather than at its end. An existing file stays unchanged. Raises EnvironmentProblem."""
     try:
-        with path.open("ab"):
-            pass
+        os.close(opened(place(path), os.O_WRONLY | os.O_APPEND, DOCUMENT))
     except OSError as error:
         raise EnvironmentProblem(
             f"--ledger {path} cannot be written: {error.strerror}; give a file this user can write"

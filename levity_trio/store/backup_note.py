@@ -9,8 +9,8 @@ from typing import Final
 import orjson
 
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.writing import replace
 
-NEW: Final = ".new"
 LITESTREAM: Final = "litestream"
 POSTGRESQL: Final = "postgresql"
 
@@ -26,10 +26,7 @@ class LastBackup:
 
 def note(database: Path, backup: LastBackup) -> None:
     """Note a backup that is complete. Raises OSError."""
-    path = _path(database)
-    new = path.with_name(f"{path.name}{NEW}")
-    new.write_bytes(orjson.dumps(asdict(backup)))
-    new.replace(path)
+    replace(_path(database), orjson.dumps(asdict(backup)))
 
 
 def last_backup(database: DatabaseAddress) -> LastBackup | None:

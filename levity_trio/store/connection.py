@@ -20,9 +20,11 @@ from sqlite_utils import Database
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
+from levity_trio.log_output import get_logger
 from levity_trio.store.database import Space
 from levity_trio.store.file_identity import is_open_besides
 from levity_trio.store.schema import Version, check_clock_speed, check_ownership, migrate
+from levity_trio.writing import created, mend, opened, place
 
 BUSY_MILLISECONDS = 2_000
 PROGRESS_STEPS = 10_000
@@ -32,6 +34,9 @@ JOURNAL_BYTES = 32_000_000
 """The WAL is truncated to this size when it restarts; a long read may have let it grow."""
 CACHE_KIBIBYTES = 512
 """The page cache. The B-tree pages that 20 chargers write to need a tenth of it; the system caches the file."""
+
+
+log = get_logger("system")
 
 
 class FileConnection(sqlite3.Connection):
@@ -83,7 +88,9 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
     """
     with ExitStack() as stack:
         try:
+            place(path)
             stack.enter_context(locked(path, simulated.speed if simulated else 1))
+            _mend(path.resolve())
             connection = stack.enter_context(closing(connect(path)))
             migrate(connection, simulated)
             lock_once(connection)
@@ -93,6 +100,18 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
         checkpoint(connection)
+
+
+def _mend(path: Path) -> None:
+    """Let only this user read the files of a database: SQLite gives its WAL and the index the mode of the file."""
+    beside = ("", "-wal", "-shm", ".lock", ".backup", ".files")
+    try:
+        mended = [name for name in (f"{path}{suffix}" for suffix in beside) if mend(Path(name))]
+    except OSError as error:  # another user's
+        log.warning("others may read files of the database; its owner must run chmod go= on them", reason=str(error))
+    else:
+        if mended:
+            log.warning("others could read files of the database; now only the user of the server can", files=mended)
 
 
 def lock_once(connection: sqlite3.Connection) -> None:
@@ -127,7 +146,7 @@ def lock_held(path: Path, *, is_created: bool = False) -> Iterator[None]:
     lock = _lock_of(path)
     with ExitStack() as held:
         with _tidied(lock):
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = opened(lock, os.O_RDWR)
             held.callback(os.close, descriptor)
             _take(descriptor, f"another levity-trio runs on {path}")
             if sys.platform == "linux" and (is_created or path.exists()):  # elsewhere it would exclude SQLite's locks
@@ -141,8 +160,7 @@ def _file_held(path: Path) -> Iterator[None]:
 
     This descriptor is closed only if it is the last one of the file in this process, see above.
     """
-    flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # of a pipe: do not wait
-    descriptor = os.open(path.resolve(), flags, 0o644)
+    descriptor = opened(path.resolve(), os.O_RDONLY | os.O_NONBLOCK)  # of a pipe: do not wait
     try:
         _take(descriptor, f"another levity-trio runs on {path}, perhaps under another name (a hard link, a mount)")
         yield
@@ -177,6 +195,8 @@ def _take(descriptor: int, problem: str) -> None:
 
 def connect(path: Path) -> FileConnection:
     """Return a writing connection with the server's settings; its first statement opens the WAL."""
+    with suppress(FileExistsError):
+        created(path.resolve()).close()  # SQLite would let others read a new file
     connection = sqlite3.connect(
         path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=FileConnection
     )

@@ -22,13 +22,13 @@ import trio
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import ENOUGH_BYTES
+from levity_trio.writing import make_folder, opened, sync_folder
 
 TEMPORARY: Final = ".part"
 PIECE_BYTES: Final = 512 * 1024
 THREADS: Final = 2
 """Separate from those of the database."""
 REMOVE_SECONDS: Final = 5.0
-PRIVATE: Final = 0o600
 
 Parts = AsyncGenerator[bytes, None]
 T = TypeVar("T")
@@ -110,16 +110,14 @@ class Folder:
 
     def _open(self, part: Path) -> _Writing:
         try:
-            if not self._path.is_dir():
-                self._path.mkdir(mode=0o700)
-                _sync(self._path.parent)
+            make_folder(self._path)
             return _Writing(part)
         except OSError as error:
             raise _refusal(error) from error
 
     def _name(self, part: Path) -> None:
         part.rename(part.with_suffix(""))
-        _sync(self._path)
+        sync_folder(self._path)
 
     def _names(self) -> list[str]:
         return [entry.name for entry in self._path.iterdir()] if self._path.is_dir() else []
@@ -140,7 +138,7 @@ class _Writing:
 
     def __init__(self, part: Path) -> None:
         self._folder = part.parent
-        self._descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
+        self._descriptor = opened(part, os.O_WRONLY | os.O_EXCL)
         self._hash = hashlib.sha256()
         self._size = 0
 
@@ -173,14 +171,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _refusal(error: OSError) -> DiskRefuses:
     return DiskRefuses(f"the file cannot be written: {error.strerror or error}")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -19,6 +19,7 @@ from levity_trio.store.connection import FileConnection, checkpoint, connect, lo
 from levity_trio.store.faults import CommitLost, DatabaseFault
 from levity_trio.store.file_identity import files_of
 from levity_trio.store.unit_of_work import News, Result, Write, commit
+from levity_trio.writing import created
 
 log = get_logger("system")
 
@@ -102,9 +103,10 @@ class FileStore:
         if self._database.is_deleted:
             advice = f"stop the server, delete {path}-wal and {path}-shm, move the copy to {path}, and start again"
         try:
+            created(self._copy).close()
             with closing(sqlite3.connect(self._copy)) as target:
                 self._connection.backup(target)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             log.critical("committed data could not be copied", copy=str(self._copy), reason=str(error))
         else:
             log.critical("all committed data was saved to a copy", copy=str(self._copy), advice=advice)

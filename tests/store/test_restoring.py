@@ -249,10 +249,11 @@ def test_a_database_that_is_opened_during_the_copying_is_not_replaced(site: Path
     assert not list(site.parent.glob("site.db.restoring*"))
 
 
-def test_the_restored_file_has_the_permissions_of_the_replaced_one(site: Path) -> None:
-    site.chmod(0o640)
-    restore(site)
-    assert stat.S_IMODE(site.stat().st_mode) == 0o640
+def test_only_the_owner_may_read_the_restored_file_and_the_replaced_one(site: Path) -> None:
+    site.chmod(0o644)
+    kept = restore(site).kept
+    assert kept is not None
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (site, kept)} == {0o600}
     site.unlink()
     restore(site)
     assert stat.S_IMODE(site.stat().st_mode) == 0o600

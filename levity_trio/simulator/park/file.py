@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import orjson
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.park.registry import Registry
+from levity_trio.writing import opened, replace
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def owned(path: Path) -> Iterator[None]:
     lock = Path(f"{path.resolve()}.lock")
     is_new = not lock.exists()
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = opened(lock, os.O_RDWR)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
@@ -75,19 +75,8 @@ def write(path: Path, content: bytes) -> None:
 
     Blocks. Raises EnvironmentProblem.
     """
-    path = path.resolve()  # so that a symbolic link stays one
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        replace(path, content)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -96,12 +85,3 @@ def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:
     return EnvironmentProblem(
         f"--state {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the folder, so that the rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from levity_trio.store.keeping.copies import Content, content, is_contained, ope
 from levity_trio.store.keeping.copying import Progress, WalWatch, check_room, copy, open_finished, open_partial
 from levity_trio.store.schema import check_ownership
 from levity_trio.wire.times import stamp
+from levity_trio.writing import place
 
 PARTIAL = ".partial"
 
@@ -36,8 +37,9 @@ def back_up(database: Path, target: Path, progress: Progress, *, is_forced: bool
         EnvironmentProblem: there is no such database, the file must not be replaced, the disk is nearly full, the WAL
             of the server grew too much, or the database is damaged. The file is as it was before.
     """
-    database, target, at = database.resolve(), target.resolve(), stamp(datetime.now(UTC))
+    database, at = database.resolve(), stamp(datetime.now(UTC))
     try:
+        target = place(target).resolve()
         with _snapshot(database) as source:
             _check_target(source, database, target, is_forced=is_forced)
             watch = WalWatch(database)

@@ -22,6 +22,7 @@ from typing import Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.keeping.copies import prepared
+from levity_trio.writing import opened_alone, sync_folder
 
 STEP_PAGES: Final = 256
 WAL_BYTES: Final = 256_000_000
@@ -44,9 +45,8 @@ class Partial:
     def sync(self) -> None:
         os.fsync(self._descriptor)
 
-    def give_to(self, owner: os.stat_result, mode: int) -> None:
-        """Set owner and permissions, as far as this user may."""
-        os.fchmod(self._descriptor, mode)
+    def give_to(self, owner: os.stat_result) -> None:
+        """Set the owner, as far as this user may."""
         if os.geteuid() == 0:
             os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
 
@@ -57,24 +57,16 @@ class Partial:
         sync_folder(target.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def open_partial(target: Path, suffix: str) -> Iterator[Partial]:
     """Create `<target><suffix>`, in place of one that was left behind. It is deleted unless it was renamed.
 
     Raises:
         EnvironmentProblem: another command writes it.
-        OSError: it cannot be created.
+        OSError: it cannot be created, or what stands there is a link or a file of others.
     """
     path = target.with_name(f"{target.name}{suffix}")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = opened_alone(path, os.O_RDWR)
     try:
         if not _is_mine(path, descriptor):
             raise EnvironmentProblem(f"another command writes {path}; wait for its end")

@@ -19,17 +19,17 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
-from levity_trio.store.keeping.copying import Partial, Progress, check_room, copy, open_partial, sync_folder
+from levity_trio.store.keeping.copying import Partial, Progress, check_room, copy, open_partial
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
 from levity_trio.store.opening import of_postgresql
 from levity_trio.store.reads.newest import newest
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
 from levity_trio.wire.times import stamp
+from levity_trio.writing import mend, place, sync_folder
 
 RESTORING: Final = ".restoring"
 SIDECARS: Final = ("-wal", "-shm", "-journal")
-NEW_FILE_MODE: Final = 0o600
 MARGIN_IDS: Final = 1_000_000
 RANDOM_IDS: Final = 10_000_000
 FACTS_PER_ID: Final = 1000
@@ -115,8 +115,9 @@ def restore(
             has facts that are not in the backup, and the caller does not force it; the disk is nearly full; the number
             of the last statement is needed, or is too low. The database is as it was before.
     """
-    backup, database = backup.resolve(), database.resolve()
+    backup = backup.resolve()
     try:
+        database = place(database).resolve()
         with open_copy(backup) as source, lock_held(database):
             if database.exists() and backup.samefile(database):
                 raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
@@ -216,10 +217,10 @@ def _swap(partial: Partial, database: Path) -> Path | None:
     because SQLite would apply it to the new file.
     """
     if not database.exists():
-        partial.give_to(database.parent.stat(), NEW_FILE_MODE)
+        partial.give_to(database.parent.stat())
         return _exchange(partial, database)
     present = database.stat()
-    partial.give_to(present, present.st_mode & 0o777)
+    partial.give_to(present)
     try:
         with used_by_nobody_else(database):
             return _exchange(partial, database)
@@ -232,6 +233,7 @@ def _exchange(partial: Partial, database: Path) -> Path | None:
     standing = [suffix for suffix in ("", "-wal") if _has_data(Path(f"{database}{suffix}"))]
     for suffix in standing:
         os.link(f"{database}{suffix}", f"{kept}{suffix}")
+        mend(Path(f"{kept}{suffix}"))
     sync_folder(database.parent)
     for suffix in SIDECARS:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
