@@ -104,7 +104,8 @@ class ServerConfig(WebConfig):
     )
     max_chargers: int = setting(
         *(1000, "max-chargers", "Network", whole(1, 1_000_000)),
-        "Maximum number of known chargers; further identities get 404.",
+        "Maximum number of known chargers. For a further one, a stranger that never charged is hidden; if there is"
+        " none, it gets 404.",
     )
     max_message_bytes: int = setting(
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),

@@ -6,7 +6,11 @@ Profile 0 is no proof, 1 HTTP Basic, 2 TLS and HTTP Basic, 3 TLS with a client c
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from ipaddress import ip_address, ip_network
+from typing import Final, NamedTuple
+
+IPV6_PREFIX: Final = 64
+"""One subscriber has all addresses of such a network."""
 
 
 class Profile(IntEnum):
@@ -53,3 +57,13 @@ def admission(charger: str, *, is_tls: bool, credential: int | None, certificate
         profile = Profile.TLS_BASIC if is_tls else Profile.BASIC
         return Admission(charger, profile, Proof.PASSWORD, credential)
     return Admission(charger)
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: a network of IPv6, a single address of IPv4."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    known = getattr(known, "ipv4_mapped", None) or known
+    return str(ip_network((known, IPV6_PREFIX), strict=False)) if known.version == 6 else str(known)

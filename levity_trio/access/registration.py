@@ -6,13 +6,18 @@ holds in every mode.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
+from levity_trio.access.admission import network_of
 from levity_trio.events import ChargerAdopted, ChargerConnected, ChargerHidden, ChargerRefused, ChargerShown, Event
 
 NEWCOMERS: Final = 100
 """Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
+NEW_A_DAY: Final = 5_000
+"""New identities that one network may bring in a day while others must make room for them. Their rows stay."""
 
 
 class Mode(StrEnum):
@@ -64,6 +69,31 @@ def objection(status: Status, action: str) -> str | None:
     return None
 
 
+class Stranger(NamedTuple):
+    """A charger that nobody adopted or named and that never charged; the address of its last connection."""
+
+    id: str
+    is_connected: bool
+    last_seen_at: str
+    address: str
+
+
+def who_makes_room(strangers: Sequence[Stranger]) -> str | None:
+    """Return which stranger is hidden for a new one, None if there is none.
+
+    One that is away goes before one that is connected, because a charger that a person is about to adopt waits on its
+    connection; then one of the network that brought the most, so that whoever invents many makes room himself; then
+    the one that was not seen for the longest time.
+    """
+    networks = [network_of(one.address) for one in strangers]
+    brought = Counter(networks)
+    ranked = sorted(
+        (one.is_connected, -brought[network], one.last_seen_at, one.id)
+        for one, network in zip(strangers, networks, strict=True)
+    )
+    return ranked[0][-1] if ranked else None
+
+
 class Registrations:
     """The registration of each charger, in memory. It follows the facts of the chargers and of the decisions.
 
@@ -75,6 +105,9 @@ class Registrations:
         self.mode = mode
         self._known = known
         self._decided = decided
+        self._new: Counter[str] = Counter()
+        """The new identities of this day by network."""
+        self._day = ""
 
     def __repr__(self) -> str:
         return f"<Registrations {self.mode} known={len(self._known)} decided={len(self._decided)}>"
@@ -101,7 +134,18 @@ class Registrations:
         """Why a new charger finds no room."""
         if self.mode is Mode.ASK:
             return f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some"
-        return "the limit on chargers is reached (--max-chargers)"
+        return "the limit on chargers is reached (--max-chargers); forget some, or add it by its identity"
+
+    def why_no_room(self, max_chargers: int, has_charged: Collection[str], address: str) -> str | None:
+        """Return why a new charger at this address finds no room, None if there is room or a stranger can make it."""
+        is_asking = self.mode is Mode.ASK
+        if (self.count_newcomers() < NEWCOMERS) if is_asking else (len(self._known) < max_chargers):
+            return None
+        if self._new[network_of(address)] >= NEW_A_DAY:
+            return f"{self.no_room}; {NEW_A_DAY} new identities came from its network today"
+        strangers = self._known - self._decided.keys() if is_asking else self._known
+        can_make = any(not self.is_registered(one) and one not in has_charged for one in strangers)
+        return None if can_make else self.no_room
 
     def observe(self, event: Event) -> None:
         """Follow a fact that was committed."""
@@ -109,11 +153,18 @@ class Registrations:
             case ChargerAdopted(charger=str(charger)):
                 self._decided[charger] = Decision.ADOPTED
                 self._known.add(charger)
-            case ChargerConnected(charger=str(charger), is_new=True):
+            case ChargerConnected(charger=str(charger), is_new=True, at=at, remote_address=address):
                 self._known.add(charger)
+                self._count_new(at[:10], network_of(address))
             case ChargerRefused(charger=str(charger)):
                 self._decided[charger] = Decision.REFUSED
             case ChargerHidden(charger=str(charger)):
                 self._known.discard(charger)
             case ChargerShown(charger=str(charger)):
                 self._known.add(charger)
+
+    def _count_new(self, day: str, network: str) -> None:
+        if day != self._day:
+            self._day = day
+            self._new.clear()
+        self._new[network] += 1

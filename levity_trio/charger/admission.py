@@ -92,7 +92,7 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
         raise BadRequest(503, UNWRITABLE, RETRY, UNAVAILABLE)
     if central.writer.is_behind:
         raise BadRequest(503, "The server is busy; try again later.", RETRY, UNAVAILABLE)
-    check_registration(central, head, charger)
+    check_registration(central, head, charger, visitor.address)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:

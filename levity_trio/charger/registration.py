@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from levity_trio.access.registration import NEWCOMERS, Mode
+from levity_trio.access.registration import Mode
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import CHALLENGE, UNPROVEN
 from levity_trio.config import ConfigError
@@ -25,25 +25,23 @@ NOT_REGISTERED: Final = "registration is closed, and it is not registered"
 log = get_logger("system")
 
 
-def check_registration(central: Central, head: Head, charger: str) -> None:
+def check_registration(central: Central, head: Head, charger: str, address: str) -> None:
     """Let in whom the mode of registration lets in.
 
     Raises:
         BadRequest: 404, or 401 where the request carries a password, as for one that is wrong.
     """
     registrations = central.registrations
-    if registrations.mode is Mode.CLOSED and not registrations.is_registered(charger):
+    if registrations.is_registered(charger):
+        return
+    if registrations.mode is Mode.CLOSED:
         if "authorization" in head.headers:
             raise BadRequest(401, UNPROVEN, CHALLENGE, CLOSED, NOT_REGISTERED)
         raise BadRequest(404, UNKNOWN, kind=CLOSED, reason=NOT_REGISTERED)
-    if charger not in central.known and not registrations.is_registered(charger) and _is_full(central):
-        raise BadRequest(404, f"There is no room for a new charger: {registrations.no_room}.", kind="room")
-
-
-def _is_full(central: Central) -> bool:
-    if central.registrations.mode is Mode.ASK:
-        return central.registrations.count_newcomers() >= NEWCOMERS
-    return len(central.known) >= central.config.max_chargers
+    if charger in central.known:
+        return
+    if why := registrations.why_no_room(central.config.max_chargers, central.has_charged, address):
+        raise BadRequest(404, f"There is no room for a new charger: {why}.", kind="room")
 
 
 async def begin_registration(central: Central) -> None:

@@ -129,9 +129,11 @@ class ChargerDisconnected(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerHidden(Fact):
-    """The operator hid a charger until it charges again; `retired_on` is the day of its removal, if it was removed."""
+    """A charger is hidden until it charges again. `retired_on` is the day of its removal, if it was removed;
+    `made_room_for` is the new one for which a stranger was hidden, None if a person hid it."""
 
     retired_on: str | None
+    made_room_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,22 +22,26 @@ from levity_trio.store.writes import hiding, imports
 from levity_trio.wire.times import stamp
 
 
-def forget(address: DatabaseAddress, server: str, charger: str, retired_on: str | None) -> None:
-    """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
+def forget(
+    address: DatabaseAddress, server: str, chargers: Sequence[str], pattern: str | None, retired_on: str | None
+) -> list[str]:
+    """Hide chargers until they charge again: those named, and the strangers whose identities fit a shell pattern.
+
+    Return which. `retired_on` is the day of their removal (YYYY-MM-DD), if they were removed.
 
     Raises:
-        ConfigError: no charger has this identity.
-        EnvironmentProblem: a server runs, the database cannot be used, or the charger has an open transaction.
+        ConfigError: no charger has one of these identities; nothing was changed.
+        EnvironmentProblem: a server runs, the database cannot be used, or a charger has an open transaction.
     """
     with _open_known(address, server) as store:
         at = stamp(look(address, _clock)())
-        write = partial(hiding.hide, charger=charger, at=at, retired_on=retired_on)
+        write = partial(hiding.hide_each, chargers=chargers, pattern=pattern, at=at, retired_on=retired_on)
         try:
-            store.commit([write])[0].unwrap()
-        except hiding.UnknownCharger:
-            raise ConfigError(f"no charger {charger} is in {address}") from None
-        except hiding.StillCharging:
-            raise EnvironmentProblem(f"{charger} has an open transaction; hide it after that has ended") from None
+            return cast("list[str]", store.commit([write])[0].unwrap())
+        except hiding.UnknownCharger as unknown:
+            raise ConfigError(f"no charger {unknown} is in {address}") from None
+        except hiding.StillCharging as charging:
+            raise EnvironmentProblem(f"{charging} has an open transaction; hide it after that has ended") from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
 

@@ -15,13 +15,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from ipaddress import ip_address, ip_network
 from secrets import token_urlsafe
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 import trio
 
 from levity_trio.access import user_passwords
+from levity_trio.access.admission import network_of
 from levity_trio.access.user_passwords import NOBODYS, Stretched
 from levity_trio.charger.failures import Failures
 from levity_trio.clock import Clock
@@ -44,8 +44,6 @@ USE_NOTED: Final = timedelta(hours=1)
 BROWSER_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 64
 """Of a name for which failures are counted."""
-IPV6_PREFIX: Final = 64
-"""One subscriber has all addresses of such a network."""
 FORM: Final = b"form"
 DRIVER: Final = "driver"
 """The role of those who may log in at the drivers' port."""
@@ -111,16 +109,6 @@ def form_value(cookie: str) -> str:
 def is_form_value(cookie: str, given: str) -> bool:
     """Whether a form has the value of this cookie."""
     return hmac.compare_digest(form_value(cookie).encode(), given.encode(errors="replace"))
-
-
-def network_of(address: str) -> str:
-    """Return what counts as one address: a network of IPv6, a single address of IPv4."""
-    try:
-        known = ip_address(address)
-    except ValueError:
-        return address
-    known = getattr(known, "ipv4_mapped", None) or known
-    return str(ip_network((known, IPV6_PREFIX), strict=False)) if known.version == 6 else str(known)
 
 
 def _folded(name: str) -> str:

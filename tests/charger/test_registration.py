@@ -1,6 +1,7 @@
 """Who is served, who waits and who is refused: each mode of registration, and what a person decides meanwhile."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from levity_trio.charger.registration import begin_registration
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import registration, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import Decided
@@ -137,21 +139,56 @@ async def test_the_state_outlives_a_connection_without_a_boot(central: Central) 
             await Chargers(central).submit("CP-1", "RemoteStopTransaction", {}, asked_by="anna")
 
 
+def fill(db: UnitOfWork, names: Sequence[str], label: str | None) -> None:
+    """Store newcomers that came long ago."""
+    at = "2026-01-01T00:00:00.000Z"
+    for name in names:
+        values = (name, label, at, at)
+        db.execute("INSERT INTO cp (id, name, created_at, updated_at) VALUES (?, ?, ?, ?)", values)
+
+
+async def filled(central: Central, writer: InlineWriter, count: int, *, may_make_room: bool = True) -> None:
+    """Store newcomers; those that make no room have a name and count as having charged."""
+    names = [f"OLD-{number:02}" for number in range(count)]
+    await writer.run(fill, names, None if may_make_room else "named")
+    central.known.update(names)
+    central.has_charged.update(() if may_make_room else names)
+
+
 async def test_newcomers_have_a_room_of_their_own(central: Central, writer: InlineWriter) -> None:
     set_mode(central, Mode.ASK)
     configure(central, max_chargers=1)
-    for number in range(NEWCOMERS):
-        await meet(central, f"NEW-{number}")
+    await filled(central, writer, NEWCOMERS, may_make_room=False)
     assert await answer_to(central, "ONE-MORE") == "404"
-    assert await answer_to(central, "NEW-0") == "101"
-    await writer.run(hide, "NEW-0", ANNA.at, None)
-    await meet(central, "ONE-MORE")
+    assert await answer_to(central, "OLD-00") == "101"
+    await writer.run(hide, "OLD-00", ANNA.at)
+    async with open_charger(central, "/ws/ONE-MORE") as charger:
+        await charger.call("StartTransaction", START)
     assert await answer_to(central, "TOO-MANY") == "404"
-    await decide(central, "NEW-1", Decision.REFUSED)
+    await decide(central, "OLD-01", Decision.REFUSED)
     async with open_charger(central, "/ws/A") as first, open_charger(central, "/ws/B") as second:
         assert await status_after_boot(first) == "Pending"
+        await first.call("StartTransaction", START)
         await second.send_call("Heartbeat", {})
         assert await second.wait_closed() == (1008, f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some")
+
+
+@pytest.mark.parametrize("mode", [Mode.OPEN, Mode.ASK])
+async def test_false_identities_keep_no_new_charger_out(central: Central, writer: InlineWriter, mode: Mode) -> None:
+    set_mode(central, mode)
+    configure(central, max_chargers=NEWCOMERS)
+    await filled(central, writer, NEWCOMERS - 1)
+    async with open_charger(central, "/ws/WAITS") as waiting:
+        assert await status_after_boot(waiting) == ("Accepted" if mode is Mode.OPEN else "Pending")
+        for name in ("FALSE-1", "FALSE-2", "NEXT"):
+            await meet(central, name)
+        visible = {name for (name,) in writer.rows("SELECT id FROM cp WHERE hidden_at IS NULL")}
+        old = {f"OLD-{number:02}" for number in range(3, NEWCOMERS - 1)}
+        assert central.known == visible == {"WAITS", "FALSE-1", "FALSE-2", "NEXT"} | old
+        await decide(central, "WAITS", Decision.ADOPTED)
+        if mode is Mode.ASK:
+            await accept(waiting, "TriggerMessage")
+        assert await status_after_boot(waiting) == "Accepted"
 
 
 # What they bring is kept

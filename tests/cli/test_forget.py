@@ -85,6 +85,22 @@ def test_a_closed_transaction_that_is_opened_again_shows_its_charger() -> None:
     assert hidden() == frozenset()
 
 
+def test_several_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    change(trial)
+    change(lambda books: [Station(books, f"SCAN-{number:02}") for number in range(12)])
+    assert main(["forget", "NOBODY", "--like", "SCAN-*"]) == 2
+    assert hidden() == frozenset()
+    assert main(["forget", "--like", "*_CP_*"]) == 0  # it has charged
+    assert capsys.readouterr().out.startswith("No stranger fits the pattern; nothing is hidden.")
+    assert main(["forget", "CP-1", "TEST_CP_001", "--like", "SCAN-0?"]) == 0
+    assert capsys.readouterr().out == (
+        f"CP-1, TEST_CP_001, {', '.join(f'SCAN-{number:02}' for number in range(8))} and 2 more are hidden."
+        " Their data stays in the database; each reappears when it charges again.\n"
+    )
+    assert hidden() == {"CP-1", "TEST_CP_001", *(f"SCAN-{number:02}" for number in range(10))}
+    assert main(["forget"]) == 2
+
+
 def test_hidden_chargers_take_no_room() -> None:
     change(trial)
     change(lambda books: take_up(books, is_there_room=False))

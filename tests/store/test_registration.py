@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.access.registration import Mode, Registrations
-from levity_trio.events import ChargerShown, NewcomerWaiting
+from levity_trio.access.registration import NEW_A_DAY, Mode, Registrations
+from levity_trio.events import ChargerConnected, ChargerHidden, ChargerShown, NewcomerWaiting
 from levity_trio.store.reads import beginning
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
@@ -27,7 +27,14 @@ from levity_trio.store.writes.registration import (
     locked_out,
     refuse,
 )
-from levity_trio.store.writes.stations import AlreadyKnown, ChargerData, add_charger
+from levity_trio.store.writes.stations import (
+    AlreadyKnown,
+    ChargerData,
+    StationData,
+    add_charger,
+    add_station,
+    change_charger,
+)
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
@@ -186,5 +193,86 @@ def test_who_would_be_locked_out(books: Books, ended_days_ago: int | None, is_op
 def test_room_for_a_new_charger(books: Books, mode: Mode) -> None:
     """Newcomers that wait do not count as known chargers, and a closed server takes none."""
     station = Station(books, "A")
+    station.start()
     station.name = "B"
     assert (station.connect(max_chargers=1, mode=mode) is not None) == (mode is Mode.ASK)
+
+
+# Who makes room for a new one
+
+ROOM = 5
+ATTACKER = "10.0.0.66"
+
+
+def knock(station: Station, name: str, address: str = ATTACKER, *, stays: bool = False) -> bool:
+    """Connect one more identity; return whether there was room."""
+    station.name = name
+    station.books.wait(1)
+    has_room = station.connect(address, ROOM) is not None
+    if has_room and not stays:
+        station.lose()
+    return has_room
+
+
+def visible(books: Books) -> set[str]:
+    return {name for (name,) in books.rows("SELECT id FROM cp WHERE hidden_at IS NULL")}
+
+
+def test_false_identities_displace_one_another(books: Books) -> None:
+    """Whoever invents them keeps out neither a new charger that waits nor one that is away, nor the next."""
+    invented = Station(books, "WAITS")
+    assert knock(invented, "X-0")
+    assert knock(invented, "AWAY", "10.0.0.8")
+    assert all(knock(invented, f"X-{number}") for number in range(1, 10))
+    assert visible(books) == {"WAITS", "AWAY", "X-7", "X-8", "X-9"}
+    assert knock(invented, "NEXT", "10.0.0.9")
+    assert visible(books) == {"WAITS", "AWAY", "NEXT", "X-8", "X-9"}
+    hidden = books.recorded(ChargerHidden)
+    assert [(one.charger, one.made_room_for) for one in hidden[-2:]] == [("X-6", "X-9"), ("X-7", "NEXT")]
+    assert knock(invented, "X-7", stays=True)  # its row is there, so it needs no room
+    assert visible(books) == {"WAITS", "AWAY", "NEXT", "X-8", "X-9"}
+
+
+def test_identities_that_stay_connected_keep_out_nobody(books: Books) -> None:
+    """They are of one network, of which each has as many addresses as it likes."""
+    invented = Station(books, "WAITS")
+    assert all(knock(invented, f"X-{number}", f"2001:db8::{number}", stays=True) for number in range(1, 5))
+    assert knock(invented, "NEXT", "10.0.0.9", stays=True)
+    assert knock(invented, "X-5", "2001:db8::5", stays=True)
+    assert visible(books) == {"WAITS", "NEXT", "X-3", "X-4", "X-5"}
+
+
+def test_whom_a_person_knows_or_who_charged_makes_no_room(books: Books) -> None:
+    charged = Station(books, "CHARGED")
+    charged.start()
+    for name in ("ADOPTED", "NAMED", "PLACED"):
+        Station(books, name).lose()
+    books.run(adopt, "ADOPTED", ANNA)
+    books.run(change_charger, "NAMED", ChargerData("Space 7", None), ANNA.at)
+    yard = books.run(add_station, StationData("Yard", None, None, None), ANNA.at)
+    books.run(change_charger, "PLACED", ChargerData(None, yard), ANNA.at)
+    stranger = Station(books, "X-0")
+    stranger.lose()
+    assert knock(stranger, "X-1")
+    assert knock(stranger, "X-2")
+    assert visible(books) == {"CHARGED", "ADOPTED", "NAMED", "PLACED", "X-2"}
+    books.run(adopt, "X-2", ANNA)
+    assert not knock(stranger, "X-3")
+
+
+def test_one_network_brings_a_bounded_number_a_day() -> None:
+    """Each identity leaves rows that stay."""
+    registrations = Registrations(Mode.OPEN, known := {"X"}, {})
+
+    def come(day: str, address: str) -> None:
+        at = f"{day}T12:00:00.000Z"
+        registrations.observe(ChargerConnected(charger="X", at=at, session=1, remote_address=address, is_new=True))
+
+    for number in range(NEW_A_DAY):
+        come("2026-03-01", f"2001:db8::{number:x}")
+    assert "5000 new identities" in (registrations.why_no_room(1, (), "2001:db8::ffff:1") or "")
+    assert registrations.why_no_room(1, (), "2001:db9::1") is None
+    assert registrations.why_no_room(2, (), "2001:db8::1") is None  # there is room
+    assert registrations.why_no_room(1, known, "2001:db9::1") == registrations.no_room
+    come("2026-03-02", "2001:db8::1")
+    assert registrations.why_no_room(1, (), "2001:db8::1") is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from levity_trio.access.admission import network_of
 from levity_trio.store import forgetting
 from levity_trio.store.writes import logins as writes
 from levity_trio.store.writes import tokens as token_writes
@@ -18,7 +19,7 @@ from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.accounts import add as add_account
 from levity_trio.store.writes.logins import KEPT
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.logins import Login, form_value, is_form_value, network_of, new_cookie
+from levity_trio.web.logins import Login, form_value, is_form_value, new_cookie
 from tests.charger.parts import InlineWriter
 from tests.web.entering import HOME, PASSWORD, House
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
 from levity_trio.events import ChargerHidden, ChargerShown
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+
+CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+STRANGERS: Final = (
+    "SELECT id FROM cp WHERE hidden_at IS NULL AND registration <> 'adopted' AND NOT"  # noqa: S608 - our own words
+    f" {CHARGED} ORDER BY id"
+)
 
 
 class UnknownCharger(Exception):
@@ -18,22 +28,39 @@ class StillCharging(Exception):
 def check_known(db: UnitOfWork, charger: str) -> None:
     """Raise UnknownCharger for a charger without a row."""
     if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        raise UnknownCharger
+        raise UnknownCharger(charger)
 
 
-def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
+def hide(
+    db: UnitOfWork, charger: str, at: str, retired_on: str | None = None, made_room_for: str | None = None
+) -> None:
     """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
-        UnknownCharger, StillCharging: nothing was changed.
+        UnknownCharger, StillCharging: nothing was changed; the charger is their argument.
     """
     check_known(db, charger)
     if db.row("SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", (charger,)) is not None:
-        raise StillCharging
+        raise StillCharging(charger)
     db.execute(
         "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
     )
-    db.record(ChargerHidden(charger=charger, at=at, retired_on=retired_on))
+    db.record(ChargerHidden(charger=charger, at=at, retired_on=retired_on, made_room_for=made_room_for))
+
+
+def hide_each(
+    db: UnitOfWork, chargers: Sequence[str], pattern: str | None, at: str, retired_on: str | None = None
+) -> list[str]:
+    """Hide these chargers, and the strangers whose identities fit a shell pattern; return which.
+
+    A pattern is for strangers only: they never charged, and nobody adopted them. Raises as `hide` does, for one that
+    was named; then the whole write is rolled back.
+    """
+    fitting = [] if pattern is None else [one for (one,) in db.rows(STRANGERS) if fnmatchcase(one, pattern)]
+    named = list(dict.fromkeys([*chargers, *fitting]))
+    for charger in named:
+        hide(db, charger, at, retired_on)
+    return named
 
 
 def show_again(db: UnitOfWork, origin: Origin) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status
+from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status, Stranger, who_makes_room
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import withdraw
-from levity_trio.store.writes.hiding import UnknownCharger, show
+from levity_trio.store.writes.hiding import CHARGED, UnknownCharger, hide, show
 
-NEWCOMERS_THAT: Final = "SELECT id FROM cp WHERE registration = 'newcomer' AND hidden_at IS NULL AND"
-CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+VISIBLE_NEWCOMERS: Final = "hidden_at IS NULL AND registration = 'newcomer'"
+NEWCOMERS_THAT: Final = f"SELECT id FROM cp WHERE {VISIBLE_NEWCOMERS} AND"  # noqa: S608 - our own words
+NEVER_CHARGED: Final = f"registration <> 'adopted' AND name IS NULL AND station_id IS NULL AND NOT {CHARGED}"
+STRANGERS_THAT: Final = (
+    "SELECT cp.id, is_connected, coalesce(last_seen_at, created_at), coalesce(remote_address, '') FROM cp"
+    " LEFT JOIN session ON session.id = cp.session_id WHERE"
+)
 CHARGED_SINCE: Final = (
     "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND (created_at >= ? OR stop_received_at >= ? OR status ="
     " 'Active'))"
@@ -70,11 +75,21 @@ def forget_waiting(db: UnitOfWork) -> None:
     db.execute("UPDATE cp SET waiting_since = NULL WHERE waiting_since IS NOT NULL")
 
 
-def has_room(db: UnitOfWork, mode: Mode, max_chargers: int) -> bool:
-    """Whether there is room for the row of a new charger. Newcomers that wait have a room of their own."""
-    if mode is Mode.OPEN:
-        return _count(db, "hidden_at IS NULL") < max_chargers
-    return mode is Mode.ASK and _count(db, "hidden_at IS NULL AND registration = 'newcomer'") < NEWCOMERS
+def make_room(db: UnitOfWork, mode: Mode, max_chargers: int, newcomer: str, at: str) -> bool:
+    """Whether there is room for the row of a new charger; where the limit is reached, a stranger is hidden for it.
+
+    Newcomers that wait have a room of their own.
+    """
+    if mode is Mode.CLOSED:
+        return False
+    those, most = ("hidden_at IS NULL", max_chargers) if mode is Mode.OPEN else (VISIBLE_NEWCOMERS, NEWCOMERS)
+    if db.rows(f"SELECT count(*) FROM cp WHERE {those}")[0][0] < most:  # noqa: S608 - our own words
+        return True
+    stranger = who_makes_room([Stranger(*row) for row in db.rows(f"{STRANGERS_THAT} {those} AND {NEVER_CHARGED}")])
+    if stranger is None:
+        return False
+    hide(db, stranger, at, made_room_for=newcomer)
+    return True
 
 
 def begin_waiting(db: UnitOfWork, charger: str, remote_address: str, at: str) -> None:
@@ -123,7 +138,3 @@ def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided, 
     db.record(ChargerAdopted(charger=charger, at=decided.at, by=decided.by, reason=decided.reason))
     show(db, charger, decided.at)
     return True
-
-
-def _count(db: UnitOfWork, condition: str) -> int:
-    return int(db.rows(f"SELECT count(*) FROM cp WHERE {condition}")[0][0])  # noqa: S608 - our own words

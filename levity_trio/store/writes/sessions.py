@@ -22,7 +22,7 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials, tags, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
-from levity_trio.store.writes.registration import begin_waiting, has_room
+from levity_trio.store.writes.registration import begin_waiting, make_room
 from levity_trio.store.writes.transactions.states import suspend
 
 REPLACED = "replaced by a newer connection"
@@ -189,7 +189,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
     at, charger = connection.received_at, connection.charger
     known = db.row(_INTERVALS, (charger,))
     if known is None:
-        if not has_room(db, mode, max_chargers):
+        if not make_room(db, mode, max_chargers, charger, at):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
     begin_statuses(db, charger)

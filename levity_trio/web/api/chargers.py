@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
@@ -12,7 +13,8 @@ import msgspec
 from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
 from levity_trio.store.reads.readings import Reading, of_charger
-from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide, hide_each
 from levity_trio.store.writes.stations import (
     AlreadyKnown,
     ChargerData,
@@ -23,7 +25,7 @@ from levity_trio.store.writes.stations import (
     describe_connector,
 )
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import ABSENT, HIGHEST_ID, IDENTITIES, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import Before, OfConnector, Page, Paged, Since, moment, page, page_of, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
@@ -33,6 +35,9 @@ TAG: Final = "chargers"
 CHARGERS: Final = "/api/admin/chargers"
 CHARGER: Final = f"{CHARGERS}/{{id}}"
 HIGHEST_CONNECTOR: Final = 100
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 Name = Annotated[str, msgspec.Meta(max_length=200, examples=["Parking space 7"])] | None
 Word = Annotated[str, msgspec.Meta(max_length=50)] | None
@@ -78,6 +83,28 @@ class NewCharger(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def data(self) -> ChargerData:
         return ChargerData(self.name, self.station, self.vendor, self.model)
+
+
+PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
+
+
+class ForgetBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which chargers are forgotten: those named, and the strangers whose identities fit the pattern."""
+
+    chargers: Annotated[list[str], msgspec.Meta(max_length=10_000)] = []
+    like: Annotated[str, msgspec.Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
+
+
+FORGET_WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "like": ABSENT},
+    {"like": {"type": "string", "description": PATTERN, "minLength": 1, "maxLength": 100, "examples": ["TEST_*"]}},
+)
+
+
+class ForgetReport(msgspec.Struct, kw_only=True):
+    """The chargers that are hidden now."""
+
+    forgotten: list[str]
 
 
 class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -145,20 +172,27 @@ async def replace_charger(asked: Asked) -> Any:
 
 async def retire_charger(asked: Asked) -> None:
     at = asked.api.stamp()
-    await _hide(asked.api, asked.path["id"], at, at[:10])
+    await _hide(asked.api, hide, asked.path["id"], at, at[:10])
 
 
 async def forget_charger(asked: Asked) -> None:
-    await _hide(asked.api, asked.path["id"], asked.api.stamp(), None)
+    await _hide(asked.api, hide, asked.path["id"], asked.api.stamp())
 
 
-async def _hide(api: Api, charger: str, at: str, retired_on: str | None) -> None:
+async def forget_chargers(asked: Asked) -> ForgetReport:
+    body: ForgetBody = asked.body
+    if not body.chargers and body.like is None:
+        raise invalid("chargers", "name chargers, or give a pattern")
+    return ForgetReport(forgotten=await _hide(asked.api, hide_each, body.chargers, body.like, asked.api.stamp()))
+
+
+async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
     try:
-        await api.writer.run(hide, charger, at, retired_on)
-    except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
-    except StillCharging:
-        detail = f"{charger} has an open transaction; hide it after that has ended"
+        return await api.writer.run(write, *values)
+    except UnknownCharger as unknown:
+        raise not_found(f"charger {unknown}") from None
+    except StillCharging as charging:
+        detail = f"{charging} has an open transaction; hide it after that has ended"
         raise Problem(409, "conflict", detail) from None
 
 
@@ -264,6 +298,17 @@ ENDPOINTS: Final = (
         handle=forget_charger,
         status=204,
         problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{CHARGERS}/forget",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none.",
+        handle=forget_chargers,
+        body=StructBody(ForgetBody, lambda: FORGET_WAYS),
+        answer=ForgetReport,
+        problems=("not_found", "conflict", "invalid"),
     ),
     Endpoint(
         method="PUT",

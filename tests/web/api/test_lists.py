@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.frames import add
+from levity_trio.store.writes.registration import Decided, adopt
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.corrections import Correction, correct
 from levity_trio.store.writes.transactions.deciding import Decision
@@ -229,6 +230,36 @@ async def test_a_charger_that_charges_is_not_hidden(site: Site, station: Station
         with pytest.raises(Problem, match="has an open transaction") as raised:
             await site.call(path, id="CP-1")
         assert (raised.value.status, raised.value.code) == (409, "conflict")
+
+
+async def test_several_are_forgotten_at_once_or_none(site: Site, station: Station) -> None:
+    """A pattern never takes one that has charged or was adopted."""
+    forget = endpoint("POST", "/api/admin/chargers/forget")
+    station.stop(station.start(1000), meter=2000)
+    for name in ("CP-2", "CP-3", "OLD", "TEST_1", "test_2"):
+        Station(site.books, name)
+    site.books.run(adopt, "CP-2", Decided(site.books.at, "anna", "ours"))
+    body: dict[str, Any]
+    for body, code in (
+        ({}, "invalid"),
+        ({"like": ""}, "invalid"),
+        ({"chargers": ["OLD", "NOBODY"]}, "not_found"),
+        ({"chargers": [], "like": None}, "invalid"),
+    ):
+        with pytest.raises(Problem) as raised:
+            await site.call(forget, body=body)
+        assert raised.value.code == code
+    assert site.books.value("SELECT count(*) FROM cp WHERE hidden_at IS NOT NULL") == 0
+    for body, forgotten in (
+        ({"like": "NOTHING-*"}, []),
+        ({"chargers": ["OLD", "OLD"], "like": "CP-[0-9]"}, ["OLD", "CP-3"]),
+        ({"like": "*"}, ["TEST_1", "test_2"]),
+        ({"chargers": ["CP-1", "CP-2"]}, ["CP-1", "CP-2"]),
+    ):
+        assert (await site.call(forget, body=body))["forgotten"] == forgotten
+    station.start(9000)
+    with pytest.raises(Problem, match="CP-1 has an open transaction"):
+        await site.call(forget, body={"chargers": ["OLD", "CP-1"]})
 
 
 async def test_what_a_person_says_about_a_connector(site: Site, station: Station) -> None:

@@ -448,3 +448,4 @@ async def _goodbyes(life: Life) -> None:
     await life.send("DELETE", "/api/admin/accounts/8/personal", query={"reason": "moved out", "force": True})
     await ask("DELETE", f"id-tags/{HOUSEHOLDS[7].tag}")
     await ask("POST", f"chargers/{NEVER}/forget")
+    await ask("POST", "chargers/forget", chargers=[NEVER], like="NOBODY-*")
