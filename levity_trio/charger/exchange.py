@@ -24,7 +24,6 @@ from levity_trio.charging.readings import Reading
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
-from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames, notices, rates, sessions
@@ -204,7 +203,7 @@ def _with_more(
     if not is_alone and sessions.has_newer(db, origin):
         raise StoreUnavailable
     at = origin.received_at
-    if evidence is not None and db.is_kept(origin.charger, "Evidence", at, DAILY_EVIDENCE):
+    if evidence is not None and db.is_kept(origin.charger, "Evidence", at):
         frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []

@@ -14,16 +14,19 @@ from levity_trio.store.database import Connection
 from levity_trio.store.writes.origin import minutes_before
 
 DAILY_FACTS: Final = 1_000
-DAILY_EVIDENCE: Final = 20
-"""The ceiling for over-long messages, which may have half a megabyte each."""
 REPORT_MINUTES: Final = 60
 DATE: Final = slice(10)
 """The date in a time of the database's format."""
 
 COUNT: Final = (
-    "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES (?, ?, ?, 1) ON CONFLICT (cp_id, kind) DO UPDATE"
-    " SET facts = CASE fact_count.day WHEN excluded.day THEN fact_count.facts + 1 ELSE 1 END, day = excluded.day"
-    " RETURNING facts"
+    "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES (?, ?, ?, ?) ON CONFLICT (cp_id, kind) DO UPDATE"
+    " SET facts = CASE fact_count.day WHEN excluded.day THEN fact_count.facts ELSE 0 END + excluded.facts,"
+    " day = excluded.day RETURNING facts"
+)
+COUNT_OF_SITE: Final = (
+    "INSERT INTO site_count (kind, day, amount) VALUES (?, ?, ?) ON CONFLICT (kind) DO UPDATE"
+    " SET amount = CASE site_count.day WHEN excluded.day THEN site_count.amount ELSE 0 END + excluded.amount,"
+    " day = excluded.day RETURNING amount"
 )
 ONLY_COUNT: Final = (
     "UPDATE fact_count SET counted = counted + 1 WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
@@ -31,10 +34,13 @@ ONLY_COUNT: Final = (
 REPORTED: Final = "UPDATE fact_count SET told = counted, told_at = ? WHERE cp_id = ? AND kind = ?"
 
 
-def is_below(connection: Connection, charger: str, kind: str, at: str, most: int) -> bool:
-    """Count a fact; return False if it exceeds `most` of its kind on this day."""
-    ((facts,),) = connection.execute(COUNT, (charger, kind, at[DATE])).fetchall()
-    return bool(facts <= most)
+def is_below(connection: Connection, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
+    """Count an amount of a kind for a charger, or for the site; return False if it exceeds `most` on this day."""
+    if charger is None:
+        ((counted,),) = connection.execute(COUNT_OF_SITE, (kind, at[DATE], amount)).fetchall()
+    else:
+        ((counted,),) = connection.execute(COUNT, (charger, kind, at[DATE], amount)).fetchall()
+    return bool(counted <= most)
 
 
 def only_count(connection: Connection, charger: str, kind: str, at: str) -> FactsCounted | None:

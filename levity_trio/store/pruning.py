@@ -1,4 +1,5 @@
-"""Enforces retention: of the frame log by age, by size and by free disk space; of events by age.
+"""Enforces retention: of the frame log by age, by size and by free disk space; of events and of what strangers sent by
+age.
 
 The oldest rows are deleted first, by ranges of ids, so that each range is a run of neighbouring pages. The file shrinks
 page by page. Each step is a write of a few milliseconds, followed by a pause longer than the step, so that chargers
@@ -7,8 +8,8 @@ wait no longer for their responses while millions of rows are deleted.
 On PostgreSQL the log is divided into days, by UTC. Those that are over are dropped whole, and only what is left is
 deleted by rows.
 
-When the disk runs low, the oldest frames are deleted. When none is left, frame logging pauses until there is space
-again, because billing data must always fit.
+When the disk runs low, the evidence of strangers is deleted, then the oldest frames. When none is left, frame logging
+pauses until there is space again, because billing data must always fit.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.retrying import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
+from levity_trio.store.writes import frames
+from levity_trio.store.writes.frames import Deleted
 from levity_trio.wire.times import stamp
 
 ROWS_AT_ONCE: Final = 200
@@ -43,7 +46,7 @@ AGED_ROWS: Final = 20_000
 """Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
 ENOUGH_BYTES: Final = 220_000_000
-EVENT_LOOKS: Final = timedelta(days=1)
+DAILY: Final = timedelta(days=1)
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
 """The size of a row besides its texts, with its share of the page header."""
@@ -139,13 +142,6 @@ def _row(db: Database, sql: str, parameters: tuple[object, ...] = ()) -> tuple[A
     return found
 
 
-class Deleted(NamedTuple):
-    """The number of rows that a step deleted, and whether none is left to delete."""
-
-    rows: int
-    is_all: bool
-
-
 def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
     """Delete the oldest rows of the log up to this id, for at most `seconds`."""
     until, rows = time.monotonic() + seconds, 0
@@ -196,8 +192,10 @@ class Pruning:
         self._is_clock_trusted = is_clock_trusted
         self._sample = Sample()
         self._is_scarce = False
+        self._noted: bool | None = None
+        """What the database says about it; None: an earlier run may have said it."""
         self._keep_events = timedelta(days=config.event_days)
-        self._events_due: datetime | None = None
+        self._due: datetime | None = None
         self._days = days_of(config.database)
         self._threads = trio.CapacityLimiter(1)
 
@@ -219,11 +217,13 @@ class Pruning:
         found, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(found.rows)
         room_bytes = room(found.space)
-        self._judge(room_bytes, found.rows)
+        if await self._judge(room_bytes, found.rows) and (rows := await self._delete_of_strangers()):
+            freed += rows
+            room_bytes = room(await self._reader.run(lambda db: db.space()))
         surplus = max(SCARCE_BYTES - room_bytes, found.rows * found.bytes_per_row - self._most_bytes)
         if surplus > 0 and found.rows:
             freed += await self._delete(found.last_of(surplus))
-        freed += await self._delete_aged(old) + await self._delete_events()
+        freed += await self._delete_aged(old) + await self._delete_daily()
         spare_bytes = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_bytes
         if found.space.disk_free is not None and (freed or found.space.unused > spare_bytes):
             await self._shrink(spare_bytes)
@@ -264,12 +264,27 @@ class Pruning:
             last = await self._reader.run(partial(self._aged, now=self._now()))
         return rows
 
-    async def _delete_events(self) -> int:
-        """Delete old events once a day, and store a fact about it. Return the number deleted."""
-        now, rows = self._clock(), 0
-        if not self._is_clock_trusted() or (self._events_due is not None and now < self._events_due):
+    async def _delete_daily(self) -> int:
+        """Delete old events and evidence of strangers once a day. Return the number of rows deleted."""
+        now = self._now()
+        if now is None or (self._due is not None and now < self._due):
             return 0
-        self._events_due = now + EVENT_LOOKS
+        self._due = now + DAILY
+        return await self._delete_of_strangers() + await self._delete_events(now)
+
+    async def _delete_of_strangers(self) -> int:
+        rows, is_all, now = 0, False, self._now()
+        while now is not None and not is_all:
+            step = self._limits.step_seconds
+            deleted, is_all = await self._step(frames.delete_of_strangers, stamp(now), step, self._is_scarce)
+            rows += deleted
+        if rows:
+            log.info("evidence of chargers that never charged here and were not adopted was deleted", rows=rows)
+        return rows
+
+    async def _delete_events(self, now: datetime) -> int:
+        """Delete old events, and store a fact about it. Return the number deleted."""
+        rows = 0
         before = stamp(now - self._keep_events)
         while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
             is_all = False
@@ -298,8 +313,9 @@ class Pruning:
         await trio.sleep(self._limits.rest_times * (trio.current_time() - began))
         return done
 
-    def _judge(self, room_bytes: float, rows: int) -> None:
-        """Log once that the disk runs low; if no row is left to delete, pause frame logging until there is space."""
+    async def _judge(self, room_bytes: float, rows: int) -> bool:
+        """Log and note once that the disk runs low; if no row of the log is left to delete, pause it until there is
+        space. Return whether it runs low."""
         if room_bytes >= ENOUGH_BYTES and self._is_scarce:
             self._is_scarce = False
             self._frames.resume()
@@ -310,6 +326,10 @@ class Pruning:
         if room_bytes < SCARCE_BYTES and not rows and not self._frames.is_paused:
             self._frames.pause()
             log.warning("the disk runs low; no frames are logged until there is space", free_bytes=room_bytes)
+        if self._is_scarce != self._noted:
+            await self._writer.run(frames.note_disk, stamp(self._clock()), self._is_scarce)
+            self._noted = self._is_scarce
+        return self._is_scarce
 
 
 def room(space: Space) -> float:

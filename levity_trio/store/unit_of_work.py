@@ -116,13 +116,13 @@ class UnitOfWork:
         """Take the duties of the site, unless another server has them; return whether this one has."""
         return self._connection.take_duties()
 
-    def is_below(self, charger: str, kind: str, at: str, most: int) -> bool:
-        """Count an item; return whether it is among the first `most` of its kind on this day."""
-        return is_below(self._connection, charger, kind, at, most)
+    def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
+        """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
+        return is_below(self._connection, charger, kind, at, most, amount)
 
-    def is_kept(self, charger: str, kind: str, at: str, most: int = DAILY_FACTS) -> bool:
+    def is_kept(self, charger: str, kind: str, at: str) -> bool:
         """Count a fact; return whether it is within its daily ceiling and must be stored."""
-        if self.is_below(charger, kind, at, most):
+        if self.is_below(charger, kind, at, DAILY_FACTS):
             return True
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
             self.record(counted)

@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.charger.central import Central
 from levity_trio.events import FactsCounted, TransactionStarted
-from levity_trio.store.ceilings import DAILY_EVIDENCE
+from levity_trio.store.writes.frames import BEGINNING_BYTES, STRANGERS
 from levity_trio.wire.texts import LONGEST_TEXT, cut, digest
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import PATH, open_charger
@@ -51,11 +51,18 @@ def longest(writer: InlineWriter) -> dict[str, int]:
     }
 
 
+def adopt(writer: InlineWriter) -> None:
+    """Its charger is no stranger, of whom less is kept."""
+    writer.rows("UPDATE cp SET registration = 'adopted' RETURNING id")
+
+
 @pytest.mark.parametrize(("action", "payload"), MESSAGES, ids=[action for action, _ in MESSAGES])
 async def test_an_over_long_text_stands_whole_in_evidence_and_nowhere_else(
     central: Central, writer: InlineWriter, action: str, payload: dict[str, Any]
 ) -> None:
     async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        adopt(writer)
         await charger.call(action, payload)
     assert {column: length for column, length in longest(writer).items() if length > FITS_CHARACTERS} == {}
     assert max(length for column, length in longest(writer).items() if column.startswith("log.")) <= LONGEST_TEXT
@@ -92,11 +99,26 @@ async def test_message_ids_and_actions_are_cut_and_the_answer_bears_the_whole_id
     assert writer.row("SELECT count(*) FROM tx_event JOIN evidence USING (session_id, message_id)") == (1,)
 
 
-async def test_of_over_long_messages_so_many_are_kept_in_a_day(central: Central, writer: InlineWriter) -> None:
+async def test_of_over_long_messages_so_many_bytes_are_kept_in_a_day(central: Central, writer: InlineWriter) -> None:
+    whole = STRANGERS.of_one // len(LONG) - 1  # with what is around each text
     async with open_charger(central) as charger:
-        for _ in range(DAILY_EVIDENCE + 5):
+        for _ in range(whole + 3):
             await charger.call("Authorize", {"idTag": LONG})
-        await charger.call("StartTransaction", START)
-    actions = [action for (action,) in writer.rows("SELECT action FROM evidence ORDER BY id")]
-    assert actions == ["Authorize"] * DAILY_EVIDENCE + ["StartTransaction"]
-    assert [counted.kind for counted in writer.recorded(FactsCounted)] == ["Evidence"]
+        await charger.call("StartTransaction", START | {"idTag": "A"})
+    sizes = [
+        size for (size,) in writer.rows("SELECT length(frame) FROM evidence WHERE action = 'Authorize' ORDER BY id")
+    ]
+    assert all(size > len(LONG) for size in sizes[:whole])
+    assert all(BEGINNING_BYTES < size < BEGINNING_BYTES + 100 for size in sizes[whole:])
+    assert len(sizes) == whole + 3
+
+
+async def test_so_many_over_long_messages_are_kept_in_a_day(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("levity_trio.store.unit_of_work.DAILY_FACTS", 5)
+    async with open_charger(central) as charger:
+        for _ in range(8):
+            await charger.call("Authorize", {"idTag": LONG})
+    assert writer.row("SELECT count(*) FROM evidence") == (5,)
+    assert "Evidence" in [counted.kind for counted in writer.recorded(FactsCounted)]

@@ -43,6 +43,7 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
     of_files = "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
     add(f"{of_files} ('firmware', 'a', 't', 1, '', '', '2025'), ('firmware', 'b', 'u', 1, '', '', NULL)")
+    add("INSERT INTO evidence_pruning (day, before, others_before, deleted) VALUES ('2024-01-01', '', '', 0)")
     of_registration = "cp_id, decision, decided_at, decided_by, reason"
     add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")

@@ -26,7 +26,7 @@ BOUNDED = {
     *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
     *("wallet", "payment_service", "personal_deletion", "lost_statements"),
-    *("user", "person", "login", "invitation", "turned_away"),
+    *("user", "person", "login", "invitation", "turned_away", "site_count", "evidence_pruning"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {

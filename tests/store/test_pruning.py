@@ -23,6 +23,7 @@ from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Limits
 from levity_trio.store.reads import Reader
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
+from levity_trio.store.writes import frames
 from levity_trio.wire.times import stamp
 from tests.store.template import new_database
 
@@ -237,6 +238,26 @@ async def test_on_a_disk_that_runs_low_the_oldest_go_first_then_none_are_taken(
         *["the disk runs low"] * 2,
         "the disk has room again",
     ]
+
+
+async def test_on_a_disk_that_runs_low_the_evidence_of_strangers_goes_before_any_frame(kept: Kept) -> None:
+    await kept.fill(20_000)
+    await kept.write("INSERT INTO cp (id, created_at, updated_at) VALUES ('NEW', '', '')")
+    await kept.write(
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 300) INSERT INTO evidence"
+        " (cp_id, at, direction, action, frame) SELECT 'NEW', ?, 'recv', 'MeterValues', ? FROM number",
+        (stamp(NOW - timedelta(days=1)), FRAME * 20),
+    )
+    await kept.look()
+    assert kept.rows("SELECT count(*) FROM evidence") == [(300,)]
+    kept.free_bytes = SCARCE_BYTES - 1_000_000
+    await kept.look()
+    assert kept.rows("SELECT count(*) FROM evidence") == [(1,)]
+    assert kept.count() == 20_000
+    assert await kept.writer.run(frames.is_disk_low)
+    kept.free_bytes = ENOUGH_BYTES
+    await kept.look()
+    assert not await kept.writer.run(frames.is_disk_low)
 
 
 async def test_what_was_freed_in_the_file_counts_as_room(kept: Kept) -> None:

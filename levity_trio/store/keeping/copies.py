@@ -40,8 +40,11 @@ STAMPED: Final[Mapping[str, str]] = {
     "event": "at",
 }
 """Tables of facts, with the time in them that never changes. Whatever happens adds a row to one of them."""
-PRUNED: Final = "event"
-"""The only one of them whose oldest rows are deleted."""
+_PRUNED: Final[Mapping[str, str]] = {
+    "event": "SELECT coalesce(min(id) > ?1, 1) FROM event WHERE ?2 = ?2",
+    "set_aside": "SELECT coalesce(max(others_before) > ?2, 0) FROM evidence_pruning WHERE ?1 = ?1",
+}
+"""Those of which old rows are deleted, and whether the row with this id and time may be one."""
 
 
 class Content(NamedTuple):
@@ -72,14 +75,16 @@ def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
         for number, at in part.execute(last).fetchall():
             same = f"SELECT 1 FROM {table} WHERE id = ? AND {STAMPED[table]} = ?"  # noqa: S608
             is_there = table in known and whole.execute(same, (number, at)).fetchall()
-            if not is_there and not (table == PRUNED and _is_pruned(whole, number)):
+            if not is_there and not (table in _PRUNED and _is_pruned(whole, table, number, at)):
                 return False
     return True
 
 
-def _is_pruned(whole: sqlite3.Connection, number: int) -> bool:
-    ((oldest,),) = whole.execute("SELECT min(id) FROM event").fetchall()
-    return oldest is None or number < int(oldest)
+def _is_pruned(whole: sqlite3.Connection, table: str, number: int, at: str) -> bool:
+    if table == "set_aside" and "evidence_pruning" not in tables_of(whole):
+        return False
+    ((is_pruned,),) = whole.execute(_PRUNED[table], (number, at)).fetchall()
+    return bool(is_pruned)
 
 
 @contextmanager

@@ -1,14 +1,25 @@
-"""Storage of frames: all of them in `log` until they are pruned, and permanently in `evidence` those that rows of
-`tx_event` or `set_aside` refer to."""
+"""Storage of frames: all of them in `log` until they are pruned, and in `evidence` those that rows of `tx_event` or
+`set_aside` refer to.
+
+Evidence has a budget of bytes (rules.md): of a frame beyond it, the beginning, the length and a digest are kept. Frames
+of Start and Stop are kept in full, of a stranger the first ones of a day. What strangers sent is deleted after a while,
+and when the disk runs low.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from itertools import chain
-from typing import Final
+from datetime import datetime, timedelta
+from itertools import chain, product
+from typing import Final, NamedTuple
 
+from levity_trio.store.ceilings import DATE
+from levity_trio.store.evidence import FRAMES, is_stranger
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.wire.texts import CUT, digest
+from levity_trio.wire.times import stamp
 
 FrameRow = tuple[str, int | None, str, str, str | None, str | None, str]
 """A row for the log: charger, session, at, direction, message id, action, frame (secrets masked).
@@ -28,13 +39,112 @@ INSERTS: Final = tuple(
 the interpreter lock each time."""
 
 
+BEGINNING_BYTES: Final = 4_096
+"""What is always kept of a frame."""
+STRANGERS_FRAMES, STRANGERS_FRAME_BYTES = 50, 65_536
+"""Longer frames of Start and Stop that are kept in full of a stranger on one day, and their size."""
+STRANGERS_DAYS: Final = timedelta(days=30)
+ROWS_AT_ONCE: Final = 50
+
+
+class Budget(NamedTuple):
+    """Bytes of other frames that are kept in full on one day."""
+
+    of_one: int
+    of_all: int
+
+
+KNOWN: Final = Budget(of_one=8_000_000, of_all=64_000_000)
+STRANGERS: Final = Budget(of_one=1_000_000, of_all=8_000_000)
+_DISK: Final = "disk"
+_STRANGERS: Final = (
+    "SELECT id FROM cp WHERE registration <> 'adopted' AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+)
+_RECORD: Final = (
+    "INSERT INTO evidence_pruning (day, before, others_before, deleted) VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE"
+    " SET before = max(evidence_pruning.before, excluded.before),"
+    " others_before = max(evidence_pruning.others_before, excluded.others_before),"
+    " deleted = evidence_pruning.deleted + excluded.deleted"
+)
+
+
 def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
     """Store the frame of a message as evidence, once, in the transaction that stores its content."""
+    frame = message.frame
+    if len(frame) > BEGINNING_BYTES or len(frame.encode()) > BEGINNING_BYTES:
+        frame = _within_budget(db, origin, message)
     db.execute(
         "INSERT INTO evidence (cp_id, session_id, at, direction, message_id, action, frame)"
         " VALUES (?, ?, ?, 'recv', ?, ?, ?) ON CONFLICT (session_id, message_id, at) DO NOTHING",
-        (origin.charger, origin.session, origin.received_at, message.message_id, message.action, message.frame),
+        (origin.charger, origin.session, origin.received_at, message.message_id, message.action, frame),
     )
+
+
+def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
+    """Return a long frame, or what is kept of it."""
+    charger, at, sent = origin.charger, origin.received_at, message.frame.encode()
+    is_new, size = is_stranger(db, charger, at), len(sent)
+    if message.action in FRAMES:
+        is_whole = not is_new or (
+            size <= STRANGERS_FRAME_BYTES and db.is_below(charger, "long frames", at, STRANGERS_FRAMES)
+        )
+    else:
+        whose, budget = ("strangers", STRANGERS) if is_new else ("known chargers", KNOWN)
+        is_whole = (
+            not is_disk_low(db)
+            and db.is_below(charger, "bytes of evidence", at, budget.of_one, size)
+            and db.is_below(None, f"bytes of evidence of {whose}", at, budget.of_all, size)
+        )
+    if is_whole:
+        return message.frame
+    beginning = sent[:BEGINNING_BYTES].decode(errors="ignore")
+    return f"{beginning}{CUT}{digest(message.frame)} of {size} bytes"
+
+
+def is_disk_low(db: UnitOfWork) -> bool:
+    """Whether the disk runs low, so that no long frame is kept in full but those of Start and Stop."""
+    return db.row("SELECT 1 FROM site_count WHERE kind = ? AND amount > 0", (_DISK,)) is not None
+
+
+def note_disk(db: UnitOfWork, at: str, is_low: bool) -> None:
+    """Note whether the disk runs low."""
+    db.execute(
+        "INSERT INTO site_count (kind, day, amount) VALUES (?, ?, ?) ON CONFLICT (kind) DO UPDATE"
+        " SET day = excluded.day, amount = excluded.amount",
+        (_DISK, at[DATE], int(is_low)),
+    )
+
+
+class Deleted(NamedTuple):
+    """The number of rows that a step deleted, and whether none is left to delete."""
+
+    rows: int
+    is_all: bool
+
+
+# The row with the highest id stays: SQLite would give its id again.
+_OLD: Final = (
+    "SELECT id FROM {table} WHERE cp_id = ? AND {at} < ? AND ({at} < ? OR coalesce(action, '') NOT IN"
+    " ('StartTransaction', 'StopTransaction')) AND id < (SELECT max(id) FROM {table}) ORDER BY {at}, id LIMIT ?"
+)
+_TABLES: Final = {
+    table: _OLD.format(table=table, at=at) for table, at in (("evidence", "at"), ("set_aside", "received_at"))
+}
+
+
+def delete_of_strangers(db: UnitOfWork, now: str, seconds: float, is_disk_low: bool) -> Deleted:
+    """Delete evidence of chargers that never had a transaction and were not adopted, for at most `seconds`: what is
+    old, and while the disk runs low all of which no transaction can be made. It is recorded."""
+    before, until, rows = stamp(datetime.fromisoformat(now) - STRANGERS_DAYS), time.monotonic() + seconds, 0
+    others_before = now if is_disk_low else before
+    for charger, table in product(db.rows(_STRANGERS), _TABLES):
+        while found := db.rows(_TABLES[table], (*charger, others_before, before, ROWS_AT_ONCE)):
+            ids = ", ".join(str(number) for (number,) in found)
+            db.execute(_RECORD, (now[DATE], before, others_before, len(found)))
+            rows += db.changed(f"DELETE FROM {table} WHERE id IN ({ids})")  # noqa: S608 - numbers of ours
+            if time.monotonic() > until:
+                return Deleted(rows, is_all=False)
+    return Deleted(rows, is_all=True)
 
 
 def add(db: UnitOfWork, rows: Sequence[FrameRow]) -> None:

@@ -1,7 +1,8 @@
 """The rate limit on transaction messages, above which they are not acknowledged.
 
 Unlike other facts, starts, stops and readings are never replaced by a count. A rate that no real charger reaches would
-fill the disk, so beyond the limit messages of this day are neither stored nor acknowledged.
+fill the disk, so beyond the limit messages of this day are neither stored nor acknowledged. Strangers have the limit of
+one charger all together, because who can reach the port can have any number of names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 
 from levity_trio.events import MessagesRefused
 from levity_trio.store import event_sums
+from levity_trio.store.evidence import is_stranger
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
@@ -28,17 +30,20 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
     Raises:
         RateExceeded: the limit is exceeded, and the write must be rolled back.
     """
-    key = (origin.session, message.message_id, origin.received_at)
+    charger, at = origin.charger, origin.received_at
+    key = (origin.session, message.message_id, at)
     if db.row("SELECT 1 FROM evidence WHERE session_id = ? AND message_id = ? AND at = ?", key) is None:
         return
     if message.action == "StartTransaction":
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
-        _count(db, origin, f"StartTransaction on {connector}", most_starts)
-    _count(db, origin, "transaction messages", MESSAGES_OF_STARTS * most_starts)
+        _count(db, charger, at, f"StartTransaction on {connector}", most_starts)
+    _count(db, charger, at, "transaction messages", MESSAGES_OF_STARTS * most_starts)
+    if is_stranger(db, charger, at):
+        _count(db, None, at, "transaction messages of new chargers", MESSAGES_OF_STARTS * most_starts)
 
 
-def _count(db: UnitOfWork, origin: Origin, what: str, most: int) -> None:
-    if not db.is_below(origin.charger, what, origin.received_at, most):
+def _count(db: UnitOfWork, charger: str | None, at: str, what: str, most: int) -> None:
+    if not db.is_below(charger, what, at, most):
         raise RateExceeded(f"more than {most} a day: {what}")
 
 
