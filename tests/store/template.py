@@ -24,6 +24,7 @@ def migrated() -> bytes:
 @contextmanager
 def new_database(path: Path) -> Iterator[FileConnection]:
     """Create a database in a file, and open it as a server does."""
+    path.touch(0o600)
     path.write_bytes(migrated())
     with open_database(path) as connection:
         yield connection
