@@ -12,6 +12,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import connect
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, Report, check
+from levity_trio.store.keeping.restoring import restore
 from levity_trio.store.schema import newest_version
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
@@ -153,9 +154,35 @@ def test_many_problems_are_cut(copy: Path) -> None:
     assert lines[-1] == "and more"
 
 
-def test_what_an_operator_added_is_no_problem(copy: Path) -> None:
-    change(copy, "PRAGMA journal_mode = DELETE; CREATE INDEX my_own ON tx (id_tag); CREATE VIEW mine AS SELECT 1")
+CHANGES = {
+    "CREATE TRIGGER theirs AFTER INSERT ON tx BEGIN UPDATE tx SET hidden = 1; END": "trigger theirs is not in schema",
+    "CREATE TABLE theirs (id INTEGER)": "table theirs is not in schema",
+    "CREATE VIEW theirs AS SELECT 1": "view theirs is not in schema",
+    "CREATE INDEX theirs ON tx (id_tag)": "index theirs is not in schema",
+    "DROP INDEX tx_open; CREATE INDEX tx_open ON tx (id)": "index tx_open is not as schema",
+    "UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'account'":
+        "table account is not as schema",
+    "UPDATE sqlite_schema SET sql = replace(sql, 'CHECK (amount >= 0)', '') WHERE name = 'wallet_reservation'":
+        "table wallet_reservation is not as schema",
+    "UPDATE sqlite_schema SET sql = replace(sql, 'BEFORE', 'AFTER') WHERE name = 'tx_is_kept'":
+        "trigger tx_is_kept is not as schema",
+    "DROP TRIGGER tx_is_kept": "trigger tx_is_kept is missing",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", CHANGES)
+def test_a_changed_schema_is_no_sound_copy_and_is_not_restored(copy: Path, script: str) -> None:
+    change(copy, f"PRAGMA journal_mode = DELETE; PRAGMA writable_schema = ON; {script}")
+    assert any(CHANGES[script] in line for name, line in problems(copy) if name == "schema")
+    with pytest.raises(EnvironmentProblem, match=f"was changed by another program.*{CHANGES[script]}"):
+        restore(copy, copy.with_name("new.db"), ignore, is_forced=True)
+    assert not copy.with_name("new.db").exists()
+
+
+def test_what_litestream_added_is_no_problem(copy: Path) -> None:
+    change(copy, "PRAGMA journal_mode = DELETE; CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
     assert not problems(copy)
+    restore(copy, copy.with_name("new.db"), ignore)
 
 
 def test_files_that_cannot_be_checked(copy: Path) -> None:

@@ -134,7 +134,7 @@ def _references(subject: Subject) -> Iterator[str]:
 
 
 def _schema(subject: Subject) -> Iterator[str]:
-    """Compare with what the migrations up to this version create. What an operator added is no problem."""
+    """Compare with what the migrations up to this version create: an added trigger can change bills."""
     version = subject.db.version()
     if version not in {number for number, _ in migrations()}:
         yield f"schema {version} is of no version of this program"
@@ -145,6 +145,19 @@ def _schema(subject: Subject) -> Iterator[str]:
             yield f"schema {version} is incomplete: {name} is missing"
         elif found[name] != definition:
             yield f"{name} is not as schema {version} defines it"
+    for name in sorted(found.keys() - expected.keys()):
+        yield f"{name} is not in schema {version}; somebody added it"
+
+
+def check_schema(examined: Examined, name: object) -> None:
+    """Refuse a database with another schema than the migrations make. Raises EnvironmentProblem, sqlite3.Error."""
+    with closing(model(examined.db.version())) as empty:
+        problem = next(iter(_schema(Subject(examined, empty))), None)
+    if problem is not None:
+        raise EnvironmentProblem(
+            f"{name} was changed by another program: {problem}. Give another backup, or undo it in a copy of this one;"
+            " levity-trio check lists all"
+        )
 
 
 def _guarded(subject: Subject) -> Iterator[str]:

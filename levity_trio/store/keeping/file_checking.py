@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from levity_trio.store.connection import FileDatabase
 from levity_trio.store.keeping.examined import MOST_PROBLEMS, Definitions, GivenIds, numbered
+
+LITESTREAMS: Final = frozenset({"_litestream_lock", "_litestream_seq"})
+"""The tables that Litestream adds to a database that it copies."""
 
 
 class ExaminedFile:
@@ -39,10 +43,10 @@ class ExaminedFile:
 
 
 def _objects(connection: sqlite3.Connection) -> Mapping[str, object]:
-    """Return the definition of each object. Of a table its columns: ALTER TABLE rewrites the text."""
-    found: dict[str, object] = {}
+    """Return the text of each object, which has all constraints of a table, without Litestream's notes to itself."""
     named = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
-    for kind, name, definition in connection.execute(named).fetchall():
-        columns = f'PRAGMA table_xinfo("{name}")'
-        found[f"{kind} {name}"] = connection.execute(columns).fetchall() if kind == "table" else definition
-    return found
+    return {
+        f"{kind} {name}": " ".join(str(definition).split())
+        for kind, name, definition in connection.execute(named).fetchall()
+        if name not in LITESTREAMS
+    }

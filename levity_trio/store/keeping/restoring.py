@@ -18,9 +18,11 @@ from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.connection import FileDatabase, InUse, lock_held
+from levity_trio.store.keeping.checking import check_schema
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
 from levity_trio.store.keeping.copying import Partial, Progress, check_room, copy, open_partial
 from levity_trio.store.keeping.examined import numbered
+from levity_trio.store.keeping.file_checking import ExaminedFile
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
 from levity_trio.store.opening import of_postgresql
 from levity_trio.store.reads.newest import newest
@@ -111,9 +113,10 @@ def restore(
     """Replace a database, which no server may use, by a backup. Statements go on behind `last_statement`.
 
     Raises:
-        EnvironmentProblem: the backup is damaged, or is not one; the database is in use (InUse), another program's, or
-            has facts that are not in the backup, and the caller does not force it; the disk is nearly full; the number
-            of the last statement is needed, or is too low. The database is as it was before.
+        EnvironmentProblem: the backup is damaged, or is not one, or its schema was changed; the database is in use
+            (InUse), another program's, or has facts that are not in the backup, and the caller does not force it; the
+            disk is nearly full; the number of the last statement is needed, or is too low. The database is as it was
+            before.
     """
     backup = backup.resolve()
     try:
@@ -121,6 +124,7 @@ def restore(
         with open_copy(backup) as source, lock_held(database):
             if database.exists() and backup.samefile(database):
                 raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
+            check_schema(ExaminedFile(source), backup)
             held, standing = content(FileDatabase(source)), _examine(source, database)
             if not (standing.is_contained or is_forced):
                 raise EnvironmentProblem(_refusal(database, held, standing))

@@ -16,7 +16,7 @@ from typing import Any, Final
 from levity_trio.store.database import Parameters
 from levity_trio.store.keeping.examined import Definitions, GivenIds, tables_of
 from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
-from levity_trio.store.postgresql.definitions import COUNTED
+from levity_trio.store.postgresql.definitions import COUNTED, migration
 from levity_trio.store.postgresql.dialect import TYPES
 from levity_trio.store.postgresql.schema import check_known
 
@@ -51,24 +51,34 @@ _COLLATIONS: Final = (
     " AND collversion <> pg_collation_actual_version(pg_collation.oid)"
 )
 _COLUMNS: Final = (
-    "SELECT relname, attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-    " JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+    "SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
+    " JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace"
+    " AND relkind IN ('r', 'p', 'f', 'm')"
     " AND attnum > 0 AND NOT attisdropped AND (relname, attname) <> ('event', 'server') ORDER BY relname, attnum"
 )
 _DEFINED_INDEXES: Final = (
-    "SELECT name.relname, place.relname, indisunique, indpred IS NOT NULL, indisvalid AND indisready FROM pg_index"
+    "SELECT name.relname, place.relname, indisunique, indpred IS NOT NULL, indisvalid AND indisready, (SELECT"
+    " string_agg(coalesce(attname, '?'), ', ' ORDER BY number) FROM unnest(indkey) WITH ORDINALITY"
+    " AS part (key, number) LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = key) FROM pg_index"
     " JOIN pg_class AS name ON name.oid = indexrelid JOIN pg_class AS place ON place.oid = indrelid"
     " WHERE place.relnamespace = 'public'::regnamespace"
+    " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)"
 )
 _TRIGGERS: Final = (
-    "SELECT tgname, relname, tgenabled IN ('O', 'A') FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-    " WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace"
+    "SELECT tgname, relname, tgenabled IN ('O', 'A'), prosrc FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+    " JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace"
+)
+_RULES: Final = "SELECT rulename, tablename FROM pg_rules WHERE schemaname = 'public'"
+_OF_EXTENSIONS: Final = (
+    "SELECT relname FROM pg_class JOIN pg_depend ON objid = pg_class.oid AND classid = 'pg_class'::regclass"
+    " WHERE deptype = 'e' AND relnamespace = 'public'::regnamespace"
 )
 _KEYS: Final = (
     "SELECT contype, place.relname, (SELECT string_agg(attname, ', ' ORDER BY number) FROM unnest(conkey)"
     " WITH ORDINALITY AS part (attnum, number) JOIN pg_attribute USING (attnum) WHERE attrelid = conrelid),"
     " other.relname, convalidated FROM pg_constraint JOIN pg_class AS place ON place.oid = conrelid"
     " LEFT JOIN pg_class AS other ON other.oid = confrelid WHERE connamespace = 'public'::regnamespace"
+    " AND contype IN ('p', 'u', 'f')"
 )
 _DIVIDED: Final = (
     "SELECT whole.relname, min(names), count(*) = count(names) AND min(names) = max(names) FROM pg_inherits"
@@ -201,15 +211,17 @@ class ExaminedDatabase:
         return Definitions(dict(_of_model(model)), dict(self._found()))
 
     def _found(self) -> Iterator[tuple[str, Any]]:
-        columns: dict[str, list[tuple[str, str]]] = {}
-        for table, name, kind in self._connection.ask(_COLUMNS):
-            columns.setdefault(table, []).append((name, kind))
-        yield from ((f"table {table}", found) for table, found in columns.items())
-        yield from ((f"view {name}", True) for (name,) in self._connection.ask(_VIEWS))
+        columns: dict[str, list[tuple[str, str, bool]]] = {}
+        foreign = {name for (name,) in self._connection.ask(_OF_EXTENSIONS)}
+        for table, name, kind, is_filled in self._connection.ask(_COLUMNS):
+            columns.setdefault(table, []).append((name, kind, bool(is_filled)))
+        yield from ((f"table {table}", found) for table, found in columns.items() if table not in foreign)
+        yield from ((f"view {name}", True) for (name,) in self._connection.ask(_VIEWS) if name not in foreign)
+        yield from ((f"rule {name} of {table}", True) for name, table in self._connection.ask(_RULES))
         for name, *definition in self._connection.ask(_DEFINED_INDEXES):
             yield f"index {name}", tuple(definition)
-        for name, *definition in self._connection.ask(_TRIGGERS):
-            yield f"trigger {name}", tuple(definition)
+        for name, *definition, body in self._connection.ask(_TRIGGERS):
+            yield f"trigger {name}", (*definition, _plain(body))
         for kind, table, names, other, is_valid in self._connection.ask(_KEYS):
             yield _key(kind, table, names, other), is_valid
         for table, names, is_everywhere in self._connection.ask(_DIVIDED):
@@ -245,24 +257,39 @@ def _key(kind: str, table: str, names: str, other: str | None) -> str:
     return f"{'primary' if kind == _PRIMARY else 'unique'} key of {table} ({names})"
 
 
+def _plain(body: str) -> str:
+    return " ".join(body.split())
+
+
 def _of_model(model: sqlite3.Connection) -> Iterator[tuple[str, Any]]:
     """Yield what a database on PostgreSQL has, where one of SQLite has this."""
     named = (
-        'SELECT object.type, object.name, tbl_name, "unique", partial FROM sqlite_schema AS object'
+        'SELECT object.type, object.name, tbl_name, "unique", partial, sql FROM sqlite_schema AS object'
         " LEFT JOIN pragma_index_list(tbl_name) AS list ON list.name = object.name"
         " WHERE object.type IN ('view', 'index', 'trigger') AND object.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY 2"
     )
-    for kind, name, table, is_unique, is_partial in model.execute(named):
-        definition: dict[str, Any] = {"view": True, "index": (table, is_unique, is_partial, 1), "trigger": (table, 1)}
-        yield f"{kind} {name}", definition[kind]
+    for kind, name, table, is_unique, is_partial, text in model.execute(named).fetchall():
+        if kind == "index":
+            parts = model.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))
+            names = ", ".join(part or "?" for (part,) in parts)
+            yield f"index {name}", (table, is_unique, is_partial, 1, names)
+        elif kind == "trigger":
+            function, _ = migration(iter([text]), is_new=False)
+            yield f"trigger {name}", (table, 1, _plain(function.split("$trigger$")[1]))
+        else:
+            yield f"view {name}", True
     for table in sorted(tables_of(model)):
         if not table.startswith("sqlite_"):
             yield from _table_of_model(model, table)
 
 
 def _table_of_model(model: sqlite3.Connection, table: str) -> Iterator[tuple[str, Any]]:
-    columns = model.execute("SELECT name, type FROM pragma_table_xinfo(?) ORDER BY cid", (table,)).fetchall()
-    yield f"table {table}", [(name, TYPES.get(kind.split()[0], "text")) for name, kind in columns]
+    columns = 'SELECT name, type, "notnull" OR pk FROM pragma_table_xinfo(?) ORDER BY cid'
+    found = model.execute(columns, (table,)).fetchall()
+    yield (
+        f"table {table}",
+        [(name, TYPES.get(kind.split()[0], "text"), bool(is_filled)) for name, kind, is_filled in found],
+    )
     primary = model.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)).fetchall()
     if primary:
         yield _key(_PRIMARY, table, ", ".join(name for (name,) in primary), None), 1

@@ -13,10 +13,12 @@ from contextlib import closing
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.faults import is_not_allowed
+from levity_trio.store.keeping.checking import check_schema
 from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.numbers import Numbers, lost_statements, skip_statements
 from levity_trio.store.keeping.restoring import COUNTED_BY_IDS, Leap, Restored
+from levity_trio.store.postgresql.checking import ExaminedDatabase
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect
 from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
@@ -38,8 +40,8 @@ def go_on(address: str, last_statement: int | None) -> Restored:
     """Let all ids go on far above, and statements behind `last_statement`. Twice does no harm.
 
     Raises:
-        EnvironmentProblem: a server runs on the database (InUse), it is not ours, or the number of the last statement
-            is needed, or is too low. Nothing was changed.
+        EnvironmentProblem: a server runs on the database (InUse), it is not ours, its schema was changed, or the
+            number of the last statement is needed, or is too low. Nothing was changed.
     """
     try:
         with closing(PostgresqlConnection(connect(address))) as connection:
@@ -47,6 +49,7 @@ def go_on(address: str, last_statement: int | None) -> Restored:
             connection.run(_BEGIN)
             keep_alone(connection)
             db = PostgresqlDatabase(connection)
+            check_schema(ExaminedDatabase(db, address), address)
             held, billed = content(db), lost_statements(db, last_statement, 0)
             last = _renumber(db, held, billed)
             connection.run(_REPLACE)

@@ -79,6 +79,7 @@ TARIFF = (
     " INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
     f" VALUES (1, '2026-10-01', 'b', '{A_DIGEST}', '', '')"
 )
+EMPTY = "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';"
 IMPOSSIBLE = f"{BEHIND_THE_GUARDS} UPDATE tx SET {{}} WHERE status = 'Completed'"
 
 
@@ -100,6 +101,19 @@ IMPOSSIBLE = f"{BEHIND_THE_GUARDS} UPDATE tx SET {{}} WHERE status = 'Completed'
         ("DROP TRIGGER tx_is_kept ON tx", "schema", "trigger tx_is_kept is missing"),
         ("ALTER TABLE tx DISABLE TRIGGER tx_is_kept", "schema", "trigger tx_is_kept is not as schema"),
         ("ALTER TABLE tx DROP COLUMN rules", "schema", "table tx is not as schema"),
+        ("ALTER TABLE tx ALTER COLUMN start_time DROP NOT NULL", "schema", "table tx is not as schema"),
+        ("CREATE TABLE theirs (id bigint)", "schema", "table theirs is not in schema"),
+        ("CREATE MATERIALIZED VIEW theirs AS SELECT 1 AS one", "schema", "table theirs is not in schema"),
+        ("CREATE VIEW theirs AS SELECT 1", "schema", "view theirs is not in schema"),
+        ("CREATE INDEX theirs ON tx (id_tag)", "schema", "index theirs is not in schema"),
+        ("DROP INDEX tx_open; CREATE INDEX tx_open ON tx (id)", "schema", "index tx_open is not as schema"),
+        ("CREATE RULE theirs AS ON INSERT TO tx DO ALSO NOTIFY x", "schema", "rule theirs of tx is not in schema"),
+        (
+            f"{EMPTY} CREATE TRIGGER theirs AFTER INSERT ON tx EXECUTE FUNCTION theirs()",
+            "schema",
+            "trigger theirs is not",
+        ),
+        (EMPTY.replace("FUNCTION theirs", "OR REPLACE FUNCTION levity.tx_is_kept"), "schema", "tx_is_kept is not as"),
         ("DROP TABLE repair", "schema", "table repair is missing"),
         ("ALTER TABLE tag DROP CONSTRAINT tag_pkey CASCADE", "schema", "primary key of tag (id) is missing"),
         ("UPDATE levity.migrated SET version = 17", "schema", "schema 17 is of no version"),

@@ -150,6 +150,13 @@ def test_a_copy_by_createdb_is_one_too(server: Server, restoration: Restoration)
     assert serves(server.address(name))
 
 
+def test_a_changed_schema_does_not_go_on(restoration: Restoration) -> None:
+    address = restoration.restore()
+    change(address, "CREATE VIEW theirs AS SELECT 1")
+    with pytest.raises(EnvironmentProblem, match="was changed by another program: view theirs is not in schema"):
+        go_on(address, None)
+
+
 def test_databases_that_are_not_ours(server: Server, restoration: Restoration) -> None:
     server.sql("CREATE ROLE stranger LOGIN")
     for address, text in {
