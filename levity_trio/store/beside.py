@@ -30,8 +30,10 @@ from levity_trio.store.transaction import LAST_TIME
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""
-_MOST_AWAY: Final = 10
-"""Of other chargers, the nearest."""
+_NEAREST_AWAY: Final = 10
+"""Of other chargers, those that began nearest to its register are considered."""
+_MOST_AWAY: Final = 3
+"""So many of them are evidence. With more on one meter, a doubt is all that anybody can want."""
 AROUND: Final = 3
 """So many transactions before another one and after it on a connector are evidence of which register it has."""
 # The registers as sent, unless they are plainly wrong: the judge may have replaced them because they are shared.
@@ -56,10 +58,11 @@ _REACHES: Final = (
     " AND +cp_id <> ?1 AND coalesce(meter_start, billed_from_wh) < ?4 AND (coalesce(last_register_wh, 0) > ?5"
     " OR coalesce(meter_stop, 0) > ?5 OR coalesce(billed_until_wh, 0) > ?5 OR last_register_wh < meter_start)"
 )
+_NEAREST: Final = f" ORDER BY abs(coalesce(meter_start, billed_from_wh) - ?5), id LIMIT {_NEAREST_AWAY}"
 _ELSEWHERE: Final = (
-    f"{_COLUMNS} status = 'Active' AND +start_time <= ?2{_REACHES}",
-    f"{_COLUMNS} id IN ({_NEXT_ENDED}){_REACHES}",
-    f"{_COLUMNS} start_time > ?2 AND start_time < ?6{_REACHES}",
+    f"{_COLUMNS} status = 'Active' AND +start_time <= ?2{_REACHES}{_NEAREST}",
+    f"{_COLUMNS} id IN ({_NEXT_ENDED}){_REACHES}{_NEAREST}",
+    f"{_COLUMNS} start_time > ?2 AND start_time < ?6{_REACHES}{_NEAREST}",
 )
 """What is open, what ended next on each charger, and what began meanwhile: no look at all that came later."""
 _BOUNDARIES: Final = (
@@ -226,9 +229,11 @@ def _away(rows: Rows, own: Span, until: str, sharing: list[Span]) -> list[Beside
     """Return those on other chargers, unless starts and stops around show that each charger has a meter of its own."""
     around, found = boundaries(rows, own, until) if sharing else [], list[Beside]()
     for span in sorted(sharing, key=lambda span: abs((span.begin or 0) - (own.begin or 0))):
+        if len(found) == _MOST_AWAY:
+            break
         later = span.behind - own.behind
         theirs = [told._replace(at=told.at + later) for told in boundaries(rows, span, until)]
-        if len(found) < _MOST_AWAY and not are_apart((around, own.begin or 0), (theirs, span.begin or 0)):
+        if not are_apart((around, own.begin or 0), (theirs, span.begin or 0)):
             found.append(_moved(_load(rows, span, until, None), span, later)._replace(boundaries=theirs))
     return sorted(found, key=attrgetter("charger", "connector", "begun"))
 

@@ -32,9 +32,9 @@ from levity_trio.charging.timeline import (
 )
 from levity_trio.store.adjacent import following, place_of, preceding
 from levity_trio.store.beside import Span, beside, boundaries, earlier
-from levity_trio.store.clocks import dating
+from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import Rows, maximum_w
-from levity_trio.store.habits import habits_of
+from levity_trio.store.habits import Habits, habits_of
 from levity_trio.store.neighbours import begin_after, boots, counted_until
 from levity_trio.store.samples import OF_TRANSACTION, SENT
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, of_readings, readings, register
@@ -60,21 +60,21 @@ MOST_GARBLED: Final = 3
 _NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
 
 
-def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME) -> Case:
+def case_of(
+    rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME, clock: Dating | None = None
+) -> Case:
     """Return all evidence about a transaction that has ended or is about to, as received until `until`.
 
-    `next_begin` is the start register, in Wh, of a transaction that is about to begin on its connector.
+    `next_begin` is the start register, in Wh, of a transaction that is about to begin on its connector. `clock` is what
+    `dating` returns for it, if the caller has that.
     """
-    line = _timeline(rows, tx, readings(rows, tx, until), until)
-    gathered = gather(line.rows)
+    line = _timeline(rows, tx, readings(rows, tx, until), until, clock := clock or dating(rows, tx, until))
     booted = boots_during(rows, tx)
     names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     before, after = preceding(rows, tx, until), following(rows, tx, until)
-    # A doubtful transaction requires one more, because it may itself have shown the habit.
-    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
-    habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
+    habits = _habits(rows, tx, until)
     others = beside(rows, own := span_of(tx), until, _behind(tx, line))
-    ahead = _ahead(rows, tx, line, until) if booted else 0
+    ahead = _ahead(tx, line, clock) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
     return Case(
         begun=line.begun,
@@ -93,7 +93,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=_garbled(rows, tx, line, until),
         has_readings=bool(line.rows),
-        **gathered._asdict(),
+        **gather(line.rows)._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         counted_until=_counted_until(rows, tx, until, before),
@@ -110,6 +110,12 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         has_power_too_high=habits.has_power_too_high,
         shown_factor=habits.shown_factor,
     )
+
+
+def _habits(rows: Rows, tx: Known, until: str) -> Habits:
+    """Return the habits of its connector. A doubtful transaction requires one more: it may itself have shown it."""
+    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
+    return habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
 
 
 def _behind(tx: Known, line: Timeline) -> float | None:
@@ -139,15 +145,15 @@ def _lag(tx: Known, line: Timeline) -> float:
     return min(ages) if is_lag else 0.0
 
 
-def _ahead(rows: Rows, tx: Known, line: Timeline, until: str) -> float:
+def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
     """Return by how many seconds the times of a transaction are ahead of ours; below 0 if its clock was behind.
 
     A message that was queued shows less.
     """
     if not line.is_timed:
         return 0.0
-    if behind := dating(rows, tx, until).stop.seconds:
-        return -behind
+    if clock.stop.seconds:
+        return -clock.stop.seconds
     skews = [seconds(row[TIMESTAMP]) - seconds(row[RECEIVED_AT]) for row in line.rows if row[WH] is not None]
     if tx.is_start_timed:
         skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
@@ -190,7 +196,7 @@ def _stop_time(tx: Known) -> MessageTime | None:
     return message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
 
 
-def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
+def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating) -> Timeline:
     """Return the start, end and readings on one clock, from the charger's times where they are usable."""
     start, stop = _start_time(tx), _stop_time(tx)
     is_start_timed = tx.is_start_timed
@@ -205,7 +211,6 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS:
             return as_reported
-        clock = dating(rows, tx, until)
         return as_reported if clock.is_one else by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
     readings = reading_times(found, [sent for (sent,) in rows(SENT, of_readings(tx, until))])
     if stop is None and not is_start_timed and stands_still([start, *readings]):

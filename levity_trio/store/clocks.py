@@ -19,7 +19,7 @@ from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import LAST_TIME, Known, of_readings
 from levity_trio.wire.times import clock_time
 
-NEAREST: Final = 20
+NEAREST: Final = 10
 """So many statuses, and so many transactions, of each connector count before a message, and as many after it."""
 CONNECTIONS: Final = 4
 """That of the message, and those before it in which a message is looked for that shows the clock."""

@@ -17,6 +17,8 @@ Conversation = Generator[bytes | None, bytes, None]
 HEARTBEAT = b'"Heartbeat",{}'
 READINGS_OF_SHORT = 3
 METER_START_WH = 1_000_000
+METER_APART_WH = 100_000
+"""The chargers have a meter each. Registers that rise together would be one that two chargers read."""
 WH_PER_READING = 2  # a reading a second at 7.2 kW
 HISTORY = timedelta(days=2)
 
@@ -85,11 +87,12 @@ def charge(identity: str, number: int, conductor: Conductor) -> Conversation:
     """
     tag = f"TAG{number:05d}"
     text = conductor.times.text
+    meter_start = METER_START_WH + number * METER_APART_WH
     begin = text(0).decode()
     yield boot_call(identity)
     yield _body("StatusNotification", connectorId=1, errorCode="NoError", status="Preparing", timestamp=begin)
     yield _body("Authorize", idTag=tag)
-    answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=METER_START_WH, timestamp=begin)
+    answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=meter_start, timestamp=begin)
     transaction_id = _transaction_id(answer, conductor)
     yield None
     reading = since = 0
@@ -100,14 +103,14 @@ def charge(identity: str, number: int, conductor: Conductor) -> Conversation:
             yield HEARTBEAT
             continue
         if conductor.are_short and reading - since >= READINGS_OF_SHORT:
-            since, energy, now = reading, METER_START_WH + reading * WH_PER_READING, text(reading).decode()
+            since, energy, now = reading, meter_start + reading * WH_PER_READING, text(reading).decode()
             yield _stop(transaction_id, tag, energy, now)
             answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=energy, timestamp=now)
             transaction_id = _transaction_id(answer, conductor)
         reading += 1
-        energy = METER_START_WH + reading * WH_PER_READING
+        energy = meter_start + reading * WH_PER_READING
         yield _READING % (transaction_id, text(reading), energy, reading % 10, reading % 10)
-    yield _stop(transaction_id, tag, METER_START_WH + reading * WH_PER_READING, text(reading + 1).decode())
+    yield _stop(transaction_id, tag, meter_start + reading * WH_PER_READING, text(reading + 1).decode())
 
 
 def _stop(transaction_id: int, tag: str, energy: int, time: str) -> bytes:

@@ -44,17 +44,16 @@ _LOOK_AGAIN = (
 )
 _OPEN_ONES = (
     f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"  # noqa: S608 - our own names
-    " AND start_behind_seconds = 0 AND abs(start_skew_seconds + ?) <= ?"
+    " AND start_behind_seconds = 0 AND abs(start_skew_seconds + ?) <= ? AND id <> ?"
 )
 _OPEN = "SELECT words FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 
 
-def date(db: UnitOfWork, tx: Known) -> Known:
+def date(db: UnitOfWork, tx: Known, found: Dating) -> Known:
     """Correct the times of a transaction by what is known of its charger's clock; return it as stored.
 
     An open one only if that is sure. Corrections that differ by no more than the way of a message are one.
     """
-    found = dating(db.evidence or db.rows, tx)
     if tx.stop_time is None and not found.is_sure:
         return tx
     dated = _dated(tx, found)
@@ -94,14 +93,15 @@ def _later(at: str, by: float) -> str:
     return stamp(datetime.fromisoformat(at) + timedelta(seconds=by)) if by else at
 
 
-def look_again(db: UnitOfWork, origin: Origin, moment: Moment) -> None:
+def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) -> None:
     """Have the last transactions of a charger judged again if a message, which is no reading, is as late as theirs:
-    together they may show that the clock is behind. Those that are open are dated at once."""
+    together they may show that the clock is behind. Those that are open are dated at once, but for the one that the
+    message is `ending`: that is dated when it is judged."""
     skew = moment.skew_seconds
     if skew is None or skew >= -BEHIND_SECONDS or not moment.is_believable:
         return
-    for row in db.rows(_OPEN_ONES, (origin.charger, -skew, SAME_BEHIND_SECONDS)):
-        date(db, Known(*row))
+    for row in db.rows(_OPEN_ONES, (origin.charger, -skew, SAME_BEHIND_SECONDS, ending)):
+        date(db, one := Known(*row), dating(db.rows, one))
     due = _later(origin.received_at, REJUDGE_SECONDS)
     long_before = _later(moment.understood, -BEHIND_SPAN_SECONDS)
     for connector in connectors(db.rows, origin.charger, "tx"):

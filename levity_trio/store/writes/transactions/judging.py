@@ -14,11 +14,11 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
 from levity_trio.log_output import get_logger
+from levity_trio.store import clocks
 from levity_trio.store.adjacent import factor_of
 from levity_trio.store.beside import may_share, spans_beside
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import case_of, span_of
-from levity_trio.store.clocks import clock_words
 from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -84,7 +84,9 @@ class Ended(NamedTuple):
 def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> Ended:
     """End a transaction and judge it. `doubts` are those that the judge cannot find."""
     at = origin.received_at
-    case = case_of(db.evidence or db.rows, _ended(tx, ending), ending.next_begin)
+    ended, rows = _ended(tx, ending), db.evidence or db.rows
+    clock = clocks.dating(rows, ended)
+    case = case_of(rows, ended, ending.next_begin, clock=clock)
     found = judge(case)
     judgement = found
     if tx.status == "Completed" and is_settled(db, tx.id):
@@ -97,7 +99,7 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
             open_review(db, tx.id, doubt, added.id, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
     _complete(db, tx, ending, judgement, confidence, at)
-    dating.ask_later(db, dating.date(db, _ended(tx, ending)), at)
+    dating.ask_later(db, dating.date(db, ended, clock), at)
     habits.learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin.session, at, tx, tx.id)
@@ -213,19 +215,23 @@ def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Ca
 
     A change is a later fact for its neighbours.
     """
-    judgement = judge(case_of(db.rows, tx))
+    clock = clocks.dating(db.rows, tx)
+    judgement = judge(case_of(db.rows, tx, clock=clock))
     if is_settled(db, tx.id):
         _doubt_settled(db, session, at, tx, judgement, cause)
     else:
-        _judge_now(db, session, at, tx, judgement, cause)
+        _judge_now(db, session, at, tx, (judgement, clock), cause)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
     tell_neighbours(db, session, at, None if is_of_both else tx, tx.id, steps + 1)
 
 
-def _judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+def _judge_now(
+    db: UnitOfWork, session: int | None, at: str, tx: Known, found: tuple[Judgement, clocks.Dating], cause: Cause
+) -> None:
     """Store a judgement, and the times that are known now."""
-    dated = dating.date(db, tx)
+    judgement, clock = found
+    dated = dating.date(db, tx, clock)
     if dated == tx and _is_as_before(db, tx, judgement):
         same = (
             "UPDATE tx SET energy_method = ?, billed_from_wh = ?, billed_until_wh = ?, judged_at = ?,"
@@ -233,7 +239,7 @@ def _judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, judgemen
         )
         db.execute(same, (judgement.method, judgement.billed_from, judgement.billed_until, at, tx.id))
     else:
-        _change(db, session, at, tx, judgement, cause, "" if dated == tx else clock_words(dated))
+        _change(db, session, at, tx, judgement, cause, "" if dated == tx else clocks.clock_words(dated))
     dating.ask_later(db, dated, at)
 
 

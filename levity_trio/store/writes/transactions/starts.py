@@ -7,7 +7,6 @@ from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.timeline import STILL_SECONDS
-from levity_trio.charging.tolerances import BEHIND_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
@@ -15,7 +14,7 @@ from levity_trio.store.writes.effects import Use, use_reservation
 from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
-from levity_trio.store.writes.transactions.dating import date, look_again
+from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
@@ -45,9 +44,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
     if request.moment.is_believable:
         link_earlier(db, origin, transaction)
-    if (request.moment.skew_seconds or 0) < -BEHIND_SECONDS:
-        date(db, load(db, transaction))
-        look_again(db, origin, request.moment)
+    look_again(db, origin, request.moment)
     compare_neighbours(db, origin, transaction)
     return Started(transaction, judged.verdict, judged.is_asked)
 

@@ -133,7 +133,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     if not is_joined and tx.review is not None:
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
-    look_again(db, origin, request.moment)
+    look_again(db, origin, request.moment, tx.id)
     end(db, origin, tx, ending_by(db, origin, tx, request, cause), tuple(doubts))
 
 
