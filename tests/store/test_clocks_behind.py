@@ -49,6 +49,13 @@ times = "12:00-13:00"
 name = "cheap"
 price = 0.10
 """
+FLAT = (
+    DEAR_HOUR.replace("One dear hour", "Flat").partition("[[window]]")[0]
+    + """
+[energy]
+price = 0.10
+"""
+)
 WH = 9800
 
 
@@ -438,6 +445,71 @@ def test_equal_prices_are_certain(books: Books, biller: Biller) -> None:
     station, number = waited_until_it_was_set(books, windowed=False)
     assert line(biller, number) == ("session", 98)
     assert station.review(number) == ""
+
+
+def test_a_tariff_that_comes_later_makes_the_times_matter(books: Books, biller: Biller) -> None:
+    station, number = waited_until_it_was_set(books, windowed=False)
+    assert line(biller, number) == ("session", 98)
+    biller.assign(
+        biller.add(DEAR_HOUR.replace("One", "Another").replace("12:00-13:00", "19:00-20:00")), date(2026, 1, 1), ANNA
+    )
+    assert line(biller, number) == ("held back", 0)
+    books.wait(2)
+    books.settle()
+    assert "9.80 EUR" in station.review(number)
+    books.run(decisions.confirm, number, Decision("cleo", "the driver says so", books.at))
+    assert line(biller, number) == ("session", 980)
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_person_decides_again_once_the_clock_is_shown(books: Books, biller: Biller, corrected: bool) -> None:
+    """That person went by the times as sent."""
+    station, number = settled_before_its_clock_is_shown(books, corrected=corrected)
+    assert line(biller, number) == ("held back", 0)
+    review = station.review(number)
+    assert "0.90 EUR" in review
+    assert "0.09 EUR" in review
+    books.run(decisions.confirm, number, Decision("cleo", "at noon", books.at))
+    assert line(biller, number) == ("session", 90)
+    station.status("Preparing")
+    assert line(biller, number) == ("session", 90)
+
+
+def test_times_that_a_person_gave_stay(books: Books, biller: Biller) -> None:
+    station, number = settled_before_its_clock_is_shown(books, times=True)
+    assert line(biller, number) == ("session", 9)
+    assert station.review(number) == ""
+
+
+def test_nobody_is_asked_again_if_both_times_give_one_price(books: Books, biller: Biller) -> None:
+    biller.assign(biller.add(FLAT), date(2026, 1, 1), ANNA)
+    station, number = settled_before_its_clock_is_shown(books)
+    assert line(biller, number) == ("session", 9)
+    assert station.review(number) == ""
+    assert_true(books, number, 6, books.now - timedelta(minutes=17))
+
+
+def settled_before_its_clock_is_shown(
+    books: Books, *, corrected: bool = False, times: bool = False
+) -> tuple[Station, int]:
+    """A session that lies in the dear hour only by the true time, which a person settled before that was known."""
+    station = Station(books, behind=HOUR)
+    number = charge(station, minutes=6, every=2, wh=900)
+    books.wait(2)
+    books.settle()
+    decision = Decision("cleo", "as it is", books.at)
+    sent = books.row("SELECT own_start_time, own_stop_time FROM tx WHERE id = ?", number)
+    if times:
+        earlier = [stamp(datetime.fromisoformat(one) - timedelta(minutes=30)) for one in sent]
+        given = Correction(figure_wh=900, start_time=earlier[0], stop_time=earlier[1])
+        books.run(corrections.correct, number, given, decision)
+    elif corrected:
+        books.run(corrections.correct, number, Correction(figure_wh=901), decision)
+    else:
+        books.run(decisions.confirm, number, decision)
+    books.wait(15)
+    station.status("Available")
+    return station, number
 
 
 def test_a_clock_that_is_set_while_a_car_charges(books: Books, biller: Biller) -> None:

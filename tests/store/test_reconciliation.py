@@ -207,6 +207,22 @@ def test_readings_between_transactions_narrow_the_seam(books: Books, station: St
 
 
 @pytest.mark.usefixtures("house")
+@pytest.mark.parametrize("behind", [45, 7 * 60, 3 * 24 * 60])
+def test_a_clock_that_is_behind_moves_no_seam(books: Books, behind: int) -> None:
+    station = Station(books, behind=behind)
+    set_clock(books, "2026-03-31T22:30")
+    station.status("Preparing")
+    charge(station, "2026-03-31T23:00", (1000, 13_000))
+    station.status("Finishing")
+    books.wait(2)
+    books.settle()
+    sums = month(books).site
+    assert (sums.before_wh, sums.register_wh) == (6000, 6000)
+    assert sums.least_wh >= 5000
+    assert sums.most_wh <= 7000
+
+
+@pytest.mark.usefixtures("house")
 def test_each_connector_has_its_own_register(books: Books, station: Station) -> None:
     charge(station, "2026-04-02T12:00", (1000, 5000))
     charge(station, "2026-04-03T12:00", (70_000, 71_000), connector=2)

@@ -12,6 +12,7 @@ from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed,
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
+from levity_trio.charging.evidence import seconds, timestamp_of
 from levity_trio.store.connectors import connectors
 from levity_trio.store.database import Database
 from levity_trio.store.neighbours import is_other_meter
@@ -111,18 +112,27 @@ class Site:
                 yield from self._around(charger, transactions[nearest].connector, stretch, at)
 
     def _around(self, charger: str, connector: int | None, stretch: Stretch, at: str) -> Iterator[Point]:
-        """Yield the readings of a connector around a time, as far as they belong to a stretch."""
+        """Yield the readings of a connector around a time, as far as they belong to a stretch.
+
+        Those of a transaction have the times of its charger's clock.
+        """
         readings = _IDLE if stretch.transaction is None else _OF_TRANSACTION
         of_it = (charger, connector) + (() if stretch.transaction is None else (stretch.transaction,))
-        parts = (("ASC", stretch.since, stretch.until), ("DESC", stretch.since, at), ("ASC", at, stretch.until))
+        behind = 0.0
+        for began, own_began in self._rows(_BEGAN, (stretch.transaction,)):
+            behind = seconds(began) - seconds(own_began)
+        since, middle, until = (timestamp_of(seconds(one) - behind) for one in (stretch.since, at, stretch.until))
+        parts = (("ASC", since, until), ("DESC", since, middle), ("ASC", middle, until))
         first, *around = (self._rows(readings[order], (*of_it, since, until)) for order, since, until in parts)
         is_lifetime = stretch.transaction is None or not first or first[0][1] >= (stretch.begin_wh or 0)
         for timestamp, wh in (row for part in around for row in part):
-            point = placed(stretch, timestamp, wh, is_lifetime=is_lifetime)
+            by_ours = timestamp_of(seconds(timestamp) + behind)
+            point = placed(stretch, by_ours, wh, is_lifetime=is_lifetime)
             if point is not None:
                 yield point
 
 
+_BEGAN: Final = "SELECT start_time, own_start_time FROM tx WHERE id = ?"
 _ORDERS: Final = ("ASC", "DESC")
 _OF_TRANSACTION: Final = {
     order: "SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND wh IS NOT NULL"  # noqa: S608

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from levity_trio.billing.positions import Kind
 from levity_trio.store.among import marks
 from levity_trio.store.billing.drafting import Drafted
 from levity_trio.store.billing.sealing import FIGURES, OF_POSITION
@@ -26,6 +27,11 @@ _POSITIONS: Final = (
 )
 _STATEMENTS: Final = (
     "DELETE FROM statement WHERE id IN (SELECT id FROM statement WHERE draft_id = ? AND number IS NULL LIMIT ?)"
+)
+_JUDGE: Final = (
+    "UPDATE tx SET judge_after = ? WHERE id IN (SELECT tx_id FROM statement CROSS JOIN position"  # noqa: S608 - ours
+    f" ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL AND position.kind = '{Kind.HELD_BACK}')"
+    " AND is_clock_unsure = 1 AND status = 'Completed' AND review IS NULL AND judge_after IS NULL"
 )
 
 
@@ -69,5 +75,7 @@ def store(db: UnitOfWork, draft: int, accounts: Sequence[int], drafted: Iterable
 
 
 def ready(db: UnitOfWork, draft: int, revision: int, at: str) -> None:
-    """Say that a draft knows all up to this revision."""
+    """Say that a draft knows all up to this revision. By a price that came later, times that are not sure may matter:
+    then a person is asked."""
+    db.execute(_JUDGE, (at, draft))
     db.execute("UPDATE draft SET revision = ?, ready_at = ? WHERE id = ?", (revision, at, draft))

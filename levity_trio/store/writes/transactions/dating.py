@@ -49,18 +49,21 @@ _OPEN_ONES = (
 _OPEN = "SELECT words FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 
 
-def date(db: UnitOfWork, tx: Known, found: Dating) -> Known:
+def date(db: UnitOfWork, tx: Known, found: Dating, *, is_settled: bool = False) -> Known:
     """Correct the times of a transaction by what is known of its charger's clock; return it as stored.
 
-    An open one only if that is sure. Corrections that differ by no more than the way of a message are one.
+    An open one only if that is sure. Corrections that differ by no more than the way of a message are one. A person who
+    settled a transaction went by its times then: if they change, that person decides again, unless both give one price.
     """
     if tx.stop_time is None and not found.is_sure:
         return tx
     dated = _dated(tx, found)
     behind = ((tx.start_behind, dated.start_behind), (tx.stop_behind, dated.stop_behind))
     is_same = all(bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind)
-    if is_same and tx.is_clock_unsure == dated.is_clock_unsure:
+    if is_same and (is_settled or tx.is_clock_unsure == dated.is_clock_unsure):
         return tx
+    if is_settled:
+        dated = dated._replace(is_clock_unsure=int(bool(dated.start_behind or dated.stop_behind)))
     values = (dated.start_time, dated.stop_time, dated.start_behind, dated.stop_behind, dated.is_clock_unsure)
     db.execute(_DATE, (*values, tx.id))
     return dated

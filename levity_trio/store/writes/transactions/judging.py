@@ -218,7 +218,7 @@ def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Ca
     clock = clocks.dating(db.rows, tx)
     judgement = judge(case_of(db.rows, tx, clock=clock))
     if is_settled(db, tx.id):
-        _doubt_settled(db, session, at, tx, judgement, cause)
+        _doubt_settled(db, session, at, tx, (judgement, clock), cause)
     else:
         _judge_now(db, session, at, tx, (judgement, clock), cause)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
@@ -354,9 +354,15 @@ def _change_text(tx: Known, wh: int, confidence: str) -> str:
     return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {wh} Wh, {confidence}, now"
 
 
-def _doubt_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+def _doubt_settled(
+    db: UnitOfWork, session: int | None, at: str, tx: Known, found: tuple[Judgement, clocks.Dating], cause: Cause
+) -> None:
     """Keep a figure that a person settled; open a review if later facts contradict it, in place of an older one."""
-    confidence = tx.confidence
+    (judgement, clock), confidence = found, tx.confidence
+    dated = dating.date(db, tx, clock, is_settled=True)
+    if dated != tx:
+        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), clocks.clock_words(dated), None, state(tx), cause)
+        history.insert(db, session, at, tx.id, entry)
     for doubt in _later(db, tx, judgement):
         words = _change_text(tx, judgement.wh, judgement.confidence)
         entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
@@ -366,3 +372,4 @@ def _doubt_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judg
         confidence = DOUBTFUL
     settle = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
     db.execute(settle, (confidence, at, tx.id))
+    dating.ask_later(db, dated, at)
