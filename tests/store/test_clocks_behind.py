@@ -50,7 +50,7 @@ name = "cheap"
 price = 0.10
 """
 FLAT = (
-    DEAR_HOUR.replace("One dear hour", "Flat").partition("[[window]]")[0]
+    DEAR_HOUR.replace("One dear hour", "Cheap all day").partition("[[window]]")[0]
     + """
 [energy]
 price = 0.10
