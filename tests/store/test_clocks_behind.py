@@ -486,7 +486,7 @@ def test_nobody_is_asked_again_if_both_times_give_one_price(books: Books, biller
     station, number = settled_before_its_clock_is_shown(books)
     assert line(biller, number) == ("session", 9)
     assert station.review(number) == ""
-    assert_true(books, number, 6, books.now - timedelta(minutes=17))
+    assert_true(books, number, 6, books.now - timedelta(minutes=19))
 
 
 def settled_before_its_clock_is_shown(
