@@ -322,7 +322,7 @@ class ServerConfig(WebConfig):
 
     @property
     def files_address(self) -> str:
-        """The address of `files_port`."""
+        """The address of `files_port` and `ftp_port`."""
         return self.files_host or self.host
 
     @property

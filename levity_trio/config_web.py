@@ -7,6 +7,8 @@ from typing import Final
 from levity_trio.settings import ADDRESS, FILE, NAMES, NETWORKS, TEXT, URL, Kind, Network, read_switch, setting, whole
 
 API_PORT: Final = 9001
+FTP_DATA_PORTS: Final = range(61000, 61016)
+"""Above those that Linux gives to connections that programs open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,4 +74,9 @@ class WebConfig:
     files_url: str | None = setting(
         *(None, "files-url", "Files", URL),
         "URL by which chargers reach the files port, by default http://ADDRESS:PORT.",
+    )
+    ftp_port: int | None = setting(
+        *(None, "ftp-port", "Files", whole(0, 65535)),
+        "Port at which chargers that speak only FTP do so, off without it; 0 selects a free port and logs it. Their"
+        f" data goes through ports {FTP_DATA_PORTS[0]} to {FTP_DATA_PORTS[-1]}.",
     )

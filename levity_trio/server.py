@@ -17,7 +17,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
@@ -70,6 +70,7 @@ from levity_trio.web.api.server import DRIVERS_CONNECTIONS, listen_for_api, loca
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
+from levity_trio.web.files.listener import Listeners as FileListeners
 from levity_trio.web.files.listener import listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.logins import Logins
@@ -225,9 +226,7 @@ def _deliveries(central: Central, reader: Reader) -> Parts:
     return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds)
 
 
-def _open_files(
-    central: Central, reader: Reader, listeners: Sequence[trio.SocketListener]
-) -> AbstractAsyncContextManager[Shelf]:
+def _open_files(central: Central, reader: Reader, listeners: FileListeners) -> AbstractAsyncContextManager[Shelf]:
     """Serve the files of chargers, if they have a port."""
     config, writer, clock = central.config, central.writer, central.clock
     return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)

@@ -164,6 +164,7 @@ def _ports(server: ServerConfig) -> dict[str, int]:
         "--api-port": server.api_port if server.api else None,
         "--drivers-port": server.drivers_port,
         "--files-port": server.files_port,
+        "--ftp-port": server.ftp_port,
     }
     return {name: port for name, port in ports.items() if port is not None}
 

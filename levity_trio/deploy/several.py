@@ -207,7 +207,8 @@ def _check_ports(server: ServerConfig, ways: Sequence[_Way], count: int) -> None
     if len(used) < len(ways):
         raise ConfigError("two listeners have the same port; give each one of its own")
     bases = {way.flag: way.port for way in ways} | {"--metrics-port": server.metrics_port or METRICS_PORT}
-    bases |= {} if server.files_port is None else {"--files-port": server.files_port}
+    own = {"--files-port": server.files_port, "--ftp-port": server.ftp_port}
+    bases |= {flag: port for flag, port in own.items() if port is not None}
     for flag, base in bases.items():
         for port in range(base + STEP, base + count * STEP + 1, STEP):
             if port > LAST_PORT:
@@ -238,8 +239,9 @@ def _numbered(given: Given, number: int) -> Given:
             api_port=(server.api_port or API_PORT) + rise if server.api else None,
             drivers_host=LOOPBACK,
             drivers_port=_raised(server.drivers_port, rise),
-            files_host=server.files_host if server.files_port is None else server.files_host or server.host,
+            files_host=server.files_host or (server.host if server.files_port or server.ftp_port else None),
             files_port=_raised(server.files_port, rise),
+            ftp_port=_raised(server.ftp_port, rise),
         ),
         log=replace(log, file=file and file.with_name(f"{file.stem}-{number}{file.suffix}")),
     )

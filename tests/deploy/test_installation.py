@@ -131,7 +131,9 @@ def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
-@pytest.mark.parametrize("name", ["port", "tls_port", "metrics_port", "api_port", "drivers_port", "files_port"])
+@pytest.mark.parametrize(
+    "name", ["port", "tls_port", "metrics_port", "api_port", "drivers_port", "files_port", "ftp_port"]
+)
 def test_a_low_port_needs_a_capability(name: str) -> None:
     found = filled(flags={name: "80"})
     assert (found["capabilities"], found["private_users"]) == ("CAP_NET_BIND_SERVICE", "no")

@@ -116,7 +116,7 @@ def test_firmware_is_found_by_its_title_and_by_the_url_of_a_command(books: Books
     payload = '{"location":"http://x/f/***","retrieveDate":"2026-03-05T12:00:00Z"}'
     wanted = NewUrl("d", number, "2026-03-05T12:00:00.000Z")
     command = ask(station, wanted, "UpdateFirmware", payload)
-    assert url(books, hours=5 * 24 - 1) == reads.Url("CP-1", command, "UpdateFirmware", "two", 0)
+    assert url(books, hours=5 * 24 - 1) == reads.Url("CP-1", command, "UpdateFirmware", "two", 0, "fw.bin")
     assert books.run(files.delete, number or 0, books.at, "anna") == "two"
     assert url(books) is None
     assert firmware(books, name="three") is not None

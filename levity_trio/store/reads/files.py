@@ -47,6 +47,8 @@ class Url(NamedTuple):
     name: str | None
     files: int
     """How many files came over it."""
+    title: str | None = None
+    """What an operator calls the file to be fetched."""
 
 
 def files(db: Database, charger: str | None, wanted: Wanted) -> Page[StoredFile]:
@@ -87,7 +89,7 @@ def url(db: Database, digest: str, now: datetime) -> Url | None:
         return None
     if number is not None:
         wanted = file(db, number)
-        return Url(charger, command, action, wanted.name, 0) if wanted and not wanted.deleted_at else None
+        return Url(charger, command, action, wanted.name, 0, wanted.title) if wanted and not wanted.deleted_at else None
     came = db.execute("SELECT count(*) FROM file WHERE command_id = ?", (command,)).fetchall()[0][0]
     return Url(charger, command, action, None, came)
 

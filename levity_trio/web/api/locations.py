@@ -22,9 +22,16 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.drivers_address import is_local
-from levity_trio.web.files.urls import PATH, SecretUrl
+from levity_trio.web.files.urls import SecretUrl
 from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.times import stamp
+
+
+class Receiver(NamedTuple):
+    """Who gets a payload, and the protocols by which it says that it transfers files (none: unknown)."""
+
+    charger: str
+    protocols: frozenset[str]
 
 
 class Located(NamedTuple):
@@ -34,14 +41,14 @@ class Located(NamedTuple):
     url: NewUrl | None
 
 
-async def located(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Located:
+async def located(asked: Asked, operation: Operation, payload: dict[str, Any], to: Receiver) -> Located:
     """Put a URL of ours where a location was left out, or is the name of a firmware file. Raises Problem.
 
     Any other location is passed on unchanged. A certificate that was left out is our root.
     """
     for path, allotted in left_out(operation, payload):
         if allotted is Allotted.UPLOAD:
-            url = await _new_url(asked, charger, path)
+            url = await _new_url(asked, to, path)
             return Located(filled(payload, path, url.text), NewUrl(url.digest, None, None))
         if allotted is Allotted.ROOT:
             return Located(filled(payload, path, await root_pem(asked.api)), None)
@@ -51,9 +58,9 @@ async def located(asked: Asked, charger: str, operation: Operation, payload: dic
     found = await asked.api.reader.run(partial(firmware, title=_value(payload, place)))
     if found is None:
         return Located(payload, None)
-    url, at = await _new_url(asked, charger, place), wanted_at(payload)
-    named = f"{url.text}/{found.title}"  # some chargers look at the name or its extension
-    return Located(filled(payload, place, named), NewUrl(url.digest, found.id, None if at is None else stamp(at)))
+    url, at = await _new_url(asked, to, place), wanted_at(payload)
+    named = filled(payload, place, url.of(found.title or found.name))
+    return Located(named, NewUrl(url.digest, found.id, None if at is None else stamp(at)))
 
 
 async def root_pem(api: Api) -> str:
@@ -72,15 +79,14 @@ def _value(payload: dict[str, Any], path: tuple[str, ...]) -> Any:
     return value
 
 
-async def _new_url(asked: Asked, charger: str, path: tuple[str, ...]) -> SecretUrl:
-    field, url = ".".join(path), asked.api.shelf.new_url()
+async def _new_url(asked: Asked, to: Receiver, path: tuple[str, ...]) -> SecretUrl:
+    field, url = ".".join(path), asked.api.shelf.new_url(to.protocols)
     if url is None:
         words = "give the URL of another server, or start this one with --files-port"
         detail = f"{field}: this server takes and gives no files; {words}"
         raise Problem(HTTPStatus.CONFLICT, "conflict", detail, field=field)
-    if is_local(url.text) and await asked.api.reader.run(partial(_is_elsewhere, charger=charger)):
-        base = url.text.partition(PATH)[0]
-        words = f"only programs on this machine reach {base}; say with --files-url where chargers reach the files port"
+    if is_local(url.text) and await asked.api.reader.run(partial(_is_elsewhere, charger=to.charger)):
+        words = f"only programs on this machine reach {url.base}; say with --files-url where chargers reach this server"
         raise Problem(HTTPStatus.CONFLICT, "conflict", f"{field}: {words}", field=field)
     return url
 

@@ -29,7 +29,7 @@ from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Fields, Role, StructBody, read_json
-from levity_trio.web.api.locations import located
+from levity_trio.web.api.locations import Receiver, located
 from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
@@ -143,7 +143,8 @@ async def prepare(asked: Asked, charger: str, operation: Operation, payload: dic
     api, body = asked.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
-    payload, url = await located(asked, charger, operation, payload)
+    to = Receiver(charger, known.words("SupportedFileTransferProtocols"))
+    payload, url = await located(asked, operation, payload, to)
     for path, allotted in left_out(operation, payload):
         number = await _number(asked, charger, allotted, known)
         payload = filled(payload, path, number)

@@ -1,21 +1,23 @@
-"""The listener at which chargers send diagnostics and logs, and fetch firmware, each over the URL that it was given.
+"""The listeners at which chargers send diagnostics and logs, and fetch firmware, each over the URL that it was given.
 
-What is wrong with a URL is not told: the answer is 404, after a second, so that guessing is slow. A location is a
-folder to some chargers (§5.9), which append the name of their file: it is accepted and ignored.
+This is the one of HTTP; ftp.py is the other. What is wrong with a URL is not told: the answer is 404, after a second,
+so that guessing is slow. A location is a folder to some chargers (§5.9), which append the name of their file: it is
+accepted and ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import trio
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
@@ -23,31 +25,28 @@ from starlette.types import ASGIApp, Scope
 from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.config_web import FTP_DATA_PORTS
 from levity_trio.log_output import get_logger
-from levity_trio.operations.transfers import KIND_OF
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
+from levity_trio.store.file_folder import DiskRefuses, Folder, Parts
 from levity_trio.store.reads import Reader, Unreadable
 from levity_trio.store.reads import files as stored
-from levity_trio.store.reads.files import Url
 from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import files as writes
-from levity_trio.store.writes.files import NewFile
+from levity_trio.web.files.ftp import open_ftp
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in
-from levity_trio.web.files.shelf import NoPlace, Shelf, file_name, file_response
-from levity_trio.web.files.urls import PATH, BaseUrl, digest_of
+from levity_trio.web.files.shelf import NoPlace, Shelf, Transfers, file_response
+from levity_trio.web.files.urls import PATH, BaseUrl
 from levity_trio.web.http import Limits, application, open_http, problem
-from levity_trio.web.problems import BodyRefused
 from levity_trio.wire.times import stamp
 
-MOST_FILES: Final = 10
-"""Files over one URL: a charger that sends again and again must not fill the disk."""
 REFUSAL_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 20.0
 """For a piece of firmware over a slow link."""
 RETENTION_LOOK_SECONDS: Final = 3600.0
 FLAGS: Final = Flags("--files-host", "--files-port")
+FTP_FLAGS: Final = Flags("--files-host", "--ftp-port")
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     DiskRefuses: HTTPStatus.INSUFFICIENT_STORAGE,
     NotMultipart: HTTPStatus.BAD_REQUEST,
@@ -55,61 +54,32 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Unreadable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-FAILURES: Final[tuple[type[Exception], ...]] = (BodyRefused, ClientDisconnect, *STATUS_OF)
 
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """What the routes work with."""
+class Listeners(NamedTuple):
+    """The sockets at which files are served; none of a kind that has no port."""
 
-    shelf: Shelf
-    writer: Writer
-    reader: Reader
-    clock: Clock
+    http: Sequence[trio.SocketListener] = ()
+    ftp: Sequence[trio.SocketListener] = ()
 
-    async def serve(self, request: Request) -> Response:
-        """Answer a request to a secret URL."""
-        url = await self._url(request.path_params["secret"])
-        is_fetching = request.method in ("GET", "HEAD")
-        if url is None or is_fetching != (url.name is not None) or url.files >= MOST_FILES:
-            return await _refuse()
-        if url.name is not None:
-            return await file_response(self.shelf, url.name) or await _refuse()
-        try:
-            await self._receive(request, url)
-        except FAILURES as error:
-            reason = str(error) or "the charger left inside it"
-            log.warning("a file was not stored", cp=url.charger, command=url.command, reason=reason)
-            raise
-        return Response(status_code=HTTPStatus.CREATED)
 
-    async def _url(self, secret: str) -> Url | None:
-        digest = digest_of(secret)
-        if digest is None:
-            return None
-        return await self.reader.run(partial(stored.url, digest=digest, now=self.clock()))
-
-    async def _receive(self, request: Request, url: Url) -> None:
+async def _serve(transfers: Transfers, request: Request) -> Response:
+    """Answer a request to a secret URL."""
+    url = await transfers.find(request.path_params["secret"])
+    is_fetching = request.method in ("GET", "HEAD")
+    if url is None or is_fetching != (url.name is not None):
+        return await _refuse()
+    if url.name is not None:
+        return await file_response(transfers.shelf, url.name) or await _refuse()
+    try:
         parts = _content(request)
-        kind = KIND_OF[url.action]
-        name = file_name(self.clock(), kind, f"{url.charger}-{url.command}")
-
-        async def store(written: Written) -> None:
-            new = NewFile(
-                kind=kind,
-                name=name,
-                charger=url.charger,
-                command=url.command,
-                size_bytes=written.size_bytes,
-                sha256=written.sha256,
-                created_at=stamp(self.clock()),
-            )
-            await self.writer.run(writes.add, new)
-
-        async with self.shelf.place():
-            await self.shelf.folder.keep(name, parts, store)
+    except NotMultipart as error:
+        transfers.tell_lost(url, str(error))
+        raise
+    await transfers.receive(url, parts)
+    return Response(status_code=HTTPStatus.CREATED)
 
 
 def _content(request: Request) -> Parts:
@@ -130,9 +100,13 @@ async def _of_problem(_request: Request, error: Exception) -> Response:
     return problem(status, str(error) or "nothing can be stored at present", headers=headers)
 
 
-async def listen_for_files(config: ServerConfig) -> Sequence[trio.SocketListener]:
-    """Open the listeners; return none if no port is configured. Raises EnvironmentProblem."""
-    return [] if config.files_port is None else await listen(config.files_address, config.files_port, FLAGS)
+async def listen_for_files(config: ServerConfig) -> Listeners:
+    """Open the listeners that have a port. Raises EnvironmentProblem."""
+    host, port, ftp_port = config.files_address, config.files_port, config.ftp_port
+    return Listeners(
+        () if port is None else await listen(host, port, FLAGS),
+        () if ftp_port is None else await listen(host, ftp_port, FTP_FLAGS),
+    )
 
 
 @asynccontextmanager
@@ -142,7 +116,7 @@ async def open_files(
     reader: Reader,
     clock: Clock,
     is_clock_trusted: Callable[[], bool],
-    listeners: Sequence[trio.SocketListener],
+    listeners: Listeners,
 ) -> AsyncIterator[Shelf]:
     """Serve files while the block runs, if there are listeners, and yield the shelf, which exists in any case."""
     shelf = Shelf(Folder(config.beside))
@@ -150,21 +124,31 @@ async def open_files(
     keep = timedelta(days=config.log_days)
     async with trio.open_nursery() as tasks:
         tasks.start_soon(_enforce_retention, shelf.folder, writer, clock, keep, is_clock_trusted)
-        if listeners:
-            listener = Listener(shelf, writer, reader, clock)
-            async with open_http(_application(listener), listeners, _limits()) as port:
-                base_url = _base_url(config, port)
-                log.info("serving files", address=f"{base_url()}{PATH}/…")
-                yield replace(shelf, base_url=base_url)
-        else:
+        transfers = Transfers(shelf, writer, reader, clock)
+        async with AsyncExitStack() as opened:
+            if listeners.http:
+                app = _application(transfers)
+                port = await opened.enter_async_context(open_http(app, listeners.http, _limits()))
+                shelf = replace(shelf, base_url=_base_url(config, port))
+            if listeners.ftp:
+                port = await opened.enter_async_context(open_ftp(transfers, listeners.ftp, FTP_DATA_PORTS))
+                shelf = replace(shelf, ftp_place=_ftp_place(config, port))
+            _tell(shelf)
             yield shelf
         tasks.cancel_scope.cancel()
 
 
-def _application(listener: Listener) -> ASGIApp:
+def _tell(shelf: Shelf) -> None:
+    if shelf.base_url is not None:
+        log.info("serving files", address=f"{shelf.base_url()}{PATH}/…")
+    if shelf.ftp_place is not None:
+        log.info("serving files by FTP", address=f"ftp://{shelf.ftp_place()}")
+
+
+def _application(transfers: Transfers) -> ASGIApp:
     methods = ["GET", "PUT", "POST"]
     paths = (f"{PATH}/{{secret}}", f"{PATH}/{{secret}}/{{name:path}}")
-    routes = [Route(path, listener.serve, methods=methods) for path in paths]
+    routes = [Route(path, partial(_serve, transfers), methods=methods) for path in paths]
     return application(routes, dict.fromkeys(STATUS_OF, _of_problem))
 
 
@@ -179,6 +163,12 @@ def _is_streamed(_scope: Scope) -> bool:
 def _base_url(config: ServerConfig, port: int) -> BaseUrl:
     """Return the function that says where chargers reach the listener: this machine's address may change."""
     return lambda: config.files_url or f"http://{reachable(config.files_address, port)}"
+
+
+def _ftp_place(config: ServerConfig, port: int) -> BaseUrl:
+    """Return the function that says the address and port for FTP: those of this machine, or the host of --files-url."""
+    host = urlsplit(config.files_url or "").hostname
+    return lambda: reachable(host or config.files_address, port)
 
 
 async def _enforce_retention(

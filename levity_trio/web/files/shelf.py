@@ -1,26 +1,43 @@
-"""What the listener and the operator API share: the folder, the names of files, and whether chargers can reach us."""
+"""What the listeners and the operator API share: the folder, the names of files, and whether chargers can reach us."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from secrets import token_hex
 from typing import Final
 
 import trio
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
-from levity_trio.store.file_folder import Folder
-from levity_trio.web.files.urls import BaseUrl, SecretUrl, make
+from levity_trio.clock import Clock
+from levity_trio.log_output import get_logger
+from levity_trio.operations.transfers import KIND_OF
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
+from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import files as stored
+from levity_trio.store.reads.files import Url
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import files as writes
+from levity_trio.store.writes.files import NewFile
+from levity_trio.web.files.multipart import NotMultipart
+from levity_trio.web.files.urls import BaseUrl, SecretUrl, digest_of, make, make_ftp
+from levity_trio.web.problems import BodyRefused
+from levity_trio.wire.times import stamp
 
 UPLOADS: Final = 4
 """Files that come in at once."""
 PLACE_SECONDS: Final = 20.0
 """How long a file waits for a place; meanwhile its sender feels that nobody reads."""
 NAME_CHARACTERS: Final = 48
+MOST_FILES: Final = 10
+"""Files over one URL: a charger that sends again and again must not fill the disk."""
 MEDIA_TYPE: Final = "application/octet-stream"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9-]")
 
@@ -29,12 +46,18 @@ class NoPlace(Exception):
     """Too many files come in at once."""
 
 
+FAILURES: Final = (BodyRefused, ClientDisconnect, DiskRefuses, NoPlace, NotMultipart, StoreUnavailable, Unreadable)
+"""Why a file is not stored; without a text, the charger left."""
+log = get_logger("system")
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The files of one server. `base_url` is None while no listener serves them."""
+    """The files of one server. `base_url` and `ftp_place` are None while no listener of that kind serves them."""
 
     folder: Folder
     base_url: BaseUrl | None = None
+    ftp_place: BaseUrl | None = None
     uploads: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(UPLOADS))
 
     @asynccontextmanager
@@ -49,9 +72,64 @@ class Shelf:
         finally:
             self.uploads.release()
 
-    def new_url(self) -> SecretUrl | None:
-        """Return a URL to be given to a charger; None without a listener."""
-        return None if self.base_url is None else make(self.base_url())
+    def new_url(self, protocols: Collection[str]) -> SecretUrl | None:
+        """Return a URL to be given to a charger that lists these protocols (none: unknown); None without a listener.
+
+        It is one of FTP only if the charger lists that, but not what the other listener speaks, or if it is the only
+        one.
+        """
+        base = None if self.base_url is None else self.base_url()
+        listed = {protocol.upper() for protocol in protocols}
+        is_enough = base is not None and (base.partition(":")[0].upper() in listed or "FTP" not in listed)
+        if self.ftp_place is not None and not is_enough:
+            return make_ftp(self.ftp_place())
+        return None if base is None else make(base)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """What the listeners do for whoever knows a secret."""
+
+    shelf: Shelf
+    writer: Writer
+    reader: Reader
+    clock: Clock
+
+    async def find(self, secret: str) -> Url | None:
+        """Return what a secret is for at present; None if nobody may use it, also if too many files came over it."""
+        digest = digest_of(secret)
+        if digest is None:
+            return None
+        url = await self.reader.run(partial(stored.url, digest=digest, now=self.clock()))
+        return None if url is None or url.files >= MOST_FILES else url
+
+    async def receive(self, url: Url, parts: Parts) -> None:
+        """Keep a file that a charger sends. Raises one of FAILURES."""
+        kind = KIND_OF[url.action]
+        name = file_name(self.clock(), kind, f"{url.charger}-{url.command}")
+
+        async def store(written: Written) -> None:
+            new = NewFile(
+                kind=kind,
+                name=name,
+                charger=url.charger,
+                command=url.command,
+                size_bytes=written.size_bytes,
+                sha256=written.sha256,
+                created_at=stamp(self.clock()),
+            )
+            await self.writer.run(writes.add, new)
+
+        try:
+            async with self.shelf.place():
+                await self.shelf.folder.keep(name, parts, store)
+        except FAILURES as error:
+            self.tell_lost(url, str(error) or "the charger left inside it")
+            raise
+
+    def tell_lost(self, url: Url, reason: str) -> None:
+        """Log that a file was not stored."""
+        log.warning("a file was not stored", cp=url.charger, command=url.command, reason=reason)
 
 
 async def file_response(shelf: Shelf, name: str, *, called: str | None = None) -> Response | None:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.web.api.endpoints import Asked, Caller, Role
-from levity_trio.web.api.locations import located
+from levity_trio.web.api.locations import Receiver, located
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.files.urls import make
 from tests.store.books import Station
@@ -19,11 +19,11 @@ from tests.web.api.conftest import Site
 
 async def url_for(site: Site, base: str, charger: str = "CP-1", action: str = "GetDiagnostics") -> Any:
     """The payload with the URL that a charger is given."""
-    shelf: Any = SimpleNamespace(new_url=lambda: make(base))
+    shelf: Any = SimpleNamespace(new_url=lambda _protocols: make(base))
     site.api.shelf = shelf  # type: ignore[misc]
     asked = Asked(site.api, Caller("anna", Role.ADMIN, "127.0.0.1", token=1), {}, None, None, Headers())
     payload = {} if action == "GetDiagnostics" else {"logType": "DiagnosticsLog", "requestId": 1, "log": {}}
-    return (await located(asked, charger, OPERATIONS[action], payload)).payload
+    return (await located(asked, OPERATIONS[action], payload, Receiver(charger, frozenset()))).payload
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:9003", "http://localhost:9003", "http://[::1]:9003"])
@@ -32,7 +32,7 @@ async def test_one_that_only_this_machine_reaches(site: Site, station: Station, 
     station.connect("192.168.1.30")
     with pytest.raises(Problem) as caught:
         await url_for(site, base, action=action)
-    words = f"only programs on this machine reach {base}; say with --files-url where chargers reach the files port"
+    words = f"only programs on this machine reach {base}; say with --files-url where chargers reach this server"
     assert words in str(caught.value.detail)
 
 

@@ -30,7 +30,7 @@ from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Question, Reply, ask
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
-from levity_trio.web.files.listener import open_files
+from levity_trio.web.files.listener import Listeners, open_files
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger
 from tests.integration.willing_charger import SHAPES
@@ -130,7 +130,7 @@ async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]
         imports = await parts.enter_async_context(open_tags(writer, reader, central.tags, central.clock))
         feed = await parts.enter_async_context(open_feed(reader, central.hooks))
         shelf = await parts.enter_async_context(
-            open_files(central.config, writer, reader, central.clock, lambda: True, [])
+            open_files(central.config, writer, reader, central.clock, lambda: True, Listeners())
         )
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
         api = make_api(central, reader, imports, feed, webhooks, shelf)
