@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds, timestamp_of
 from levity_trio.charging.gathering import TIMESTAMP, Row, gather
-from levity_trio.charging.readings import HIGHEST_WH
 from levity_trio.charging.shared import are_apart
 from levity_trio.charging.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
@@ -158,9 +157,11 @@ def spans_beside(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], lis
 
 
 def _elsewhere(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], list[Span]]:
-    """Return the transactions on other chargers that ran at once with one, by our clock."""
+    """Return the transactions on other chargers that ran at once with one, by our clock. Of one that has just begun,
+    its own end will show more."""
+    end = (own.begin or 0) + 1 if own.end is None else own.end
     ended = LAST_TIME if own.own_ended is None else timestamp_of(seconds(own.own_ended) + own.behind)
-    where = own.charger, own.start_time, until, HIGHEST_WH if own.end is None else own.end, own.begin
+    where = own.charger, own.start_time, until, end, own.begin
     running, ended_next, begun = _ELSEWHERE
     found = [*rows(running, where), *rows(ended_next, where), *rows(begun, (*where, ended))]
     places = defaultdict[tuple[str, int], list[Span]](list)
