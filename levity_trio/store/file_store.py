@@ -13,14 +13,18 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from math import inf
 from pathlib import Path
+from typing import Final
 
 from levity_trio.log_output import get_logger
 from levity_trio.store.connection import FileConnection, checkpoint, connect, lock_once
-from levity_trio.store.faults import CommitLost, DatabaseFault
+from levity_trio.store.faults import CommitLost, DatabaseFault, FileLost
 from levity_trio.store.file_identity import files_of
 from levity_trio.store.unit_of_work import News, Result, Write, commit
+from levity_trio.store.wal import Wal
 from levity_trio.writing import created
 
+RESCUE_KIBIBYTES: Final = 65_536
+"""While all is copied, the cache must not drop pages that only it has."""
 log = get_logger("system")
 
 
@@ -34,6 +38,9 @@ class FileStore:
     def __init__(self, connection: FileConnection) -> None:
         self._given = self._connection = connection
         self._database, *self._beside = files_of(connection)
+        self._wal = Wal(self._beside[0], connection) if self._beside else None
+        self._is_cut = False
+        """Whether another program cut the WAL, of which the cache of the connection may have what is missing."""
         self._is_saved = False
         """Whether the whole WAL was written to the database file since the last commit."""
         self._copy: Path | None = None
@@ -46,14 +53,25 @@ class FileStore:
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Commit the writes, and check afterwards where they went: see `Store`."""
         self._database.check()
+        self._check_wal()  # before SQLite writes behind what is missing
         results = commit(self._connection, writes)
         try:
             for file in (self._database, *self._beside):
                 file.check()
+            self._check_wal()
         except DatabaseFault as fault:
             raise CommitLost(str(fault)) from fault
         self._is_saved, self._copy = False, None
         return results
+
+    def _check_wal(self) -> None:
+        if self._wal is None:
+            return
+        try:
+            self._wal.check()
+        except FileLost:
+            self._is_cut = True
+            raise
 
     def take_news(self) -> Sequence[News]:
         """Return nothing: a file has one server."""
@@ -89,8 +107,9 @@ class FileStore:
             self._connection = connect(Path(self._database.path))
             lock_once(self._connection)
             self._database, *self._beside = files_of(self._connection)
+            self._wal, self._is_cut = Wal(self._beside[0], self._connection), False
             if self._copy is not None:
-                self._copy.unlink()
+                self._copy.unlink(missing_ok=True)
         except (sqlite3.Error, OSError) as error:  # retried later
             log.warning("the database cannot be reopened yet", reason=str(error))
         else:
@@ -99,14 +118,16 @@ class FileStore:
     def _copy_all(self) -> None:
         path = self._database.path
         self._copy = Path(f"{path}.saved-{self._database.inode}")
+        self._connection.execute(f"PRAGMA cache_size = -{RESCUE_KIBIBYTES}")
         advice = "stop the program that reads old pages of the database, such as Litestream, and start it again"
-        if self._database.is_deleted:
+        if self._is_cut or self._database.is_deleted:
             advice = f"stop the server, delete {path}-wal and {path}-shm, move the copy to {path}, and start again"
         try:
             created(self._copy).close()
             with closing(sqlite3.connect(self._copy)) as target:
                 self._connection.backup(target)
         except (sqlite3.Error, OSError) as error:
+            self._copy.unlink(missing_ok=True)
             log.critical("committed data could not be copied", copy=str(self._copy), reason=str(error))
         else:
             log.critical("all committed data was saved to a copy", copy=str(self._copy), advice=advice)

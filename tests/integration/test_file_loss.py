@@ -1,5 +1,6 @@
 """Files of the database that somebody deletes under a running server: what it answered is there after a power cut."""
 
+import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -73,3 +74,29 @@ def test_a_database_that_is_gone_is_copied_and_nobody_let_in(tmp_path: Path) -> 
         server.kill()
     with closing(sqlite3.connect(copy)) as found:
         assert found.execute("SELECT id_tag FROM tx").fetchall() == [("before",)]
+
+
+def test_a_wal_that_was_cut_is_seen_and_the_advice_restores_all(tmp_path: Path) -> None:
+    answered = ["before 1", "before 2"]
+    with serving(tmp_path / "levity.db"):
+        pass  # what is stored is in the database, and not in the WAL only
+    with serving(tmp_path / "levity.db", may_log_errors=True) as server:
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            for tag in answered:
+                charger.start(tag)
+            os.truncate(f"{server.database}-wal", 0)
+            with pytest.raises(Closed) as closed:
+                charger.start("never")
+        assert closed.value.code == TRY_AGAIN_LATER
+        with pytest.raises(NoWebSocket) as refused:
+            Charger(server.port, "CP-1")
+        assert refused.value.status == 503
+        saved = server.wait_line("all committed data was saved to a copy")
+        assert "another program cut" in server.wait_line(REFUSES)["reason"]
+        server.kill()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{tmp_path}/levity.db{suffix}").unlink(missing_ok=True)
+    Path(saved["copy"]).replace(tmp_path / "levity.db")
+    with serving(tmp_path / "levity.db") as server:
+        assert [tag for (tag,) in server.query("SELECT id_tag FROM tx ORDER BY id")] == answered

@@ -1,5 +1,6 @@
 """A file of the database is deleted or replaced under the writer: no write to a lost file is acknowledged."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -185,6 +186,104 @@ async def test_a_file_that_cannot_be_put_aside_is_tried_again(site: Site, log_li
         obstacle.rmdir()
         await wait_until(lambda: not writer.is_failing)
         assert site.on_disk() == ["a", "b"]
+
+
+# The WAL is cut in place
+
+
+def cut(path: Path, share: float = 0.0) -> None:
+    os.truncate(path, int(path.stat().st_size * share))
+
+
+CUTS: dict[str, Callable[[Site], object]] = {
+    "emptied": lambda site: cut(site.wal),
+    "its last page": lambda site: os.truncate(site.wal, site.wal.stat().st_size - 4120),
+    "half of it": lambda site: cut(site.wal, 0.5),
+    "all but the header": lambda site: os.truncate(site.wal, 32),
+}
+
+
+@pytest.mark.parametrize("mishap", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("is_committing", [False, True])
+async def test_nothing_is_acknowledged_behind_a_cut(
+    site: Site, mishap: Callable[[Site], object], is_committing: bool, log_lines: list[Any]
+) -> None:
+    """What is gone does not become zeros in the database, and what the connection still knows is copied."""
+    site.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    async def lose() -> None:
+        async with writing(site, drain_seconds=0.05) as writer:
+            for name in "abcd":
+                await writer.run(keep, name)
+            if not is_committing:
+                mishap(site)
+            await refused(writer, "never", (lambda: mishap(site)) if is_committing else None)
+            await wait_until(lambda: any(line["log_level"] == "critical" for line in log_lines))
+            await refused(writer, "never")
+            assert writer.is_failing
+
+    with pytest.raises(StoreUnavailable):
+        await lose()
+    (refusal,) = [line["reason"] for line in log_lines if line["event"] == REFUSES]
+    assert refusal.startswith(f"another program cut {site.wal}; ")
+    (saved,) = [line for line in log_lines if line["log_level"] == "critical"]
+    assert saved["event"] == "all committed data was saved to a copy"
+    assert "move the copy to" in saved["advice"]
+    assert site.on_disk(Path(saved["copy"]).name)[:4] == list("abcd")
+    assert site.on_disk()[:4] == list("abcd")[: len(site.on_disk())]  # sound, and a state that once was
+
+
+async def test_what_nobody_knows_any_more_is_not_called_saved(site: Site, log_lines: list[Any]) -> None:
+    async def lose() -> None:
+        async with writing(site, drain_seconds=0.05) as writer:
+            await writer.run(keep, "a" * 1_000_000)  # more than the cache holds
+            cut(site.wal)
+            await refused(writer, "never")
+            await wait_until(lambda: any(line["log_level"] == "critical" for line in log_lines))
+
+    with pytest.raises(StoreUnavailable):
+        await lose()
+    assert [line["event"] for line in log_lines if line["log_level"] == "critical"] == [
+        "committed data could not be copied"
+    ]
+    assert not list(site.folder.glob("*.saved-*"))
+
+
+async def test_a_cut_behind_what_is_in_the_database_costs_nothing(site: Site, log_lines: list[Any]) -> None:
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        site.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        cut(site.wal)
+        await refused(writer, "b")
+        await wait_until(lambda: not writer.is_failing)
+        await writer.run(keep, "c")
+        assert site.on_disk() in (["a", "c"], ["a", "b", "c"])
+    assert REOPENED in [line["event"] for line in log_lines]
+
+
+async def test_a_wal_that_a_checkpoint_shortens_is_none_that_was_cut(site: Site) -> None:
+    site.connection.execute("PRAGMA journal_size_limit = 20000").fetchall()
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+        async with writing(site) as writer:
+            for number, mode in enumerate(("PASSIVE", "FULL", "RESTART", "TRUNCATE", "TRUNCATE") * 2):
+                other.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+                await writer.run(keep, str(number) * (30_000 if number % 3 else 1))
+                assert await writer.run(keep, mode) == mode
+            assert writer.statistics().refused == 0
+
+
+async def test_zeros_that_a_power_cut_left_are_none_of_it(site: Site, tmp_path: Path) -> None:
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        for path in (site.path, site.wal):
+            shutil.copy(path, tmp_path / path.name.replace("site", "after"))
+    os.truncate(tmp_path / "after.db-wal", (tmp_path / "after.db-wal").stat().st_size + 3 * 4120)
+    with open_database(tmp_path / "after.db") as connection:
+        after = Site(tmp_path, connection)
+        async with writing(after) as writer:
+            for name in "bcdef":
+                assert await writer.run(keep, name) == name
+            assert writer.statistics().refused == 0
 
 
 # The database file itself
