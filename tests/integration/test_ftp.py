@@ -186,6 +186,9 @@ def test_hostile_clients(server: Serving, charger: Charger) -> None:
         assert b"500 the line is too long" in endless.makefile("rb").read()
     crowd = [socket.create_connection(place_of(url), 20) for _ in range(CONNECTIONS_OF_ADDRESS + 1)]
     assert [one.recv(3) for one in crowd] == [b"220"] * CONNECTIONS_OF_ADDRESS + [b"421"]
+    for one in crowd[:-1]:
+        one.shutdown(socket.SHUT_WR)
+        assert b"220" not in one.makefile("rb").read()  # it ends when the place is free
     for one in crowd:
         one.close()
     with pytest.raises(ftplib.error_perm, match="530"), logged_in(url.replace("@", "a@")):

@@ -146,6 +146,7 @@ UNCONTENTIOUS = Situation(
         "ReserveConnectorZeroSupported": "true",
         "LocalAuthListEnabled": "true",
         "SendLocalListMaxLength": "x",
+        "SupportedFileTransferProtocols": "https, ftp",
     },
 )
 

@@ -26,7 +26,8 @@ def location_warnings(location: str, situation: Situation) -> Iterator[str]:
         return
     if len(location) > LONGEST_URL:
         yield f"the location has {len(location)} characters; many chargers read {LONGEST_URL} at most"
-    scheme, protocols = location.partition(":")[0].upper(), situation.words("SupportedFileTransferProtocols")
+    scheme = location.partition(":")[0].upper()
+    protocols = [word.upper() for word in situation.words("SupportedFileTransferProtocols")]
     if protocols and scheme not in protocols:
         yield f"the charger does not list {scheme} in SupportedFileTransferProtocols"
 
