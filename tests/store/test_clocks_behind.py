@@ -215,6 +215,16 @@ def test_a_short_session_is_dated_once_later_messages_show_the_clock(books: Book
     assert "60 minutes behind" in words
 
 
+def test_a_clock_that_is_shown_is_a_fact_of_its_own(books: Books) -> None:
+    """It is no link of the chain of judgements that changed the figure before."""
+    station = Station(books, behind=HOUR)
+    number = charge(station, minutes=6, every=2, wh=900)
+    books.run(lambda db: db.execute("UPDATE tx SET judge_steps = 19 WHERE id = ?", (number,)))
+    books.wait(15)
+    station.status("Available")
+    assert books.row("SELECT judge_after IS NULL, judge_steps FROM tx WHERE id = ?", number) == (0, 0)
+
+
 def test_the_fee_for_blocking_counts_from_the_true_end(books: Books) -> None:
     """A status has the same clock."""
     station = Station(books, behind=7 * HOUR)

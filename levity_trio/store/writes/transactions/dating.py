@@ -33,10 +33,12 @@ _DATE = (
     "UPDATE tx SET start_time = ?, stop_time = ?, start_behind_seconds = ?, stop_behind_seconds = ?,"
     " is_clock_unsure = ? WHERE id = ?"
 )
-_ASK = "UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE id = ?"
+DUE = "judge_after = coalesce(judge_after, ?1), judge_steps = CASE WHEN judge_after IS NULL THEN 0 ELSE judge_steps END"
+"""Has a transaction judged again by a fact of its own: no judgement of a neighbour led there."""
+_ASK = f"UPDATE tx SET {DUE} WHERE id = ?2"  # noqa: S608 - our own names
 _ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
 _LOOK_AGAIN = (
-    "UPDATE tx SET judge_after = coalesce(judge_after, ?1) WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"
+    f"UPDATE tx SET {DUE} WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"  # noqa: S608 - our own names
     " AND conn_id = ?3 ORDER BY created_at DESC, id DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
     " AND (is_clock_unsure = 1"
     " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
