@@ -27,6 +27,8 @@ NUMBER_CHARACTERS: Final = 64
 """Maximum length of a number as it was sent, kept beside the one that was read."""
 READINGS_AT_ONCE: Final = 500
 """Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
+LIVE_AT_ONCE: Final = 125
+"""The same of a MeterValues, of which the readings of each time may be looked at by themselves."""
 READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})
 
 
@@ -58,9 +60,15 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
     return readings.read(request.transaction_data or (), at)
 
 
-def parts(found: list[Reading]) -> list[list[Reading]]:
-    """Cut the readings of one message into those of single writes."""
-    return [found[first : first + READINGS_AT_ONCE] for first in range(0, len(found), READINGS_AT_ONCE)]
+def parts(found: list[Reading], few: int = READINGS_AT_ONCE) -> list[list[Reading]]:
+    """Cut the readings of one message into those of single writes: where the time changes after a few of them."""
+    cut, begin = list[list[Reading]](), 0
+    for end in range(1, len(found) + 1):
+        is_new_time = end == len(found) or found[end].timestamp != found[end - 1].timestamp
+        if end - begin >= (few if is_new_time else READINGS_AT_ONCE) or end == len(found):
+            cut.append(found[begin:end])
+            begin = end
+    return cut
 
 
 def sent_number(payload: object, name: str) -> str | None:

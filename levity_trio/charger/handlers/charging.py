@@ -6,7 +6,7 @@ from functools import partial
 
 from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange, Large, Part, nothing
-from levity_trio.charger.telling import parts, sent_number, told_by_stop, transaction_data
+from levity_trio.charger.telling import LIVE_AT_ONCE, parts, sent_number, told_by_stop, transaction_data
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
@@ -88,7 +88,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
         if not await exchange.write(waiting_stops.store_part, exchange.message, batch, request.transaction_id):
             return call_result.MeterValues()  # counted and published before
     _check_rate(exchange, len(found))
-    for part in parts(found):
+    for part in parts(found, LIVE_AT_ONCE):
         if not exchange.is_ahead:
             batch = Batch(request.connector_id, METER_VALUES, part)
             await exchange.write(waiting_stops.store, batch, request.transaction_id)

@@ -44,8 +44,8 @@ JUDGING_SECONDS = 30.0
 """A judgement takes milliseconds. One that takes longer than this is given up."""
 DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after, id LIMIT ?"  # noqa: S608 - our own names
 _SCHEDULE = (
-    "UPDATE tx SET judge_after = coalesce(judge_after, ?1), judge_steps = CASE WHEN judge_after IS NULL"
-    " OR judge_steps > ?2 THEN ?2 ELSE judge_steps END WHERE id = ?3"
+    "UPDATE tx SET judge_after = coalesce(judge_after, ?1), judge_steps = ?2 WHERE id = ?3"
+    " AND (judge_after IS NULL OR judge_steps > ?2)"
 )
 _NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
 _BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"

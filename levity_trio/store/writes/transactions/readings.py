@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import NamedTuple
 
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.jumps import JUMP_WH
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching_readings import Covering, match_readings
 from levity_trio.charging.moments import STATUS_AHEAD, Moment, ahead_when_sent
@@ -17,10 +19,10 @@ from levity_trio.charging.names import reported_id
 from levity_trio.charging.readings import REGISTER, Reading, is_register, with_register
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W, LAGGING_READINGS, LEAST_LAG, MOST_LAG
 from levity_trio.store.adjacent import AFTER
-from levity_trio.store.among import parts
+from levity_trio.store.among import marks, parts
 from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.jumps import record_jump
@@ -63,6 +65,14 @@ PLACES = (
 )
 PLACES_AMONG = 100
 """The newest rows of a connector, which show what registers it sends."""
+TIMES_AT_ONCE = 125
+AS_SENT = "sent_timestamp, measurand, value, unit, context, location, phase, format"
+STORED = (
+    f"SELECT timestamp, {AS_SENT} FROM meter_val WHERE cp_id = ? AND conn_id = ? AND source = ?"  # noqa: S608 - ours
+    f" AND timestamp IN ({marks(range(TIMES_AT_ONCE))}) LIMIT ?"
+)
+ANY_TRANSACTION = "SELECT 1 FROM tx WHERE cp_id = ? LIMIT 1"
+ANY_OF_CONNECTOR = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? LIMIT 1"
 ROWS_AT_ONCE = 16
 """Rows per statement. Fewer statements compete less often with the event loop for the interpreter lock."""
 
@@ -119,13 +129,57 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     repetition would look newer.
     """
     batch, is_unassigned = batch._replace(told_id=claimed, sent_connector=batch.connector), False
-    for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings, is_past = _counted(db, origin, batch, list(group)), timestamp < origin.received_at
+    groups = [list(group) for _, group in groupby(batch.readings, attrgetter("timestamp"))]
+    if len(groups) > 1 and all(map(_is_plain, groups)) and not _may_be_linked(db, origin, batch):
+        insert_each(db, origin, batch, None, groups)
+        return True
+    while groups:
+        readings, *groups = groups
+        readings, is_past = _counted(db, origin, batch, readings), readings[0].timestamp < origin.received_at
         if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
-            _insert(db, origin, batch, claimed, readings)
+            rising = groups[: _count_rising(origin, readings, groups)]
+            _move_through(db, origin, batch.connector, claimed, rising)
+            _insert(db, origin, batch, claimed, [*readings, *chain(*rising)])
+            groups = groups[len(rising) :]
         else:
             is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
     return is_unassigned
+
+
+def _may_be_linked(db: UnitOfWork, origin: Origin, batch: Batch) -> bool:
+    """Whether there is a transaction to which readings could belong: of their connector, or any if they name one."""
+    if batch.told_id is None:
+        return db.row(ANY_OF_CONNECTOR, (origin.charger, batch.connector)) is not None
+    return db.row(ANY_TRANSACTION, (origin.charger,)) is not None
+
+
+def _is_plain(readings: Sequence[Reading]) -> bool:
+    """Whether the register that counts need not be looked for among readings of one time."""
+    return register_of(readings) is not None or not any(map(is_register, readings))
+
+
+def _count_rising(origin: Origin, before: list[Reading], groups: Sequence[list[Reading]]) -> int:
+    """Return how many groups simply go on after readings that moved a running transaction on: each is newer than the
+    one before, and past, and its register neither falls nor jumps."""
+    at, wh = before[0].timestamp, register_of(before)
+    for count, group in enumerate(groups):
+        reached = wh if (told := register_of(group)) is None else told
+        is_newer = at < group[0].timestamp < origin.received_at
+        if wh is None or reached is None or not is_newer or not _is_plain(group) or not 0 <= reached - wh <= JUMP_WH:
+            return count
+        at, wh = group[0].timestamp, reached
+    return len(groups)
+
+
+def _move_through(
+    db: UnitOfWork, origin: Origin, connector: int, transaction: int, rising: Sequence[list[Reading]]
+) -> None:
+    """Move a running transaction on through groups that rise, as if through each: up to the one before the last, whose
+    register is then the previous one, and to the last."""
+    for count in range(max(1, len(rising) - 1), len(rising) + 1):
+        registers = [wh for group in rising[:count] if (wh := register_of(group)) is not None]
+        at, wh = rising[count - 1][0].timestamp, registers[-1] if registers else None
+        db.row(MOVE, (at, wh, origin.received_at, transaction, origin.charger, connector))
 
 
 def _counted(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> list[Reading]:
@@ -145,11 +199,13 @@ def _store_closely(
     named = begun(db, origin, batch.connector, claimed, readings)
     if named is not None and named.connector:
         batch = batch._replace(connector=named.connector)  # it may have been sent as 0, or as 1 for each connector
-    at, transaction = readings[0].timestamp, _match(db, origin, batch, named, readings[0])
+    latest = _newest(db, origin, batch.connector, readings[0], is_named=named is not None)
+    at, transaction = readings[0].timestamp, _match(db, origin, batch, named, latest, readings[0])
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None:
         return None
-    tx = load(db, transaction)
+    tx = next((one for one in (latest, named) if one is not None and one.id == transaction), None)
+    tx = load(db, transaction) if tx is None else tx
     _note_early(db, tx, readings, claimed)
     is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
@@ -200,12 +256,15 @@ def _ahead(at: str, received_at: str) -> float:
     return seconds(at) - seconds(received_at)
 
 
-def _match(db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, reading: Reading) -> int | None:
-    """Return the transaction of readings of one time, if one is known. `named` is the one that they name."""
-    latest = _newest(db, origin, batch.connector, reading, is_named=named is not None)
+def _match(
+    db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, latest: Known | None, reading: Reading
+) -> int | None:
+    """Return the transaction of readings of one time, if one is known. `named` is the one that they name, `latest` the
+    newest of their connector."""
     if named is not None and latest is not None and _is_lagging(db, origin, latest, named, reading):
         return latest.id
-    foreign = None if is_ours(db, origin.charger, batch.told_id) else reported_id(batch.told_id)
+    is_foreign = named is None and not is_ours(db, origin.charger, batch.told_id)
+    foreign = reported_id(batch.told_id) if is_foreign else None
     running = None
     if latest is not None:
         running = _covering(latest) if foreign is None else _covering_foreign(db, origin, latest, reading.timestamp)
@@ -262,7 +321,7 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
     shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
     if early and not shown and named == tx.id and _counts(db, tx, early[0].wh or 0):
         shown = [one.timestamp for one in early]
-    if shown:
+    if shown and min(shown) < (tx.early_reading_at or "~"):
         note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
         db.execute(note, (min(shown), min(shown), tx.id))
 
@@ -357,8 +416,8 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
     tx = load(db, transaction)
     batch = Batch(tx.connector or 0, STOP_DATA, readings, request.transaction)
     _note_early(db, tx, readings, request.transaction)
-    for _, group in groupby(readings, attrgetter("timestamp")):
-        insert(db, origin, batch, transaction, list(group))
+    groups = [list(group) for _, group in groupby(readings, attrgetter("timestamp"))]
+    insert_each(db, origin, batch, transaction, groups)
 
 
 def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch) -> None:
@@ -396,17 +455,42 @@ def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None
     If the clock stands still, all have one timestamp: another register then shows another message, stored as a whole.
     """
     known = db.rows(
-        "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
-        " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ? ORDER BY id DESC LIMIT ?",
+        f"SELECT {AS_SENT} FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp = ?"  # noqa: S608 - ours
+        " AND source = ? ORDER BY id DESC LIMIT ?",
         (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source, ROWS_COMPARED),
     )
-    stored = set(known)
-    new = [reading for reading in readings if tuple(reading)[SENT] not in stored]
-    kinds = {_kind(row) for row in known}
-    if any(reading.wh is not None and _kind(tuple(reading)[SENT]) in kinds for reading in new):
-        new = readings
+    new = _new(readings, known)
     _insert(db, origin, batch, transaction, new)
     return bool(new)
+
+
+def insert_each(
+    db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, groups: Sequence[list[Reading]]
+) -> None:
+    """Insert readings of several timestamps, as `insert` does. What is stored of them is read at once, unless a time
+    comes twice, or is that of the receipt, in place of an implausible one."""
+    for some in parts(groups, TIMES_AT_ONCE):
+        times = [group[0].timestamp for group in some]
+        where = (origin.charger, batch.connector, batch.source, *times, *(times[:1] * (TIMES_AT_ONCE - len(times))))
+        is_simple = len(set(times)) == len(times) and origin.received_at not in times
+        found = db.rows(STORED, (*where, 2 * ROWS_COMPARED)) if is_simple else []
+        if not is_simple or len(found) == 2 * ROWS_COMPARED:
+            for group in some:
+                insert(db, origin, batch, transaction, group)
+            continue
+        known = defaultdict[str, list[Row]](list)
+        for at, *sent in found:
+            known[at].append(tuple(sent))
+        _insert(db, origin, batch, transaction, [*chain(*(_new(group, known[group[0].timestamp]) for group in some))])
+
+
+def _new(readings: list[Reading], known: Sequence[Row]) -> list[Reading]:
+    """Return the readings of one timestamp that are to be stored beside those that are."""
+    stored, kinds = set(known), {_kind(row) for row in known}
+    new = [reading for reading in readings if tuple(reading)[SENT] not in stored]
+    if any(reading.wh is not None and _kind(tuple(reading)[SENT]) in kinds for reading in new):
+        return readings
+    return new
 
 
 def _kind(sent: Sequence[object]) -> tuple[object, ...]:
