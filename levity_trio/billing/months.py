@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, tzinfo
 from typing import Final, NamedTuple, Self
 
+from levity_trio.wire.times import in_zone
+
 _WRITTEN: Final = re.compile(r"(20\d\d|21\d\d)-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -49,4 +51,4 @@ class Month(NamedTuple):
 
 def beginning(day: date, zone: tzinfo) -> datetime:
     """Return the local midnight of a day, in UTC."""
-    return datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
+    return in_zone(datetime.combine(day, datetime.min.time(), zone), UTC)

@@ -22,6 +22,7 @@ from levity_trio.billing.splitting import Flow, Level, Power, divide
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Tariff, Versions, Window
 from levity_trio.billing.windows import Span, spans
+from levity_trio.wire.times import in_zone
 
 WH_PER_KWH: Final = 1000
 
@@ -43,7 +44,7 @@ def price_session(session: Position, evidence: Evidence, versions: Versions, zon
     """
     if session.started_at is None or session.ended_at is None:
         raise ValueError("a session without start or end has no price")
-    at_start = versions.version_at(session.started_at.astimezone(zone).date())
+    at_start = versions.version_at(in_zone(session.started_at, zone).date())
     if session.energy_wh < at_start.free_below_wh:
         return replace(session, lines=(), split=None)
     until = max(session.started_at, session.ended_at)
@@ -111,7 +112,7 @@ def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, 
 
 def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> Iterator[Line]:
     """Yield the fee for blocking, and what its own maximum takes off."""
-    version = versions.version_at(stay.last_energy_at.astimezone(zone).date())
+    version = versions.version_at(in_zone(stay.last_energy_at, zone).date())
     terms = version.blocking
     if terms is None or not (minutes := begun_minutes(stay, terms, zone)):
         return

@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from levity_trio.wire.times import in_zone, shifted
+
 DAY_MINUTES: Final = 24 * 60
 DAYS_KEPT: Final = 512
 """Days of which it is remembered when windows begin: some months of a few tariffs."""
@@ -88,7 +90,7 @@ def spans(
     `what` says what holds at a local time. It may change at these minutes of the day and at midnight.
     """
     cuts = [since, *sorted(_cuts(since, until, zone, frozenset((0, *minutes)))), until]
-    found = [Span(*pair, what(pair[0].astimezone(zone))) for pair in pairwise(cuts)]
+    found = [Span(*pair, what(in_zone(pair[0], zone))) for pair in pairwise(cuts)]
     return [_joined(list(same)) for _, same in groupby(found, key=lambda span: span.holds)]
 
 
@@ -105,26 +107,25 @@ def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int
 
 def _moments(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> Iterator[datetime]:
     # A day more at both ends: a clock that is put back over midnight shows the day before again.
-    day, last = (moment.astimezone(zone).date() for moment in (since - _DAY, until + _DAY))
-    while day <= last:
-        yield from _of_day(day, zone, minutes)
-        day += _DAY
+    day, last = (in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY)))
+    for number in range(day.toordinal(), last.toordinal() + 1):
+        yield from _of_day(date.fromordinal(number), zone, minutes)
 
 
 @lru_cache(maxsize=DAYS_KEPT)
 def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime, ...]:
     """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for the same days."""
-    shown = [datetime.combine(day, time(), zone) + timedelta(minutes=minute) for minute in minutes]
-    return tuple(one.replace(fold=fold).astimezone(UTC) for one in shown for fold in (0, 1))
+    shown = [shifted(datetime.combine(day, time(), zone), timedelta(minutes=minute)) for minute in minutes]
+    return tuple(in_zone(one.replace(fold=fold), UTC) for one in shown for fold in (0, 1))
 
 
 def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
     """Return the moment of the clock change between two times less than two days apart, if there is one."""
-    before = since.astimezone(zone).utcoffset()
-    if before == until.astimezone(zone).utcoffset():
+    before = in_zone(since, zone).utcoffset()
+    if before == in_zone(until, zone).utcoffset():
         return None
     while until - since > _SECOND:
         middle = since + (until - since) / 2
-        since, until = (middle, until) if middle.astimezone(zone).utcoffset() == before else (since, middle)
+        since, until = (middle, until) if in_zone(middle, zone).utcoffset() == before else (since, middle)
     change = until.replace(microsecond=0)
     return change if change > since else until

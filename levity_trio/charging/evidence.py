@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
@@ -22,7 +22,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.digits import coarser
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import from_seconds, stamp
 
 POWER: Final = "Power.Active.Import"
 CURRENT: Final = "Current.Import"
@@ -409,4 +409,4 @@ def seconds(timestamp: str) -> float:
 
 def timestamp_of(at: float) -> str:
     """Convert seconds to a time of the database."""
-    return stamp(datetime.fromtimestamp(at, UTC))
+    return stamp(from_seconds(at))

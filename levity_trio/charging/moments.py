@@ -26,7 +26,15 @@ from levity_trio.charging.tolerances import (
     LIVE_SECONDS,
     SAME_BEHIND_SECONDS,
 )
-from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
+from levity_trio.wire.times import (
+    FIRST_BELIEVABLE,
+    SENT_CHARACTERS,
+    STATUS_AHEAD,
+    TRANSACTION_AHEAD,
+    judge_time,
+    shifted_stamp,
+    stamp,
+)
 
 __all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
 
@@ -57,7 +65,7 @@ def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
     is_late = moment.skew_seconds < -AHEAD_SECONDS
     if not is_late or clock_skew is None or clock_skew <= AHEAD_SECONDS:
         return moment.understood
-    return stamp(datetime.fromisoformat(moment.understood) - timedelta(seconds=clock_skew))
+    return shifted_stamp(moment.understood, timedelta(seconds=-clock_skew))
 
 
 def ahead_when_sent(own: float, since: float | None, before: float) -> float:

@@ -24,6 +24,7 @@ from levity_trio.cli.tables import counted, say, show_record, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.output import is_terminal
+from levity_trio.wire.times import in_zone
 from levity_trio.writing import DOCUMENT, place, replace
 
 STATEMENTS: Final = ("admin", "statements")
@@ -256,7 +257,7 @@ def _remarks(one: Mapping[str, Any], currency: Any, *, is_held_back: bool) -> st
 
 
 def _local(text: str | None, zone: ZoneInfo) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(zone) if text else None
+    return in_zone(datetime.fromisoformat(text), zone) if text else None
 
 
 def _kwh(energy_wh: int) -> str:

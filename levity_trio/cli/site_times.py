@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio import time_zones
+from levity_trio.wire.times import in_zone
 
 HEADER: Final = "Time-Zone"
 _ZONE: Final[ContextVar[ZoneInfo | None]] = ContextVar("zone", default=None)
@@ -34,7 +35,7 @@ def zone() -> ZoneInfo | None:
 
 def local(text: str) -> datetime:
     """Return a time in the time zone of the site."""
-    return datetime.fromisoformat(text).astimezone(zone())
+    return in_zone(datetime.fromisoformat(text), zone())
 
 
 def instant(text: str) -> datetime:
@@ -43,4 +44,4 @@ def instant(text: str) -> datetime:
     Raises ValueError.
     """
     given = datetime.fromisoformat(text)
-    return given if given.tzinfo is not None else given.replace(tzinfo=zone()).astimezone(zone())
+    return given if given.tzinfo is not None else in_zone(given.replace(tzinfo=zone()), zone())

@@ -20,6 +20,7 @@ from levity_trio.cells import inert
 from levity_trio.documents.formats import units
 from levity_trio.documents.sheet import tidy
 from levity_trio.documents.template import Template
+from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
     "row", "statement", "month", "account", "name", "currency",
@@ -54,7 +55,7 @@ class _Form:
         if isinstance(value, Decimal):
             return f"{value:f}".replace(".", self.decimal)
         if isinstance(value, datetime):
-            return value.astimezone(self.zone).isoformat(timespec="seconds")
+            return in_zone(value, self.zone).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return int(value)
         return inert(tidy(value)) if isinstance(value, str) else value

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents.sheet import tidy
 from levity_trio.documents.template import Template
+from levity_trio.wire.times import in_zone
 
 
 def number(template: Template, value: Decimal) -> str:
@@ -90,7 +91,7 @@ def span(template: Template, start: datetime, end: datetime | None, zone: ZoneIn
 
     Where the clock was changed between, each time says which one it is: 02:30 may come twice.
     """
-    begin, until = start.astimezone(zone), end.astimezone(zone) if end else None
+    begin, until = in_zone(start, zone), in_zone(end, zone) if end else None
     changed = until is not None and begin.utcoffset() != until.utcoffset()
     first = _clock(template, begin, changed)
     if until is None:

@@ -10,6 +10,7 @@ from levity_trio.billing.statement import Line, LineKind, Position, Split, State
 from levity_trio.documents import formats
 from levity_trio.documents.sheet import Column, Row, Table, tidy
 from levity_trio.documents.template import Template
+from levity_trio.wire.times import in_zone
 
 _KINDS: Final = {
     LineKind.ENERGY: "energy",
@@ -125,7 +126,7 @@ def _place_cells(template: Template, zone: ZoneInfo, position: Position) -> tupl
     start = position.started_at
     return (
         str(position.id),
-        formats.day(template, start.astimezone(zone).date(), "short") if start else "",
+        formats.day(template, in_zone(start, zone).date(), "short") if start else "",
         place(template, position) or _base_fee(template, position),
         formats.span(template, start, position.ended_at, zone) if start else "",
         formats.kilowatt_hours(template, position.energy_wh) if start or position.energy_wh else "",

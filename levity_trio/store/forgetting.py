@@ -21,7 +21,7 @@ from levity_trio.store.pruning import shrink
 from levity_trio.store.retrying import surviving
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import logins, personal
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 AT_ONCE: Final = 100
 STEP_SECONDS: Final = 0.004
@@ -58,7 +58,7 @@ async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
     """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises StoreUnavailable."""
     now = clock()
     forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
-    while done := await writer.run(personal.forget_due, now.astimezone(zone).date(), stamp(now), AT_ONCE):
+    while done := await writer.run(personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE):
         forgotten += done
     if forgotten:
         await scrub(writer)

@@ -28,7 +28,7 @@ from levity_trio.operations.seen import (
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.wire.numbers import number
-from levity_trio.wire.times import parse_time, stamp
+from levity_trio.wire.times import in_zone, parse_time, stamp
 
 
 def newest_notice(kind: str) -> str:
@@ -288,4 +288,4 @@ def load(db: UnitOfWork, command: Followed, kinds: tuple[type[Seen], ...]) -> li
 def time_of(text: object) -> datetime | None:
     """Return a time of the wire in UTC, None if it is none."""
     found = parse_time(text) if isinstance(text, str) else None
-    return None if found is None else found.astimezone(UTC)
+    return None if found is None else in_zone(found, UTC)

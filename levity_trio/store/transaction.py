@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from sys import intern
 from typing import Any, Final, NamedTuple, Self
 
@@ -12,7 +12,7 @@ from levity_trio.charging.evidence import MEASURANDS, seconds
 from levity_trio.charging.gathering import TIMESTAMP, Row
 from levity_trio.store.connectors import Rows
 from levity_trio.store.samples import MARK, PAGE, SAMPLES
-from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
+from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
@@ -102,7 +102,7 @@ def by_our_clock(tx: Known, own: str) -> str:
     """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began."""
     skew = tx.start_skew or 0
     ahead = skew if skew > tolerances.AHEAD_SECONDS else -tx.start_behind
-    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead)) if ahead else own
+    return shifted_stamp(own, timedelta(seconds=-ahead)) if ahead else own
 
 
 def ended_at(tx: Known) -> str:

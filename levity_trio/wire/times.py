@@ -10,7 +10,7 @@ We send one format only, because real chargers reject microseconds and `+00:00`.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 import orjson
@@ -31,6 +31,11 @@ _TIME = re.compile(
 )
 _USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\dZ", re.ASCII)
 _LEAP_SECOND = 60
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CALENDAR_SECONDS: Final = 1e12
+"""More than the calendar has on either side."""
 
 
 def parse_time(text: str) -> datetime | None:
@@ -102,6 +107,30 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timedel
     return -offset if sign == "-" else offset
 
 
+def in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Return a moment by the clock of a zone, None for that of this machine. Never raises.
+
+    In the first and the last hours of the calendar it may show none of the years 1 to 9999; it stands still then.
+    """
+    try:
+        return moment.astimezone(zone)
+    except (OverflowError, ValueError):
+        return (_FIRST if moment.year < _EPOCH.year else _LAST).replace(tzinfo=zone or UTC)
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment some time later or earlier, or the end of the calendar that lies before it. Never raises."""
+    try:
+        return moment + by
+    except OverflowError:
+        return (_LAST if by > timedelta() else _FIRST).replace(tzinfo=moment.tzinfo)
+
+
+def from_seconds(seconds: float) -> datetime:
+    """Return the moment some seconds after 1970, or the end of the calendar that lies before it. Never raises."""
+    return shifted(_EPOCH, timedelta(seconds=max(-_CALENDAR_SECONDS, min(_CALENDAR_SECONDS, seconds))))
+
+
 def stamp(moment: datetime) -> str:
     """Return a moment in the database's format, `YYYY-MM-DDTHH:MM:SS.sssZ`, whose text order is time order.
 
@@ -111,8 +140,13 @@ def stamp(moment: datetime) -> str:
     return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
+def shifted_stamp(text: str, by: timedelta) -> str:
+    """Return a stamp that is some time later or earlier, as `shifted` does."""
+    return stamp(shifted(datetime.fromisoformat(text), by))
+
+
 def wire_time(moment: datetime) -> str:
     """Return `YYYY-MM-DDTHH:MM:SSZ`, fractions truncated. Raises ValueError for a time without a zone."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone cannot be sent")
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+    return in_zone(moment, UTC).isoformat(timespec="seconds")[:19] + "Z"

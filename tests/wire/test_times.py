@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.wire.times import parse_time, wire_time
+from levity_trio.wire.times import from_seconds, in_zone, parse_time, shifted_stamp, stamp, wire_time
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -111,3 +112,27 @@ def test_what_we_write_is_read_as_the_same_second(naive: datetime, offset_minute
 def test_a_time_without_zone_is_our_mistake() -> None:
     with pytest.raises(ValueError, match="zone"):
         wire_time(datetime(2026, 3, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Auckland", "America/New_York", "Etc/GMT+12"])
+def test_every_moment_of_the_calendar_is_shown_in_every_zone(zone: str) -> None:
+    day = timedelta(days=1)
+    for moment in (datetime.min, datetime.max, datetime.min + day / 3, datetime.max - day / 3, datetime(2026, 3, 1)):  # noqa: DTZ001, DTZ901
+        shown = in_zone(moment.replace(tzinfo=UTC), ZoneInfo(zone))
+        assert abs(shown.replace(tzinfo=UTC) - moment.replace(tzinfo=UTC)) < day
+        assert shown.isoformat()
+        assert in_zone(shown, UTC).tzinfo is UTC
+    assert in_zone(datetime(2026, 3, 1, tzinfo=UTC), None).tzinfo is not None
+
+
+def test_no_shift_leaves_the_calendar() -> None:
+    first, last = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
+    for by in (timedelta(seconds=1), timedelta(days=400), timedelta(days=10**8)):
+        assert shifted_stamp(first, -by) == first
+        assert shifted_stamp(last, by) == last
+    assert shifted_stamp(first, timedelta(seconds=1)) == "0001-01-01T00:00:01.000Z"
+    assert [stamp(from_seconds(seconds)) for seconds in (-1e300, 0.25, 1e300)] == [
+        first,
+        "1970-01-01T00:00:00.250Z",
+        last,
+    ]

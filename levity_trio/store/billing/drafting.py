@@ -24,7 +24,7 @@ from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.sealing import content_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.wallets import is_prepaid
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, shifted, stamp
 
 _DAY: Final = timedelta(days=1)
 _BILLED: Final = (
@@ -170,11 +170,11 @@ class Drafter:
         first = max(month.first_day, self._plan.begun.on, self._local(since).date())
         end = month.next.first_day
         if until is not None:
-            end = min(end, (self._local(until) - timedelta(microseconds=1)).date() + _DAY)
+            end = min(end, shifted(self._local(until), timedelta(microseconds=-1)).date() + _DAY)
         return [first + number * _DAY for number in range((end - first).days)]
 
     def _local(self, text: str) -> datetime:
-        return datetime.fromisoformat(text).astimezone(self._plan.rule.zone)
+        return in_zone(datetime.fromisoformat(text), self._plan.rule.zone)
 
     def _tariff(self, account: int, day: date) -> Versions | None:
         versions = self._pricer.tariffs.of_account(account, day)

@@ -10,7 +10,7 @@ neighbour money: energy that may have flowed later begins it later, and a time t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
 from itertools import accumulate, groupby
 from operator import attrgetter
@@ -35,7 +35,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import LAST_TIME, Known, known, span
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import from_seconds, stamp
 
 FINE_WH: Final = 10
 """A register with larger steps does not show that nothing flows any more."""
@@ -105,7 +105,7 @@ def _course(case: Case, billed: Billed) -> _Course:
     ahead = _seconds_ahead(case, billed)
 
     def at(second: float) -> datetime:
-        return datetime.fromtimestamp(second - ahead, UTC)
+        return from_seconds(second - ahead)
 
     levels = [Level(at(second), wh) for second, wh in zip(register.at, register.wh, strict=True)]
     powers = [Power(at(second), watts) for second, watts in zip(case.power.at, case.power.high, strict=True)]

@@ -22,7 +22,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
 from levity_trio.store.so_far import energies_so_far
 from levity_trio.store.tariffs import Tariffs
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
@@ -94,7 +94,7 @@ class _Billable(NamedTuple):
     def as_sent(self) -> _Billable:
         """It with the times that its charger sent, though the clock may have been behind."""
         start, end = (
-            stamp(datetime.fromisoformat(at) - timedelta(seconds=behind))
+            shifted_stamp(at, timedelta(seconds=-behind))
             for at, behind in ((self.start_time, self.start_behind), (self.end_time, self.stop_behind))
         )
         return self._replace(start_time=start, end_time=end)
@@ -169,7 +169,7 @@ class Pricer:
         return self._undoubted(tx, owner, position)
 
     def _undoubted(self, tx: _Billable, owner: Owner, position: Position) -> Priced:
-        day = tx.span[0].astimezone(self._rule.zone).date()
+        day = in_zone(tx.span[0], self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:
             return Priced(owner, Kind.UNPRICED, position, f"no tariff is assigned on {day}", None, tx.is_open)
@@ -183,7 +183,7 @@ class Pricer:
         priced = price_session(position, self._evidence(tx, position, versions), versions, zone)
         if priced.split is not None:
             return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open)
-        least = versions.version_at(tx.span[0].astimezone(zone).date()).free_below_wh
+        least = versions.version_at(in_zone(tx.span[0], zone).date()).free_below_wh
         return Priced(owner, Kind.FREE, priced, f"less than {least} Wh", versions, tx.is_open)
 
     def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:

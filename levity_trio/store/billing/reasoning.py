@@ -19,6 +19,7 @@ from levity_trio.billing.windows import Span
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import in_zone
 
 Piece = Span[tuple[Tariff, Window]]
 
@@ -52,7 +53,7 @@ def reasoned(rows: Rows, number: int, rule: Rule) -> Reasoned | None:
         return None
     position = priced.position
     start, end = _span(position)
-    day = start.astimezone(rule.zone).date()
+    day = in_zone(start, rule.zone).date()
     assignment = pricer.tariffs.assigned(priced.account, position.charger, day)
     if priced.versions is None or priced.kind is not Kind.SESSION:
         return Reasoned(priced=priced, assignment=assignment)
@@ -83,7 +84,7 @@ def _evidence(rows: Rows, number: int, priced: Priced, zone: ZoneInfo) -> Eviden
 
 def _blocked(versions: Versions, start: datetime, stay: Stay | None, zone: ZoneInfo) -> Blocked | None:
     since = start if stay is None else stay.last_energy_at
-    terms = versions.version_at(since.astimezone(zone).date()).blocking
+    terms = versions.version_at(in_zone(since, zone).date()).blocking
     if terms is None:
         return None
     return Blocked(terms=terms, stay=stay, counted=None if stay is None else counted(stay, terms, zone))

@@ -18,6 +18,7 @@ from levity_trio.billing.statement import Owner, Party, Position, Split, Stateme
 from levity_trio.store.billing.biller import NOBODY, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
 from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import in_zone
 
 UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
 """They have no lines."""
@@ -182,4 +183,4 @@ def _moment(text: str | None) -> datetime | None:
 
 def _local_day(text: str | None, zone: str) -> date | None:
     moment = _moment(text)
-    return moment.astimezone(ZoneInfo(zone)).date() if moment else None
+    return in_zone(moment, ZoneInfo(zone)).date() if moment else None

@@ -12,6 +12,7 @@ from levity_trio.store.reads.bill.local_times import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction
+from levity_trio.wire.times import parse_time
 
 _TIME: Final = re.compile(
     r"(?<!--since )(?<!--until )\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)", re.ASCII
@@ -25,10 +26,7 @@ def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
 
 
 def _local(text: str, zone: tzinfo) -> str:
-    try:
-        return to_the_minute(text, zone)
-    except (ValueError, OverflowError):  # a charger sent it
-        return text
+    return text if parse_time(text) is None else to_the_minute(text, zone)  # a charger sent it
 
 
 def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:

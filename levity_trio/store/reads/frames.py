@@ -15,7 +15,7 @@ from levity_trio.clock import accelerated, system_clock
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.database import Database
 from levity_trio.store.reads import LoggedFrame, look, simulated_time
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def _before_oldest(db: Database) -> int:
 def _moment(since: datetime | timedelta, db: Database) -> str:
     """Return the time in the database's format."""
     if isinstance(since, datetime):
-        return stamp(since.astimezone(UTC))
+        return stamp(in_zone(since, UTC))
     simulated = simulated_time(db)
     clock = accelerated(*simulated, system_clock) if simulated else system_clock
     return stamp(clock() - since)

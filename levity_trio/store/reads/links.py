@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from levity_trio.charging.evidence import seconds
@@ -12,7 +12,7 @@ from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,6 @@ _WITHIN: Final = (
     " WHERE cp_id = ?1 AND connected_at < ?2 AND imported_from IS NULL ORDER BY id DESC"
 )
 
-_SECOND_DAY: Final = datetime(1, 1, 2, tzinfo=UTC)
-"""Before it, there is no day before."""
-
 
 def links(db: Database, charger: str | None, wanted: Wanted) -> Page[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
@@ -97,7 +94,7 @@ def _within(db: Database, charger: str, since: str, until: str) -> Iterator[tupl
 
     One that was replaced may end after the one that replaced it, but not a day later.
     """
-    long_before = stamp(max(datetime.fromisoformat(since), _SECOND_DAY) - timedelta(days=1))
+    long_before = shifted_stamp(since, timedelta(days=-1))
     for begun, ended, is_unknown in db.execute(_WITHIN, (charger, until, SERVER_ENDED)):
         if ended > since:
             yield max(begun, since), min(ended, until), bool(is_unknown)

@@ -15,7 +15,7 @@ from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 MOST_HELD_BACK: Final = 500
 
@@ -132,7 +132,7 @@ def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: 
     known = begun(rows)
     if known is None:
         return []
-    found = _newest_first(known, Month.of(now.astimezone(zone).date()))
+    found = _newest_first(known, Month.of(in_zone(now, zone).date()))
     chosen = (one for one in found if before is None or str(one) < before)
     return [_month(rows, known, one, zone, now) for one in islice(chosen, most)]
 
@@ -142,7 +142,7 @@ def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth 
     db.execute("BEGIN")
     rows = rows_of(db)
     known = begun(rows)
-    if known is None or month not in _newest_first(known, Month.of(now.astimezone(zone).date())):
+    if known is None or month not in _newest_first(known, Month.of(in_zone(now, zone).date())):
         return None
     return _month(rows, known, month, zone, now)
 

@@ -20,7 +20,7 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import currency_of, standing_of
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 NAMED: Final = 5
 _STILL: Final = (
@@ -112,7 +112,7 @@ def _unbilled(rows: Rows, account: int, rule: Rule, moment: _Moment) -> Iterator
     known = begun(rows)
     if known is None:
         return
-    last = Month.of((moment.until - datetime.resolution).astimezone(moment.zone).date())
+    last = Month.of(in_zone(moment.until - datetime.resolution, moment.zone).date())
     month = max(last, known.open_month)
     terms = Terms(PricingRule(moment.zone, rule.policy, rule.bill_by), 0)
     plan = Plan(known, month, account, terms, stamp(moment.now), newest_revision(rows))

@@ -20,7 +20,7 @@ from levity_trio.store.database import Database
 from levity_trio.store.reads.away import counted
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.so_far import energies_so_far
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted, stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 OPEN_REVIEWS: Final = (
@@ -193,7 +193,7 @@ def _by_our_clock(reading: Recent, row: _Row) -> str:
     """Return the time of a reading, without the skew of its charger's clock. No reading is newer than its receipt."""
     if not row.skew_seconds:
         return min(reading.timestamp, reading.received_at)
-    own = datetime.fromisoformat(reading.timestamp) - timedelta(seconds=row.skew_seconds)
+    own = shifted(datetime.fromisoformat(reading.timestamp), timedelta(seconds=-row.skew_seconds))
     return min(stamp(own), reading.received_at)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -19,7 +19,7 @@ from levity_trio.store.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.metered import Site
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 MOST_READINGS: Final = 100
 """Readings of a meter that are compared: evenly chosen ones, if there are more."""
@@ -110,7 +110,7 @@ def _meters(db: Database, span: Span) -> Iterator[_Meter]:
 
 
 def _readings(db: Database, meter: int, span: Span) -> Sequence[Reading]:
-    oldest = stamp(datetime.fromisoformat(span.since) - HISTORY)
+    oldest = shifted_stamp(span.since, -HISTORY)
     earlier = [Reading(*row) for row in db.execute(_UNTIL_THEN, (meter, oldest, span.end)).fetchall()]
     later = [Reading(*row) for row in db.execute(_FROM_THEN, (meter, span.end)).fetchall()]
     return [*_thinned(earlier, span), *later]

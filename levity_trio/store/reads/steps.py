@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
 from levity_trio.store.transaction import LAST_TIME, Known
 from levity_trio.store.writes.sessions import ABNORMAL
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 MARGIN: Final = timedelta(minutes=5)
 """How long before its start and after its stop something belongs to the story of a transaction."""
@@ -72,10 +72,8 @@ def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous
 
 def _window(tx: Known) -> tuple[str, str]:
     """Return the time of receipt of its first and of its last message, with a margin; open ones have no end."""
-    since = datetime.fromisoformat(tx.created_at) - MARGIN
-    if tx.stop_received_at is None:
-        return stamp(since), LAST_TIME
-    return stamp(since), stamp(datetime.fromisoformat(tx.stop_received_at) + MARGIN)
+    since = shifted_stamp(tx.created_at, -MARGIN)
+    return since, LAST_TIME if tx.stop_received_at is None else shifted_stamp(tx.stop_received_at, MARGIN)
 
 
 def _of_event(db: Database, event: TransactionEvent) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from levity_trio.charging.evidence import seconds
@@ -28,7 +28,7 @@ from levity_trio.store.writes.sessions import (
 )
 from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
@@ -159,7 +159,7 @@ def _is_behind(moment: Moment) -> bool:
 
 def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
     """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old event grows."""
-    before = stamp(datetime.fromisoformat(origin.received_at) - timedelta(seconds=LIVE_SECONDS))
+    before = shifted_stamp(origin.received_at, timedelta(seconds=-LIVE_SECONDS))
     return any(kept.received_at <= before for kept in alike)
 
 

@@ -12,11 +12,11 @@ import orjson
 from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
-from levity_trio.store.seen import clock_skew, moment, time_of
+from levity_trio.store.seen import clock_skew, time_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import availability
 from levity_trio.store.writes.origin import Origin
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp, stamp
 
 Payload = Mapping[str, Any]
 UNUSABLE: Final = {"Faulted": "faulted", "Unavailable": "unavailable"}
@@ -80,7 +80,7 @@ def use_reservation(db: UnitOfWork, origin: Origin, use: Use) -> None:
     told = db.row("SELECT verdict_parent, start_time FROM tx WHERE id = ?", (use.transaction,))
     parent, began = told or (None, origin.received_at)
     behind = -min(clock_skew(db, origin.charger), timedelta())
-    until = stamp(moment(began) + behind + SAME_MOMENT)
+    until = shifted_stamp(began, behind + SAME_MOMENT)
     condition = (
         "AND (reservation_id = ? OR (created_at <= ? AND conn_id IN (0, ?) AND (? COLLATE NOCASE IN"
         " (id_tag, parent_id_tag) OR ? COLLATE NOCASE = parent_id_tag)))"

@@ -5,11 +5,11 @@ Named tuples, because several are created for every message and a frozen datacla
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from levity_trio.wire.texts import cut_payload
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 
 class Origin(NamedTuple):
@@ -39,4 +39,4 @@ class Message(NamedTuple):
 
 def minutes_before(at: str, minutes: int) -> str:
     """Return the time this many minutes earlier, in the database's format."""
-    return stamp(datetime.fromisoformat(at) - timedelta(minutes=minutes))
+    return shifted_stamp(at, timedelta(minutes=-minutes))

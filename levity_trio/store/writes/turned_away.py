@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from levity_trio.access.turned_away import MOST, OUTLASTING, TOLD_FOR, Refusal
 from levity_trio.events import ChargerTurnedAway
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 # Chargers that have charged or were adopted stay longest, then those with a row, then strangers; then the newest.
 _ORDER: Final = (
@@ -22,7 +21,7 @@ def note(db: UnitOfWork, refusal: Refusal) -> None:
     """Note that a peer was turned away. For a known charger with which that begins, it is a fact."""
     known = db.row("SELECT last_connect_at FROM cp WHERE id = ?", (refusal.identity,))
     connected_at = known[0] if known is not None and refusal.kind not in OUTLASTING else None
-    oldest = stamp(datetime.fromisoformat(refusal.at) - TOLD_FOR)
+    oldest = shifted_stamp(refusal.at, -TOLD_FOR)
     if connected_at is not None and connected_at > refusal.at:  # it was let in before this could be written
         return
     since = max(oldest, connected_at or "")

@@ -12,7 +12,7 @@ import msgspec
 from levity_trio.billing.tariff_values import YEARS
 from levity_trio.web.api.lists import FORMATS
 from levity_trio.web.api.problems import invalid
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -44,7 +44,7 @@ def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
         given = None
     if given is None or given.year not in YEARS:
         raise invalid(field, f"give {_MEANT}, from {YEARS.start} on")
-    return stamp((given if given.tzinfo is not None else given.replace(tzinfo=zone)).astimezone(UTC))
+    return stamp(in_zone(given if given.tzinfo is not None else given.replace(tzinfo=zone), UTC))
 
 
 def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
@@ -67,12 +67,12 @@ def local_day(text: str, field: str) -> date:
 
 def today(now: datetime, zone: ZoneInfo) -> date:
     """Return the present day of a zone."""
-    return now.astimezone(zone).date()
+    return in_zone(now, zone).date()
 
 
 def begins_at(day: date, zone: ZoneInfo) -> str:
     """Return when a day of a zone begins, in the database's format. One that it leaves out begins with the next."""
-    return stamp(datetime.combine(day, datetime.min.time(), zone).astimezone(UTC))
+    return stamp(in_zone(datetime.combine(day, datetime.min.time(), zone), UTC))
 
 
 def midnight(now: datetime, zone: ZoneInfo) -> str:

@@ -25,6 +25,7 @@ from levity_trio.web.api.papers import MEDIA_TYPES, document
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.shown import Later, answer, show, shown_as
 from levity_trio.web.api.statements import NOT_MADE, DocumentQuery, paper_of
+from levity_trio.wire.times import in_zone
 
 T = TypeVar("T")
 TRANSACTIONS: Final = f"{ME}/transactions"
@@ -135,7 +136,7 @@ def _statement(one: ClosedStatement, zone: tzinfo) -> DriversStatement:
     return DriversStatement(
         number=one.number,
         month=one.month,
-        date=datetime.fromisoformat(one.closed_at).astimezone(zone).date().isoformat(),
+        date=in_zone(datetime.fromisoformat(one.closed_at), zone).date().isoformat(),
         currency=one.currency,
         total=one.total,
         is_carried=one.is_carried,

@@ -12,6 +12,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.billed import BilledTransaction
 from levity_trio.store.reads.pages import MOST_ROWS, Page, Wanted
 from levity_trio.web.api.sheets import encoded
+from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
@@ -42,4 +43,4 @@ def _cells(one: BilledTransaction, zone: tzinfo) -> list[object]:
 
 def _local(text: str, zone: tzinfo) -> str:
     """Return a time of the site with its offset: an hour that a change of the clock repeats is told apart."""
-    return datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="seconds")
+    return in_zone(datetime.fromisoformat(text), zone).isoformat(timespec="seconds")

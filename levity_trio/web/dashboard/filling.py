@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from levity_trio.web.dashboard.fields import ENERGY, LINES, MONEY, NUMBER, QUERY, TIME, Field, leaves, plain
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 _STEPS: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -80,7 +80,7 @@ def _text(one: Field, value: Any, zone: tzinfo) -> str:
     if one.kind == ENERGY:
         return typed_kwh(value)
     if one.kind == TIME:
-        return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+        return in_zone(datetime.fromisoformat(value), zone).strftime("%Y-%m-%dT%H:%M:%S")
     return plain(value)
 
 
@@ -120,7 +120,8 @@ def _wh(name: str, text: str) -> int:
 def _moment(name: str, text: str, zone: tzinfo) -> str:
     try:
         given = datetime.fromisoformat(text)
-        return stamp((given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC))
+        local = given if given.tzinfo else given.replace(tzinfo=zone)
+        return stamp(local.replace(tzinfo=UTC) - (local.utcoffset() or timedelta()))
     except (ValueError, OverflowError):
         raise Unreadable(name, "give a date and a time") from None
 

@@ -12,6 +12,7 @@ from levity_trio.documents import formats
 from levity_trio.documents.template import ENGLISH, Template
 from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
+from levity_trio.wire.times import in_zone
 
 LARGEST: Final = 2**53
 USUAL: Final = "EUR"
@@ -80,5 +81,5 @@ def times(position: dict[str, Any], zone: str) -> str:
         return ""
     began, site = datetime.fromisoformat(start), ZoneInfo(zone)
     ended = None if end is None else datetime.fromisoformat(end)
-    first = formats.day(HERE, began.astimezone(site).date(), "short")
+    first = formats.day(HERE, in_zone(began, site).date(), "short")
     return f"{first}, {formats.span(HERE, began, ended, site)}"

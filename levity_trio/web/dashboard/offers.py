@@ -28,6 +28,7 @@ from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.operations import CHARGER
 from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.whose import open_sessions
+from levity_trio.wire.times import in_zone
 
 MOST: Final = 200
 OWNED_TAGS: Final = "/api/admin/owned-id-tags"
@@ -132,7 +133,7 @@ class Offers:
         return one.example if one.is_enforced and one.kind in (CHOICE, NUMBER) else ""
 
     async def _defaults(self, given: Mapping[str, str], around: Circumstances) -> Mapping[str, str]:
-        now = self.desk.api.now().astimezone(self.desk.zone)
+        now = in_zone(self.desk.api.now(), self.desk.zone)
         found = {
             "retrieveDate": now.strftime(LOCAL_TIME),
             "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),

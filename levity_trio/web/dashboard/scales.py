@@ -9,6 +9,8 @@ from itertools import count, pairwise
 from statistics import median
 from typing import Final, NamedTuple
 
+from levity_trio.wire.times import in_zone, shifted
+
 MOST_POINTS: Final = 500
 MOST_TICKS: Final = 5
 LEAST_TICKS: Final = 3
@@ -114,20 +116,20 @@ def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[Tick]:
         if len(found) < LEAST_TICKS < len(narrower):
             found = narrower[::2]
         break
-    return [Tick((at - since).total_seconds(), _label(at.astimezone(zone), step, seconds)) for at in found]
+    return [Tick((at - since).total_seconds(), _label(in_zone(at, zone), step, seconds)) for at in found]
 
 
 def _moments(since: datetime, until: datetime, zone: tzinfo, step: int) -> list[datetime]:
     """Return the round times of a step: the wall clock of the zone shows multiples of it."""
-    begin = since.astimezone(zone).replace(tzinfo=None)
+    begin = in_zone(since, zone).replace(tzinfo=None)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     if step >= DAY:
         midnight -= timedelta(days=(midnight.toordinal() - 1) % (step // DAY))  # weeks begin on a Monday
     first = math.floor(((begin - midnight).total_seconds() - HOUR) / step)
     most = math.ceil((until - since).total_seconds() / step) + 2 + math.ceil(3 * HOUR / step)
-    walls = [midnight + timedelta(seconds=place * step) for place in range(first, first + most)]
+    walls = [shifted(midnight, timedelta(seconds=place * step)) for place in range(first, first + most)]
     folds = (0, 1) if step < HOUR else (0,)  # in autumn, an hour comes twice: the wall goes back, too
-    moments = {wall.replace(tzinfo=zone, fold=fold).astimezone(since.tzinfo) for wall in walls for fold in folds}
+    moments = {in_zone(wall.replace(tzinfo=zone, fold=fold), since.tzinfo) for wall in walls for fold in folds}
     return sorted(one for one in moments if since <= one <= until)
 
 

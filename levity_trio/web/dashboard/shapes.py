@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.wire.times import in_zone
+
 UNKNOWN: Final = "–"
 THIN: Final = "\u202f"
 """Between thousands."""
@@ -60,7 +62,7 @@ def moment(stamp: str) -> datetime:
 
 def when(at: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a time as short as it can be understood: 18:04, Tue 18:04, 3 Nov, 3 Nov 2025."""
-    local, today = at.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(at, zone), in_zone(now, zone)
     days = (today.date() - local.date()).days
     if days == 0:
         return f"{local:%H:%M}"
@@ -72,13 +74,13 @@ def when(at: datetime, now: datetime, zone: tzinfo) -> str:
 def dated(at: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a time as short as it can be understood, with its time of day: 18:04, Tue 18:04, 3 Nov 18:04."""
     short = when(at, now, zone)
-    return short if ":" in short else f"{short} {at.astimezone(zone):%H:%M}"
+    return short if ":" in short else f"{short} {in_zone(at, zone):%H:%M}"
 
 
 def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo) -> str:
     """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 – now."""
-    begin, end = since.astimezone(zone), (until or now).astimezone(zone)
-    today = now.astimezone(zone)
+    begin, end = in_zone(since, zone), in_zone(until or now, zone)
+    today = in_zone(now, zone)
     first = "" if begin.date() == today.date() else f"{day(begin, today)} "
     if until is None:
         return f"{first}{begin:%H:%M} – now"
@@ -106,14 +108,14 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
 
 def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a time to the minute: 18:04, 3 Nov 18:04."""
-    local, today = at.astimezone(zone), now.astimezone(zone)
+    local, today = in_zone(at, zone), in_zone(now, zone)
     day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
     return f"{day}{local:%H:%M}"
 
 
 def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
     """Return a time to the second: 18:04:05, 3 Nov 18:04:05."""
-    return f"{minute(at, now, zone)}:{at.astimezone(zone):%S}"
+    return f"{minute(at, now, zone)}:{in_zone(at, zone):%S}"
 
 
 def size(count: int | None) -> str:
@@ -138,7 +140,7 @@ def words(name: str) -> str:
 
 def whole_time(at: datetime, zone: tzinfo) -> str:
     """Return a time in full: Tue 3 Nov 2026, 18:04:05 CET."""
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S %Z}"
 
 

@@ -23,6 +23,7 @@ from levity_trio.web.dashboard import charts, money, shapes, telling
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, sentence
 from levity_trio.web.dashboard.wording import method, state_of
+from levity_trio.wire.times import in_zone
 
 GIVE_WAY_SECONDS: Final = 0.001
 """Between two parts that are rendered, and two readers that are sent them: chargers are answered meanwhile."""
@@ -99,13 +100,13 @@ def _period(context: Context, since: str, until: str | None = None) -> str:
 @pass_context
 def _on_day(context: Context, stamp: str) -> str:
     """Return the day of a time."""
-    return shapes.day(shapes.moment(stamp).astimezone(context["zone"]), context["now"].astimezone(context["zone"]))
+    return shapes.day(in_zone(shapes.moment(stamp), context["zone"]), in_zone(context["now"], context["zone"]))
 
 
 @pass_context
 def _second(context: Context, stamp: str) -> str:
     """Return the time of day to the second."""
-    return f"{shapes.moment(stamp).astimezone(context['zone']):%H:%M:%S}"
+    return f"{in_zone(shapes.moment(stamp), context['zone']):%H:%M:%S}"
 
 
 @pass_context

@@ -118,12 +118,12 @@ async def _nothing_more() -> Any:
 
 
 @asynccontextmanager
-async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]:
+async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN) -> AsyncIterator[Server]:
     """Begin a run at a moment. Random values are the same in each server."""
     books = Books(stored.connection)
     books.now = moment
     writer: Any = InlineWriter(stored.connection)
-    central = _central(books, writer, stored)
+    central = _central(books, writer, stored, zone)
     async with AsyncExitStack() as parts:
         reader = Reader(stored.address, 2)
         parts.callback(reader.close)
@@ -141,11 +141,11 @@ async def open_server(stored: Stored, moment: datetime) -> AsyncIterator[Server]
         yield Server(books, central, api, app, pages)
 
 
-def _central(books: Books, writer: Any, stored: Stored) -> Central:
+def _central(books: Books, writer: Any, stored: Stored, zone: ZoneInfo) -> Central:
     config = ServerConfig(
         drivers_url="https://charge.example.org",
         database=stored.address,
-        given_time_zone=BERLIN,
+        given_time_zone=zone,
         websocket_ping_seconds=None,
         unknown_tags="ask",
         registration="ask",

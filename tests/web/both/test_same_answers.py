@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
@@ -26,7 +28,7 @@ from levity_trio.web.dashboard.pages import PAGES, bills
 from tests.browser.past import HOUSEHOLDS, QUIET, Past, write_past
 from tests.postgresql import new_database
 from tests.web.both.changes import Life, Told, live
-from tests.web.both.copying import columns, copy, tables
+from tests.web.both.copying import at_the_edges, columns, copy, tables
 from tests.web.both.questions import ENDLESS, Asking
 from tests.web.both.server import open_server
 from tests.web.stores import Stored
@@ -88,6 +90,7 @@ class Outcome(NamedTuple):
     answers: dict[str, tuple[int, bytes]]
     rows: dict[str, list[str]]
     address: DatabaseAddress
+    shown: Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +116,11 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Ou
 
 
 def _lived(stored: Stored, past: Past, file: sqlite3.Connection, before: Outcome | None = None) -> Outcome:
-    told, answers = trio.run(partial(_live, stored, past, before))
-    return Outcome(told, answers, dict(_rows(stored.connection, file)), stored.address)
+    life, answers = trio.run(partial(_live, stored, past, before))
+    return Outcome(life.told, answers, dict(_rows(stored.connection, file)), stored.address, _shown(past) | life.shown)
 
 
-async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[list[Told], dict[str, tuple[int, bytes]]]:
+async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[Life, dict[str, tuple[int, bytes]]]:
     async with open_server(stored, MOMENT) as server:
         life = Life(server)
         await live(life)
@@ -127,7 +130,7 @@ async def _live(stored: Stored, past: Past, before: Outcome | None) -> tuple[lis
             await asking.pages()
         else:
             await asking.again(before.answers)
-        return life.told, asking.answers
+        return life, asking.answers
 
 
 def _rows(connection: Any, file: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:
@@ -207,6 +210,30 @@ def test_commands_read_the_same(
 
 def test_nothing_fails(both: tuple[Outcome, Outcome]) -> None:
     assert not [asked for one in both for asked, (status, _) in one.answers.items() if status >= 500]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_every_time_that_a_database_can_hold_is_shown(
+    both: tuple[Outcome, Outcome], zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last and the first time of the calendar in every column, east and west of UTC."""
+    monkeypatch.setattr("levity_trio.charger.connection.address_of", lambda _: "memory")
+    path = tmp_path / "site.db"
+    with closing(sqlite3.connect(both[0].address)) as old, closing(sqlite3.connect(path)) as new:
+        old.backup(new)
+    at_the_edges(path, len(zone))
+
+    async def ask(file: sqlite3.Connection) -> dict[str, tuple[int, bytes]]:
+        async with open_server(Stored(file, path), MOMENT, ZoneInfo(zone)) as server:
+            asking = Asking(server, both[0].shown)
+            await asking.briefly()
+            return asking.answers
+
+    with open_database(path) as file, capture_logs() as lines:
+        answers = trio.run(ask, file)
+    assert not [asked for asked, (status, _) in answers.items() if status >= 500]
+    assert not [line for line in lines if line["log_level"] in ("error", "critical")]
+    assert sum(status == OK for status, _ in answers.values()) > len(answers) * 0.9
 
 
 def _pattern(endpoint: Endpoint) -> re.Pattern[str]:

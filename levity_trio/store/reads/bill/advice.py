@@ -11,6 +11,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.billing.pricing import Priced, Rule
 from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import in_zone
 
 _ENDED: Final = (
     "SELECT imported_id IS NOT NULL, stop_time, judge_after IS NOT NULL AND review IS NULL FROM tx WHERE id = ?"
@@ -73,7 +74,7 @@ def _unbilled(ended: _Ended, known: Begun | None, priced: Priced | None, rule: R
         return Advice("this system does not bill yet", "say from which day on it does: levity-trio bill begin DATE")
     if priced is not None and priced.kind is Kind.UNPRICED:
         return Advice(priced.words, "assign a tariff that holds on that day: levity-trio tariff assign --help")
-    month = Month.of(datetime.fromisoformat(ended.stop_time).astimezone(rule.zone).date())
+    month = Month.of(in_zone(datetime.fromisoformat(ended.stop_time), rule.zone).date())
     if month < known.open_month:
         why = f"{month} was closed without it, because it was not certain then, or nobody's"
         return Advice(why, f"nothing; it comes on the statement of {known.open_month}")

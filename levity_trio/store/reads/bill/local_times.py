@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from levity_trio.wire.times import in_zone, shifted
+
 _DAY: Final = timedelta(days=1)
 
 
@@ -20,6 +22,6 @@ def to_the_minute(text: str, zone: tzinfo) -> str:
 
 
 def _written(moment: datetime, zone: tzinfo, seconds: str) -> str:
-    moment = moment.astimezone(UTC)  # so that a day is 24 hours
-    before, after = ((moment + step).astimezone(zone).utcoffset() for step in (-_DAY, _DAY))
-    return moment.astimezone(zone).strftime(f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else ""))
+    moment = in_zone(moment, UTC)  # so that a day is 24 hours
+    before, after = (in_zone(shifted(moment, step), zone).utcoffset() for step in (-_DAY, _DAY))
+    return in_zone(moment, zone).strftime(f"%Y-%m-%d %H:%M{seconds}" + (" %Z" if before != after else ""))

@@ -18,7 +18,7 @@ from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 LITTLE_BYTES: Final = 500_000_000
 """Free space that wants a look; with less than 200 MB, no more frames are stored (store/pruning.py)."""
@@ -134,7 +134,7 @@ def attention(
     at_the_door = {one.charger for one in turned_away if one.level == BROKEN_LEVEL}
     found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
-        found += _away(now.astimezone(zone), chargers, at_the_door)
+        found += _away(in_zone(now, zone), chargers, at_the_door)
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
@@ -215,7 +215,7 @@ def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
 
 def _clock(at: str, now: datetime) -> str:
     """Return a time in words, in the zone of `now`."""
-    local = datetime.fromisoformat(at).astimezone(now.tzinfo)
+    local = in_zone(datetime.fromisoformat(at), now.tzinfo)
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local.day} {local:%b %H:%M}"
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.months import Month, beginning
 from levity_trio.store.database import Database
 from levity_trio.store.reads.energy import delivered_wh
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def name_of_site(db: Database, server_name: str) -> str:
 
 def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[int]) -> Energy:
     """Return the energy of a site at a time, with what its open transactions have delivered so far."""
-    local, delivered = now.astimezone(zone), sum(so_far_wh)
+    local, delivered = in_zone(now, zone), sum(so_far_wh)
     month, day = Month.of(local), beginning(local.date(), zone)
     last = Month.of(month.first_day - timedelta(days=1))
     day_since, month_since, last_since = stamp(day), stamp(month.since(zone)), stamp(last.since(zone))
@@ -89,7 +89,7 @@ def energy_now(db: Database, now: datetime, zone: ZoneInfo, so_far_wh: Sequence[
 def _same_moment(local: datetime, month: Month, zone: ZoneInfo) -> str:
     """Return the same day and time of another month; its end, where that has no such day."""
     try:
-        same = local.replace(year=month.year, month=month.number).astimezone(UTC)
+        same = in_zone(local.replace(year=month.year, month=month.number), UTC)
     except ValueError:
         same = month.until(zone)
     return stamp(same)

@@ -6,7 +6,7 @@ all the same. Then a person decides, unless both give one price.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.moments import Moment
@@ -25,7 +25,7 @@ from levity_trio.store.transaction import COLUMNS, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import is_known, open_review, resolve
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 NEWEST = 10
 """So many transactions of a connector are looked at again, if their charger's clock turns out to be behind."""
@@ -95,7 +95,7 @@ def _stop_behind(dated: Known, stop: str, found: Dating) -> int:
 
 
 def _later(at: str, by: float) -> str:
-    return stamp(datetime.fromisoformat(at) + timedelta(seconds=by)) if by else at
+    return shifted_stamp(at, timedelta(seconds=by)) if by else at
 
 
 def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -34,7 +34,7 @@ from levity_trio.store.writes.transactions.reviews import (
     resolve,
 )
 from levity_trio.store.writes.transactions.states import load, state, step
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
 """Transactions judged again in one write."""
@@ -181,7 +181,7 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
 
 def _due(judged_at: str, at: str) -> str:
     """Return when a transaction may be judged again."""
-    return max(at, stamp(datetime.fromisoformat(judged_at) + timedelta(seconds=REJUDGE_SECONDS)))
+    return max(at, shifted_stamp(judged_at, timedelta(seconds=REJUDGE_SECONDS)))
 
 
 def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from itertools import chain, groupby
 from operator import attrgetter
@@ -41,7 +41,7 @@ from levity_trio.store.writes.transactions.states import (
     wait_again,
 )
 from levity_trio.wire.numbers import number
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp,"
@@ -316,7 +316,7 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
     register is above the start; or it counts each transaction, and they name this one."""
     if tx.meter_start is None:
         return
-    before = stamp(datetime.fromisoformat(tx.own_start_time) - timedelta(seconds=AHEAD_SECONDS))
+    before = shifted_stamp(tx.own_start_time, timedelta(seconds=-AHEAD_SECONDS))
     early = [one for one in readings if one.wh is not None and one.timestamp < before]
     shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
     if early and not shown and named == tx.id and _counts(db, tx, early[0].wh or 0):

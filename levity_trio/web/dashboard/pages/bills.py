@@ -13,6 +13,7 @@ from levity_trio.web.dashboard.money import currency_of_site, minor_of, money
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.web.dashboard.whose import names_of_chargers
+from levity_trio.wire.times import in_zone
 
 SECTION: Final = "Bills"
 STEP_SECONDS: Final = 2.0
@@ -91,7 +92,7 @@ async def _closed(view: View, month: str) -> Values:
 
 async def _nobody(view: View, one: Mapping[str, Any]) -> Values | None:
     """Return what ended in a month and belongs to nobody now, and the filter that lists it."""
-    since, until = (moment(one[name]).astimezone(view.api.zone).date() for name in ("since", "until"))
+    since, until = (in_zone(moment(one[name]), view.api.zone).date() for name in ("since", "until"))
     found = await view.get("/api/history", of="account", from_=since, to=until)
     for series in found["series"]:
         if series["account"] is None:

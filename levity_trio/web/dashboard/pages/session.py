@@ -17,7 +17,7 @@ from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.web.dashboard.whose import grounds
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import shifted_stamp
 
 ONE: Final = "/api/admin/transactions"
 ACCOUNT: Final = f"{ONE}/{{id}}/account"
@@ -166,7 +166,7 @@ def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: fl
 
 def _rows(known: Mapping[str, Any], seconds: float) -> Sequence[Mapping[str, Any]]:
     """Return the table of both curves: a row for each stretch of time in which something was told."""
-    step, since = max(1.0, seconds / 240), moment(known["since"])
+    step = max(1.0, seconds / 240)
     found: dict[int, dict[str, Any]] = {}
     for at, least, most in known["power"]:
         found.setdefault(int(at / step), {"at": at}).update(least=least, most=most)
@@ -174,7 +174,13 @@ def _rows(known: Mapping[str, Any], seconds: float) -> Sequence[Mapping[str, Any
         found.setdefault(int(at / step), {"at": at}).update(wh=wh)
     rows = [row for _, row in sorted(found.items())]
     return [
-        {"least": None, "most": None, "wh": None, **one, "at": stamp(since + timedelta(seconds=one["at"]))}
+        {
+            "least": None,
+            "most": None,
+            "wh": None,
+            **one,
+            "at": shifted_stamp(known["since"], timedelta(seconds=one["at"])),
+        }
         for one in rows
     ]
 
@@ -221,8 +227,8 @@ async def _frames(view: View) -> Mapping[str, Any]:
     known = await view.get(f"{ONE}/{view.path['id']}")
     last = known["stop_time"] or known["last_reading_at"]
     window = {
-        "from": stamp(min(moment(known["start_time"]), moment(known["created_at"])) - MARGIN),
-        "to": None if known["status"] == "Active" else stamp(max(moment(last), moment(known["updated_at"])) + MARGIN),
+        "from": shifted_stamp(min(known["start_time"], known["created_at"]), -MARGIN),
+        "to": None if known["status"] == "Active" else shifted_stamp(max(last, known["updated_at"]), MARGIN),
     }
     action = view.query.get("action", "")
     asked = {"charger": known["charger"], "action": action, "limit": READINGS, "cursor": view.query.get("cursor")}

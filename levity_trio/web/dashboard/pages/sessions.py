@@ -12,7 +12,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.shapes import wrong_way_round
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import in_zone, stamp
 
 TRANSACTIONS: Final = "/api/admin/transactions"
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -118,7 +118,7 @@ def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
     for name, days in (("from", 0), ("to", 1), ("ended_since", 0), ("ended_before", 1)):
         try:
             day = date.fromisoformat(given.get(name, "")) + timedelta(days=days)
-            found[name] = stamp(datetime.combine(day, time(), zone).astimezone(UTC))
+            found[name] = stamp(in_zone(datetime.combine(day, time(), zone), UTC))
         except (ValueError, OverflowError):  # none, or one that the API refuses with words
             continue
     return found
