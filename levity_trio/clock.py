@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,6 +26,13 @@ MOST_LEAPS: Final = 16
 MOST_BACK_SECONDS: Final = 60.0
 MOST_AHEAD_SECONDS: Final = 31 * 24 * 3600.0
 """The clock may leap ahead by this much after a machine was switched off or a virtual machine was suspended."""
+NOTICED_SECONDS: Final = 5.0
+"""A leap is noticed within this time."""
+UNSYNCHRONISED: Final = 5
+"""TIME_ERROR of adjtimex(2). Below zero, the call is not allowed."""
+
+Vouched = Callable[[float, float], bool]
+"""Whether the system said that its clock is synchronised, between two moments by that clock (in seconds since 1970)."""
 
 
 class SimulatedTime(NamedTuple):
@@ -51,19 +59,42 @@ class Leap(NamedTuple):
     is_believed: bool
 
 
+def says_synchronised(since: float, until: float, timesyncd: Path = TIMESYNCD) -> bool:
+    """Whether the system said so between these moments: systemd-timesyncd, which touches a file each time that it has
+    set the clock, or the kernel, to which chrony and ntpd tell it. A clock that somebody else sets is not synchronised.
+    """
+    import ctypes  # noqa: PLC0415 - 1 MB, for a clock that is doubtful
+
+    with suppress(OSError):
+        if since <= (timesyncd / "synchronized").stat().st_mtime <= until:
+            return True
+    with suppress(AttributeError):  # macOS has no adjtimex
+        state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256))
+        return 0 <= state < UNSYNCHRONISED
+    return False
+
+
 class SteadyClock:
     """The machine's clock. Once it `is_set`, a leap is followed only if it leads to a plausible time.
 
     A plausible time is at most a minute before the last plausible one and at most a month after the current one. After
-    an implausible leap this clock is `astray`: it continues by elapsed time until the machine's is plausible again.
+    an implausible leap this clock is `astray`: it continues by elapsed time until the machine's is plausible again. It
+    follows the machine's clock back as soon as the system says that this is synchronised: until then it was ahead.
     """
 
-    def __init__(self, clock: Clock, newest: datetime | None = None, elapsed: Elapsed = elapsed_seconds) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        newest: datetime | None = None,
+        elapsed: Elapsed = elapsed_seconds,
+        vouched: Vouched = says_synchronised,
+    ) -> None:
         """`newest` is the newest time in the database. If the clock is far ahead of it, the clock may be wrong, and a
         leap back as far as `newest` stays plausible.
         """
         self._clock = clock
         self._elapsed = elapsed
+        self._vouched = vouched
         began = clock()
         self._ahead = began.timestamp() - elapsed()
         """Seconds by which the wall clock is ahead of the elapsed time."""
@@ -72,6 +103,8 @@ class SteadyClock:
         if self._doubt <= MOST_AHEAD_SECONDS:
             self._doubt = 0.0
         self._last_believed: float | None = None
+        self._back_at = 0.0
+        """By the elapsed time: when the machine's clock was set back."""
         self.is_set = False
         self.leaps: deque[Leap] = deque(maxlen=MOST_LEAPS)
         """Leaps that are not reported yet, at most the newest MOST_LEAPS."""
@@ -83,6 +116,11 @@ class SteadyClock:
     def is_astray(self) -> bool:
         """Whether the machine's clock is implausible."""
         return self._last_believed is not None
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Whether the system said, at any time that lies before its present one, that its clock is synchronised."""
+        return self._vouched(0.0, self._clock().timestamp())
 
     def __call__(self) -> datetime:
         """Return the current time."""
@@ -98,7 +136,9 @@ class SteadyClock:
         reckoned, shown = elapsed + self._ahead, now.timestamp()
         last = reckoned if self._last_believed is None else self._last_believed
         is_believable = last - self._doubt - MOST_BACK_SECONDS <= shown <= reckoned + MOST_AHEAD_SECONDS
-        is_believed = is_believable or not self.is_set
+        if not self.is_astray:
+            self._back_at = elapsed
+        is_believed = is_believable or not self.is_set or (shown < reckoned and self._is_right(shown, elapsed))
         if is_believed or not self.is_astray:
             self.leaps.append(Leap(shown - reckoned, is_believed))
         if is_believed:
@@ -106,6 +146,10 @@ class SteadyClock:
             return now
         self._last_believed = last
         return datetime.fromtimestamp(reckoned, UTC)
+
+    def _is_right(self, shown: float, elapsed: float) -> bool:
+        """Whether the system said that its clock is synchronised since it was set back."""
+        return self._vouched(shown - (elapsed - self._back_at) - NOTICED_SECONDS, shown + NOTICED_SECONDS)
 
 
 def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:

@@ -146,8 +146,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                 known = await reader.run(beginning)
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
-                clock = accelerated(*known.simulated, machine) if known.simulated else machine
-                central = await _central(config, writer, clock, known, hooks, ports.context)
+                central = await _central(config, writer, machine, known, hooks, ports.context)
                 pages: dict[str, Page] = {}
                 async with (
                     _open_upkeep(central, reader),
@@ -156,7 +155,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                 ):
                     await _begin(central, reader)
                     async with (
-                        open_tags(writer, reader, central.tags, clock) as imports,
+                        open_tags(writer, reader, central.tags, central.clock) as imports,
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
@@ -168,15 +167,16 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
-                    await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
+                    await writer.hand_in(sessions.end_run, central.run, stamp(central.clock()))
     log.info("stopped")
 
 
 async def _central(
-    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, tls: Tls | None
+    config: ServerConfig, writer: Writer, machine: SteadyClock, known: Beginning, hooks: Hooks, tls: Tls | None
 ) -> Central:
     """Return the state that all connections share. Raises ConfigError if the registration would lock chargers out."""
-    trusted = is_set(clock, known.newest)
+    clock = accelerated(*known.simulated, machine) if known.simulated else machine
+    trusted = is_set(machine, clock, known.newest)
     chargers, has_charged = set(known.chargers), set(known.has_charged)
     central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
     if config.authorizer is not None:

@@ -1,7 +1,9 @@
 """The wall clock: its format in the database, simulated time, and whether it can be trusted."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from levity_trio.clock import (
     accelerated,
     elapsed_seconds,
     is_synchronised,
+    says_synchronised,
     system_clock,
 )
 from levity_trio.wire.times import stamp
@@ -60,7 +63,7 @@ class Machine:
     def __init__(self, newest: datetime | None = None) -> None:
         self.shows = NOON
         self.elapsed = 5.0
-        self.clock = SteadyClock(lambda: self.shows, newest, lambda: self.elapsed)
+        self.clock = SteadyClock(lambda: self.shows, newest, lambda: self.elapsed, lambda _since, _until: False)
         self.clock.is_set = True
 
     def sleep(self, **how_long: float) -> None:
@@ -113,3 +116,30 @@ def test_where_timesyncd_keeps_the_time_it_says_when_it_is_set(tmp_path: Path) -
     assert not is_synchronised(tmp_path)
     (tmp_path / "synchronized").touch()
     assert is_synchronised(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("touched", "is_said"), [(-600, False), (-1, True), (0, True), (7200, False), (None, False)], ids=str
+)
+def test_a_system_says_by_a_file_when_it_set_the_clock(
+    touched: float | None, is_said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())  # the kernel of this machine may know it, too
+    now = NOON.timestamp()
+    if touched is not None:
+        (tmp_path / "synchronized").touch()
+        os.utime(tmp_path / "synchronized", (now + touched, now + touched))
+    assert says_synchronised(now - 5, now + 5, tmp_path) is is_said
+
+
+@pytest.mark.parametrize(("state", "is_said"), [(0, True), (5, False), (-1, False)])
+def test_a_kernel_says_whether_its_clock_is_synchronised(
+    state: int, is_said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = SimpleNamespace(adjtimex=lambda _: state)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    assert says_synchronised(0, 1, tmp_path) is is_said
+
+
+def test_this_kernel_can_be_asked(tmp_path: Path) -> None:
+    assert says_synchronised(0, 1, tmp_path) in (False, True)

@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.clock import Clock, Leap, SteadyClock, is_synchronised
+from levity_trio.clock import MOST_BACK_SECONDS, Clock, Leap, SteadyClock, is_synchronised
 from levity_trio.events import ClockLeapt
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads.newest import Newest
@@ -25,9 +25,12 @@ VOUCH: Final = "if this machine's clock is right, start once with --trust-clock"
 log = get_logger("system")
 
 
-def is_set(clock: Clock, newest: Newest | None) -> bool:
-    """Whether the clock is synchronised and not behind the newest row of the database."""
-    return is_synchronised() and (newest is None or stamp(clock()) >= newest.at)
+def is_set(machine: SteadyClock, clock: Clock, newest: Newest | None) -> bool:
+    """Whether the clock is synchronised and not behind the newest row of the database.
+
+    If the system says itself that it is synchronised, such a row was dated by a clock that was ahead.
+    """
+    return is_synchronised() and (newest is None or stamp(clock()) >= newest.at or machine.is_vouched_for)
 
 
 async def watch_clock(central: Central, machine: SteadyClock, newest: Newest | None) -> None:
@@ -38,19 +41,21 @@ async def watch_clock(central: Central, machine: SteadyClock, newest: Newest | N
 
 
 async def _wait_until_set(central: Central, machine: SteadyClock, newest: Newest | None) -> None:
-    if not is_set(central.clock, newest):
+    if not is_set(machine, central.clock, newest):
         log.warning("chargers wait for this machine's clock to be set", **_evidence(central, newest))
     with trio.move_on_after(central.config.clock_wait_seconds):
-        while not is_set(central.clock, newest):  # noqa: ASYNC110 - the system sends no notification
+        while not is_set(machine, central.clock, newest):  # noqa: ASYNC110 - the system sends no notification
             await trio.sleep(LOOK_SECONDS)
-    machine.is_set = central.clock_trusted = is_set(central.clock, newest)
+    machine.is_set = central.clock_trusted = is_set(machine, central.clock, newest)
     if not central.clock_trusted:
         evidence = _evidence(central, newest)
         log.error("serving with an untrusted clock; sessions are marked (clock_trusted = 0)", **evidence)
     central.ready.set()
     while not machine.is_set:
         await trio.sleep(LOOK_SECONDS)
-        machine.is_set = central.clock_trusted = is_set(central.clock, newest)
+        machine.is_set = central.clock_trusted = is_set(machine, central.clock, newest)
+    if ahead := _evidence(central, newest):
+        log.warning("rows dated ahead of this machine's clock are passed over: it is synchronised", **ahead)
     log.info("this machine's clock is trusted")
 
 
@@ -80,7 +85,13 @@ async def _report(central: Central, leap: Leap) -> None:
     seconds = round(leap.seconds)
     fact = ClockLeapt(charger=None, at=stamp(central.clock()), seconds=seconds, believed=leap.is_believed)
     await central.writer.run(sessions.note_leap, central.run, fact)
-    if leap.is_believed:
+    if leap.is_believed and leap.seconds < -MOST_BACK_SECONDS:
+        log.warning(
+            "this machine's clock was ahead and is set back; it is followed, and open sessions are marked"
+            " (clock_trusted = 0)",
+            seconds=seconds,
+        )
+    elif leap.is_believed:
         log.warning("this machine's clock leapt; open sessions are marked (clock_trusted = 0)", seconds=seconds)
     else:
         log.error(

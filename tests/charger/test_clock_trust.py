@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 import trio
@@ -27,10 +28,16 @@ class Machine:
 
     def __init__(self, central: Central) -> None:
         self.off = timedelta()
-        self.steady = SteadyClock(lambda: wall_clock() + self.off, elapsed=trio.current_time)
+        self.is_synchronised = False
+        self.steady = self.clock()
         self.central = central
         central.clock = self.steady
         central.ready = trio.Event()
+
+    def clock(self) -> SteadyClock:
+        """A clock that begins now. The system may say that it is synchronised."""
+        says = partial(SteadyClock, elapsed=trio.current_time, vouched=lambda _since, _until: self.is_synchronised)
+        return says(lambda: wall_clock() + self.off)
 
     @asynccontextmanager
     async def watched(self, newest: timedelta | None = None) -> AsyncIterator[None]:
@@ -98,7 +105,7 @@ async def test_a_clock_that_is_set_late_is_trusted_from_then_on(machine: Machine
 @pytest.mark.logs_errors
 async def test_a_clock_that_was_not_set_may_leap_anywhere(machine: Machine, writer: InlineWriter) -> None:
     machine.off = -YEARS
-    machine.steady = machine.central.clock = SteadyClock(machine.steady._clock, elapsed=trio.current_time)
+    machine.steady = machine.central.clock = machine.clock()
     async with machine.watched(newest=timedelta()), open_charger(machine.central) as charger:
         assert await told_time(charger) == -YEARS
         await machine.leap(YEARS)
@@ -130,6 +137,60 @@ async def test_a_leap_to_a_wrong_time_is_told_and_not_passed_on(
     assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(by.total_seconds(), False)]
     assert writer.rows(TRUSTED) == [(0,), (0,), (1,)]
     assert writer.row("SELECT max(at) <= ? FROM log", stamp(wall_clock())) == (1,)
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(minutes=2), 3 * DAY, YEARS])
+async def test_a_clock_that_was_ahead_is_followed_back_once_it_is_synchronised(
+    machine: Machine, writer: InlineWriter, ahead: timedelta, log_lines: list[dict[str, object]]
+) -> None:
+    machine.off = ahead
+    machine.steady = machine.central.clock = machine.clock()
+    async with machine.watched(), open_charger(machine.central) as charger:
+        assert await told_time(charger) == ahead
+        await machine.leap(-ahead)
+        assert await told_time(charger) == ahead  # it may be a mistake: nobody says that it is synchronised
+        assert not machine.central.clock_trusted
+        machine.is_synchronised = True
+        await trio.sleep(2)
+        assert await told_time(charger) == timedelta()
+        assert machine.central.clock_trusted
+    leaps = [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)]
+    assert leaps == [(-ahead.total_seconds(), False), (-ahead.total_seconds(), True)]
+    assert any("was ahead and is set back" in str(line["event"]) for line in log_lines)
+    assert writer.rows(TRUSTED) == [(0,)]
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("by", [YEARS, 32 * DAY])
+async def test_a_clock_is_not_followed_far_ahead_whatever_it_says(machine: Machine, by: timedelta) -> None:
+    machine.is_synchronised = True
+    async with machine.watched(), open_charger(machine.central) as charger:
+        await machine.leap(by)
+        assert await told_time(charger) == timedelta()
+
+
+async def test_rows_dated_ahead_do_not_matter_to_a_clock_that_is_synchronised(
+    machine: Machine, writer: InlineWriter, log_lines: list[dict[str, object]]
+) -> None:
+    machine.is_synchronised = True
+    async with machine.watched(newest=timedelta(hours=2)), open_charger(machine.central) as charger:
+        assert trio.current_time() == 0
+        await charger.call("Heartbeat")
+    assert writer.rows(TRUSTED) == [(1,)]
+    (line,) = [line for line in log_lines if "passed over" in str(line["event"])]
+    assert line["newest_row"] == "event 7"
+
+
+@pytest.mark.logs_errors
+async def test_rows_dated_ahead_do_not_matter_any_more_once_it_is_synchronised(machine: Machine) -> None:
+    configure(machine.central, clock_wait_seconds=10)
+    async with machine.watched(newest=YEARS), open_charger(machine.central, "/ws/CP-1") as charger:
+        await charger.call("Heartbeat")
+        assert not machine.central.clock_trusted
+        machine.is_synchronised = True
+        await trio.sleep(2)
+        assert machine.central.clock_trusted
 
 
 @pytest.mark.parametrize("by", [timedelta(minutes=1), 30 * DAY, -timedelta(seconds=30)])

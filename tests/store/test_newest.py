@@ -1,9 +1,11 @@
 """The newest time of a database, which shows that a clock is not set; and rows that are no evidence."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from levity_trio.events import ClockLeapt
 from levity_trio.store.reads.newest import STRAY_ROWS, Newest, newest
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
@@ -100,5 +102,24 @@ def test_rows_a_few_days_ahead_are_evidence(books: Books) -> None:
     """A machine may have been off for a day."""
     station = Station(books)
     books.now += timedelta(days=20)
+    station.boot()
+    assert at(books) == books.at
+
+
+def test_rows_from_the_time_before_our_clock_was_set_back_are_passed_over(books: Books) -> None:
+    right, books.now = books.now, books.now + timedelta(hours=2)
+    station = Station(books)
+    station.stop(station.start())
+    books.run(sessions.heartbeat, "CP-1", books.at)
+    books.now = right + timedelta(minutes=1)
+    back = ClockLeapt(charger=None, at=books.at, seconds=-7200, believed=True)
+    books.run(sessions.note_leap, books.server, replace(back, believed=False))
+    assert at(books) == stamp(right + timedelta(hours=2))
+    books.run(sessions.note_leap, books.server, back)
+    assert at(books) == stamp(right)  # the run's own
+    books.wait(60)
+    station.boot()
+    assert at(books) is not None
+    books.now = right + timedelta(hours=3)  # what the clock shows after that is evidence again
     station.boot()
     assert at(books) == books.at

@@ -1,7 +1,8 @@
 """The newest time of a database, which shows a machine without a clock battery that its clock is not set.
 
 Only rows since the last start with a trusted clock count, because that clock was not behind the earlier rows. A start
-with `--trust-clock` therefore discards times from a clock that was once ahead.
+with `--trust-clock` therefore discards times from a clock that was once ahead. Where our clock was set back, rows from
+the time that it showed before are passed over.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+import orjson
+
 from levity_trio.store.database import Database
+from levity_trio.wire.times import shifted_stamp
 
 STRAY_ROWS: Final = 3
 STRAY_AHEAD: Final = timedelta(days=31)
@@ -29,6 +33,9 @@ UNION ALL SELECT * FROM (SELECT coalesce(ended_at, started_at), 'run ' || id FRO
 ORDER BY at DESC, row DESC"""
 
 
+_LEAPS: Final = "SELECT at, data FROM event WHERE cp_id IS NULL AND kind = 'ClockLeapt' ORDER BY id DESC LIMIT 16"
+
+
 class Newest(NamedTuple):
     """A time in the database's format, and its row as `table id`."""
 
@@ -38,7 +45,10 @@ class Newest(NamedTuple):
 
 def newest(db: Database) -> Newest | None:
     """Return the newest time; None if nothing is stored."""
-    rows = [Newest(*row) for row in db.execute(ROWS).fetchall()]
+    leaps = [(at, orjson.loads(data)) for at, data in db.execute(_LEAPS).fetchall()]
+    ahead = [(at, shifted_stamp(at, timedelta(seconds=-leap["seconds"]))) for at, leap in leaps if leap["believed"]]
+    found = [Newest(*row) for row in db.execute(ROWS).fetchall()]
+    rows = [row for row in found if not any(begin < row.at <= end for begin, end in ahead)]
     strays = 0
     for place, (one, before) in enumerate(pairwise(rows[: STRAY_ROWS + 1]), 1):
         if _moment(one) - _moment(before) > STRAY_AHEAD:
