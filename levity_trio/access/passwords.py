@@ -36,8 +36,8 @@ class Stored(NamedTuple):
     digest: str
 
 
-NOBODYS: Final = Stored(GENERATED, "00" * SALT_BYTES, "00" * 32)
-"""Compared with where a charger has no password, so that the answer takes as long."""
+NOBODYS: Final = Stored(GIVEN, "00" * SALT_BYTES, "00" * 64)
+"""Compared with where a refusal would otherwise tell by its time that a charger has no password that somebody gave."""
 
 
 def make() -> str:

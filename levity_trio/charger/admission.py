@@ -10,12 +10,13 @@ limits are checked again after the wait.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.draining import REFUSED
-from levity_trio.charger.proof import UNAVAILABLE, UNWRITABLE, prove, prove_again, use_readmission
+from levity_trio.charger.proof import UNAVAILABLE, UNWRITABLE, prove, prove_again, take_as_long, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
@@ -71,6 +72,15 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
     if charger is None:
         text = "The path contains no charger identity; use /ws/CHARGER-ID."
         raise BadRequest(404, text, reason="the path of its URL contains no identity")
+    try:
+        return await _admit(central, visitor, head, charger)
+    except BadRequest as refused:
+        if refused.status == HTTPStatus.UNAUTHORIZED:
+            await take_as_long(central, visitor, head, charger)
+        raise
+
+
+async def _admit(central: Central, visitor: Visitor, head: Head, charger: str) -> Admission:
     proven = await prove(central, visitor, head, charger)
     visitor.charger = charger
     _check_limits(central, visitor, head, charger)

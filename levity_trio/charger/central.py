@@ -21,6 +21,7 @@ from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.turned_away import TurnedAway
+from levity_trio.charger.turns import MOST_CHARGERS_WAITING, Turns
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
@@ -68,6 +69,8 @@ class Central:
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""
+    turns: Turns = field(default_factory=partial(Turns, trio.Lock(), MOST_CHARGERS_WAITING, MOST_CHARGERS_WAITING))
+    """Of handshakes whose password takes long to compare."""
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)

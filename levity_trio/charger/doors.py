@@ -7,14 +7,13 @@ handshake, before that is judged.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from hashlib import blake2b
 from secrets import token_bytes
 from typing import Final
 
 from levity_trio.access import passwords
-from levity_trio.access.passwords import GIVEN, NOBODYS, Stored
-from levity_trio.charger import threads
+from levity_trio.access.passwords import GIVEN, Stored
 from levity_trio.events import (
     CertificateIssued,
     CertificateRevoked,
@@ -28,6 +27,8 @@ from levity_trio.store.writer import Writer
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import Security
 
+Compare = Callable[[Stored, bytes], Awaitable[bool]]
+"""Whether a password is the stored one."""
 CHANGES: Final = (
     *(CertificateIssued, CertificateRevoked, ChargerReadmitted, PasswordChanged, ProfileChanged, ReadmissionUsed),
 )
@@ -70,21 +71,18 @@ class Doors:
             for one in self._known.values()
         )
 
-    async def password_of(self, security: Security, password: bytes, may_stretch: Callable[[], bool]) -> int | None:
+    async def password_of(self, security: Security, password: bytes, is_of: Compare) -> int | None:
         """Return which of a charger's passwords this is, None if it is none of them.
 
-        It takes as long for a charger without a password. One that somebody gave is stretched in a thread, once, and
-        only if `may_stretch`; afterwards it is found at once.
+        One that somebody gave is stretched by `is_of`, once; afterwards it is found at once.
         """
-        stored = {one.id: one.stored for one in security.passwords} or {0: NOBODYS}
+        stored = {one.id: one.stored for one in security.passwords}
         for number, one in stored.items():
             if self._is_at_once(number, one, password):
                 return number
         unknown = {number: one for number, one in stored.items() if one.kind == GIVEN and number not in self._verified}
-        if not unknown or not may_stretch():
-            return None
         for number, one in unknown.items():
-            if await threads.stretch(passwords.is_of, one, password):
+            if await is_of(one, password):
                 self._verified[number] = self._hash(password)
                 return number
         return None

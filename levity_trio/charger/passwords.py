@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
-from levity_trio.charger import threads
+from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from levity_trio.store.retrying import persist
 from levity_trio.store.writes import credentials
@@ -36,7 +36,7 @@ async def expect_password(central: Central, charger: str, taken: Taken, payload:
     """Store the password in the payload of a command that is about to leave; return the payload to send."""
     is_made = payload["value"] == MASK
     value = passwords.make() if is_made else str(payload["value"])
-    stored = await threads.stretch(passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN)
+    stored = await turns.stretch(passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN)
     at, by = stamp(central.clock()), f"command {taken.id}"
     await persist(partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id))
     return {**payload, "value": value}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 from levity_trio.access import passwords
-from levity_trio.access.admission import Admission, Proof, admission
+from levity_trio.access.admission import Admission, Proof, admission, network_of
+from levity_trio.access.passwords import Stored
+from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
+from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait
 from levity_trio.events import PasswordInDigits
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
@@ -20,6 +25,7 @@ from levity_trio.wire.times import stamp
 UNAVAILABLE: Final = "unavailable"
 """The kind of a refusal that says nothing about the charger."""
 UNWRITABLE: Final = "The database cannot be written; try again later."
+BUSY: Final = "Too many passwords are being compared; try again later."
 UNPROVEN: Final = "This charger must prove its identity."
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
 
@@ -99,19 +105,45 @@ async def _password(central: Central, visitor: Visitor, head: Head, security: Se
         presented = passwords.presented(head.headers.get("authorization"), security.charger)
     except passwords.Unpresented:
         return None
-    who = visitor.address, security.charger
-
-    def may_stretch() -> bool:
-        return central.failures.wait_seconds(who) <= 0
-
-    found = await central.doors.password_of(security, presented, may_stretch)
+    is_of = partial(_is_of, central, visitor, security.charger)
+    found = await central.doors.password_of(security, presented, is_of)
     if found is not None:
         return found
     digits = passwords.of_digits(presented)
-    if digits is None or (found := await central.doors.password_of(security, digits, may_stretch)) is None:
+    if digits is None or (found := await central.doors.password_of(security, digits, is_of)) is None:
         return None
     central.hooks.observe(PasswordInDigits(charger=security.charger))
     return found
+
+
+async def _is_of(central: Central, visitor: Visitor, charger: str, stored: Stored, password: bytes) -> bool:
+    """Whether this is a password that takes long to compare: in a turn, and not while the peer has to wait.
+
+    Raises:
+        BadRequest: too many wait for a turn.
+    """
+    who = visitor.address, charger
+    if central.failures.wait_seconds(who) > 0:
+        return False
+    visitor.has_compared = True
+    try:
+        async with central.turns.stranger(network_of(visitor.address)):
+            is_waiting = central.failures.wait_seconds(who) > 0  # others may have failed meanwhile
+            return not is_waiting and await turns.stretch(passwords.is_of, stored, password)
+    except TooManyWait:
+        raise BadRequest(503, BUSY, retry_after(RETRY_SECONDS)) from None
+
+
+async def take_as_long(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
+    """Take as long as to compare a password that somebody gave, before one is refused with which that was not done.
+
+    Otherwise the time would tell which identities are known, and have such a password. Raises BadRequest like `prove`.
+    """
+    with suppress(passwords.Unpresented):
+        presented = passwords.presented(head.headers.get("authorization"), charger)
+        for password in () if visitor.has_compared else (presented, passwords.of_digits(presented)):
+            if password is not None:
+                await _is_of(central, visitor, charger, passwords.NOBODYS, password)
 
 
 def _lacking(head: Head, proven: Admission, required: int) -> BadRequest:

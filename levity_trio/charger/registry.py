@@ -72,8 +72,8 @@ class Visitor:
     """
 
     __slots__ = (
-        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "held_until", "hurry", "is_admitted"),
-        *("is_tls", "proof", "scope"),
+        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "has_compared", "held_until", "hurry"),
+        *("is_admitted", "is_tls", "proof", "scope"),
     )
 
     def __init__(self, scope: trio.CancelScope, address: str, hurry: Callable[[], None]) -> None:
@@ -82,6 +82,8 @@ class Visitor:
         self.hurry = hurry
         """Shortens the wait for a frame that is half sent, which `scope` does not end."""
         self.charger: str | None = None
+        self.has_compared = False
+        """Whether its password was compared with one that takes long."""
         self.is_admitted = False
         self.is_tls = False
         self.fingerprint: str | None = None

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hmac
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from levity_trio.access import user_passwords
 from levity_trio.access.admission import network_of
 from levity_trio.access.user_passwords import NOBODYS, Stretched
 from levity_trio.charger.failures import Failures
+from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
 from levity_trio.clock import Clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
@@ -31,10 +32,9 @@ from levity_trio.store.writes import logins as writes
 from levity_trio.store.writes import users
 from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser
 from levity_trio.store.writes.users import Manager
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.problems import Problem, busy
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.invitations import Invitations, Presented
-from levity_trio.web.turns import Turns
 from levity_trio.wire.times import stamp
 
 ID_BYTES: Final = 32
@@ -89,6 +89,17 @@ class _Door:
     def __init__(self, one_at_a_time: trio.Lock) -> None:
         self.failures = Failures()
         self.turns = Turns(one_at_a_time)
+
+
+@asynccontextmanager
+async def _held(turn: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    """Wait for a turn and hold it. Raises Problem."""
+    try:
+        async with turn:
+            yield
+    except TooManyWait:
+        words = "too many log-ins are waiting; try again"
+        raise busy("too_many_log_ins", words, RETRY_SECONDS) from None
 
 
 async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -217,7 +228,7 @@ class Logins:
 
     async def enter_by_token(self, text: str, *, address: str, cookie: str | None, browser: str) -> Entered:
         """Log in whoever has a token. Raises Problem."""
-        token = self._tokens.check(address, text.strip())
+        token = self._tokens.check(text.strip())
         return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
 
     async def enter_by_invitation(
@@ -228,7 +239,7 @@ class Logins:
         self._check_wait(door, who)
         found = self._invitation(code, for_drivers=for_drivers)
         if found is not None and found.is_pin:
-            async with door.turns.stranger(who[0]):
+            async with _held(door.turns.stranger(who[0])):
                 found = await self._try_pin(door, who, code, for_drivers=for_drivers)
         elif found is None:
             door.failures.add(who)
@@ -303,7 +314,7 @@ class Logins:
     ) -> bool:
         """Whether a password is right. Raises Problem for one who tries too often."""
         self._check_wait(door, who)
-        async with turn:
+        async with _held(turn):
             self._check_wait(door, who)  # others may have failed meanwhile
             return await self._is_right(door, who, stored, given)
 

@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger import threads
+from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from tests.both_stores import both_with_file, new_file
 from tests.charger.parts import InlineWriter, make_central
@@ -53,7 +53,7 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return function(*args)
 
-    monkeypatch.setattr(threads, "stretch", at_once)
+    monkeypatch.setattr(turns, "stretch", at_once)
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from levity_trio.access import passwords
 from levity_trio.access.passwords import GIVEN
 from levity_trio.access.registration import Decision, Mode
+from levity_trio.charger import turns
 from levity_trio.charger.central import Central
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
 from levity_trio.store.writes import credentials
@@ -24,6 +29,10 @@ FORWARDED = (
     ("X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"),
     ("X-Client-Cert-Fingerprint: 00", "X-SSL-Client-Verify: SUCCESS"),
 )
+
+
+GUESSES: Final = 70
+"""Of one address and identity in an hour."""
 
 
 async def at_profile_one(central: Central, writer: InlineWriter, charger: str = "CP-1") -> int:
@@ -101,6 +110,114 @@ async def test_a_given_password_opens_the_door_before_and_after_it_was_verified(
         await use(central, "CP-1", basic("CP-1", b"one that can be guessed"))
     assert await status(central, "CP-1", basic("CP-1", OTHER)) == 401
     assert "guessed" not in str(writer.rows("SELECT * FROM credential"))
+
+
+class Stretching:
+    """Compares passwords in virtual time, and counts how many."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.25) -> None:
+        self.count, self._seconds = 0, seconds
+        monkeypatch.setattr(turns, "stretch", self.stretch)
+
+    async def stretch(self, function: Callable[..., object], *args: object) -> object:
+        self.count += 1
+        await trio.sleep(self._seconds)
+        return function(*args)
+
+
+@pytest.fixture
+def stretching(monkeypatch: pytest.MonkeyPatch) -> Stretching:
+    """Takes the place of that of the conftest: here it takes time."""
+    monkeypatch.setattr(passwords, "SCRYPT_N", 2)
+    return Stretching(monkeypatch)
+
+
+@pytest.mark.parametrize("wrong", [OTHER, OTHER.hex().encode(), b"", b"x" * 300])
+async def test_a_refusal_tells_by_its_time_neither_identities_nor_passwords(
+    central: Central, writer: InlineWriter, stretching: Stretching, wrong: bytes
+) -> None:
+    await make_known(central, "GIVEN", "VERIFIED", "NEITHER")
+    for charger in ("GIVEN", "VERIFIED"):
+        await give(writer, charger, PASSWORD, GIVEN)
+        await writer.run(credentials.require, charger, 1, stamp(START), "anna")
+    await at_profile_one(central, writer, "MADE")
+    await use(central, "VERIFIED", basic("VERIFIED", PASSWORD))
+    central.registrations.mode = Mode.CLOSED
+    central.decided.update(dict.fromkeys(("GIVEN", "VERIFIED", "MADE"), Decision.ADOPTED))
+    told = set()
+    for number, charger in enumerate(("GIVEN", "VERIFIED", "MADE", "UNKNOWN", "NEITHER")):
+        stretching.count, began = 0, trio.current_time()
+        assert await status(central, charger, basic(charger, wrong), pair=at(f"10.0.0.{number}")) == 401
+        told.add((stretching.count, trio.current_time() - began))
+    assert len(told) == 1
+    assert min(told) > (0, 0.0)
+
+
+async def test_few_compare_passwords_at_once_and_the_others_are_no_failures(
+    central: Central, writer: InlineWriter, stretching: Stretching
+) -> None:
+    await make_known(central, "CP-1")
+    await give(writer, "CP-1", PASSWORD, GIVEN)
+    await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+    told: list[str] = []
+
+    async def guess(number: int) -> None:
+        told.append(await knock(central, "CP-1", basic("CP-1", OTHER + b"!"), pair=at(f"10.0.1.{number}")))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(100):
+            nursery.start_soon(guess, number)
+        await wait_all_tasks_blocked()
+        refused = len(told)
+        assert refused >= 90  # at once; at most ten compare, or wait for it
+        assert stretching.count == 1
+    assert Counter(head.split(" ")[1] for head in told) == {"503": refused, "401": 100 - refused}
+    assert all("Retry-After: 3" in head for head in told if " 503 " in head)
+    assert len(central.failures) == 100 - refused
+    await use(central, "CP-1", basic("CP-1", PASSWORD))
+    before = stretching.count
+    async with trio.open_nursery() as nursery:  # a password that was verified needs no turn
+        for number in range(50):
+            nursery.start_soon(guess, number)
+        await use(central, "CP-1", basic("CP-1", PASSWORD))
+    assert stretching.count > before
+
+
+@pytest.mark.usefixtures("stretching")
+async def test_a_charger_finds_a_turn_beside_a_flood_of_one_address(central: Central, writer: InlineWriter) -> None:
+    await make_known(central, "CP-1")
+    await give(writer, "CP-1", PASSWORD, GIVEN)
+
+    async def guess(number: int) -> None:
+        await knock(central, f"CP-{number}", basic(f"CP-{number}", OTHER + b"!"), pair=at("10.0.0.9"))
+
+    central.registrations.mode = Mode.CLOSED
+    central.decided["CP-1"] = Decision.ADOPTED
+    async with trio.open_nursery() as nursery:
+        for number in range(2, 100):
+            nursery.start_soon(guess, number)
+        await wait_all_tasks_blocked()
+        await use(central, "CP-1", basic("CP-1", PASSWORD))
+
+
+@pytest.mark.parametrize("at_once", [1, 20])
+async def test_how_often_one_address_guesses_in_an_hour(
+    central: Central, writer: InlineWriter, stretching: Stretching, at_once: int
+) -> None:
+    await make_known(central, "CP-1")
+    await give(writer, "CP-1", PASSWORD, GIVEN)
+    await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+
+    async def guess() -> None:
+        while True:
+            await knock(central, "CP-1", basic("CP-1", OTHER + b"!"), pair=at("10.0.0.9"))
+            await trio.sleep(7 * at_once)
+
+    with trio.move_on_after(3600):
+        async with trio.open_nursery() as nursery:
+            for _ in range(at_once):
+                nursery.start_soon(guess)
+    assert 20 <= stretching.count <= GUESSES
 
 
 async def test_a_password_opens_only_the_door_of_its_charger(central: Central, writer: InlineWriter) -> None:

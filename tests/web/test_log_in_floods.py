@@ -9,23 +9,25 @@ import pytest
 import trio
 import trio.testing
 
+from levity_trio.charger.turns import MOST_OF_ADDRESS, MOST_WAITING, TooManyWait, Turns
 from levity_trio.store.writes import accounts, users
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.invitations import Kind
 from levity_trio.web.logins import new_cookie
-from levity_trio.web.turns import MOST_OF_ADDRESS, MOST_WAITING, Turns
 from tests.web.entering import HOME, PASSWORD, STRETCH_SECONDS, House
 from tests.web.test_logins import refused
 
 WRONG = "wrong password"
+GUESSES = 70
+"""Of one address and name in an hour."""
 
 
 class Flood:
-    """Wrong passwords for a user, without pause."""
+    """Wrong passwords for a user."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: House, pause: float = 1) -> None:
+        self.house, self.pause = house, pause
         self.answers: Counter[str] = Counter()
 
     async def guess(self, name: str, address: str) -> None:
@@ -34,7 +36,7 @@ class Flood:
                 await self.house.enter(name, WRONG, address=address, cookie=new_cookie())
             except Problem as problem:
                 self.answers[problem.code] += 1
-            await trio.sleep(1)
+            await trio.sleep(self.pause)
 
 
 # A flood
@@ -70,12 +72,46 @@ async def test_a_flood_costs_one_password_at_a_time(house: House) -> None:
     assert len(house.stretched) <= 5 / STRETCH_SECONDS + 1
 
 
-async def test_who_finds_no_place_is_told_when_to_try_again() -> None:
-    turns = Turns(trio.Lock())
-    async with turns.known("a"):
+async def test_who_finds_no_place_is_told_when_to_try_again(house: House) -> None:
+    await house.add("anna")
+    problems: list[Problem] = []
+
+    async def guess(address: str) -> None:
         with pytest.raises(Problem) as problem:
-            await turns.known("a").__aenter__()
-    assert (problem.value.status, problem.value.headers["retry-after"]) == (503, "3")
+            await house.enter("anna", WRONG, address=address)
+        problems.append(problem.value)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(MOST_WAITING + 3):
+            nursery.start_soon(guess, f"198.51.100.{number}")
+    told = [problem for problem in problems if problem.code == "too_many_log_ins"]
+    assert told
+    assert {(problem.status, problem.headers["retry-after"]) for problem in told} == {(503, "3")}
+
+
+@pytest.mark.parametrize("at_once", [1, 20])
+async def test_how_often_one_address_guesses_in_an_hour(house: House, at_once: int) -> None:
+    await house.add("anna")
+    flood = Flood(house, pause=7 * at_once)
+    with trio.move_on_after(3600):
+        async with trio.open_nursery() as nursery:
+            for _ in range(at_once):
+                nursery.start_soon(flood.guess, "anna", HOME)
+    assert 20 <= len(house.stretched) == flood.answers["wrong_password"] <= GUESSES
+
+
+async def test_at_most_ten_passwords_are_compared_or_wait_for_it(house: House) -> None:
+    await house.add("anna")
+    turns = [house.logins._door.turns, house.logins._drivers_door.turns]
+
+    async def guess(number: int) -> None:
+        await refused(house.enter("anna", WRONG, address=f"198.51.100.{number}", for_drivers=number % 2 == 0))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(200):
+            nursery.start_soon(guess, number)
+        await trio.testing.wait_all_tasks_blocked()
+        assert 8 <= sum(len(one._queue) + one._of_strangers.locked() for one in turns) <= 10
 
 
 async def test_the_queue_is_bounded(house: House) -> None:
@@ -125,7 +161,7 @@ async def test_who_is_displaced_leaves_no_trace() -> None:
             async with turns.stranger(address):
                 served.append(address)
                 await released.wait()
-        except Problem:
+        except TooManyWait:
             served.append("displaced")
 
     async with trio.open_nursery() as nursery:

@@ -121,7 +121,7 @@ def _presented(headers: Headers) -> str | None:
 
 
 def _of_token(tokens: Tokens, text: str, address: str) -> Caller:
-    token = tokens.check(address, text)
+    token = tokens.check(text)
     return Caller(token.name, Role[token.role.upper()], address, token.id)
 
 

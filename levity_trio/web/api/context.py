@@ -22,7 +22,7 @@ from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.tagging import TagImports
 from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
-from levity_trio.web.api.tokens import REMEMBERED, Tokens
+from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed
 from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.logins import Logins
@@ -39,6 +39,8 @@ MOST_WAITING: Final = 1000
 RECORDED: Final = 10
 """Refused attempts of one address that are recorded in a minute."""
 MINUTE: Final = 60.0
+REMEMBERED: Final = 1000
+"""Addresses whose refused attempts are counted; beyond that, the oldest is forgotten."""
 
 
 class Places:

@@ -10,7 +10,7 @@ import msgspec
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, GIVEN, Kind
-from levity_trio.charger.threads import stretch
+from levity_trio.charger.turns import stretch
 from levity_trio.store.reads import security as stored
 from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.unit_of_work import UnitOfWork

@@ -1,24 +1,37 @@
-"""The turns of those who try passwords: one at a time, because each takes a processor for a quarter of a second.
+"""The turns of those who try passwords: one at a time, because each takes a processor for up to a quarter of a second.
 
 Strangers wait in a bounded queue, few of one address, and one of each where it is full: an address that has none in it
 displaces the second of another. A browser that is known waits outside that queue, behind at most one stranger of each
 door; so a flood, even from the owner's own address, keeps nobody out who has logged in before. The drivers' port has a
-queue of its own, so that its strangers take no place from those at the port of the API.
+queue of its own, so that its strangers take no place from those at the port of the API; and so have chargers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar, TypeVarTuple
 
 import trio
 
-from levity_trio.web.api.problems import busy
-
-MOST_WAITING: Final = 8
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+MOST_WAITING: Final = 4
+"""Beside the one whose turn it is, or who is next at its door: ten at the two doors of people together."""
+MOST_CHARGERS_WAITING: Final = 9
+"""All may be of one address: the chargers of a site come back at the same time."""
 MOST_OF_ADDRESS: Final = 2
 RETRY_SECONDS: Final = 3
+_ONE: Final = trio.CapacityLimiter(1)
+
+
+class TooManyWait(Exception):
+    """There is no turn for this one now; it may come again in RETRY_SECONDS."""
+
+
+async def stretch(function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Run a function that takes tens of milliseconds of a processor in a thread, one at a time."""
+    return await trio.to_thread.run_sync(function, *args, limiter=_ONE)
 
 
 class _Waiting(NamedTuple):
@@ -31,15 +44,16 @@ class _Waiting(NamedTuple):
 class Turns:
     """Who waits for a turn at one door; `of_all` is held by the one of all doors who has it."""
 
-    def __init__(self, of_all: trio.Lock) -> None:
+    def __init__(self, of_all: trio.Lock, most: int = MOST_WAITING, most_of_address: int = MOST_OF_ADDRESS) -> None:
         self._of_strangers = trio.Lock()
         self._of_all = of_all
+        self._most, self._most_of_address = most, most_of_address
         self._queue: list[_Waiting] = []
         self._known: set[str] = set()
 
     @asynccontextmanager
     async def stranger(self, address: str) -> AsyncIterator[None]:
-        """Wait for a turn and hold it. Raises Problem."""
+        """Wait for a turn and hold it. Raises TooManyWait."""
         self._make_room(address)
         with trio.CancelScope() as scope:
             waiting = _Waiting(address, scope)
@@ -49,7 +63,7 @@ class Turns:
             finally:
                 self._queue.remove(waiting)
         if scope.cancelled_caught:
-            raise _too_many()
+            raise TooManyWait
         try:
             async with self._of_all:
                 yield
@@ -59,27 +73,23 @@ class Turns:
     def _make_room(self, address: str) -> None:
         """Displace the last one of an address with several, if the queue is full and this address has none in it."""
         waiting = [one.address for one in self._queue if not one.scope.cancel_called]
-        if waiting.count(address) >= MOST_OF_ADDRESS:
-            raise _too_many()
-        if len(waiting) < MOST_WAITING:
+        if waiting.count(address) >= self._most_of_address:
+            raise TooManyWait
+        if len(waiting) < self._most:
             return
         several = [one for one in self._queue if not one.scope.cancel_called and waiting.count(one.address) > 1]
         if address in waiting or not several:
-            raise _too_many()
+            raise TooManyWait
         several[-1].scope.cancel()
 
     @asynccontextmanager
     async def known(self, browser: str) -> AsyncIterator[None]:
-        """The same for a known browser, which has one place. Raises Problem."""
+        """The same for a known browser, which has one place. Raises TooManyWait."""
         if browser in self._known:
-            raise _too_many()
+            raise TooManyWait
         self._known.add(browser)
         try:
             async with self._of_all:
                 yield
         finally:
             self._known.discard(browser)
-
-
-def _too_many() -> Exception:
-    return busy("too_many_log_ins", "too many log-ins are waiting; try again", RETRY_SECONDS)
