@@ -14,7 +14,7 @@ import trio
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.liveness import Liveness
-from levity_trio.store.faults import DatabaseDamaged
+from levity_trio.store.faults import DatabaseDamaged, RateExceeded
 from levity_trio.store.retrying import persist
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
@@ -73,7 +73,7 @@ class SessionRow:
         """Insert the row; return None if it was inserted before.
 
         Raises:
-            NoRoom: the limit on chargers, or on newcomers, is reached.
+            NoRoom: the limit on chargers, on newcomers or on their connections is reached.
             StoreUnavailable: the row could not be committed in time.
         """
         async with self._beginning:
@@ -81,7 +81,10 @@ class SessionRow:
                 return None
             central = self._central
             limits = central.config.max_chargers, central.registrations.mode
-            begun = await central.writer.run(sessions.begin, self._connection(), *limits)
+            try:
+                begun = await central.writer.run(sessions.begin, self._connection(), *limits)
+            except RateExceeded as error:
+                raise NoRoom(str(error)) from error
             if begun is None:
                 raise NoRoom(central.registrations.no_room)
             self._id = begun.session

@@ -1,8 +1,11 @@
-"""The daily ceiling on facts of one kind from one charger.
+"""The daily ceilings on facts of one kind: from one charger, and from all strangers.
 
 A charger that boots or changes its status continuously would otherwise add gigabytes a day. Facts beyond the ceiling
 are only counted, and one FactsCounted an hour reports their number. Transactions, readings and what an operator asked
 for have no such ceiling.
+
+A stranger is a charger that was not adopted and began no transaction until a day ago. Who can reach the port can have
+any number of names, so beyond the first facts of each, all strangers have a ceiling together.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from levity_trio.store.database import Connection
 from levity_trio.store.writes.origin import minutes_before
 
 DAILY_FACTS: Final = 1_000
+FIRST_FACTS, STRANGERS_FACTS = 3, 2_000
+"""The facts of one kind that each stranger has for itself on a day, and those of all strangers beyond them."""
+NEW_MINUTES: Final = 24 * 60
 REPORT_MINUTES: Final = 60
 DATE: Final = slice(10)
 """The date in a time of the database's format."""
@@ -31,6 +37,10 @@ COUNT_OF_SITE: Final = (
 ONLY_COUNT: Final = (
     "UPDATE fact_count SET counted = counted + 1 WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
 )
+IS_KNOWN: Final = (
+    "SELECT 1 FROM cp WHERE id = ?1 AND registration = 'adopted'"
+    " UNION ALL SELECT 1 WHERE EXISTS (SELECT 1 FROM tx WHERE cp_id = ?1 AND created_at < ?2)"
+)
 REPORTED: Final = "UPDATE fact_count SET told = counted, told_at = ? WHERE cp_id = ? AND kind = ?"
 
 
@@ -41,6 +51,19 @@ def is_below(connection: Connection, charger: str | None, kind: str, at: str, mo
     else:
         ((counted,),) = connection.execute(COUNT, (charger, kind, at[DATE], amount)).fetchall()
     return bool(counted <= most)
+
+
+def is_kept(connection: Connection, charger: str, kind: str, at: str) -> bool:
+    """Count a fact; return whether it is within its ceilings."""
+    ((facts,),) = connection.execute(COUNT, (charger, kind, at[DATE], 1)).fetchall()
+    if not FIRST_FACTS < facts <= DAILY_FACTS or not is_stranger(connection, charger, at):
+        return bool(facts <= DAILY_FACTS)
+    return is_below(connection, None, f"{kind} of strangers", at, STRANGERS_FACTS)
+
+
+def is_stranger(connection: Connection, charger: str, at: str) -> bool:
+    """Whether a charger is a stranger at this time."""
+    return not connection.execute(IS_KNOWN, (charger, minutes_before(at, NEW_MINUTES))).fetchall()
 
 
 def only_count(connection: Connection, charger: str, kind: str, at: str) -> FactsCounted | None:

@@ -15,7 +15,7 @@ import orjson
 import outcome
 
 from levity_trio.events import PRESENT_FACTS, Fact
-from levity_trio.store.ceilings import DAILY_FACTS, has_ceiling, is_below, only_count
+from levity_trio.store.ceilings import has_ceiling, is_below, is_kept, is_stranger, only_count
 from levity_trio.store.database import WritingConnection
 from levity_trio.store.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
 
@@ -120,9 +120,13 @@ class UnitOfWork:
         """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
         return is_below(self._connection, charger, kind, at, most, amount)
 
+    def is_stranger(self, charger: str, at: str) -> bool:
+        """Whether a charger was not adopted, and began no transaction until a day ago."""
+        return is_stranger(self._connection, charger, at)
+
     def is_kept(self, charger: str, kind: str, at: str) -> bool:
-        """Count a fact; return whether it is within its daily ceiling and must be stored."""
-        if self.is_below(charger, kind, at, DAILY_FACTS):
+        """Count a fact; return whether it is within its daily ceilings and must be stored."""
+        if is_kept(self._connection, charger, kind, at):
             return True
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
             self.record(counted)

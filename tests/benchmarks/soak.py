@@ -21,6 +21,7 @@ from levity_trio.store.pruning import DEFAULT_LIMITS
 from tests.integration.crowd import CROWDS, boot_seconds, crowding, let_charge
 from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
+from tests.integration.growing import MEGABYTE, flood_all
 from tests.integration.npm import install
 from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.outages import locked
@@ -38,6 +39,7 @@ from .year import DAY_MESSAGES, LOG_DAYS, sizes, write_year
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
 PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
 AUDIT_SECONDS = 600.0
+ALL_FLOODS_SECONDS, ALL_FLOODS_STARTS, ALL_FLOODS_LOG_MB, ALL_FLOODS_P99_MS, ALL_FLOODS_MB = 3600.0, 1000, 64, 200, 250
 STRANGERS, STRANGERS_SECONDS, STRANGERS_MIB, BOOT_SECONDS = 1000, 15.0, 250, 1.0
 YEAR_DAYS = 364
 READINGS = 100_000_000
@@ -126,6 +128,21 @@ class Soak:
             yield Figure("memory before and after the floods", f"{before_mib:.0f}, {looked_at.resident_mib():.0f} MiB")
             faults = dict(load.faults)
             yield Figure("floods: faults of the others", str(faults or 0), bool(faults))
+
+    def all_floods(self, seconds: float) -> Iterator[Figure]:
+        """Everything at once, to all ports, on a new database: what its folder takes, how long others wait."""
+        (folder := self.database.with_name("flooded")).mkdir()
+        grown = flood_all(folder, seconds, ALL_FLOODS_STARTS, ALL_FLOODS_LOG_MB)
+        largest = sorted(grown.grown.items(), key=lambda one: -one[1])[:8]
+        sizes = ", ".join(f"{name} {size / MEGABYTE:.1f}" for name, size in largest)
+        most = f"{grown.peak_bytes / MEGABYTE:.0f} of {grown.bound_megabytes:.0f} MB"
+        sent = f"{grown.sent_bytes / MEGABYTE:.0f} MB in {sum(grown.messages.values())} messages"
+        p99, memory, beyond = grown.p99_milliseconds, grown.memory_megabytes, grown.beyond()
+        yield Figure(f"all floods at once for {seconds:g} s: they sent", f"{sent}, as {grown.identities} chargers")
+        yield Figure("all floods: the folder", f"{most} ({sizes})", bool(beyond))
+        yield Figure("all floods: beyond what README says", "; ".join(beyond) or "0", bool(beyond))
+        yield Figure("all floods: p99 of another charger's heartbeat", f"{p99:.0f} ms", p99 > ALL_FLOODS_P99_MS)
+        yield Figure("all floods: memory", f"{memory:.0f} MB", memory > ALL_FLOODS_MB)
 
     def strangers(self, count: int) -> Iterator[Figure]:
         """So many with the largest messages, of each kind on a database of its own; a known charger boots meanwhile."""
@@ -244,6 +261,7 @@ def main() -> int:
         figures += soak.kill_rounds(arguments.rounds)
         figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
         figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
+        figures += soak.all_floods(arguments.all_floods_seconds) if arguments.all_floods_seconds else ()
         figures += soak.strangers(arguments.strangers) if arguments.strangers else ()
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
@@ -262,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--chargers", type=int, default=CHARGERS, help=f"so many talk; {CHARGERS} unless told")
     add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
     add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
+    add("--all-floods-seconds", type=float, default=ALL_FLOODS_SECONDS, help="everything at once; 0: not at all")
     add("--strangers", type=int, default=STRANGERS, help=f"with the largest messages; {STRANGERS} unless told, 0: none")
     add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
     add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")

@@ -11,7 +11,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.session import REFUSAL_SECONDS
 from levity_trio.events import MessagesRefused
 from levity_trio.log_facts import log_fact
-from levity_trio.store.writes.rates import MESSAGES_OF_STARTS, READINGS_OF_STARTS
+from levity_trio.store.writes.rates import MESSAGES_OF_STARTS, READING_BYTES, READINGS_OF_STARTS
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger
 
@@ -110,3 +110,19 @@ async def test_readings_have_a_rate_too(central: Central, writer: InlineWriter) 
             await charger.call("MeterValues", payload)
         await assert_refused(charger, "MeterValues", payload)
     assert writer.recorded(MessagesRefused)
+
+
+@pytest.mark.parametrize("action", ["MeterValues", "StopTransaction"])
+async def test_bytes_count_as_readings_too_and_so_does_the_data_of_a_stop(central: Central, action: str) -> None:
+    reading = {"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1"}]}
+    ballast = "x" * (READINGS_OF_STARTS * MOST * READING_BYTES * 2 // 5)
+    async with open_charger(central) as charger:
+        for number in range(3):
+            payload: dict[str, Any] = {"connectorId": 1, "meterValue": [reading], "ballast": ballast}
+            if action == "StopTransaction":
+                stop = {"transactionId": number, "meterStop": number, "timestamp": "2026-03-01T12:00:00Z"}
+                payload = stop | {"transactionData": [reading], "ballast": ballast}
+            if number < 2:
+                await charger.call(action, payload)
+            else:
+                await assert_refused(charger, action, payload)

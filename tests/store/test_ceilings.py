@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from levity_trio.events import ChargerBooted, Fact, FactsCounted, StatusChanged
+from levity_trio.store import ceilings
 from levity_trio.store.ceilings import DAILY_FACTS
 from tests.store.books import Books, Station
 
@@ -46,6 +47,25 @@ def test_up_to_the_ceiling_each_is_kept(books: Books, station: Station) -> None:
         station.boot()
     assert books.count("boot") == DAILY_FACTS
     assert books.recorded(FactsCounted) == []
+
+
+def test_all_strangers_have_one_ceiling_beyond_the_first_facts_of_each(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "STRANGERS_FACTS", 5)
+    own, *strangers = (Station(books, name) for name in ("OWN", "NEW-1", "NEW-2", "NEW-3"))
+    books.connection.execute("UPDATE cp SET registration = 'adopted' WHERE id = 'OWN'")
+    for _ in range(ceilings.FIRST_FACTS + 7):
+        for station in (own, *strangers):
+            station.boot()
+    assert books.count("boot WHERE cp_id = 'OWN'") == ceilings.FIRST_FACTS + 7
+    assert books.count("boot") == 4 * ceilings.FIRST_FACTS + 7 + 5
+    assert {told.charger for told in books.recorded(FactsCounted)} == {"NEW-1", "NEW-2", "NEW-3"}
+    assert books.value("SELECT count(*) FROM cp WHERE vendor IS NOT NULL") == 4  # the present is known all the same
+    strangers[0].start()
+    books.wait(24 * 60 + 1)
+    strangers[0].boot()
+    assert books.count("boot WHERE cp_id = 'NEW-1'") > ceilings.FIRST_FACTS
 
 
 def test_beyond_it_no_table_grows(books: Books, flooded: Station) -> None:

@@ -5,11 +5,17 @@ from contextlib import closing
 
 import pytest
 
-from levity_trio.store.evidence import FRAMES
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.keeping.copies import is_contained
-from levity_trio.store.writes import frames, rates
-from levity_trio.store.writes.frames import BEGINNING_BYTES, KNOWN, STRANGERS, STRANGERS_FRAME_BYTES, STRANGERS_FRAMES
+from levity_trio.store.writes import frames, rates, sessions
+from levity_trio.store.writes.frames import (
+    BEGINNING_BYTES,
+    FRAMES,
+    KNOWN,
+    STRANGERS,
+    STRANGERS_FRAME_BYTES,
+    STRANGERS_FRAMES,
+)
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.wire.texts import digest
@@ -119,6 +125,24 @@ def test_strangers_together_have_the_limit_of_one_charger(books: Books) -> None:
     send(own)
     books.wait(DAY)
     send(Station(books, "NEW"))
+
+
+def test_readings_and_connections_of_strangers_have_limits_together(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, *strangers = (Station(books, name) for name in ("OWN", "NEW-1", "NEW-2"))
+    adopt(own)
+    for station in (own, own, strangers[0]):
+        station.write(rates.check_readings, rates.READINGS_OF_STARTS, 1)
+    with pytest.raises(RateExceeded, match="readings of new chargers"):
+        strangers[1].write(rates.check_readings, 1, 1)
+    monkeypatch.setattr(sessions, "STRANGERS_SESSIONS", 4)
+    strangers[0].connect()
+    with pytest.raises(RateExceeded, match="connections of new chargers"):
+        strangers[1].connect()
+    before = books.count("session")
+    own.connect()
+    assert books.count("session") == before + 1
 
 
 # What goes

@@ -15,7 +15,7 @@ from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.transaction import ReadAhead
 from levity_trio.store.writes import authorization
-from levity_trio.store.writes.rates import READINGS_OF_STARTS
+from levity_trio.store.writes.rates import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
 from levity_trio.store.writes.transactions import stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
@@ -87,7 +87,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
         batch = Batch(request.connector_id, METER_VALUES, found)
         if not await exchange.write(waiting_stops.store_part, exchange.message, batch, request.transaction_id):
             return call_result.MeterValues()  # counted and published before
-    _check_rate(exchange, len(found))
+    await _check_rate(exchange, len(found))
     for part in parts(found, LIVE_AT_ONCE):
         if not exchange.is_ahead:
             batch = Batch(request.connector_id, METER_VALUES, part)
@@ -113,6 +113,8 @@ def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading])
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
     stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
+    if found:
+        await _check_rate(exchange, len(found))
     if exchange.part is not None:
         return await _stop_in_parts(exchange, exchange.part, stop, found)
     *ahead, last = parts(found) or [[]]
@@ -156,11 +158,16 @@ def _data_of(exchange: Exchange, large: Large) -> list[Reading]:
     return large.data
 
 
-def _check_rate(exchange: Exchange, count: int) -> None:
+async def _check_rate(exchange: Exchange, count: int) -> None:
     """Count a charger's readings of this day, in memory: a row would slow down every message. Raises RateExceeded."""
     counts, today = exchange.central.readings, exchange.at.date()
+    count = max(count, len(exchange.text) // READING_BYTES)
     day, before = counts.get(exchange.charger, (today, 0))
     counts[exchange.charger] = (today, before + count if day == today else count)
-    most = READINGS_OF_STARTS * exchange.central.config.max_starts
+    max_starts = exchange.central.config.max_starts
+    most = READINGS_OF_STARTS * max_starts
     if counts[exchange.charger][1] > most:
         raise RateExceeded(f"more than {most} readings a day")
+    since = before if day == today else 0
+    if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
+        await exchange.central.writer.run(check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts)

@@ -76,7 +76,7 @@ def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> No
     )
     if before is not None and before[1:] == (value.value, value.readonly, is_known):
         db.execute("UPDATE configuration SET last_read_at = ? WHERE id = ?", (origin.received_at, before[0]))
-    else:
+    elif db.is_kept(origin.charger, "configuration", origin.received_at):
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, is_known, read_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -15,7 +15,6 @@ from itertools import chain, product
 from typing import Final, NamedTuple
 
 from levity_trio.store.ceilings import DATE
-from levity_trio.store.evidence import FRAMES, is_stranger
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import CUT, digest
@@ -39,6 +38,8 @@ INSERTS: Final = tuple(
 the interpreter lock each time."""
 
 
+FRAMES: Final = ("StartTransaction", "StopTransaction")
+"""The messages that a transaction consists of."""
 BEGINNING_BYTES: Final = 4_096
 """What is always kept of a frame."""
 STRANGERS_FRAMES, STRANGERS_FRAME_BYTES = 50, 65_536
@@ -83,7 +84,7 @@ def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
 def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
     """Return a long frame, or what is kept of it."""
     charger, at, sent = origin.charger, origin.received_at, message.frame.encode()
-    is_new, size = is_stranger(db, charger, at), len(sent)
+    is_new, size = db.is_stranger(charger, at), len(sent)
     if message.action in FRAMES:
         is_whole = not is_new or (
             size <= STRANGERS_FRAME_BYTES and db.is_below(charger, "long frames", at, STRANGERS_FRAMES)

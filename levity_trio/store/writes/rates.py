@@ -11,7 +11,6 @@ from typing import Final
 
 from levity_trio.events import MessagesRefused
 from levity_trio.store import event_sums
-from levity_trio.store.evidence import is_stranger
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
@@ -20,6 +19,10 @@ from levity_trio.store.writes.set_aside import number_in
 MESSAGES_OF_STARTS: Final = 10
 """Starts, stops and messages set aside per charger, as a multiple of the limit on starts per connector."""
 READINGS_OF_STARTS: Final = 1_000
+READINGS_AT_ONCE: Final = 250
+"""Readings of one charger that are counted in memory before they are for all new ones."""
+READING_BYTES: Final = 256
+"""A message counts as a reading for each so many bytes, if that is more."""
 HIGHEST_CONNECTOR: Final = 100
 """Higher connector numbers share one count, because a charger can invent any number of them."""
 
@@ -38,12 +41,19 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
         _count(db, charger, at, f"StartTransaction on {connector}", most_starts)
     _count(db, charger, at, "transaction messages", MESSAGES_OF_STARTS * most_starts)
-    if is_stranger(db, charger, at):
+    if db.is_stranger(charger, at):
         _count(db, None, at, "transaction messages of new chargers", MESSAGES_OF_STARTS * most_starts)
 
 
-def _count(db: UnitOfWork, charger: str | None, at: str, what: str, most: int) -> None:
-    if not db.is_below(charger, what, at, most):
+def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:
+    """Count readings of a charger for all new ones, if it is one of them. Raises RateExceeded."""
+    if db.is_stranger(origin.charger, origin.received_at):
+        most = READINGS_OF_STARTS * most_starts
+        _count(db, None, origin.received_at, "readings of new chargers", most, count)
+
+
+def _count(db: UnitOfWork, charger: str | None, at: str, what: str, most: int, amount: int = 1) -> None:
+    if not db.is_below(charger, what, at, most, amount):
         raise RateExceeded(f"more than {most} a day: {what}")
 
 

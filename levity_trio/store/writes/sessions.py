@@ -18,6 +18,7 @@ from levity_trio.events import (
     ServerLost,
     ServerStarted,
 )
+from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials, tags, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
@@ -34,6 +35,8 @@ STOPPING = "the server is stopping"
 NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Causes of a suspension other than the charger's absence."""
 SHARING_MINUTES = 10
+STRANGERS_SESSIONS = 50_000
+"""Sessions of all strangers on one day."""
 SHARING_ROWS = 20
 """Rows examined; an alternation shows within so many, however often a charger reconnects."""
 SHARING_REPLACEMENTS = 3
@@ -185,13 +188,18 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
 
 
 def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode = Mode.OPEN) -> Begun | None:
-    """Begin a session with the first valid CALL of a connection; return None for a new charger beyond the limit."""
+    """Begin a session with the first valid CALL of a connection; return None for a new charger beyond the limit.
+
+    Raises RateExceeded if strangers have connected too often on this day.
+    """
     at, charger = connection.received_at, connection.charger
     known = db.row(_INTERVALS, (charger,))
     if known is None:
         if not make_room(db, mode, max_chargers, charger, at):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
+    if db.is_stranger(charger, at) and not db.is_below(None, "sessions of strangers", at, STRANGERS_SESSIONS):
+        raise RateExceeded(f"more than {STRANGERS_SESSIONS} connections of new chargers a day; adopt yours")
     begin_statuses(db, charger)
     give_up_masked(db, at, charger, connection.run)
     session = _insert(db, connection)

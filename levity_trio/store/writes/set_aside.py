@@ -120,11 +120,14 @@ def count_faults(db: UnitOfWork, origin: Origin, faults: Mapping[str, int]) -> N
 
 
 def _count(db: UnitOfWork, origin: Origin, kind: str, sample: str, count: int) -> None:
-    at = origin.received_at
-    db.execute(
-        "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample)"
-        " SELECT id, substr(coalesce(firmware_version, ''), 1, 64), ?, ?, ?, ?, ? FROM cp WHERE id = ?"
-        " ON CONFLICT (cp_id, firmware, kind) DO UPDATE SET count = repair.count + excluded.count,"
-        " last_at = excluded.last_at",
-        (kind, count, at, at, sample, origin.charger),
+    at, charger = origin.received_at, origin.charger
+    known = (
+        "UPDATE repair SET count = count + ?, last_at = ? WHERE cp_id = ? AND kind = ? AND firmware ="
+        " (SELECT substr(coalesce(firmware_version, ''), 1, 64) FROM cp WHERE id = ?)"
     )
+    if not db.changed(known, (count, at, charger, kind, charger)) and db.is_kept(charger, "repair", at):
+        db.execute(
+            "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample)"
+            " SELECT id, substr(coalesce(firmware_version, ''), 1, 64), ?, ?, ?, ?, ? FROM cp WHERE id = ?",
+            (kind, count, at, at, sample, charger),
+        )

@@ -30,6 +30,7 @@ from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, End
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.problems import application
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
+from levity_trio.wire.texts import cut
 
 RECORDED_CHARACTERS: Final = 4000
 REQUEST_ID_BYTES: Final = 8
@@ -248,8 +249,8 @@ def _attempt(
         who=None if caller is None else caller.name,
         role=None if caller is None else caller.role.word,
         address=caller.address if caller else str((scope.get("client") or ["unknown"])[0]),
-        method=scope["method"],
-        path=masked_url(scope["path"]),
+        method=cut(scope["method"]),
+        path=cut(masked_url(scope["path"])),
         body=body,
         status=None if problem is None else problem.status,
         code=None if problem is None else problem.code,

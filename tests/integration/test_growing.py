@@ -1,0 +1,23 @@
+"""Whatever strangers send, to whatever port: the folder stays within what README says, and the memory too."""
+
+from pathlib import Path
+
+from tests.integration.growing import bounds, flood_all
+from tests.integration.serving import ROOT
+
+SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = 60.0, 20, 16, 250
+
+
+def test_all_floods_at_once_grow_nothing_beyond_its_bound(tmp_path: Path) -> None:
+    (folder := tmp_path / "folder").mkdir()
+    grown = flood_all(folder, SECONDS, STARTS, LOG_MEGABYTES)
+    assert grown.beyond() == []
+    assert {"log", "evidence", "event", "server.log"} <= grown.grown.keys()
+    assert min(grown.messages.values()) > 0, grown.messages
+    assert grown.memory_megabytes <= MOST_MEGABYTES
+
+
+def test_the_bound_of_the_folder_is_the_sum_of_its_parts() -> None:
+    fixed, starts, identities = (sum(part) for part in zip(*(one[1:] for one in bounds()), strict=True))
+    words = f"{fixed:g} MB + {starts:g} MB for each of `--max-starts` + {identities:g} MB for each new identity"
+    assert f"Together: `--log-max-mb` + {words}." in (ROOT / "README.md").read_text()
