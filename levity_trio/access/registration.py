@@ -134,7 +134,7 @@ class Registrations:
         """Why a new charger finds no room."""
         if self.mode is Mode.ASK:
             return f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some"
-        return "the limit on chargers is reached (--max-chargers); forget some, or add it by its identity"
+        return "the limit on chargers is reached (--max-chargers)"
 
     def why_no_room(self, max_chargers: int, has_charged: Collection[str], address: str) -> str | None:
         """Return why a new charger at this address finds no room, None if there is room or a stranger can make it."""

@@ -4,18 +4,22 @@ A message is charged from the moment its head arrives, before its payload is rea
 not its size on the wire but an estimate of its size once parsed. A connection that cannot pay stops reading, which
 applies back-pressure through TCP, and holds none of that message meanwhile. A known charger has a reserve of its own,
 enough for an ordinary message. For a larger one it precedes all strangers in the queue, and strangers that hold budget
-for an unfinished message are closed.
+for an unfinished message are closed. Strangers share one reserve for their ordinary messages, so that a heartbeat never
+waits for the large messages of others.
 
 A large message is handled in parts (wire/large.py), so it is charged for its text and one part. There is one such
 message in the whole server at a time, from its head until it is handled; the connections of others do not read on.
+
+The event loop has a budget, too: reading a long message may take 50 ms, for which nobody else is served. One message at
+a time is read, and then the loop is free for three times as long as that took.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import trio
 
@@ -32,15 +36,23 @@ SHARES: Final = 8
 """One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no responses therefore blocks
 only itself."""
 RESERVE_BYTES: Final = WEIGHT * (4096 + MESSAGE_BYTES)
-"""The reserve of each known charger: one message of 4 KiB."""
+"""The reserve of each known charger: one message of 4 KiB. A stranger has as much of the reserve of all strangers, of
+another 1/SHARES of the budget."""
 WAIT_SECONDS: Final = 30.0
+LONG_BYTES: Final = 8 * 1024
+"""A longer message takes turns with others of that kind: whatever it is, a shorter one is read in 2 ms."""
+REST_TIMES: Final = 3
+
+T = TypeVar("T")
 
 
 class Charge(NamedTuple):
-    """What one message is charged, in bytes; whether it has the place of the large message."""
+    """What one message is charged, in bytes, and whether it has the place of the large message."""
 
     bytes: int
     is_large: bool = False
+    is_reserved: bool = False
+    """Whether it was paid from the reserve of all strangers."""
 
 
 NOTHING: Final = Charge(0)
@@ -53,6 +65,53 @@ def price(size: int) -> int:
     return LARGE_WEIGHT * size + WEIGHT * (PART_BYTES + MESSAGE_BYTES)
 
 
+class Place:
+    """A place that one connection has at a time. Known chargers get it before strangers, each in order of arrival."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+        self._is_taken = False
+        self._waiting: tuple[dict[trio.Event, None], dict[trio.Event, None]] = ({}, {})
+        """Those of known chargers, then those of strangers."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody has it."""
+        return not self._is_taken
+
+    async def acquire(self, charger: str | None) -> None:
+        """Wait for the place of this charger's turn."""
+        if not self._is_taken:
+            self._is_taken = True
+            return
+        turn, queue = trio.Event(), self._waiting[charger not in self._known]
+        queue[turn] = None
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            if queue.pop(turn, turn) is turn:  # it has got the place just now
+                self.release()
+            raise
+
+    @asynccontextmanager
+    async def held(self, charger: str | None) -> AsyncIterator[None]:
+        """Have the place within the block."""
+        await self.acquire(charger)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Pass the place on."""
+        for queue in self._waiting:
+            for turn in queue:
+                del queue[turn]
+                turn.set()
+                return
+        self._is_taken = False
+
+
 class Budget:
     """The memory budget of one server, in bytes. `known` is a live view of the chargers that have a reserve."""
 
@@ -61,15 +120,28 @@ class Budget:
         self._most = most
         self.share = most // SHARES
         self.taken = 0
+        self.reserved = 0
+        """What strangers hold of their common reserve."""
         self._waiting: tuple[dict[Account, None], dict[Account, None]] = ({}, {})
         """The queues: accounts of known chargers, then those of strangers, each in order of arrival."""
         self._unfinished: dict[Account, None] = {}
         """Accounts whose last message is incomplete, oldest first."""
-        self.large = trio.Semaphore(1, max_value=1)
-        """The place of the large message; connections get it in order of arrival."""
+        self.large = Place(known)
+        """The place of the large message."""
+        self._reading = Place(known)
 
     def __repr__(self) -> str:
         return f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
+
+    async def in_turn(self, charger: str, size: int, read: Callable[[], T]) -> T:
+        """Read a message, or a part of it: `read` takes long if that is long. Return what it returns."""
+        if size <= LONG_BYTES:
+            return read()
+        async with self._reading.held(charger):
+            began = trio.current_time()
+            found = read()
+            await trio.sleep(REST_TIMES * (trio.current_time() - began))
+        return found
 
     @contextmanager
     def opened(self) -> Iterator[Account]:
@@ -132,6 +204,9 @@ class Budget:
         """
         for queue in self._waiting:
             for account in list(queue):
+                if account.take_reserved():
+                    del queue[account]
+                    continue
                 if not account.is_within_share:
                     continue
                 if not self.can_pay(account.lacks):
@@ -147,14 +222,14 @@ class Account:
     """
 
     __slots__ = (
-        *("_asked", "_budget", "_charges", "_held", "_is_closed"),
+        *("_asked", "_budget", "_charges", "_held", "_is_closed", "_reserved"),
         *("charger", "common", "has_place", "on_refused", "paid", "waits_for_place"),
     )
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._charges: list[Charge] = []  # few; an empty deque has 700 bytes
-        self._held = 0
+        self._held = self._reserved = 0
         self._asked = NOTHING
         self._is_closed = False
         self.has_place = False
@@ -186,6 +261,8 @@ class Account:
 
     def _take_nowait(self, size: int) -> bool:
         self._asked = Charge(price(size), size > LARGE_BYTES)
+        if self.take_reserved():
+            return True
         lacks = self.lacks
         if not self.is_within_share:
             return False
@@ -194,20 +271,40 @@ class Account:
         self.pay()
         return True
 
+    def take_reserved(self) -> bool:
+        """Pay for the requested message of a stranger from the reserve of all strangers, if that is possible."""
+        more = self._asked.bytes
+        if self.is_known or self._reserved + more > RESERVE_BYTES or self._budget.reserved + more > self._budget.share:
+            return False
+        self._hold_reserved(self._reserved + more)
+        self._charges.append(self._asked._replace(is_reserved=True))
+        self.paid.set()
+        return True
+
     async def take(self, size: int) -> None:
         """Pay for a message of `size` bytes; wait until the budget allows it, at most WAIT_SECONDS.
 
         A large message first waits for its place, for as long as others have it.
         """
-        if size > LARGE_BYTES:
-            await self._take_place()
-        if self._is_closed or self._take_nowait(size):
-            return
-        self.paid = trio.Event()
-        with trio.move_on_after(WAIT_SECONDS) as patience:
-            await self._budget.wait(self)
+        with self._waiting_for_place(size > LARGE_BYTES):
+            if size > LARGE_BYTES:
+                await self._take_place()
+            if self._is_closed or self._take_nowait(size):
+                return
+            self.paid = trio.Event()
+            with trio.move_on_after(WAIT_SECONDS) as patience:
+                await self._budget.wait(self)
         if patience.cancelled_caught:
             self.on_refused()
+
+    @contextmanager
+    def _waiting_for_place(self, is_large: bool) -> Iterator[None]:
+        """Until it has its place and has paid for it, no watchdog may take the charger for silent."""
+        self.waits_for_place = is_large
+        try:
+            yield
+        finally:
+            self.waits_for_place = False
 
     async def grow_large(self) -> None:
         """Wait for the place of a large message: the last one began as fragments, and is larger than an ordinary one.
@@ -216,19 +313,20 @@ class Account:
         """
         if self._is_closed or (self._charges and self._charges[-1].is_large):
             return
-        await self._take_place()
+        with self._waiting_for_place(True):
+            await self._take_place()
         if self._charges:
             self._charges[-1] = self._charges[-1]._replace(is_large=True)
 
     async def _take_place(self) -> None:
         if not self._is_closed:
-            self.waits_for_place = True
-            await self._budget.large.acquire()
-            self.waits_for_place, self.has_place = False, True
+            await self._budget.large.acquire(self.charger)
+            self.has_place = True
         if self._is_closed:
-            self._leave_place()
+            self.leave_place()
 
-    def _leave_place(self) -> None:
+    def leave_place(self) -> None:
+        """Give back the place of the large message, if it has that."""
         if self.has_place:
             self.has_place = False
             self._budget.large.release()
@@ -246,10 +344,14 @@ class Account:
     def give_back(self, charge: Charge) -> None:
         """Return the charge of a handled message to the budget."""
         if charge.is_large:
-            self._leave_place()
-        if not self._is_closed:
+            self.leave_place()
+        if self._is_closed:
+            return
+        if charge.is_reserved:
+            self._hold_reserved(self._reserved - charge.bytes)
+        else:
             self._hold(self._held - charge.bytes)
-            self._budget.let_pay()
+        self._budget.let_pay()
 
     def note(self, *, is_unfinished: bool) -> None:
         """Note whether the last message is incomplete."""
@@ -260,14 +362,19 @@ class Account:
         """Give back everything. Later bytes are read only to be discarded and are free; a waiter stops reading."""
         self.note(is_unfinished=False)
         self._is_closed = True
-        self._leave_place()
+        self.leave_place()
         self._hold(0)
+        self._hold_reserved(0)
         self._budget.leave(self)
 
     def _hold(self, held: int) -> None:
         common = self._beyond_reserve(held)
         self._budget.taken += common - self.common
         self._held, self.common = held, common
+
+    def _hold_reserved(self, held: int) -> None:
+        self._budget.reserved += held - self._reserved
+        self._reserved = held
 
     def _beyond_reserve(self, held: int) -> int:
         return max(0, held - RESERVE_BYTES) if self.is_known else held

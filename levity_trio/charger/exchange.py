@@ -148,6 +148,10 @@ class Exchange:
         """Whether it is a part of a large message before the last one."""
         return self.part is not None and self.part.is_ahead
 
+    async def in_turn(self, read: Callable[[], T]) -> T:
+        """Read of this message what takes long if it is long, so that others are served meanwhile."""
+        return await self.central.budget.in_turn(self.charger, len(self.text), read)
+
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write for this charger and wait for its commit. The first write also counts the repairs.
 
@@ -263,7 +267,7 @@ def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHan
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
-    read = read_request(action, _kept(exchange), strict=strict)
+    read = await exchange.in_turn(lambda: read_request(action, _kept(exchange), strict=strict))
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = None if exchange.is_ahead else exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
@@ -328,7 +332,7 @@ async def _set_aside_with_transaction(exchange: Exchange, message: Message, reas
     if exchange.is_ahead:
         return await _set_part_aside(exchange, message, reason)
     if exchange.request is None:  # it could not be read; one that could not be handled may fail again
-        for part in parts(transaction_data(exchange.call.payload, exchange.at)):
+        for part in parts(await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))):
             await exchange.write(store_data_of_unreadable, message, part)
     await exchange.write(stop_unreadable, message, reason)
     return call_result.StopTransaction()
@@ -337,7 +341,7 @@ async def _set_aside_with_transaction(exchange: Exchange, message: Message, reas
 async def _set_part_aside(exchange: Exchange, message: Message, reason: str) -> object:
     """Store a part of a stop that cannot be read as a whole; if only handling it failed, it waits for an operator."""
     if exchange.request is None:
-        found = transaction_data(exchange.call.payload, exchange.at)
+        found = await exchange.in_turn(lambda: transaction_data(exchange.call.payload, exchange.at))
         await exchange.write(store_part_of_unreadable, message, found)
     else:
         await exchange.write(set_aside, message, reason)

@@ -31,7 +31,7 @@ from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.liveness import Liveness
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session_row import Closing, Peer, SessionRow
-from levity_trio.charger.stream import ARRIVAL_SECONDS, GOODBYE_SECONDS, STALL_SECONDS, ChargerStream
+from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import MalformedFrame
@@ -51,8 +51,6 @@ MAX_MALFORMED_FRAMES: Final = 100
 HEARTBEAT: Final = "Heartbeat"
 REFUSAL_SECONDS: Final = 30.0
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
-LONG_SECONDS: Final = 0.01
-"""Parsing a message for longer than this delays the event loop; only hundreds of kilobytes take so long."""
 
 Ts = TypeVarTuple("Ts")
 
@@ -135,8 +133,8 @@ class Session:
 
     @property
     def silent_seconds(self) -> float:
-        """Seconds since the last byte from the charger."""
-        return self.liveness.silent_seconds
+        """Seconds since the last byte from the charger, also while its large message waits for its place."""
+        return trio.current_time() - self._stream.last_received
 
     def set_heartbeat_interval(self, seconds: int) -> None:
         """Use this heartbeat interval, in seconds; three intervals without a byte end the session."""
@@ -283,11 +281,12 @@ class Session:
 
     async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
         """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
-        began = trio.current_time()
-        text, is_utf8 = decoded(message)
-        frame, masked = parse_frame(text, strict=self.central.config.strict), masked_frame(text)
-        if (cost := trio.current_time() - began) > LONG_SECONDS:
-            await trio.sleep(cost)  # for as long as the loop was blocked
+
+        def read() -> tuple[Frame, str, bool]:
+            text, is_utf8 = decoded(message)
+            return parse_frame(text, strict=self.central.config.strict), masked_frame(text), is_utf8
+
+        frame, masked, is_utf8 = await self.central.budget.in_turn(self.charger, len(message), read)
         _log_frame("recv", masked)
         return frame, masked, is_utf8
 
@@ -355,6 +354,7 @@ class Session:
             try:
                 text = await self._answer_to(received)
             except RateExceeded as error:
+                large.parts.release()
                 await self._refuse(received, str(error))
                 return
             if number == count or is_error(text):
@@ -392,6 +392,7 @@ class Session:
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(rates.refuse, origin, action, reason)
+        self._stream.account.leave_place()  # others need not wait with it
         await trio.sleep(REFUSAL_SECONDS)
         self._turn_away("messages", CloseCode.TRY_AGAIN_LATER, reason)
 
@@ -401,14 +402,13 @@ class Session:
 
     async def _answer_to(self, received: Received) -> str:
         text, call, at, received_at, repairs, part = received
-        if has_url(text):  # which may contain a password: mask it before anything is stored or published
-            call = replace(call, payload=masked_value(call.payload))
-        if not self.has_spoken:
+        if not self.has_spoken or has_url(text):
             try:
-                check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
+                call = await self.central.budget.in_turn(self.charger, len(text), partial(self._checked, text, call))
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
+        if not self.has_spoken:
             await self.begin()
             self.has_spoken = True
         origin = self.origin(received_at)
@@ -420,6 +420,14 @@ class Session:
         answered = await answer(exchange, HANDLERS)
         self.commands.may_be_called.set()
         return answered
+
+    def _checked(self, text: str, call: Call) -> Call:
+        """Return a CALL without the secrets of its URLs. Raises Refused for the first one if it is not valid."""
+        if has_url(text):  # which may contain a password: mask it before anything is stored or published
+            call = replace(call, payload=masked_value(call.payload))
+        if not self.has_spoken:
+            check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
+        return call
 
     def _accompany(self, tasks: trio.Nursery) -> None:
         hooks, chargers, strict = self.central.hooks, Chargers(self.central), self.central.config.strict
@@ -448,7 +456,7 @@ class Session:
         self._turn_away("message", CloseCode.MESSAGE_TOO_BIG, reason)
 
     def _end_too_slow(self) -> None:
-        reason = f"a large message did not arrive within {ARRIVAL_SECONDS:g} s, or stopped for {STALL_SECONDS:g} s"
+        reason = "a large message did not arrive in time, or stopped for too long"
         self._turn_away("slow", CloseCode.TRY_AGAIN_LATER, reason)
 
     def _closed_by_peer(self) -> Closing | None:

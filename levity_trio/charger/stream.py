@@ -37,6 +37,8 @@ ARRIVAL_SECONDS: Final = 600.0
 """Within which a large message must arrive, 2 KB/s for one of 1.1 MB; the others wait for it meanwhile."""
 STALL_SECONDS: Final = 60.0
 """Without a byte of a large message."""
+STRANGERS_SHARE: Final = 10
+"""A large message of a charger that has never charged here must arrive in 1/STRANGERS_SHARE of these times."""
 FAREWELL_BYTES: Final = 16 * 1024
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 CLOSE_FRAME: Final = FINAL | CLOSE
@@ -168,8 +170,12 @@ class ChargerStream(trio.abc.Stream):
         return max(self._most_bytes, LARGEST_BYTES) if self.account.is_known else self._most_bytes
 
     @property
+    def _haste(self) -> int:
+        return 1 if self.account.is_known else STRANGERS_SHARE
+
+    @property
     def is_held(self) -> bool:
-        """Whether nothing is read because a large message waits for its place: its charger is not silent."""
+        """Whether nothing is read because a large message waits for its place, or to pay: its charger is not silent."""
         return self.account.waits_for_place
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
@@ -205,7 +211,7 @@ class ChargerStream(trio.abc.Stream):
         await self.account.grow_large()
         if self._due == math.inf:
             self.last_received = trio.current_time()  # it may have waited for long
-            self._due = self.last_received + ARRIVAL_SECONDS
+            self._due = self.last_received + ARRIVAL_SECONDS / self._haste
 
     def _pass_on(self, end: int) -> bytearray:
         passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]
@@ -242,7 +248,7 @@ class ChargerStream(trio.abc.Stream):
 
     async def _receive_in_time(self) -> bytes | bytearray:
         """Receive more of a large message. Calls `on_slow` if that takes too long."""
-        with trio.move_on_at(min(self._due, trio.current_time() + STALL_SECONDS)):
+        with trio.move_on_at(min(self._due, trio.current_time() + STALL_SECONDS / self._haste)):
             return await receive_from(self._transport, RECEIVE_BYTES)
         self._due = math.inf
         self.on_slow()

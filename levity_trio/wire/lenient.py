@@ -31,6 +31,8 @@ ATTEMPTS: Final = 3
 LONGEST_NUMBER: Final = 64
 LONGEST_MENDED: Final = 10_000
 """Characters of a text whose wrong escapes are mended."""
+MENDING_TOKENS, MENDED_AT_ONCE = 4, 10
+"""A text that must be mended counts as so many tokens, and as one more for so many characters: it takes as long."""
 
 # A string, a mark, or anything else up to the next of these. All quantifiers are possessive, so that no text makes
 # matching slow.
@@ -104,7 +106,7 @@ class _Reader:
         began = self.at
         string, mark, bare = self._next()
         if string:
-            container[place] = _text_of(string)
+            container[place] = self._text_of(string)
         elif bare:
             container[place] = _value_of(bare.strip())
         elif mark is None or mark not in _CLOSES or depth >= self._max_depth:
@@ -161,7 +163,19 @@ class _Reader:
                 found.pop(last, None)
             raise _Broken(began)
         self._next()
-        return _text_of(string) if string else bare or ""
+        return self._text_of(string) if string else bare or ""
+
+    def _text_of(self, token: str) -> str:
+        if "\\" not in token:
+            return token[1:-1]
+        try:
+            text = json.loads(token, strict=False)
+        except ValueError:
+            if len(token) > LONGEST_MENDED:
+                return without_surrogates(token[1:-1])
+            self._left = max(0, self._left - MENDING_TOKENS - len(token) // MENDED_AT_ONCE)
+            text = json.loads(_WRONG_ESCAPE.sub(r"\1", token), strict=False)
+        return without_surrogates(text)
 
     def _expect_end_of_value(self, end: str, began: int) -> None:
         if self._peek() not in (",", end):
@@ -246,18 +260,6 @@ def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
 def _is_element(text: str, at: int) -> bool:
     """Whether an object is an element of a list, as the payload of another frame is."""
     return text[max(0, at - LONGEST_NUMBER) : at].rstrip().endswith(",")
-
-
-def _text_of(token: str) -> str:
-    if "\\" not in token:
-        return token[1:-1]
-    try:
-        text = json.loads(token, strict=False)
-    except ValueError:
-        if len(token) > LONGEST_MENDED:
-            return without_surrogates(token[1:-1])
-        text = json.loads(_WRONG_ESCAPE.sub(r"\1", token), strict=False)
-    return without_surrogates(text)
 
 
 def _value_of(bare: str) -> object:

@@ -14,6 +14,8 @@ MASK: Final = "***"
 MAX_CONTAINERS: Final = 20_000
 """Lists and objects of a frame that is parsed. Frames of readings within the default of --max-message-bytes have fewer;
 parsing and masking hundreds of thousands takes a second, for which nobody else is served."""
+LONGEST_KEY: Final = 500
+"""Characters of a configuration key that is looked at; OCPP 1.6 has 50."""
 KEY: Final = '"key"'
 """With this a frame has configuration keys, of which each may name a secret."""
 TRIMMED: Final = "\ufeff\0 \t\r\n"  # around a frame: a byte order mark, the NUL of a C string, white space
@@ -64,8 +66,15 @@ def masked_url(text: str) -> str:
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether a configuration key is one for a secret, by its name. Of the standard keys only AuthorizationKey is."""
-    return _LONG_NAME.search(key) is not None or not _SHORT_NAMES.isdisjoint(map(str.lower, _WORD.findall(key)))
+    """Whether a configuration key is one for a secret, by its name. Of the standard keys only AuthorizationKey is.
+
+    One that is longer than any name counts as one, unread.
+    """
+    return (
+        len(key) > LONGEST_KEY
+        or _LONG_NAME.search(key) is not None
+        or not _SHORT_NAMES.isdisjoint(map(str.lower, _WORD.findall(key)))
+    )
 
 
 def masked_value(value: Any) -> Any:

@@ -13,11 +13,14 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.wire.secrets import is_too_wide
+
 LONGEST_TEXT: Final = 500
 LONGEST_PAYLOAD: Final = 20_000
 LONGEST_OF: Final[Mapping[str, int]] = {"csr": 5_500, "data": 4_096, "value": 8_192}
 """Maximum characters by property: a certificate request (A02), a vendor's data, a signed meter reading."""
 CUT: Final = "… blake2b:"
+_WITH_TEXTS: Final = (str, dict, list)
 
 
 def digest(text: str) -> str:
@@ -40,14 +43,14 @@ def cut_texts(value: Any, longest: int = LONGEST_TEXT) -> Any:
     if isinstance(value, dict):
         return {name: cut_texts(inner, LONGEST_OF.get(name, LONGEST_TEXT)) for name, inner in value.items()}
     if isinstance(value, list):
-        return [cut_texts(inner, longest) for inner in value]
+        return [cut_texts(inner, longest) if type(inner) in _WITH_TEXTS else inner for inner in value]
     return value
 
 
 def cut_payload(payload: str) -> str:
     """Return a payload, as JSON text, with its over-long texts cut; if it is still too long, it is cut as a whole."""
-    if may_be_long(payload):
-        with suppress(orjson.JSONDecodeError):  # an unreadable payload is the text of its frame
+    if may_be_long(payload) and not is_too_wide(payload):
+        with suppress(orjson.JSONDecodeError, TypeError, RecursionError):  # the text of a frame may be broken, or deep
             payload = orjson.dumps(cut_texts(orjson.loads(payload))).decode()
     return cut(payload, LONGEST_PAYLOAD)
 

@@ -198,10 +198,13 @@ async def test_a_peer_that_leaves_during_its_request_costs_nothing(
     assert [line["event"] for line in log_lines] == ["connection lost"]
 
 
+START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
+
+
 async def test_a_new_charger_beyond_max_chargers_is_404(central: Central, writer: InlineWriter) -> None:
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as charger:
-        await charger.call("Heartbeat")
+        await charger.call("StartTransaction", START)
     await refused(central, upgrade("/ws/CP-2"), 404)
     async with open_charger(central, "/ws/CP-1") as known:
         await known.call("Heartbeat")
@@ -213,7 +216,7 @@ async def test_of_two_new_chargers_the_first_to_speak_gets_the_last_place(
 ) -> None:
     configure(central, max_chargers=1)
     async with open_charger(central, "/ws/CP-1") as late, open_charger(central, "/ws/CP-2") as first:
-        await first.call("Heartbeat")
+        await first.call("StartTransaction", START)
         await late.send_call("Heartbeat", {})
         assert (await late.wait_closed_silently())[0] == 1008
         await first.call("Heartbeat")

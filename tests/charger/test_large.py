@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.stream import ARRIVAL_SECONDS, STALL_SECONDS
+from levity_trio.charger.session import REFUSAL_SECONDS
+from levity_trio.charger.stream import ARRIVAL_SECONDS, STALL_SECONDS, STRANGERS_SHARE
 from levity_trio.wire import large
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, CONTINUATION, TEXT, Charger, frame, open_charger, open_raw_charger
@@ -73,7 +74,7 @@ async def test_a_stop_with_the_data_of_a_long_session(central: Central, writer: 
     told = "SELECT energy_delivered, confidence, review, stopped_by FROM tx"
     assert writer.rows(told) == [(2010, "certain", None, "charger")]
     assert central.budget.taken == 0
-    assert central.budget.large.value == 1
+    assert central.budget.large.is_free
 
 
 async def test_what_it_sent_is_kept_as_evidence(central: Central, writer: InlineWriter) -> None:
@@ -237,7 +238,7 @@ async def test_one_at_a_time_and_the_others_wait_in_tcp(central: Central, writer
         async with trio.open_nursery() as sending:
             sending.start_soon(b.send, whole[1])
             await trio.sleep(5)
-            assert central.budget.large.value == 0
+            assert not central.budget.large.is_free
             assert writer.rows("SELECT count(*) FROM meter_val") == [(0,)]
             await a.send(whole[0][5000:])
             assert (await a.receive())[:2] == [3, "2"]
@@ -266,7 +267,7 @@ async def test_one_behind_a_small_message_waits_for_its_place_too(central: Centr
     async with open_charger(central, "/ocpp/A") as charger:
         transaction = await start(charger)
     async with open_raw_charger(central, "/ocpp/A") as peer:
-        await central.budget.large.acquire()
+        await central.budget.large.acquire("OTHER")
         large = frame(json.dumps([2, "2", "StopTransaction", stop(transaction, elements(200))]))
         await peer.send(frame('[2,"1","Heartbeat",{}]') + large)
         assert (await peer.receive())[:2] == [3, "1"]
@@ -274,7 +275,7 @@ async def test_one_behind_a_small_message_waits_for_its_place_too(central: Centr
         assert central.budget.taken == 0
         central.budget.large.release()
         assert (await peer.receive())[:2] == [3, "2"]
-    assert (central.budget.taken, central.budget.large.value) == (0, 1)
+    assert (central.budget.taken, central.budget.large.is_free) == (0, True)
 
 
 async def test_the_time_to_arrive_is_that_of_each_message(central: Central) -> None:
@@ -288,6 +289,7 @@ async def test_the_time_to_arrive_is_that_of_each_message(central: Central) -> N
         )
         await peer.send(first[:-100])
         await trio.testing.wait_all_tasks_blocked()
+        central.has_charged.add("OTHER")  # so that it goes before a later message
         others.start_soon(hold_the_place, central, 2 * ARRIVAL_SECONDS)
         await trio.testing.wait_all_tasks_blocked()
         await peer.send(first[-100:] + second[:1000])
@@ -295,17 +297,71 @@ async def test_the_time_to_arrive_is_that_of_each_message(central: Central) -> N
         await trio.sleep(2 * ARRIVAL_SECONDS + 1)
         await peer.send(second[1000:])
         assert (await peer.receive())[:2] == [3, "2"]
-    assert (central.budget.taken, central.budget.large.value) == (0, 1)
+    assert (central.budget.taken, central.budget.large.is_free) == (0, True)
+
+
+async def test_who_waits_to_pay_is_not_silent_either(central: Central) -> None:
+    """Nor is one that waits for its place as good as alive: its charger may have begun another connection."""
+    configure(central, heartbeat_interval_seconds=5)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+    async with open_raw_charger(central) as peer:
+        central.budget.taken += central.budget.share * 8
+        async with central.budget.large.held("OTHER"):
+            await peer.send(frame(json.dumps([2, "2", "StopTransaction", stop(transaction, elements(200))])))
+            await trio.sleep(40)
+        waiting = central.registry.find("CP-1")
+        assert waiting is not None
+        assert waiting.silent_seconds >= 40
+        await trio.sleep(20)  # it has its place, but there is no memory
+        central.budget.taken -= central.budget.share * 8
+        central.budget.let_pay()
+        assert (await peer.receive())[:2] == [3, "2"]
+
+
+async def test_a_strangers_large_message_must_arrive_soon(central: Central) -> None:
+    """Where --max-message-bytes lets it send one, the chargers that have charged here need not wait for it."""
+    configure(central, max_message_bytes=60_000, heartbeat_interval_seconds=3600)
+    async with open_charger(central, "/ocpp/B") as second:
+        transaction = await start(second)
+    async with open_raw_charger(central, "/ocpp/S") as stranger, open_charger(central, "/ocpp/B") as other:
+        await stranger.send_frame('[2,"1","Heartbeat",{}]')
+        await stranger.receive()
+        await stranger.send(frame(json.dumps([2, "2", "StopTransaction", stop(1, elements(200))]))[:5000])
+        begun = trio.current_time()
+        await other.send_call("StopTransaction", stop(transaction, elements(200)))
+        with suppress(trio.BrokenResourceError):
+            while trio.current_time() < begun + ARRIVAL_SECONDS:
+                await stranger.send(b"x")
+                await trio.sleep(1)
+        assert (await stranger.wait_closed())[0] == 1013
+        assert trio.current_time() - begun <= ARRIVAL_SECONDS / STRANGERS_SHARE + 5
+        assert (await other.receive())[:2] == [3, "c1"]
+
+
+async def test_one_that_is_refused_gives_its_place_to_others_at_once(central: Central) -> None:
+    async with open_charger(central, "/ocpp/A") as first, open_charger(central, "/ocpp/B") as second:
+        await start(first)
+        transaction = await start(second)
+        configure(central, max_starts=0)  # no reading more today
+        await first.send_call("MeterValues", {"connectorId": 1, "meterValue": elements(200)})
+        await trio.sleep(1)
+        assert central.budget.large.is_free
+        began = trio.current_time()
+        configure(central, max_starts=100)
+        await second.call("StopTransaction", stop(transaction, elements(200)))
+        assert trio.current_time() - began < REFUSAL_SECONDS
+        assert (await first.wait_closed())[0] == 1013
 
 
 async def hold_the_place(central: Central, seconds: float) -> None:
-    async with central.budget.large:
+    async with central.budget.large.held("OTHER"):
         await trio.sleep(seconds)
 
 
 async def test_one_that_is_too_large_waits_for_no_place(central: Central) -> None:
     began = trio.current_time()
-    async with central.budget.large:
+    async with central.budget.large.held("OTHER"):
         async with open_charger(central) as stranger:
             await stranger.call("Heartbeat")
             await stranger.send_call("StopTransaction", stop(1, elements(200)))
@@ -332,7 +388,7 @@ async def test_one_that_does_not_arrive_gives_way(central: Central, trickles: bo
         assert (await slow.wait_closed())[0] == 1013
         assert trio.current_time() - begun == pytest.approx(ARRIVAL_SECONDS if trickles else STALL_SECONDS, abs=11)
         assert (await other.receive())[:2] == [3, "c1"]
-    assert central.budget.large.value == 1
+    assert central.budget.large.is_free
 
 
 async def test_one_whose_charger_leaves_in_between_gives_way(central: Central) -> None:
@@ -343,7 +399,7 @@ async def test_one_whose_charger_leaves_in_between_gives_way(central: Central) -
     async with open_raw_charger(central, "/ocpp/A") as gone:
         await gone.send(frame(json.dumps([2, "2", "StopTransaction", stop(1, data)]))[:5000])
         await trio.testing.wait_all_tasks_blocked()
-        assert central.budget.large.value == 0
+        assert not central.budget.large.is_free
     async with open_charger(central, "/ocpp/B") as other:
         assert await other.call("StopTransaction", stop(transaction, data)) == {}
 
@@ -362,7 +418,7 @@ async def test_one_in_fragments_that_cut_its_characters(central: Central, writer
         assert (await peer.receive())[:2] == [3, "2"]
     assert len(readings(writer)) == 120
     assert [kind for (kind,) in writer.rows("SELECT kind FROM repair") if "UTF-8" in kind] == []
-    assert (central.budget.taken, central.budget.large.value) == (0, 1)
+    assert (central.budget.taken, central.budget.large.is_free) == (0, True)
 
 
 async def test_a_stranger_keeps_the_limit(central: Central) -> None:
@@ -421,4 +477,4 @@ async def test_a_server_that_is_strict_answers_one_whose_head_is_not_exact(
         await charger.send(json.dumps([2, message_id, "StopTransaction", stop(transaction, data)]))
         assert (await charger.receive())[:3] == [4, message_id, "FormationViolation"]
     assert readings(writer) == []
-    assert central.budget.large.value == 1
+    assert central.budget.large.is_free

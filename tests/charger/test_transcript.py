@@ -122,6 +122,7 @@ async def call_in_vain(central: Central) -> None:
 async def test_a_refused_handshake_is_in_the_log(central: Central, writer: InlineWriter) -> None:
     configure(central, max_chargers=1)
     central.known.add("CP-1")
+    central.has_charged.add("CP-1")
     line = "Authorization: Basic SECRET"
     for sent in (upgrade(f"/ws/CP-2?token=SECRET&a={'x' * 5000}", line), b"hello\r\n\r\n", upgrade("/ws/", line)):
         async with open_raw(central) as peer:

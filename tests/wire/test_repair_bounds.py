@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.wire.errors import Refused
+from levity_trio.wire.frames import Call, parse_frame
 from levity_trio.wire.payloads import read_request, read_result
 from levity_trio.wire.repair import MAX_ITEMS, MAX_SAMPLE, repair
 from levity_trio.wire.schemas import Schema, _rewritten
+from levity_trio.wire.secrets import masked_frame
+from levity_trio.wire.texts import LONGEST_PAYLOAD, cut_payload
 from tests.effort import BOUNDED, cpu_seconds
 from tests.sizes import size
 from tests.wire.examples import MESSAGES, nearly, place_of, schema_of
@@ -86,6 +90,74 @@ def test_a_number_of_a_million_digits_holds_nobody_up(digits: str, reservation: 
     start = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": NOON, "reservationId": digits}
     assert cpu_seconds(lambda: read_request("StartTransaction", start, strict=False)) < BOUNDED
     assert read_request("StartTransaction", start, strict=False).message.reservation_id == reservation
+
+
+HEAD = '[2,"1","MeterValues",{"connectorId":1,"x":'
+TAILED = "]}]"
+BYTES = 500_000
+FRAMES = {
+    "short texts to mend": HEAD + "[" + r'"\q\q\q\q\q\q\q\q",' * 27_000 + "1" + TAILED,
+    "long texts to mend": HEAD + "[" + ('"' + r"\q" * 4_990 + '",') * 50 + "1" + TAILED,
+    "half escapes": HEAD + "[" + ('"' + r"\u12" * 2_400 + '",') * 50 + "1" + TAILED,
+    "names to mend": HEAD + "{" + r'"\q\q\q":1,' * 45_000 + '"z":1}}]',
+    "surrogates": HEAD + "[" + ('"' + r"\ud800" * 1_600 + '",') * 50 + "1" + TAILED,
+    "commas": HEAD + "[" + "," * BYTES + "1" + TAILED,
+    "depth": HEAD + "[" * BYTES,
+    "digits": '[2,"1","MeterValues",{"connectorId":NaN,"x":[' + ("9" * 60 + ",") * 8_000 + "1" + TAILED,
+    "names": '[2,1,"MeterValues",{' + '"k":1,' * 80_000 + '"k":NaN}]',
+    "control characters": HEAD + "[" + ('"' + "\x01" * 9_000 + '",') * 50 + "1" + TAILED,
+    "quotation marks": HEAD + '"' * BYTES,
+    "fractions": HEAD + '1,"meterValue":[{"timestamp":"2026-03-01T12:00:00.' + "0" * BYTES + 'Z"}]}]',
+    "lists": HEAD + "[" + "[]," * 160_000 + "[]" + TAILED,
+    "a key": HEAD.replace("x", "key") + '"' + "aA" * 240_000 + '"}]',
+}
+"""What costs a parser, a repair or a mask most, in a frame as large as a stranger may send."""
+
+
+@pytest.mark.parametrize("what", FRAMES)
+def test_no_frame_takes_long_to_read(what: str) -> None:
+    """50 ms on an idle machine; what cannot be read in that is kept raw."""
+    text = FRAMES[what]
+
+    def read() -> None:
+        frame, masked = parse_frame(text), masked_frame(text)
+        cut_payload(masked)
+        if isinstance(frame, Call):
+            with suppress(Refused):
+                read_request(frame.action, frame.payload, strict=False)
+
+    assert 400_000 < len(text) < 700_000
+    assert cpu_seconds(read) < BOUNDED / 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "[" + ('"' + r"\q" * 4_990 + '",') * 400 + "1" + TAILED,
+        HEAD + "[" + "[]," * 1_200_000 + "[]" + TAILED,
+        HEAD + "[" + "{}," * 1_200_000 + "[]" + TAILED,
+        HEAD.replace("x", "key") + '"' + "aA" * 2_000_000 + '"}]',
+    ],
+)
+def test_what_repairs_and_masks_cost_does_not_grow_with_the_frame(text: str) -> None:
+    assert cpu_seconds(lambda: (parse_frame(text), masked_frame(text), cut_payload(text))) < BOUNDED / 2
+
+
+def test_texts_are_mended_until_that_would_take_long() -> None:
+    texts = [rf"\q{number}" + r"\q" * 50 for number in range(1_500)]
+    frame = parse_frame(HEAD + "[" + ",".join(f'"{text}"' for text in texts) + TAILED)
+    assert isinstance(frame, Call)
+    assert isinstance(frame.payload, dict)
+    mended = frame.payload["x"]
+    assert 400 < len(mended) < 1_500
+    assert mended[:2] == ["q0" + "q" * 50, "q1" + "q" * 50]
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 5_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_a_deep_payload_is_cut_as_a_whole(depth: int, begin: str, end: str) -> None:
+    deep = begin * depth + '"' + "\\n" * 20_000 + '"' + end * depth
+    assert len(cut_payload(deep)) <= LONGEST_PAYLOAD
 
 
 def test_beyond_the_bound_the_register_of_a_stop_is_still_read() -> None:

@@ -82,7 +82,7 @@ def _told(exchange: Exchange, verdict: Verdict) -> dict[str, str]:
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: store all readings."""
-    found = readings.read(request.meter_value, exchange.at)
+    found = await exchange.in_turn(partial(readings.read, request.meter_value, exchange.at))
     if exchange.is_ahead:
         batch = Batch(request.connector_id, METER_VALUES, found)
         if not await exchange.write(waiting_stops.store_part, exchange.message, batch, request.transaction_id):
@@ -112,7 +112,9 @@ def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading])
 
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
-    stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
+    stop, found = await exchange.in_turn(
+        lambda: told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
+    )
     if found:
         await _check_rate(exchange, len(found))
     if exchange.part is not None:
