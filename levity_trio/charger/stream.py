@@ -109,7 +109,7 @@ class ChargerStream(trio.abc.Stream):
             received += await self._receive_more()
         self._ahead = received[header.size :]
         self.remote_address = header.address or self.remote_address
-        return not header.is_local
+        return header.address is not None
 
     async def receive_first(self) -> bytes:
         """Receive the first bytes, which remain to be read, and return them."""

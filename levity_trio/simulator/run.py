@@ -196,7 +196,7 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
             open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order))
         )
         listeners = await listen(control.host, control.port, CONTROL_FLAGS)
-        port = await stack.enter_async_context(open_http(park_application(park), listeners))
+        port = await stack.enter_async_context(open_http(park_application(park, control.host), listeners))
         log.info("control API listening", host=control.host, port=port, state=str(control.state))
         yield
 

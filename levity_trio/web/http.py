@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import trio
@@ -28,8 +29,10 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.addresses import is_loopback
 from levity_trio.log_output import get_logger
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import application, problem
@@ -37,11 +40,13 @@ from levity_trio.web.proxied import client_of
 from levity_trio.wire.proxy_header import Proxies
 from levity_trio.wire.secrets import masked_url
 
-__all__ = ["Limits", "application", "open_http", "problem"]
+__all__ = ["Limits", "OwnHosts", "application", "host_name", "is_own_host", "open_http", "problem"]
 
 SEND_BYTES: Final = 64 * 1024
 """Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
 LAST_REQUEST_SECONDS: Final = 1.0
+AMBIGUOUS: Final = frozenset((b"content-length", b"transfer-encoding"))
+"""A proxy before us may see another end of a request with both: what follows it is no request (RFC 9112, 6.3)."""
 
 log = get_logger("system")
 
@@ -95,6 +100,42 @@ async def open_http(
         await server.context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + limits.grace_seconds
         server.sends.end_at(trio.current_time() + 2 * limits.grace_seconds)
+
+
+def host_name(host: str) -> str:
+    """Return the name or address in a Host header, without its port and in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].casefold()
+    return (host.rpartition(":")[0] or host).rstrip(".").casefold() if host.count(":") == 1 else host.casefold()
+
+
+def is_own_host(scope: Scope, host: str, names: Collection[str] = ()) -> bool:
+    """Whether a Host header names this machine: loopback, where the connection arrived, or one of these names.
+
+    A web page could otherwise reach us under a name that it controls (DNS rebinding).
+    """
+    name = host_name(host)
+    return is_loopback(name) or name in names or (bool(name) and name == str((scope.get("server") or [""])[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHosts:
+    """ASGI middleware that refuses requests to names that are not ours. `words` say what to do about one that is.
+
+    A request without the header is no browser's: health checks of proxies have none.
+    """
+
+    app: ASGIApp
+    names: Collection[str]
+    words: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host")
+        if host is None or is_own_host(scope, host, self.names):
+            await self.app(scope, receive, send)
+        else:
+            detail = f"this Host is not ours; {self.words}"
+            await problem(HTTPStatus.MISDIRECTED_REQUEST, detail)(scope, receive, send)
 
 
 class _Listener(trio.abc.Listener[trio.SocketStream]):
@@ -160,6 +201,8 @@ class _Conversation:
         self._scope.deadline = math.inf
         if self._client:
             scope["client"] = (self._client, 0)
+        if {name for name, _ in scope["headers"]} >= AMBIGUOUS:
+            send = partial(_send_last, send)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -172,6 +215,13 @@ class _Conversation:
         self._has_left = True
         if not self._requests:
             self._scope.deadline = trio.current_time() + LAST_REQUEST_SECONDS
+
+
+async def _send_last(send: Send, message: Message) -> None:
+    """Pass on a response after which the connection is closed."""
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+    await send(message)
 
 
 class _Stream:

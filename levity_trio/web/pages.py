@@ -17,7 +17,7 @@ from levity_trio.addresses import reachable
 from levity_trio.charger.central import Central
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Page
-from levity_trio.web.http import application, open_http, problem
+from levity_trio.web.http import OwnHosts, application, open_http, problem
 from levity_trio.web.negotiation import accepts_gzip, preferred
 
 UNAVAILABLE: Final = 503
@@ -34,7 +34,9 @@ async def open_pages(
     """Serve the pages while the block runs."""
     routes = [Route("/healthz", partial(_health, central)), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
-    async with open_http(application(routes), listeners) as port:
+    own = (*central.config.api_allowed_hosts, central.config.metrics_address)
+    words = "use an address of this server, or allow the name with --api-allowed-hosts"
+    async with open_http(OwnHosts(application(routes), own, words), listeners) as port:
         paths = " ".join(route.path for route in routes)
         log.info(
             "serving metrics",

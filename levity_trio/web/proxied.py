@@ -32,20 +32,20 @@ async def client_of(stream: trio.SocketStream, proxies: Proxies) -> str | None:
         return address
     try:
         with trio.move_on_after(HEADER_SECONDS):
-            return await _named_by_proxy(stream, address)
+            return await _named_by_proxy(stream)
     except BadProxyHeader as error:
         await _refuse(stream, f"{address} is in --api-proxy-from, but {error}.")
     return None
 
 
-async def _named_by_proxy(stream: trio.SocketStream, proxy: str) -> str | None:
+async def _named_by_proxy(stream: trio.SocketStream) -> str | None:
     received = b""
     while (header := read_proxy_header(received)) is None:
         more = await stream.receive_some(missing_bytes(received))  # no more, because what follows may be TLS
         if not more:
             return None
         received += more
-    return None if header.is_local else header.address or proxy
+    return header.address
 
 
 async def _refuse(stream: trio.SocketStream, words: str) -> None:

@@ -11,6 +11,8 @@ FIXED_BYTES: Final = 16
 MOST_BYTES: Final = 4096
 """Of addresses and extensions, which are ignored; real proxies send less than 600."""
 VERSION: Final = 0x20
+UNKNOWN: Final = "unknown"
+"""The address of a peer that a proxy does not name. It is nobody's, and least of all this machine's."""
 LOCAL, PROXY = VERSION, VERSION | 1
 TCP4, TCP6 = 0x11, 0x21
 _ADDRESSES: Final[Mapping[int, tuple[type[IPv4Address | IPv6Address], int, int]]] = {
@@ -27,14 +29,13 @@ class BadProxyHeader(ValueError):
 
 
 class ProxyHeader(NamedTuple):
-    """A header and its size in bytes. `address` is the peer's; None if the proxy does not know it.
+    """A header and its size in bytes. `address` is the peer's; UNKNOWN if the proxy does not know it, or it has none.
 
-    `is_local`: the connection is the proxy's own, a health check.
+    None: the connection is the proxy's own, a health check.
     """
 
     size: int
     address: str | None
-    is_local: bool
 
 
 def is_from(address: str, proxies: Proxies) -> bool:
@@ -83,13 +84,12 @@ def read_proxy_header(received: bytes) -> ProxyHeader | None:
     size = FIXED_BYTES + length
     if len(received) < size:
         return None
-    is_local = command == LOCAL
-    return ProxyHeader(size, None if is_local else _address(kind, received[FIXED_BYTES:size]), is_local)
+    return ProxyHeader(size, None if command == LOCAL else _address(kind, received[FIXED_BYTES:size]))
 
 
-def _address(kind: int, data: bytes) -> str | None:
-    if kind not in _ADDRESSES:
-        return None
+def _address(kind: int, data: bytes) -> str:
+    if kind not in _ADDRESSES:  # of a Unix socket, or unspecified
+        return UNKNOWN
     of, size, least = _ADDRESSES[kind]
     if len(data) < least:
         raise BadProxyHeader(f"the PROXY header has {len(data)} bytes of addresses")

@@ -73,7 +73,19 @@ def make_token(server: Serving, name: str, role: str) -> str:
 
 def test_without_a_token_only_this_machine_may(server: Serving) -> None:
     assert ask(server).status == 200
-    for header in ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto"):
+    for header in (
+        *(
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+        ),
+        *("X-Client-IP", "X-Cluster-Client-IP", "Fastly-Client-IP", "Fly-Client-IP", "X-Azure-ClientIP"),
+        *("CF-Ray", "X-Envoy-External-Address", "CDN-Loop", "X-Remote-Addr", "Proxy-Connection"),
+    ):
         assert ask(server, **{header: "x"}).code == "token_needed"
     make_token(server, "anna", "viewer")
     told = ask(server)

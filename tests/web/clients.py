@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     """Return a request with `Connection: close`."""
-    lines = {"host": "test", "connection": "close", "content-length": str(len(body)), **headers}
+    lines = {"host": "localhost", "connection": "close", "content-length": str(len(body)), **headers}
     head = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in lines.items())]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 

@@ -314,6 +314,30 @@ async def test_no_request_changes_to_http_2(before: int) -> None:
                         assert (await stream.receive_some()).startswith(b"HTTP/1.1 404")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        b"Transfer-Encoding: Chunked\r\nContent-Length: 0\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        b"connection: keep-alive\r\ncontent-length: 7\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    ],
+)
+async def test_a_request_with_two_ends_is_the_last_of_its_connection(lines: bytes) -> None:
+    """What follows may be what a proxy took for its body."""
+    async with serving() as port:
+        for path in (b"/echo", b"/nowhere"):
+            sent = b"POST " + path + b" HTTP/1.1\r\nhost: localhost\r\n" + lines + request("GET", "/nowhere")
+            answer = await exchange(port, sent)
+            assert answer.status == (200 if path == b"/echo" else 404)
+            assert answer.headers["connection"] == "close"
+            assert b"HTTP/1.1" not in answer.body
+        alone = lines.replace(b"ontent-length", b"ontent").replace(b"ontent-Length", b"ontent")
+        answer = await exchange(
+            port, b"POST /echo HTTP/1.1\r\nhost: localhost\r\n" + alone + request("GET", "/nowhere")
+        )
+        assert b"HTTP/1.1 404" in answer.body
+
+
 UPGRADE = (
     b"GET /nowhere HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n"
     b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n"

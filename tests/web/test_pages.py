@@ -158,3 +158,20 @@ async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_line
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/nowhere"])
+async def test_a_page_of_another_site_cannot_read_under_its_own_name(
+    central: Central, log_lines: list[EventDict], path: str
+) -> None:
+    configure(central, api_allowed_hosts=("pi.example", "levity"))
+    async with open_pages(central, await on_a_free_port(), {}):
+        usual = (await get(log_lines, path)).status
+        for host in ("evil.example", "evil.example:9464", "127.0.0.1.evil.example", "192.0.2.1", "[2001:db8::1]"):
+            answer = await get(log_lines, path, host=host)
+            assert (answer.status, answer.json()["title"]) == (421, "Misdirected Request"), host
+            assert "--api-allowed-hosts" in answer.json()["detail"]
+        for host in ("localhost", "LOCALHOST:9464", HOST, f"{HOST}:9464", "[::1]:1", "pi.example:9464", "levity"):
+            assert (await get(log_lines, path, host=host)).status == usual, host
+        old = f"GET {path} HTTP/1.0\r\n\r\n".encode()  # as HAProxy asks
+        assert (await exchange(port(log_lines), old)).status == usual

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from levity_trio.wire.proxy_header import (
     MOST_BYTES,
     SIGNATURE,
+    UNKNOWN,
     BadProxyHeader,
     ProxyHeader,
     is_from,
@@ -33,21 +34,22 @@ def tcp6(address: str, extra: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("received", "address", "is_local"),
+    ("received", "address"),
     [
-        (tcp4("192.0.2.7"), "192.0.2.7", False),
-        (tcp4("192.0.2.7", b"\x04\x00\x03abc"), "192.0.2.7", False),  # with an extension
-        (tcp6("2001:db8::7"), "2001:db8::7", False),
-        (tcp6("::ffff:192.0.2.7"), "192.0.2.7", False),
-        (header(0x21, 0x00), None, False),  # of a peer that it does not know
-        (header(0x21, 0x31, bytes(216)), None, False),  # of a Unix socket
-        (header(0x20, 0x00), None, True),
-        (header(0x20, 0x11, bytes(12)), None, True),  # the addresses of a health check are ignored
+        (tcp4("192.0.2.7"), "192.0.2.7"),
+        (tcp4("192.0.2.7", b"\x04\x00\x03abc"), "192.0.2.7"),  # with an extension
+        (tcp6("2001:db8::7"), "2001:db8::7"),
+        (tcp6("::ffff:192.0.2.7"), "192.0.2.7"),
+        (header(0x21, 0x00), UNKNOWN),  # of a peer that it does not know
+        (header(0x21, 0x11 + 1, bytes(12)), UNKNOWN),  # of a datagram
+        (header(0x21, 0x31, bytes(216)), UNKNOWN),  # of a Unix socket
+        (header(0x20, 0x00), None),
+        (header(0x20, 0x11, bytes(12)), None),  # the addresses of a health check are ignored
     ],
 )
-def test_what_a_header_tells(received: bytes, address: str | None, *, is_local: bool) -> None:
+def test_what_a_header_tells(received: bytes, address: str | None) -> None:
     for more in (b"", b"GET / HTTP/1.1\r\n"):
-        assert read_proxy_header(received + more) == ProxyHeader(len(received), address, is_local)
+        assert read_proxy_header(received + more) == ProxyHeader(len(received), address)
     for size in range(len(received)):
         assert read_proxy_header(received[:size]) is None
 
@@ -82,7 +84,6 @@ def test_any_bytes(received: bytes, *, is_signed: bool) -> None:
         assert SIGNATURE.startswith(received[: len(SIGNATURE)])
     else:
         assert found.size <= len(received)
-        assert found.address is None or not found.is_local
 
 
 @given(some.binary(max_size=300))

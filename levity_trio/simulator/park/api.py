@@ -32,12 +32,13 @@ from levity_trio.simulator.park.imports import Faulty
 from levity_trio.simulator.park.park import Park, Unknown
 from levity_trio.simulator.park.record_routes import record_routes
 from levity_trio.simulator.park.registry import NameInUse
-from levity_trio.web.http import application, problem
+from levity_trio.web.http import OwnHosts, application, problem
 
 
-def park_application(park: Park) -> ASGIApp:
-    """Return the ASGI application over a park."""
-    return NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
+def park_application(park: Park, host: str = "localhost") -> ASGIApp:
+    """Return the ASGI application over a park; `host` is the name at which it listens."""
+    inside = NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
+    return OwnHosts(inside, (host,), "use an address of this machine, or the host that --control names")
 
 
 class NoBrowsers:

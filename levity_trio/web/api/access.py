@@ -8,6 +8,7 @@ what pages of other sites ask of this machine; that is not from the admin who si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,9 +22,14 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.http import host_name, is_own_host
 from levity_trio.web.logins import Login
 
-FORWARDING: Final = ("forwarded", "via")
+FORWARDING: Final = re.compile(
+    r"(?:^|[-_])(?:forwarded|via|ip|clientip|client-?addr|remote|cf|cdn|envoy|proxy|proxied)(?:[-_]|$)"
+)
+"""In the name of a header: a proxy tells whose request it passes on, or that it does. Each has its own (X-Real-IP,
+CF-Connecting-IP, True-Client-IP, X-Envoy-External-Address, CDN-Loop), and no browser or program of ours sends one."""
 LOCAL_ADMIN: Final = "local admin"
 LOCAL_SOCKET: Final = "local socket"
 SERVICE: Final = "a service outside"
@@ -51,8 +57,7 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     """Raise Problem for a request to a host name that is not ours."""
     if door.is_socket:
         return
-    name = host_name(headers.get("host", ""))
-    if is_loopback(name) or name in door.allowed_hosts or name == _server_address(scope):
+    if is_own_host(scope, headers.get("host", ""), door.allowed_hosts):
         return
     flag = "--drivers-url" if door.is_for_drivers else "--api-allowed-hosts"
     detail = f"this Host is not ours; use an address of this server, or allow the name with {flag}"
@@ -156,17 +161,6 @@ def needs_nothing(door: Door, api: Api, scope: Scope, headers: Headers) -> bool:
     """Whether a request without token or log-in is that of the local admin."""
     peer = (scope.get("client") or [""])[0]
     is_local = door.is_loopback and is_loopback(peer) and is_loopback(host_name(headers.get("host", "")))
-    is_forwarded = any(name in FORWARDING or name.startswith("x-forwarded-") for name in headers)
+    is_forwarded = any(map(FORWARDING.search, headers))
     is_open = not is_forwarded and api.config.public_url is None  # some proxies add no header
     return is_local and is_open and not (api.tokens.are_used or api.logins.are_used)
-
-
-def host_name(host: str) -> str:
-    """Return the name or address in a Host header, without its port and in lower case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].casefold()
-    return (host.rpartition(":")[0] or host).rstrip(".").casefold() if host.count(":") == 1 else host.casefold()
-
-
-def _server_address(scope: Scope) -> str:
-    return str((scope.get("server") or [""])[0])

@@ -41,7 +41,13 @@ class Asker:
         self._app = park_application(park)
 
     async def ask(
-        self, method: str, path: str, body: object = None, media_type: str = "application/json", origin: str = ""
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        media_type: str = "application/json",
+        origin: str = "",
+        host: str = "localhost",
     ) -> Reply:
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         path, _, query = path.partition("?")
@@ -51,7 +57,10 @@ class Asker:
             "path": path,
             "raw_path": quote(path).encode(),
             "query_string": query.encode(),
-            "headers": [(b"content-type", media_type.encode()), *([(b"origin", origin.encode())] if origin else [])],
+            "headers": [
+                *((b"host", host.encode()), (b"content-type", media_type.encode())),
+                *([(b"origin", origin.encode())] if origin else []),
+            ],
         }
         sent: list[Any] = []
 

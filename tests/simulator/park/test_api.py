@@ -273,6 +273,15 @@ async def test_templates(api: Asker) -> None:
     await api.refused(404, "GET", "/api/templates/tariffs")
 
 
+async def test_another_host_is_refused(api: Asker) -> None:
+    for host in ("evil.example", "evil.example:9100", "localhost.evil.example", "192.0.2.1", ""):
+        reply = await api.ask("POST", f"{CP_1}/disconnect", host=host)
+        assert (reply.status, reply.media_type) == (421, "application/problem+json"), host
+    for host in ("localhost", "127.0.0.1:9100", "[::1]", "LocalHost:1"):
+        assert (await api.ask("GET", CP_1, host=host)).status == 200, host
+    assert (await api.done("GET", CP_1))["connector"]
+
+
 async def test_a_web_page_is_refused(api: Asker) -> None:
     reply = await api.ask("POST", f"{CP_1}/disconnect", origin="http://localhost:8080")
     assert (reply.status, reply.media_type) == (403, "application/problem+json")
