@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from levity_trio import time_zones
@@ -324,6 +325,14 @@ class ServerConfig(WebConfig):
     def files_address(self) -> str:
         """The address of `files_port` and `ftp_port`."""
         return self.files_host or self.host
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names and addresses of this server, as far as the settings tell them."""
+        urls = (self.public_url, self.drivers_url, self.files_url)
+        hosts = (urlsplit(url).hostname for url in urls if url is not None)
+        listens = (self.host, self.metrics_address, self.files_address, self.api_host, self.drivers_host)
+        return (*self.api_allowed_hosts, *(one for one in (*hosts, *listens) if one))
 
     @property
     def time_zone(self) -> ZoneInfo:

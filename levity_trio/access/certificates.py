@@ -5,9 +5,11 @@ Pure: the time comes as an argument, and the authority has read what stands in a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Final
 
 CLIENT_LIFE: Final = timedelta(days=365)
@@ -32,7 +34,7 @@ class Requested:
     """What stands in a certificate request (CSR).
 
     `key_type` is RSA, EC, or the name of another kind; `key_digest` identifies the public key. `is_signed` is whether
-    the request is signed with that key.
+    the request is signed with that key, `is_servers` whether a common name is a name or an address of the server.
     """
 
     subject: str
@@ -43,6 +45,7 @@ class Requested:
     curve: str | None
     key_digest: str
     is_signed: bool
+    is_servers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,8 @@ def _misnaming(requested: Requested, serials: Sequence[str], organization: str, 
     (name,) = requested.common_names
     if len(name) > LONGEST_NAME:
         return f"its CN has {len(name)} characters; {LONGEST_NAME} are allowed"
+    if requested.is_servers:  # chargers would take whoever has the certificate for the server
+        return f"its CN {name!r} is a name or an address of this server"
     if name not in names and not any(serial.casefold() in name.casefold() for serial in serials):
         missing = f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
         return f"{missing}; if the name is right, let it through with `levity-trio certificate allow`"
@@ -93,6 +98,24 @@ def _misnaming(requested: Requested, serials: Sequence[str], organization: str, 
         shown = ", ".join(map(repr, requested.organizations)) or "missing"
         return f"its O is {shown} instead of {organization!r}; set CpoName first"
     return None
+
+
+def is_one_of(name: str, others: Iterable[str]) -> bool:
+    """Whether a common name is one of these names and addresses, however it is written, or stands for one (`*.house`).
+
+    Some programs read it up to a NUL only.
+    """
+    plain = _plain(name.partition("\0")[0])
+    return any(fnmatchcase(other, plain) or fnmatchcase(plain, other) for other in map(_plain, others) if other)
+
+
+def _plain(name: str) -> str:
+    bare = name.strip().strip("[]").rstrip(".").casefold()
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        return bare.replace("[", "[[]")
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def is_due(not_before: datetime, not_after: datetime, now: datetime) -> bool:

@@ -16,6 +16,7 @@ import trio
 
 from levity_trio.access.certificates import Described, Requested
 from levity_trio.authority import AuthorityProblem
+from levity_trio.config import ServerConfig, certificates_folder
 
 DEADLINE_SECONDS: Final = 60.0
 _ONE: Final = trio.CapacityLimiter(1)
@@ -30,9 +31,10 @@ class Own(NamedTuple):
     server: list[Described]
 
 
-async def examine(folder: Path, csr: str) -> tuple[str, Requested]:
+async def examine(config: ServerConfig, csr: str) -> tuple[str, Requested]:
     """Return the operator's name, and what stands in a request. Raises AuthorityProblem, NoRequest."""
-    found: tuple[str, Requested] = await _run("reading.examine", folder, csr)
+    given = (certificates_folder(config.beside), csr, config.own_names, config.tls_certs)
+    found: tuple[str, Requested] = await _run("reading.examine", *given)
     return found
 
 

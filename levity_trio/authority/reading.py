@@ -6,6 +6,11 @@ import base64
 import binascii
 import hashlib
 import re
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from levity_trio.access.certificates import LONGEST_CSR, Described, Requested
+from levity_trio.access.certificates import LONGEST_CSR, Described, Requested, is_one_of
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import ROOT, SERVER
@@ -36,9 +41,32 @@ def load_request(text: str) -> x509.CertificateSigningRequest:
         raise NoRequest("it is no certificate request in PEM") from problem
 
 
-def examine(folder: Path, csr: str) -> tuple[str, Requested]:
-    """Return the operator's name in the root, and what stands in a request. Raises AuthorityProblem, NoRequest."""
-    return read_root(folder)[0], read_request(csr)
+def examine(folder: Path, csr: str, names: Sequence[str] = (), others: Sequence[Path] = ()) -> tuple[str, Requested]:
+    """Return the operator's name in the root, and what stands in a request. Raises AuthorityProblem, NoRequest.
+
+    `names` are those by which the server is reached, `others` the files of its certificates of another authority.
+    """
+    requested, own = read_request(csr), [*names, socket.gethostname(), f"{socket.gethostname()}.local", "localhost"]
+    for one in read_server_certificates(folder):
+        own += one.names
+    for path in others:
+        with suppress(AuthorityProblem):
+            own += described(load_certificate(path)).names
+    found = requested.common_names
+    is_servers = any(is_one_of(name, own) or _is_of_this_machine(name) for name in found)
+    return read_root(folder)[0], replace(requested, is_servers=is_servers)
+
+
+def _is_of_this_machine(name: str) -> bool:
+    """Whether it is an address of this machine, of any interface: only on those can a socket be bound."""
+    try:
+        address = ip_address(name.strip().strip("[]"))
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        with socket.socket(family, socket.SOCK_DGRAM) as tried:
+            tried.bind((str(address), 0))
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 def read_root(folder: Path) -> tuple[str, Described]:

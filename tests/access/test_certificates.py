@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.access.certificates import Requested, is_due, refusal
+from levity_trio.access.certificates import Requested, is_due, is_one_of, refusal
 
 GOOD = Requested(
     subject="O=House,CN=SN-1",
@@ -51,6 +51,7 @@ def test_what_is_signed(changes: dict[str, Any]) -> None:
         ({"common_names": []}, "0 common names"),
         ({"common_names": ["SN-1" * 17]}, "68 characters; 64 are allowed"),
         ({"common_names": ["SN-1", "SN-2"]}, "2 common names"),
+        ({"is_servers": True}, "is a name or an address of this server"),
         ({"organizations": ["Flat"]}, "'Flat' instead of 'House'"),
         ({"organizations": []}, "missing instead of 'House'"),
         ({"organizations": ["House", "Flat"]}, "set CpoName first"),
@@ -59,6 +60,24 @@ def test_what_is_signed(changes: dict[str, Any]) -> None:
 )
 def test_what_is_refused_and_why(changes: dict[str, Any], words: str) -> None:
     assert words in (refusal(replace(GOOD, **changes), ["SN-1"], "House") or "")
+
+
+def test_an_operator_cannot_let_a_name_of_the_server_through() -> None:
+    told = refusal(replace(GOOD, is_servers=True), (), "House", names=["SN-1"])
+    assert told == "its CN 'SN-1' is a name or an address of this server"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        *((name, True) for name in ("pi.example", "PI.Example.", " pi.example", "*.example", "p*.example", "*")),
+        *((name, True) for name in ("192.0.2.7", "::ffff:192.0.2.7", "[2001:db8:0:0::7]", "2001:DB8::7")),
+        *((name, True) for name in ("pi.example\0SN-1", "a.house", "A.HOUSE.")),
+        *((name, False) for name in ("SN-1", "pi.example.org", "xpi.example", "192.0.2.70", "pi", "house", "a.b", "")),
+    ],
+)
+def test_which_names_are_the_servers(name: str, is_one: bool) -> None:
+    assert is_one_of(name, ["pi.example", "192.0.2.7", "2001:db8::7", "*.house", ""]) is is_one
 
 
 @pytest.mark.parametrize(("days_left", "expected"), [(100, True), (121, True), (122, False), (-1, True), (365, False)])

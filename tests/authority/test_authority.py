@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,6 +157,19 @@ def test_a_request_is_read_as_chargers_write_it(folder: Path, mangle: object) ->
     assert (requested.common_names, requested.organizations) == (["SN-1"], ["Haus am Park"])
     assert (requested.key_type, requested.key_bits, requested.curve) == ("EC", 256, "secp256r1")
     assert requested.is_signed
+
+
+def test_a_request_for_a_name_of_the_server_is_recognised(folder: Path, tmp_path: Path) -> None:
+    create_server_certificates(folder, ["pi.example", "192.0.2.7"], NOW)
+    other = tmp_path / "other.certificates"
+    create_root(other, "Another", NOW)
+    create_server_certificates(other, ["far.example"], NOW)
+    files = (tmp_path / "missing.pem", other / "server-rsa.pem")
+    own = ("pi.example", "192.0.2.7", "far.example", "public.example", "127.0.0.1", "::1", "localhost")
+    for name in (*own, socket.gethostname(), f"{socket.gethostname()}.local", "*.example"):
+        assert examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[1].is_servers, name
+    for name in ("SN-1", "198.51.100.9", "pi", "example"):
+        assert not examine(folder, csr(name, "Haus am Park"), ["public.example"], files)[1].is_servers, name
 
 
 @pytest.mark.parametrize("text", ["", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000])

@@ -46,7 +46,8 @@ def addresses(writer: InlineWriter) -> list[str]:
     [
         (tcp4("192.0.2.7"), "192.0.2.7"),
         (tcp6("2001:db8::7", b"\x04\x00\x01x"), "2001:db8::7"),
-        (header(0x21, 0x00), PROXY),
+        (header(0x21, 0x00), "unknown"),
+        (header(0x21, 0x31, bytes(216)), "unknown"),
     ],
 )
 async def test_a_session_has_the_address_that_the_proxy_names(

@@ -31,7 +31,7 @@ async def sign_certificate(exchange: Exchange, request: call.SignCertificate) ->
     if not has_root(folder):
         return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, NO_AUTHORITY))
     try:
-        organization, requested = await examine(folder, csr)
+        organization, requested = await examine(exchange.central.config, csr)
     except NoRequest as problem:
         return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, str(problem)))
     except AuthorityProblem as problem:

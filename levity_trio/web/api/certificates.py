@@ -126,7 +126,7 @@ async def _allow(asked: Asked) -> Any:
     if found.result != "rejected":
         raise Problem(HTTPStatus.CONFLICT, "conflict", f"certificate request {number} was not rejected")
     try:
-        organization, requested = await examine(certificates_folder(api.config.beside), found.csr)
+        organization, requested = await examine(api.config, found.csr)
     except (AuthorityProblem, NoRequest) as problem:
         raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
     given = (number, requested, organization, api.stamp(), asked.caller.name, body.reason)
