@@ -17,7 +17,7 @@ from levity_trio.store.database import Connection
 from levity_trio.store.writes.origin import minutes_before
 
 DAILY_FACTS: Final = 1_000
-FIRST_FACTS, STRANGERS_FACTS = 3, 2_000
+FIRST_FACTS, STRANGERS_FACTS = 3, 10_000
 """The facts of one kind that each stranger has for itself on a day, and those of all strangers beyond them."""
 NEW_MINUTES: Final = 24 * 60
 REPORT_MINUTES: Final = 60

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from levity_trio.wire.texts import LONGEST_TEXT
 from tests.integration.foreign import api_of
 from tests.integration.serving import PROGRAM, Serving, serving
 from tests.integration.test_operations import wait_for
@@ -206,9 +207,12 @@ def test_changes_and_refusals_are_recorded_without_secrets(server: Serving) -> N
 
 def test_a_flood_of_refusals_is_recorded_in_part(server: Serving) -> None:
     make_token(server, "anna", "viewer")
+    ask(server, "X" * 1000, f"/api/{'p' * 5000}")
     for _ in range(40):
         ask(server)
     wait_for(lambda: server.query("SELECT count(*) FROM operator_action WHERE status = 401") == [(10,)])
+    longest = "SELECT max(length(method)), max(length(path)) FROM operator_action"
+    assert server.query(longest) == [(LONGEST_TEXT, LONGEST_TEXT)]
 
 
 def test_pages_of_one_origin_may_use_it(server: Serving) -> None:

@@ -7,6 +7,7 @@ import pytest
 from levity_trio.events import ChargerBooted, Fact, FactsCounted, StatusChanged
 from levity_trio.store import ceilings
 from levity_trio.store.ceilings import DAILY_FACTS
+from levity_trio.store.writes.set_aside import count_repairs
 from tests.store.books import Books, Station
 
 TOO_MANY = 50
@@ -66,6 +67,20 @@ def test_all_strangers_have_one_ceiling_beyond_the_first_facts_of_each(
     books.wait(24 * 60 + 1)
     strangers[0].boot()
     assert books.count("boot WHERE cp_id = 'NEW-1'") > ceilings.FIRST_FACTS
+
+
+def test_repairs_of_ever_other_firmware_are_bounded(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "DAILY_FACTS", 5)
+    for number in range(8):
+        station.boot(firmware_version=f"{number}")
+        station.write(count_repairs, [("a text", "12")])
+    kept = books.count("repair")
+    station.boot(firmware_version="0")
+    station.write(count_repairs, [("a text", "12")])
+    assert books.count("repair") == kept <= 5
+    assert books.value("SELECT max(count) FROM repair") > 1
 
 
 def test_beyond_it_no_table_grows(books: Books, flooded: Station) -> None:

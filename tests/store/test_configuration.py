@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations.reading import Before
+from levity_trio.store.ceilings import DAILY_FACTS
 from levity_trio.store.reads import configuration as reads
 from levity_trio.store.reads import situation, templates
 from levity_trio.store.reads.pages import Wanted
@@ -48,6 +49,16 @@ def test_a_value_that_stays_has_two_times(books: Books, station: Station) -> Non
         (one,) = reads.configuration(db, "CP-1")
     assert one.read_at < between < one.last_read_at
     assert books.count("configuration") == 1
+
+
+def test_of_other_values_each_time_so_many_are_stored_in_a_day(books: Books, station: Station) -> None:
+    for part in range(3):
+        tell(station, {"configurationKey": [entry(f"{part}-{place}", "1") for place in range(DAILY_FACTS // 2)]})
+    assert books.count("configuration") == DAILY_FACTS
+    tell(station, {"configurationKey": [entry("0-0", "1")]})
+    books.wait(24 * 60)
+    tell(station, {"configurationKey": [entry("0-0", "2")]})
+    assert books.count("configuration") == DAILY_FACTS + 1
 
 
 def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:

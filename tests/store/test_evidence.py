@@ -133,7 +133,7 @@ def test_readings_and_connections_of_strangers_have_limits_together(
     own, *strangers = (Station(books, name) for name in ("OWN", "NEW-1", "NEW-2"))
     adopt(own)
     for station in (own, own, strangers[0]):
-        station.write(rates.check_readings, rates.READINGS_OF_STARTS, 1)
+        station.write(rates.check_readings, rates.READINGS_OF_STRANGERS, 1)
     with pytest.raises(RateExceeded, match="readings of new chargers"):
         strangers[1].write(rates.check_readings, 1, 1)
     monkeypatch.setattr(sessions, "STRANGERS_SESSIONS", 4)

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from levity_trio.operations.configuration import Value, unknown_in, values_in
+from levity_trio.store.ceilings import DAILY_FACTS
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
@@ -69,14 +70,17 @@ def _asked(payload: str) -> dict[str, str]:
 
 
 def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> None:
-    """Add a row if the entry has changed; most responses repeat known values, whose time moves on."""
+    """Add a row if the entry has changed; most responses repeat known values, whose time moves on.
+
+    A charger that has a thousand other values in a day lies.
+    """
     before = db.row(
         "SELECT id, value, readonly, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
         (origin.charger, value.key),
     )
     if before is not None and before[1:] == (value.value, value.readonly, is_known):
         db.execute("UPDATE configuration SET last_read_at = ? WHERE id = ?", (origin.received_at, before[0]))
-    elif db.is_kept(origin.charger, "configuration", origin.received_at):
+    elif db.is_below(origin.charger, "configuration", origin.received_at, DAILY_FACTS):
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, is_known, read_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

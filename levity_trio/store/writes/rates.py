@@ -19,6 +19,8 @@ from levity_trio.store.writes.set_aside import number_in
 MESSAGES_OF_STARTS: Final = 10
 """Starts, stops and messages set aside per charger, as a multiple of the limit on starts per connector."""
 READINGS_OF_STARTS: Final = 1_000
+READINGS_OF_STRANGERS: Final = 10 * READINGS_OF_STARTS
+"""A large site has many chargers that are new on its first day."""
 READINGS_AT_ONCE: Final = 250
 """Readings of one charger that are counted in memory before they are for all new ones."""
 READING_BYTES: Final = 256
@@ -48,7 +50,7 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
 def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:
     """Count readings of a charger for all new ones, if it is one of them. Raises RateExceeded."""
     if db.is_stranger(origin.charger, origin.received_at):
-        most = READINGS_OF_STARTS * most_starts
+        most = READINGS_OF_STRANGERS * most_starts
         _count(db, None, origin.received_at, "readings of new chargers", most, count)
 
 
