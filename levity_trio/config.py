@@ -139,6 +139,11 @@ class ServerConfig(WebConfig):
         *(False, "tls-rsa-suites", "TLS", SWITCH),
         "Also offer the two TLS_RSA suites of the OCPP security whitepaper, which have no forward secrecy.",
     )
+    secrets_key: Path | None = setting(
+        *(None, "secrets-key", "Storage", FILE),
+        "File of the key that encrypts the secrets of webhooks and payment services; by default beside a file of"
+        " SQLite. On PostgreSQL, give all servers the same.",
+    )
     server_name: str = setting(
         *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
@@ -343,6 +348,14 @@ class ServerConfig(WebConfig):
     def beside(self) -> Path:
         """The path beside which this server has its own files: that of its database, or its name in this folder."""
         return self.database if isinstance(self.database, Path) else Path(self.server_name)
+
+    @property
+    def key_file(self) -> Path | None:
+        """The path of the key of the secrets. None: a server on PostgreSQL that was given none."""
+        if self.secrets_key is None and isinstance(self.database, Path):
+            database = self.database.resolve()
+            return database.with_name(f"{database.name}.key")
+        return self.secrets_key
 
     @property
     def shown_database(self) -> str:

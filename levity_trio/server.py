@@ -22,6 +22,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import trio
@@ -61,6 +62,7 @@ from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.rejudging import open_rejudging
+from levity_trio.store.secret_key import SecretKey, open_key
 from levity_trio.store.tagging import TagImports, open_tags
 from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
@@ -140,6 +142,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
         open_signals() as signals,  # before the server reports that it serves
     ):
         hooks = Hooks()
+        key = open_key(store, config.key_file, is_shared=not isinstance(config.database, Path))
         async with open_writer(store, partial(_publish, hooks), grace_seconds) as writer:
             with closing(Reader(config.database, KEPT_READERS)) as reader:
                 writer.release_readers = reader.close
@@ -157,10 +160,10 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                     async with (
                         open_tags(writer, reader, central.tags, central.clock) as imports,
                         open_feed(reader, hooks) as feed,
-                        open_webhooks(_deliveries(central, reader), hooks) as webhooks,
+                        open_webhooks(_deliveries(central, reader, key), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
                         open_api(
-                            _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
+                            _api(central, reader, imports, feed, webhooks, shelf, key), api_ports._replace(local=local)
                         ),
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
@@ -221,9 +224,9 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         yield
 
 
-def _deliveries(central: Central, reader: Reader) -> Parts:
+def _deliveries(central: Central, reader: Reader, key: SecretKey) -> Parts:
     """Return what the deliveries to webhooks work with."""
-    return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds)
+    return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds, key)
 
 
 def _open_files(central: Central, reader: Reader, listeners: FileListeners) -> AbstractAsyncContextManager[Shelf]:
@@ -232,7 +235,15 @@ def _open_files(central: Central, reader: Reader, listeners: FileListeners) -> A
     return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
 
 
-def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
+def _api(
+    central: Central,
+    reader: Reader,
+    imports: TagImports,
+    feed: Feed,
+    webhooks: Webhooks,
+    shelf: Shelf,
+    key: SecretKey,
+) -> Api:
     """Return what the endpoints of the API work with."""
     tokens = Tokens()
     return Api(
@@ -250,6 +261,7 @@ def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webh
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
+        key=key,
         shelf=shelf,
         preparing=Preparing(reader, central.writer, central.clock),
         plugins=central.hooks.plugins,

@@ -171,7 +171,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # A third party's package: the only places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
-    "cryptography": ("authority", "simulator.charger.certificates"),
+    "cryptography": ("authority", "simulator.charger.certificates", "store.secret_key"),
     "fluent": ("plugins.fluentd",),
     "fontTools": ("documents.fonts",),
     "fpdf": ("documents.pdf",),

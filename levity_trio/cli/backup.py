@@ -34,7 +34,8 @@ the disks has less than 64 MB left.
 
 The time of the last backup is noted in `<database>.backup`, for the dashboard.
 
-The files of `<database>.files/` and keys of certificates are not in the database: copy their folders too.
+The files of `<database>.files/`, the key of secrets in `<database>.key` and keys of certificates are not in the
+database: copy them too, the keys to another place.
 
 A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
 

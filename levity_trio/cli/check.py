@@ -30,7 +30,7 @@ Checks a backup, or the database of a stopped server. Nothing is written, not ev
 \b
   integrity     every page, index and row can be read
   references    what a row refers to exists
-  schema        all migrations up to its version are complete
+  schema        what the migrations up to its version make, and nothing else
   transactions  each one has possible times, and a figure once it is completed
   ids           no id will be given out twice
   tariffs       each text is the one that was added

@@ -115,10 +115,13 @@ def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
         for folder in filter(Path.is_dir, (files, certificates_folder(source))):
             where = f"to {name}{folder.suffix} in the folder where the server will be started"
             yield f"Copy {cell(str(folder))} {where} ({name} is its --server-name)."
+        if (key := source.resolve().with_name(f"{source.resolve().name}.key")).exists():
+            yield f"Give each server --secrets-key with a copy of {cell(str(key))}, the key of secrets."
     elif isinstance(target, Path):
         for suffix in (".files", ".certificates"):
             where = f"in the folder where the server was started, to {cell(str(target.resolve()))}{suffix}"
             yield f"Copy {name}{suffix} ({name} is its --server-name), if it is {where}"
+        yield f"Copy the file of --secrets-key, if one was given, to {cell(str(target.resolve()))}.key"
 
 
 def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from levity_trio.cli.databases import place
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import options
 from levity_trio.cli.tables import cell, counted, say
-from levity_trio.config import SETTINGS, ConfigError
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config_sources import load
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
 
@@ -41,7 +41,10 @@ those of frames go on far above: by a million, one for each second since the bac
 Numbers of statements are never used twice. If statements are made here, give the highest number that was closed,
 printed or sent, also after the backup: the next closing goes on behind it.
 
-A backup of an older version is migrated at the next start of the server.
+A backup of an older version is migrated at the next start of the server. One whose schema was changed is refused.
+
+No backup contains the key of secrets, `<database>.key`. Without it, restore names the webhooks and payment services
+whose secrets are unknown; they are off until each is added again under its name.
 
 On PostgreSQL, pg_restore brings the backup back, into a new database. Then this command, without BACKUP, lets the ids
 and the numbers go on; no server starts on that database before. Say it also after PostgreSQL went back to an earlier
@@ -59,7 +62,7 @@ def run_restore(
     if isinstance(database, PostgresqlAddress):
         restored = _gone_on(database, backup, last_statement)
     else:
-        restored = _put_back(database, backup, last_statement, is_forced=is_forced, is_json=is_json)
+        restored = _put_back(config, backup, last_statement, is_forced=is_forced, is_json=is_json)
     if is_json:
         say(json.dumps(_record(database, restored), ensure_ascii=False))
     else:
@@ -69,14 +72,21 @@ def run_restore(
 
 
 def _put_back(
-    database: Path, backup: Path | None, last_statement: int | None, *, is_forced: bool, is_json: bool
+    config: ServerConfig, backup: Path | None, last_statement: int | None, *, is_forced: bool, is_json: bool
 ) -> Restored:
     from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
 
     if backup is None:
         raise click.UsageError("Missing argument 'BACKUP'")
     with ByteProgress(is_json=is_json) as progress:
-        return put_back(backup, database, progress, is_forced=is_forced, last_statement=last_statement)
+        return put_back(
+            backup,
+            config.file("see levity-trio restore --help"),
+            progress,
+            is_forced=is_forced,
+            last_statement=last_statement,
+            key_file=config.key_file,
+        )
 
 
 def _gone_on(database: PostgresqlAddress, backup: Path | None, last_statement: int | None) -> Restored:
@@ -98,6 +108,7 @@ def _record(database: DatabaseAddress, restored: Restored) -> dict[str, object]:
         "lost": restored.lost._asdict() if restored.lost else None,
         "last_transaction_id": restored.last_transaction_id,
         "last_statement": restored.last_statement,
+        "unknown_secrets": list(restored.unknown),
     }
 
 
@@ -109,6 +120,11 @@ def _lines(database: DatabaseAddress, restored: Restored) -> Iterator[str]:
     yield f"transactionIds go on above {restored.last_transaction_id}."
     if restored.last_statement is not None:
         yield f"Statements go on with number {restored.last_statement + 1}."
+    if restored.unknown:
+        yield (
+            f"Their secrets need the key of that time, which is not here: {cell(', '.join(restored.unknown))}. Put it"
+            " back before the start, or add each again under its name; until then only these are off."
+        )
 
 
 def _lost(restored: Restored) -> str:

@@ -37,7 +37,7 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"{of_tags} ('a', 'A', 'Accepted', '', '', '2025'), ('a', 'A', 'Accepted', '', '', NULL)")
     add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
     of_webhooks = "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES"
-    add(f"{of_webhooks} ('a', 'http://a', 's', '', '', 1), ('b', 'http://b', 's', '', '', 1)")
+    add(f"{of_webhooks} ('a', 'http://a', 'sealed:', '', '', 1), ('b', 'http://b', 'sealed:', '', '', 1)")
     add("UPDATE webhook SET removed_at = '2025' WHERE id = 1")
     of_given_up = "webhook_id, at, failing_since, first_event, last_event, facts, problem"
     add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
@@ -85,7 +85,7 @@ def add_facts(books: Books, station: Station) -> None:
     add(f"INSERT INTO personal_deletion ({of_deletion}) VALUES (1, 10, '', '', 'anna')")
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")
     of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
-    add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 's', '', '', NULL, NULL)")
+    add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 'sealed:', '', '', NULL, NULL)")
     of_users = 'INSERT INTO "user" (name, role, salt, digest, added_at, added_by, removed_at) VALUES'
     add(f"{of_users} ('a', 'viewer', NULL, NULL, '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
     of_logins = "INSERT INTO login (digest, user_id, address, browser, made_at, last_used_at, ended_at) VALUES"

@@ -15,7 +15,7 @@ from tests.store.facts import add_facts
 
 REFUSED = (
     r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|(revoked|deleted) once"
-    r"|must have a possible|never overlap"
+    r"|must have a possible|never overlap|only stored encrypted"
 )
 CHANGEABLE: dict[str, set[str]] = {
     "boot": set(),
@@ -61,7 +61,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "tx_event": {"count", "last_received_at"},
     "user": {"name", "role", "account_id", "salt", "digest", "removed_at", "removed_by"},
     "login": {"last_used_at", "ended_at", "ended_by"},
-    "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
+    "webhook": {"secret", "position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
     "credential": {"confirmed_at", "ended_at", "end_reason"},
     "certificate": {"revoked_at", "revoked_by", "reason"},
@@ -79,7 +79,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "tariff_version": {"withdrawn_at", "withdrawn_by", "withdraw_reason"},
     "tariff_assignment": set(),
     "wallet_terms": {"reason"},
-    "payment_service": {"revoked_at", "revoked_by"},
+    "payment_service": {"secret", "revoked_at", "revoked_by"},
     "personal_deletion": set(),
     "lost_statements": set(),
 }
@@ -185,6 +185,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "event_sum",
         "station",
         "webhook_waiting",
+        "secret_key",
         "asked_tag",
         "listed_tag",
         "local_list_upkeep",
@@ -438,6 +439,12 @@ OF_OTHER_ROWS = {
     "ownership_texts_go": "UPDATE ownership SET reason = 'x'",
     "wallet_terms_text_goes": "UPDATE wallet_terms SET reason = 'x'",
     "ledger_text_goes": "UPDATE ledger SET reason = 'x'",
+    "webhook_secret_is_sealed": "INSERT INTO webhook (name, url, secret, created_at, created_by, position)"
+    " VALUES ('plain', '', 'plain', '', '', 0)",
+    "webhook_secret_stays_sealed": "UPDATE webhook SET secret = 'plain'",
+    "payment_service_secret_is_sealed": "INSERT INTO payment_service (name, secret, added_at, added_by)"
+    " VALUES ('plain', 'plain', '', '')",
+    "payment_service_secret_stays_sealed": "UPDATE payment_service SET secret = 'plain'",
     "ownership_begins_alone": "INSERT INTO ownership"
     " (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"
     " VALUES (1, 'tag', 'a', 0, 'A', '2026', '', '')",

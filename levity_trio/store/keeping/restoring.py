@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
+from levity_trio.store import secret_key
 from levity_trio.store.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.keeping.checking import check_schema
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
@@ -27,6 +28,7 @@ from levity_trio.store.keeping.numbers import Numbers, last_number, lost_stateme
 from levity_trio.store.opening import of_postgresql
 from levity_trio.store.reads.newest import newest
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
+from levity_trio.store.secret_key import SECRETS_VERSION, SecretKey, read_key
 from levity_trio.wire.times import stamp
 from levity_trio.writing import mend, place, sync_folder
 
@@ -75,6 +77,8 @@ class Restored(NamedTuple):
     last_transaction_id: int
     last_statement: int | None
     """The number behind which those of statements go on; None: billing has not begun."""
+    unknown: Sequence[str] = ()
+    """The webhooks and payment services whose secrets the key beside the database does not open."""
 
 
 class Leap(NamedTuple):
@@ -108,9 +112,17 @@ class _Standing(NamedTuple):
 
 
 def restore(
-    backup: Path, database: Path, progress: Progress, *, is_forced: bool = False, last_statement: int | None = None
+    backup: Path,
+    database: Path,
+    progress: Progress,
+    *,
+    is_forced: bool = False,
+    last_statement: int | None = None,
+    key_file: Path | None = None,
 ) -> Restored:
     """Replace a database, which no server may use, by a backup. Statements go on behind `last_statement`.
+
+    Secrets are compared with the key in `key_file`.
 
     Raises:
         EnvironmentProblem: the backup is damaged, or is not one, or its schema was changed; the database is in use
@@ -133,10 +145,17 @@ def restore(
             with open_partial(database, RESTORING) as partial:
                 copy(source, partial, progress, lambda: None)
                 last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
+                unknown = _unknown(source, held, key_file)
                 kept = _swap(partial, database)
-            return Restored(held, kept, standing.lost, last, billed.last if billed else None)
+            return Restored(held, kept, standing.lost, last, billed.last if billed else None, unknown)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
+
+
+def _unknown(source: sqlite3.Connection, held: Content, key_file: Path | None) -> Sequence[str]:
+    key = (read_key(key_file) if key_file else None) or SecretKey(None)
+    is_sealed = held.schema >= SECRETS_VERSION
+    return secret_key.unknown(lambda sql, values: source.execute(sql, values).fetchall(), key) if is_sealed else ()
 
 
 def go_on(address: PostgresqlAddress, last_statement: int | None) -> Restored:

@@ -24,6 +24,7 @@ from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
 from levity_trio.store.schema import model
+from levity_trio.store.secret_key import SECRETS_VERSION
 from levity_trio.wire.times import stamp
 
 _BEGIN = "BEGIN; SET LOCAL statement_timeout = 0"
@@ -54,6 +55,8 @@ def go_on(address: str, last_statement: int | None) -> Restored:
             last = _renumber(db, held, billed)
             connection.run(_REPLACE)
             connection.run(_IS_HERE)
+            if held.schema >= SECRETS_VERSION:
+                connection.run("DELETE FROM secret_key")
             connection.run("COMMIT")
             return Restored(held, None, None, last, billed.last if billed else None)
     except sqlite3.Error as error:

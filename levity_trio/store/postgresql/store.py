@@ -20,6 +20,7 @@ from typing import Any, Final
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
+from levity_trio.store import secret_key
 from levity_trio.store.connection import InUse
 from levity_trio.store.database import Parameters
 from levity_trio.store.faults import is_not_allowed
@@ -187,6 +188,10 @@ class PostgresqlStore:
 
     def save(self) -> None:
         """Do nothing: the files of the database are PostgreSQL's."""
+
+    def forget_plain_secrets(self) -> None:
+        """Write the tables of secrets anew. Raises sqlite3.Error."""
+        self._link.run(f"VACUUM (FULL) {', '.join(secret_key.TABLES)}")
 
 
 @contextmanager

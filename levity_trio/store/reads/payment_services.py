@@ -7,6 +7,7 @@ from typing import Final
 
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.secret_key import SecretKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ def services(db: Database) -> list[ServiceRow]:
     return _SERVICE.every(db, "FROM payment_service ORDER BY id DESC")
 
 
-def secret_of(db: Database, name: str) -> str | None:
-    """Return the secret of a service in use, None if there is none of this name."""
+def secret_of(db: Database, name: str, key: SecretKey) -> str | None:
+    """Return the secret of a service in use, None if there is none of this name, or its secret is unknown."""
     found = db.execute("SELECT secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,)).fetchall()
-    return found[0][0] if found else None
+    return key.opened(found[0][0]) if found else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.unit_of_work import UnitOfWork
 
 
@@ -16,14 +17,27 @@ class NewService(NamedTuple):
     by: str
 
 
-def add(db: UnitOfWork, new: NewService) -> int | None:
-    """Store a service and return its id; None if one of this name is in use."""
+def add(db: UnitOfWork, new: NewService, key: SecretKey) -> int | None:
+    """Store a service and return its id; None if one of this name is in use. One whose secret is unknown gets this one.
+
+    Raises NoKey.
+    """
+    sealed = key.sealed(new.secret)
     row = db.row(
         "INSERT INTO payment_service (name, secret, added_at, added_by) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING RETURNING id",
-        new,
+        new._replace(secret=sealed),
     )
-    return None if row is None else int(row[0])
+    return _given_again(db, new.name, key, sealed) if row is None else int(row[0])
+
+
+def _given_again(db: UnitOfWork, name: str, key: SecretKey, sealed: str) -> int | None:
+    rows = db.rows("SELECT id, secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,))
+    for number, secret in rows:
+        if key.opened(secret) is None:
+            db.execute("UPDATE payment_service SET secret = ? WHERE id = ?", (sealed, number))
+            return int(number)
+    return None
 
 
 def revoke(db: UnitOfWork, service: int, at: str, by: str) -> bool:

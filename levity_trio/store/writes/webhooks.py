@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from levity_trio.events import WebhookGivenUp
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.unit_of_work import UnitOfWork
 
 
@@ -23,12 +24,12 @@ class NewWebhook:
 
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
-    """A webhook in use, for delivering. `position` is the last fact that was read for it."""
+    """A webhook in use, for delivering. `position` is the last fact that was read for it. An unknown secret is None."""
 
     id: int
     name: str
     url: str
-    secret: str
+    secret: str | None
     kinds: tuple[str, ...] | None
     charger: str | None
     position: int
@@ -58,19 +59,32 @@ class GivenUp:
     last: int
 
 
-def add(db: UnitOfWork, new: NewWebhook, at: str, by: str) -> StoredWebhook | None:
-    """Store a webhook that gets all facts from now on; None if one of this name is in use."""
+def add(db: UnitOfWork, new: NewWebhook, at: str, by: str, key: SecretKey) -> StoredWebhook | None:
+    """Store a webhook that gets all facts from now on; None if one of this name is in use.
+
+    The same again, whose secret is unknown, gets this one, and what waits for it. Raises NoKey.
+    """
+    sealed = key.sealed(new.secret)
     kinds = None if new.kinds is None else json.dumps(new.kinds)
     found = db.rows(
         "INSERT INTO webhook (name, url, secret, kinds, cp_id, created_at, created_by, position)"
         " SELECT ?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) WHERE true"
         " ON CONFLICT DO NOTHING RETURNING id, position",
-        (new.name, new.url, new.secret, kinds, new.charger, at, by),
+        (new.name, new.url, sealed, kinds, new.charger, at, by),
     )
     if not found:
-        return None
+        return _given_again(db, new, key, sealed)
     number, position = found[0]
     return StoredWebhook(number, new.name, new.url, new.secret, new.kinds, new.charger, position)
+
+
+def _given_again(db: UnitOfWork, new: NewWebhook, key: SecretKey, sealed: str) -> StoredWebhook | None:
+    wanted = new.name, new.url, None, new.kinds, new.charger
+    for webhook, _ in in_use(db, key):
+        if (webhook.name, webhook.url, webhook.secret, webhook.kinds, webhook.charger) == wanted:
+            db.execute("UPDATE webhook SET secret = ? WHERE id = ?", (sealed, webhook.id))
+            return replace(webhook, secret=new.secret)
+    return None
 
 
 def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
@@ -82,16 +96,17 @@ def remove(db: UnitOfWork, webhook: int, at: str, by: str) -> bool:
     return True
 
 
-def in_use(db: UnitOfWork) -> list[tuple[StoredWebhook, list[Waiting]]]:
+def in_use(db: UnitOfWork, key: SecretKey) -> list[tuple[StoredWebhook, list[Waiting]]]:
     """Return the webhooks in use, each with what waits for it."""
     webhooks = db.rows("SELECT id, name, url, secret, kinds, cp_id, position FROM webhook WHERE removed_at IS NULL")
-    return [(_webhook(row), _waiting(db, row[0])) for row in webhooks]
+    return [(_webhook(row, key), _waiting(db, row[0])) for row in webhooks]
 
 
-def _webhook(row: Sequence[object]) -> StoredWebhook:
+def _webhook(row: Sequence[object], key: SecretKey) -> StoredWebhook:
     number, name, url, secret, kinds, charger, position = row
     wanted = None if kinds is None else tuple(json.loads(str(kinds)))
-    return StoredWebhook(number, name, url, secret, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
+    opened = key.opened(str(secret))
+    return StoredWebhook(number, name, url, opened, wanted, charger, position)  # type: ignore[arg-type]  # of the schema
 
 
 def _waiting(db: UnitOfWork, webhook: int) -> list[Waiting]:

@@ -19,6 +19,7 @@ from levity_trio.plugins.base import PluginState
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.tagging import TagImports
 from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
@@ -119,6 +120,7 @@ class Api:
     streams: trio.CapacityLimiter
     feed: Feed
     webhooks: Webhooks
+    key: SecretKey
     shelf: Shelf
     preparing: Preparing
     plugins: Callable[[], Sequence[PluginState]]

@@ -26,7 +26,7 @@ from levity_trio.store.writes.payment_services import NewService
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.endpoints import NAME_PATTERN, Asked, Endpoint, Role, SignedBody, StructBody
-from levity_trio.web.api.problems import Problem, busy, not_found
+from levity_trio.web.api.problems import Problem, busy, needing_key, not_found
 from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.api.wallets import Currency
 from levity_trio.web.webhooks.incoming import HEADER, WrongSignature, WrongTime, check
@@ -84,7 +84,8 @@ async def _list(asked: Asked) -> object:
 async def _add(asked: Asked) -> AddedService:
     body, secret = asked.body, token_urlsafe(SECRET_BYTES)
     new = NewService(body.name, secret, asked.api.stamp(), asked.caller.name)
-    number = await asked.api.writer.run(writes.add, new)
+    with needing_key():
+        number = await asked.api.writer.run(writes.add, new, asked.api.key)
     if number is None:
         words = f"a payment service named {body.name} is in use; revoke it first, or choose another name"
         raise Problem(HTTPStatus.CONFLICT, "in_use", words)
@@ -138,7 +139,9 @@ async def _take(asked: Asked) -> EnteredPayment:
 
 async def _check_signature(asked: Asked, name: str, raw: bytes) -> None:
     """Raise Problem unless the service signed the body lately. One that does not exist is refused the same."""
-    secret = await asked.api.reader.run(partial(stored.secret_of, name=name)) or token_urlsafe(SECRET_BYTES)
+    secret = await asked.api.reader.run(partial(stored.secret_of, name=name, key=asked.api.key)) or token_urlsafe(
+        SECRET_BYTES
+    )
     try:
         check(asked.headers.get(HEADER), secret, raw, asked.api.now().timestamp())
     except WrongSignature as wrong:
@@ -176,7 +179,7 @@ ENDPOINTS: Final = (
         body=StructBody(NewServiceBody),
         answer=AddedService,
         status=HTTPStatus.CREATED,
-        problems=("in_use",),
+        problems=("in_use", "conflict"),
     ),
     Endpoint(
         method="DELETE",

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
+from levity_trio.store.secret_key import NoKey
 from levity_trio.web.problems import BodyRefused, problem
 
 
@@ -51,6 +52,16 @@ def busy(code: str, detail: str, seconds: int) -> Problem:
 def not_storable() -> Problem:
     """Return the problem while the database cannot be written."""
     return busy("not_storable", "nothing can be stored at present, and nothing was done; see the server's log", 10)
+
+
+@contextmanager
+def needing_key() -> Iterator[None]:
+    """Report that this server can keep no secret. Raises Problem."""
+    try:
+        yield
+    except NoKey:
+        words = "this server has no key for secrets; start all servers of the database with the same --secrets-key FILE"
+        raise Problem(HTTPStatus.CONFLICT, "conflict", words) from None
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
 from levity_trio.web.api.administration import Name
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.api.shown import list_of, show
+from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
 from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
 
@@ -74,7 +75,8 @@ async def _add(asked: Asked) -> AddedWebhook:
     _check(body)
     api, secret = asked.api, new_secret()
     new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
-    added = await api.writer.run(writes.add, new, api.stamp(), asked.caller.name)
+    with needing_key():
+        added = await api.writer.run(writes.add, new, api.stamp(), asked.caller.name, api.key)
     if added is None:
         raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
     api.webhooks.note_change()
@@ -100,6 +102,8 @@ async def _remove(asked: Asked) -> None:
 async def _test(asked: Asked) -> DeliveryTest:
     api, webhook = asked.api, await _in_use(asked)
     message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
+    if webhook.secret is None:
+        return DeliveryTest(False, None, NOT_SIGNABLE)
     async with api.places.wait():
         try:
             return DeliveryTest(True, await send(webhook.url, webhook.secret, message), None)
@@ -109,7 +113,7 @@ async def _test(asked: Asked) -> DeliveryTest:
 
 async def _in_use(asked: Asked) -> StoredWebhook:
     number = asked.number()
-    for webhook, _ in await asked.api.writer.run(writes.in_use):
+    for webhook, _ in await asked.api.writer.run(writes.in_use, asked.api.key):
         if webhook.id == number:
             return webhook
     raise not_found(f"webhook {number} in use")
@@ -141,7 +145,7 @@ ENDPOINTS: Final = (
         body=StructBody(NewWebhookBody),
         answer=AddedWebhook,
         status=201,
-        problems=("in_use",),
+        problems=("in_use", "conflict"),
     ),
     Endpoint(
         method="DELETE",

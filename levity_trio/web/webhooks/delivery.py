@@ -27,6 +27,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after
 from levity_trio.store.reads.webhooks import of_charger
 from levity_trio.store.retrying import surviving
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting
@@ -40,6 +41,7 @@ GIVEN_UP_AFTER: Final = timedelta(days=3)
 RETRY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 5.0
 LONGEST_PROBLEM: Final = 200
+NOT_SIGNABLE: Final = "its secret is unknown here; add the same webhook again, which gives it a new one"
 
 log = get_logger("system")
 
@@ -52,6 +54,7 @@ class Parts:
     writer: Writer
     clock: Clock
     look_seconds: float
+    key: SecretKey
 
 
 class Webhooks:
@@ -80,10 +83,16 @@ class Webhooks:
                 await self._changed.wait()
 
     async def look(self) -> None:
-        """Begin deliveries to the webhooks that are in use, and end all others. Raises StoreUnavailable."""
-        found = {webhook.id: (webhook, waiting) for webhook, waiting in await self._parts.writer.run(writes.in_use)}
-        for removed in self._deliveries.keys() - found.keys():
-            self._deliveries.pop(removed).scope.cancel()
+        """Begin deliveries to the webhooks that are in use, and end all others. Raises StoreUnavailable.
+
+        One that got its secret again begins anew.
+        """
+        in_use = await self._parts.writer.run(writes.in_use, self._parts.key)
+        found = {webhook.id: (webhook, waiting) for webhook, waiting in in_use}
+        secrets = {webhook.id: webhook.secret for webhook, _ in in_use}
+        for number, delivery in list(self._deliveries.items()):
+            if number not in secrets or delivery.secret != secrets[number]:
+                self._deliveries.pop(number).scope.cancel()
         for added in found.keys() - self._deliveries.keys():
             self._deliveries[added] = Delivery(self._parts, *found[added])
             self._nursery.start_soon(self._deliveries[added].run)
@@ -105,6 +114,11 @@ class Delivery:
         self._position = webhook.position
         self._waiting = {one.charger: one for one in waiting}
         self._news = trio.Event()
+
+    @property
+    def secret(self) -> str | None:
+        """What it signs with, None if that is unknown."""
+        return self._webhook.secret
 
     def wake(self) -> None:
         """Look for facts at once."""
@@ -230,6 +244,8 @@ class Delivery:
 
     async def _send(self, fact: StoredFact, attempt: int) -> str | None:
         """Send a fact; return what is wrong, None if it was delivered."""
+        if self._webhook.secret is None:
+            return NOT_SIGNABLE
         body = orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
         message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
         try:

@@ -16,6 +16,7 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from tests.charger.parts import InlineWriter
@@ -57,6 +58,7 @@ class Site:
                 **RETENTION,
             ),
             id_tags=SimpleNamespace(policy=books.policy),
+            key=SecretKey("A" * 43 + "="),
         )
         self.api: Api = parts  # what these endpoints use of it
 

@@ -20,6 +20,7 @@ from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.server import _api as make_api
 from levity_trio.store.reads import Reader
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.tagging import open_tags
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Api
@@ -133,7 +134,7 @@ async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN)
             open_files(central.config, writer, reader, central.clock, lambda: True, Listeners())
         )
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
-        api = make_api(central, reader, imports, feed, webhooks, shelf)
+        api = make_api(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
         front = Front(door=Door(is_loopback=True), url=None)

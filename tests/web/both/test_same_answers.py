@@ -70,8 +70,8 @@ NOT_SEEN: Final = {
 OF_THE_STORE: Final = re.compile(r"\w+ /(api/)?system\b")
 """What shows the store itself, and the memory of the process."""
 OK: Final = 200
-RANDOM: Final = re.compile(r"\b[0-9a-f]{16}\b")
-"""Ids of messages and requests. They are random, and which task takes the next one depends on time."""
+RANDOM: Final = re.compile(r"\b[0-9a-f]{16}\b|sealed:[\w=-]+")
+"""Ids of messages and requests, and encrypted secrets. They are random, and which task is first depends on time."""
 COMMANDS: Final = (
     ("logs", "--json"),
     ("logs", QUIET, "--action", "bootnotification", "--since", "2026-01-01"),

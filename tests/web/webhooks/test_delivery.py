@@ -17,11 +17,12 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.webhooks import WebhookRow, webhooks
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import DEFAULT_LIMITS, Writer
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook
-from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
+from levity_trio.web.webhooks.delivery import NOT_SIGNABLE, Parts, Webhooks, open_webhooks
 from levity_trio.web.webhooks.request import new_secret
 from tests.charger import parts
 from tests.charger.parts import InlineWriter
@@ -31,6 +32,7 @@ from tests.web.stores import Stored
 from tests.web.webhooks.receivers import ACCEPTED, Receiver, receiving
 
 HOUR = timedelta(hours=1)
+KEY, OTHER_KEY = SecretKey("A" * 43 + "="), SecretKey("B" * 43 + "=")
 DAY = timedelta(days=1)
 BROKEN = b"HTTP/1.1 503 Broken\r\n\r\n"
 
@@ -48,9 +50,9 @@ class Site:
         Station(books, "CP-2")
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Webhooks]:
+    async def running(self, key: SecretKey = KEY) -> AsyncIterator[Webhooks]:
         """Deliver; the clock is that of the books, and waiting facts are looked at often."""
-        given = Parts(self.reader, cast(Writer, self.writer), lambda: self.books.now, 0.01)
+        given = Parts(self.reader, cast(Writer, self.writer), lambda: self.books.now, 0.01, key)
         async with open_webhooks(given, self.hooks) as running:
             yield running
 
@@ -88,7 +90,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def add(site: Site, url: str, kinds: tuple[str, ...] | None = None, charger: str | None = None) -> writes.StoredWebhook:
     new = NewWebhook("home", url, new_secret(), kinds, charger)
-    added = site.writer.run_now(writes.add, new, site.books.at, "anna")
+    added = site.writer.run_now(writes.add, new, site.books.at, "anna", KEY)
     assert added is not None
     return added
 
@@ -276,4 +278,26 @@ async def test_progress_that_cannot_be_stored_is_not_lost_in_this_run(
 async def test_two_of_one_name_are_refused(site: Site, receiver: Receiver) -> None:
     add(site, receiver.url)
     again = NewWebhook("home", receiver.url, "", None, None)
-    assert site.writer.run_now(writes.add, again, site.books.at, "anna") is None
+    assert site.writer.run_now(writes.add, again, site.books.at, "anna", KEY) is None
+
+
+async def test_a_webhook_whose_secret_is_unknown_waits_until_it_is_added_again(site: Site, receiver: Receiver) -> None:
+    """Nothing that it waits for is lost."""
+    add(site, receiver.url)
+    async with site.running(OTHER_KEY) as running:
+        sent = [site.fact("CP-1")]
+        await eventually(site.waiting)
+        assert site.listed().problem == NOT_SIGNABLE
+        for wrong in (NewWebhook("home", "http://192.0.2.1/", new_secret(), None, None),
+                      NewWebhook("home", receiver.url, new_secret(), ("TransactionStarted",), None)):  # fmt: skip
+            assert site.writer.run_now(writes.add, wrong, site.books.at, "anna", OTHER_KEY) is None
+        new = NewWebhook("home", receiver.url, new_secret(), None, None)
+        again = site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY)
+        assert again is not None
+        assert (again.id, again.secret) == (1, new.secret)
+        site.books.wait(3600)
+        running.note_change()
+        sent.append(site.fact("CP-1"))
+        await receiver.until(2)
+        assert receiver.numbers() == sent
+    assert site.writer.run_now(writes.add, new, site.books.at, "anna", OTHER_KEY) is None

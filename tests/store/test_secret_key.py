@@ -1,0 +1,149 @@
+"""The key of the secrets: no file of a database and no backup has a secret in plain, and a wrong key is seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.file_store import FileStore
+from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.checking import check
+from levity_trio.store.keeping.restoring import restore
+from levity_trio.store.opening import open_store
+from levity_trio.store.schema import migrations, statements
+from levity_trio.store.secret_key import SECRETS_VERSION, NoKey, SecretKey, open_key, read_key
+from tests.store.keeping import ignore
+
+SECRETS = ("whsec_cGxhaW4gdGV4dCBvZiBhIHdlYmhvb2s=", "plain-text-of-a-payment-service-0123456789ab")
+ERASED = "backups and replicas that were made before still have secrets in plain; delete them"
+IN_USE = ["webhook home", "payment service shop"]
+
+
+def make_plain(path: Path) -> None:
+    """A database of the version before, whose secrets were changed, removed and copied about."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        connection.execute(f"PRAGMA application_id = {0x4C565433}")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        for number, script in migrations():
+            if number < SECRETS_VERSION:
+                for statement in statements(script.read_text()):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
+        webhook = (
+            "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES (?, 'u', ?, '', '', 0)"
+        )
+        service = "INSERT INTO payment_service (name, secret, added_at, added_by) VALUES (?, ?, '', '')"
+        for number in range(200):  # so that pages are divided, and leave bytes behind
+            connection.execute(webhook, (f"{number}", SECRETS[0]))
+            connection.execute(service, (f"{number}", SECRETS[1]))
+        connection.execute("UPDATE webhook SET removed_at = '2026', secret = ''")
+        connection.execute("UPDATE payment_service SET revoked_at = '2026', secret = ''")
+        connection.execute(webhook, ("home", SECRETS[0]))
+        connection.execute(service, ("shop", SECRETS[1]))
+        connection.execute("CREATE TABLE gone (secret TEXT)")
+        connection.executemany("INSERT INTO gone VALUES (?)", [(secret,) for secret in SECRETS * 1000])
+        connection.execute("DROP TABLE gone")
+
+
+def start(path: Path, key_file: Path | None = None) -> tuple[SecretKey, list[Any]]:
+    """Start on a database; return the key, and the secrets as the server uses them."""
+    with open_store(path, "levity") as store:
+        key = open_key(store, key_file or Path(f"{path}.key"), is_shared=False)
+        assert isinstance(store, FileStore)
+        rows = store._connection.execute(
+            "SELECT secret FROM webhook WHERE removed_at IS NULL UNION ALL"
+            " SELECT secret FROM payment_service WHERE revoked_at IS NULL"
+        ).fetchall()
+    return key, [key.opened(secret) for (secret,) in rows]
+
+
+def plain(folder: Path) -> list[str]:
+    """The files in which a secret stands in plain."""
+    return [
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and any(secret.encode() in path.read_bytes() for secret in SECRETS)
+    ]
+
+
+def test_plain_secrets_are_moved_and_none_stays_in_a_file(tmp_path: Path, log_lines: list[Any]) -> None:
+    path = tmp_path / "site.db"
+    make_plain(path)
+    assert plain(tmp_path)
+    with open_store(path, "levity") as store:  # also while the server runs
+        key = open_key(store, tmp_path / "site.db.key", is_shared=False)
+        assert not plain(tmp_path)
+    assert ERASED in [line["event"] for line in log_lines]
+    again, secrets = start(path)
+    assert again.digest == key.digest
+    assert secrets == list(SECRETS)
+    assert (tmp_path / "site.db.key").stat().st_mode & 0o777 == 0o600
+    back_up(path, tmp_path / "copy.db", ignore)
+    assert not plain(tmp_path)
+    assert not check(tmp_path / "copy.db", lambda _name: None).problems
+    assert (tmp_path / "site.db.key").read_bytes().strip() not in (tmp_path / "copy.db").read_bytes()
+
+
+def test_a_crash_before_the_end_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "site.db"
+    make_plain(path)
+
+    def fail(_store: FileStore) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileStore, "forget_plain_secrets", fail)
+        assert start(path)[1] == list(SECRETS)  # and the server serves
+    assert plain(tmp_path)
+    assert start(path)[1] == list(SECRETS)
+    assert not plain(tmp_path)
+
+
+def test_a_restoration_without_the_key_says_what_is_off(tmp_path: Path, log_lines: list[Any]) -> None:
+    path, elsewhere = tmp_path / "site.db", tmp_path / "elsewhere" / "site.db"
+    elsewhere.parent.mkdir()
+    make_plain(path)
+    key, _ = start(path)
+    back_up(path, elsewhere.with_name("copy.db"), ignore)
+    key_file = elsewhere.with_name("site.db.key")
+    assert restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file).unknown == IN_USE
+    log_lines.clear()
+    other, secrets = start(elsewhere)
+    assert secrets == [None, None]
+    assert [line["of"] for line in log_lines if line["event"].startswith("secrets are unknown here")] == [IN_USE]
+    key_file.write_bytes((tmp_path / "site.db.key").read_bytes())  # it was found again
+    assert start(elsewhere)[1] == list(SECRETS)
+    restored = restore(elsewhere.with_name("copy.db"), elsewhere, ignore, key_file=key_file, is_forced=True)
+    assert not restored.unknown
+    assert other.digest != key.digest
+
+
+def test_a_file_that_is_no_key(tmp_path: Path, log_lines: list[Any]) -> None:
+    file = tmp_path / "key"
+    for content in (b"", b"secret", b"\xff" * 44, b"A" * 44):
+        file.write_bytes(content)
+        with pytest.raises(EnvironmentProblem, match=r"is no key of this program|cannot read"):
+            read_key(file)
+    file.write_bytes(b"A" * 43 + b"=\n")
+    file.chmod(0o644)
+    assert read_key(file) is not None
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "others could read the key" in log_lines[-1]["event"]
+    with pytest.raises(EnvironmentProblem, match="cannot write the key"):
+        start(tmp_path / "site.db", tmp_path / "missing" / "key")
+
+
+def test_without_a_key_nothing_is_kept_and_nothing_opened() -> None:
+    with pytest.raises(NoKey):
+        SecretKey(None).sealed("x")
+    sealed = SecretKey("A" * 43 + "=").sealed("x")
+    assert SecretKey(None).opened(sealed) is None
+    assert SecretKey(None).opened("x") == "x"
