@@ -54,23 +54,28 @@ def test_people_get_a_proof_and_what_to_do_next(
     out = capsys.readouterr().out
     assert re.search(r"^tx +1 +[0-9a-f]{16}$", out, re.MULTILINE)
     lines = out.splitlines()
-    assert lines[-7:-5] == [
+    assert lines[-8:-6] == [
         "Both have 1 completed transactions with 1.000 kWh.",
         "Closed statements: none. Ledger: none.",
     ]
-    assert lines[-5].startswith("Moved in ")
-    assert lines[-5].endswith(f" s: back.db has the same rows as {address}.")
+    assert lines[-6].startswith("Moved in ")
+    assert lines[-6].endswith(f" s: back.db has the same rows as {address}.")
     assert lines[-2:] == [
         "Start the server with --db back.db",
         f"Never serve {address} again: two servers would bill the same energy.",
     ]
-    assert lines[-4].endswith(f"to {Path('back.db').resolve()}.files")
+    assert lines[-5].endswith(f"to {Path('back.db').resolve()}.files")
+    assert lines[-3].endswith(f"to {Path('back.db').resolve()}.key")
 
 
 def test_folders_beside_the_file_are_named(address: PostgresqlAddress, capsys: pytest.CaptureFixture[str]) -> None:
     Path("levity.db.files").mkdir()
+    Path("levity.db.key").touch()
     assert main(["move", str(SITE), address]) == 0
     out = capsys.readouterr().out
+    assert (
+        f"Give each server --secrets-key with a copy of {Path('levity.db.key').resolve()}, the key of secrets." in out
+    )
     files = Path("levity.db.files").resolve()
     assert f"Copy {files} to levity.files in the folder where the server will be started" in out
     assert ".certificates" not in out
