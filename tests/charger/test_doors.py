@@ -31,7 +31,7 @@ FORWARDED = (
 )
 
 
-GUESSES: Final = 70
+GUESSES: Final = 65
 """Of one address and identity in an hour."""
 
 

@@ -19,7 +19,7 @@ from tests.web.entering import HOME, PASSWORD, STRETCH_SECONDS, House
 from tests.web.test_logins import refused
 
 WRONG = "wrong password"
-GUESSES = 70
+GUESSES = 65
 """Of one address and name in an hour."""
 
 

@@ -72,6 +72,26 @@ def row_count(shown: Shown) -> int:
 
 
 class TestAnyKind:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "9999-12-31T12:00:00+14:00", "9999-12-30T10:00:00Z"),
+            *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00", "0001-01-01T12:00:00-05:00", "0001-01-02T00:00:00Z"),
+        ],
+    )
+    async def test_one_with_times_at_the_edges_of_the_calendar(self, site: Site, station: Station, sent: str) -> None:
+        open_one = station.start(1000, 2, tag="OPEN", at=sent)
+        number = station.start(1000, at=sent)
+        station.status("Charging", at=sent)
+        station.books.wait(5)
+        station.tell(meter_value(sent, 3000, watts(6000)), meter_value(station.clock(), 4000), transaction=number)
+        station.stop(number, 7000, at=sent, data=[meter_value(sent, 7000)])
+        for one in (number, open_one):
+            await opened(site, one)
+            await Opening(site).parts(SESSION, id=one)
+            await Opening(site).open(FRAMES, id=one)
+            await Opening(site).open(READINGS, id=one)
+
     async def test_an_honest_one(self, site: Site, station: Station) -> None:
         House(site.books).give(1, "TAG")
         shown = await opened(site, charge(station))
