@@ -54,7 +54,10 @@ def opened(path: Path, flags: int, mode: int = PRIVATE) -> int:
 
 def opened_alone(path: Path, flags: int) -> int:
     """Do the same for content that only this user may read or change, also if the file is there already."""
-    descriptor = opened(path, flags)
+    try:
+        return opened(path, flags | os.O_EXCL)  # on a FAT stick, even what one makes oneself may have another owner
+    except FileExistsError:
+        descriptor = opened(path, flags)
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1:
         os.fchmod(descriptor, PRIVATE)

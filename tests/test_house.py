@@ -1,6 +1,7 @@
 """The rules of the house: who may import whom, one door for each third party, short functions, no asyncio."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -212,6 +213,16 @@ IMPURE = (
     "logging",
 )
 PURE = ("wire", "billing", "charging", "operations", "events", "config", "config_log", "config_web", "settings")
+WRITES = re.compile(
+    r"\bopen\((?:[^()]*, )?\"[rbt]*[wax+]|\.write_(?:text|bytes)\(|O_CREAT|\.touch\(|shutil\.(?:copy|move)|mkstemp"
+)
+"""What opens a file to write to it."""
+WRITES_ELSEWHERE = {
+    "writing": "the owner of this rule",
+    "documents.fonts": "in a temporary folder",
+    "store.reads.levity.old_file": "in a temporary folder",
+    "web.api.everything": "a member of an archive in memory",
+}
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 
 
@@ -295,6 +306,35 @@ def test_pure_rooms_stay_pure() -> None:
 
 def test_no_asyncio() -> None:
     assert not told([one for one in every_import() if is_within(one.imported, ["asyncio"])])
+
+
+def test_files_are_written_by_one_module() -> None:
+    """It follows no link that others made, and lets nobody else read. Temporary folders are private."""
+    found = [
+        f"{module.name}: {line.strip()}"
+        for module in MODULES
+        if module.name.removeprefix(f"{PACKAGE}.") not in WRITES_ELSEWHERE
+        for line in module.source.splitlines()
+        if WRITES.search(line)
+    ]
+    assert not found, "open it with levity_trio.writing"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'with path.open("w", encoding="utf-8") as file:',
+        "path.write_text(text)",
+        "path.write_bytes(content)",
+        "os.open(path, os.O_RDWR | os.O_CREAT)",
+        'open(name, "ab")',
+        "path.touch()",
+        "shutil.copyfile(one, other)",
+        "tempfile.mkstemp()",
+    ],
+)
+def test_a_file_that_is_written_elsewhere_is_seen(line: str) -> None:
+    assert WRITES.search(line)
 
 
 def test_functions_are_small() -> None:
