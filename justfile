@@ -141,6 +141,12 @@ bill-month *arguments: venv
 months *arguments: venv
     {{ bin }}/python -m tests.benchmarks.months {{ arguments }}
 
+# The sessions of all tests, stories and simulations that the judge is measured by; writing takes half an hour of CPU.
+# `just corpus check` judges them again, `just corpus keep` stores what today's rules say; `--only FILE` takes one file.
+# write the corpus of kept sessions
+corpus *arguments: venv
+    {{ bin }}/python -m tests.corpus {{ arguments }}
+
 # Arguments go to the server: `just serve --port 9001`.
 # start the server
 serve *arguments: venv

@@ -351,7 +351,7 @@ def test_tests_mirror_the_package() -> None:
     """A folder of tests is named like the room it tests, or is one of the kinds that test many."""
     rooms = {module.name.split(".")[1] for module in MODULES if "." in module.name}
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("*.py"))}
-    assert folders <= rooms | {"benchmarks", "browser", "integration"}
+    assert folders <= rooms | {"benchmarks", "browser", "corpus", "integration"}
 
 
 BREACHES = [

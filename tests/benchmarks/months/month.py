@@ -17,7 +17,7 @@ from levity_trio.simulator.ledger_file import write_ledger
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import fleet, plan
 from levity_trio.simulator.report import Account, report
-from levity_trio.simulator.scenario import load
+from levity_trio.simulator.scenario import Kind, Scenario, load
 from levity_trio.simulator.verification import Verdict, verify
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.reads.recheck import Cause, Difference, Rechecking
@@ -45,6 +45,19 @@ class Order:
     hours: float
     heartbeat_seconds: int
     delay_seconds: float
+    quirk: str | None = None
+    """The only quirk, of all chargers, which lose nothing but their connections; empty for none at all."""
+    chargers: int | None = None
+    """How many; None for those of the scenario."""
+
+    @property
+    def scenario(self) -> Scenario:
+        month = load(SCENARIO)
+        found = replace(month, hours=self.hours, chargers=self.chargers or month.chargers)
+        if self.quirk is None:
+            return found
+        outages = tuple(one for one in month.mishaps if one.kind is Kind.OUTAGE)
+        return replace(found, deals_each_quirk=False, quirks={self.quirk: 1.0} if self.quirk else {}, mishaps=outages)
 
     @property
     def database(self) -> Path:
@@ -92,7 +105,7 @@ def differing(database: Path) -> Iterator[Difference]:
 
 
 async def _course(order: Order, books: FileConnection) -> tuple[list[Charger], Ledger]:
-    scenario = replace(load(SCENARIO), hours=order.hours)
+    scenario = order.scenario
     planned = plan(scenario, fleet(scenario, scenario.chargers, order.seed), order.seed)
     board, pace = Switchboard(), Pace()
     network = Network(board.serve, order.delay_seconds, order.seed)

@@ -20,10 +20,10 @@ STDERR: Final = 2
 def outcomes(orders: Sequence[Order], jobs: int) -> Iterator[Outcome]:
     """Yield the outcomes in the order of the seeds, `jobs` months at a time."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as processes:
-        yield from processes.map(_simulated, orders)
+        yield from processes.map(simulated, orders)
 
 
-def _simulated(order: Order) -> Outcome:
+def simulated(order: Order) -> Outcome:
     """Simulate a month as a server would run. Its errors are printed: none is expected."""
     gc.set_threshold(*COLLECT_AFTER)
     with open_log(LogConfig(level="ERROR", ocpp_level="ERROR"), descriptor=STDERR):
