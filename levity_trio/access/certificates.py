@@ -5,6 +5,7 @@ Pure: the time comes as an argument, and the authority has read what stands in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,6 +117,12 @@ def _plain(name: str) -> str:
     except ValueError:
         return bare.replace("[", "[[]")
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def is_named(name: str, serials: Sequence[str]) -> bool:
+    """Whether a CN names a charger: it contains one of these serial numbers as a word of its own, as makers write it
+    ("SN-7", "SN-7.chargers.example"); SN-70 is another one."""
+    return any(re.search(rf"(?<![^\W_]){re.escape(serial)}(?![^\W_])", name, re.IGNORECASE) for serial in serials)
 
 
 def is_due(not_before: datetime, not_after: datetime, now: datetime) -> bool:

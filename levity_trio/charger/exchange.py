@@ -144,6 +144,11 @@ class Exchange:
         return Message(self.call.action, kept, cut(self.call.raw_id) + of_part, frame)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether it counts as a message of its charger's day."""
+        return self.part is None or self.part.is_counted
+
+    @property
     def is_ahead(self) -> bool:
         """Whether it is a part of a large message before the last one."""
         return self.part is not None and self.part.is_ahead
@@ -271,7 +276,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = None if exchange.is_ahead else exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
-    if action in BOUNDED_MESSAGES and (exchange.part is None or exchange.part.is_counted):
+    if action in BOUNDED_MESSAGES and exchange.is_counted:
         exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs or exchange.amendment:  # of a message without a row of its own, such as Heartbeat
@@ -310,7 +315,8 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
-    message = exchange.bounded = exchange.message
+    message = exchange.message
+    exchange.bounded = message if exchange.is_counted else None
     try:
         return await _set_aside_with_transaction(exchange, message, reason)
     except StoreUnavailable:

@@ -12,6 +12,8 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.session import REFUSAL_SECONDS
 from levity_trio.charger.stream import ARRIVAL_SECONDS, STALL_SECONDS, STRANGERS_SHARE
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import message_parts
 from levity_trio.wire import large
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, CONTINUATION, TEXT, Charger, frame, open_charger, open_raw_charger
@@ -191,6 +193,47 @@ async def test_a_stop_whose_register_cannot_be_read(central: Central, writer: In
     assert writer.rows("SELECT action, count FROM set_aside") == [("StopTransaction", 1)]
     assert readings(writer) == as_rows(data, "transactionData", transaction)
     assert writer.rows("SELECT last_register_wh FROM tx") == [(3000,)]
+
+
+async def test_the_parts_of_a_stop_that_cannot_be_read_count_as_few_messages(
+    central: Central, writer: InlineWriter
+) -> None:
+    """Otherwise one stop could use up what its charger may send in a day, and would never be answered."""
+    configure(central, max_starts=1)  # and so ten messages
+    data = elements(600)
+    async with open_charger(central) as charger:
+        transaction = await start(charger)
+        assert await charger.call("StopTransaction", stop(transaction, data, meterStop="many")) == {}
+    assert writer.row("SELECT count(*) > 12 FROM message_part") == (1,)
+    assert readings(writer) == as_rows(data, "transactionData", transaction)
+
+
+async def test_of_a_month_of_parts_only_those_of_the_stop_are_read(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All other chargers wait for the write that reads them."""
+    asked, read = list[int](), message_parts._frame
+
+    def count(db: UnitOfWork, evidence: int) -> tuple[str, str]:
+        asked.append(evidence)
+        return read(db, evidence)
+
+    monkeypatch.setattr(message_parts, "_frame", count)
+    data = elements(200)
+    no_energy = [one | {"sampledValue": [{"value": "5", "measurand": "Temperature"}]} for one in data]
+    async with open_charger(central) as charger:
+        for hour in range(3):
+            begun = {"timestamp": f"2026-02-01T0{hour}:00:00Z", "meterStart": 1000 + hour}
+            ended = await start(charger, **begun)
+            told = {"meterStop": 1001 + hour, "timestamp": f"2026-02-01T0{hour}:30:00Z"}
+            await charger.call("StopTransaction", stop(ended, data[hour:], **told))
+        (before,) = writer.row("SELECT max(id) FROM evidence")
+        await charger.call("StopTransaction", stop(-1, no_energy))
+        transaction = await start(charger)
+    assert len(asked) == len(set(asked))
+    assert min(asked) > before
+    told_now = [row for row in readings(writer) if row[3] == transaction]
+    assert told_now == as_rows(no_energy, "transactionData", transaction)
 
 
 async def test_one_broken_element_costs_itself(central: Central, writer: InlineWriter) -> None:

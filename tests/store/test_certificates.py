@@ -302,6 +302,33 @@ class TestNames:
         assert words in (self.allow(refused, replace(requested(name="CP-1"), **changes)) or "")
         assert not refused.books.count("certificate_name")
 
+    @pytest.mark.parametrize(
+        ("name", "other"),
+        [
+            ("SN-2.chargers.example", "CP-2"),
+            ("wallbox sn-2", "CP-2"),
+            ("A_SN-2_B", "CP-2"),
+            ("cp-2.local", "CP-2"),
+            ("BOX/2", "CP-2"),
+            ("SN-20", None),
+            ("XSN-2", None),
+            ("CP-21.local", None),
+            ("CP-1.1", None),  # a stranger calls itself so, or a part of it
+            ("CP-3", "CP-3"),
+            ("1", "CP-3"),
+        ],
+    )
+    def test_nor_is_a_name_within_which_another_charger_is_named(
+        self, refused: Station, name: str, other: str | None
+    ) -> None:
+        known = Station(refused.books, "CP-2")
+        known.boot(serial_number="SN-2", charge_box_serial_number="BOX/2")
+        known.start()
+        Station(refused.books, "CP-3").boot(serial_number="1")
+        told = self.allow(refused, requested(name=name))
+        assert (told is None) == (other is None)
+        assert other is None or f"the name of another charger, {other}" in (told or "")
+
     def test_nobody_who_only_claims_the_identity_gets_one(self, station: Station) -> None:
         station.boot(serial_number="SN-1")
         assert request(station, name="CP-1") == "Rejected"

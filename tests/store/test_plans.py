@@ -1,9 +1,12 @@
 """The check of query plans (plans.py), which conftest.py runs after each test of this folder."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from levity_trio.store.writes import message_parts
+from tests.store.books import in_memory
 from tests.store.plans import PERMITTED, whole_reads
 
 PACKAGE = Path(__file__).parents[2] / "levity_trio"
@@ -41,3 +44,18 @@ def test_what_is_bounded_is_none(sql: str) -> None:
 def test_what_is_permitted_is_in_the_package(part: str) -> None:
     """An obsolete entry would permit another scan."""
     assert any(part in path.read_text() for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (message_parts._KEPT, "message_part_received"),
+        ("SELECT count(*) FROM cp WHERE hidden_at IS NULL AND registration = 'newcomer'", "cp_visible"),
+        ("SELECT count(*) FROM cp WHERE hidden_at IS NULL", "cp_visible"),
+    ],
+)
+def test_what_grows_with_what_strangers_send_is_found_by_an_index(sql: str, index: str) -> None:
+    """A charger has many parts of messages, and strangers that made room for others leave rows behind."""
+    with closing(in_memory()) as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", ("",) * sql.count("?")).fetchall()
+    assert any(index in step[3] for step in steps), steps

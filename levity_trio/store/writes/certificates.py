@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from levity_trio.access.certificates import Described, Requested, is_due, refusal
+from levity_trio.access.certificates import Described, Requested, is_due, is_named, refusal
 from levity_trio.events import (
     CertificateDelivered,
     CertificateIssued,
@@ -106,6 +106,12 @@ def _reject(db: UnitOfWork, origin: Origin, csr: str, key_digest: str | None, re
     return REJECTED
 
 
+_OTHERS: Final = (
+    "SELECT id, registration = 'adopted' OR EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id), serial_number,"
+    " charge_box_serial_number FROM cp WHERE id <> ? ORDER BY id"
+)
+
+
 def _serials(db: UnitOfWork, charger: str) -> Sequence[str]:
     """Return the serial numbers that the charger's boots told, else its identity."""
     row = db.row("SELECT serial_number, charge_box_serial_number FROM cp WHERE id = ?", (charger,))
@@ -131,15 +137,26 @@ def allow_name(
     if problem is not None:
         return problem
     (name,) = requested.common_names
-    same = "SELECT id FROM cp WHERE id <> ? AND ? IN (id, serial_number, charge_box_serial_number) LIMIT 1"
-    if (other := db.row(same, (charger, name))) is not None:
-        return f"its CN {name!r} is the name of another charger, {other[0]}"
+    if (other := _named(db, charger, name)) is not None:
+        return f"its CN {name!r} is the name of another charger, {other}"
     db.execute(
         "INSERT INTO certificate_name (cp_id, name, request_id, allowed_at, allowed_by, reason)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         (charger, name, number, at, by, reason),
     )
     db.record(CertificateNameAllowed(charger=charger, at=at, request=number, name=name, by=by, reason=reason))
+    return None
+
+
+def _named(db: UnitOfWork, charger: str, name: str) -> str | None:
+    """Return another charger that a CN names: by its identity, or by a serial number within the CN.
+
+    What strangers call themselves counts only as a whole, so that a serial number of one letter forbids nothing.
+    """
+    for other, known, *serials in db.rows(_OTHERS, (charger,)):
+        told = [other, *(one for one in serials if one)]
+        if name.casefold() in map(str.casefold, told) or (known and is_named(name, told)):
+            return str(other)
     return None
 
 

@@ -20,7 +20,8 @@ LOOK_BACK_MINUTES: Final = 31 * 24 * 60
 _KEPT: Final = (
     "SELECT evidence.id FROM message_part JOIN evidence ON evidence.session_id = message_part.session_id"
     " AND evidence.message_id = message_part.message_id AND evidence.at = message_part.received_at"
-    " WHERE message_part.cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY evidence.id"
+    " WHERE message_part.cp_id = ? AND received_at BETWEEN ? AND ? AND (around = ? OR around IS NULL)"
+    " ORDER BY evidence.id"
 )
 
 
@@ -50,9 +51,10 @@ def is_stored(db: UnitOfWork, origin: Origin, message: Message) -> bool:
 def note(db: UnitOfWork, origin: Origin, message: Message, *, waits: bool) -> None:
     """Note that a part is stored."""
     db.execute(
-        "INSERT INTO message_part (cp_id, digest, session_id, received_at, message_id, waits)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (origin.charger, digest(message.payload), origin.session, origin.received_at, message.message_id, int(waits)),
+        "INSERT INTO message_part (cp_id, digest, session_id, received_at, message_id, waits, around)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (origin.charger, digest(message.payload), origin.session, origin.received_at, message.message_id, int(waits))
+        + (_around(message.frame),),
     )
 
 
@@ -72,7 +74,7 @@ def data_before(db: UnitOfWork, received: Origin, stop: Message) -> Iterator[lis
     if not around:
         return
     since = minutes_before(received.received_at, LOOK_BACK_MINUTES)
-    for (part,) in db.rows(_KEPT, (received.charger, since, received.received_at)):
+    for (part,) in db.rows(_KEPT, (received.charger, since, received.received_at, _around(stop.frame))):
         frame, at = _frame(db, part)
         if _without_data(frame) == around:
             data = [one for one in _payload(frame)[DATA] if are_meter_values([one])]
@@ -83,6 +85,12 @@ def _frame(db: UnitOfWork, evidence: int) -> tuple[str, str]:
     """Return one frame and its time: those of a month, at once, would be hundreds of megabytes."""
     row = db.row("SELECT frame, at FROM evidence WHERE id = ?", (evidence,))
     return ("", "") if row is None else (row[0], row[1])
+
+
+def _around(frame: str) -> str:
+    """Return a digest of what a stop says beside its readings, which all its parts say; empty for another message."""
+    around = _without_data(frame)
+    return digest(orjson.dumps(around, option=orjson.OPT_SORT_KEYS).decode()) if around else ""
 
 
 def _without_data(frame: str) -> dict[str, Any]:
