@@ -38,7 +38,6 @@ from levity_trio.store.retrying import surviving
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import frames
-from levity_trio.store.writes.frames import Deleted
 from levity_trio.wire.times import stamp
 
 ROWS_AT_ONCE: Final = 200
@@ -140,6 +139,13 @@ def aged(db: Database, before: str, now: str, table: str = "log") -> int | None:
 def _row(db: Database, sql: str, parameters: tuple[object, ...] = ()) -> tuple[Any, ...]:
     found: tuple[Any, ...] = db.execute(sql, parameters).fetchall()[0]
     return found
+
+
+class Deleted(NamedTuple):
+    """The number of rows that a step deleted, and whether none is left to delete."""
+
+    rows: int
+    is_all: bool
 
 
 def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
@@ -273,11 +279,11 @@ class Pruning:
         return await self._delete_of_strangers() + await self._delete_events(now)
 
     async def _delete_of_strangers(self) -> int:
-        rows, is_all, now = 0, False, self._now()
-        while now is not None and not is_all:
-            step = self._limits.step_seconds
-            deleted, is_all = await self._step(frames.delete_of_strangers, stamp(now), step, self._is_scarce)
-            rows += deleted
+        rows, done, now = 0, frames.Swept(0, ""), self._now()
+        while now is not None and done.after is not None:
+            how = stamp(now), self._limits.step_seconds, self._is_scarce
+            done = await self._step(frames.delete_of_strangers, *how, done.after)
+            rows += done.rows
         if rows:
             log.info("evidence of chargers that never charged here and were not adopted was deleted", rows=rows)
         return rows

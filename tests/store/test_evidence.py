@@ -50,7 +50,11 @@ def adopt(station: Station) -> None:
 
 
 def delete(books: Books, *, is_disk_low: bool = False) -> int:
-    return books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, is_disk_low).rows
+    rows, done = 0, frames.Swept(0, "")
+    while done.after is not None:
+        done = books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, is_disk_low, done.after)
+        rows += done.rows
+    return rows
 
 
 def actions(books: Books, table: str) -> list[str]:
@@ -199,12 +203,22 @@ def test_the_guard_lets_only_such_rows_pass(books: Books, station: Station) -> N
         books.connection.execute("DELETE FROM evidence WHERE id > 2")
 
 
+def test_each_step_looks_at_some_chargers(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "CHARGERS_AT_ONCE", 2)
+    for number in range(5):
+        aside(Station(books, f"NEW-{number}"))
+    books.wait(31 * DAY)
+    steps = [books.run(frames.delete_of_strangers, books.at, STEP_SECONDS, False, after) for after in ("", "NEW-1")]
+    assert steps == [(4, "NEW-1"), (4, "NEW-3")]
+    assert delete(books) == 0  # the newest rows stay
+
+
 def test_a_deletion_ends_in_time_and_goes_on(books: Books, station: Station) -> None:
     for _ in range(frames.ROWS_AT_ONCE + 2):
         aside(station, size=100)
     books.wait(31 * DAY)
     done = books.run(frames.delete_of_strangers, books.at, 0.0, False)
-    assert done == (frames.ROWS_AT_ONCE, False)
+    assert done == (frames.ROWS_AT_ONCE, "")
     assert delete(books) == 2 * (frames.ROWS_AT_ONCE + 1) - frames.ROWS_AT_ONCE
 
 

@@ -45,7 +45,7 @@ BEGINNING_BYTES: Final = 4_096
 STRANGERS_FRAMES, STRANGERS_FRAME_BYTES = 50, 65_536
 """Longer frames of Start and Stop that are kept in full of a stranger on one day, and their size."""
 STRANGERS_DAYS: Final = timedelta(days=30)
-ROWS_AT_ONCE: Final = 50
+ROWS_AT_ONCE, CHARGERS_AT_ONCE = 50, 200
 
 
 class Budget(NamedTuple):
@@ -58,8 +58,9 @@ class Budget(NamedTuple):
 KNOWN: Final = Budget(of_one=8_000_000, of_all=64_000_000)
 STRANGERS: Final = Budget(of_one=1_000_000, of_all=8_000_000)
 _DISK: Final = "disk"
-_STRANGERS: Final = (
-    "SELECT id FROM cp WHERE registration <> 'adopted' AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+_CHARGERS: Final = (
+    "SELECT id, registration <> 'adopted' AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id) FROM cp"
+    " WHERE id > ? ORDER BY id LIMIT ?"
 )
 _RECORD: Final = (
     "INSERT INTO evidence_pruning (day, before, others_before, deleted) VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE"
@@ -116,13 +117,6 @@ def note_disk(db: UnitOfWork, at: str, is_low: bool) -> None:
     )
 
 
-class Deleted(NamedTuple):
-    """The number of rows that a step deleted, and whether none is left to delete."""
-
-    rows: int
-    is_all: bool
-
-
 # The row with the highest id stays: SQLite would give its id again.
 _OLD: Final = (
     "SELECT id FROM {table} WHERE cp_id = ? AND {at} < ? AND ({at} < ? OR coalesce(action, '') NOT IN"
@@ -133,19 +127,30 @@ _TABLES: Final = {
 }
 
 
-def delete_of_strangers(db: UnitOfWork, now: str, seconds: float, is_disk_low: bool) -> Deleted:
+class Swept(NamedTuple):
+    """The number of rows that a step deleted, and after which charger the next one goes on; None if all are done."""
+
+    rows: int
+    after: str | None
+
+
+def delete_of_strangers(db: UnitOfWork, now: str, seconds: float, is_disk_low: bool, after: str = "") -> Swept:
     """Delete evidence of chargers that never had a transaction and were not adopted, for at most `seconds`: what is
-    old, and while the disk runs low all of which no transaction can be made. It is recorded."""
+    old, and while the disk runs low all of which no transaction can be made. It is recorded.
+
+    There may be many such chargers, so each step looks at some, in the order of their identities. One that takes too
+    long is begun again.
+    """
     before, until, rows = stamp(datetime.fromisoformat(now) - STRANGERS_DAYS), time.monotonic() + seconds, 0
-    others_before = now if is_disk_low else before
-    for charger, table in product(db.rows(_STRANGERS), _TABLES):
-        while found := db.rows(_TABLES[table], (*charger, others_before, before, ROWS_AT_ONCE)):
+    others_before, chargers = now if is_disk_low else before, db.rows(_CHARGERS, (after, CHARGERS_AT_ONCE))
+    for (name, may_go), table in product(chargers, _TABLES):
+        while may_go and (found := db.rows(_TABLES[table], (name, others_before, before, ROWS_AT_ONCE))):
             ids = ", ".join(str(number) for (number,) in found)
             db.execute(_RECORD, (now[DATE], before, others_before, len(found)))
             rows += db.changed(f"DELETE FROM {table} WHERE id IN ({ids})")  # noqa: S608 - numbers of ours
             if time.monotonic() > until:
-                return Deleted(rows, is_all=False)
-    return Deleted(rows, is_all=True)
+                return Swept(rows, after)
+    return Swept(rows, chargers[-1][0] if chargers else None)
 
 
 def add(db: UnitOfWork, rows: Sequence[FrameRow]) -> None:
