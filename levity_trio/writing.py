@@ -100,6 +100,12 @@ def replace(path: Path, content: bytes, mode: int = PRIVATE) -> None:
         file.write(content)
 
 
+def give(descriptor: int, owner: os.stat_result) -> None:
+    """Give a file to the owner of another one, as far as this user may: only the owner can read it."""
+    if os.geteuid() == 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder for this user alone. Raises OSError, also where a link stands there that others can have made."""
     try:

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from levity_trio.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.writing import replace
+from levity_trio.writing import give, replacing
 
 LITESTREAM: Final = "litestream"
 POSTGRESQL: Final = "postgresql"
@@ -25,8 +25,10 @@ class LastBackup:
 
 
 def note(database: Path, backup: LastBackup) -> None:
-    """Note a backup that is complete. Raises OSError."""
-    replace(_path(database), orjson.dumps(asdict(backup)))
+    """Note a backup that is complete, for the user of the server; the backup may be root's. Raises OSError."""
+    with replacing(_path(database)) as file:
+        file.write(orjson.dumps(asdict(backup)))
+        give(file.fileno(), database.stat())
 
 
 def last_backup(database: DatabaseAddress) -> LastBackup | None:

@@ -1,5 +1,6 @@
 """Backups: what they hold, and which files they replace."""
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -50,6 +51,14 @@ def test_the_last_backup_is_noted_beside_the_database(tmp_path: Path, site: Path
     assert noted is not None
     assert before <= noted.at <= stamp(datetime.now(UTC))
     assert (noted.file, noted.bytes) == (str(tmp_path / "backup.db"), (tmp_path / "backup.db").stat().st_size)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a backup for another user")
+def test_a_note_of_root_is_the_servers(tmp_path: Path, site: Path) -> None:
+    os.chown(site, 12345, 12345)
+    back_up(site, tmp_path / "backup.db", ignore)
+    found = Path(f"{site}.backup").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o600)
 
 
 def test_a_failure_is_no_backup(tmp_path: Path, site: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.keeping.copies import prepared
-from levity_trio.writing import opened_alone, sync_folder
+from levity_trio.writing import give, opened_alone, sync_folder
 
 STEP_PAGES: Final = 256
 WAL_BYTES: Final = 256_000_000
@@ -47,8 +47,7 @@ class Partial:
 
     def give_to(self, owner: os.stat_result) -> None:
         """Set the owner, as far as this user may."""
-        if os.geteuid() == 0:
-            os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
+        give(self._descriptor, owner)
 
     def rename(self, target: Path) -> None:
         """Give the file its final name, durably."""
