@@ -14,6 +14,7 @@ from tests.integration.serving import Serving, serving
 
 RESET = "/do/post/admin/chargers/CP1/reset"
 NEW = "/do/post/admin/chargers"
+FORGET = "/do/post/admin/chargers/forget"
 ELSEWHERE = ("//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)")
 PASSWORD = "a long enough password"  # noqa: S105
 PATIENCE_SECONDS = 20.0
@@ -43,6 +44,15 @@ def test_a_form_becomes_a_request_of_the_api(server: Serving, browser: Browser) 
     assert server.query("SELECT path FROM operator_action WHERE method = 'POST' ORDER BY id DESC LIMIT 1") == [
         ("/api/admin/chargers",)
     ]
+
+
+def test_several_chargers_are_forgotten_by_one_form(server: Serving, browser: Browser) -> None:
+    for name in ("FORM-8", "FORM-9"):
+        browser.send(new_charger(browser), id=name, next="/")
+    assert f"{FORGET}?next=/chargers" in browser.get("/chargers").links
+    page = browser.send(browser.get(FORGET).form(FORGET), chargers="FORM-8\nFORM-9", next="/")
+    assert "✓ Done: Forget wrong names and trials" in page.words
+    assert server.query("SELECT id FROM cp WHERE hidden_at IS NOT NULL ORDER BY id") == [("FORM-8",), ("FORM-9",)]
 
 
 def test_a_note_is_shown_once(browser: Browser) -> None:
