@@ -49,7 +49,7 @@ ROWS_AT_ONCE, CHARGERS_AT_ONCE = 50, 200
 
 
 class Budget(NamedTuple):
-    """Bytes of other frames that are kept in full on one day."""
+    """Bytes of further frames that are kept in full on one day."""
 
     of_one: int
     of_all: int
@@ -86,16 +86,13 @@ def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:
     """Return a long frame, or what is kept of it."""
     charger, at, sent = origin.charger, origin.received_at, message.frame.encode()
     is_new, size = db.is_stranger(charger, at), len(sent)
-    if message.action in FRAMES:
-        is_whole = not is_new or (
-            size <= STRANGERS_FRAME_BYTES and db.is_below(charger, "long frames", at, STRANGERS_FRAMES)
-        )
-    else:
+    is_whole = message.action in FRAMES and (
+        not is_new or (size <= STRANGERS_FRAME_BYTES and db.is_below(charger, "long frames", at, STRANGERS_FRAMES))
+    )
+    if not is_whole and not is_disk_low(db):
         whose, budget = ("strangers", STRANGERS) if is_new else ("known chargers", KNOWN)
-        is_whole = (
-            not is_disk_low(db)
-            and db.is_below(charger, "bytes of evidence", at, budget.of_one, size)
-            and db.is_below(None, f"bytes of evidence of {whose}", at, budget.of_all, size)
+        is_whole = db.is_below(charger, "bytes of evidence", at, budget.of_one, size) and db.is_below(
+            None, f"bytes of evidence of {whose}", at, budget.of_all, size
         )
     if is_whole:
         return message.frame
