@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -30,8 +31,8 @@ from tests.store.books import Books, in_memory
 from tests.store.stories import Verdict, play
 
 STORE: Final = ROOT / "tests" / "store"
-TELLING: Final = "from tests.store.telling import"
-"""Tests that import this tell what a charger said, and what is true."""
+TELLING: Final = re.compile(r"from tests\.store\.(telling|stories) import|\.bill\(")
+"""What is in the files of tests that judge a session."""
 STORIES_OF_A_LIE: Final = 40
 STORIES_OF_TWO: Final = 400
 HONEST_SESSIONS: Final = 1000
@@ -49,7 +50,7 @@ HEAD: Final = (
 def run_tests(name: str) -> None:
     """Run the tests of reports, or all others that judge a session. They write their file themselves."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.corpus.capture", "-p", "no:cacheprovider"]
-    telling = [str(path) for path in sorted(STORE.glob("test_*.py")) if TELLING in path.read_text()]
+    telling = [str(path) for path in sorted(STORE.glob("test_*.py")) if TELLING.search(path.read_text())]
     others = ["-k", "not postgresql", "--ignore=tests/charging/test_rules.py", "tests/charging", *telling]
     command += [capture.REPORTS] if name == "reports" else others
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {capture.FILE: name})

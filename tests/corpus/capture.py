@@ -34,7 +34,7 @@ OF_LIES: Final = re.compile(r"lies|wrong|stale|stolen|swapped|garbled|odd|unread
 OF_HONEST: Final = re.compile(r"honest")
 REPORTS: Final = "tests/store/reports/"
 """Tests whose docstrings begin with their source."""
-WORLDS: Final = ("tests.charging.",)
+ALONE: Final = ("tests.charging.",)
 """The modules whose own calls of the judge are noted, too."""
 
 
@@ -46,18 +46,16 @@ class Capture:
 
     def clear(self, source: str) -> None:
         self.source = source
-        self.books = list[Books]()
-        self.at = -1
+        self.books = dict[int, Books]()
+        self.at = 0
         self.cases = dict[tuple[int, int], Case]()
         self.truths = dict[tuple[int, int], Truth]()
         self.alone = list[Case]()
 
     def at_work(self, books: Books) -> None:
         """Note which books are at work. They are all kept, so that none takes the place of another."""
-        if not self.books or self.books[self.at] is not books:
-            known = [place for place, one in enumerate(self.books) if one is books]
-            self.at = known[0] if known else len(self.books)
-            self.books += [] if known else [books]
+        self.at = id(books)
+        self.books[self.at] = books
 
     def know(self, transaction: int, truth: Truth) -> None:
         self.truths[self.at, transaction] = truth
@@ -176,7 +174,7 @@ class Plugin:
     @pytest.hookimpl
     def pytest_collection_finish(self) -> None:
         for name, module in sys.modules.items():
-            if name.startswith(WORLDS) and getattr(module, "judge", None) is judge:
+            if name.startswith(ALONE) and getattr(module, "judge", None) is judge:
                 module.__dict__["judge"] = _judging_alone
 
     @pytest.hookimpl(wrapper=True)
