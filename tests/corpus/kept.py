@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -182,11 +182,17 @@ def save(name: str, found: Iterable[tuple[str, Truth, Case]]) -> int:
     went through JSON, as whoever reads it gets it."""
     unique = dict[str, str]()
     for source, truth, case in found:
-        told = ORDER.encode([to_json(truth), to_json(case)])
+        told = ORDER.encode([to_json(truth), to_json(_numbered(case))])
         unique[told] = min(source, unique.get(told, source))
     kept = sorted((source, told) for told, source in unique.items())
     store(name, (_judged(source, *json.loads(told)) for source, told in kept))
     return len(kept)
+
+
+def _numbered(case: Case) -> Case:
+    """Return it with transactions beside it that are numbered from 1: a new database begins with any number."""
+    ids = sorted(one.id for one in case.beside)
+    return replace(case, beside=[one._replace(id=ids.index(one.id) + 1) for one in case.beside])
 
 
 def _judged(source: str, truth: Any, case: Any) -> Kept:
