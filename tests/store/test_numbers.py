@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import Restored
+from levity_trio.store.schema import model
 from tests.store.bills import ANNA, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.keeping import change, ignore, query
@@ -108,7 +111,12 @@ def test_it_is_not_asked_for_before_billing_has_begun(tmp_path: Path) -> None:
 
 
 def test_a_backup_that_cannot_say_so_is_refused(site: Site) -> None:
-    change(site.backup, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 33")
+    ((application_id,),) = query(site.backup, "PRAGMA application_id")
+    site.backup.unlink()
+    with closing(model(32)) as older, closing(sqlite3.connect(site.backup)) as file:
+        older.backup(file)
+    billed = "INSERT INTO billing VALUES (1, '2026-03-01', '2026-03-01T00:00:00.000Z', 'cleo', 2)"
+    change(site.backup, f"PRAGMA application_id = {application_id}; PRAGMA user_version = 32; {billed}")
     assert site.restore(1).last_statement == 1
     with pytest.raises(EnvironmentProblem, match="of an older version, which cannot skip numbers"):
         site.restore(5)
