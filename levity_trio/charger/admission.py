@@ -74,10 +74,11 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
         raise BadRequest(404, text, reason="the path of its URL contains no identity")
     try:
         return await _admit(central, visitor, head, charger)
-    except BadRequest as refused:
-        if refused.status == HTTPStatus.UNAUTHORIZED:
-            await take_as_long(central, visitor, head, charger)
-        raise
+    except BadRequest as error:
+        refused = error
+    if refused.status == HTTPStatus.UNAUTHORIZED:
+        await take_as_long(central, visitor, head, charger)
+    raise refused
 
 
 async def _admit(central: Central, visitor: Visitor, head: Head, charger: str) -> Admission:

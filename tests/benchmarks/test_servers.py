@@ -48,7 +48,7 @@ def test_the_cost_of_a_second_server(site: postgresql.Server, tmp_path: Path) ->
     for kind, (one,) in costs.rounds.items():
         assert not one.faults, kind
         assert min(one.paced.calls, one.saturated.calls, one.paced.server_us, one.paced.database_us) > 0
-        counted = (one.paced.socket_bytes, one.paced.wal_bytes, one.saturated.log_bytes, one.saturated.rest_bytes)
+        counted = (one.paced.socket_bytes, one.paced.wal_bytes, one.saturated.log_bytes)
         assert min(counted) > 0
     assert min(traffic.exchanges for traffic in costs.traffic) > 1
     text = servers.cost_part(costs).text
@@ -130,6 +130,7 @@ def test_what_is_lost_doubled_or_closed_is_found(site: postgresql.Server, tmp_pa
         fleet.join(0)
         accounts = [caller.account for caller in fleet.callers.values()]
         fleet.run(20, lambda: all(account.stops and account.readings for account in accounts))
+        fleet.run(20, lambda: any(len(account.starts) > len(account.stops) for account in accounts))
         before = compare(accounts, cluster.address)
         assert (before.lost, before.doubled, before.closed) == (0, 0, 0)
         accounts[0].starts.append(Start("2026-01-01T00:00:00Z", 1, 1))

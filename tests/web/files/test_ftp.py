@@ -33,12 +33,13 @@ async def talking() -> AsyncIterator[Client]:
     ours, theirs = memory_stream_pair()
     transfers: Any = OneSecret()
 
-    async def serve() -> None:
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
         async with ours:
+            task_status.started()
             await Session(ours, transfers, "127.0.0.1", "127.0.0.1", [0]).converse()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve)
+        await nursery.start(serve)
         yield theirs
 
 
