@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
 
-from levity_trio.charger.budget import Charge
+from levity_trio.charger.budget import LONG_BYTES, Charge
 from levity_trio.charger.central import Central
 from levity_trio.charger.commands import Commands
 from levity_trio.charger.exchange import Exchange, Large, Part, answer, check_call
@@ -282,13 +282,16 @@ class Session:
     async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
         """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
 
-        def read() -> tuple[Frame, str, bool]:
-            text, is_utf8 = decoded(message)
-            return parse_frame(text, strict=self.central.config.strict), masked_frame(text), is_utf8
+        if len(message) <= LONG_BYTES:  # nearly all are
+            found = self._read_frame(message)
+        else:
+            found = await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
+        _log_frame("recv", found[1])
+        return found
 
-        frame, masked, is_utf8 = await self.central.budget.in_turn(self.charger, len(message), read)
-        _log_frame("recv", masked)
-        return frame, masked, is_utf8
+    def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
+        text, is_utf8 = decoded(message)
+        return parse_frame(text, strict=self.central.config.strict), masked_frame(text), is_utf8
 
     def _received(self, call: Call, masked: str, at: datetime, *, is_utf8: bool) -> Received:
         """Record a CALL, and return it as it is handled."""

@@ -62,6 +62,8 @@ def transaction_data(payload: object, at: datetime) -> list[Reading]:
 
 def parts(found: list[Reading], few: int = READINGS_AT_ONCE) -> list[list[Reading]]:
     """Cut the readings of one message into those of single writes: where the time changes after a few of them."""
+    if len(found) <= few:  # nearly all messages
+        return [found] if found else []
     cut, begin = list[list[Reading]](), 0
     for end in range(1, len(found) + 1):
         is_new_time = end == len(found) or found[end].timestamp != found[end - 1].timestamp

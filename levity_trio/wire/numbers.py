@@ -17,6 +17,8 @@ _GROUPED: Final = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
 
 def decimal(text: str) -> Decimal | None:
     """Return a number exactly as sent; None if the text is none, or not clearly one."""
+    if text.isdecimal() and text.isascii():  # nearly all are
+        return Decimal(text)
     if _NUMBER.fullmatch(text) is None or _GROUPED.fullmatch(text):
         return None
     return Decimal(text.strip().replace(",", "."))
