@@ -16,6 +16,7 @@ a time is read, and then the loop is free for three times as long as that took.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
@@ -129,6 +130,8 @@ class Budget:
         self.large = Place(known)
         """The place of the large message."""
         self._reading = Place(known)
+        self._rests_until = -math.inf
+        """Until then, no long message is read."""
 
     def __repr__(self) -> str:
         return f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
@@ -138,10 +141,13 @@ class Budget:
         if size <= LONG_BYTES:
             return read()
         async with self._reading.held(charger):
+            await trio.sleep_until(self._rests_until)
             began = trio.current_time()
-            found = read()
-            await trio.sleep(REST_TIMES * (trio.current_time() - began))
-        return found
+            try:
+                return read()
+            finally:  # what is refused took as long
+                took = trio.current_time() - began
+                self._rests_until = began + took + REST_TIMES * took
 
     @contextmanager
     def opened(self) -> Iterator[Account]:

@@ -118,8 +118,8 @@ def test_starts_and_stops_are_kept_in_full_and_of_a_stranger_the_first_ones(stat
 
 
 def test_strangers_together_have_the_limit_of_one_charger(books: Books) -> None:
-    def send(station: Station) -> None:
-        message = long(station, "MeterValues", 100)
+    def send(station: Station, size: int = 5_000) -> None:
+        message = long(station, "MeterValues", size)
         station.write(set_aside, message, "it cannot be read")
         station.write(rates.check, message, 1)
 
@@ -127,6 +127,9 @@ def test_strangers_together_have_the_limit_of_one_charger(books: Books) -> None:
         send(Station(books, f"NEW-{number}"))
     with pytest.raises(RateExceeded, match="new chargers"):
         send(Station(books, "NEW"))
+    honest = Station(books, "HONEST")
+    for _ in range(rates.MESSAGES_OF_STARTS):
+        send(honest, 100)
     own = Station(books, "OWN")
     adopt(own)
     send(own)
@@ -137,6 +140,7 @@ def test_strangers_together_have_the_limit_of_one_charger(books: Books) -> None:
 def test_readings_and_connections_of_strangers_have_limits_together(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sessions, "FIRST_SESSIONS", 0)
     own, *strangers = (Station(books, name) for name in ("OWN", "NEW-1", "NEW-2"))
     adopt(own)
     for station in (own, own, strangers[0]):
@@ -149,7 +153,9 @@ def test_readings_and_connections_of_strangers_have_limits_together(
         strangers[1].connect()
     before = books.count("session")
     own.connect()
-    assert books.count("session") == before + 1
+    monkeypatch.setattr(sessions, "FIRST_SESSIONS", 1)
+    Station(books, "HONEST")
+    assert books.count("session") == before + 2
 
 
 # What goes

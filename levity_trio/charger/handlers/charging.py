@@ -44,6 +44,7 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
 
 async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
     """§4.8: open a transaction. Repeats of the same message return the same transaction."""
+    await _check_rate(exchange, 0)
     start = Start(
         connector=request.connector_id,
         id_tag=request.id_tag,
@@ -115,8 +116,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     stop, found = await exchange.in_turn(
         lambda: told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
     )
-    if found:
-        await _check_rate(exchange, len(found))
+    await _check_rate(exchange, len(found))
     if exchange.part is not None:
         return await _stop_in_parts(exchange, exchange.part, stop, found)
     *ahead, last = parts(found) or [[]]
@@ -161,7 +161,8 @@ def _data_of(exchange: Exchange, large: Large) -> list[Reading]:
 
 
 async def _check_rate(exchange: Exchange, count: int) -> None:
-    """Count a charger's readings of this day, in memory: a row would slow down every message. Raises RateExceeded."""
+    """Count a charger's readings of this day, and the length of its messages, in memory: a row would slow down every
+    message. Raises RateExceeded."""
     counts, today = exchange.central.readings, exchange.at.date()
     count = max(count, len(exchange.text) // READING_BYTES)
     day, before = counts.get(exchange.charger, (today, 0))
@@ -172,4 +173,8 @@ async def _check_rate(exchange: Exchange, count: int) -> None:
         raise RateExceeded(f"more than {most} readings a day")
     since = before if day == today else 0
     if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
-        await exchange.central.writer.run(check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts)
+        try:
+            await exchange.central.writer.run(check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts)
+        except RateExceeded:
+            counts[exchange.charger] = (day, before)  # sent again, it counts again
+            raise

@@ -13,11 +13,14 @@ from levity_trio.events import MessagesRefused
 from levity_trio.store import event_sums
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.frames import BEGINNING_BYTES
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in
 
 MESSAGES_OF_STARTS: Final = 10
 """Starts, stops and messages set aside per charger, as a multiple of the limit on starts per connector."""
+FIRST_MESSAGES: Final = 20
+"""Of each stranger, so many short ones a day do not count among those of all: no other can use up what it needs."""
 READINGS_OF_STARTS: Final = 1_000
 READINGS_OF_STRANGERS: Final = 10 * READINGS_OF_STARTS
 """A large site has many chargers that are new on its first day."""
@@ -43,8 +46,13 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
         _count(db, charger, at, f"StartTransaction on {connector}", most_starts)
     _count(db, charger, at, "transaction messages", MESSAGES_OF_STARTS * most_starts)
-    if db.is_stranger(charger, at):
+    if db.is_stranger(charger, at) and not _is_of_the_first(db, charger, at, message):
         _count(db, None, at, "transaction messages of new chargers", MESSAGES_OF_STARTS * most_starts)
+
+
+def _is_of_the_first(db: UnitOfWork, charger: str, at: str, message: Message) -> bool:
+    is_short = len(message.frame.encode()) <= BEGINNING_BYTES
+    return is_short and db.is_below(charger, "first transaction messages", at, FIRST_MESSAGES)
 
 
 def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:

@@ -35,6 +35,8 @@ STOPPING = "the server is stopping"
 NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Causes of a suspension other than the charger's absence."""
 SHARING_MINUTES = 10
+FIRST_SESSIONS = 20
+"""Sessions of each stranger on one day that do not count among those of all."""
 STRANGERS_SESSIONS = 50_000
 """Sessions of all strangers on one day."""
 SHARING_ROWS = 20
@@ -198,7 +200,11 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
         if not make_room(db, mode, max_chargers, charger, at):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
-    if db.is_stranger(charger, at) and not db.is_below(None, "sessions of strangers", at, STRANGERS_SESSIONS):
+    if (
+        db.is_stranger(charger, at)
+        and not db.is_below(charger, "first sessions", at, FIRST_SESSIONS)
+        and not db.is_below(None, "sessions of strangers", at, STRANGERS_SESSIONS)
+    ):
         raise RateExceeded(f"more than {STRANGERS_SESSIONS} connections of new chargers a day; adopt yours")
     begin_statuses(db, charger)
     give_up_masked(db, at, charger, connection.run)

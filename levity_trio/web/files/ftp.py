@@ -24,6 +24,7 @@ from typing import Final
 
 import trio
 
+from levity_trio.access.admission import network_of
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
@@ -102,7 +103,7 @@ async def _serve(
     try:
         stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_OOBINLINE, 1)  # ABOR comes with urgent data
         here, there = (str(name[0]) for name in (stream.socket.getsockname(), stream.socket.getpeername()))
-        with _place(connections, there) as has_place:
+        with _place(connections, network_of(there)) as has_place:
             session = Session(stream, transfers, here, there, data_ports)
             await (session.converse() if has_place else session.reply(421, "too many connections; try again"))
     except* (OSError, _Gone, trio.BrokenResourceError, trio.ClosedResourceError):  # caused by the peer
