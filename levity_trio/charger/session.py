@@ -281,7 +281,6 @@ class Session:
 
     async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
         """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
-
         if len(message) <= LONG_BYTES:  # nearly all are
             found = self._read_frame(message)
         else:

@@ -61,6 +61,18 @@ def is_kept(connection: Connection, charger: str, kind: str, at: str) -> bool:
     return is_below(connection, None, f"{kind} of strangers", at, STRANGERS_FACTS)
 
 
+def may_come(
+    connection: Connection, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1
+) -> bool:
+    """Count an amount of a kind, if it is a stranger's: among the `first` of this one on this day, or else among the
+    `most` of all strangers; return False if it exceeds these."""
+    if not is_stranger(connection, charger, at):
+        return True
+    if first and is_below(connection, charger, f"first {kind}", at, first):
+        return True
+    return is_below(connection, None, f"{kind} of new chargers", at, most, amount)
+
+
 def is_stranger(connection: Connection, charger: str, at: str) -> bool:
     """Whether a charger is a stranger at this time."""
     return not connection.execute(IS_KNOWN, (charger, minutes_before(at, NEW_MINUTES))).fetchall()

@@ -15,7 +15,7 @@ import orjson
 import outcome
 
 from levity_trio.events import PRESENT_FACTS, Fact
-from levity_trio.store.ceilings import has_ceiling, is_below, is_kept, is_stranger, only_count
+from levity_trio.store.ceilings import has_ceiling, is_below, is_kept, is_stranger, may_come, only_count
 from levity_trio.store.database import WritingConnection
 from levity_trio.store.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
 
@@ -119,6 +119,10 @@ class UnitOfWork:
     def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
         """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
         return is_below(self._connection, charger, kind, at, most, amount)
+
+    def may_come(self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1) -> bool:
+        """Count what a stranger sends; return whether it is among its first on this day, or the most of all of them."""
+        return may_come(self._connection, charger, kind, at, most, first=first, amount=amount)
 
     def is_stranger(self, charger: str, at: str) -> bool:
         """Whether a charger was not adopted, and began no transaction until a day ago."""

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.store.ceilings import DATE
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.hiding import NEVER_CHARGED
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import CUT, digest
 from levity_trio.wire.times import stamp
@@ -58,10 +59,7 @@ class Budget(NamedTuple):
 KNOWN: Final = Budget(of_one=8_000_000, of_all=64_000_000)
 STRANGERS: Final = Budget(of_one=1_000_000, of_all=8_000_000)
 _DISK: Final = "disk"
-_CHARGERS: Final = (
-    "SELECT id, registration <> 'adopted' AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id) FROM cp"
-    " WHERE id > ? ORDER BY id LIMIT ?"
-)
+_CHARGERS: Final = f"SELECT id, {NEVER_CHARGED} FROM cp WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - ours
 _RECORD: Final = (
     "INSERT INTO evidence_pruning (day, before, others_before, deleted) VALUES (?, ?, ?, ?) ON CONFLICT (day) DO UPDATE"
     " SET before = max(evidence_pruning.before, excluded.before),"
@@ -73,13 +71,18 @@ _RECORD: Final = (
 def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
     """Store the frame of a message as evidence, once, in the transaction that stores its content."""
     frame = message.frame
-    if len(frame) > BEGINNING_BYTES or len(frame.encode()) > BEGINNING_BYTES:
+    if is_long(frame):
         frame = _within_budget(db, origin, message)
     db.execute(
         "INSERT INTO evidence (cp_id, session_id, at, direction, message_id, action, frame)"
         " VALUES (?, ?, ?, 'recv', ?, ?, ?) ON CONFLICT (session_id, message_id, at) DO NOTHING",
         (origin.charger, origin.session, origin.received_at, message.message_id, message.action, frame),
     )
+
+
+def is_long(frame: str) -> bool:
+    """Whether a frame is longer than what is always kept of one."""
+    return len(frame) > BEGINNING_BYTES or len(frame.encode()) > BEGINNING_BYTES
 
 
 def _within_budget(db: UnitOfWork, origin: Origin, message: Message) -> str:

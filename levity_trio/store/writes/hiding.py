@@ -11,10 +11,8 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
-STRANGERS: Final = (
-    "SELECT id FROM cp WHERE hidden_at IS NULL AND registration <> 'adopted' AND NOT"  # noqa: S608 - our own words
-    f" {CHARGED} ORDER BY id"
-)
+NEVER_CHARGED: Final = f"registration <> 'adopted' AND NOT {CHARGED}"
+STRANGERS: Final = f"SELECT id FROM cp WHERE hidden_at IS NULL AND {NEVER_CHARGED} ORDER BY id"  # noqa: S608 - our own words
 
 
 class UnknownCharger(Exception):

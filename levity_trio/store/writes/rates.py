@@ -13,7 +13,7 @@ from levity_trio.events import MessagesRefused
 from levity_trio.store import event_sums
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.frames import BEGINNING_BYTES
+from levity_trio.store.writes.frames import is_long
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in
 
@@ -46,24 +46,22 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
         _count(db, charger, at, f"StartTransaction on {connector}", most_starts)
     _count(db, charger, at, "transaction messages", MESSAGES_OF_STARTS * most_starts)
-    if db.is_stranger(charger, at) and not _is_of_the_first(db, charger, at, message):
-        _count(db, None, at, "transaction messages of new chargers", MESSAGES_OF_STARTS * most_starts)
-
-
-def _is_of_the_first(db: UnitOfWork, charger: str, at: str, message: Message) -> bool:
-    is_short = len(message.frame.encode()) <= BEGINNING_BYTES
-    return is_short and db.is_below(charger, "first transaction messages", at, FIRST_MESSAGES)
+    first = 0 if is_long(message.frame) else FIRST_MESSAGES
+    _check(db, origin, "transaction messages", MESSAGES_OF_STARTS * most_starts, first=first)
 
 
 def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int) -> None:
     """Count readings of a charger for all new ones, if it is one of them. Raises RateExceeded."""
-    if db.is_stranger(origin.charger, origin.received_at):
-        most = READINGS_OF_STRANGERS * most_starts
-        _count(db, None, origin.received_at, "readings of new chargers", most, count)
+    _check(db, origin, "readings", READINGS_OF_STRANGERS * most_starts, amount=count)
 
 
-def _count(db: UnitOfWork, charger: str | None, at: str, what: str, most: int, amount: int = 1) -> None:
-    if not db.is_below(charger, what, at, most, amount):
+def _check(db: UnitOfWork, origin: Origin, what: str, most: int, *, first: int = 0, amount: int = 1) -> None:
+    if not db.may_come(origin.charger, what, origin.received_at, most, first=first, amount=amount):
+        raise RateExceeded(f"more than {most} a day: {what} of new chargers")
+
+
+def _count(db: UnitOfWork, charger: str, at: str, what: str, most: int) -> None:
+    if not db.is_below(charger, what, at, most):
         raise RateExceeded(f"more than {most} a day: {what}")
 
 

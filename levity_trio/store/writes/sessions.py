@@ -200,11 +200,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
         if not make_room(db, mode, max_chargers, charger, at):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
-    if (
-        db.is_stranger(charger, at)
-        and not db.is_below(charger, "first sessions", at, FIRST_SESSIONS)
-        and not db.is_below(None, "sessions of strangers", at, STRANGERS_SESSIONS)
-    ):
+    if not db.may_come(charger, "sessions", at, STRANGERS_SESSIONS, first=FIRST_SESSIONS):
         raise RateExceeded(f"more than {STRANGERS_SESSIONS} connections of new chargers a day; adopt yours")
     begin_statuses(db, charger)
     give_up_masked(db, at, charger, connection.run)

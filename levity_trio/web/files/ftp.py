@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address
 from pathlib import Path
 from secrets import SystemRandom
 from typing import Final
@@ -31,6 +31,7 @@ from levity_trio.store.reads import Unreadable
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS
 from levity_trio.web.files.shelf import FAILURES, Transfers
 from levity_trio.web.problems import BodyRefused
+from levity_trio.wire.proxy_header import peer_of
 
 CONNECTIONS: Final = 16
 CONNECTIONS_OF_ADDRESS: Final = 4
@@ -233,10 +234,8 @@ class Session:
     # Data connections
 
     async def _open_passive(self, _argument: str) -> Reply:
-        address: IPv4Address | IPv6Address | None = ip_address(self._here)
-        if isinstance(address, IPv6Address):
-            address = address.ipv4_mapped
-        if address is None:
+        address = peer_of(self._here)
+        if not isinstance(address, IPv4Address):
             return 425, "send EPSV"
         if (port := await self._open_port()) is None:
             return NO_PORT
