@@ -17,10 +17,10 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from levity_trio.charging.candidate import ROLLOVER, SCALED, SEGMENTS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, seconds
+from levity_trio.charging.propose.candidate import ROLLOVER, SCALED, SEGMENTS
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, seconds
 
 
 class Ground(StrEnum):

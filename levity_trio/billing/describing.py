@@ -14,7 +14,7 @@ from levity_trio.billing.sums import foot
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import WEEKDAYS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
-from levity_trio.charging.plain import plain
+from levity_trio.charging.sent.plain import plain
 
 EXAMPLE_WH: Final = 10_000
 CHARGING: Final = timedelta(hours=4)

@@ -21,7 +21,7 @@ from levity_trio.charger.budget import LONG_BYTES
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.telling import parts, transaction_data
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.sent.readings import Reading
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment

@@ -14,26 +14,32 @@ from operator import itemgetter
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.bracket import continues_both, is_scale_known
-from levity_trio.charging.candidate import REGISTER, SEGMENTS, UNKNOWN, Candidate, Chosen, ends_alone
-from levity_trio.charging.candidates import candidates
-from levity_trio.charging.circumstances import circumstances, most_possible
-from levity_trio.charging.disputed import disputed
-from levity_trio.charging.evidence import Case, Power
-from levity_trio.charging.exchanged import exchanged
-from levity_trio.charging.lag import without_lag
-from levity_trio.charging.lower import across_a_swap, lower_candidates, part_of, range_of, without_leaps_between_powers
-from levity_trio.charging.overlaps import overlaps
-from levity_trio.charging.plain import plain
-from levity_trio.charging.power import HOUR, Chain
-from levity_trio.charging.reported import Reported, contradiction, reported
+from levity_trio.charging.propose.candidate import REGISTER, SEGMENTS, UNKNOWN, Candidate, Chosen, ends_alone
+from levity_trio.charging.propose.candidates import candidates
+from levity_trio.charging.propose.lower import (
+    across_a_swap,
+    lower_candidates,
+    part_of,
+    range_of,
+    without_leaps_between_powers,
+)
+from levity_trio.charging.propose.units import is_below_any_car, wrong_factors
+from levity_trio.charging.refute.bounds import Bounds, Conflict
+from levity_trio.charging.refute.bracket import continues_both, is_scale_known
+from levity_trio.charging.refute.circumstances import circumstances, most_possible
+from levity_trio.charging.refute.disputed import disputed
+from levity_trio.charging.refute.exchanged import exchanged
+from levity_trio.charging.refute.lag import without_lag
+from levity_trio.charging.refute.overlaps import overlaps
+from levity_trio.charging.refute.reported import Reported, contradiction, reported
+from levity_trio.charging.refute.scales import goes_on_by
+from levity_trio.charging.refute.shared import counted, shared
+from levity_trio.charging.refute.stale import Stale, stale, up_to_the_next
+from levity_trio.charging.refute.unusual import unusual
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.scales import goes_on_by
-from levity_trio.charging.shared import counted, shared
-from levity_trio.charging.stale import Stale, stale, up_to_the_next
-from levity_trio.charging.units import is_below_any_car, wrong_factors
-from levity_trio.charging.unusual import unusual
+from levity_trio.charging.sent.evidence import Case, Power
+from levity_trio.charging.sent.plain import plain
+from levity_trio.charging.sent.power import HOUR, Chain
 
 RULES: Final = 22
 """The version of these rules. Version 1 was a set of thresholds."""

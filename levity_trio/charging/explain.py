@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.candidate import Candidate
-from levity_trio.charging.candidates import candidates
 from levity_trio.charging.energy import Judgement, is_in_place, judge
-from levity_trio.charging.evidence import Case
-from levity_trio.charging.reported import contradiction, reported
+from levity_trio.charging.propose.candidate import Candidate
+from levity_trio.charging.propose.candidates import candidates
+from levity_trio.charging.refute.bounds import Bounds, Conflict
+from levity_trio.charging.refute.reported import contradiction, reported
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case
 
 AS_REPORTED: Final = "as reported"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from levity_trio.charging.plain import plain
+from levity_trio.charging.sent.plain import plain
 from levity_trio.operations.seen import ReadingSeen
 from levity_trio.wire.times import parse_time
 

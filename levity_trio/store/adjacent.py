@@ -7,12 +7,12 @@ from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.candidate import CORRECTED, SCALED
-from levity_trio.charging.evidence import Neighbour, seconds
-from levity_trio.charging.gathering import WH
-from levity_trio.charging.lag import OLD
-from levity_trio.charging.overlaps import overlap
+from levity_trio.charging.propose.candidate import CORRECTED, SCALED
+from levity_trio.charging.refute.lag import OLD
+from levity_trio.charging.refute.overlaps import overlap
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Neighbour, seconds
+from levity_trio.charging.sent.gathering import WH
 from levity_trio.store.connectors import Rows
 from levity_trio.store.neighbours import Counted, boots, is_swapped_between, starts_overlap
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, readings, register

@@ -18,10 +18,10 @@ from math import inf
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from levity_trio.charging.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds, timestamp_of
-from levity_trio.charging.gathering import TIMESTAMP, Row, gather
-from levity_trio.charging.shared import are_apart
-from levity_trio.charging.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
+from levity_trio.charging.refute.shared import are_apart
+from levity_trio.charging.sent.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds, timestamp_of
+from levity_trio.charging.sent.gathering import TIMESTAMP, Row, gather
+from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import SAMPLES, SENT

@@ -14,11 +14,11 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.charging.evidence import Case, Neighbour, seconds
-from levity_trio.charging.gathering import MEASURAND, RECEIVED_AT, TIMESTAMP, VALUE, WH, Row, gather
 from levity_trio.charging.names import is_named_to_the_end
-from levity_trio.charging.readings import REGISTER
-from levity_trio.charging.timeline import (
+from levity_trio.charging.sent.evidence import Case, Neighbour, seconds
+from levity_trio.charging.sent.gathering import MEASURAND, RECEIVED_AT, TIMESTAMP, VALUE, WH, Row, gather
+from levity_trio.charging.sent.readings import REGISTER
+from levity_trio.charging.sent.timeline import (
     MessageTime,
     Timeline,
     by_receipt,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from levity_trio.charging.evidence import seconds
-from levity_trio.charging.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
 from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.samples import TIMES

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.store.cases import available_times, began_at, boots_during
 from levity_trio.store.connectors import Rows
 from levity_trio.store.transaction import Known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.charging.evidence import MEASURANDS
+from levity_trio.charging.sent.evidence import MEASURANDS
 from levity_trio.store.among import marks
 
 _OF_TRANSACTION: Final = (

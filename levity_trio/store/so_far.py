@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.counts import begins_at_zero
-from levity_trio.charging.digits import digit_of
-from levity_trio.charging.evidence import CHARGE, Case, View, seconds
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.counts import begins_at_zero
+from levity_trio.charging.sent.digits import digit_of
+from levity_trio.charging.sent.evidence import CHARGE, Case, View, seconds
 from levity_trio.store.among import marks, parts
 from levity_trio.store.connectors import Rows
 

@@ -8,8 +8,8 @@ from sys import intern
 from typing import Any, Final, NamedTuple, Self
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import MEASURANDS, seconds
-from levity_trio.charging.gathering import TIMESTAMP, Row
+from levity_trio.charging.sent.evidence import MEASURANDS, seconds
+from levity_trio.charging.sent.gathering import TIMESTAMP, Row
 from levity_trio.store.connectors import Rows
 from levity_trio.store.samples import MARK, PAGE, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from levity_trio.charging.readings import BILLED
+from levity_trio.charging.sent.readings import BILLED
 from levity_trio.store.connection import open_database
 from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
 from levity_trio.store.writes import imports, sessions

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from levity_trio.charging.energy import Judgement, judge
-from levity_trio.charging.evidence import Case, Power, View
+from levity_trio.charging.sent.evidence import Case, Power, View
 
 CERTAIN, DOUBTFUL = "certain", "doubtful"
 HOUR = 60

@@ -13,9 +13,9 @@ from random import Random
 from typing import Any, Final
 
 from levity_trio.charging.energy import RULES, judge
-from levity_trio.charging.evidence import Beside, Boundary, Case, Charge, Level, Neighbour, Power, View
-from levity_trio.charging.power import HOUR
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Charge, Level, Neighbour, Power, View
+from levity_trio.charging.sent.power import HOUR
 
 FILE: Final = Path(__file__).with_name("judgements.txt")
 TRANSACTIONS: Final = 3000

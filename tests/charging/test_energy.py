@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Neighbour
 from tests.charging.cases import case, certain, doubtful, found, steady, view
 
 QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]

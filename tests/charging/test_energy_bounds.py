@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Charge, Neighbour
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Charge, Neighbour
 from tests.charging.cases import case, certain, doubtful, found, steady
 
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Charge, Neighbour, View
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, View
 from tests.charging.cases import case, doubtful, found, steady
 
 QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]

@@ -8,12 +8,12 @@ from random import Random
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from levity_trio.charging.candidate import METHODS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Charge, Neighbour, seconds
-from levity_trio.charging.gathering import Sampled, gather
-from levity_trio.charging.readings import REGISTER
+from levity_trio.charging.propose.candidate import METHODS
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, seconds
+from levity_trio.charging.sent.gathering import Sampled, gather
+from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.wire.times import stamp
 from tests.charging.cases import CERTAIN, DOUBTFUL, Minutes, case, found, power, view
 from tests.store.books import NOON

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Begun, Running, Stopping, match_stop
-from levity_trio.charging.matching_readings import Covering, match_readings
+from levity_trio.charging.matching.readings import Covering, match_readings
+from levity_trio.charging.matching.stops import Begun, Running, Stopping, match_stop
 from levity_trio.charging.names import comparable_tag, is_id
 from levity_trio.charging.reviews import Code
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.charging.moments import (
+from levity_trio.charging.sent.moments import (
     FIRST_BELIEVABLE,
     STATUS_AHEAD,
     TRANSACTION_AHEAD,

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Running, Stopping, match_stop
+from levity_trio.charging.matching.stops import Running, Stopping, match_stop
 
 FIRST, BEGUN, HOUR = 1_000_001, 36_000.0, 3600.0
 STATES = st.sampled_from([State.OPEN, State.SUSPENDED, State.JOINED, State.CLOSED])

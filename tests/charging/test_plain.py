@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.charging.plain import plain
+from levity_trio.charging.sent.plain import plain
 
 
 @pytest.mark.parametrize(

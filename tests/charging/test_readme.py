@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.candidate import METHODS
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
+from levity_trio.charging.propose.candidate import METHODS
 from levity_trio.charging.reviews import Code
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ from math import inf
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Beside, Boundary, Case, Level
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level
 from tests.charging.cases import Minutes, case, certain, doubtful, found, power, steady, view
 
 OWN = [(15, 101_800), (30, 103_600), (45, 106_000), (60, 109_600)]

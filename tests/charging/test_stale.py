@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour, Power
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Neighbour, Power
 from tests.charging.cases import Minutes, case, certain, doubtful, found, steady
 
 RISING = [(15, 101_800), (30, 103_600), (45, 105_400)]

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from levity_trio.charging.energy import Judgement, judge
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.cases import case_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.transaction import Known

@@ -18,7 +18,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 from levity_trio.charging.energy import CERTAIN, Judgement, judge
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.sent.evidence import Case
 
 FOLDER: Final = Path(__file__).parent
 PLAIN: Final = (int, float, bool, str)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.simulator.ledger import KEPT_BACK
 from levity_trio.simulator.ledger_file import read_ledger
 from levity_trio.simulator.quirks import QUIRKS

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.sent.evidence import Case
 from tests.corpus.kept import FOLDER, ORDER, Kept, Said, Truth, from_json, lines, names, read, to_json
 from tests.sizes import size
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from levity_trio.charging.readings import Place, counting
+from levity_trio.charging.sent.readings import Place, counting
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.writes.transactions import closing
 from tests.plugins.metric_runs import Run

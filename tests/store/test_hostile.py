@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from levity_trio.charging import readings
-from levity_trio.charging.moments import SENT_CHARACTERS
+from levity_trio.charging.sent import readings
+from levity_trio.charging.sent.moments import SENT_CHARACTERS
 from tests.store.books import Books, Station, meter_value
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.charging.readings import read, whole_wh
+from levity_trio.charging.sent.readings import read, whole_wh
 from tests.store.books import NOON, meter_value
 
 SENT = "2026-03-01T11:00:00Z"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.charging import readings
+from levity_trio.charging.sent import readings
 from levity_trio.events import EnergyJumped, TransactionResumed
 from levity_trio.store.writes.transactions.readings import Batch, store
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value

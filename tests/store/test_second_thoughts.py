@@ -2,8 +2,8 @@
 
 import pytest
 
-from levity_trio.charging import readings
 from levity_trio.charging.lifecycle import Cause
+from levity_trio.charging.sent import readings
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions import judging

@@ -26,7 +26,7 @@ from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
 from levity_trio.charging.course import course_of
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.operations.in_force import Charging, Installed
 from levity_trio.operations.in_force import Rules as RulesInForce
 from levity_trio.operations.limits import VOLTS

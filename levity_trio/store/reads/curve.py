@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import POWER, seconds, timestamp_of
-from levity_trio.charging.power import HOUR
-from levity_trio.charging.readings import AT_BEGIN, BILLED, whole_wh
+from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
+from levity_trio.charging.sent.power import HOUR
+from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, whole_wh
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of

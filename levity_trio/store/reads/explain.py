@@ -13,10 +13,10 @@ from itertools import chain
 from typing import Final
 
 from levity_trio.charging.energy import Judgement
-from levity_trio.charging.evidence import Case
 from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.shared import counted
+from levity_trio.charging.refute.shared import counted
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.adjacent import AFTER, BEFORE, Row, place_of
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import case_of

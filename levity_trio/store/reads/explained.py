@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import Final
 
-from levity_trio.charging.plain import plain
+from levity_trio.charging.sent.plain import plain
 from levity_trio.store.reads.bill.local_times import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary

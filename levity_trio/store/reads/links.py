@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from levity_trio.charging.evidence import seconds
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.store.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape

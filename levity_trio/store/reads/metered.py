@@ -12,7 +12,7 @@ from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed,
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
-from levity_trio.charging.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.store.connectors import connectors
 from levity_trio.store.database import Database
 from levity_trio.store.neighbours import is_other_meter

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
-from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import DatabaseAddress
 from levity_trio.store.cases import case_of

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.charging.readings import Reading, are_meter_values, read
+from levity_trio.charging.sent.readings import Reading, are_meter_values, read
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin, minutes_before

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from levity_trio.charging.readings import whole_wh
+from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.account_import import ADDED, SAME, each

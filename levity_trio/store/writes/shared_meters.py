@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN
+from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.shared import counted
 from levity_trio.store.cases import case_of
 from levity_trio.store.transaction import Known, known
 from levity_trio.store.unit_of_work import UnitOfWork

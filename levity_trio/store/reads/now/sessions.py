@@ -13,8 +13,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from levity_trio.charging.curve import Curve
-from levity_trio.charging.evidence import POWER, seconds
+from levity_trio.charging.sent.curve import Curve
+from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.store.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.store.settled import DISMISSED

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionClosed
 from levity_trio.log_output import get_logger

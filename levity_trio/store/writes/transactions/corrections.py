@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.charging.candidate import CORRECTED
 from levity_trio.charging.energy import CERTAIN
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.propose.candidate import CORRECTED
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import TransactionCorrected
 from levity_trio.store.transaction import Known

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from levity_trio.charging.evidence import seconds
-from levity_trio.charging.moments import Moment
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import (
     BEHIND_SECONDS,
     BEHIND_SPAN_SECONDS,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from levity_trio.charging.evidence import seconds
-from levity_trio.charging.gathering import TIMESTAMP, is_rising
 from levity_trio.charging.lifecycle import Cause, Kind
-from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.reviews import Doubt
-from levity_trio.charging.timeline import message_time
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.gathering import TIMESTAMP, is_rising
+from levity_trio.charging.sent.moments import Moment, corrected
+from levity_trio.charging.sent.timeline import message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionStopped
 from levity_trio.store.transaction import Known, readings

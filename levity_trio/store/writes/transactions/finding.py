@@ -9,11 +9,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from levity_trio.access.tags import Policy
-from levity_trio.charging.digits import digit_of, watts_of
-from levity_trio.charging.evidence import POWER, seconds
-from levity_trio.charging.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import (
+from levity_trio.charging.matching.stops import (
     Begun,
     Match,
     Named,
@@ -28,10 +25,13 @@ from levity_trio.charging.matching import (
     own_id,
 )
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.power import HOUR
-from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.timeline import is_set_back, message_time
+from levity_trio.charging.sent.digits import digit_of, watts_of
+from levity_trio.charging.sent.evidence import POWER, seconds
+from levity_trio.charging.sent.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
+from levity_trio.charging.sent.power import HOUR
+from levity_trio.charging.sent.readings import AT_BEGIN, Reading
+from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from levity_trio.charging.energy import Judgement, judge
-from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.cases import case_of
 from levity_trio.store.habits import CEILING, POWER_TOO_HIGH
 from levity_trio.store.transaction import Known

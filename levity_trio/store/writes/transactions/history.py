@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from levity_trio.charging.evidence import seconds
-from levity_trio.charging.gathering import TIMESTAMP, WH, Row, gather
-from levity_trio.charging.jumps import JUMP_WH, is_jump
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.gathering import TIMESTAMP, WH, Row, gather
+from levity_trio.charging.sent.jumps import JUMP_WH, is_jump
+from levity_trio.charging.sent.readings import Reading
 from levity_trio.events import EnergyJumped
 from levity_trio.store.samples import COLUMNS
 from levity_trio.store.unit_of_work import UnitOfWork

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.moments import corrected
 from levity_trio.charging.names import comparable_tag
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import corrected
 from levity_trio.store.idle import was_available
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import COLUMNS, Known

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching_readings import Reached, is_of_named
+from levity_trio.charging.matching.readings import Reached, is_of_named
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.readings import Reading
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.readings import Reading
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from levity_trio.charging.exchanged import is_about
 from levity_trio.charging.lifecycle import Cause, State
-from levity_trio.charging.overlaps import overlap
+from levity_trio.charging.refute.exchanged import is_about
+from levity_trio.charging.refute.overlaps import overlap
 from levity_trio.charging.reviews import Code
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside

@@ -10,13 +10,13 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from levity_trio.charging.evidence import CURRENT, POWER, seconds
-from levity_trio.charging.jumps import JUMP_WH
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching_readings import Covering, match_readings
-from levity_trio.charging.moments import STATUS_AHEAD, Moment, ahead_when_sent
+from levity_trio.charging.matching.readings import Covering, match_readings
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.readings import REGISTER, Reading, is_register, with_register
+from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.sent.jumps import JUMP_WH
+from levity_trio.charging.sent.moments import STATUS_AHEAD, Moment, ahead_when_sent
+from levity_trio.charging.sent.readings import REGISTER, Reading, is_register, with_register
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W, LAGGING_READINGS, LEAST_LAG, MOST_LAG
 from levity_trio.store.adjacent import AFTER
 from levity_trio.store.among import marks, parts

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from levity_trio.charging.gathering import SOURCE
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.moments import Moment
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.gathering import SOURCE
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.events import StopConflicted
 from levity_trio.store.evidence import evidence_of
 from levity_trio.store.transaction import Known, readings

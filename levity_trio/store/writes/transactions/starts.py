@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from levity_trio.access.tags import Policy, Verdict
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
-from levity_trio.charging.moments import Moment, corrected
-from levity_trio.charging.timeline import STILL_SECONDS
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import Moment, corrected
+from levity_trio.charging.sent.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal

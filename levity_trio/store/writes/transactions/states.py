@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
-from levity_trio.charging.moments import Moment
 from levity_trio.charging.names import is_id
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases import LONGEST_SECONDS

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.readings import Reading
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import Known, ReadAhead, span
 from levity_trio.store.unit_of_work import UnitOfWork

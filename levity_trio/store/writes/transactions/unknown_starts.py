@@ -13,13 +13,13 @@ from math import inf
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from levity_trio.charging.evidence import seconds
-from levity_trio.charging.gathering import is_rising
 from levity_trio.charging.lifecycle import Kind
-from levity_trio.charging.moments import Moment
 from levity_trio.charging.names import is_id, reported_id
-from levity_trio.charging.readings import AT_BEGIN, Reading
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.gathering import is_rising
+from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import AT_BEGIN, Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.transaction import Known

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.moments import Moment, understand
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.readings import Reading, are_meter_values, read
 from levity_trio.charging.reviews import Doubt
+from levity_trio.charging.sent.moments import Moment, understand
+from levity_trio.charging.sent.readings import Reading, are_meter_values, read
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached
 from levity_trio.store.evidence import evidence_of

@@ -1,0 +1,1 @@
+"""Matching: to which transaction a stop or a reading belongs."""

@@ -1,0 +1,257 @@
+"""Candidates: explanations of a transaction's messages, each with the figure that it gives.
+
+A candidate is made only if some evidence supports it; `Bounds` tests whether it can be true. `assumptions` measures
+how much it leaves open: a wrong unit or time 0, since all registers then agree; one step or one outlier, which can be
+of any size, 1; two of these 2. Candidates with more assumptions count only if none with fewer survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.propose.candidate import (
+    REGISTER,
+    ROLLOVER,
+    SEGMENTS,
+    SESSION_READINGS,
+    Candidate,
+    chain_of,
+    chain_of_other_counter,
+    ends_alone,
+    session_chain,
+)
+from levity_trio.charging.propose.ends import between_ends, is_contradicted_at_ends, rounded
+from levity_trio.charging.propose.mending import without_leaps, without_spikes, without_step
+from levity_trio.charging.propose.units import (
+    counted_otherwise,
+    exact_numbers,
+    from_previous_in_other_unit,
+    some_in_kwh,
+    wrong_factors,
+    wrong_units,
+)
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.bracket import between_neighbours
+from levity_trio.charging.refute.counts import begins_at_zero
+from levity_trio.charging.refute.shared import counted
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, View
+from levity_trio.charging.sent.gathering import is_rising
+from levity_trio.charging.sent.power import Chain
+
+
+def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield every explanation with some support, except the reported figure."""
+    yield from wrong_units(case, bounds)
+    yield from from_previous_in_other_unit(case)
+    yield from some_in_kwh(case)
+    yield from _counted_per_session(case, bounds)
+    yield from _of_another_counter(case, bounds)
+    yield from exact_numbers(case)
+    yield from wrong_factors(case, bounds)
+    yield from counted_otherwise(case, bounds)
+    yield from rounded(case, bounds)
+    yield from between_neighbours(case)
+    yield from _without_readings(case, bounds)
+    yield from _without_others(case, bounds)
+    yield from between_ends(case, bounds)
+    if case.start_wh is not None:
+        chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
+        yield from swapped(case, chain)
+        yield from _without_those_of_the_next(case)
+        if not is_rising(chain.wh):
+            falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
+            falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
+            yield from _rolled_over(case, chain, falls, bounds)
+            yield from _reset(case, chain, falls, bounds)
+            yield from _set_back(case, chain, falls)
+
+
+def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates whose readings, which begin below the start, count from 0, and perhaps the stop, too."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or stop is None or not begins_at_zero(bounds, view, is_start_garbled=True):
+        return
+    words = "the readings count from 0 in each transaction"
+    if stop < start:
+        chain = session_chain(case, view, stop)
+        both = f"{words}, and so does meterStop"
+        counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
+        is_near = counts_on and any(_is_near(start, modulus) for modulus in tolerances.ROLLOVERS)
+        assumptions = 1 if is_near or _goes_on_from_previous(case) else 0
+        until = stop if counts_on else start + stop
+        yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
+    chain = session_chain(case, view, None)
+    yield Candidate(Code.SESSION_COUNT, words, SEGMENTS, chain, 1, start, start + view.wh[-1])
+
+
+def _goes_on_from_previous(case: Case) -> bool:
+    """Whether the readings are above the previous stop: rather the start is wrong."""
+    ended = case.before.end if case.before is not None and case.before.is_end_known else None
+    return bool(ended) and (ended or 0) <= case.view.wh[0]
+
+
+def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates of start and stop whose readings are those of another counter, which rose as much, or of one of
+    three phases. That of a new meter may begin below the start and end between both."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or len(case.view.wh) < tolerances.REGULAR_GAPS:
+        return
+    energy, read = stop - start, case.view
+    is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
+    if not (is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))):
+        return
+    for factor, share in ((1, ""), (tolerances.PHASES, "a third ")):
+        view = read.scaled(factor)
+        if 0 < view.wh[-1] - view.wh[0] <= energy + view.digit:
+            words = f"the readings are those of another counter, which rose {share}as much"
+            yield Candidate(
+                Code.STRAY_READING, words, REGISTER, chain_of_other_counter(case, view, energy), 1, start, stop
+            )
+
+
+def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong. Not if they lead from
+    one to the other once single outliers and a leap are left out."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
+        return
+    chain = chain_of(case, start, case.view, stop)
+    if bounds.walk(chain) is None:
+        return
+    even = without_spikes(chain)
+    if even is not None and without_leaps(even, bounds) is not None:
+        return
+    words = "the readings contradict start, stop and power"
+    yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)
+
+
+def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate without what its register counted of transactions on other connectors, if power confirms the
+    rest."""
+    start, stop = case.start_wh, case.stop_wh
+    found = [one for one in counted(case, start, stop) if one.most and not one.is_unlikely]
+    if start is None or stop is None or not found:
+        return
+    energy = stop - start - sum(one.rest for one in found)
+    if energy >= 0 and bounds.confirms(energy):
+        chain = ends_alone(case, energy)
+        yield Candidate(Code.SHARED_REGISTER, found[0].words, SEGMENTS, chain, 0, start, stop)
+
+
+def _without_those_of_the_next(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate whose last readings, after its stop, are of the next transaction: that one began where it
+    ended, and reached them."""
+    start, stop, view, after = case.start_wh, case.stop_wh, case.view, case.after
+    if start is None or stop is None or after is None or after.begin != stop or after.end is None:
+        return
+    kept = sum(wh <= stop + view.digit for wh in view.wh)
+    later = zip(view.at[kept:], view.wh[kept:], strict=True)
+    if kept < len(view.wh) and all(at > case.ended and stop <= wh <= (after.end or 0) for at, wh in later):
+        words = "the last readings are of the next transaction"
+        own = View(view.at[:kept], view.wh[:kept], view.digit)
+        yield Candidate(Code.STRAY_READING, words, REGISTER, chain_of(case, start, own, stop), 0, start, stop)
+
+
+def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
+
+    If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
+    it was reset. A rise over that step of far more than can have flowed makes it less likely.
+    """
+    if len(falls) != 1:
+        return
+    start, (fall,) = case.start_wh or 0, falls
+    before, after, until = (chain.wh[number] + start for number in (fall - 1, fall, -1))
+    if until >= before or until == 0 or _goes_on(case, before):
+        return
+    for modulus in tolerances.ROLLOVERS:
+        if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
+            wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
+            words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
+            rise = round((wh[fall] - wh[fall - 1]) / tolerances.FASTER_STOP)
+            assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
+
+
+def _goes_on(case: Case, before: int) -> bool:
+    """Whether the next transaction begins at or above the value from which the register fell: it was low in between."""
+    return case.after is not None and case.after.begin is not None and case.after.begin >= before
+
+
+def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
+    """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
+    for swapped_at in case.swapped_at:
+        for number, (before, after) in enumerate(pairwise(chain.at), 1):
+            if before <= swapped_at <= after and not _is_of_old_meter(case, chain, number):
+                counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
+                until = (case.start_wh or 0) + chain.wh[-1]
+                yield Candidate(
+                    *(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
+                    is_partial=True,
+                )
+
+
+def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
+    """Whether a register was read before the meter was swapped, though received after it: it rose on the old meter, and
+    the new one had not reached it by the next start. A stop may be; a reading, if its clock stood still."""
+    is_stop = number == len(chain.at) - 1 and case.stop_wh is not None
+    if is_stop or case.is_timed:
+        return is_stop and case.is_stop_of_old_meter
+    begin, (before, now) = case.begin_of_new_meter, chain.wh[number - 1 : number + 1]
+    return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
+
+
+def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since.
+
+    It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
+    chance, and did not return to the value from which it fell.
+    """
+    start = case.start_wh or 0
+    if not falls or not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
+        return
+    rises = [now - last if now > last else 0 for last, now in pairwise(chain.wh)]
+    for number in falls:
+        rises[number - 1] = chain.wh[number] + start
+    counted = list(accumulate(rises, initial=0))
+    if case.view.wh and counted[-1] > chain.wh[-1]:
+        rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
+        has_returned = chain.wh[-1] >= chain.wh[falls[-1] - 1]
+        is_by_chance = not has_returned and _is_near_by_chance(max(chain.wh) + start, counted[-1])
+        assumptions = 0 if is_by_chance else 1
+        yield Candidate(
+            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
+            is_partial=True,
+        )
+
+
+def _set_back(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
+    """Yield the candidate of a register that was set back by each boot, to what the charger had saved last, and went
+    on from there. What flowed from the reading before it to the one after it is unknown."""
+    goes_on = bool(falls) and falls[-1] + 1 < len(chain.wh) - 1
+    if not goes_on or not all(_is_at_boot(case, *chain.at[number - 1 : number + 1]) for number in falls):
+        return
+    wh = chain.wh
+    for number in falls:
+        wh = without_step(wh, number)
+    words, counted = "the register was set back by a boot", Chain(chain.at, wh, chain.digit)
+    until = (case.start_wh or 0) + chain.wh[-1]
+    yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, counted, 1, case.start_wh, until, is_partial=True)
+
+
+def _is_at_boot(case: Case, before: float, now: float) -> bool:
+    spare = tolerances.AHEAD_SECONDS
+    return any(before - spare <= at <= now + spare for at in case.booted_at)
+
+
+def _is_near(register: int, modulus: int) -> bool:
+    """Whether a register is near the value at which it may continue at 0."""
+    return modulus * tolerances.NEAR_ROLLOVER <= register < modulus
+
+
+def _is_near_by_chance(highest: int, rise: int) -> bool:
+    moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
+    return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)

@@ -1,0 +1,209 @@
+"""Lower candidates in place of a reported figure that nothing contradicts but that is unusual; and the part of one that
+every candidate contradicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import inf
+from operator import attrgetter, sub
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.propose.candidate import REGISTER, SEGMENTS, Candidate, chain_of
+from levity_trio.charging.propose.candidates import swapped
+from levity_trio.charging.propose.mending import without_step
+from levity_trio.charging.propose.units import wrong_units
+from levity_trio.charging.refute.abrupt import abrupt_steps
+from levity_trio.charging.refute.batteries import is_shown, wh_per_percent
+from levity_trio.charging.refute.bounds import Bounds, Conflict
+from levity_trio.charging.refute.disputed import undisputed
+from levity_trio.charging.refute.unusual import unusual
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.power import HOUR, Chain
+
+
+def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
+    """Yield the candidates that some further evidence supports."""
+    yield from sorted((one for one in swapped(case, reported) if one.wh < reported.wh[-1]), key=attrgetter("wh"))
+    yield from (
+        one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
+    )
+    yield from _from_previous_stop(case, bounds)
+    yield from (one for one in _from_stop_as_sent(case) if _is_usual(case, bounds, one.chain))
+    yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
+    yield from without_leaps_between_powers(case, bounds, reported)
+    yield from undisputed(case, bounds, reported)
+
+
+def across_a_swap(case: Case, reported: Chain) -> Conflict | None:
+    """Return the conflict of a register that rose between the readings of two meters: their difference is no energy."""
+    counted = min((one.wh for one in swapped(case, reported)), default=reported.wh[-1])
+    if counted >= reported.wh[-1]:
+        return None
+    rise = f"{reported.wh[-1] - counted} Wh from the last register of one to the first of the other"
+    return Conflict(Code.METER_SWAPPED, "the meter was swapped", (rise, "another meter's serial number in a boot"))
+
+
+def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
+    return bounds.conflict(chain, is_partial=True) is None and unusual(case, bounds, chain) is None
+
+
+def _from_previous_stop(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield stop − previous stop, if a start of 0 makes the reported figure too fast."""
+    before = case.before
+    if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None or case.view.wh:
+        return
+    wh = case.stop_wh - before.end
+    if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None:
+        return
+    words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
+    chain = Chain([case.begun, case.ended], [0, wh])
+    yield Candidate(Code.START_GARBLED, words, REGISTER, chain, 1, before.end, case.stop_wh)
+
+
+def _from_stop_as_sent(case: Case) -> Iterator[Candidate]:
+    """Yield stop − previous stop as sent, if that was not believed because of this start, which is below it."""
+    start, stop, sent = case.start_wh, case.stop_wh, case.before.replaced_end if case.before is not None else None
+    if start is None or stop is None or sent is None or not start < sent <= min(case.view.wh, default=0):
+        return
+    words = f"meterStart is {start} Wh, the previous transaction ended at {sent} Wh as sent"
+    yield Candidate(Code.START_GARBLED, words, REGISTER, chain_of(case, sent, case.view, stop), 1, sent, stop)
+
+
+def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
+    """Yield stop − first reading and last reading − start, if the step next to that start or stop is far too fast by
+    power, or if the previous transaction reached beyond this start."""
+    start, stop, view = case.start_wh, case.stop_wh, case.view
+    if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
+        return
+    at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
+    if (until := _shown_before(case, start)) is not None:
+        words = f"meterStart is {start} Wh, the previous transaction ended at {until} Wh"
+        rest = Chain(at, [max(0, value - until + start) for value in wh], reported.digit)
+        yield Candidate(Code.START_GARBLED, words, REGISTER, rest, 1, until, stop)
+    if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
+        words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
+        rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
+        yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
+    if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
+        words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
+        rest = Chain(at[:-1], wh[:-1], reported.digit)
+        yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
+
+
+def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
+    if not case.power or not _is_power_meant(case):
+        return False
+    most = tolerances.FASTER_STOP * case.power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
+    return rise > most + tolerances.REACH_WH
+
+
+def _is_power_meant(case: Case) -> bool:
+    """Whether a car charged by the reported power; or none did, at a charger that reports power when one does."""
+    is_known = case.reports_power and len(case.power.at) >= tolerances.REGULAR_GAPS
+    return case.power.most >= tolerances.LEAST_CHARGING_W or (is_known and not round(case.power.most))
+
+
+def _is_overlapping(case: Case, start: int) -> bool:
+    """Whether the previous transaction reached beyond this start, and this one's first reading beyond that."""
+    before = case.before
+    if before is None or before.begin is None or before.end is None:
+        return False
+    return before.begin < start < before.end - case.digit and before.end <= case.view.wh[0]
+
+
+def _shown_before(case: Case, start: int) -> int | None:
+    """Return the end of the previous transaction if this one overlaps it, and a reading of it shows more than this
+    start."""
+    before = case.before
+    is_shown = before is not None and before.is_end_known and (before.highest or 0) > start + case.digit
+    return before.end if before is not None and is_shown and _is_overlapping(case, start) else None
+
+
+def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
+    """Yield the figure without the steps that no charger delivers from one report of power to the next, if nothing
+    contradicts it."""
+    at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
+    places = [case.power.places.get(time, -1) for time in at]
+    is_limited = case.is_dc or _is_close_at_ac(case)
+    slow = 0.0 if is_limited else tolerances.AC_W / HOUR  # of steps that need no closer look
+    leaps = [
+        number
+        for number in range(1, len(at))
+        if wh[number] - wh[number - 1] > slow * (at[number] - at[number - 1])
+        if 0 <= places[number - 1] == places[number] - 1
+        if not _may_catch_up(case, reported, number, places[number])
+        if wh[number] - wh[number - 1] > _most_between(case, bounds, places[number - 1], usual) + 2 * reported.digit
+    ]
+    for number in leaps:
+        wh = without_step(wh, number)
+    if leaps and case.start_wh is not None:
+        words, end = "the register made an implausible step", case.start_wh + reported.wh[-1]
+        rest = Chain(at, wh, reported.digit)
+        if bounds.conflict(rest, is_partial=True) is None:
+            yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
+
+
+def _is_close_at_ac(case: Case) -> bool:
+    """Whether an AC charger reported the power of a charging car so often that it limits each step."""
+    return not case.is_dc and case.power.is_close and case.power.most >= tolerances.LEAST_CHARGING_W
+
+
+def _may_catch_up(case: Case, reported: Chain, number: int, place: int) -> bool:
+    """Whether a register stood still before a step at AC, though a car charged."""
+    before, drawn = reported.wh[max(0, number - 2) : number], case.power.high[place]
+    stood_still = len(before) > 1 and before[1] - before[0] <= reported.digit
+    return not case.is_dc and stood_still and drawn >= tolerances.LEAST_CHARGING_W
+
+
+def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -> float:
+    """Return the maximum energy in Wh from one report of power to the next; `usual` is that of one per cent of the
+    battery.
+
+    At DC it must be beyond the state of charge, too. Sparse power limits AC charging only at rest: with solar charging
+    it varies quickly.
+    """
+    power, seconds = case.power, case.power.steps.seconds[place]
+    if _is_close_at_ac(case):
+        return power.steps.most[place] + power.most * tolerances.METER_AGE / HOUR
+    if not case.is_dc:
+        is_at_rest = max(power.high[place : place + 2]) < tolerances.LEAST_CHARGING_W
+        return tolerances.AC_W * (seconds + tolerances.METER_AGE) / HOUR if is_at_rest else inf
+    by_power = (1 + tolerances.LONG_GAP_SHARE) * power.steps.high[place] + tolerances.TOP_UP_WH
+    before, now = (bounds.percents.get(at) for at in power.at[place : place + 2])
+    if not is_shown(case):
+        return by_power
+    if usual is None or before is None or now is None:
+        return inf
+    return max(by_power, tolerances.BATTERY_SPREAD * usual * (max(0.0, now - before) + tolerances.CHARGE_STEP))
+
+
+def part_of(case: Case, bounds: Bounds) -> int:
+    """Return the energy in Wh that no evidence contradicts: the sum of the possible steps of the readings."""
+    if not case.view.wh:
+        return 0
+    begin = case.view.wh[0] if case.start_wh is None else case.start_wh
+    chain = chain_of(case, begin, case.view, case.stop_wh)
+    steps: Iterable[tuple[int, float]] = zip(
+        map(sub, chain.wh[1:], chain.wh), map(sub, chain.at[1:], chain.at), strict=True
+    )
+    fast = bounds.fast_w / HOUR  # nearly all steps are slower, and need no closer look
+    possible = sum(
+        rise
+        for number, (rise, seconds) in enumerate(steps, 1)
+        if rise > 0 and (rise <= fast * seconds or bounds.is_possible(chain, number))
+    )
+    return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible
+
+
+def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | None]:
+    """Return the range of the register on which an uncontradicted part is based: up to the stop, if the last reading
+    leads to it, else from the start. If no part is left, it is as sent: any register may be the wrong one."""
+    begin, stop = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh, case.stop_wh
+    if begin is None or stop is None or stop < begin:
+        return begin, None if begin is None else begin + wh
+    if wh == 0:
+        return begin, stop
+    chain = chain_of(case, begin, case.view, stop)
+    is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
+    return (stop - wh, stop) if is_led_to else (begin, begin + wh)

@@ -1,0 +1,1 @@
+"""Refuting: whether the reported figure is certain."""

@@ -1,0 +1,122 @@
+"""Steps next to start or stop in which a register rises faster than else: the start or the stop may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.refute.bounds import FASTER_THAN_POWER, Bounds, Conflict
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.power import HOUR, Chain
+
+
+def abrupt(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+    """Return the conflict of the first or the last step with the power, or with all other steps; None without one."""
+    against = _faster_at_first(case, bounds, chain) or _faster_at_last(case, chain)
+    return against or next((_far_faster(chain, number) for number in abrupt_steps(case, chain)), None)
+
+
+def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+    """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
+    is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
+    if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
+        return None
+    rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
+    return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
+
+
+def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict of the last step with power that never changed, since the register last rose."""
+    power = case.power
+    if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
+        return None
+    is_idle = power.most < tolerances.LEAST_CHARGING_W
+    # A car that drew nothing until then may charge with any power.
+    most_w = case.ceiling_w or tolerances.AC_W if is_idle else power.most
+    level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
+    if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
+        return None
+    seconds = chain.at[-1] - level + age_of_readings(case, chain)
+    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], seconds, tolerances.FASTER_STOP, most_w)
+
+
+def age_of_readings(case: Case, chain: Chain) -> float:
+    """Return how old the readings may be, in seconds: one interval, if the first one repeats the start."""
+    return case.interval if len(chain.wh) > tolerances.REGULAR_GAPS and chain.wh[1] == chain.wh[0] else 0.0
+
+
+def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Conflict | None:
+    """Return the conflict of a rise in Wh with `factor` times a highest power in W; None if it allows the rise."""
+    lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
+    if rise <= most_w * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
+        return None
+    most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
+    evidence = (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
+    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
+
+
+def is_of_one_clock(case: Case) -> bool:
+    """Whether start and readings are known to have one clock."""
+    return case.longest <= case.ended - case.begun + tolerances.INTERVAL
+
+
+def abrupt_steps(case: Case, chain: Chain) -> list[int]:
+    """Return the number of the first step, of the last one, or of both, if no car charges like that."""
+    last = len(chain.at) - 1
+    if last <= tolerances.REGULAR_GAPS or case.is_instant or not case.is_timed:
+        return []
+    ends = [*([1] if is_of_one_clock(case) else []), *([last] if case.stop_wh is not None else [])]
+    return [number for number in ends if _is_abrupt(case, chain, number)]
+
+
+def _far_faster(chain: Chain, number: int) -> Conflict:
+    rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - chain.at[number - 1]
+    words = f"the register rose far faster {'after the start' if number == 1 else 'before the stop'} than otherwise"
+    return Conflict(Code.POWER_DISAGREES, words, (f"{rise} Wh in {round(seconds)} s", "all other steps and powers"))
+
+
+def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
+    """Whether a step is far faster than any other, though the register before it may have been one INTERVAL old."""
+    if chain.at[-2] - chain.at[1] < chain.at[number] - chain.at[number - 1]:
+        return False  # the others do not show how a car charges for so long
+    rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
+    is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
+    lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
+    lasted += age_of_readings(case, chain)
+    spare = tolerances.REACH_WH + 2 * max(chain.digit, case.ends_digit)
+    if rise <= tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR + spare:
+        return False
+    fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
+    return rise > tolerances.FASTER_STOP * fastest * lasted / HOUR + spare
+
+
+def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
+    """Whether no car drew power at these times, as reported."""
+    places = [place for at in times if (place := case.power.places.get(at)) is not None]
+    return bool(places) and all(case.power.high[place] < tolerances.LEAST_CHARGING_W for place in places)
+
+
+def _average_w(chain: Chain) -> float:
+    seconds = chain.at[-2] - chain.at[1]
+    return (chain.wh[-2] - chain.wh[1]) * HOUR / seconds if seconds > 0 else 0.0
+
+
+def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
+    """Return the highest power from the first to the last reading, by the register and as reported.
+
+    That of any charger if the steps and powers are too few to show it for a step of so many seconds.
+    """
+    between = pairwise(zip(chain.at[1:-1], chain.wh[1:-1], strict=True))
+    paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in between if now > then]
+    charging = [[watts for watts in shown if watts >= tolerances.SIGNIFICANT_W] for shown in (paces, case.power.low)]
+    is_shown = any(_shows_pace(watts, is_short=seconds < tolerances.INTERVAL) for watts in charging)
+    return max(*charging[0], *charging[1]) if is_shown else tolerances.FASTEST_W
+
+
+def _shows_pace(watts: Sequence[float], *, is_short: bool) -> bool:
+    """Whether these powers are enough to show how a car charges: many, or for a short step some that are about equal:
+    that power changed just then, and by so much, is unlikely."""
+    is_steady = min(watts, default=0.0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0.0)
+    return len(watts) >= (tolerances.REGULAR_GAPS if is_short and is_steady else tolerances.MANY_STEPS)

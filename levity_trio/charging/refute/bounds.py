@@ -1,0 +1,384 @@
+"""The bounds of a figure: each test names the two pieces of evidence that do not agree.
+
+A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at the start to the
+candidate's figure at the stop. A conflict refutes the candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from math import inf
+from operator import sub
+from typing import Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown, wh_per_percent
+from levity_trio.charging.refute.paces import Paces
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.power import (
+    HOUR,
+    Chain,
+    Gaps,
+    agreement,
+    far_beyond_power,
+    gaps,
+    longer_share,
+    stood_still,
+    too_fast,
+    too_little,
+    tracks,
+)
+
+FASTER_THAN_POWER: Final = "the register rose faster than the power allows"
+STILL_WITH_POWER: Final = "the register stood still while power was reported"
+
+
+class Conflict(NamedTuple):
+    """Two pieces of evidence that do not agree."""
+
+    code: Code
+    words: str
+    evidence: tuple[str, str]
+
+
+class Bounds:
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._paced: Paces | None = None
+        self._refused: list[tuple[Chain, int | None]] = []
+        self._gaps: list[tuple[Chain, Gaps]] = []
+
+    def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
+        """Return the first conflict of a chain with the evidence; None if it may be true.
+
+        A partial chain lacks some energy that flowed, so power and the state of charge may imply more.
+        """
+        return (
+            self.walk(chain)
+            or self.too_much(chain.wh[-1])
+            or self.against_charge(chain, is_partial=is_partial)
+            or self._against_power(chain, is_partial=is_partial)
+        )
+
+    # Power
+
+    def gaps(self, chain: Chain) -> Gaps:
+        """Return the gaps of a chain between the times with power. Cached: each chain is used several times."""
+        for known, found in self._gaps:
+            if known is chain:
+                return found
+        found = self._gaps_of_view if self._has_gaps_of_view(chain) else gaps(chain, self.case.power)
+        if found and (early := self._drawn_before_power(chain)):
+            found = replace(found, most=[found.most[0] + early, *found.most[1:]])
+        self._gaps.append((chain, found))
+        return found
+
+    def _drawn_before_power(self, chain: Chain) -> float:
+        """Return the maximum energy in Wh from the start to the first power, if the register stood still meanwhile: it
+        catches up in the first gap."""
+        power, first = self.case.power, self.case.power.at[0]
+        level = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= first), inf)
+        seconds = max(0.0, first - chain.at[0]) if level - chain.wh[0] <= chain.digit else 0.0
+        return power.high[0] * (1 + tolerances.POWER_SHARE) * seconds / HOUR
+
+    @cached_property
+    def _gaps_of_view(self) -> Gaps:
+        return gaps(Chain(self.case.view.at, self.case.view.wh, self.case.digit), self.case.power)
+
+    def _has_gaps_of_view(self, chain: Chain) -> bool:
+        """Whether a chain is that of the readings, but for a start and a stop without power."""
+        view, places, end = self.case.view, self.case.power.places, len(self.case.view.at) + 1
+        if (
+            chain.digit != self.case.digit
+            or not end <= len(chain.at) <= end + 1
+            or chain.at[1:end] != view.at
+            or any(at in places for at in chain.at[::end])
+        ):
+            return False
+        return bool(view.wh) and list(map(sub, chain.wh[1:end], view.wh)) == [chain.wh[1] - view.wh[0]] * (end - 1)
+
+    @cached_property
+    def is_tracked_by_power(self) -> bool:
+        """Whether power shows the pace of this register: it is steady or frequent, or tracks it up to a factor."""
+        power = self.case.power
+        if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
+            return False
+        is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
+        is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.REGULAR_GAPS)
+        if self.case.is_timed and (is_steady or is_dense):
+            return True
+        is_queued = not self.case.is_timed and self.case.longest > 2 * (self.case.ended - self.case.begun)
+        factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
+        return any(map(self.is_tracked, (1.0, *factors)))
+
+    def is_tracked(self, factor: float) -> bool:
+        """Whether power tracks the readings multiplied by a factor."""
+        power = self.case.power
+        return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
+
+    def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
+        power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
+        if power and lasted >= tolerances.SHOWN_TRANSACTION:
+            shown = max(power.low) * tolerances.SHOWN_SECONDS / HOUR
+            if chain.wh[-1] + chain.digit < shown and not is_partial:
+                evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W reported")
+                return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
+        if not self.is_tracked_by_power:
+            return None
+        found = self.gaps(chain)
+        if (gap := too_fast(found, power, chain.digit)) is not None:
+            evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
+        if not is_partial and (still := stood_still(chain, power, found)) is not None:
+            evidence = (f"{still.rise} Wh in the last {round(still.seconds)} s", f"{round(still.low)} Wh by power")
+            return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
+        if is_partial or (less := too_little(chain, power, found)) is None:
+            return None
+        evidence = (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
+        return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
+
+    # Steps
+
+    def walk(self, chain: Chain) -> Conflict | None:
+        """Return the conflict of the first impossible step; None if all are possible."""
+        number = self.refused_step(chain)
+        if number is None:
+            return None
+        before, now = chain.wh[number - 1], chain.wh[number]
+        if now < before:
+            return Conflict(
+                Code.NOTHING_AGREES, "the register fell", (f"{before} Wh after the start", f"then {now} Wh")
+            )
+        return self._too_fast(chain.at[number] - chain.at[number - 1], now - before)
+
+    def refused_step(self, chain: Chain) -> int | None:
+        """Return the number of the first step that is impossible, for any register or for this charger's; else None.
+
+        Cached: several candidates have the same chain.
+        """
+        for known, found in self._refused:
+            if known == chain:
+                return found
+        self._refused.append((chain, found := self._first_refused(chain)))
+        return found
+
+    def _first_refused(self, chain: Chain) -> int | None:
+        at, wh, digit = chain
+        level, level_at, before = wh[0], at[0], at[0]
+        fast, refused, slack, percents = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit, self.percents
+        for number, (now, value) in enumerate(zip(at, wh, strict=True)):
+            rise = value - level
+            if rise < -digit:
+                return number
+            if rise > 0:
+                if rise > fast * (now - before) + slack:
+                    if not self._is_step(chain, number, level_at):
+                        return number
+                    if fast != refused and self._are_in_line(chain):
+                        fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
+                if percents and rise > 2 * digit and rise > self.most_by_charge(level_at, now):
+                    return number
+                level, level_at = value, now
+            before = now
+        return None
+
+    def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
+        """Whether a register can have risen by this much in this time: `refused_step` for a single step."""
+        if rise <= 0:
+            return rise >= -digit
+        if rise <= self.fast_w / HOUR * seconds + 2 * digit:
+            return True
+        spare = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
+        if not self.case.is_timed or self.case.is_instant or seconds <= 0:
+            spare = max(spare, self.case.longest)
+        return rise <= self.refused_w * spare / HOUR + 2 * digit
+
+    def most_by_charge(self, before: float, now: float) -> float:
+        """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
+
+        After the last such time the battery may have become full. If the charge fell, another car may have charged.
+        """
+        first, last = self.percents.get(before), self.percents.get(now)
+        if last is None and self.case.charges and now > self.case.charges[-1].at:
+            last = 100.0
+        if first is None or last is None or last < first - tolerances.CHARGE_STEP:
+            return inf
+        rise = max(0.0, last - first) + tolerances.CHARGE_STEP
+        most, usual = tolerances.BATTERY_WH[1] * rise / 100, self._wh_per_percent
+        if usual is None or before not in self.case.power.places or now not in self.case.power.places:
+            return most
+        return min(
+            most,
+            max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now) + tolerances.TOP_UP_WH),
+        )
+
+    def _far_more_by_power(self, before: float, now: float) -> float:
+        """Return far more energy in Wh than flows between two times by the power at these and between them."""
+        places, high = self.case.power.places, self.case.power.sums.high
+        return (1 + tolerances.LONG_GAP_SHARE) * (high[places[now]] - high[places[before]])
+
+    @cached_property
+    def _wh_per_percent(self) -> float | None:
+        return wh_per_percent(self.case)
+
+    @cached_property
+    def percents(self) -> dict[float, float]:
+        return dict(self.case.charges) if is_shown(self.case) else {}
+
+    def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
+        """Whether this energy in Wh can have flowed in one step, by power or else by the fastest other step."""
+        seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.METER_AGE
+        most = self.case.power.most if self.case.power else self.paces(chain).most
+        return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
+
+    def is_possible(self, chain: Chain, number: int) -> bool:
+        """Whether this one step of a chain is possible."""
+        return self._is_step(chain, number, chain.at[number - 1])
+
+    def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
+        """Examine a fast step: it is possible also if it ends a time in which the register stood still."""
+        before, now = chain.at[number - 1], chain.at[number]
+        rise = chain.wh[number] - chain.wh[number - 1]
+        is_end = number in (1, len(chain.at) - 1)
+        # A clock may be told in whole minutes, so several readings have one time.
+        is_inexact = is_end or self.case.is_instant or now == before
+        seconds = max(0.0, now - before) + tolerances.METER_AGE + (self.case.interval if is_inexact else 0.0)
+        is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
+        if not self.case.is_timed or now < before or is_one_moment:
+            seconds = max(seconds, self.case.longest)
+        slack = 2 * chain.digit
+        if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
+            return True
+        caught_up = now - level_at
+        if caught_up <= now - before:
+            return False
+        if self.is_tracked_by_power:
+            most = self.refused_w * (caught_up + self.case.interval) / HOUR
+            return rise <= min(most, self._drawn_since(level_at, before, now)) + slack
+        others = self.paces(chain).spread(without=number)
+        others = others if others.steps else self.paces(chain).spread()
+        fastest = max(others.most, others.median * (1 + tolerances.ONE_PACE_SHARE))
+        return rise <= fastest * caught_up / HOUR + slack
+
+    def is_usual_since(self, chain: Chain, number: int, since: float) -> bool:
+        """Whether a step ends where the pace of the others would have led to since a register stood still."""
+        rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - since
+        if seconds <= chain.at[number] - chain.at[number - 1]:
+            return False
+        others = self.paces(chain).spread(without=number)
+        usual = others.median * seconds / HOUR
+        is_close = abs(rise - usual) <= tolerances.ONE_PACE_SHARE * usual + 2 * chain.digit
+        return others.steps >= tolerances.FEW_STEPS and is_close
+
+    def _drawn_since(self, level_at: float, before: float, now: float) -> float:
+        """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
+        if level_at not in self.case.power.places or before not in self.case.power.places:
+            return inf
+        since_then = self.refused_w * (max(0.0, now - before) + self.case.interval) / HOUR
+        return self._far_more_by_power(level_at, before) + since_then
+
+    def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
+        """Whether a step does not fit the others, if nothing but the register was reported."""
+        if self.is_tracked_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
+            return False
+        pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
+        others = self.paces(chain).spread(without=number)
+        if others.is_one_pace:
+            return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * others.median)
+        if others.steps >= tolerances.FEW_STEPS:
+            return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * others.median)
+        return False
+
+    def _are_in_line(self, chain: Chain) -> bool:
+        """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
+        paces = self.paces(chain)
+        return paces.most <= tolerances.CONTRAST_OF_MANY * paces.least_median
+
+    def paces(self, chain: Chain) -> Paces:
+        """Return the paces of a chain. Cached for the last chain."""
+        if self._paced is None or self._paced.chain is not chain:
+            self._paced = Paces(chain, self.case.interval, self.ends(chain))
+        return self._paced
+
+    def ends(self, chain: Chain) -> tuple[int, int]:
+        """Return the first step and the step to the stop (0: none): their times are exact to one sampling interval."""
+        return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
+
+    @cached_property
+    def refused_w(self) -> float:
+        """The maximum power of a single step."""
+        power = self.case.power
+        if self.is_tracked_by_power:
+            is_dense = power.interval <= tolerances.SHORT_GAP
+            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else longer_share(power)))
+        of_kind = tolerances.AC_W * (1 + tolerances.POWER_SHARE) if self.case.is_ac_shown else tolerances.FASTEST_W
+        if self.case.ceiling_w:
+            return min(of_kind, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
+        return of_kind
+
+    @cached_property
+    def fast_w(self) -> float:
+        """The power up to which `refused_step` accepts a step without closer examination."""
+        return self.refused_w if self.is_tracked_by_power else min(self.refused_w, tolerances.CONTRAST_W)
+
+    def _too_fast(self, seconds: float, rise: int) -> Conflict:
+        evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
+        if self.is_tracked_by_power:
+            most = f"at most {round(self.case.power.most)} W"
+            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, (evidence, most))
+        return Conflict(Code.REGISTER_LEAPT, "the register made an implausible step", (evidence, "all other readings"))
+
+    # The total
+
+    def too_much(self, wh: int) -> Conflict | None:
+        """Return the conflict of a figure with time and power; None if so much energy can have flowed."""
+        most = self.most_wh
+        if wh <= most:
+            return None
+        by_time = f"at most {round(most)} Wh in {round(self.case.longest / 60)} minutes"
+        words = "more energy than possible in the time"
+        return Conflict(
+            Code.POWER_DISAGREES if self.is_tracked_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time)
+        )
+
+    @cached_property
+    def most_wh(self) -> float:
+        """The maximum energy in Wh, by time and power."""
+        case = self.case
+        return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
+
+    def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
+        """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
+        evidence = fits_no_battery(self.case, chain, self.refused_w, is_partial=is_partial)
+        return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", evidence) if evidence else None
+
+    # Other sources
+
+    def agreement(self, chain: Chain) -> tuple[int, int]:
+        """Return in how many gaps the reported power agrees with a chain, and in how many it does not."""
+        power = self.case.power
+        return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
+
+    def is_far_beyond_power(self, chain: Chain) -> bool:
+        """Whether a chain rises far faster than the reported power in any gap."""
+        return bool(self.case.power) and bool(far_beyond_power(self.gaps(chain), chain.digit))
+
+    def confirms(self, wh: int) -> bool:
+        """Whether another source confirms this figure, in Wh."""
+        least, most = self._confirmed
+        return least <= wh <= most
+
+    @cached_property
+    def _confirmed(self) -> tuple[float, float]:
+        """The lowest and the highest figure in Wh that another source confirms."""
+        power, rise, share = self.case.power, charged(self.case), tolerances.AGREEMENT_SHARE
+        if power and self.is_tracked_by_power and power.expected_wh is not None:
+            least, most = power.expected_wh
+            ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
+            return least * (1 - share) - 2, (most + power.most * ends / HOUR) * (1 + share) + 2
+        if not power and rise >= tolerances.LEAST_CHARGE_RISE:
+            smallest, largest = tolerances.USUAL_BATTERY_WH
+            return smallest * rise / 100, largest * rise / 100
+        return inf, -inf

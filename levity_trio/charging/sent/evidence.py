@@ -1,0 +1,412 @@
+"""The evidence for a transaction's energy: the facts of one transaction and its neighbours, as the judge needs them.
+
+Start, stop, readings and neighbours come from one counter: if they agree, the messages are complete, but it may still
+be wrong. Power, current × voltage, state of charge and time are other sources.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
+from math import inf
+from operator import add, mul, sub
+from statistics import median
+from typing import Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.digits import coarser
+from levity_trio.charging.sent.readings import REGISTER
+from levity_trio.wire.times import from_seconds, stamp
+
+POWER: Final = "Power.Active.Import"
+CURRENT: Final = "Current.Import"
+VOLTAGE: Final = "Voltage"
+CHARGE: Final = "SoC"
+OFFERED: Final = "Power.Offered"
+INTERVALS: Final = "Energy.Active.Import.Interval"
+EXPORT: Final = "Energy.Active.Export.Register"
+EXPORT_INTERVALS: Final = "Energy.Active.Export.Interval"
+MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS, EXPORT, EXPORT_INTERVALS)
+"""The measurands that the judge uses."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Readings of the billed register from one source (MeterValues or transactionData).
+
+    `at` are seconds by the charger's clock; `digit` is one unit of the last digit sent, in Wh.
+    """
+
+    at: Sequence[float]
+    wh: Sequence[int]
+    digit: int = 1
+    exact: Sequence[float] = ()
+    """`wh` with the decimals that were sent; empty if none were."""
+
+    @cached_property
+    def interval(self) -> float:
+        """The median time between two readings in seconds; 0 for a single reading."""
+        gaps = [after - before for before, after in pairwise(self.at) if after > before]
+        return median(gaps) if gaps else 0.0
+
+    @property
+    def last(self) -> float:
+        """The last value, as exact as it was sent."""
+        return self.exact[-1] if self.exact else self.wh[-1]
+
+    def after(self, other: View) -> View:
+        """Return another view, followed by the later readings of this one."""
+        first = bisect_right(self.at, other.at[-1])
+        exact = [*other.exact, *self.exact[first:]] if self.exact and other.exact else ()
+        return View([*other.at, *self.at[first:]], [*other.wh, *self.wh[first:]], max(self.digit, other.digit), exact)
+
+    def scaled(self, factor: float) -> View:
+        """Return the view with each value multiplied by a factor."""
+        scaled = [round(wh * factor) for wh in self.exact or self.wh]
+        return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
+
+
+class Steps(NamedTuple):
+    """Energies in Wh and times in seconds, from each reported power to the next, or from the first one to each.
+
+    `low` and `high` are the energy by the lower and the higher of each two adjacent powers, `most` is the maximum
+    energy.
+    """
+
+    low: Sequence[float]
+    high: Sequence[float]
+    most: Sequence[float]
+    seconds: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Power:
+    """The power drawn, in W, by the charger's clock: reported, or else current × voltage.
+
+    It is between `low` and `high`, because the number of phases is unknown if a current names none.
+    """
+
+    at: Sequence[float] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.at)
+
+    @cached_property
+    def most(self) -> float:
+        return max(self.high)
+
+    @cached_property
+    def interval(self) -> float:
+        gaps = [after - before for before, after in pairwise(self.at)]
+        return median(gaps) if gaps else 0.0
+
+    @cached_property
+    def places(self) -> Mapping[float, int]:
+        """The index of each time."""
+        return {at: number for number, at in enumerate(self.at)}
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The steps from each power to the next. A gap much longer than usual adds nothing to `low`."""
+        if not self.at:
+            return Steps((), (), (), ())
+        usual, seconds = tolerances.USUAL_GAPS * self.interval, list(map(sub, self.at[1:], self.at))
+        hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
+        least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
+        shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
+        around = _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
+        return Steps(least, list(map(mul, hours, higher)), list(map(mul, map(mul, hours, around), shares)), seconds)
+
+    @cached_property
+    def sums(self) -> Steps:
+        """The sums of all steps up to each power."""
+        return Steps(*(list(accumulate(step, initial=0.0)) for step in self.steps)) if self.at else self.steps
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether most powers of a charging car are about equal, of at least three, or of two if they are close."""
+        charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
+        least = 2 if self.is_close else tolerances.REGULAR_GAPS
+        level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
+        steady = [low for low in charging if low >= level]
+        return len(charging) >= least and len(steady) >= tolerances.MOST_GAPS * len(charging)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether power was sent so often that it accounts for nearly all energy."""
+        return len(self.at) > 1 and self.interval <= tolerances.SHORT_GAP
+
+    def scaled(self, factor: float) -> Power:
+        """Return the power with each value multiplied by a factor."""
+        return Power(self.at, [low * factor for low in self.low], [high * factor for high in self.high])
+
+    @cached_property
+    def expected_wh(self) -> tuple[float, float] | None:
+        """Power × time from the first to the last power: minimum and maximum in Wh; None if it was sent too rarely."""
+        if len(self.at) <= tolerances.REGULAR_GAPS:
+            return None
+        least = _over_time(self.at, self.low)
+        return least, least if self.low == self.high else _over_time(self.at, self.high)
+
+
+def _higher(values: Sequence[float]) -> list[float]:
+    """Return the higher of each two adjacent values."""
+    return [one if one >= other else other for one, other in pairwise(values)]  # noqa: FURB136 - max() is much slower
+
+
+def _lower(values: Sequence[float]) -> list[float]:
+    return [one if one <= other else other for one, other in pairwise(values)]  # noqa: FURB136 - as above
+
+
+_SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
+_LONG_SHARE: Final = 1 + tolerances.LONG_GAP_SHARE
+
+
+def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
+    joules: Iterable[float] = map(mul, map(sub, at[1:], at), map(add, watts[1:], watts))
+    return sum(joules) / 7200
+
+
+class Charge(NamedTuple):
+    """A state of charge in per cent, and its time in seconds."""
+
+    at: float
+    percent: float
+
+
+class Neighbour(NamedTuple):
+    """The previous or next transaction on the connector: its registers at begin and end, in Wh.
+
+    `lowest` and `highest` are the range of its own readings of the lifetime register.
+    """
+
+    begin: int | None
+    end: int | None
+    lowest: int | None = None
+    highest: int | None = None
+    is_end_known: bool = True
+    """Its charger sent the stop. Otherwise it may have gone on after `end`."""
+    may_go_on: bool = False
+    """Its end is unknown, and others there went on beyond the next start, so it may have, too."""
+    is_at_once: bool = False
+    """It ran at the same time, so that the same start means the same energy."""
+    factor: float = 1
+    """The factor by which all its registers were too low, as judged; 0 if it is unknown by which they were wrong."""
+    is_in_order: bool = True
+    """It was received in the order of its time. Otherwise a clock was wrong, or a queue came late."""
+    replaced: int | None = None
+    """Its start as sent, if `begin` was put in its place; 0 if it was none."""
+    replaced_end: int | None = None
+    """Its stop as sent, if `end` was put in its place, in doubt."""
+    is_doubtful: bool = False
+    is_scale_doubtful: bool = False
+    """It is under review because its registers may lack a factor, or agree with nothing else."""
+    is_lagging: bool = False
+    """It is under review because its registers are always old."""
+    resets: int = 0
+    """How many of the last few transactions, up to it, began at 0 though the one before had ended higher, and there was
+    no boot since."""
+    apart: float = inf
+    """The most seconds from the stop of the first to the start of the second, by their own times or by the receipts;
+    endless if a time is unknown."""
+
+    @property
+    def sent_begin(self) -> int | None:
+        """Its start as sent. What was put in its place shows nothing about others."""
+        return self.begin if self.replaced is None else self.replaced
+
+    def is_repeated_by(self, start: int) -> bool:
+        """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
+        transaction repeat 0."""
+        return 0 < start == self.begin and start < (self.end or 0)
+
+
+class Level(NamedTuple):
+    """What a register showed at a time: in seconds by the charger's clock, and in Wh."""
+
+    at: float
+    wh: int
+
+
+class Boundary(NamedTuple):
+    """A start's or a stop's register in Wh, its time by the charger's clock, and that of its receipt, in seconds."""
+
+    at: float
+    received: float
+    wh: int
+    is_start: bool = False
+
+
+class Beside(NamedTuple):
+    """A transaction on another connector that ran at the same time, with its own readings and power.
+
+    Without an end it is still open, and `ended` is endless. `stop` is the register of its stop as sent. `charger` is
+    empty if it is of the same charger.
+    """
+
+    id: int
+    connector: int
+    begun: float
+    ended: float
+    begin: int
+    end: int | None
+    view: View
+    power: Power
+    earlier: Level | None
+    """The end of the previous transaction on its connector."""
+    boundaries: Sequence[Boundary] = ()
+    """The registers of the starts and stops around it on its connector, in order."""
+    stop: int | None = None
+    charger: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """All evidence for one transaction. Times are in seconds by the charger's clock, registers in Wh.
+
+    `longest` is the maximum duration by any clock. Without a stop, `ended` is the time of the last sign of charging.
+    """
+
+    begun: float
+    ended: float
+    start_wh: int | None
+    stop_wh: int | None
+    longest: float
+    lag: float = 0.0
+    """How old each reading was when it came, in seconds, if all were equally old though start and stop were not."""
+    is_timed: bool = True
+    is_stopped: bool = True
+    """The charger sent a stop."""
+    is_start_unknown: bool = False
+    """The start was never received."""
+    is_named_to_the_end: bool = True
+    """No boot is followed only by readings without its transactionId, which may be of a transaction without a start."""
+    is_backwards: bool = False
+    """The stop is before the start, both corrected to our clock as far as possible."""
+    received_seconds: float = 0.0
+    """From the receipt of its start to that of its stop."""
+    start_exact: Decimal | None = None
+    stop_exact: Decimal | None = None
+    """The registers as sent, if they were numbers with a fraction."""
+    garbled: tuple[str, ...] = ()
+    """Registers as sent that are not numbers."""
+    has_readings: bool = False
+    """It has readings, of whatever measurand."""
+    views: Sequence[View] = ()
+    begin_wh: int | None = None
+    end_wh: int | None = None
+    """The registers with context Transaction.Begin and Transaction.End."""
+    power: Power = field(default_factory=Power)
+    charges: Sequence[Charge] = ()
+    """The states of charge, in order of time."""
+    is_dc: bool = False
+    is_dc_shown: bool = False
+    """State of charge, voltage or an offer show it. Power alone, which may be wrong, does not."""
+    is_ac_shown: bool = False
+    """Voltage shows it: it is that of a phase."""
+    intervals: Sequence[float] = ()
+    """The readings Energy.Active.Import.Interval in Wh, in order of time."""
+    exported_wh: int = 0
+    """What the car gave back, as the register or the intervals of export show it."""
+    before: Neighbour | None = None
+    after: Neighbour | None = None
+    counted_until: int | None = None
+    """The register up to which its range was counted before, in Wh: an earlier transaction has the same start, by a
+    clock that does not run, and nothing shows a reset since."""
+    beside: Sequence[Beside] = ()
+    """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
+    earlier: Level | None = None
+    """The end of the previous transaction on its connector, if there is one beside."""
+    boundaries: Sequence[Boundary] = ()
+    """The registers of the starts and stops around it on its connector, in order, if there is one beside."""
+    swapped_at: Sequence[float] = ()
+    """The times of boots that reported another meter."""
+    booted_at: Sequence[float] = ()
+    """The times of all boots."""
+    begin_of_new_meter: int | None = None
+    """The register in Wh at which the next transaction began, if a boot in this one reported another meter."""
+    available_at: float | None = None
+    """The time since which the connector was available, before the end."""
+    habits: Mapping[Code, float] = field(default_factory=dict)
+    """The habits of this charger, each with the factor that its registers lack."""
+    shown_factor: float | None = None
+    """The factor that its registers lacked at least once, by power."""
+    ceiling_w: int | None = None
+    """The highest power that the charger is known to deliver."""
+    reports_power: bool = False
+    """Whether the power that the charger reported ever confirmed a transaction."""
+    has_power_too_high: bool = False
+    """Whether the charger reported a power that no AC charger delivers, a tenth of which confirmed the register."""
+
+    @cached_property
+    def view(self) -> View:
+        """The source with more readings; without a stop's register, with what the others tell after its last one."""
+        fuller = max(self.views, key=lambda view: len(view.at), default=View((), ()))
+        later = [view.after(fuller) for view in self.views if self.stop_wh is None and view.at[-1] > fuller.at[-1]]
+        return later[0] if later else fuller
+
+    @cached_property
+    def digit(self) -> int:
+        """The step of the registers in Wh: that of the coarsest source, or coarser if many values show it."""
+        digit = max((view.digit for view in self.views), default=1)
+        if any(wh % (10 * digit) for view in self.views for wh in view.wh):  # nearly always the first one
+            return digit
+        ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
+        return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
+
+    @property
+    def is_stop_of_old_meter(self) -> bool:
+        """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
+        the next start, had not reached it; or is beyond it by more than one car takes, though none charged."""
+        if self.stop_wh is None or self.begin_of_new_meter is None:
+            return False
+        has_risen = self.stop_wh > max([self.start_wh or 0, *self.view.wh[-1:]])
+        is_beyond = not self.is_timed and self.begin_of_new_meter > self.stop_wh + tolerances.BATTERY_WH[1]
+        return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether power shows a DC charger. A state of charge alone does not show that it is fast: AC chargers may send
+        one, too."""
+        return self.is_dc and bool(self.power) and self.power.most > tolerances.AC_W
+
+    @property
+    def has_fraction(self) -> bool:
+        """Whether start or stop was sent with a fraction."""
+        return self.start_exact is not None or self.stop_exact is not None
+
+    @cached_property
+    def ends_digit(self) -> int:
+        """The apparent step of start and stop in Wh: zeros at the end of both may be rounding."""
+        ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
+        return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
+
+    @cached_property
+    def is_instant(self) -> bool:
+        """Whether it is shorter than a sampling interval, as in a simulation: its times do not limit its steps."""
+        return self.longest < tolerances.INTERVAL
+
+    @cached_property
+    def interval(self) -> float:
+        """The usual sampling interval in seconds."""
+        usual = 0.0 if self.is_instant else self.view.interval or self.power.interval
+        return usual or tolerances.INTERVAL
+
+
+@lru_cache(maxsize=256)
+def seconds(timestamp: str) -> float:
+    """Convert a time of the database to seconds."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def timestamp_of(at: float) -> str:
+    """Convert seconds to a time of the database."""
+    return stamp(from_seconds(at))

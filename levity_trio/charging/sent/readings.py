@@ -1,0 +1,222 @@
+"""Convert MeterValue elements to readings: fill in defaults and find the billed register in whole Wh (§7.33, §7.43).
+
+The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context Sample.Periodic, location Outlet
+and format Raw. Only this register at the outlet is billed, unless another one is the only one that a charger sends:
+`counting` decides, for the live figure and for the judge. Numbers are parsed from the text with Decimal, because
+int(float(kwh) * 1000) is one Wh too low for many values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, TypeGuard
+
+from levity_trio.charging.sent.moments import understand
+from levity_trio.wire.numbers import decimal
+
+MeterValue = Mapping[str, Any]
+Sample = Mapping[str, Any]
+REGISTER: Final = "Energy.Active.Import.Register"
+OUTLET: Final = "Outlet"
+BILLED: Final = (REGISTER, OUTLET, "Raw")
+AT_BEGIN: Final = "Transaction.Begin"
+PERIODIC: Final = "Sample.Periodic"
+PHASES: Final = ("L1", "L2", "L3")
+ALL_PHASES: Final = frozenset(PHASES)
+LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
+"""By their distance from the outlet."""
+WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
+HIGHEST_WH: Final = 2**53
+"""From here on a number is not accepted as a register. Above it, JSON numbers are no longer exact."""
+
+
+class Reading(NamedTuple):
+    """A SampledValue with its defaults. `wh` is set for the billed register only, in whole Wh."""
+
+    timestamp: str
+    sent_timestamp: str | None
+    measurand: str
+    value: str
+    unit: str
+    context: str
+    location: str
+    phase: str
+    format: str
+    wh: int | None
+
+
+class Place(NamedTuple):
+    """Where a register counts: its location, and its phases, the sum of which it is; a total has the phase ""."""
+
+    location: str
+    phases: frozenset[str]
+
+
+def counting(places: Iterable[tuple[str, str]]) -> Place | None:
+    """Return the register that counts, of those that a charger sends, each by its location and phase.
+
+    It is that at the outlet, or else nearest to it; there the total, or else L1 + L2 + L3, or else the only phase. None
+    if there are several others.
+    """
+    found = set(places)
+    location = min((location for location, _ in found), key=distance, default=OUTLET)
+    phases = frozenset(phase_of(phase) for place, phase in found if place == location)
+    for wanted in (frozenset({""}), ALL_PHASES):
+        if wanted <= phases:
+            return Place(location, wanted)
+    return Place(location, phases) if len(phases) == 1 else None
+
+
+def distance(location: str) -> int:
+    """Return how far a location is from the outlet."""
+    return LOCATIONS.index(location) if location in LOCATIONS else len(LOCATIONS)
+
+
+def phase_of(phase: str) -> str:
+    """Return the phase of a register. Energy flows in a phase, whether it is named with the neutral or not."""
+    return phase.removesuffix("-N")
+
+
+def is_register(one: Reading) -> bool:
+    return one.measurand == REGISTER and one.format == "Raw"
+
+
+def with_register(readings: Sequence[Reading], places: Iterable[tuple[str, str]]) -> list[Reading]:
+    """Return readings of one time with the register that counts, of those at `places`, if they have it."""
+    place = counting(places)
+    own = [one for one in readings if is_register(one) and place is not None and one.location == place.location]
+    own = [one for one in own if one.context != AT_BEGIN] or own
+    by_phase = {phase_of(one.phase): one for one in reversed(own)}
+    if place is None or not place.phases <= by_phase.keys():
+        return [*readings]
+    values = [exact_wh(by_phase[phase].value, by_phase[phase].unit) for phase in sorted(place.phases)]
+    known = [value for value in values if value is not None]
+    wh, carrier = _rounded(sum(known)) if len(known) == len(values) else None, by_phase[min(place.phases)]
+    return [one._replace(wh=wh) if one is carrier else one for one in readings]
+
+
+def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:
+    """Return all readings of a MeterValues or transactionData, in order of time."""
+    found: list[Reading] = []
+    for sent, samples in _by_time(meter_values):
+        found += _group(sent, samples, received)
+    found.sort(key=attrgetter("timestamp"))
+    return found
+
+
+def are_meter_values(data: object) -> TypeGuard[list[MeterValue]]:
+    """Whether this JSON has the form of MeterValue elements (§7.33)."""
+    return isinstance(data, list) and all(isinstance(one, dict) and _is_meter_value(one) for one in data)
+
+
+def _is_meter_value(one: dict[str, object]) -> bool:
+    samples = one.get("sampledValue")
+    return isinstance(samples, list) and all(
+        isinstance(sample, dict) and "value" in sample and all(isinstance(text, str) for text in sample.values())
+        for sample in (*samples, {"value": one.get("timestamp")})
+    )
+
+
+def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
+    """Group the samples by element, in order of arrival; join elements of single phases by their timestamp."""
+    groups: list[tuple[str | None, Sequence[Sample]]] = []
+    incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
+    for meter_value in meter_values:
+        sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
+        phases = _phases(samples) if len(meter_values) > 1 else None
+        if not phases or not phases < ALL_PHASES:
+            groups.append((sent, samples))
+        elif sent in incomplete:
+            incomplete[sent][0].extend(samples)
+            incomplete[sent][1].update(phases)
+            if incomplete[sent][1] >= ALL_PHASES:
+                del incomplete[sent]
+        else:
+            incomplete[sent] = ([*samples], phases)
+            groups.append((sent, incomplete[sent][0]))
+    return groups
+
+
+def _phases(samples: Sequence[Sample]) -> set[str]:
+    return {sample.get("phase", "") for sample in samples if _is_billed(sample)}
+
+
+def whole_wh(value: str, unit: str) -> int | None:
+    """Convert a register to whole Wh, with halves rounded up; None if number or unit are invalid."""
+    exact = exact_wh(value, unit)
+    return None if exact is None else _rounded(exact)
+
+
+def exact_wh(value: str, unit: str) -> Decimal | None:
+    """The same with its fraction."""
+    factor = WH_PER_UNIT.get(unit)
+    number = decimal(value)
+    if factor is None or number is None or not 0 <= number < HIGHEST_WH:
+        return None
+    return number * factor
+
+
+def _rounded(wh: Decimal | int) -> int | None:
+    whole = int(Decimal(wh).to_integral_value(ROUND_HALF_UP))
+    return whole if whole < HIGHEST_WH else None
+
+
+def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
+    moment = understand(sent, received)
+    carrier, wh = _register(samples)
+    return [
+        Reading(
+            moment.understood,
+            moment.sent,
+            sample.get("measurand", REGISTER),
+            sample["value"],
+            sample["unit"] if "unit" in sample else _default_unit(sample),
+            sample.get("context", PERIODIC),
+            sample.get("location", OUTLET),
+            sample.get("phase", ""),
+            sample.get("format", "Raw"),
+            wh if sample is carrier else None,
+        )
+        for sample in samples
+    ]
+
+
+def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or else L1 + L2 + L3."""
+    for sample in samples:
+        if _is_billed(sample) and sample.get("context") != AT_BEGIN and not sample.get("phase"):
+            return sample, _wh(sample)
+    return _register_by_phase([sample for sample in samples if _is_billed(sample)])
+
+
+def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
+    present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
+    whole = next((sample for sample in present if not sample.get("phase")), None)
+    if whole is not None:
+        return whole, _wh(whole)
+    by_phase = {sample["phase"]: sample for sample in reversed(present)}
+    values = [_exact_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
+    known = [value for value in values if value is not None]
+    return (by_phase["L1"], _rounded(sum(known))) if len(known) == len(PHASES) else (None, None)
+
+
+def _is_billed(sample: Sample) -> bool:
+    kind = (sample.get("measurand", REGISTER), sample.get("location", OUTLET), sample.get("format", "Raw"))
+    return kind == BILLED
+
+
+def _default_unit(sample: Sample) -> str:
+    """Return Wh for energy (§7.43); other measurands have no default unit."""
+    return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
+
+
+def _wh(sample: Sample) -> int | None:
+    return whole_wh(sample["value"], sample.get("unit", "Wh"))
+
+
+def _exact_wh(sample: Sample) -> Decimal | None:
+    return exact_wh(sample["value"], sample.get("unit", "Wh"))

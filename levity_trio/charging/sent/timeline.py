@@ -1,0 +1,281 @@
+"""The times of the messages of one transaction, if the charger's clock was set during it (rules.md, Time).
+
+The difference of two times by the same clock is correct, whatever that clock was set to. If the clock was set between
+two messages, the time between them is unknown. It is then taken as the usual time between two readings, or as the time
+between the two receipts, if that is longer: a queued message arrives late, and several arrive at once. The last message
+keeps its time, since a clock is set to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from operator import itemgetter
+from statistics import median
+from typing import Final, NamedTuple
+
+from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.charging.sent.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
+from levity_trio.charging.tolerances import AHEAD_SECONDS, LIVE_SECONDS
+from levity_trio.wire.times import clock_time
+
+STILL_SECONDS: Final = 60
+"""If messages with the same time are received further apart, the charger's clock does not run."""
+
+ZONE_SECONDS: Final = (3600, 1800, 900)
+"""Time zones differ by whole hours, some by half or quarter hours."""
+
+
+class MessageTime(NamedTuple):
+    """The time of a message in seconds: as interpreted, by the charger's own clock, and of receipt."""
+
+    understood: float
+    own: float | None
+    received: float
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the charger's own time was used, not the time of receipt."""
+        return self.own is not None and abs(self.own - self.understood) < 1
+
+    @property
+    def now(self) -> float:
+        """The charger's own time if there is one."""
+        return self.understood if self.own is None else self.own
+
+    @property
+    def late(self) -> float:
+        """How many seconds after the charger's own time it was received; 0 if there is none."""
+        return 0.0 if self.own is None else self.received - self.own
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the charger's own time is later than that of receipt."""
+        return self.own is not None and self.own > self.received + AHEAD_SECONDS
+
+
+class Timeline(NamedTuple):
+    """Begin and end of a transaction in seconds, and its readings; `is_timed` unless the times are those of receipt."""
+
+    begun: float
+    ended: float
+    rows: list[Row]
+    is_timed: bool = True
+
+
+def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
+    """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
+    own = clock_time(sent) if sent else None
+    return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+
+
+def reading_times(rows: Sequence[Row], sent: Sequence[str | None]) -> list[MessageTime]:
+    """Return the times of readings, from their rows and their times as sent."""
+    return [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, own in zip(rows, sent, strict=True)]
+
+
+def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
+    """Return the readings on the clock of start and stop, if theirs is behind it, by local time for example.
+
+    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell, between which all lie.
+    """
+    times = {row[TIMESTAMP]: seconds(row[TIMESTAMP]) for row in rows}
+    live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
+    latest = live if stop is None else stop.now - max(times.values())
+    earliest = start.now - min(times.values())
+    behind = live if live <= latest + AHEAD_SECONDS else _zone(earliest, latest)
+    if behind <= AHEAD_SECONDS or earliest > latest:
+        return list(rows)
+    moved = {timestamp: timestamp_of(at + behind) for timestamp, at in times.items()}
+    return [(row[0], moved[row[TIMESTAMP]], *row[2:]) for row in rows]
+
+
+def _zone(earliest: float, latest: float) -> float:
+    """Return the difference of two time zones that lies between these; if there is none, the middle."""
+    middle = (earliest + latest) / 2
+    zones = (round(middle / step) * step for step in ZONE_SECONDS)
+    return next((zone for zone in zones if earliest <= zone <= latest), middle)
+
+
+def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
+    """Return the timeline by the times of receipt, for a clock that stands still.
+
+    Readings that arrived together after a gap had been queued: each but the last was then read at the usual time after
+    the one before.
+    """
+    receipts = {row[RECEIVED_AT]: seconds(row[RECEIVED_AT]) for row in rows}
+    unqueued = dict(zip(receipts, _unqueued(start.received, list(receipts.values())), strict=True))
+    timed = [(row[0], timestamp_of(unqueued[row[RECEIVED_AT]]), *row[2:]) for row in rows]
+    return Timeline(start.received, ended, timed, is_timed=False)
+
+
+def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
+    """Return the timeline by the clock of the stop, if that was `begun` seconds behind ours at the start, and `ended`
+    seconds at the stop.
+
+    A reading is by the clock of the start if it would otherwise be earlier than that, or if it is as late as that clock
+    was behind.
+    """
+    apart = begun - ended
+    since = line.begun + apart
+    rows = [
+        (row[0], timestamp_of(at + apart), *row[2:]) if _is_by_first(row, at, since, begun) else row
+        for row, at in ((row, seconds(row[TIMESTAMP])) for row in line.rows)
+    ]
+    return line._replace(begun=min(since, line.ended), rows=rows)
+
+
+def _is_by_first(row: Row, at: float, since: float, behind: float) -> bool:
+    late = seconds(row[RECEIVED_AT]) - at
+    return at < since or abs(late - behind) <= LIVE_SECONDS
+
+
+def by_unset_clock(
+    line: Timeline, ends: tuple[MessageTime, MessageTime | None], sent: Sequence[str | None], behind: float
+) -> Timeline:
+    """Return the timeline of start, stop and readings whose times by a clock that was not set were not believed.
+
+    That clock is `behind` ours by so many seconds. A message was sent before its receipt, whatever the clock showed.
+    """
+    start, stop = ends
+    moved = [timestamp_of(_moved(at, behind)) for at in reading_times(line.rows, sent)]
+    rows = [(row[0], at, *row[2:]) for row, at in zip(line.rows, moved, strict=True)]
+    ended = line.ended if stop is None else _moved(stop, behind)
+    return line._replace(begun=_moved(start, behind), ended=ended, rows=rows)
+
+
+def _moved(at: MessageTime, behind: float) -> float:
+    if at.own is None or at.is_believed:
+        return at.understood
+    return min(at.received, at.own + behind)
+
+
+def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
+    usual = _usual([after - before for before, after in pairwise(receipts)])
+    found, last = list[float](), begun
+    for received, following in zip(receipts, [*receipts, inf][1:], strict=True):
+        last = min(received, last + usual) if following - received < usual / 2 else received
+        found.append(last)
+    return found
+
+
+def stands_still(moments: Sequence[MessageTime]) -> bool:
+    """Whether a clock showed the same time in all messages, though they were received apart or much later."""
+    first, last = moments[0], moments[-1]
+    if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
+        return False
+    return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
+
+
+def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
+    """Whether a charger's clock was set back during a transaction.
+
+    Its register then falls less often in the order of arrival than by time, or a reading has a much earlier time than
+    the start received before it, or the stop has a much earlier time than a reading received before it.
+    """
+    carriers = [row for row in rows if row[WH] is not None]
+    times = [row[TIMESTAMP] for row in carriers]
+    if start.own is not None and times and seconds(min(times)) < start.own - AHEAD_SECONDS:
+        earliest, since = timestamp_of(start.own - AHEAD_SECONDS), timestamp_of(start.received)  # in order as text
+        if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
+            return True
+    if carriers and stop is not None and stop.own is not None:
+        last = carriers[-1]
+        if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + AHEAD_SECONDS:
+            return True
+    if is_rising(times):
+        return False
+    by_source: dict[str, list[tuple[str, int]]] = {}
+    for row in carriers:
+        if (wh := row[WH]) is not None:
+            by_source.setdefault(row[0], []).append((row[TIMESTAMP], wh))
+    return any(
+        _falls(arrived) < _falls(sorted(arrived, key=itemgetter(0)))
+        for arrived in by_source.values()
+        if any(after < before for (before, _), (after, _) in pairwise(arrived))
+    )
+
+
+def _falls(readings: Sequence[tuple[str, int]]) -> int:
+    return sum(now < before for (_, before), (_, now) in pairwise(readings))
+
+
+def by_steps(
+    start: MessageTime, readings: Sequence[tuple[Row, MessageTime]], stop: MessageTime | None, unknown: float
+) -> Timeline | None:
+    """Add up the times between the messages of each source; None if the clock was not set during the transaction.
+
+    `unknown` is the time in seconds between two messages if no usual one is known.
+    """
+    if len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1:  # it was set between two of them
+        readings = [(row, now._replace(understood=now.received) if now.is_ahead else now) for row, now in readings]
+    is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
+    is_unset = any(
+        not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
+    )
+    if not is_back and not is_unset:
+        return None
+    clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
+    latest, elapsed = dict[str, tuple[MessageTime, float]](), list[float]()
+    for row, now in readings:
+        before, at = latest.get(row[0], (start, 0.0))
+        at += clock.step(before, now, _since(start, now) - at)
+        latest[row[0]] = now, at
+        elapsed.append(at)
+    last, lasted = max(latest.values(), key=itemgetter(1), default=(start, 0.0))
+    if stop is not None:
+        last, lasted = stop, lasted + clock.step(last, stop, _since(start, stop) - lasted)
+    begun = last.understood - lasted
+    rows = [(row[0], timestamp_of(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
+    return Timeline(begun, last.understood, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The time from one message to the next in seconds: if the clock was set between them, the longest possible one,
+    but at least `usual`.
+
+    With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise that message was
+    only late. A clock that is wrong may have been set by less than a step: one that is shorter than usual is as long as
+    the receipts are apart, but at most as usual.
+    """
+
+    usual: float
+    is_set_back: bool
+
+    def step(self, before: MessageTime, now: MessageTime, longest: float) -> float:
+        received = max(0.0, now.received - before.received)
+        if before.own is None or now.own is None:
+            return received
+        apart = now.own - before.own
+        is_back = apart < 0 and (self.is_set_back or not now.is_believed)
+        if before.is_believed != now.is_believed or is_back:
+            return max(received, self.usual, longest)
+        if now.is_believed:
+            return apart
+        return received if apart == 0 and received > STILL_SECONDS else max(apart, min(received, self.usual))
+
+
+def _since(start: MessageTime, now: MessageTime) -> float:
+    """Return the longest possible time in seconds from the receipt of a start to a message."""
+    return min(now.received, now.received if now.own is None else now.own) - start.received
+
+
+def _usual_step(moments: Iterable[MessageTime]) -> float:
+    """Return the usual time in seconds between two readings by one clock; 0 with fewer than two steps.
+
+    One step is not enough: the last reading comes with the stop, at any time.
+    """
+    steps = [
+        now.own - before.own
+        for before, now in pairwise(moments)
+        if before.own is not None and now.own is not None and before.is_believed == now.is_believed
+    ]
+    return _usual(steps)
+
+
+def _usual(steps: Iterable[float]) -> float:
+    rising = [step for step in steps if step > 0]
+    return median(rising) if len(rising) > 1 else 0.0
