@@ -29,7 +29,7 @@ from tests.corpus.kept import Truth
 
 WEEK_HOURS: Final = 168.0
 MONTH_HOURS: Final = 720.0
-CHARGERS_OF_A_WEEK: Final = 2
+CHARGERS_OF_A_WEEK: Final = 4
 HEARTBEAT_SECONDS: Final = 900
 DELAY_SECONDS: Final = 3.0
 DONE: Final = f"SELECT {COLUMNS} FROM tx WHERE {COMPLETED} ORDER BY id"
