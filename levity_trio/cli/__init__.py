@@ -27,6 +27,7 @@ GROUPS: Final = {
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore", "move"),
     "Simulate": ("simulate", "simulator", "verify"),
+    "Read": ("help",),
 }
 """The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)

@@ -161,6 +161,7 @@ def of_drivers(run: Run) -> Iterator[Figure]:
         "/d/at/{charger}": f"/d/at/{identity(0)}",
         "/d/at/{charger}/{connector}": f"/d/at/{identity(0)}/1",
         "/d/sessions/{id}": f"/d/sessions/{own}",
+        "/help/{topic:path}": "/help/drivers/what-i-pay",
     }
     for page in PAGES:
         if page not in OF_OPERATORS:

@@ -16,6 +16,8 @@ OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 BESIDE: Final = (*OF_STRANGERS, IMPORTED, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
 """With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
+OF_THE_MANUAL: Final = {"help": "changelog"}
+"""What every site has."""
 SCHEMES: Final = ("light", "dark")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 
@@ -39,10 +41,11 @@ def fill_in(path: str, shown: Mapping[str, object]) -> str:
 
     Where several belong together, the whole path is known instead.
     """
+    known = {**OF_THE_MANUAL, **shown}
     return (
-        str(shown[path])
-        if path in shown
-        else _PARAMETER.sub(lambda found: quote(str(shown[_before(path, found)]), safe=""), path)
+        str(known[path])
+        if path in known
+        else _PARAMETER.sub(lambda found: quote(str(known[_before(path, found)]), safe=""), path)
     )
 
 

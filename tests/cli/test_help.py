@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from levity_trio import manual
 from levity_trio.cli import COMMANDS, main
 
 COLUMNS = 80
@@ -57,3 +62,30 @@ def test_a_mistyped_command_of_a_group_is_named(capsys: pytest.CaptureFixture[st
     assert main(["review", "confrim", "5"]) == 2
     told = "levity-trio: No such command 'confrim'. Did you mean 'confirm'? See levity-trio review --help.\n"
     assert capsys.readouterr().err == told
+
+
+def test_the_manual_is_markdown_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "what-i-pay"]) == 0
+    assert capsys.readouterr().out.startswith("# What I pay, and why\n\n")
+    assert main(["help"]) == 0
+    contents = capsys.readouterr().out
+    assert not [topic for topic in manual.topics() if f"({topic})" not in contents]
+
+
+def test_the_manual_is_paged_on_a_terminal() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "levity_trio", "help", "what-i-pay"]
+    paging = {**os.environ, "PAGER": "sed s/^/page:/"}
+    subprocess.run(command, env=paging, stdin=theirs, stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    assert shown.startswith("page:")
+    assert "What I pay, and why" in shown
+    os.close(ours)
+
+
+def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "what-i-owe"]) == 2
+    assert "has no page what-i-owe. Is it one of drivers/what-i-pay? See levity-trio help" in capsys.readouterr().err
+    assert main(["help", "zzz"]) == 2
+    assert "has no page zzz. `levity-trio help` lists all topics." in capsys.readouterr().err

@@ -14,7 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from levity_trio.web.api.endpoints import Endpoint
+from levity_trio.manual import topics
+from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.server import DRIVERS_CONNECTIONS, DRIVERS_STREAMS, ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
 from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
@@ -128,9 +129,17 @@ def test_no_endpoint_is_served(server: Serving, who: str) -> None:
 @pytest.mark.parametrize("who", WHO)
 def test_no_page_of_operators_is_served(server: Serving, who: str) -> None:
     browser = WHO[who](server)
-    paths = [re.sub(r"{[^}]+}", "1", page.path) for page in PAGES if not page.path.startswith("/d/")]
+    paths = [re.sub(r"{[^}]+}", "1", page.path) for page in PAGES if page.role > Role.DRIVER]
     asked = [path for path in paths if path != "/"] + [f"/live{path}" for path in paths]
     assert [path for path in asked if browser.ask("GET", path).status != 404] == []
+
+
+def test_of_the_manual_only_the_pages_of_drivers_are_served(server: Serving) -> None:
+    assert stranger(server).ask("GET", "/help").headers["location"] == "/login?next=/help"
+    browser = driver(server)
+    assert "/help/drivers/what-i-pay" in browser.get("/help").links
+    assert browser.get("/help/drivers/what-i-pay").status == 200
+    assert {browser.ask("GET", f"/help/{one}").status for one in topics() if not one.startswith("drivers/")} == {404}
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -14,6 +14,8 @@ from levity_trio.web.below import base_of
 
 DRIVERS: Final = "/d/"
 """Below it stand the pages of drivers, and it is the first of them."""
+HELP: Final = "/help"
+"""Here stands the manual."""
 OWN: Final = "/api/me/"
 """Below it stands what drivers may ask the API for."""
 
@@ -37,7 +39,7 @@ class Front:
 
     def shows(self, path: str) -> bool:
         """Whether it has the page, or the form or file of the API, with this path."""
-        return not self.door.is_for_drivers or path.startswith((DRIVERS, OWN))
+        return not self.door.is_for_drivers or path.startswith((DRIVERS, OWN, HELP))
 
     def is_secure(self, scope: Scope) -> bool:
         """Whether the browser speaks TLS with us, or with the proxy before us."""

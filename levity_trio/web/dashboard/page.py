@@ -103,3 +103,5 @@ class Page:
     """After so many seconds without a fact the live parts are read again: for what no fact tells of, such as time."""
     section: str = ""
     """The entry of the navigation that leads here."""
+    help: str = ""
+    """The topic of the manual that is about it; "" leads to the contents."""

@@ -19,7 +19,10 @@ from tests.web.dashboard.opening import TEMPLATES, attributes
 def navigation(role: Role, section: str = "") -> Shown:
     """Return the navigation of a page of a section."""
     api: Any = None  # is asked for nothing
-    view, page = View(api=api, caller=Caller("cleo", role, "127.0.0.1")), SimpleNamespace(section=section, live=None)
+    view, page = (
+        View(api=api, caller=Caller("cleo", role, "127.0.0.1")),
+        SimpleNamespace(section=section, live=None, help=""),
+    )
     frame = {"page": page, "sections": sections_of(role), "assets": assets.names(), "site": "levity", "notes": []}
     words = {"title": "Not there", "words": "There is nothing", "start": "Now", "zone_name": "UTC"}
     html = TEMPLATES.render("problem.html", view, datetime(2026, 3, 1, tzinfo=UTC), frame | words)

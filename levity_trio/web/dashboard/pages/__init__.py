@@ -17,6 +17,7 @@ from levity_trio.web.dashboard.pages import (
     driver_books,
     history,
     households,
+    manual,
     now,
     review,
     session,
@@ -45,4 +46,5 @@ PAGES: Final[tuple[Page, ...]] = (
     *books.PAGES,
     *history.PAGES,
     *system.PAGES,
+    *manual.PAGES,
 )

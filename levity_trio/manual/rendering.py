@@ -1,0 +1,56 @@
+"""Pages of the manual as HTML and for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from io import StringIO
+from itertools import pairwise
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich.console import Console
+from rich.markdown import Markdown
+
+from levity_trio.manual import LINK, Page, anchor, linked
+
+KEPT: Final = 16
+"""Pages whose HTML is kept."""
+
+
+@lru_cache(KEPT)
+def to_html(page: Page, base: str) -> str:
+    """Return a page as HTML, with links to other pages below `base`. It takes a while, so it belongs into a thread."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown.add_render_rule("table_open", lambda *_: '<div class="table" tabindex="0"><table>\n')
+    markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    tokens = markdown.parse(page.text)
+    for token, inside in pairwise(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", anchor(inside.content.replace("`", "")))
+    _lead(tokens, page, base)
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:
+    """Let the links of a page lead to where the pages are served."""
+    for token in tokens:
+        _lead(token.children or (), page, base)
+        href: Any = token.attrGet("href") if token.type == "link_open" else None
+        if href is not None:
+            path, mark, part = str(href).partition("#")
+            token.attrSet("href", f"{base}/{linked(page.topic, path)}{mark}{part}" if path else f"{mark}{part}")
+
+
+def to_text(page: Page) -> str:
+    """Return a page with its links as topics, for those who read its Markdown."""
+    return LINK.sub(lambda found: f"]({linked(page.topic, found[1])}{found[2] or ''})", page.text)
+
+
+def to_terminal(page: Page, width: int) -> str:
+    """Return a page for a terminal that has so many columns and understands ANSI."""
+    console = Console(file=StringIO(), force_terminal=True, width=width)
+    with console.capture() as captured:
+        console.print(Markdown(to_text(page), hyperlinks=False))
+    return captured.get()

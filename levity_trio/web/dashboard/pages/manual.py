@@ -1,0 +1,55 @@
+"""The manual: its contents, and its pages. Drivers see those that are written for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import trio
+
+from levity_trio import manual
+from levity_trio.manual import rendering
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.front import HELP
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+
+FOLDERS: Final[Mapping[str, str]] = {
+    "start": "Begin",
+    "tasks": "Do something",
+    "explanation": "Understand it",
+    "reference": "Look something up",
+    "drivers": "For those who charge",
+}
+"""The folders of the manual, in the order of who comes here."""
+OTHERS: Final = "What is new"
+
+
+async def _contents(view: View) -> Mapping[str, Any]:
+    pages = await trio.to_thread.run_sync(lambda: [one for one in manual.pages() if _may_see(view, one)])
+    by_folder = {words: [one for one in pages if one.folder == name] for name, words in FOLDERS.items()}
+    by_folder[OTHERS] = [one for one in pages if not one.folder]
+    return {"folders": by_folder}
+
+
+async def _page(view: View) -> Mapping[str, Any]:
+    topic = view.path["topic"]
+    try:
+        found = await trio.to_thread.run_sync(manual.find, topic)
+    except manual.UnknownTopic:
+        found = None
+    if found is None or not _may_see(view, found):
+        raise Refused(HTTPStatus.NOT_FOUND, {"detail": f"the manual has no page {topic}; {HELP} lists all"})
+    return {"topic": found, "html": partial(rendering.to_html, found)}
+
+
+def _may_see(view: View, page: manual.Page) -> bool:
+    return view.caller.role > Role.DRIVER or page.folder == manual.OF_DRIVERS
+
+
+PAGES: Final = (
+    Page(path=HELP, title="Help", template="help.html", read=_contents, role=Role.DRIVER),
+    Page(path=f"{HELP}/{{topic:path}}", title="Help", template="help/page.html", read=_page, role=Role.DRIVER),
+)

@@ -1,0 +1,1 @@
+"""Tests of the manual, and what writes its reference."""

@@ -1,0 +1,107 @@
+"""The pages of the manual: their form, their links, and how they are found and rendered."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from levity_trio import manual
+from levity_trio.manual import FOLDER, Page, rendering
+
+PAGES = [*manual.pages()]
+LINES = 300
+DRIVERS_LINES = 60
+WORDS = 20_000
+"""Of all pages that are not generated."""
+
+
+def anchors(page: Page) -> set[str]:
+    return {manual.anchor(words.replace("`", "")) for words in re.findall(r"^#+ (.+)$", page.text, re.MULTILINE)}
+
+
+class Links(HTMLParser):
+    """Gathers the links and the ids of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+        self.ids: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "a":
+            self.hrefs.append(given["href"] or "")
+        if given.get("id"):
+            self.ids.append(given["id"] or "")
+
+
+def test_the_contents_list_each_page_once_by_its_title() -> None:
+    files = {str(one.relative_to(FOLDER).with_suffix("")) for one in FOLDER.rglob("*.md")} - {manual.CONTENTS}
+    assert sorted(manual.topics()) == sorted(files)
+    listed = dict(re.findall(r"^- \[([^]]+)\]\(([^)]+)\.md\)", manual.contents().text, re.MULTILINE))
+    assert listed == {page.title: page.topic for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
+def test_each_link_leads_to_a_page_or_a_heading(page: Page) -> None:
+    shown = Links(rendering.to_html(page, "/help"))
+    assert len(set(shown.ids)) == len(shown.ids), "two headings have one anchor"
+    for href in shown.hrefs:
+        path, _, part = href.partition("#")
+        target = manual.find(path.removeprefix("/help/")) if path else page
+        assert path in ("", f"/help/{target.topic}"), "it leads out of the manual"
+        assert not part or part in anchors(target)
+        assert page.folder != manual.OF_DRIVERS or target.folder == manual.OF_DRIVERS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.topic)
+def test_a_page_is_short_and_plain(page: Page) -> None:
+    lines = (FOLDER / f"{page.topic}.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= (DRIVERS_LINES if page.folder == manual.OF_DRIVERS else LINES)
+    assert page.text.startswith("# ")
+    assert not re.findall(r"^ *<|\]\[|^\[", page.text, re.MULTILINE), "HTML and links by reference are not shown"
+    assert "](http" not in page.text, "it leads out of the manual"
+    if page.folder != "reference":
+        assert not [line for line in lines if len(line) > 120 and not line.startswith(("|", "    ", "levity-trio"))]
+
+
+def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:
+    assert sum(len(page.text.split()) for page in PAGES if page.folder != "reference") <= WORDS
+
+
+def test_a_topic_is_found_by_its_last_part() -> None:
+    assert manual.find("what-i-pay").topic == manual.find("/drivers/what-i-pay.md").topic == "drivers/what-i-pay"
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("what-i-pai", "drivers/what-i-pay"),
+        ("pay", "drivers/what-i-pay"),
+        ("nothing happens", "drivers/charge-and-stop"),
+    ],
+)
+def test_the_nearest_topics_are_told(typed: str, nearest: str) -> None:
+    with pytest.raises(manual.UnknownTopic) as unknown:
+        manual.find(typed)
+    assert nearest in unknown.value.nearest
+
+
+def test_comments_and_html_reach_nobody() -> None:
+    page = Page("tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n| a |\n|---|\n| b |\n", "A", {})
+    html = rendering.to_html(page, "/base/help")
+    assert '<h1 id="a">A</h1>' in html
+    assert "&lt;b&gt;" in html
+    assert Links(html).hrefs == ["/base/help/start/b#c", "#d"]
+    assert not [one for one in PAGES if "<!--" in one.text]
+
+
+def test_a_terminal_shows_topics_instead_of_files() -> None:
+    coloured = rendering.to_terminal(manual.find("drivers/charge-and-stop"), 80)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert shown != coloured
+    assert "My card, my log-in (drivers/card-log-in-trouble) says" in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80

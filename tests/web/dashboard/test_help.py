@@ -1,0 +1,48 @@
+"""The manual on the dashboard: for all who can open it; drivers see what is written for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from levity_trio import manual
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+CONTENTS, PAGE = OF_MANUAL
+
+
+async def test_the_contents_lead_to_every_page(site: Site) -> None:
+    shown = await Opening(site, Role.VIEWER).open(CONTENTS)
+    assert {link.partition("#")[0].removeprefix("/help/") for link in shown.links} >= set(manual.topics())
+
+
+async def test_a_page_is_shown(site: Site) -> None:
+    shown = await Opening(site, Role.VIEWER).open(PAGE, topic="drivers/charge-and-stop")
+    assert "With your phone" in shown.html
+    assert "/help/drivers/card-log-in-trouble" in shown.links
+
+
+async def test_drivers_see_what_is_written_for_them_and_nothing_else(site: Site) -> None:
+    opening = Opening(site, Role.DRIVER)
+    linked = [one for one in (await opening.open(CONTENTS)).links if one.startswith("/help/")]
+    assert linked
+    assert all(one.startswith("/help/drivers/") for one in linked)
+    assert (await opening.open(PAGE, topic="what-i-pay")).status == 200
+    with pytest.raises(Refused, match="no page changelog"):
+        await opening.open(PAGE, topic="changelog")
+
+
+async def test_an_unknown_page_is_told(site: Site) -> None:
+    with pytest.raises(Refused, match="no page nowhere"):
+        await Opening(site, Role.ADMIN).open(PAGE, topic="nowhere")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_the_question_mark_of_a_page_leads_to_one_that_its_readers_may_see(page: Page) -> None:
+    if page.help:
+        assert (manual.find(page.help).folder == manual.OF_DRIVERS) is (page.role is Role.DRIVER)
