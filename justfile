@@ -66,6 +66,11 @@ fix: venv
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
 
+# It comes from the declarations of settings, commands, endpoints and others.
+# write the reference of the manual
+manual: venv
+    {{ bin }}/python -m tests.manual
+
 # compare the server with a bare echo server
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}

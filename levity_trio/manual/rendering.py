@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from html import escape
 from io import StringIO
 from itertools import pairwise
 from typing import Any, Final
@@ -23,14 +24,23 @@ KEPT: Final = 16
 def to_html(page: Page, base: str) -> str:
     """Return a page as HTML, with links to other pages below `base`. It takes a while, so it belongs into a thread."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    markdown.add_render_rule("table_open", lambda *_: '<div class="table" tabindex="0"><table>\n')
+    markdown.add_render_rule("table_open", _open_table)
     markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
     tokens = markdown.parse(page.text)
+    heading = page.title
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
-            token.attrSet("id", anchor(inside.content.replace("`", "")))
+            heading = inside.content.replace("`", "")
+            token.attrSet("id", anchor(heading))
+        token.meta["heading"] = heading
     _lead(tokens, page, base)
     return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def _open_table(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    """Begin a table in a box that the keyboard reaches, because it may be wider than the screen."""
+    name = escape(f"Table: {tokens[index].meta['heading']}")
+    return f'<div class="table" tabindex="0" role="region" aria-label="{name}"><table>\n'
 
 
 def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:

@@ -16,7 +16,7 @@ OF_STRANGERS: Final = ("/login", "/login?next=/d/at/SPACE-09", "/welcome")
 BESIDE: Final = (*OF_STRANGERS, IMPORTED, "/do/post/admin/chargers", "/do/post/me/password", "/api/docs")
 """With forms that are made from a declaration, and the documentation."""
 PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
-OF_THE_MANUAL: Final = {"help": "changelog"}
+OF_THE_MANUAL: Final = {"help": "reference/settings"}
 """What every site has."""
 SCHEMES: Final = ("light", "dark")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")

@@ -1,0 +1,269 @@
+"""The reference of the manual, written from the declarations of the program: `just manual`.
+
+A page has no words of its own but its first sentences. What is wrong there is mended where it is declared.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import groupby
+from textwrap import fill
+from typing import Final
+
+import click
+
+from levity_trio.charging.reviews import Code
+from levity_trio.cli import GROUPS, levity_trio
+from levity_trio.config import SETTINGS
+from levity_trio.deploy.files import texts
+from levity_trio.deploy.installation import Installation, values
+from levity_trio.events import Fact
+from levity_trio.operations.catalogue import table
+from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.settings import Setting
+from levity_trio.store.schema import migrations, model, newest_version
+from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.openapi import OF_CODE
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.dashboard.doubts import doubt
+from levity_trio.wire.repair import Wrong
+
+GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
+EVERYWHERE: Final = {"--json", "--api", "--help"}
+"""Options that most commands have."""
+WIDTH: Final = 120
+ALERTS: Final = "levity-alerts.yml"
+OF_CHARGERS: Final = (
+    *("access", "certificates", "chargers", "commands", "configuration", "events", "files", "logs", "now"),
+    *("operations", "review", "security", "server", "stations", "transactions", "webhooks", "older"),
+)
+"""The groups of the API on its first page; the others, on the second one, are about households and money."""
+_ALERT: Final = re.compile(r"^ +- alert: (\w+)\n(.*?)(?=^ +- (?:alert|name): |\Z)", re.MULTILINE | re.DOTALL)
+_DESCRIPTION: Final = re.compile(r"description: (?:>-\n)?(.*)\Z", re.DOTALL)
+_TABLE: Final = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) ", re.MULTILINE)
+_LABEL: Final = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
+_QUERY: Final = re.compile(r"\{\{ (?:range|with|if) .*?\{\{ end \}\}", re.DOTALL)
+
+
+def pages() -> Mapping[str, str]:
+    """Return the text of each page by its topic."""
+    made: Mapping[str, Callable[[], str]] = {
+        "settings": settings,
+        "commands": commands,
+        "api-chargers": api_of_chargers,
+        "api-households": api_of_households,
+        "operations": operations,
+        "facts": facts,
+        "metrics": metrics,
+        "alerts": alerts,
+        "reviews": reviews,
+        "repairs": repairs,
+        "tables": tables,
+    }
+    return {f"reference/{name}": f"{GENERATED}\n{write().strip()}\n" for name, write in made.items()}
+
+
+def rows(*head: str, of: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = (head, ("---",) * len(head), *of)
+    return "\n".join(f"| {' | '.join(map(_cell, one))} |" for one in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def filled(words: str) -> str:
+    return fill(words, WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+def page(title: str, words: str, *parts: str) -> str:
+    """Return a page: its title, what it is about, and its tables."""
+    return "\n\n".join([f"# {title}", filled(words), *parts])
+
+
+def code(text: str) -> str:
+    return f"`{text}`"
+
+
+# Pages
+
+
+def settings() -> str:
+    groups = dict.fromkeys(one.group for one in SETTINGS)
+    of = {name: map(_setting, [one for one in SETTINGS if one.group == name]) for name in groups}
+    sections = (f"## {name}\n\n{rows('flag', 'default', 'meaning', of=found)}" for name, found in of.items())
+    words = (
+        "Each is a flag of `levity-trio serve`, a key of the TOML file that `--config FILE` names (`port`), and an "
+        "environment variable (`LEVITY_PORT`). A flag goes before a variable, that before the file."
+    )
+    return page("Settings", words, *sections)
+
+
+def _setting(one: Setting) -> tuple[str, str, str]:
+    return code(f"{one.flag} {one.kind.metavar}".strip()), one.default_text, one.help
+
+
+def commands() -> str:
+    words = (
+        "`levity-trio COMMAND --help` has all of each, with examples. Most commands also have `--json` (for programs) "
+        "and `--api URL`. *settings* are those of [the server](settings.md)."
+    )
+    sections = (
+        f"## {group}\n\n{rows('command', 'what it does', 'options', of=_commands(names))}"
+        for group, names in GROUPS.items()
+    )
+    return page("Commands", words, *sections)
+
+
+def _commands(names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for name in names:
+        for path, command in _walk(levity_trio, name):
+            yield _command(path, command)
+
+
+def _walk(group: click.Group, name: str, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield a command, or those of a group that does nothing itself."""
+    context = click.Context(group)
+    found = group.get_command(context, name)
+    assert found is not None
+    path = f"{before} {name}".strip()
+    if not isinstance(found, click.Group):
+        yield path, found
+        return
+    for each in found.list_commands(context):
+        yield from _walk(found, each, path)
+
+
+def _command(path: str, command: click.Command) -> tuple[str, str, str]:
+    usage = command.collect_usage_pieces(click.Context(command))
+    given = [one for one in usage if one != "[OPTIONS]"]
+    flags = [max(one.opts, key=len) for one in command.params if isinstance(one, click.Option)]
+    of_server = {one.flag for one in SETTINGS} | {"--config"}
+    own = [code(flag) for flag in flags if flag not in of_server | EVERYWHERE]
+    shared = ["*settings*"] if of_server.intersection(flags) else []
+    return code(" ".join([path, *given])), command.get_short_help_str(200), ", ".join([*own, *shared])
+
+
+def api_of_chargers() -> str:
+    words = (
+        "All requests, with their fields: `/api/docs` of your server; for programs `/api/openapi.json`. A role may do "
+        "what those before it may: driver, viewer, operator, admin. The rest is on "
+        "[another page](api-households.md)."
+    )
+    problems = rows("code", "status", of=((code(one), str(status)) for one, status in OF_CODE.items()))
+    found = [one for one in ENDPOINTS if one.tag in OF_CHARGERS]
+    return page("API: chargers and the server", words, _api(found), f"## Codes of problems\n\n{problems}")
+
+
+def api_of_households() -> str:
+    words = "The rest is on [another page](api-chargers.md)."
+    found = [one for one in ENDPOINTS if one.tag not in OF_CHARGERS]
+    return page("API: households and money", words, _api(found))
+
+
+def _api(endpoints: Iterable[Endpoint]) -> str:
+    def row(one: Endpoint) -> tuple[str, str, str]:
+        return code(f"{one.method} {one.path}"), "none" if one.role is Role.OUTSIDE else one.role.word, one.summary
+
+    groups = groupby(sorted(endpoints, key=lambda one: one.tag), lambda one: one.tag)
+    return "\n\n".join(
+        f"## {name.capitalize()}\n\n{rows('request', 'role', 'what it does', of=map(row, found))}"
+        for name, found in groups
+    )
+
+
+def operations() -> str:
+    words = "What a charger can be asked for, by the API, the command line and the page of the charger."
+    return page("Operations", words, table())
+
+
+def facts() -> str:
+    words = (
+        "What happened, as the table `event`, `GET /api/events`, `levity-trio events` and webhooks tell it. Each fact "
+        "has `charger` (or null) and `at` too, and each can be sent to a webhook."
+    )
+    kinds = {kind.__name__: kind for kind in Fact.__subclasses__()}
+    found = (
+        (
+            code(name),
+            inspect.getdoc(kind) or "",
+            ", ".join(code(one) for one in kind.__dataclass_fields__ if one not in ("charger", "at")),
+        )
+        for name, kind in sorted(kinds.items())
+    )
+    return page("Facts and webhooks", words, rows("kind", "what happened", "fields", of=found))
+
+
+def metrics() -> str:
+    words = (
+        "They are at `/metrics` of the [metrics port](settings.md). The [alerts](alerts.md) are made of them. "
+        "Those *of the site* are exported by one server for all."
+    )
+    found = (_metric(one.name, one.labels, one.is_own, next(one.lines(0.0))) for one in Metrics().families)
+    return page("Metrics", words, rows("name", "kind", "labels", "meaning", "of", of=found))
+
+
+def _metric(name: str, labels: Sequence[str], is_own: bool, head: str) -> tuple[str, ...]:
+    told = re.match(r"# HELP \S+ (.*)\n# TYPE \S+ (\w+)\n", head)
+    assert told is not None
+    return code(name), told[2], ", ".join(map(code, labels)), told[1], "the server" if is_own else "the site"
+
+
+def alerts() -> str:
+    installation = Installation(program=("levity-trio",), site="levity", version="")
+    rules = texts(values({}, {}, installation))[ALERTS]
+    words = (
+        "`levity-trio deploy` writes them for Prometheus. critical needs a person now, warning today, info when there "
+        "is time. Labels in `code` are filled in."
+    )
+    return page("Alerts", words, rows("alert", "severity", "what it says", of=map(_alert, _ALERT.findall(rules))))
+
+
+def _alert(found: tuple[str, str]) -> tuple[str, str, str]:
+    name, rule = found
+    severity, summary = re.search(r"severity: (\w+)", rule), re.search(r'summary: "?(.*?)"?\n', rule)
+    description = _DESCRIPTION.search(rule)
+    assert severity is not None
+    assert summary is not None
+    assert description is not None
+    told = f"{summary[1]}. {re.sub(r'^ *#.*', '', description[1], flags=re.MULTILINE)}"
+    return code(name), severity[1], _LABEL.sub(r"`\1`", _QUERY.sub("", told))
+
+
+def reviews() -> str:
+    words = "Why a session wants a look, as the page Review and the table `review` name it, and what helps to decide. "
+    told = ((one.value, doubt(one)) for one in Code)
+    found = (f"## {name}\n\n{filled(f'**{words.title}.** {words.advice}')}" for name, words in told)
+    return page("Reviews", words, *found)
+
+
+def repairs() -> str:
+    words = (
+        "What can be wrong with one field of a message. It is mended or left out, the rest of the message is kept, and "
+        "the table `repair` counts it by charger, firmware and kind, such as `StatusNotification.info: too long`."
+    )
+    return page("Repairs", words, "\n".join(f"- {one.value}" for one in Wrong))
+
+
+def tables() -> str:
+    words = "Times are UTC, energy is in whole Wh, and connector 0 is the charger. Read them; never write."
+    told = dict[str, str]()
+    for _, path in migrations():
+        for comment, name in _TABLE.findall(path.read_text(encoding="utf-8")):
+            told.setdefault(name, " ".join(line.removeprefix("--").strip() for line in comment.splitlines()))
+    with closing(model(newest_version())) as database:
+        every = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        found = [
+            (
+                code(name),
+                told.get(name, ""),
+                ", ".join(code(column[1]) for column in database.execute(f"PRAGMA table_info({name})")),
+            )
+            for (name,) in every
+            if not name.startswith("sqlite_")
+        ]
+    return page("Tables of the database", words, rows("table", "what it has", "columns", of=found))
