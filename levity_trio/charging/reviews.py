@@ -17,6 +17,7 @@ class Code(StrEnum):
     STOPS_EXCHANGED = "stops_exchanged"
     SECOND_STOP = "second_stop"
     BEGUN_AGAIN = "begun_again"
+    """Of an earlier version, in which the later stop counted after one at 0 Wh."""
     OPERATOR_OVERRULED = "operator_overruled"
     STOPPED_BY_STRANGER = "stopped_by_stranger"
     # The start

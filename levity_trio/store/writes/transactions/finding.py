@@ -157,14 +157,6 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
     return db.row(same, (tx.id, digest(request.message.payload))) is not None
 
 
-def has_begun_again(db: UnitOfWork, tx: Known) -> bool:
-    """Whether a start was repeated after a stop at 0 Wh, so that a later stop with this id is no surprise."""
-    if tx.meter_start is None or tx.meter_stop != tx.meter_start or state(tx) is not State.STOPPED:
-        return False
-    later = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND last_received_at > ? LIMIT 1"
-    return db.row(later, (tx.id, tx.stop_received_at)) is not None
-
-
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     """Return the newest transaction of each connector that began before this stop, and open ones without a start time.
 
@@ -199,7 +191,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     is_exchanged, start_wh = _is_exchanged(db, tx), max(0, tx.meter_start or 0)
     return Running(
         id=tx.id,
-        state=_state(db, tx, is_exchanged=is_exchanged),
+        state=State.STOPPED if is_exchanged else state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
         reached_at=begun if not carriers or is_set else last_at,
@@ -238,13 +230,6 @@ def _last_at(origin: Origin, request: Stop, tx: Known, carriers: Sequence[Row]) 
     if last is None or not tx.own_start_time == last[TIMESTAMP] == request.moment.understood:
         return seconds(tx.own_start_time if last is None else last[TIMESTAMP])
     return seconds(last[TIMESTAMP]) - (seconds(origin.received_at) - seconds(last[RECEIVED_AT]))
-
-
-def _state(db: UnitOfWork, tx: Known, *, is_exchanged: bool) -> State:
-    """Return the state of a transaction as matching sees it: a stop that named another one has ended it, too."""
-    if has_begun_again(db, tx):
-        return State.CLOSED
-    return State.STOPPED if is_exchanged else state(tx)
 
 
 def _is_exchanged(db: UnitOfWork, tx: Known) -> bool:

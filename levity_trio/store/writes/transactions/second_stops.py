@@ -16,11 +16,11 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.endings import end, ending_by
-from levity_trio.store.writes.transactions.finding import FirstStop, has_begun_again, is_equal, swapped_with
+from levity_trio.store.writes.transactions.finding import FirstStop, is_equal, swapped_with
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, Stop
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.states import newest, state, step
+from levity_trio.store.writes.transactions.states import state, step
 from levity_trio.wire.texts import digest
 
 _FIRST: Final = (
@@ -33,38 +33,14 @@ _FIRST: Final = (
 def stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
     """Store a stop of a transaction that was stopped before.
 
-    A different one changes nothing and opens a review. It counts after one at 0 Wh, if it is later and higher, and if
-    the first one was the stop of another transaction.
+    A different one changes nothing and opens a review. It counts if the first one was the stop of another transaction.
     """
     if step(tx, cause).kind is not Kind.CONFLICTING_STOP:
         _add(db, origin, tx, request, cause)
-    elif _has_gone_on(db, tx, request):
-        _go_on(db, origin, tx, request, cause)
     elif (first := _first(db, tx)) is not None and (other := swapped_with(db, origin, request, tx, first)) is not None:
         _give_to_other(db, origin, tx, request, first, other)
     else:
         _add(db, origin, tx, request, cause)
-
-
-def _has_gone_on(db: UnitOfWork, tx: Known, request: Stop) -> bool:
-    """Whether a later stop with a higher register came after one at 0 Wh and a repeated start, before another
-    transaction began there.
-
-    The two sessions of a charger that starts again within the resolution of its clock have the same start, and so one
-    id. If the clock stands still, both stops have its time, too.
-    """
-    if tx.connector is None or tx.meter_start is None or tx.own_stop_time is None or not has_begun_again(db, tx):
-        return False
-    if request.meter_stop <= tx.meter_start or request.moment.understood < tx.own_stop_time:
-        return False
-    last = newest(db, tx.charger, tx.connector, request.moment.understood)
-    return last is not None and last.id == tx.id
-
-
-def _go_on(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
-    """End a transaction again, by a later stop that counts instead of one at 0 Wh."""
-    words = "it was stopped at 0 Wh, and then again with a higher register: two sessions may have this id"
-    _end_again(db, origin, tx, request, cause, Code.BEGUN_AGAIN, words)
 
 
 def _end_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause, code: Code, words: str) -> None:
