@@ -125,16 +125,6 @@ def doubt_of_named(stop: Stopping, named: Running) -> str | None:
     return None
 
 
-def may_mean(stop: Stopping, named: Running) -> bool:
-    """Whether a stop is possible for the transaction that it names, if that was not stopped before."""
-    return against_named(stop, named._replace(state=State.OPEN)) is None
-
-
-def is_likely(stop: Stopping, one: Running) -> bool:
-    """Whether a stop may mean a transaction that it does not name."""
-    return _fits(stop, one) and _is_usual(stop, one)
-
-
 def _is_rather(stop: Stopping, one: Running, named: Running) -> bool:
     """Whether a stop means this transaction rather than the one that it names, though that is possible, too."""
     if _is_at_pace(stop, one) or (_has_its_begin(stop, one) and not _has_its_begin(stop, named)):

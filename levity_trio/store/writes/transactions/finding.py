@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
-from typing import NamedTuple
 
 from levity_trio.access.tags import Policy
 from levity_trio.charging.lifecycle import State
@@ -17,11 +16,9 @@ from levity_trio.charging.matching.stops import (
     Running,
     Stopping,
     doubt_of_named,
-    is_likely,
     joined,
     match_by_tag,
     match_stop,
-    may_mean,
     own_id,
 )
 from levity_trio.charging.names import reported_id
@@ -82,25 +79,6 @@ def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading],
         return match_stop(stopping, [meant, *running])
     by_stranger = is_stranger(db, policy, named, request)
     return match_by_tag(stopping, meant, running) if by_stranger else Match(named.id, None)
-
-
-class FirstStop(NamedTuple):
-    """The stop that ended a transaction, and where it came from."""
-
-    stop: Stop
-    received: Origin
-
-
-def swapped_with(db: UnitOfWork, origin: Origin, request: Stop, named: Known, first: FirstStop) -> Known | None:
-    """Return the open transaction whose stop the first one of the named transaction was, as a second one shows."""
-    before, now = _stopping(first.stop, []), _stopping(request, [])
-    if not may_mean(now, _running(db, origin, request, named)):
-        return None
-    others = [tx for tx in _newest(db, origin, request) if state(tx) in (State.OPEN, State.SUSPENDED)]
-    found = [tx for tx in others if is_likely(before, _running(db, first.received, first.stop, tx))]
-    if len(found) != 1 or is_likely(now, _running(db, origin, request, found[0])):
-        return None
-    return found[0]
 
 
 def is_stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> bool:
