@@ -171,18 +171,30 @@ async def test_a_stop_that_fits_nothing_waits_with_all_of_its_data(central: Cent
     assert [one for told in frames for one in told[3]["transactionData"]] == data
 
 
-async def test_such_a_stop_brings_all_of_its_data_when_its_start_comes(central: Central, writer: InlineWriter) -> None:
+FOREIGN = 77_002
+
+
+async def tell_energy(charger: Charger) -> None:
+    """Send the readings of a stop with an id of another server, which waits for them."""
+    told = {"connectorId": 1, "transactionId": FOREIGN, "meterValue": elements(2)}
+    await charger.call("MeterValues", told)
+
+
+async def test_such_a_stop_brings_all_of_its_data_when_its_readings_come(
+    central: Central, writer: InlineWriter
+) -> None:
     data = [
         one | {"sampledValue": [{"value": "5", "unit": "Celsius", "measurand": "Temperature"}]} for one in elements(200)
     ]
     async with open_charger(central) as charger:
         ended = await start(charger, timestamp="2026-03-01T09:00:00Z")
         await charger.call("StopTransaction", stop(ended, [], meterStop=METER_START, timestamp="2026-03-01T09:30:00Z"))
-        await charger.call("StopTransaction", stop(-1, data))
+        await charger.call("StopTransaction", stop(FOREIGN, data))
         assert readings(writer) == []
-        transaction = await start(charger)
-    assert writer.rows("SELECT energy_delivered FROM tx ORDER BY id") == [(0,), (2010,)]
-    assert readings(writer) == as_rows(data, "transactionData", transaction)
+        await tell_energy(charger)
+    (transaction,) = writer.row("SELECT max(id) FROM tx")
+    assert writer.rows("SELECT energy_delivered FROM tx ORDER BY id") == [(0,), (2000,)]
+    assert readings(writer)[2:] == as_rows(data, "transactionData", transaction)
 
 
 async def test_a_stop_whose_register_cannot_be_read(central: Central, writer: InlineWriter) -> None:
@@ -223,16 +235,17 @@ async def test_of_a_month_of_parts_only_those_of_the_stop_are_read(
     no_energy = [one | {"sampledValue": [{"value": "5", "measurand": "Temperature"}]} for one in data]
     async with open_charger(central) as charger:
         for hour in range(3):
-            begun = {"timestamp": f"2026-02-01T0{hour}:00:00Z", "meterStart": 1000 + hour}
+            begun = {"timestamp": f"2026-02-01T0{hour}:00:00Z", "meterStart": 1000 + hour, "connectorId": 2}
             ended = await start(charger, **begun)
             told = {"meterStop": 1001 + hour, "timestamp": f"2026-02-01T0{hour}:30:00Z"}
             await charger.call("StopTransaction", stop(ended, data[hour:], **told))
         (before,) = writer.row("SELECT max(id) FROM evidence")
-        await charger.call("StopTransaction", stop(-1, no_energy))
-        transaction = await start(charger)
+        await charger.call("StopTransaction", stop(FOREIGN, no_energy))
+        await tell_energy(charger)
+    (transaction,) = writer.row("SELECT max(id) FROM tx")
     assert len(asked) == len(set(asked))
     assert min(asked) > before
-    told_now = [row for row in readings(writer) if row[3] == transaction]
+    told_now = [row for row in readings(writer) if row[2:] == ("transactionData", transaction)]
     assert told_now == as_rows(no_energy, "transactionData", transaction)
 
 

@@ -24,7 +24,7 @@ from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import closing, judging, stops, waiting_stops
+from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Started, Stop
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -164,7 +164,7 @@ class Station:
             return self.write(start_unreadable, message, refused.description, self.books.policy)
         moment = understand(sent, self.books.now)
         start = Start(connector, tag, read.meter_start, moment, None, message, sent_number(payload, "meterStart"))
-        return self.write(waiting_stops.start, start, self.books.policy)
+        return self.write(starts.start, start, self.books.policy)
 
     def stop(
         self,

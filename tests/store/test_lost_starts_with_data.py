@@ -1,10 +1,8 @@
-"""Stops whose start was lost or comes later, with the energy in their transactionData (rules.md, Transactions)."""
+"""Stops whose start was lost, with the energy in their transactionData (rules.md, Transactions)."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import pytest
 
 from levity_trio.store.writes.transactions.closing import close_silent
 from tests.store.books import Books, Station, meter_value
@@ -15,18 +13,6 @@ SILENT = 900.0
 
 def marked(station: Station, wh: int, context: str, at: str | None = None) -> dict[str, Any]:
     return meter_value(at or station.clock(), {"value": str(wh), "context": f"Transaction.{context}"})
-
-
-@pytest.mark.parametrize("tag", ["B", None])
-def test_a_start_that_comes_after_its_own_stop_without_an_id(books: Books, station: Station, tag: str | None) -> None:
-    at = station.clock()
-    books.wait(10)
-    station.stop(-1, 6100, tag=tag, data=[marked(station, 5000, "Begin", at), marked(station, 6100, "End")])
-    books.wait(4)
-    transaction = station.start(5000, 1, "B", at=at)
-    settle(books)
-    told = "SELECT id, conn_id, id_tag, energy_delivered, confidence, review FROM tx"
-    assert books.rows(told) == [(transaction, 1, "B", 1100, "certain", None)]
 
 
 def charge(station: Station, wh: int, minutes: int, transaction: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.charging.lifecycle import State
 from levity_trio.store.writes.set_aside import set_aside
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import Operator
@@ -128,19 +127,6 @@ def test_it_is_attached_with_its_readings_to_another_transaction_of_the_connecto
     assert books.rows("SELECT tx_id FROM meter_val WHERE source = 'transactionData'") == [(other,)] * 2
 
 
-def test_a_stop_that_a_late_start_found(books: Books, station: Station) -> None:
-    """It waited before, was joined when a start came, and waits again in the same row."""
-    station.books.wait(HOUR)
-    station.stop(-1, 5000, at=station.clock(10))
-    assert registers(books) == ["5000"]
-    transaction = station.start(1000, at=station.clock(50))
-    assert (waiting(books), books.value("SELECT stopped_by FROM tx")) == ([], "joined")
-    station.books.wait(HOUR)
-    station.stop(transaction, 8000)
-    assert registers(books) == ["5000"]
-    assert books.row("SELECT tx_id, looked_by, resolution, resolution_reason FROM set_aside") == (None,) * 4
-
-
 def test_a_stop_that_a_person_attached(books: Books, station: Station) -> None:
     """What the person decided stays in the history of the transaction."""
     transaction = station.start(1000)
@@ -156,23 +142,6 @@ def test_a_stop_that_a_person_attached(books: Books, station: Station) -> None:
     assert books.value("SELECT count(*) FROM tx_event WHERE kind = 'attach' AND who = 'anna'") == 1
     anna.dismiss(books.value("SELECT id FROM set_aside"))
     assert waiting(books) == []
-
-
-def test_a_start_that_was_given_to_a_stop_of_another_session(books: Books, station: Station) -> None:
-    """The late start was taken for that of a stop without one; then its own stop comes, by the id that it was told."""
-    for wh in (5000, 5600, 6200, 6800):
-        books.wait(5)
-        station.tell(station.register(wh))
-    books.wait(5)
-    station.stop(-1, 7400)
-    made = books.value("SELECT id FROM tx")
-    began = station.clock(22)
-    books.wait(2)
-    transaction = station.start(4900, at=began)
-    assert (transaction, books.value("SELECT stopped_by FROM tx")) == (made, State.JOINED.value)
-    books.wait(HOUR)
-    station.stop(transaction, 14_000)
-    assert registers(books) == ["7400"]
 
 
 @pytest.mark.parametrize("is_queued", [False, True])

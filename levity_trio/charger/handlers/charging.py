@@ -16,7 +16,7 @@ from levity_trio.store.faults import RateExceeded
 from levity_trio.store.transaction import ReadAhead
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
-from levity_trio.store.writes.transactions import stops, waiting_stops
+from levity_trio.store.writes.transactions import starts, stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
 from levity_trio.wire.payloads import call, call_result
@@ -54,7 +54,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
         message=exchange.message,
         sent_meter_start=sent_number(exchange.call.payload, "meterStart"),
     )
-    started = await exchange.write(waiting_stops.start, start, exchange.policy)
+    started = await exchange.write(starts.start, start, exchange.policy)
     exchange.central.has_charged.add(exchange.charger)
     verdict = started.verdict
     if started.is_asked:  # committed first: no answer from outside may cost energy

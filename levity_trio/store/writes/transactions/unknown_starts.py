@@ -161,12 +161,6 @@ def _link_of_charger(db: UnitOfWork, origin: Origin, transaction: int, found: Sh
     db.execute(reach, (max((at for at, _ in linked), default=""), register, transaction))
 
 
-def copy_to_connector(db: UnitOfWork, tx: Known, connector: int) -> None:
-    """Give a transaction whose connector was unknown copies of its readings on that connector."""
-    until = max(tx.last_reading_at or "", tx.own_stop_time or "")
-    db.execute(COPY_OF_CHARGER, (tx.id, tx.charger, tx.own_start_time, until, tx.told_id, connector))
-
-
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
     """Whether unassigned readings have the transactionId of this stop, which then belongs to no other transaction."""
     return reported_id(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
