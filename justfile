@@ -152,6 +152,12 @@ months *arguments: venv
 corpus *arguments: venv
     {{ bin }}/python -m tests.corpus {{ arguments }}
 
+# The corpus is judged again without each rule, and with each number doubled and halved: a quarter of an hour of CPU.
+# `--rules`, `--numbers` and `--only PATTERN` do a part; `--list` only names them.
+# print what each rule of the judge is worth
+worth *arguments: venv
+    {{ bin }}/python -m tests.corpus.worth {{ arguments }}
+
 # Arguments go to the server: `just serve --port 9001`.
 # start the server
 serve *arguments: venv
