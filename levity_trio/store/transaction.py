@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from sys import intern
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import MEASURANDS, seconds
@@ -20,6 +20,15 @@ READ_AT_ONCE: Final = 10_000
 """Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
+
+
+class About(TypedDict):
+    """The fields that facts about a transaction have in common."""
+
+    charger: str
+    at: str
+    transaction: int
+    connector: int | None
 
 
 class Known(NamedTuple):
@@ -69,6 +78,15 @@ class Known(NamedTuple):
     stop_behind: int
     is_clock_unsure: int
 
+    def about(self, at: str) -> About:
+        """Return what each fact about it has in common."""
+        return {"charger": self.charger, "at": at, "transaction": self.id, "connector": self.connector}
+
+    @property
+    def place(self) -> tuple[str, int | None, str, int]:
+        """What orders the transactions of a connector."""
+        return self.charger, self.connector, self.own_start_time, self.id
+
     @property
     def is_start_timed(self) -> bool:
         """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
@@ -90,12 +108,25 @@ COLUMNS: Final = (
     " tx.stop_behind_seconds, tx.is_clock_unsure"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
+_NEXT_TO: Final = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608
+_BEFORE: Final = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT ?"
+_AFTER: Final = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT ?"
 
 
 def known(rows: Rows, transaction: int) -> Known | None:
     """Return the transaction with this id."""
     found = rows(BY_ID, (transaction,))
     return Known(*found[0]) if found else None
+
+
+def before(rows: Rows, tx: Known, most: int = 1) -> list[Known]:
+    """Return so many transactions that began before one on its connector, the newest first."""
+    return [Known(*row) for row in rows(_BEFORE, (*tx.place, most))]
+
+
+def after(rows: Rows, tx: Known, most: int = 1) -> list[Known]:
+    """Return so many transactions that began after one on its connector, the oldest first."""
+    return [Known(*row) for row in rows(_AFTER, (*tx.place, most))]
 
 
 def by_our_clock(tx: Known, own: str) -> str:

@@ -44,7 +44,7 @@ def test_a_judgement_that_fails_keeps_the_others_from_nothing(
     real = judging.judge_now
 
     def failing(*given: object) -> None:
-        if given[3].id == first:  # type: ignore[attr-defined]
+        if given[2].id == first:  # type: ignore[attr-defined]
             raise ValueError
         real(*given)  # type: ignore[arg-type]
 

@@ -16,7 +16,6 @@ import pytest
 from levity_trio.charging.tolerances import MOST_STEPS
 from levity_trio.store.reads.recheck import compare
 from levity_trio.store.transaction import COLUMNS, Known
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions import judging
 from levity_trio.wire.times import stamp
 from tests.sizes import size
@@ -176,28 +175,24 @@ def test_a_transaction_is_judged_once_a_minute_and_what_came_meanwhile_at_its_en
 def test_nothing_is_written_if_nothing_changes(books: Books, station: Station) -> None:
     transactions = [charge(station, 1000 + 500 * number, 1500 + 500 * number) for number in range(3)]
     for one in transactions:
-        books.run(judging.tell_neighbours, None, books.at, None, one)
+        station.write(judging.tell_neighbours, None, one)
     until_quiet(books)
     assert [rejudged(books, one) for one in transactions] == [0, 0, 0]
 
 
-def _ask(db: UnitOfWork, at: str, transaction: int, steps: int) -> None:
-    judging.tell_neighbours(db, None, at, None, transaction, steps)
-
-
 def test_a_chain_of_judgements_ends_with_a_review(books: Books, station: Station) -> None:
     first, second = charge(station, 1000, 1500), charge(station, 1500, 2000)
-    books.run(_ask, books.at, second, MOST_STEPS - 1)
+    station.write(judging.tell_neighbours, None, second, MOST_STEPS - 1)
     assert books.row("SELECT judge_after, judge_steps FROM tx WHERE id = ?", first) == (books.at, MOST_STEPS - 1)
     until_quiet(books)
     assert station.review(first) == ""
-    books.run(_ask, books.at, second, MOST_STEPS)
+    station.write(judging.tell_neighbours, None, second, MOST_STEPS)
     assert "20 judgements in a row" in station.review(first)
     assert station.bill(first) == (500, "register", "doubtful")
     assert differing(books) == []
-    books.run(_ask, books.at, second, MOST_STEPS)
+    station.write(judging.tell_neighbours, None, second, MOST_STEPS)
     assert rejudged(books, first) == 1
-    books.run(_ask, books.at, second, 1)
+    station.write(judging.tell_neighbours, None, second, 1)
     until_quiet(books)
     assert station.bill(first) == (500, "register", "certain")
     assert station.review(first) == ""

@@ -77,7 +77,7 @@ def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Messag
         (*values, interval, at, at, origin.charger),
     )
     begin_statuses(db, origin.charger)
-    suspended = suspend(db, origin.charger, origin.session, at, Cause.BOOT)
+    suspended = suspend(db, origin, Cause.BOOT)
     fact = ChargerBooted(
         charger=origin.charger,
         at=at,

@@ -172,7 +172,7 @@ def _end_left_over(db: UnitOfWork, server: str, at: str) -> list[tuple[str, int,
     db.execute(TAKE_OFFLINE, (server,))
     suspended = {charger for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,))}
     for charger in sorted(suspended):
-        suspend(db, charger, None, at, Cause.SERVER_ENDED)
+        suspend(db, Origin(charger, None, at), Cause.SERVER_ENDED)
     return [(charger, session, charger in suspended) for charger, session in ended]
 
 
@@ -294,7 +294,7 @@ def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
     offline = "UPDATE cp SET is_connected = 0, last_seen_at = ?, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.at, ending.charger))
     cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
-    return suspend(db, ending.charger, session, ending.at, cause)
+    return suspend(db, Origin(ending.charger, session, ending.at), cause)
 
 
 def _is_connected_after(db: UnitOfWork, ending: Ending, session: int | None) -> bool:

@@ -169,7 +169,8 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     moment = Moment(start_time, None, True)
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
-    history.insert(db, None, decision.at, transaction, Entry(Kind.START, decision.by, moment, decision.reason))
+    decided = Origin(waiting.charger, None, decision.at)
+    history.add(db, decided, transaction, Entry(Kind.START, decision.by, moment, decision.reason))
     found = found._replace(connector=connector, began=start_time)
     unknown_starts.follow(db, origin, transaction, found, told.stop)
     return transaction

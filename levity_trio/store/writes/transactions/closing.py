@@ -17,7 +17,6 @@ from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.events import TransactionClosed
 from levity_trio.log_output import get_logger
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.idle import available_until
@@ -25,9 +24,8 @@ from levity_trio.store.transaction import Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
-from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending
+from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending, end
 from levity_trio.store.writes.transactions.linking import unlink_since
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before
@@ -192,7 +190,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
         *(State.CLOSED, stop_time, ended, origin.received_at, closing.reason, entry),
         next_begin=closing.next_meter,
     )
-    conclude(db, origin, tx, ending, partial(TransactionClosed, cause=closing.words))
+    end(db, origin, tx, ending)
 
 
 def _next_began(db: UnitOfWork, tx: Known) -> str | None:

@@ -27,8 +27,7 @@ from levity_trio.store.writes.transactions.deciding import (
     find,
     settle,
 )
-from levity_trio.store.writes.transactions.judging import tell_neighbours
-from levity_trio.store.writes.transactions.neighbours import compare_neighbours
+from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import load
 
@@ -74,10 +73,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     codes = settle(db, tx, decision, RESOLUTION)
     _store(db, tx, corrected, decision.at)
     fact = TransactionCorrected(
-        charger=tx.charger,
-        at=decision.at,
-        transaction=tx.id,
-        connector=tx.connector,
+        **tx.about(decision.at),
         energy_wh=corrected.figure_wh or 0,
         before_wh=tx.counted_wh,
         reviews=codes,
@@ -85,7 +81,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
         reason=decision.reason,
     )
     db.record(fact)
-    tell_neighbours(db, None, decision.at, tx, tx.id)
+    tell_neighbours(db, Origin(tx.charger, None, decision.at), tx, tx.id)
     compare_neighbours(db, Origin(tx.charger, None, decision.at), tx.id)
     return load(db, tx.id)
 

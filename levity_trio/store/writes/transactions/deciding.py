@@ -14,6 +14,7 @@ from levity_trio.store.settled import NO_PERSONS
 from levity_trio.store.transaction import Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
+from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.reviews import resolve_all
@@ -102,7 +103,7 @@ def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Map
         *(kind, decision.by, by_the_system(decision.at), decision.reason, None, state(tx), cause),
         decision=orjson.dumps(what).decode(),
     )
-    history.insert(db, None, decision.at, tx.id, entry)
+    history.add(db, Origin(tx.charger, None, decision.at), tx.id, entry)
 
 
 def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: str) -> tuple[str, ...]:

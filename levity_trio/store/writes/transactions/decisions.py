@@ -52,18 +52,9 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
         habits.learn_confirmed(db, tx, decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
-    fact = TransactionConfirmed(
-        charger=tx.charger,
-        at=decision.at,
-        transaction=tx.id,
-        connector=tx.connector,
-        energy_wh=tx.energy_delivered or 0,
-        reviews=codes,
-        by=decision.by,
-        reason=decision.reason,
-    )
-    db.record(fact)
-    tell_neighbours(db, None, decision.at, tx, tx.id)
+    told = {"by": decision.by, "reason": decision.reason}
+    db.record(TransactionConfirmed(**tx.about(decision.at), energy_wh=tx.energy_delivered or 0, reviews=codes, **told))
+    tell_neighbours(db, Origin(tx.charger, None, decision.at), tx, tx.id)
     return load(db, tx.id)
 
 
@@ -106,17 +97,8 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     check(db, tx, decision, Cause.DISMISSED)
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
     resolve(db, tx.id, code, decision.at, decision.by, DISMISSED, decision.reason)
-    fact = ReviewDismissed(
-        charger=tx.charger,
-        at=decision.at,
-        transaction=tx.id,
-        connector=tx.connector,
-        review=review,
-        code=code,
-        by=decision.by,
-        reason=decision.reason,
-    )
-    db.record(fact)
+    told = {"by": decision.by, "reason": decision.reason}
+    db.record(ReviewDismissed(**tx.about(decision.at), review=review, code=code, **told))
     return load(db, tx.id)
 
 

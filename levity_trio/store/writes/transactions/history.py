@@ -41,15 +41,8 @@ class Added(NamedTuple):
 
 
 def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
-    """Add a row of tx_event and store its frame as evidence; only count an equal payload of the same kind."""
-    added = insert(db, origin.session, origin.received_at, transaction, entry)
-    if added.is_new and entry.message is not None:
-        frames.keep(db, origin, entry.message)
-    return added
-
-
-def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry: Entry) -> Added:
-    """Like `add`, but without a frame, and the session is optional: for actions of the system."""
+    """Add a row of tx_event, and keep the frame of its message as evidence; only count an equal payload of the same
+    kind."""
     message = entry.message
     row, count = db.rows(
         "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, sent_timestamp,"
@@ -57,11 +50,14 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
-        (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
+        (transaction, entry.kind, entry.who, entry.reason, origin.session, origin.received_at)
+        + (entry.moment.understood, entry.moment.sent)
         + (message and message.message_id, message.kept_payload if message else entry.decision)
         + (digest(message.payload) if message else entry.counted_on,)
-        + (entry.state, entry.cause, at),
+        + (entry.state, entry.cause, origin.received_at),
     )[0]
+    if count == 1 and message is not None:
+        frames.keep(db, origin, message)
     return Added(row, count == 1)
 
 

@@ -1,7 +1,9 @@
-"""Judges transactions, when they end and after later facts, and stores the judgement."""
+"""Judges transactions, when they end and after later facts, stores the judgement, and has their neighbours judged again
+that it is new evidence for: on the connector and, where they tell the same register, on others (rules.md, Energy)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,17 +12,19 @@ from typing import NamedTuple
 
 from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
+from levity_trio.charging.refute.exchanged import is_about
+from levity_trio.charging.refute.overlaps import overlap
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
-from levity_trio.events import TransactionRejudged
+from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log_output import get_logger
 from levity_trio.store import clocks
 from levity_trio.store.adjacent import factor_of
-from levity_trio.store.beside import may_share, spans_beside
+from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import case_of, span_of
 from levity_trio.store.settled import SYSTEM, overruled
-from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, known
+from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import dating, habits, history
@@ -47,9 +51,8 @@ _SCHEDULE = (
     "UPDATE tx SET judge_after = coalesce(judge_after, ?1), judge_steps = ?2 WHERE id = ?3"
     " AND (judge_after IS NULL OR judge_steps > ?2)"
 )
-_NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
-_BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
-_AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 5"
+_MOST_EMPTY = 5
+"""So many transactions after one are looked at for the next that goes by it."""
 _OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
 
 
@@ -73,16 +76,9 @@ class Ending(NamedTuple):
     next_begin: int | None = None
 
 
-class Ended(NamedTuple):
-    """The result of an end: the judgement, the row of tx_event, and the text of the open reviews."""
-
-    judgement: Judgement
-    event: int
-    review: str | None
-
-
-def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> Ended:
-    """End a transaction and judge it. `doubts` are those that the judge cannot find."""
+def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> None:
+    """End a transaction, by its charger or by the system: judge it, record its figure in a fact, and compare it with
+    its neighbours. `doubts` are those that the judge cannot find."""
     at = origin.received_at
     ended, rows = _ended(tx, ending), db.evidence or db.rows
     clock = clocks.dating(rows, ended)
@@ -102,10 +98,21 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     dating.ask_later(db, dating.date(db, ended, clock), at)
     habits.learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
-        tell_neighbours(db, origin.session, at, tx, tx.id)
+        tell_neighbours(db, origin, tx, tx.id)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (ending.stop_time, at, tx.charger))
-    return Ended(judgement, added.id, review_of(db, tx.id) if is_reviewed else None)
+    told: Callable[..., TransactionStopped | TransactionClosed] = partial(TransactionStopped, **tx.about(at))
+    if ending.state is State.CLOSED:
+        told = partial(TransactionClosed, **tx.about(at), cause=ending.entry.reason or "")
+    fact = told(
+        energy_wh=judgement.wh,
+        before_wh=tx.counted_wh,
+        method=judgement.method,
+        reason=ending.reason,
+        review=_review_of(db, tx.id) if is_reviewed else None,
+    )
+    db.record(fact, origin.session)
+    compare_neighbours(db, origin, tx.id)
 
 
 def _settled(tx: Known, found: Judgement) -> Judgement:
@@ -161,7 +168,7 @@ def _confidence(db: UnitOfWork, tx: Known, judgement: Judgement) -> str:
     return DOUBTFUL if codes & OF_THE_MATCH else judgement.confidence
 
 
-def review_of(db: UnitOfWork, transaction: int) -> str | None:
+def _review_of(db: UnitOfWork, transaction: int) -> str | None:
     """Return the text of the open reviews."""
     ((review,),) = db.rows("SELECT review FROM tx WHERE id = ?", (transaction,))
     return None if review is None else str(review)
@@ -176,7 +183,7 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
     if origin.received_at < due:
         db.execute(_SCHEDULE, (due, 0, transaction))
     else:
-        judge_now(db, origin.session, origin.received_at, tx, cause)
+        judge_now(db, origin, tx, cause)
 
 
 def _due(judged_at: str, at: str) -> str:
@@ -198,49 +205,33 @@ def judge_due(db: UnitOfWork, at: str, rule: Rule) -> int:
             if error is not None:
                 words = "it could not be judged again after later facts"
                 log.error(f"{words}; its figure stays, under review", transaction=tx.id, exc_info=error)
-                _stop_judging(db, None, at, tx, f"{words}; the server's log says why")
+                _stop_judging(db, Origin(tx.charger, None, at), tx, f"{words}; the server's log says why")
         judged += len(due)
     return judged
 
 
 def _judge_due(db: UnitOfWork, at: str, tx: Known, rule: Rule) -> None:
-    judge_now(db, None, at, tx, Cause.LATER, tx.judge_steps)
+    judge_now(db, Origin(tx.charger, None, at), tx, Cause.LATER, tx.judge_steps)
     judged = load(db, tx.id)
     if judged.is_clock_unsure:
         dating.ask(db, judged, at, rule)
 
 
-def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause, steps: int = 0) -> None:
+def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: int = 0) -> None:
     """Judge an ended transaction again, and store what changes. `steps` is how many judgements of neighbours led here.
 
     A change is a later fact for its neighbours.
     """
     clock = clocks.dating(db.rows, tx)
     judgement = judge(case_of(db.rows, tx, clock=clock))
-    if is_settled(db, tx.id):
-        _doubt_settled(db, session, at, tx, (judgement, clock), cause)
-    else:
-        _judge_now(db, session, at, tx, (judgement, clock), cause)
+    settled = is_settled(db, tx.id)
+    dated = dating.date(db, tx, clock, is_settled=settled)
+    words = "" if dated == tx else clocks.clock_words(dated)
+    (_doubt_settled if settled else _judge_now)(db, origin, tx, judgement, cause, words)
+    dating.ask_later(db, dated, origin.received_at)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
-    tell_neighbours(db, session, at, None if is_of_both else tx, tx.id, steps + 1)
-
-
-def _judge_now(
-    db: UnitOfWork, session: int | None, at: str, tx: Known, found: tuple[Judgement, clocks.Dating], cause: Cause
-) -> None:
-    """Store a judgement, and the times that are known now."""
-    judgement, clock = found
-    dated = dating.date(db, tx, clock)
-    if dated == tx and _is_as_before(db, tx, judgement):
-        same = (
-            "UPDATE tx SET energy_method = ?, billed_from_wh = ?, billed_until_wh = ?, judged_at = ?,"
-            " judge_after = NULL WHERE id = ?"
-        )
-        db.execute(same, (judgement.method, judgement.billed_from, judgement.billed_until, at, tx.id))
-    else:
-        _change(db, session, at, tx, judgement, cause, "" if dated == tx else clocks.clock_words(dated))
-    dating.ask_later(db, dated, at)
+    tell_neighbours(db, origin, None if is_of_both else tx, tx.id, steps + 1)
 
 
 def _shown(tx: Known) -> tuple[object, ...]:
@@ -250,40 +241,36 @@ def _shown(tx: Known) -> tuple[object, ...]:
     return tx.status, tx.billed_from, tx.billed_until, tx.confidence, tx.review, factor, wh == 0
 
 
-def tell_neighbours(
-    db: UnitOfWork, session: int | None, at: str, before: Known | None, transaction: int, steps: int = 1
-) -> None:
-    """Have the ended neighbours of a transaction judged again, unless all that they go by is as `before`: those next to
-    it on its connector, over empty ones too, and those on others that tell the same register."""
+def tell_neighbours(db: UnitOfWork, origin: Origin, former: Known | None, transaction: int, steps: int = 1) -> None:
+    """Have the ended neighbours of a transaction judged again, unless all that they go by is as in its `former` row:
+    those next to it on its connector, over empty ones too, and those on others that tell the same register."""
     tx = load(db, transaction)
-    if before is not None and _shown(before) == _shown(tx):
+    if former is not None and _shown(former) == _shown(tx):
         return
-    for other in _neighbours(db, tx):
+    own = span_of(tx)
+    sharing = (load(db, one.id) for one in _at_once(db, tx) if may_share(own, one))
+    for other in [*before(db.rows, tx), *_following(db, tx), *sharing]:
         if other.judged_at is None or step(other, Cause.LATER).kind is not Kind.REJUDGE:
             continue
         if steps < MOST_STEPS:
-            db.execute(_SCHEDULE, (_due(other.judged_at, at), steps, other.id))
+            db.execute(_SCHEDULE, (_due(other.judged_at, origin.received_at), steps, other.id))
         elif other.judge_after is None and not is_settled(db, other.id):
             words = f"{steps} judgements in a row changed figures around it, so it was not judged again"
             log.warning("judging stopped; the transaction is under review", transaction=other.id, reason=words)
-            _stop_judging(db, session, at, other, words)
+            _stop_judging(db, origin, other, words)
 
 
-def _neighbours(db: UnitOfWork, tx: Known) -> list[Known]:
-    place = (tx.charger, tx.connector, tx.own_start_time, tx.id)
-    found = [*(Known(*row) for row in db.rows(_BEFORE, place)), *following(db, tx)]
-    own = span_of(tx)
-    beside = chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values())
-    return [*found, *(load(db, one.id) for one in beside if may_share(own, one))]
+def _at_once(db: UnitOfWork, tx: Known) -> list[Span]:
+    """Return the transactions on other connectors that ran at once with one."""
+    return list(chain.from_iterable(spans_beside(db.rows, span_of(tx), LAST_TIME).values()))
 
 
-def following(db: UnitOfWork, tx: Known) -> list[Known]:
+def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
     the register fell to 0 among them (levity_trio/store/adjacent.py)."""
     found: list[Known] = []
     has_fallen = _has_fallen(tx)
-    for row in db.rows(_AFTER, (tx.charger, tx.connector, tx.own_start_time, tx.id)):
-        one = Known(*row)
+    for one in after(db.rows, tx, _MOST_EMPTY):
         found.append(one)
         has_fallen |= _has_fallen(one)
         if not has_fallen and one.billed_from != one.billed_until and one.energy_delivered != 0:
@@ -295,16 +282,13 @@ def _has_fallen(tx: Known) -> bool:
     return tx.meter_start == 0 or (tx.meter_stop or 0) < (tx.meter_start or 0)
 
 
-def _stop_judging(db: UnitOfWork, session: int | None, at: str, tx: Known, words: str) -> None:
+def _stop_judging(db: UnitOfWork, origin: Origin, tx: Known, words: str) -> None:
     """Open a review in place of a judgement that is due."""
     db.execute("UPDATE tx SET judge_after = NULL, confidence = ? WHERE id = ?", (DOUBTFUL, tx.id))
     doubt = Doubt(Code.JUDGING_STOPPED, words, (f"{tx.energy_delivered} Wh, judged at {tx.judged_at}", words))
-    if any(code == doubt.code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))):
-        return
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), Cause.LATER)
-    added = history.insert(db, session, at, tx.id, entry)
-    open_review(db, tx.id, doubt, added.id, at)
-    _record(db, session, at, tx, tx.energy_delivered or 0, tx.energy_method or "", Cause.LATER)
+    if not _has_review(db, tx.id, doubt.code):
+        open_review(db, tx.id, doubt, _note(db, origin, tx, words, Cause.LATER), origin.received_at)
+        _record(db, origin, tx, tx.energy_delivered or 0, tx.energy_method or "", Cause.LATER)
 
 
 def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
@@ -314,15 +298,20 @@ def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
     return same and before == {doubt.code.value for doubt in judgement.doubts}
 
 
-def _change(
-    db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause, words: str
-) -> None:
-    """Store a judgement that differs, or that the times do: then `words` say so."""
+def _judge_now(db: UnitOfWork, origin: Origin, tx: Known, judgement: Judgement, cause: Cause, words: str) -> None:
+    """Store a judgement. If it differs, or the times do, of which `words` then tell, that is noted and recorded."""
+    at = origin.received_at
+    if not words and _is_as_before(db, tx, judgement):
+        same = (
+            "UPDATE tx SET energy_method = ?, billed_from_wh = ?, billed_until_wh = ?, judged_at = ?,"
+            " judge_after = NULL WHERE id = ?"
+        )
+        db.execute(same, (judgement.method, judgement.billed_from, judgement.billed_until, at, tx.id))
+        return
     confidence = _confidence(db, tx, judgement)
     if not words or (tx.energy_delivered, tx.confidence) != (judgement.wh, confidence):
         words = "; ".join(filter(None, (_change_text(tx, judgement.wh, confidence), words)))
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
-    added = history.insert(db, session, at, tx.id, entry)
+    event = _note(db, origin, tx, words, cause)
     meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop
     db.execute(
         "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
@@ -331,45 +320,178 @@ def _change(
         (judgement.wh, judgement.method, confidence, judgement.billed_from, judgement.billed_until)
         + (meter_stop, RULES, at, judgement.wh, at, tx.id),
     )
-    replace_doubts(db, tx.id, judgement.doubts, added.id, at)
-    _record(db, session, at, tx, judgement.wh, judgement.method, cause)
+    replace_doubts(db, tx.id, judgement.doubts, event, at)
+    _record(db, origin, tx, judgement.wh, judgement.method, cause)
 
 
-def _record(db: UnitOfWork, session: int | None, at: str, tx: Known, wh: int, method: str, cause: Cause) -> None:
-    fact = TransactionRejudged(
-        charger=tx.charger,
-        at=at,
-        transaction=tx.id,
-        connector=tx.connector,
-        energy_wh=wh,
-        before_wh=tx.counted_wh,
-        method=method,
-        cause=cause,
-        review=review_of(db, tx.id),
-    )
-    db.record(fact, session)
+def _doubt_settled(db: UnitOfWork, origin: Origin, tx: Known, judgement: Judgement, cause: Cause, words: str) -> None:
+    """Keep a figure that a person settled; open a review if later facts contradict it, in place of an older one."""
+    at, confidence = origin.received_at, tx.confidence
+    if words:
+        _note(db, origin, tx, words, cause)
+    for doubt in _later(db, tx, judgement):
+        event = _note(db, origin, tx, _change_text(tx, judgement.wh, judgement.confidence), cause)
+        resolve(db, tx.id, doubt.code, at, SYSTEM, "judged again", "later facts")
+        open_review(db, tx.id, doubt, event, at)
+        confidence = DOUBTFUL
+    settle = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
+    db.execute(settle, (confidence, at, tx.id))
 
 
 def _change_text(tx: Known, wh: int, confidence: str) -> str:
     return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {wh} Wh, {confidence}, now"
 
 
-def _doubt_settled(
-    db: UnitOfWork, session: int | None, at: str, tx: Known, found: tuple[Judgement, clocks.Dating], cause: Cause
-) -> None:
-    """Keep a figure that a person settled; open a review if later facts contradict it, in place of an older one."""
-    (judgement, clock), confidence = found, tx.confidence
-    dated = dating.date(db, tx, clock, is_settled=True)
-    if dated != tx:
-        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), clocks.clock_words(dated), None, state(tx), cause)
-        history.insert(db, session, at, tx.id, entry)
-    for doubt in _later(db, tx, judgement):
-        words = _change_text(tx, judgement.wh, judgement.confidence)
-        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), words, None, state(tx), cause)
-        added = history.insert(db, session, at, tx.id, entry)
-        resolve(db, tx.id, doubt.code, at, SYSTEM, "judged again", "later facts")
-        open_review(db, tx.id, doubt, added.id, at)
-        confidence = DOUBTFUL
-    settle = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
-    db.execute(settle, (confidence, at, tx.id))
-    dating.ask_later(db, dated, at)
+def _note(db: UnitOfWork, origin: Origin, tx: Known, words: str, cause: Cause) -> int:
+    """Add the row of tx_event for a judgement; return its id."""
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(origin.received_at), words, None, state(tx), cause)
+    return history.add(db, origin, tx.id, entry).id
+
+
+def _record(db: UnitOfWork, origin: Origin, tx: Known, wh: int, method: str, cause: Cause) -> None:
+    told, review = tx.about(origin.received_at), _review_of(db, tx.id)
+    fact = TransactionRejudged(**told, energy_wh=wh, before_wh=tx.counted_wh, method=method, cause=cause, review=review)
+    db.record(fact, origin.session)
+
+
+def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Compare a transaction that began or ended with its neighbours on the connector.
+
+    An offline charger sends late, so those after it may be stored already; unbilled energy that changes is recorded
+    again.
+    """
+    tx = load(db, transaction)
+    earlier = before(db.rows, tx, AROUND)
+    previous, later = earlier[:1], _following(db, tx)
+    pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in later[:1])]
+    for first, second in pairs:
+        _record_unbilled(db, origin, first, second)
+    shared = [one for one in earlier if one.review is not None and _has_review(db, one.id, Code.SHARED_REGISTER)]
+    doubted = shared + _passing_over(tx, earlier) + _not_reset(tx, earlier)
+    at_once = _judge_beside(db, origin, tx)
+    for one in doubted:
+        _judge_beside(db, origin, one)
+    for one in previous:
+        _judge_exchanged(db, origin, one, tx)
+    if _stops_at_another(tx, at_once) or any(_begins_at_another(db, one, tx) for one in previous):
+        for one in (tx, *earlier):
+            _judge_sharing(db, origin, one)
+    arrived = tx.stop_received_at or tx.created_at
+    late = [one for one in later if one.judged_at is not None and one.judged_at <= arrived]
+    touched = dict.fromkeys((*late, *doubted, *(one for one in (*previous, *later) if _is_touched(tx, one))))
+    for other in touched:
+        judge_again(db, origin, other.id, Cause.LATER)
+    if touched and tx.review is not None:  # a neighbour may have another range now
+        judge_again(db, origin, tx.id, Cause.LATER)
+
+
+def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
+    """Return the previous transaction; the one before if all of its range was counted before, up to a lower end."""
+    place = next((number for number, one in enumerate(earlier) if not _is_counted_before(one)), 0)
+    is_lower = all((one.billed_until or 0) < (earlier[place].billed_until or 0) for one in earlier[:place])
+    return earlier[place : place + 1] if is_lower else earlier[:1]
+
+
+def _is_counted_before(tx: Known) -> bool:
+    return tx.energy_delivered == 0 and tx.billed_from != tx.billed_until
+
+
+def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:
+    """Judge the transactions on other connectors again that tell the same register, or were held to. Return all that
+    ran at once with it."""
+    own, at_once = span_of(tx), _at_once(db, tx)
+    for span in at_once:
+        if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
+            judge_again(db, origin, span.id, Cause.LATER)
+    return at_once
+
+
+def _judge_exchanged(db: UnitOfWork, origin: Origin, previous: Known, tx: Known) -> None:
+    """Judge the transaction on another connector again at whose stop a transaction begins, instead of at that of the
+    previous one here: the charger may have confused the ids of the two stops."""
+    begin, stop = tx.meter_start, previous.meter_stop
+    if begin is None or stop is None or is_about(begin, stop):
+        return
+    for span in _at_once(db, previous):
+        if span.charger == tx.charger and span.stop is not None and is_about(begin, span.stop):
+            for one in (previous, there := load(db, span.id), *after(db.rows, there)):
+                judge_again(db, origin, one.id, Cause.LATER)
+
+
+def _begins_at_another(db: UnitOfWork, previous: Known, tx: Known) -> bool:
+    """Whether a transaction begins above the previous stop, where another connector stands: they may have one meter."""
+    begin, stop = tx.meter_start, previous.meter_stop
+    if begin is None or stop is None or begin < stop or is_about(begin, stop):
+        return False
+    stands = (wh for one in newest_beside(db.rows, span_of(tx)) for wh in (one.begin, one.stop))
+    return any(wh is not None and is_about(begin, wh) for wh in stands)
+
+
+def _stops_at_another(tx: Known, at_once: Sequence[Span]) -> bool:
+    """Whether a transaction stops where one on another connector did that ran at once with it."""
+    stop = tx.meter_stop if tx.stopped_by != "system" and tx.meter_stop != tx.meter_start else None
+    return stop is not None and any(one.stop is not None and is_about(stop, one.stop) for one in at_once)
+
+
+def _judge_sharing(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+    """Judge a transaction again, and those on other connectors beside it whose registers meet its own."""
+    own = span_of(tx)
+    meeting = [one for one in _at_once(db, tx) if may_share(own, one)]
+    for one in dict.fromkeys((tx.id, *(span.id for span in meeting)) if meeting else ()):
+        if not _has_review(db, one, Code.SHARED_REGISTER):
+            judge_again(db, origin, one, Cause.LATER)
+
+
+def _is_touched(tx: Known, other: Known) -> bool:
+    """Whether a transaction is new evidence about one next to it, because that is in doubt, the two overlap, the
+    register fell from that to this one, or this one begins above its stop, which may be old, wrong or in another unit.
+    """
+    begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
+    if other.review is not None or (None not in (begin, other.meter_stop) and (begin or 0) > (other.meter_stop or 0)):
+        return True
+    if other.billed_from is None or other.billed_until is None:
+        return False
+    if begin:  # at 0, it may count each transaction
+        own = (begin, begin if end is None else end)
+        if overlap(own, (other.billed_from, other.billed_until), is_at_once=True):  # the judge knows whether they were
+            return True
+        if begin < other.billed_from and other.own_start_time < tx.own_start_time:
+            return True
+    return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
+
+
+def _not_reset(tx: Known, earlier: Sequence[Known]) -> list[Known]:
+    """Return the previous transaction if it began where the one before ended, and this one begins at 0: these registers
+    may count each transaction."""
+    if len(earlier) < 2 or tx.meter_start != 0:
+        return []
+    previous, last = earlier[:2]
+    return [previous] if previous.meter_start and previous.meter_start == last.billed_until else []
+
+
+def _passing_over(tx: Known, earlier: Sequence[Known]) -> list[Known]:
+    """Return the previous transaction if it began at or below the start of the one before and went beyond its end, and
+    this one goes on from there: its own start may be an old one."""
+    if len(earlier) < 2 or tx.meter_start is None:
+        return []
+    (last, before), begin = earlier[:2], tx.meter_start
+    ends = (last.billed_from, before.billed_from, before.billed_until, last.billed_until)
+    known = [wh for wh in ends if wh is not None]
+    return [last] if len(known) == len(ends) and [*known, begin] == sorted([*known, begin]) else []
+
+
+def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
+    return any(found == code for found, _ in db.rows(OPEN_REVIEWS, (transaction,)))
+
+
+def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known) -> None:
+    """Record unbilled energy, which left the connector between the two transactions, once the earlier has a figure."""
+    begin = second.meter_start if second.billed_from is None else second.billed_from
+    if begin is None or first.billed_until is None:
+        return
+    unbilled = max(0, begin - first.billed_until)
+    ((told,),) = db.rows("SELECT coalesce(unbilled_wh, 0) FROM tx WHERE id = ?", (second.id,))
+    if unbilled != told:
+        db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, second.id))
+        fact = EnergyUnbilled(**second.about(origin.received_at), energy_wh=unbilled, before_wh=told)
+        db.record(fact, origin.session)

@@ -82,7 +82,7 @@ def _judge_without(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """Judge a transaction again at once if it has ended: its range of the register bounds the one that began after."""
     tx = load(db, transaction)
     if step(tx, Cause.LATER).kind is Kind.REJUDGE:
-        judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
+        judge_now(db, origin, tx, Cause.LATER)
 
 
 def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bool:

@@ -385,7 +385,7 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
     if following.kind is Kind.REOPEN:
         reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))
         resolve_doubts(db, reopened.id, origin.received_at)
-        tell_neighbours(db, origin.session, origin.received_at, tx, tx.id)
+        tell_neighbours(db, origin, tx, tx.id)
     elif following.kind is Kind.REJUDGE:
         reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
         db.execute(reach, (sign.moment.understood, tx.id))
@@ -434,7 +434,7 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
     link_again(db, received, transaction, batch)
     tx = load(db, transaction)
     if step(tx, Cause.LATER).kind is Kind.REJUDGE:
-        judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
+        judge_now(db, origin, tx, Cause.LATER)
 
 
 def link_again(db: UnitOfWork, received: Origin, transaction: int, batch: Batch) -> None:

@@ -16,8 +16,8 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.judging import compare_neighbours
 from levity_trio.store.writes.transactions.linking import link_earlier
-from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
 from levity_trio.store.writes.transactions.states import Sign, load, resume, revised_skew, wait_again
 from levity_trio.wire.texts import digest
@@ -111,14 +111,7 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, field
 def record_start(db: UnitOfWork, origin: Origin, transaction: int, judged: Judged) -> None:
     """Record that a transaction began, and that its tag was refused, unless somebody is still being asked about it."""
     tx = load(db, transaction)
-    fact = TransactionStarted(
-        charger=origin.charger,
-        at=origin.received_at,
-        transaction=transaction,
-        connector=tx.connector,
-        id_tag=tx.id_tag,
-        meter_start_wh=tx.meter_start,
-    )
+    fact = TransactionStarted(**tx.about(origin.received_at), id_tag=tx.id_tag, meter_start_wh=tx.meter_start)
     db.record(fact, origin.session)
     if not judged.is_asked:
         record_refusal(db, origin, transaction, judged.verdict)

@@ -156,21 +156,19 @@ def step(tx: Known, cause: Cause) -> Step:
     return TABLE[state(tx), cause]
 
 
-def suspend(db: UnitOfWork, charger: str, session: int | None, at: str, cause: Cause) -> int:
+def suspend(db: UnitOfWork, origin: Origin, cause: Cause) -> int:
     """Suspend the open transactions of a charger that this cause suspends; return their number."""
-    suspended = [suspend_one(db, Known(*row), session, at, cause) for row in db.rows(OPEN_ONES, (charger,))]
-    return sum(suspended)
+    return sum(suspend_one(db, origin, Known(*row), cause) for row in db.rows(OPEN_ONES, (origin.charger,)))
 
 
-def suspend_one(db: UnitOfWork, tx: Known, session: int | None, at: str, cause: Cause) -> bool:
+def suspend_one(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause) -> bool:
     """Suspend a transaction; return False if the table has no such step."""
     if step(tx, cause).kind is not Kind.SUSPEND:
         return False
+    at = origin.received_at
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
-    fact = TransactionSuspended(charger=tx.charger, at=at, transaction=tx.id, connector=tx.connector, reason=cause)
-    day = None if db.record(fact, session) else at[DATE]
-    entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day)
-    history.insert(db, session, at, tx.id, entry)
+    day = None if db.record(TransactionSuspended(**tx.about(at), reason=cause), origin.session) else at[DATE]
+    history.add(db, origin, tx.id, Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day))
     return True
 
 
@@ -190,13 +188,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         " WHERE id = ?",
         (origin.received_at, tx.id),
     )
-    fact = TransactionResumed(
-        charger=origin.charger,
-        at=origin.received_at,
-        transaction=tx.id,
-        connector=tx.connector,
-        reason=sign.reason,
-    )
+    fact = TransactionResumed(**tx.about(origin.received_at), reason=sign.reason)
     day = None if db.record(fact, origin.session) else origin.received_at[DATE]
     entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
     history.add(db, origin, tx.id, entry)

@@ -7,23 +7,29 @@ from typing import NamedTuple
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.gathering import TIMESTAMP, is_rising
+from levity_trio.charging.sent.moments import Moment, corrected
 from levity_trio.charging.sent.readings import Reading
+from levity_trio.charging.sent.timeline import message_time
+from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.events import StopConflicted
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import Known, ReadAhead, span
+from levity_trio.store.transaction import Known, ReadAhead, readings, span
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import unknown_starts
+from levity_trio.store.writes.transactions import history, unknown_starts
 from levity_trio.store.writes.transactions.dating import look_again
-from levity_trio.store.writes.transactions.endings import end, ending_by
 from levity_trio.store.writes.transactions.finding import find, is_about, is_equal, is_stranger
-from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.judging import Ending, end, judge_again
 from levity_trio.store.writes.transactions.readings import Batch, link_again, store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, Stop, StopWithData
-from levity_trio.store.writes.transactions.reviews import resolve
-from levity_trio.store.writes.transactions.second_stops import stop_again
-from levity_trio.store.writes.transactions.states import load, state, step
+from levity_trio.store.writes.transactions.reviews import open_review, resolve
+from levity_trio.store.writes.transactions.states import begin_by, load, revised_skew, state, step
+from levity_trio.wire.texts import digest
 
 
 def store_ahead(
@@ -123,7 +129,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     following = step(tx, cause)
     is_named = state(tx) is State.JOINED and not is_joined
     if following.kind is not Kind.STOP or (is_equal(tx, request) and not is_named):
-        stop_again(db, origin, tx, request, cause)
+        _stop_again(db, origin, tx, request, cause)
         return
     if (operator := _closed_by_operator(db, tx)) is not None:
         words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
@@ -134,7 +140,65 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
         for code in (Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE):
             resolve(db, tx.id, code, origin.received_at, SYSTEM, "answered", "its own stop came")
     look_again(db, origin, request.moment, tx.id)
-    end(db, origin, tx, ending_by(db, origin, tx, request, cause), tuple(doubts))
+    _end(db, origin, origin, tx, request, cause, tuple(doubts))
+
+
+def _end(
+    db: UnitOfWork, origin: Origin, received: Origin, tx: Known, request: Stop, cause: Cause, doubts: tuple[Doubt, ...]
+) -> None:
+    """End a transaction by a stop of its charger, and judge it. `received` is the origin of the stop."""
+    ending = _ending_by(db, received, tx, request, cause)
+    end(db, origin, begin_by(db, tx, ending.own_stop_time), ending, doubts)
+
+
+def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> None:
+    """Store a stop of a transaction that was stopped before. A different one changes nothing and opens a review."""
+    same = "SELECT kind FROM tx_event WHERE tx_id = ? AND digest = ? AND kind IN (?, ?) ORDER BY id LIMIT 1"
+    before = db.row(same, (tx.id, digest(request.message.payload), Kind.STOP, Kind.CONFLICTING_STOP))
+    kind = Kind(before[0]) if before else Kind.STOP if is_equal(tx, request) else Kind.CONFLICTING_STOP
+    entry = Entry(kind, "charger", request.moment, request.reason, request.message, state(tx), cause)
+    added = history.add(db, origin, tx.id, entry)
+    if added.is_new and kind is Kind.CONFLICTING_STOP:
+        evidence = (f"meterStop {tx.meter_stop} Wh", f"then {request.meter_stop} Wh")
+        doubt = Doubt(Code.SECOND_STOP, "a second stop came with other values", evidence)
+        open_review(db, tx.id, doubt, added.id, origin.received_at)
+        fact = StopConflicted(charger=origin.charger, at=origin.received_at, transaction=tx.id)
+        db.record(fact, origin.session)
+
+
+def _ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> Ending:
+    """Return the end that a stop tells. `origin` is that of the stop."""
+    moment = request.moment
+    entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
+    ahead = revised_skew(db, origin, moment)
+    if ahead is not None and ahead > AHEAD_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
+        ahead = None
+    return Ending(
+        state=step(tx, cause).state,
+        stop_time=corrected(moment, origin.received_at, ahead),
+        own_stop_time=moment.understood,
+        received_at=origin.received_at,
+        reason=request.reason,
+        entry=entry,
+        sent_stop_time=moment.sent,
+        skew=moment.skew_seconds,
+        meter_stop=request.meter_stop,
+        sent_meter_stop=request.sent_meter_stop,
+        id_tag=request.id_tag,
+    )
+
+
+def _waited_as_sent(tx: Known) -> bool:
+    """Whether its start waited, too, and its time was left as it was sent: then the same clock sent the stop."""
+    return tx.start_skew is not None and tx.start_skew < -AHEAD_SECONDS and tx.start_time == tx.own_start_time
+
+
+def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
+    """Whether the clock went back during this transaction, so that its earlier skew no longer applies."""
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    began = seconds(tx.own_start_time) if start.own is None else start.own
+    times = [began, *(seconds(row[TIMESTAMP]) for row in readings(db.rows, tx)), seconds(moment.understood)]
+    return not is_rising(times)
 
 
 def _undo_joining(db: UnitOfWork, origin: Origin, tx: Known) -> None:
@@ -154,7 +218,6 @@ def attach(
     received: Origin,
     transaction: int,
     told: StopWithData,
-    doubts: tuple[Doubt, ...] = (),
 ) -> None:
     """End a transaction by a stop that was set aside and that it was attached to. `received` is the stop's origin."""
     connector = load(db, transaction).connector or 0
@@ -163,7 +226,7 @@ def attach(
         link_again(db, received, transaction, Batch(connector, STOP_DATA, data))
     tx = load(db, transaction)
     cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
-    end(db, origin, tx, ending_by(db, received, tx, told.stop, cause), doubts)
+    _end(db, origin, received, tx, told.stop, cause, ())
 
 
 def _stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> Doubt | None:

@@ -101,7 +101,7 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     moment = Moment(found.began, None, request.moment.is_believable)
     entry = Entry(Kind.START, "system", moment, "its start never came")
     transaction = insert(db, origin, request, moment, (found.connector, request.id_tag, None, None, None))
-    added = history.insert(db, origin.session, origin.received_at, transaction, entry)
+    added = history.add(db, origin, transaction, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))

@@ -17,9 +17,9 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.judging import compare_neighbours
 from levity_trio.store.writes.transactions.linking import link_earlier
 from levity_trio.store.writes.transactions.naming import is_ours
-from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import Batch, attach
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Started
 from levity_trio.store.writes.transactions.reviews import open_review
@@ -96,7 +96,7 @@ def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: st
     is suspended, and is closed by a status of its connector or after a time."""
     set_aside(db, origin, message, reason)
     if (transaction := _named(db, origin, message)) is not None:
-        suspend_one(db, load(db, transaction), origin.session, origin.received_at, Cause.STOP_UNREADABLE)
+        suspend_one(db, origin, load(db, transaction), Cause.STOP_UNREADABLE)
 
 
 def _named(db: UnitOfWork, origin: Origin, message: Message) -> int | None:
