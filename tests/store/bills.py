@@ -25,8 +25,8 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Closed, Order
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -196,8 +196,8 @@ def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
 
 
 def correct(books: Books, transaction: int, wh: int) -> None:
-    correction = corrections.Correction(figure_wh=wh)
-    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
+    correction = decisions.Correction(figure_wh=wh)
+    books.run(decisions.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
 
 
 def month_is_over(books: Books, month: int) -> None:

@@ -13,8 +13,7 @@ from levity_trio.charger.telling import read_again
 from levity_trio.store.transaction import Known
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made
-from levity_trio.store.writes.transactions.corrections import Correction, correct
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.requests import StopWithData
 from tests.store.books import Books
 

@@ -10,8 +10,8 @@ from levity_trio.store.reads.owned import Rule, UnownedFilters, owned, transacti
 from levity_trio.store.writes import accounts, ownership
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.ownership import Belonging, Said
-from levity_trio.store.writes.transactions import giving
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books
 from tests.store.reading import reading
 
@@ -59,10 +59,10 @@ class House:
         return Belonging(Thing(What.TAG, self.books.policy.key(text)), text, vehicle)
 
     def give_by_hand(self, transaction: int, account: int, reason: str = "a guest") -> None:
-        self.books.run(giving.give, transaction, account, Decision("cleo", reason, self.books.at))
+        self.books.run(decisions.give, transaction, account, Decision("cleo", reason, self.books.at))
 
     def take_back(self, transaction: int) -> None:
-        self.books.run(giving.take_back, transaction, Decision("cleo", "a mistake", self.books.at))
+        self.books.run(decisions.take_back, transaction, Decision("cleo", "a mistake", self.books.at))
 
     def whose(self, transaction: int) -> int | None:
         with reading(self.books) as db:

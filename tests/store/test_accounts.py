@@ -22,7 +22,7 @@ from levity_trio.store.writes import accounts, tags, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tags import TagData
-from levity_trio.store.writes.transactions.deciding import DecisionRefused
+from levity_trio.store.writes.transactions.decisions import DecisionRefused
 from levity_trio.store.writes.vehicles import VehicleData
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter

@@ -17,7 +17,7 @@ from levity_trio.store.reads.months import (
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, BERLIN, HOUR, Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.owning import House

@@ -14,7 +14,7 @@ from levity_trio.store.reads.charges import Look
 from levity_trio.store.writes import charges
 from levity_trio.store.writes.charges import Used
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller
 from tests.store.books import Books, Station
 from tests.store.reading import reading

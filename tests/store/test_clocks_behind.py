@@ -20,9 +20,8 @@ from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.samples import TIMES
 from levity_trio.store.transaction import LAST_TIME, ReadAhead, known, of_readings
-from levity_trio.store.writes.transactions import corrections, decisions
-from levity_trio.store.writes.transactions.corrections import Correction
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp
 from tests.store.billed import evidence_of
 from tests.store.bills import ANNA, Biller, house_of_two
@@ -445,7 +444,7 @@ def test_a_person_corrects_the_times(books: Books, biller: Biller) -> None:
     line(biller, number)
     sent = books.row("SELECT own_start_time, own_stop_time FROM tx WHERE id = ?", number)
     given = Correction(figure_wh=WH, start_time=sent[0], stop_time=sent[1])
-    books.run(corrections.correct, number, given, Decision("cleo", "as sent", books.at))
+    books.run(decisions.correct, number, given, Decision("cleo", "as sent", books.at))
     assert line(biller, number) == ("session", 98)
     station.status("Available", connector=2)
     assert line(biller, number) == ("session", 98)
@@ -512,9 +511,9 @@ def settled_before_its_clock_is_shown(
     if times:
         earlier = [stamp(datetime.fromisoformat(one) - timedelta(minutes=30)) for one in sent]
         given = Correction(figure_wh=900, start_time=earlier[0], stop_time=earlier[1])
-        books.run(corrections.correct, number, given, decision)
+        books.run(decisions.correct, number, given, decision)
     elif corrected:
-        books.run(corrections.correct, number, Correction(figure_wh=901), decision)
+        books.run(decisions.correct, number, Correction(figure_wh=901), decision)
     else:
         books.run(decisions.confirm, number, decision)
     books.wait(15)

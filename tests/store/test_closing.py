@@ -16,7 +16,7 @@ from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import ANNA, BEN, BERLIN, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House

@@ -10,7 +10,7 @@ import pytest
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.events import ReviewDismissed, TransactionClosed, TransactionConfirmed, TransactionCorrected
 from levity_trio.store.writes.transactions.closing import close_silent
-from levity_trio.store.writes.transactions.deciding import Decision, Problem
+from levity_trio.store.writes.transactions.decisions import Decision, Problem
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.deciding import Operator, decided, open_codes, refused, told
 from tests.store.lives import Living

@@ -20,9 +20,9 @@ from levity_trio.store.reads.recheck import Rechecking
 from levity_trio.store.reads.security import security
 from levity_trio.store.reads.transactions import Filters, transactions
 from levity_trio.store.writes import imports
-from levity_trio.store.writes.transactions import corrections, decisions
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.closing import close_silent
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.bills import rule_of
 from tests.store.books import Books, Station
 from tests.store.files import make_ours
@@ -150,13 +150,13 @@ def test_a_lost_start_is_not_found_from_its_readings(books: Books) -> None:
 
 def test_nobody_decides_about_it(books: Books, imported: int) -> None:
     decision = Decision("anna", "seen", books.at)
-    correction = corrections.Correction(figure_wh=1)
+    correction = decisions.Correction(figure_wh=1)
     with pytest.raises(DecisionRefused, match=REFUSED):
         books.run(decisions.close, imported, decision)
     with pytest.raises(DecisionRefused, match=REFUSED):
         books.run(decisions.confirm, imported, decision)
     with pytest.raises(DecisionRefused, match=REFUSED):
-        books.run(corrections.correct, imported, correction, decision)
+        books.run(decisions.correct, imported, correction, decision)
 
 
 def test_it_is_never_judged_again(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from levity_trio.store.writes import accounts, ledger, ownership, personal, tags
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.tags import TagData
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from levity_trio.store.writes.vehicles import VehicleData
 from tests.store.bills import BERLIN, Biller, charge, month_is_over
 from tests.store.books import Books, Station
@@ -263,7 +263,7 @@ def test_work_that_is_not_billed_may_be_left(leaving: Leaving) -> None:
     assert work == Obstacle(
         f"it is not billed for: session {late}; bill it: levity-trio bill close 2026-04", may_be_forced=True
     )
-    books.run(corrections.correct, leaving.transaction, corrections.Correction(figure_wh=1000), decision(books))
+    books.run(decisions.correct, leaving.transaction, decisions.Correction(figure_wh=1000), decision(books))
     assert f"correction {leaving.transaction}" in leaving.obstacles()[0].words
     month_is_over(books, 4)
     leaving.close("2026-04")

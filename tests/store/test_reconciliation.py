@@ -15,8 +15,8 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.books import Books, Station
 from tests.store.owning import LONG_AGO, House
 from tests.store.reading import reading
@@ -117,9 +117,7 @@ def test_the_states_that_are_known_today(books: Books, station: Station, house: 
 def test_a_figure_by_hand_is_a_difference_with_a_reason(books: Books, station: Station) -> None:
     corrected = charge(station, "2026-04-02T12:00", (1000, 5000))
     tampered = charge(station, "2026-04-03T12:00", (5000, 9000))
-    books.run(
-        corrections.correct, corrected, corrections.Correction(figure_wh=3000), Decision("anna", "shared", books.at)
-    )
+    books.run(decisions.correct, corrected, decisions.Correction(figure_wh=3000), Decision("anna", "shared", books.at))
     found = month(books)
     (difference,) = found.chargers[0].differences
     assert (difference.transaction, difference.wh, difference.reason) == (corrected, 1000, "corrected by hand")
@@ -382,7 +380,7 @@ def test_differences_with_a_reason_do_not_add_up_but_are_explained(books: Books,
     second = charge(station, "2026-04-10T12:00", (5000, 13_000))
     for transaction, figure_wh in ((first, 4538), (second, 7462)):
         decision = Decision("anna", "she knows", books.at)
-        books.run(corrections.correct, transaction, corrections.Correction(figure_wh=figure_wh), decision)
+        books.run(decisions.correct, transaction, decisions.Correction(figure_wh=figure_wh), decision)
     found = month(books)
     assert (found.site.difference_wh, found.site.explained_wh) == (0, 2 * 538)
     assert (found.adds_up, found.is_explained) == (False, True)

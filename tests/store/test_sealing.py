@@ -11,8 +11,8 @@ from levity_trio.store.keeping import statements
 from levity_trio.store.postgresql.connection import PostgresqlConnection
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.billing import closing
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
 from tests.store.reading import view
@@ -27,7 +27,7 @@ def biller(books: Books) -> Biller:
     charge(station, 6000, "Ben")
     month_is_over(books, 3)
     biller.close("2026-03")
-    books.run(corrections.correct, first, corrections.Correction(figure_wh=1000), Decision("cleo", "seen", books.at))
+    books.run(decisions.correct, first, decisions.Correction(figure_wh=1000), Decision("cleo", "seen", books.at))
     month_is_over(books, 4)
     biller.close("2026-04")
     charge(station, 7000, "Ben")

@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.writes import shared_meters
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
 from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.writes import shared_meters
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.books import Books, Station
 from tests.store.deciding import open_codes
 from tests.store.test_shared_registers import BEGIN, Twin
@@ -30,7 +30,7 @@ def charged(station: Station) -> tuple[int, int, int]:
 
 def correct(books: Books, transaction: int, wh: int) -> None:
     decision = Decision("cleo", "by the driver", books.at)
-    books.run(corrections.correct, transaction, corrections.Correction(figure_wh=wh), decision)
+    books.run(decisions.correct, transaction, decisions.Correction(figure_wh=wh), decision)
 
 
 def wh_of(books: Books, transaction: int) -> int:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from levity_trio.billing.ownership import Ground
 from levity_trio.store.billing.pricing import Pricer
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.decisions import Decision
 from tests.sizes import size
 from tests.store.bills import Biller
 from tests.store.books import Books, Station, in_memory
@@ -69,8 +69,8 @@ class Year:
     def correct(self, which: int, wh: int) -> None:
         if self.made:
             decision = Decision("cleo", "read again", self.books.at)
-            correction = corrections.Correction(figure_wh=wh)
-            self.books.run(corrections.correct, self.made[which % len(self.made)], correction, decision)
+            correction = decisions.Correction(figure_wh=wh)
+            self.books.run(decisions.correct, self.made[which % len(self.made)], correction, decision)
 
     def give(self, which: int, account: int) -> None:
         if self.made:

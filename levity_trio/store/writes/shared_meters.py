@@ -12,7 +12,7 @@ from levity_trio.store.cases import case_of
 from levity_trio.store.transaction import Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions import decisions
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused, Problem
+from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused, Problem
 
 _IS_SHARED: Final = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 _ENDED: Final = (

@@ -22,7 +22,7 @@ from levity_trio.store.reads.owned import (
 )
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS
 from levity_trio.store.reads.transactions import Transaction
-from levity_trio.store.writes.transactions import giving
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import (
@@ -120,12 +120,12 @@ async def get_account_of(asked: Asked) -> Any:
 
 
 async def give_transaction(asked: Asked) -> Any:
-    await decide(asked, giving.give, asked.number(), asked.body.account)
+    await decide(asked, decisions.give, asked.number(), asked.body.account)
     return await get_account_of(asked)
 
 
 async def take_transaction_back(asked: Asked) -> Any:
-    await decide(asked, giving.take_back, asked.number())
+    await decide(asked, decisions.take_back, asked.number())
     return await get_account_of(asked)
 
 

@@ -24,9 +24,8 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import shared_meters
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made
-from levity_trio.store.writes.transactions.corrections import Correction, correct
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
-from levity_trio.store.writes.transactions.deciding import Problem as Refusal
+from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
+from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody

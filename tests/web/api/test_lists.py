@@ -12,8 +12,7 @@ from levity_trio.store.reads.pages import cursor_of
 from levity_trio.store.writes.frames import add
 from levity_trio.store.writes.registration import Decided, adopt
 from levity_trio.store.writes.set_aside import set_aside
-from levity_trio.store.writes.transactions.corrections import Correction, correct
-from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api import charger_facts, chargers, commands, configuration, logs, stations, transactions
 from levity_trio.web.api.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.problems import Problem

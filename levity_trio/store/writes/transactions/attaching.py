@@ -20,8 +20,15 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history, readings, stops, unknown_starts
-from levity_trio.store.writes.transactions.corrections import Correction, correct
-from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused, Problem, check, enter, find
+from levity_trio.store.writes.transactions.decisions import (
+    Correction,
+    Decision,
+    DecisionRefused,
+    Problem,
+    correct,
+    enter,
+    find,
+)
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
@@ -81,7 +88,6 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
     if isinstance(told, StopWithData):
         _check_order(tx, waiting, told.stop.moment)
     cause = Cause.STOP_ATTACHED if isinstance(told, StopWithData) else Cause.READINGS_ATTACHED
-    check(db, tx, decision, cause)
     enter(db, tx, decision, cause, {"set_aside": waiting.id})
     origin = waiting.received._replace(received_at=decision.at)
     if isinstance(told, StopWithData):
@@ -125,18 +131,10 @@ def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
         return
     if waiting.transaction is not None:
         tx = load(db, waiting.transaction)
-        check(db, tx, decision, Cause.DISMISSED)
         enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
-    _resolve(db, waiting, None, DISMISSED, decision)
-    fact = MessageDismissed(
-        charger=waiting.charger,
-        at=decision.at,
-        set_aside=waiting.id,
-        action=waiting.action,
-        by=decision.by,
-        reason=decision.reason,
-    )
-    db.record(fact)
+    set_aside.resolve(db, waiting.id, None, (decision.at, decision.by, DISMISSED, decision.reason))
+    about = {"charger": waiting.charger, "at": decision.at, "action": waiting.action}
+    db.record(MessageDismissed(**about, **decision.signature, set_aside=waiting.id))
 
 
 def _load(db: UnitOfWork, message: int) -> Waiting:
@@ -169,28 +167,25 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     moment = Moment(start_time, None, True)
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
-    decided = Origin(waiting.charger, None, decision.at)
-    history.add(db, decided, transaction, Entry(Kind.START, decision.by, moment, decision.reason))
+    entry = Entry(Kind.START, decision.by, moment, decision.reason)
+    history.add(db, decision.origin(waiting.charger), transaction, entry)
     found = found._replace(connector=connector, began=start_time)
     unknown_starts.follow(db, origin, transaction, found, told.stop)
     return transaction
 
 
 def _link(db: UnitOfWork, waiting: Waiting, transaction: int, resolution: str, decision: Decision) -> Known:
-    _resolve(db, waiting, transaction, resolution, decision)
-    fact = MessageAttached(
-        charger=waiting.charger,
-        at=decision.at,
-        set_aside=waiting.id,
-        action=waiting.action,
-        transaction=transaction,
-        by=decision.by,
-        reason=decision.reason,
-    )
-    db.record(fact)
+    how = (decision.at, decision.by, resolution, decision.reason)
+    link(db, decision.origin(waiting.charger), waiting.id, waiting.action, transaction, how)
     return load(db, transaction)
 
 
-def _resolve(db: UnitOfWork, waiting: Waiting, transaction: int | None, resolution: str, decision: Decision) -> None:
-    told = (decision.at, decision.by, resolution, decision.reason)
-    set_aside.resolve(db, waiting.id, transaction, told)
+def link(
+    db: UnitOfWork, origin: Origin, message: int, action: str, transaction: int, how: set_aside.Resolution
+) -> None:
+    """Resolve a message that was set aside, as part of a transaction now, and record that."""
+    set_aside.resolve(db, message, transaction, how)
+    at, by, _, reason = how
+    told = {"set_aside": message, "transaction": transaction}
+    fact = MessageAttached(charger=origin.charger, at=at, action=action, by=by, reason=reason, **told)
+    db.record(fact, origin.session)

@@ -1,4 +1,5 @@
-"""What an operator decides about a transaction: confirm its figure, close it, dismiss a review.
+"""What an operator decides about a transaction: confirm or correct its figure, close it, dismiss a review, or
+give it to an account.
 
 Each decision adds a row of `tx_event` with the operator's name and reason and with what stood before; the life cycle
 says in which states it is possible. After a confirmation or a correction, later facts no longer change the figure; they
@@ -7,32 +8,157 @@ open a new review (rules.md, Energy). A repeated decision changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Final, TypedDict
+
+import orjson
 
 from levity_trio.charging.energy import CERTAIN
-from levity_trio.charging.lifecycle import Cause, State
+from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.propose.candidate import CORRECTED
 from levity_trio.charging.reviews import DISMISSIBLE
-from levity_trio.events import ReviewDismissed, TransactionConfirmed
-from levity_trio.store.settled import DISMISSED, settled_by
-from levity_trio.store.transaction import Known, by_our_clock
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
+from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
+from levity_trio.store.settled import DISMISSED, NO_PERSONS, settled_by
+from levity_trio.store.transaction import Known, by_our_clock, known
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import closing, habits
+from levity_trio.store.writes.transactions import closing, habits, history
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.corrections import Correction, correct
-from levity_trio.store.writes.transactions.deciding import (
-    Decision,
-    DecisionRefused,
-    Problem,
-    before,
-    check,
-    enter,
-    find,
-    settle,
-)
-from levity_trio.store.writes.transactions.judging import tell_neighbours
-from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
-from levity_trio.store.writes.transactions.states import load, state
+from levity_trio.store.writes.transactions.history import Entry, by_the_system
+from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
+from levity_trio.store.writes.transactions.reviews import CONFIRMED, OPEN_REVIEWS, resolve
+from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
+from levity_trio.store.writes.transactions.states import load, state, step
+
+_INSTEAD: Final = {
+    Cause.OPERATOR: "it has ended, so confirm or correct its figure",
+    Cause.CONFIRMED: "close it before you confirm its figure",
+    Cause.CORRECTED: "close it before you correct its figure",
+    Cause.STOP_ATTACHED: "it has a stop, so correct its figure",
+}
+"""What to do where the life cycle has no step."""
+_OF_IMPORTED: Final = "it is history of another system, which is billed elsewhere"
+HIGHEST_WH: Final = 2**53
+INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
+"""By so much a session may have been longer than its times say, as for those who judge it."""
+
+
+class Problem(StrEnum):
+    """Why a decision is refused."""
+
+    NOT_FOUND = "not_found"
+    WRONG_STATE = "wrong_state"
+    """The life cycle has no such step."""
+    ALREADY_DECIDED = "already_decided"
+    """Somebody decided otherwise before."""
+    CHANGED = "changed"
+    """Something happened to the transaction since the operator looked at it."""
+    INVALID = "invalid"
+    """A value of the decision is missing or impossible."""
+
+
+class DecisionRefused(Exception):
+    """A decision that was not carried out; nothing was changed. `field` is the name of an invalid value."""
+
+    def __init__(self, problem: Problem, words: str, field: str | None = None) -> None:
+        super().__init__(words)
+        self.problem, self.words, self.field = problem, words, field
+
+
+class Signature(TypedDict):
+    """Who decided, and why."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides, why and when. `seen_event` is the newest row of tx_event that the operator saw, None if any will do.
+
+    Raises DecisionRefused if the name or the reason is missing.
+    """
+
+    by: str
+    reason: str
+    at: str
+    seen_event: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.by.strip().casefold() in ("", *NO_PERSONS):
+            raise DecisionRefused(Problem.INVALID, "a decision needs the name of a person", "by")
+        if not self.reason.strip():
+            raise DecisionRefused(Problem.INVALID, "a decision needs a reason", "reason")
+
+    @property
+    def signature(self) -> Signature:
+        """Return what each fact about a decision has in common."""
+        return {"by": self.by, "reason": self.reason}
+
+    def origin(self, charger: str) -> Origin:
+        """Return the origin of what is decided about a transaction of this charger."""
+        return Origin(charger, None, self.at)
+
+
+def find(db: UnitOfWork, transaction: int) -> Known:
+    """Return a transaction. Raises DecisionRefused if there is none."""
+    tx = known(db.rows, transaction)
+    if tx is None:
+        raise DecisionRefused(Problem.NOT_FOUND, f"there is no transaction {transaction}")
+    return tx
+
+
+def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
+    """Check that nothing happened since the operator looked, and that the life cycle has a step for this decision;
+    return the kind of its row. Raises DecisionRefused."""
+    ((newest,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
+    if decision.seen_event not in (None, newest):
+        words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
+        raise DecisionRefused(Problem.CHANGED, words)
+    if (kind := step(tx, cause).kind) is None:
+        instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, "this is not possible")
+        words = f"transaction {tx.id} is {state(tx)}: {instead}"
+        raise DecisionRefused(Problem.WRONG_STATE, words)
+    return kind
+
+
+def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Mapping[str, object]) -> None:
+    """Add the row of tx_event for a decision: what was decided, and what stood before. Raises DecisionRefused."""
+    kind = check(db, tx, decision, cause)
+    entry = Entry(
+        *(kind, decision.by, by_the_system(decision.at), decision.reason, None, state(tx), cause),
+        decision=orjson.dumps(what).decode(),
+    )
+    history.add(db, decision.origin(tx.charger), tx.id, entry)
+
+
+def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: str) -> tuple[str, ...]:
+    """Resolve what waits about a transaction: its reviews, and the messages set aside with it. Return the codes."""
+    set_aside.resolve_of(db, tx.id, (decision.at, decision.by, resolution, decision.reason))
+    codes = tuple(code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
+    for code in codes:
+        resolve(db, tx.id, code, decision.at, decision.by, resolution, decision.reason)
+    return codes
+
+
+def before(tx: Known) -> dict[str, Any]:
+    """Return what a decision about the figure replaces."""
+    return {
+        "figure_wh": tx.energy_delivered,
+        "method": tx.energy_method,
+        "confidence": tx.confidence,
+        "billed_from_wh": tx.billed_from,
+        "billed_until_wh": tx.billed_until,
+        "start_time": tx.start_time,
+        "stop_time": tx.stop_time,
+        "id_tag": tx.id_tag,
+        "review": tx.review,
+    }
 
 
 def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
@@ -45,16 +171,15 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     if tx.confidence == CERTAIN and tx.review is None and settler is not None:
         _check_figure(db, tx, decision)
         return tx
-    check(db, tx, decision, Cause.CONFIRMED)
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, CONFIRMED)
     if settler is None:
         habits.learn_confirmed(db, tx, decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
-    told = {"by": decision.by, "reason": decision.reason}
-    db.record(TransactionConfirmed(**tx.about(decision.at), energy_wh=tx.energy_delivered or 0, reviews=codes, **told))
-    tell_neighbours(db, Origin(tx.charger, None, decision.at), tx, tx.id)
+    wh = tx.energy_delivered or 0
+    db.record(TransactionConfirmed(**tx.about(decision.at), **decision.signature, energy_wh=wh, reviews=codes))
+    tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     return load(db, tx.id)
 
 
@@ -74,7 +199,7 @@ def close(
         check(db, tx, decision, Cause.OPERATOR)
         _check_stop_time(tx, stop_time, decision.at)
         ending = Closing(Cause.OPERATOR, OTHER, decision.reason, stop_time or decision.at, ended=stop_time)
-        closing.close(db, Origin(tx.charger, None, decision.at), tx, ending, decision.by)
+        closing.close(db, decision.origin(tx.charger), tx, ending, decision.by)
     if meter_stop is not None:
         return correct(db, tx.id, Correction(meter_stop=meter_stop), replace(decision, seen_event=None))
     return load(db, tx.id)
@@ -94,11 +219,9 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     if code not in DISMISSIBLE:
         words = f"{code} questions the figure: confirm the figure of transaction {tx.id} or correct it"
         raise DecisionRefused(Problem.WRONG_STATE, words)
-    check(db, tx, decision, Cause.DISMISSED)
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
     resolve(db, tx.id, code, decision.at, decision.by, DISMISSED, decision.reason)
-    told = {"by": decision.by, "reason": decision.reason}
-    db.record(ReviewDismissed(**tx.about(decision.at), review=review, code=code, **told))
+    db.record(ReviewDismissed(**tx.about(decision.at), **decision.signature, review=review, code=code))
     return load(db, tx.id)
 
 
@@ -125,3 +248,175 @@ def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
     if not max(tx.start_time, last_at) <= stop_time <= at:
         words = f"a stop time lies between {max(tx.start_time, last_at)}, the last sign of charging, and now"
         raise DecisionRefused(Problem.INVALID, words, "stop_time")
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The corrected values; None for those that stay. Energy and registers in Wh, times in the database's format.
+
+    Without a figure, it is the difference of the registers. The registers and the tag that its charger reported stay in
+    `tx`, because they identify its repeated messages.
+    """
+
+    figure_wh: int | None = None
+    meter_start: int | None = None
+    meter_stop: int | None = None
+    start_time: str | None = None
+    stop_time: str | None = None
+    id_tag: str | None = None
+
+
+def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: Decision) -> Known:
+    """Set the figure of an ended transaction and resolve all its open reviews; return the transaction.
+
+    Raises DecisionRefused.
+    """
+    tx = find(db, transaction)
+    after = _given(correction)
+    if _is_repeated(db, tx, decision, after):
+        return tx
+    check(db, tx, decision, Cause.CORRECTED)
+    corrected = _completed(tx, correction)
+    stood = before(tx)
+    _check_correction(tx, correction, corrected)
+    _check_times(corrected, stood, decision.at)
+    _check_energy(correction, corrected, stood)
+    enter(db, tx, decision, Cause.CORRECTED, {"after": after, "before": stood})
+    codes = settle(db, tx, decision, RESOLUTION)
+    _store(db, tx, corrected, decision.at)
+    told, wh = tx.about(decision.at), corrected.figure_wh or 0
+    fact = TransactionCorrected(**told, **decision.signature, energy_wh=wh, before_wh=tx.counted_wh, reviews=codes)
+    db.record(fact)
+    tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
+    compare_neighbours(db, decision.origin(tx.charger), tx.id)
+    return load(db, tx.id)
+
+
+def _given(correction: Correction) -> dict[str, Any]:
+    return {name: value for name, value in asdict(correction).items() if value is not None}
+
+
+def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str, Any]) -> bool:
+    """Whether the last decision about the figure was this correction."""
+    newest = (
+        "SELECT kind, who, reason, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct')"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    found = db.row(newest, (tx.id,))
+    if found is None or found[:3] != (Kind.CORRECT, decision.by, decision.reason) or tx.review is not None:
+        return False
+    return bool(orjson.loads(found[3])["after"] == after)
+
+
+def _completed(tx: Known, correction: Correction) -> Correction:
+    """Return a correction with the values that follow from it or stay. Raises DecisionRefused without a figure."""
+    begin = tx.billed_from if correction.meter_start is None else correction.meter_start
+    end = tx.billed_until if correction.meter_stop is None else correction.meter_stop
+    figure = correction.figure_wh
+    if figure is None and (correction.meter_start, correction.meter_stop) != (None, None):
+        figure = None if begin is None or end is None else end - begin
+    if figure is None:
+        raise DecisionRefused(Problem.INVALID, "a correction needs the energy, or both registers", "figure_wh")
+    return replace(correction, figure_wh=figure, meter_start=begin, meter_stop=end)
+
+
+def _check_correction(tx: Known, given: Correction, corrected: Correction) -> None:
+    """Check registers, energy and tag. Raises DecisionRefused."""
+    if corrected.figure_wh is not None and corrected.figure_wh < 0 and given.figure_wh is None:
+        begin, end = ((wh or 0) / 1000 for wh in (corrected.meter_start, corrected.meter_stop))
+        words = f"the register at the end, {end:.3f} kWh, is below the one at the start, {begin:.3f} kWh"
+        raise DecisionRefused(Problem.INVALID, words, _source(given))
+    for name, wh in (
+        ("figure_wh", corrected.figure_wh),
+        ("meter_start_wh", corrected.meter_start),
+        ("meter_stop_wh", corrected.meter_stop),
+    ):
+        if wh is not None and not 0 <= wh < HIGHEST_WH:
+            raise DecisionRefused(Problem.INVALID, f"{wh} Wh is not possible", name)
+    if corrected.id_tag is not None and (tx.id_tag or corrected.id_tag) != corrected.id_tag:
+        words = f"the charger reported the tag {tx.id_tag}; only an unknown tag can be given"
+        raise DecisionRefused(Problem.INVALID, words, "id_tag")
+
+
+def _check_times(corrected: Correction, stood: Mapping[str, Any], at: str) -> None:
+    """Check that given times are in order and not ahead. Raises DecisionRefused."""
+    start_time, stop_time = corrected.start_time, corrected.stop_time
+    name = "start_time" if stop_time is None else "stop_time"
+    if max(start_time or "", stop_time or "") > at:
+        raise DecisionRefused(Problem.INVALID, "this time is ahead", name)
+    is_given = start_time is not None or stop_time is not None
+    if is_given and (start_time or stood["start_time"]) > (stop_time or stood["stop_time"]):
+        raise DecisionRefused(Problem.INVALID, "it cannot stop before it starts", name)
+
+
+def _check_energy(given: Correction, corrected: Correction, stood: Mapping[str, Any]) -> None:
+    """Check that a charger can have delivered the energy in the duration that now holds. Raises DecisionRefused."""
+    figure = corrected.figure_wh or 0
+    begin, end = corrected.start_time or stood["start_time"], corrected.stop_time or stood["stop_time"]
+    duration = max(0.0, seconds(end) - seconds(begin))
+    most = int(FASTEST_W * (duration + INEXACT_SECONDS) / 3600)
+    if figure > most:
+        minutes = int(duration / 60)
+        words = (
+            f"no charger delivers {figure / 1000:.3f} kWh in {minutes // 60} h {minutes % 60} min, the most is"
+            f" {most / 1000:.3f} kWh; if it took longer, correct its times, too"
+        )
+        raise DecisionRefused(Problem.INVALID, words, _source(given))
+
+
+def _source(given: Correction) -> str:
+    """Return the name of the value that a figure was found by."""
+    if given.figure_wh is not None:
+        return "figure_wh"
+    return "meter_stop_wh" if given.meter_stop is not None else "meter_start_wh"
+
+
+def _store(db: UnitOfWork, tx: Known, corrected: Correction, at: str) -> None:
+    db.execute(
+        "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
+        " billed_until_wh = ?, start_time = coalesce(?, start_time), stop_time = coalesce(?, stop_time),"
+        " start_behind_seconds = ?, stop_behind_seconds = ?, is_clock_unsure = 0,"
+        " id_tag = coalesce(nullif(id_tag, ''), ?), judged_at = ?, counted_wh = ?, updated_at = ? WHERE id = ?",
+        (corrected.figure_wh, CORRECTED, CERTAIN, corrected.meter_start, corrected.meter_stop)
+        + (corrected.start_time, corrected.stop_time)
+        + (0 if corrected.start_time else tx.start_behind, 0 if corrected.stop_time else tx.stop_behind)
+        + (corrected.id_tag, at, corrected.figure_wh, at, tx.id),
+    )
+
+
+def give(db: UnitOfWork, transaction: int, account: int, decision: Decision) -> None:
+    """Give a transaction to an account. A repetition changes nothing. Raises DecisionRefused."""
+    tx, before = find(db, transaction), _account(db, transaction)
+    if before == account:
+        return
+    if db.row("SELECT 1 FROM account WHERE id = ?", (account,)) is None:
+        raise DecisionRefused(Problem.NOT_FOUND, f"there is no account {account}", "account")
+    enter(db, tx, decision, Cause.GIVEN, {"account": account, "before": before})
+    db.execute(
+        "INSERT INTO tx_account (tx_id, account_id, given_at, given_by, reason) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (tx_id) DO UPDATE SET account_id = excluded.account_id, given_at = excluded.given_at,"
+        " given_by = excluded.given_by, reason = excluded.reason",
+        (transaction, account, decision.at, decision.by, decision.reason),
+    )
+    _record(db, tx.charger, transaction, account, decision)
+
+
+def take_back(db: UnitOfWork, transaction: int, decision: Decision) -> None:
+    """Take a transaction back, so that its tag and its connector decide again. Raises DecisionRefused."""
+    tx, before = find(db, transaction), _account(db, transaction)
+    if before is None:
+        raise DecisionRefused(Problem.WRONG_STATE, f"transaction {transaction} was not given to an account by hand")
+    enter(db, tx, decision, Cause.TAKEN_BACK, {"account": None, "before": before})
+    db.execute("DELETE FROM tx_account WHERE tx_id = ?", (transaction,))
+    _record(db, tx.charger, transaction, None, decision)
+
+
+def _account(db: UnitOfWork, transaction: int) -> int | None:
+    row = db.row("SELECT account_id FROM tx_account WHERE tx_id = ?", (transaction,))
+    return None if row is None else int(row[0])
+
+
+def _record(db: UnitOfWork, charger: str, transaction: int, account: int | None, decision: Decision) -> None:
+    db.record(
+        TransactionGiven(charger=charger, at=decision.at, transaction=transaction, account=account, by=decision.by)
+    )

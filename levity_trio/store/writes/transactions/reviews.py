@@ -51,14 +51,6 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
             resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
 
 
-def resolve_all(db: UnitOfWork, transaction: int, at: str, by: str, resolution: str, reason: str) -> tuple[str, ...]:
-    """Resolve all open reviews of a transaction; return their codes."""
-    codes = tuple(code for code, _ in db.rows(OPEN_REVIEWS, (transaction,)))
-    for code in codes:
-        resolve(db, transaction, code, at, by, resolution, reason)
-    return codes
-
-
 def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
     """Whether an operator has been asked the same before: its review is open, or an operator resolved it."""
     known = (

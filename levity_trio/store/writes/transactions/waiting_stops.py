@@ -12,14 +12,13 @@ from typing import Final, NamedTuple
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.moments import understand
 from levity_trio.charging.sent.readings import Reading, are_meter_values, read
-from levity_trio.events import MessageAttached
 from levity_trio.store.evidence import evidence_of
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
-from levity_trio.store.writes.transactions.attaching import MADE
+from levity_trio.store.writes.transactions.attaching import MADE, link
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import LOCAL, WITHOUT_ID, Stop, StopWithData
 
@@ -92,14 +91,5 @@ def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
     if transaction is None:
         return
     stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, waiting.data))
-    set_aside.resolve(db, waiting.id, transaction, (origin.received_at, SYSTEM, MADE, CAME))
-    fact = MessageAttached(
-        charger=origin.charger,
-        at=origin.received_at,
-        set_aside=waiting.id,
-        action=waiting.stop.message.action,
-        transaction=transaction,
-        by=SYSTEM,
-        reason=CAME,
-    )
-    db.record(fact, origin.session)
+    how = (origin.received_at, SYSTEM, MADE, CAME)
+    link(db, origin, waiting.id, waiting.stop.message.action, transaction, how)
