@@ -24,8 +24,7 @@ from levity_trio.charging.sent.gathering import TIMESTAMP, Row, gather
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors
-from levity_trio.store.samples import SAMPLES, SENT
-from levity_trio.store.transaction import LAST_TIME
+from levity_trio.store.transaction import LAST_TIME, SAMPLES, SENT
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""

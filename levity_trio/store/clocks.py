@@ -14,9 +14,8 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
 from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, LIVE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
-from levity_trio.store.samples import TIMES
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import LAST_TIME, Known, of_readings
+from levity_trio.store.transaction import LAST_TIME, TIMES, Known, of_readings
 from levity_trio.wire.times import clock_time
 
 NEAREST: Final = 10

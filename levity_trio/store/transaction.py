@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, Self, TypedDict
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import MEASURANDS, seconds
 from levity_trio.charging.sent.gathering import TIMESTAMP, Row
+from levity_trio.store.among import marks
 from levity_trio.store.connectors import Rows
-from levity_trio.store.samples import MARK, PAGE, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
 LAST_TIME: Final = "9999"
@@ -113,6 +113,27 @@ _BEFORE: Final = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIM
 _AFTER: Final = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT ?"
 
 
+_OF_TRANSACTION: Final = (
+    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+    f" AND received_at <= ? AND (wh IS NOT NULL OR measurand IN ({marks(MEASURANDS)}))"
+)
+OF_TRANSACTION: Final = f"{_OF_TRANSACTION} ORDER BY id"
+"""Parameters: charger, connector, transaction, first and last time, latest receipt, MEASURANDS."""
+SAMPLED: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
+"""The columns of a `Row`."""
+SAMPLES: Final = f"SELECT {SAMPLED}{OF_TRANSACTION}"
+PAGE: Final = f"SELECT {SAMPLED}, id{_OF_TRANSACTION} AND (timestamp > ? OR id > ?) ORDER BY timestamp, id LIMIT ?"
+"""The next of the same readings in order of time, each with its id. The first time is that of the last one before; more
+parameters: the same again, the id of that one, and how many."""
+MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{OF_TRANSACTION}) AS found"  # noqa: S608 - our own names
+"""How many readings these are, and the sum of their ids: readings never change, so the same ones are the same."""
+TIMES: Final = f"SELECT max(timestamp), received_at{_OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
+"""When each message with such readings was taken, by a clock that was believed, and when it was received. It is as old
+as the newest of its readings; the others waited for it."""
+SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
+"""The times of the same readings as the charger sent them."""
+
+
 def known(rows: Rows, transaction: int) -> Known | None:
     """Return the transaction with this id."""
     found = rows(BY_ID, (transaction,))
@@ -186,7 +207,7 @@ class ReadAhead(NamedTuple):
 
     @property
     def mark(self) -> tuple[int, int | None]:
-        """These readings as `samples.MARK` tells them."""
+        """These readings as `MARK` tells them."""
         return len(self.ids), sum(self.ids) if self.ids else None
 
     def rows(self, rows: Rows) -> Rows:
@@ -207,7 +228,7 @@ class ReadAhead(NamedTuple):
 
 
 def of_readings(tx: Known, until: str) -> tuple[object, ...]:
-    """Return the parameters of `samples.OF_TRANSACTION`."""
+    """Return the parameters of `OF_TRANSACTION`."""
     return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
 
 

@@ -18,8 +18,7 @@ from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.curve import curve
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.samples import TIMES
-from levity_trio.store.transaction import LAST_TIME, ReadAhead, known, of_readings
+from levity_trio.store.transaction import LAST_TIME, TIMES, ReadAhead, known, of_readings
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp

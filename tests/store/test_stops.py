@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from levity_trio.events import EnergyUnbilled, MessageSetAside, StopConflicted, TransactionStopped
-from levity_trio.store.samples import PAGE, SAMPLES
-from levity_trio.store.transaction import ReadAhead, known, readings
+from levity_trio.store.transaction import PAGE, SAMPLES, ReadAhead, known, readings
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60

@@ -13,9 +13,9 @@ from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
+from levity_trio.store.adjacent import is_other_meter
 from levity_trio.store.connectors import connectors
 from levity_trio.store.database import Database
-from levity_trio.store.neighbours import is_other_meter
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.settled import settled_by

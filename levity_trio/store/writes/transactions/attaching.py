@@ -19,7 +19,7 @@ from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import history, readings, stops, unknown_starts
+from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
     Decision,
@@ -29,10 +29,9 @@ from levity_trio.store.writes.transactions.decisions import (
     enter,
     find,
 )
-from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
-from levity_trio.store.writes.transactions.states import load
+from levity_trio.store.writes.transactions.states import Entry, add_event, load
 
 ATTACHED: Final = "attached"
 MADE: Final = "made"
@@ -168,7 +167,7 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
     entry = Entry(Kind.START, decision.by, moment, decision.reason)
-    history.add(db, decision.origin(waiting.charger), transaction, entry)
+    add_event(db, decision.origin(waiting.charger), transaction, entry)
     found = found._replace(connector=connector, began=start_time)
     unknown_starts.follow(db, origin, transaction, found, told.stop)
     return transaction

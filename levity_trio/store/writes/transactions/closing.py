@@ -18,26 +18,19 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.log_output import get_logger
-from levity_trio.store.cases import CHARGING
-from levity_trio.store.idle import available_until
-from levity_trio.store.transaction import Known, by_our_clock
+from levity_trio.store.cases import CHARGING, available_until
+from levity_trio.store.transaction import Known, after, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending, end
-from levity_trio.store.writes.transactions.linking import unlink_since
 from levity_trio.store.writes.transactions.requests import Opening
-from levity_trio.store.writes.transactions.starts import started_before
-from levity_trio.store.writes.transactions.states import OPEN_ONES, load, state, step
+from levity_trio.store.writes.transactions.starts import started_before, unlink_since
+from levity_trio.store.writes.transactions.states import OPEN_ONES, Entry, by_the_system, load, state, step
 
 log = get_logger("system")
 
 OTHER, REBOOT = "Other", "Reboot"
-FOLLOWING = (
-    "SELECT own_start_time, meter_start, created_at FROM tx WHERE cp_id = ? AND conn_id = ?"
-    " AND (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
-)
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 FREE_SECONDS = 180
 """Some chargers report Available just before their StopTransaction."""
@@ -133,14 +126,11 @@ def _free_since(db: UnitOfWork, tx: Known, received_at: str) -> str:
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
     last_at = max(tx.own_start_time, tx.last_reading_at or "")
-    following = db.row(FOLLOWING, (tx.charger, tx.connector, last_at, tx.id))
-    if following is None:
-        return
-    began, meter_start, created_at = following
-    since = max(created_at, tx.created_at, by_our_clock(tx, last_at))
-    if seconds(origin.received_at) - seconds(since) >= silent_seconds:
-        words = f"a transaction whose start was lost began on its connector at {began}"
-        close(db, origin, tx, Closing(Cause.NEXT_START, OTHER, words, began, meter_start))
+    for one in after(db.rows, tx._replace(own_start_time=last_at)):
+        since = max(one.created_at, tx.created_at, by_our_clock(tx, last_at))
+        if seconds(origin.received_at) - seconds(since) >= silent_seconds:
+            words = f"a transaction whose start was lost began on its connector at {one.own_start_time}"
+            close(db, origin, tx, Closing(Cause.NEXT_START, OTHER, words, one.own_start_time, one.meter_start))
 
 
 def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_seconds: float) -> str | None:
@@ -177,7 +167,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     or at the time of the closing. An operator may give it."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
-    at = min(closing.at, _next_began(db, tx) or closing.at)
+    at = min([closing.at, *(one.own_start_time for one in after(db.rows, tx))])
     if closing.cause is Cause.NEXT_START:
         at = available_until(db.rows, tx, at, origin.received_at) or at
     lost_at = closing.ended or min(tx.suspended_at or at, at)
@@ -191,9 +181,3 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
         next_begin=closing.next_meter,
     )
     end(db, origin, tx, ending)
-
-
-def _next_began(db: UnitOfWork, tx: Known) -> str | None:
-    next_one = "SELECT min(own_start_time) FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id) > (?, ?)"
-    found = db.row(next_one, (tx.charger, tx.connector, tx.own_start_time, tx.id))
-    return found[0] if found else None

@@ -27,13 +27,12 @@ from levity_trio.store.transaction import Known, by_our_clock, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import closing, habits, history
+from levity_trio.store.writes.transactions import closing, habits
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, OPEN_REVIEWS, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
-from levity_trio.store.writes.transactions.states import load, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state, step
 
 _INSTEAD: Final = {
     Cause.OPERATOR: "it has ended, so confirm or correct its figure",
@@ -134,7 +133,7 @@ def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Map
         *(kind, decision.by, by_the_system(decision.at), decision.reason, None, state(tx), cause),
         decision=orjson.dumps(what).decode(),
     )
-    history.add(db, decision.origin(tx.charger), tx.id, entry)
+    add_event(db, decision.origin(tx.charger), tx.id, entry)
 
 
 def settle(db: UnitOfWork, tx: Known, decision: Decision, resolution: str) -> tuple[str, ...]:

@@ -30,14 +30,14 @@ from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading
 from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
+from levity_trio.store.cases import available_at, idle_since_boot
 from levity_trio.store.connectors import connectors
-from levity_trio.store.idle import available_at, idle_since_boot
-from levity_trio.store.transaction import COLUMNS, Known, readings, span
+from levity_trio.store.transaction import COLUMNS, Known, before, readings, span
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import may_stop
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import unknown_starts
-from levity_trio.store.writes.transactions.naming import called
+from levity_trio.store.writes.transactions.readings import called
 from levity_trio.store.writes.transactions.requests import WITHOUT_ID, Stop
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
@@ -50,10 +50,6 @@ from levity_trio.wire.texts import digest
 NAMED = (
     "SELECT told_id, timestamp, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ?"
     " AND ? AND tx_id = ? AND source = 'MeterValues'"
-)
-BEFORE = (
-    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time < ?"  # noqa: S608 - our own names
-    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 
 
@@ -196,9 +192,8 @@ def _own_id(db: UnitOfWork, tx: Known) -> int | None:
     place = (tx.charger, tx.connector, *span(tx), tx.id)
     told = [Named(name, at, seconds(at) - seconds(received_at)) for name, at, received_at in db.rows(NAMED, place)]
     found = own_id(told, tx.start_skew)
-    row = None if found is None else db.row(BEFORE, (tx.charger, tx.connector, tx.own_start_time))
-    before = None if row is None else Known(*row)
-    return None if before is not None and called(db, before, tx.own_start_time) == found else found
+    earlier = [] if found is None else before(db.rows, tx)
+    return None if any(called(db, one, tx.own_start_time) == found for one in earlier) else found
 
 
 def _last_at(origin: Origin, request: Stop, tx: Known, carriers: Sequence[Row]) -> float:

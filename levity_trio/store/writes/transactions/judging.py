@@ -27,8 +27,7 @@ from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import dating, habits, history
-from levity_trio.store.writes.transactions.history import Entry, by_the_system
+from levity_trio.store.writes.transactions import dating, habits
 from levity_trio.store.writes.transactions.reviews import (
     OPEN_REVIEWS,
     is_known,
@@ -37,7 +36,7 @@ from levity_trio.store.writes.transactions.reviews import (
     replace_doubts,
     resolve,
 )
-from levity_trio.store.writes.transactions.states import load, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state, step
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -87,7 +86,7 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     judgement = found
     if tx.status == "Completed" and is_settled(db, tx.id):
         judgement, doubts = _settled(tx, found), (*doubts, *_later(db, tx, found))
-    added = history.add(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry)
+    added = add_event(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry)
     is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all have no review, so statements are saved
     if is_reviewed:
         replace_doubts(db, tx.id, judgement.doubts, added.id, at)
@@ -345,7 +344,7 @@ def _change_text(tx: Known, wh: int, confidence: str) -> str:
 def _note(db: UnitOfWork, origin: Origin, tx: Known, words: str, cause: Cause) -> int:
     """Add the row of tx_event for a judgement; return its id."""
     entry = Entry(Kind.REJUDGE, "system", by_the_system(origin.received_at), words, None, state(tx), cause)
-    return history.add(db, origin, tx.id, entry).id
+    return add_event(db, origin, tx.id, entry).id
 
 
 def _record(db: UnitOfWork, origin: Origin, tx: Known, wh: int, method: str, cause: Cause) -> None:

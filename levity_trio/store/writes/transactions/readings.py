@@ -1,4 +1,8 @@
-"""Readings: stores each sampled value once, as sent, and links it to its transaction (§4.7, §7.33)."""
+"""Readings: stores each sampled value once, as sent, and links it to its transaction (§4.7, §7.33).
+
+Some chargers send the right transactionId, but connector 0 or 1 for each connector; others confuse the ids of two
+connectors.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +12,39 @@ from datetime import timedelta
 from functools import cache
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching.readings import Covering, match_readings
+from levity_trio.charging.matching.readings import Covering, Reached, is_of_named, match_readings
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
-from levity_trio.charging.sent.jumps import JUMP_WH
+from levity_trio.charging.sent.gathering import TIMESTAMP, WH, gather
+from levity_trio.charging.sent.gathering import Row as Sample
+from levity_trio.charging.sent.jumps import JUMP_WH, is_jump
 from levity_trio.charging.sent.moments import STATUS_AHEAD, Moment, ahead_when_sent
 from levity_trio.charging.sent.readings import REGISTER, Reading, is_register, with_register
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W, LAGGING_READINGS, LEAST_LAG, MOST_LAG
-from levity_trio.store.adjacent import AFTER
+from levity_trio.events import EnergyJumped
 from levity_trio.store.among import marks, parts
-from levity_trio.store.idle import idle_since_boot, was_available
-from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock
+from levity_trio.store.cases import idle_since_boot, was_available
+from levity_trio.store.transaction import SAMPLED, Known, after, before, by_our_clock
 from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
-from levity_trio.store.writes.transactions.jumps import record_jump
-from levity_trio.store.writes.transactions.naming import begun, called, connector_for, is_ours, register_of
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
     Sign,
+    begin_by,
+    begin_unset,
     load,
     newest,
     resume,
     skew,
     state,
     step,
+    told,
     wait_again,
 )
 from levity_trio.wire.numbers import number
@@ -53,10 +60,6 @@ ROWS_COMPARED = 1_000
 BEFORE = (
     "SELECT timestamp, sent_timestamp FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
     " AND imported_id IS NULL ORDER BY timestamp DESC, id DESC LIMIT ?"
-)
-BEGUN_BEFORE = (
-    "SELECT meter_start FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time < ?"
-    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 PLACES = (
     "SELECT DISTINCT location, phase FROM (SELECT measurand, location, phase, format FROM meter_val WHERE cp_id = ?"
@@ -104,6 +107,27 @@ FLOWS = (POWER, CURRENT)
 
 SENT = slice(1, 9)
 """The fields of a reading as sent, which identify a repetition."""
+NAME = (
+    "SELECT told_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+    " ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+LAST = (
+    "SELECT told_id, wh, timestamp FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
+    " AND tx_id = ? AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
+_SENT = (
+    "SELECT sent_conn_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
+    " ORDER BY timestamp DESC, id DESC LIMIT ?"
+)
+MOST_SENT = 50
+"""So many of the newest readings of a connector are searched for one that was sent with a connectorId."""
+ROWS: Final = 60
+"""The newest rows of a connector, which include the previous register and recent power."""
+_NEWEST: Final = (
+    f"SELECT {SAMPLED} FROM (SELECT * FROM meter_val"  # noqa: S608
+    " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC, id DESC LIMIT ?)"
+    " WHERE tx_id = ?"
+)
 
 
 class Batch(NamedTuple):
@@ -329,8 +353,7 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
 def _counts(db: UnitOfWork, tx: Known, wh: int) -> bool:
     """Whether a reading can only count the energy of its own transaction. One within the register of the previous
     transaction may be of that one, sent again with a new id."""
-    before = db.row(BEGUN_BEFORE, (tx.charger, tx.connector, tx.own_start_time))
-    return 0 < wh < (tx.meter_start or 0) and (before is None or wh < (before[0] or 0))
+    return 0 < wh < (tx.meter_start or 0) and all(wh < (one.meter_start or 0) for one in before(db.rows, tx))
 
 
 def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
@@ -377,8 +400,7 @@ def _is_above(tx: Known, register: int | None) -> bool:
 def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: int | None) -> None:
     """Reopen a transaction that the system closed too early, if no other followed on its connector and no person
     settled its figure; otherwise judge it again."""
-    is_followed = db.row(AFTER, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)) is not None
-    goes_on = _is_above(tx, register) and not is_followed and not is_settled(db, tx.id)
+    goes_on = _is_above(tx, register) and not after(db.rows, tx) and not is_settled(db, tx.id)
     goes_on = goes_on and _is_since(db, origin, tx, sign.moment.understood, by_our_clock(tx, tx.own_stop_time or ""))
     cause = Cause.RISE if goes_on else Cause.LATE_RISE
     following = step(tx, cause)
@@ -578,3 +600,114 @@ def _covering_foreign(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> Cov
     """Return a transaction with what shows whether readings with an id that is not ours belong to it."""
     was_idle = idle_since_boot(db.rows, tx, at, origin.received_at) is not None
     return _covering(tx)._replace(reported_id=called(db, tx, at), was_idle=was_idle)
+
+
+def begun(
+    db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, readings: Sequence[Reading]
+) -> Known | None:
+    """Return the transaction that readings name. Correct its start time, or that of the one they follow, if needed."""
+    at, named = readings[0].timestamp, _named(db, origin, connector, claimed, readings)
+    if named is not None:
+        return begin_by(db, named, at)
+    begin_unset(db, origin.charger, connector, at, register_of(readings))
+    return None
+
+
+def _named(
+    db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, readings: Sequence[Reading]
+) -> Known | None:
+    """Return the transaction that readings name, if it is their charger's, and its connector theirs or a wrong one."""
+    tx = told(db, origin.charger, claimed) if claimed is not None else None
+    if tx is None or (connector > 0 and tx.connector not in (None, connector)):
+        return tx if tx is not None and _is_rather_of(db, tx, connector, readings) else None
+    return tx._replace(connector=connector_for(db, tx, connector) or tx.connector)
+
+
+def _is_rather_of(db: UnitOfWork, named: Known, connector: int, readings: Sequence[Reading]) -> bool:
+    """Whether readings belong to the transaction that they name rather than to the one on the connector that they
+    name: the former ran then, and its register fits."""
+    at = readings[0].timestamp
+    here = newest(db, named.charger, connector, at)
+    if not _covers(named, at):
+        return False
+    if here is None or not _covers(here, at):
+        return is_of_named(register_of(readings), _reached(db, named, at), None)
+    is_told = connector > 1 or _is_sent(db, named, at)
+    return is_of_named(
+        register_of(readings), _reached(db, named, at), _reached(db, here, at), is_connector_told=is_told
+    )
+
+
+def _is_sent(db: UnitOfWork, tx: Known, at: str) -> bool:
+    """Whether the last reading of a transaction's connector came with the number of this connector."""
+    if tx.connector is None or tx.connector <= 1:  # some chargers send 0 or 1 for each connector
+        return False
+    sent = (number for (number,) in db.rows(_SENT, (tx.charger, tx.connector, at, MOST_SENT)))
+    return next((number for number in sent if number is not None), None) == tx.connector
+
+
+def _covers(tx: Known, at: str) -> bool:
+    """Whether a transaction ran at this time, as far as its charger told its end."""
+    is_ended = state(tx) in (State.STOPPED, State.JOINED)
+    return tx.own_start_time <= at and not (is_ended and (tx.own_stop_time or "") < at)
+
+
+def _reached(db: UnitOfWork, tx: Known, at: str) -> Reached:
+    last = db.row(LAST, (tx.charger, tx.connector, tx.own_start_time, at, tx.id))
+    name, wh, since = (None, None, tx.own_start_time) if last is None else last
+    return Reached(tx.id, tx.meter_start, wh, seconds(at) - seconds(since), reported_id(name))
+
+
+def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
+    """Whether this transactionId was assigned to this charger."""
+    return transaction is not None and told(db, charger, transaction) is not None
+
+
+def called(db: UnitOfWork, tx: Known, at: str) -> int | None:
+    """Return the transactionId that the last reading of a transaction before this time had."""
+    reading = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
+    return reported_id(reading[0]) if reading is not None else None
+
+
+def connector_for(db: UnitOfWork, tx: Known, sent: int) -> int:
+    """Return the connector of a transaction; one whose start was unreadable takes that of its readings."""
+    if tx.connector is None and sent > 0:
+        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (sent, tx.id))
+    return sent if tx.connector is None else tx.connector
+
+
+def register_of(readings: Sequence[Reading]) -> int | None:
+    """Return the register in Wh among readings of one time; None if there is none."""
+    return next((reading.wh for reading in readings if reading.wh is not None), None)
+
+
+def record_jump(
+    db: UnitOfWork, origin: Origin, connector: int, transaction: int, before_wh: int, readings: Sequence[Reading]
+) -> None:
+    """Record a jump from the previous register of a transaction to that in these readings of one timestamp, if any."""
+    at, wh = readings[0].timestamp, next(reading.wh for reading in readings if reading.wh is not None)
+    if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
+        return
+    rows = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
+    if is_jump(wh - before_wh, seconds(at) - seconds(_before(rows, at)), gather([*rows, *map(_row, readings)])):
+        jump = EnergyJumped(
+            charger=origin.charger,
+            at=origin.received_at,
+            transaction=transaction,
+            connector=connector,
+            from_wh=before_wh,
+            to_wh=wh,
+        )
+        db.record(jump, origin.session)
+
+
+def _before(rows: Sequence[Sample], at: str) -> str:
+    """Return the time of the previous register; if none of these rows is a register, the time of the oldest."""
+    earlier = [row for row in rows if row[TIMESTAMP] < at]
+    registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
+    return max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))
+
+
+def _row(one: Reading) -> Sample:
+    sample = (one.measurand, one.value, one.unit, one.phase, one.context, one.wh)
+    return "", one.timestamp, *sample, "", one.location

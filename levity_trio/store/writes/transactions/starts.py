@@ -1,37 +1,72 @@
-"""StartTransaction: opens a transaction once, however often the message is sent (rules.md, Transactions; §4.8)."""
+"""StartTransaction: opens a transaction once, however often the message is sent (rules.md, Transactions; §4.8), and
+links the readings to it that arrived before (field.md B11)."""
 
 from __future__ import annotations
 
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment, corrected
 from levity_trio.charging.sent.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
+from levity_trio.store.adjacent import is_other_meter
+from levity_trio.store.transaction import LAST_TIME, Known, after, before
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.effects import Use, use_reservation
 from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.dating import look_again
-from levity_trio.store.writes.transactions.history import Entry
-from levity_trio.store.writes.transactions.judging import compare_neighbours
-from levity_trio.store.writes.transactions.linking import link_earlier
+from levity_trio.store.writes.transactions.judging import compare_neighbours, judge_now
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
-from levity_trio.store.writes.transactions.states import Sign, load, resume, revised_skew, wait_again
+from levity_trio.store.writes.transactions.states import (
+    Entry,
+    Sign,
+    add_event,
+    load,
+    resume,
+    revised_skew,
+    step,
+    wait_again,
+)
 from levity_trio.wire.texts import digest
 
 STARTS_COMPARED = 50
 """The newest equal starts that are compared. If the clock is never set and the register restarts at 0, all of a tag are
 equal."""
+_UNASSIGNED = (
+    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL AND imported_id IS NULL"
+    " AND (?7 OR timestamp <> received_at)"
+)
+LINK = (
+    f"UPDATE meter_val SET tx_id = ?1 WHERE {_UNASSIGNED} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
+    f" (SELECT told_id FROM meter_val WHERE {_UNASSIGNED} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
+    " RETURNING timestamp, wh"
+)
+_OVERTAKING = (
+    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp > ? AND tx_id = ?"
+    " AND source = 'MeterValues' AND timestamp <> received_at"
+    " AND NOT EXISTS (SELECT 1 FROM tx AS named WHERE named.id = meter_val.told_id)"
+)
+LOWEST = f"SELECT count(*), min(wh) {_OVERTAKING}"
+HIGHEST_BEFORE = (
+    "SELECT max(wh) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND tx_id = ?"
+)
+UNLINK = f"UPDATE meter_val SET tx_id = NULL WHERE id IN (SELECT id {_OVERTAKING})"  # noqa: S608 - our own names
+_LEFT = "FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
+REACHED = (
+    f"UPDATE tx SET last_reading_at = (SELECT max(timestamp) {_LEFT}), previous_register_wh = NULL,"  # noqa: S608
+    f" last_register_wh = (SELECT wh {_LEFT} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1) WHERE id = ?5"
+)
 
 
 def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Policy()) -> Started:  # noqa: B008 - immutable
     """Open a transaction, or return the one that this message opened before. A refused tag changes only the verdict."""
     entry = Entry(Kind.START, "charger", request.moment, None, request.message)
     if known := started_before(db, origin, request, request.message):
-        history.add(db, origin, known.transaction, entry)
+        add_event(db, origin, known.transaction, entry)
         sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
         resume(db, origin, load(db, known.transaction), sign)
         wait_again(db, origin, known.transaction)
@@ -39,7 +74,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Polic
     judged = judge_start(db, policy, origin, request.connector, request.id_tag)
     fields = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
     transaction = insert(db, origin, request.moment, judged, fields)
-    history.add(db, origin, transaction, entry)
+    add_event(db, origin, transaction, entry)
     record_start(db, origin, transaction, judged)
     use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
     if request.moment.is_believable:
@@ -115,3 +150,59 @@ def record_start(db: UnitOfWork, origin: Origin, transaction: int, judged: Judge
     db.record(fact, origin.session)
     if not judged.is_asked:
         record_refusal(db, origin, transaction, judged.verdict)
+
+
+def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Link readings of its connector that arrived before its start, as an offline charger may send them (field.md B11).
+
+    These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
+    is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
+    start belongs to the previous transaction, even if the start has an earlier time. One without an id of ours that
+    overtook this start was linked to the previous transaction, and is no longer.
+    """
+    tx = load(db, transaction)
+    begun, is_without_start = tx.own_start_time, tx.told_id is not None
+    for one in [] if is_without_start else before(db.rows, tx):
+        if one.own_start_time < begun and unlink_since(db, one, begun, tx.meter_start):
+            left = load(db, one.id)
+            if step(left, Cause.LATER).kind is Kind.REJUDGE:  # its range of the register bounds this one
+                judge_now(db, origin, left, Cause.LATER)
+    ended = next((one.own_start_time for one in after(db.rows, tx)), LAST_TIME)
+    place = (transaction, tx.charger, tx.connector, begun, ended, reported_id(tx.told_id), is_without_start)
+    readings = db.rows(LINK, place)
+    if not readings:
+        return
+    _, register = max([reading for reading in readings if reading[1] is not None], default=(None, None))
+    newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
+    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
+
+
+def _may_be_set_back(db: UnitOfWork, tx: Known, since: str, lowest: int) -> bool:
+    """Whether readings below the next start may be older than they say: those before are not above them."""
+    if is_other_meter(db.rows, tx.charger, tx.created_at, LAST_TIME):
+        return False
+    ((highest,),) = db.rows(HIGHEST_BEFORE, (tx.charger, tx.connector, tx.own_start_time, since, tx.id))
+    return highest is None or lowest >= highest
+
+
+def unlink_since(db: UnitOfWork, tx: Known, since: str, begin: int | None) -> bool:
+    """Unlink the readings that a transaction has though the next one began before them, at the register `begin` in Wh;
+    return whether there are any.
+
+    A charger that comes back may send a reading ahead of its queue, when its last transaction still seems open. Without
+    an id of ours nothing else shows what it belongs to. A reading up to the time of the charger's stop stays, and so do
+    all if one is below `begin`: then their clock was set back. Not so if it is of a new meter, or below the readings
+    before: then it counts each transaction.
+    """
+    if (tx.last_reading_at or "") < since:
+        return False
+    stopped = None if tx.stopped_by == "system" else tx.own_stop_time
+    overtaking = (tx.charger, tx.connector, since, stopped or "", tx.id)
+    ((number, lowest),) = db.rows(LOWEST, overtaking)
+    is_below = lowest is not None and begin is not None and lowest < begin
+    if not number or (is_below and _may_be_set_back(db, tx, since, lowest)):
+        return False
+    db.execute(UNLINK, overtaking)
+    set_aside.put_back_readings(db, tx.id, since)
+    db.execute(REACHED, (tx.charger, tx.connector, tx.own_start_time, tx.last_reading_at, tx.id))
+    return True

@@ -1,10 +1,13 @@
 """State changes of transactions. Only this module applies the table of levity_trio.charging.lifecycle; each change adds
-a row of tx_event and a fact."""
+a row of tx_event and a fact.
+
+`tx` is derived from the rows of `tx_event`, which have payloads as received. A repeated payload is counted in its row,
+not added."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
 from levity_trio.charging.names import is_id
@@ -16,9 +19,9 @@ from levity_trio.store.cases import LONGEST_SECONDS
 from levity_trio.store.ceilings import DATE
 from levity_trio.store.transaction import COLUMNS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import history
-from levity_trio.store.writes.transactions.history import Entry, by_the_system
+from levity_trio.store.writes import frames
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.wire.texts import digest
 
 OPEN_ONES = (
     f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open"  # noqa: S608 - our own names
@@ -168,7 +171,7 @@ def suspend_one(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause) -> bool
     at = origin.received_at
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
     day = None if db.record(TransactionSuspended(**tx.about(at), reason=cause), origin.session) else at[DATE]
-    history.add(db, origin, tx.id, Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day))
+    add_event(db, origin, tx.id, Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day))
     return True
 
 
@@ -191,7 +194,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
     fact = TransactionResumed(**tx.about(origin.received_at), reason=sign.reason)
     day = None if db.record(fact, origin.session) else origin.received_at[DATE]
     entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
-    history.add(db, origin, tx.id, entry)
+    add_event(db, origin, tx.id, entry)
     return load(db, tx.id)
 
 
@@ -215,3 +218,53 @@ def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign)
     newest = f"{OPEN_ONES} AND conn_id = ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
     for row in db.rows(newest, (origin.charger, connector)):
         resume(db, origin, Known(*row), sign)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row for tx_event: what happened in which state, who did it, and why."""
+
+    kind: Kind
+    who: str
+    moment: Moment
+    reason: str | None = None
+    message: Message | None = None
+    state: State | None = None
+    cause: Cause | None = None
+    counted_on: str | None = None
+    """A day: entries beyond the daily ceiling are counted in one row for this day."""
+    decision: str | None = None
+    """What an operator decided, and what stood before, as JSON."""
+
+
+class Added(NamedTuple):
+    """The row of an entry; not new if the same payload was stored before."""
+
+    id: int
+    is_new: bool
+
+
+def add_event(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
+    """Add a row of tx_event, and keep the frame of its message as evidence; only count an equal payload of the same
+    kind."""
+    message = entry.message
+    row, count = db.rows(
+        "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, sent_timestamp,"
+        " message_id, payload, digest, state, cause, last_received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
+        " last_received_at = excluded.last_received_at RETURNING id, count",
+        (transaction, entry.kind, entry.who, entry.reason, origin.session, origin.received_at)
+        + (entry.moment.understood, entry.moment.sent)
+        + (message and message.message_id, message.kept_payload if message else entry.decision)
+        + (digest(message.payload) if message else entry.counted_on,)
+        + (entry.state, entry.cause, origin.received_at),
+    )[0]
+    if count == 1 and message is not None:
+        frames.keep(db, origin, message)
+    return Added(row, count == 1)
+
+
+def by_the_system(at: str) -> Moment:
+    """Return the moment of an action of the system."""
+    return Moment(at, None, True)

@@ -20,15 +20,14 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import history, unknown_starts
+from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.dating import look_again
 from levity_trio.store.writes.transactions.finding import find, is_about, is_equal, is_stranger
-from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending, end, judge_again
 from levity_trio.store.writes.transactions.readings import Batch, link_again, store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, STOP_DATA, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
-from levity_trio.store.writes.transactions.states import begin_by, load, revised_skew, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, begin_by, load, revised_skew, state, step
 from levity_trio.wire.texts import digest
 
 
@@ -157,7 +156,7 @@ def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause:
     before = db.row(same, (tx.id, digest(request.message.payload), Kind.STOP, Kind.CONFLICTING_STOP))
     kind = Kind(before[0]) if before else Kind.STOP if is_equal(tx, request) else Kind.CONFLICTING_STOP
     entry = Entry(kind, "charger", request.moment, request.reason, request.message, state(tx), cause)
-    added = history.add(db, origin, tx.id, entry)
+    added = add_event(db, origin, tx.id, entry)
     if added.is_new and kind is Kind.CONFLICTING_STOP:
         evidence = (f"meterStop {tx.meter_stop} Wh", f"then {request.meter_stop} Wh")
         doubt = Doubt(Code.SECOND_STOP, "a second stop came with other values", evidence)

@@ -26,12 +26,11 @@ from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import history, starts
-from levity_trio.store.writes.transactions.history import Entry
-from levity_trio.store.writes.transactions.linking import link_earlier, unlink_since
+from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.states import OPEN_ONES, newest
+from levity_trio.store.writes.transactions.starts import link_earlier, unlink_since
+from levity_trio.store.writes.transactions.states import OPEN_ONES, Entry, add_event, newest
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -101,7 +100,7 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     moment = Moment(found.began, None, request.moment.is_believable)
     entry = Entry(Kind.START, "system", moment, "its start never came")
     transaction = insert(db, origin, request, moment, (found.connector, request.id_tag, None, None, None))
-    added = history.add(db, origin, transaction, entry)
+    added = add_event(db, origin, transaction, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))

@@ -15,16 +15,12 @@ from levity_trio.store.writes import message_parts
 from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
-from levity_trio.store.writes.transactions import history
-from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import compare_neighbours
-from levity_trio.store.writes.transactions.linking import link_earlier
-from levity_trio.store.writes.transactions.naming import is_ours
-from levity_trio.store.writes.transactions.readings import Batch, attach
+from levity_trio.store.writes.transactions.readings import Batch, attach, is_ours
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Started
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.starts import insert, record_start
-from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
+from levity_trio.store.writes.transactions.starts import insert, link_earlier, record_start
+from levity_trio.store.writes.transactions.states import Entry, Sign, add_event, load, resume, suspend_one
 from levity_trio.wire.texts import digest
 
 
@@ -68,7 +64,7 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     if id_tag is not None:
         verdict = judge_start(db, policy, origin, connector, id_tag).verdict
     transaction = insert(db, origin, moment, Judged(verdict), fields)
-    added = history.add(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
+    added = add_event(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
     doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
     open_review(db, transaction, doubt, added.id, origin.received_at)
     record_start(db, origin, transaction, Judged(verdict))
