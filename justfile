@@ -127,10 +127,15 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
-# They show a site of the simulator, and lie in a temporary folder that is printed. `--page PATH` takes one page only.
+# They show the demo, and lie in a temporary folder that is printed. `--page PATH` takes one page only.
 # take pictures of each page of the dashboard
 screenshots *arguments: venv
     {{ bin }}/python -m tests.browser.screenshots {{ arguments }}
+
+# In virtual time, without sockets; it takes a minute of CPU. The demo goes on where it ends.
+# make the history of the demo again
+demo-history: venv
+    {{ bin }}/python -m tests.demo.making
 
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv

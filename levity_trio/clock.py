@@ -36,10 +36,14 @@ Vouched = Callable[[float, float], bool]
 
 
 class SimulatedTime(NamedTuple):
-    """A wall clock that runs `speed` times as fast as the machine's since `begun`, in the machine's time."""
+    """A wall clock that showed `begun` when the machine's showed `started`, and runs `speed` times as fast since then.
+
+    Without `started` both showed the same time.
+    """
 
     begun: datetime
     speed: int
+    started: datetime | None = None
 
 
 def system_clock() -> datetime:
@@ -152,18 +156,19 @@ class SteadyClock:
         return self._vouched(shown - (elapsed - self._back_at) - NOTICED_SECONDS, shown + NOTICED_SECONDS)
 
 
-def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:
-    """Return a clock that equals `clock` at the moment `begun` and runs `speed` times as fast.
+def accelerated(simulated: SimulatedTime, clock: Clock) -> Clock:
+    """Return a simulated clock; `clock` is the machine's.
 
-    It depends on nothing else, so it continues after a restart. It stands still while `clock` is behind `begun` (the
-    machine's clock is not set yet), and from LAST_MOMENT on.
+    It depends on nothing else, so it continues after a restart. It stands still before the moment at which it was
+    started (the machine's clock is not set yet), and from LAST_MOMENT on.
     """
+    begun, speed, started = simulated.begun, simulated.speed, simulated.started or simulated.begun
     longest = (LAST_MOMENT - begun) / speed
 
-    def simulated() -> datetime:
-        return begun + min(max(clock() - begun, timedelta()), longest) * speed
+    def shown() -> datetime:
+        return begun + min(max(clock() - started, timedelta()), longest) * speed
 
-    return simulated
+    return shown
 
 
 def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -80,6 +80,17 @@ BEFORE_WEB: Final = "metrics-host"
 CHECK_INTERVAL_SECONDS: Final = 30.0
 SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""
+
+
+class Guests(NamedTuple):
+    """The cookies of two log-ins: whose these are, everybody is who opens the dashboard, or the drivers' pages.
+
+    `clock` says how the clock runs.
+    """
+
+    dashboard: str
+    drivers: str
+    clock: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +307,8 @@ class ServerConfig(WebConfig):
     )
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """The tables `[plugin.NAME]` of the TOML file; each plugin validates its own."""
+    guests: Guests | None = None
+    """Set by `levity-trio demo`: who everybody is that opens its pages."""
     in_force: tuple[InForce, ...] = field(default=(), compare=False, repr=False)
     """All settings, those of the log too, and where each came from."""
     shutdown_grace_seconds: float = setting(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
@@ -48,7 +48,7 @@ from levity_trio.config_log import LogConfig
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.log_facts import log_fact
-from levity_trio.log_output import get_logger, open_log
+from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.signals import last_resort, open_signals, wait_for_stop
@@ -93,6 +93,12 @@ BACKLOG: Final = 1024
 log = get_logger("system")
 
 
+Work = Callable[[ServerConfig], Awaitable[None]]
+Serving = trio.TaskStatus[None]
+"""Is told when chargers are served."""
+NOBODY_WAITS: Final[Serving] = trio.TASK_STATUS_IGNORED
+
+
 class Ports(NamedTuple):
     """The listeners for chargers: those of the plain port, which also takes TLS, and those of the TLS port."""
 
@@ -101,8 +107,8 @@ class Ports(NamedTuple):
     context: Tls | None
 
 
-def run(config: ServerConfig, log_config: LogConfig) -> int:
-    """Serve until a signal ends the run; return the exit status.
+def run(config: ServerConfig, log_config: LogConfig, work: Work | None = None, descriptor: int = STDOUT) -> int:
+    """Serve until a signal ends the run; return the exit status. `work` serves, and does something beside it.
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
@@ -110,10 +116,10 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
     """
     check_plugins(config)  # before anything is created
     status = 0
-    with open_log(log_config):
+    with open_log(log_config, descriptor=descriptor):
         try:
             with unwrapped(StoreUnavailable, EnvironmentProblem, ConfigError, Unreadable):
-                trio.run(serve, fit_to_files(config))
+                trio.run(work or serve, fit_to_files(config))
         except StoreUnavailable:
             log.error("stopped with uncommitted writes; none of them was acknowledged")
             status = 1
@@ -123,7 +129,7 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
     return status
 
 
-async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
+async def serve(config: ServerConfig, clock: Clock = system_clock, task_status: Serving = NOBODY_WAITS) -> None:
     """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate, serve.
 
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
@@ -168,7 +174,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
                     ):
-                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
+                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last, task_status)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(central.clock()))
     log.info("stopped")
@@ -178,7 +184,7 @@ async def _central(
     config: ServerConfig, writer: Writer, machine: SteadyClock, known: Beginning, hooks: Hooks, tls: Tls | None
 ) -> Central:
     """Return the state that all connections share. Raises ConfigError if the registration would lock chargers out."""
-    clock = accelerated(*known.simulated, machine) if known.simulated else machine
+    clock = accelerated(known.simulated, machine) if known.simulated else machine
     trusted = is_set(machine, clock, known.newest)
     chargers, has_charged = set(known.chargers), set(known.has_charged)
     central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
@@ -324,6 +330,7 @@ async def _serve_chargers(
     known: Beginning,
     signals: AsyncIterator[int],
     last: ExitStack,
+    task_status: Serving,
 ) -> bool:
     """Serve chargers until a signal; return whether all connections ended within the grace period."""
     grace_seconds = central.config.shutdown_grace_seconds
@@ -341,6 +348,7 @@ async def _serve_chargers(
                 handle = partial(serve_connection, central, tls_only=True)
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
             _log_serving(central.config, ports, known)
+            task_status.started()
             async with open_supervision(os.environ):
                 try:
                     await wait_for_stop(signals)

@@ -10,6 +10,7 @@ import pytest
 from levity_trio.clock import (
     LAST_MOMENT,
     Leap,
+    SimulatedTime,
     SteadyClock,
     accelerated,
     elapsed_seconds,
@@ -32,7 +33,7 @@ def test_stamps_have_one_length_and_the_order_of_time() -> None:
 @pytest.mark.parametrize("speed", [2, 60, 100_000])
 def test_an_accelerated_clock_runs_so_many_times_as_fast(speed: int) -> None:
     now = NOON
-    simulated = accelerated(NOON, speed, lambda: now)
+    simulated = accelerated(SimulatedTime(NOON, speed), lambda: now)
     assert simulated() == NOON
     now += timedelta(microseconds=1)
     assert simulated() == NOON + timedelta(microseconds=speed)
@@ -43,13 +44,24 @@ def test_an_accelerated_clock_runs_so_many_times_as_fast(speed: int) -> None:
 def test_who_asks_again_is_told_the_same_time() -> None:
     """After a restart, only the beginning, the speed and the machine's clock determine the time."""
     now = NOON + timedelta(days=3, seconds=0.25)
-    assert accelerated(NOON, 60, lambda: now)() == accelerated(NOON, 60, lambda: now)() == NOON + (now - NOON) * 60
+    first, again = (accelerated(SimulatedTime(NOON, 60), lambda: now) for _ in range(2))
+    assert first() == again() == NOON + (now - NOON) * 60
+
+
+def test_a_clock_that_was_started_again_goes_on_from_the_time_that_it_showed() -> None:
+    now = NOON + timedelta(days=300)
+    resumed = accelerated(SimulatedTime(NOON, 30, started=now), lambda: now)
+    assert resumed() == NOON
+    now += timedelta(minutes=1)
+    assert resumed() == NOON + timedelta(minutes=30)
+    now -= timedelta(days=400)
+    assert resumed() == NOON
 
 
 def test_an_accelerated_clock_shows_a_time_whatever_the_machine_shows() -> None:
     for machine in (datetime(1970, 1, 1, tzinfo=UTC), NOON - timedelta(microseconds=1)):
-        assert accelerated(NOON, 100_000, lambda machine=machine: machine)() == NOON  # type: ignore[misc]
-    end = accelerated(NOON, 100_000, lambda: NOON + timedelta(days=60))()
+        assert accelerated(SimulatedTime(NOON, 100_000), lambda machine=machine: machine)() == NOON  # type: ignore[misc]
+    end = accelerated(SimulatedTime(NOON, 100_000), lambda: NOON + timedelta(days=60))()
     assert abs(end - LAST_MOMENT) < timedelta(seconds=1)
     assert len(stamp(end)) == 24
 

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "billing",
         "documents.template",
         "simulator",
+        "demo",
         "deploy",
         "operations",
         "client",
@@ -69,6 +70,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "client": ("config",),
     "manual": (),
+    "demo": (
+        *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire.times"),
+        *("clock", "config", "config_log", "output", "writing"),
+    ),
     "deploy": ("config", "config_log", "config_sources", "config_web", "settings", "writing"),
     "server": EVERYTHING,
     "web": (

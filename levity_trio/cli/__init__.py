@@ -26,7 +26,7 @@ GROUPS: Final = {
     ),
     "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore", "move"),
-    "Simulate": ("simulate", "simulator", "verify"),
+    "Simulate": ("demo", "simulate", "simulator", "verify"),
     "Read": ("help",),
 }
 """The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
@@ -18,7 +19,9 @@ from levity_trio.store.reads import look, simulated_time
 from levity_trio.store.reads.levity.rows import Imported, total
 from levity_trio.store.schema import SIMULATED_TIME_VERSION
 from levity_trio.store.unit_of_work import Store
-from levity_trio.store.writes import hiding, imports
+from levity_trio.store.writes import demo, hiding, imports
+from levity_trio.store.writes.demo import Resumed
+from levity_trio.store.writes.logins import digest_of
 from levity_trio.wire.times import stamp
 
 
@@ -44,6 +47,17 @@ def forget(
             raise EnvironmentProblem(f"{charging} has an open transaction; hide it after that has ended") from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
+
+
+def resume(address: DatabaseAddress, server: str, speed: int, started: datetime, cookies: Mapping[str, str]) -> Resumed:
+    """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
+
+    `started` is the machine's present moment. Raises EnvironmentProblem.
+    """
+    logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
+    with _open_known(address, server) as store:
+        write = partial(demo.resume, speed=speed, started=started, logins=logins)
+        return cast("Resumed", store.commit([write])[0].unwrap())
 
 
 ServerRuns = InUse
@@ -75,7 +89,7 @@ def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
 
 def _clock(db: Database) -> Clock:
     simulated = simulated_time(db)
-    return accelerated(*simulated, system_clock) if simulated else system_clock
+    return accelerated(simulated, system_clock) if simulated else system_clock
 
 
 @contextmanager

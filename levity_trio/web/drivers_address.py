@@ -14,9 +14,12 @@ WELCOME: Final = "/welcome"
 SAY_WHERE: Final = "say with --drivers-url or --public-url where drivers find this site"
 
 
-def is_local(url: str) -> bool:
-    """Whether only programs on this machine reach an address, so that it must be neither printed nor sent."""
-    return is_loopback(urlsplit(url).hostname or "")
+def is_local(url: str, *named: str | None) -> bool:
+    """Whether only programs on this machine reach an address, so that it must be neither printed nor sent.
+
+    What a setting has `named` is never local.
+    """
+    return is_loopback(urlsplit(url).hostname or "") and not any(one and url.startswith(one) for one in named)
 
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:

@@ -126,10 +126,6 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _digest(cookie: str | None) -> str:
-    return sha256((cookie or "").encode(errors="replace")).hexdigest()
-
-
 class Logins:
     """All users and log-ins, and the failures of late."""
 
@@ -183,7 +179,7 @@ class Logins:
 
     def find(self, cookie: str | None) -> Login | None:
         """Return the valid log-in that a cookie contains, None if there is none."""
-        number = self._ids.get(_digest(cookie))
+        number = self._ids.get(writes.digest_of(cookie or ""))
         return None if number is None else self.get(number)
 
     def get(self, number: int) -> Login | None:
@@ -302,7 +298,7 @@ class Logins:
 
         Its log-in may have ended, but not by somebody else: that browser may be in other hands.
         """
-        digest = _digest(cookie)
+        digest = writes.digest_of(cookie or "")
         number = self._ids.get(digest)
         login = None if number is None else self._logins[number]
         if login is None or user is None or login.user != user.id or login.ended_by is not None:
@@ -351,13 +347,13 @@ class Logins:
     ) -> Entered:
         cookie = new_cookie()
         new = NewLogin(
-            digest=_digest(cookie),
+            digest=writes.digest_of(cookie or ""),
             user=user,
             token=token,
             address=visit.address,
             browser=visit.browser[:BROWSER_CHARACTERS],
             at=stamp(self._clock()),
-            before=_digest(visit.cookie),
+            before=writes.digest_of(visit.cookie or ""),
             invitation=invitation,
         )
         is_begun = await self.change(writes.begin, new, password)

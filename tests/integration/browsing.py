@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from secrets import token_hex
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
-
-from tests.integration.serving import Serving
 
 SECONDS = 30.0
 MOST_REDIRECTS = 5
@@ -178,10 +177,16 @@ class Page:
         return found[0]
 
 
+class Told(Protocol):
+    """What says at which address it serves."""
+
+    def wait_line(self, event: str, /) -> Mapping[str, Any]: ...
+
+
 class Browser:
     """One browser, at the dashboard of a server, or at its drivers' port."""
 
-    def __init__(self, server: Serving, at: str = OF_ALL, port: int | None = None) -> None:
+    def __init__(self, server: Told, at: str = OF_ALL, port: int | None = None) -> None:
         """`port`: that of the server, where the line tells the address of a proxy."""
         line = server.wait_line(at)
         parts = urlsplit(str(line["address"]))

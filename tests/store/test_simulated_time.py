@@ -51,7 +51,7 @@ def make_for(path: Path, simulated: SimulatedTime | None) -> None:
 def test_a_database_is_made_for_one_clock_and_keeps_it(path: Path) -> None:
     for simulated in (FAST, LATER):
         make_for(path, simulated)
-        assert made_for(path) == (datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC), 60)
+        assert made_for(path) == SimulatedTime(datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC), 60)
 
 
 @pytest.mark.parametrize("simulated", [None, FAST])

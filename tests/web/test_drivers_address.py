@@ -56,3 +56,4 @@ def test_where_a_code_is_typed() -> None:
 )
 def test_an_address_of_this_machine_only(url: str, expected: bool) -> None:
     assert is_local(url) is expected
+    assert not url or not is_local(f"{url}/welcome", None, url)

@@ -129,8 +129,9 @@ def _newest(db: Database, simulated: SimulatedTime | None) -> Newest | None:
 
 def simulated_time(db: Database) -> SimulatedTime | None:
     """Return the simulated clock that the database was created for; None for real time."""
-    for begun_at, speed in db.execute("SELECT begun_at, speed FROM simulated_time"):
-        return SimulatedTime(datetime.fromisoformat(begun_at), speed)
+    for _, begun_at, speed, *started_at in db.execute("SELECT * FROM simulated_time"):  # an older schema has no start
+        started = datetime.fromisoformat(started_at[0]) if started_at and started_at[0] else None
+        return SimulatedTime(datetime.fromisoformat(begun_at), speed, started)
     return None
 
 

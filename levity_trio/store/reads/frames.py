@@ -87,7 +87,7 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
     if isinstance(since, datetime):
         return stamp(in_zone(since, UTC))
     simulated = simulated_time(db)
-    clock = accelerated(*simulated, system_clock) if simulated else system_clock
+    clock = accelerated(simulated, system_clock) if simulated else system_clock
     return stamp(clock() - since)
 
 

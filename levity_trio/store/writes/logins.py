@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from levity_trio.access.user_passwords import Stretched
@@ -68,6 +69,11 @@ class NewLogin:
     before: str
     invitation: int | None = None
     """The code that it uses."""
+
+
+def digest_of(cookie: str) -> str:
+    """Return what is stored of the random id in a cookie."""
+    return sha256(cookie.encode(errors="replace")).hexdigest()
 
 
 def begin(db: UnitOfWork, new: NewLogin, password: Stretched | None = None) -> bool:

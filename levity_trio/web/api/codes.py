@@ -27,6 +27,8 @@ _BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
 
 class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     format: Literal["html", "pdf"] = "html"
+    charger: str | None = None
+    """The only one whose labels are wanted."""
 
 
 async def get_codes(asked: Asked) -> Response:
@@ -35,17 +37,19 @@ async def get_codes(asked: Asked) -> Response:
     if address is None:
         words = "no page for drivers is served, to which codes could lead; start the server with the dashboard"
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
-    if is_local(address):
+    if is_local(address, config.drivers_url, config.public_url):
         words = f"the codes would lead to {address}, which only programs on this machine reach; {SAY_WHERE}"
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
     def read_labels(db: Any) -> CodeSheet:
         db.execute("BEGIN")
         biller = db.execute(_BILLER).fetchone()
-        chargers, connectors = served(db), connectors_of(db, None)
+        chargers = [one for one in served(db) if asked.query.charger in (None, one.id)]
+        connectors = connectors_of(db, None)
         labels: list[Label] = []
         for one in chargers:
             site = biller[0] if biller else one.station_name or config.server_name
+            site = site if config.guests is None else f"Demo · {site}"
             labels += _labels(one, [of.connector for of in connectors.get(one.id, ())], site, address)
         return CodeSheet(tuple(labels))
 

@@ -186,8 +186,8 @@ async def _make(asked: Asked, kind: Kind) -> _Made:
 
 def _shown(asked: Asked, user: int, role: str, invitation: int, made: _Made) -> Invitation:
     kind, until = made.new.kind, made.new.expires_at
-    page = welcome_page(asked.api.config, role)
-    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or ""))
+    page, named = welcome_page(asked.api.config, role), (asked.api.config.public_url, asked.api.config.drivers_url)
+    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or "", *named))
 
 
 async def list_logins(asked: Asked) -> Any:

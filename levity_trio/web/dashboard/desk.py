@@ -73,6 +73,7 @@ class Desk:
             "sections": sections_of(view.caller.role),
             "assets": assets.names(),
             "site": self.api.config.server_name,
+            "guests": self.api.config.guests,
             "zone_name": str(self.zone),
             "notes": [] if reader is None else self._notes.take(reader.cookie),
         }

@@ -38,7 +38,7 @@ async def handed_out(view: View, endpoint: Endpoint, answer: Any, config: Server
         "url": url,
         "rows": url and _rows(url),
         "welcome": f"{address}{WELCOME}",
-        "is_local": is_local(address),
+        "is_local": is_local(address, config.public_url, config.drivers_url),
     }
 
 

@@ -20,15 +20,16 @@ FIRST_TRANSACTION_ID: Final = 1_000_000
 
 
 @contextmanager
-def open_books() -> Iterator[FileConnection]:
-    """Open a new database in memory, which always begins with the same transactionId."""
+def open_books(content: bytes | None = None) -> Iterator[FileConnection]:
+    """Open a database in memory: this file, or a new one, which always begins with the same transactionId."""
     opened = sqlite3.connect(
         ":memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=FileConnection
     )
     with closing(opened) as books:
-        books.deserialize(migrated())
+        books.deserialize(content or migrated())
         books.execute("PRAGMA foreign_keys = ON")
-        books.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'tx'", (FIRST_TRANSACTION_ID,))
+        if content is None:
+            books.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'tx'", (FIRST_TRANSACTION_ID,))
         yield books
 
 

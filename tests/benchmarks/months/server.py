@@ -16,6 +16,7 @@ from levity_trio.charger.session import Session
 from levity_trio.charger.session_row import Peer
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
+from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
@@ -70,7 +71,7 @@ class MonthServer:
         except BadRequest as refused:
             end.answer(str(refused))
             return None
-        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOLS[0], wall_clock(), admission)
+        peer = Peer(charger, end.remote_address, head.target, SUBPROTOCOLS[0], central.clock(), admission)
         session = Session(central, peer, cast(ChargerStream, end), cast(WebSocketConnection, end), visitor)
         central.registry.install(session)
         end.answer()
@@ -83,14 +84,16 @@ class MonthServer:
 
 
 @asynccontextmanager
-async def open_server(books: FileConnection, heartbeat_seconds: int) -> AsyncIterator[MonthServer]:
+async def open_server(
+    books: FileConnection, heartbeat_seconds: int, clock: Clock = wall_clock
+) -> AsyncIterator[MonthServer]:
     """Run a server on these books until the block is left. Its lines end then."""
     prepare()
     config = ServerConfig(heartbeat_interval_seconds=heartbeat_seconds, websocket_ping_seconds=None)
     writer = MonthWriter(books)
-    central = Central(config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True)
+    central = Central(config, cast(Writer, writer), clock, set(), set(), clock_trusted=True)
     writer.publish = central.hooks.observe
-    central.run = await writer.run(sessions.start_run, NAME, "months", stamp(wall_clock()), True)
+    central.run = await writer.run(sessions.start_run, NAME, "months", stamp(clock()), True)
     central.ready.set()
     async with _open_duties(central), trio.open_nursery() as tasks:
         yield MonthServer(central, tasks)
@@ -112,7 +115,7 @@ async def _open_duties(central: Central) -> AsyncIterator[None]:
         pages={},
     )
     every_seconds, rule = central.config.check_interval_seconds, rule_of(central.config, central.policy)
-    rejudging = open_rejudging(central.writer, wall_clock, every_seconds, rule)
+    rejudging = open_rejudging(central.writer, central.clock, every_seconds, rule)
     async with open_orphaned_transactions(site) as plugin, rejudging:
         assert plugin is not None
         central.hooks.join(plugin)

@@ -10,7 +10,7 @@ import trio
 
 from levity_trio.access.tags import Status, Verdict
 from levity_trio.charger.central import Central
-from levity_trio.clock import accelerated
+from levity_trio.clock import SimulatedTime, accelerated
 from levity_trio.simulator.charger.presence import disconnect
 from tests.charger.parts import InlineWriter, configure, make_central, wall_clock
 from tests.charger.peers import open_charger, session_of
@@ -39,7 +39,7 @@ async def test_a_charger_boots_tells_its_statuses_and_beats(central: Central, wr
 
 @pytest.mark.parametrize("speed", [1, 60])
 async def test_a_session_is_billed(central: Central, writer: InlineWriter, speed: int) -> None:
-    central.clock = accelerated(wall_clock(), speed, wall_clock)
+    central.clock = accelerated(SimulatedTime(wall_clock(), speed), wall_clock)
     async with open_living(central, speed=speed, keys={"MeterValueSampleInterval": "600"}) as living:
         await living.accepted()
         await living.session(HOUR + 60)

@@ -34,7 +34,7 @@ class Opening:
         """Return a page, with the query of a link. Raises Refused."""
         view = self.view(link, path)
         frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": []}
-        values = {**frame, "zone_name": "Europe/Berlin", **await page.read(view)}
+        values = {**frame, "zone_name": "Europe/Berlin", "guests": None, **await page.read(view)}
         return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, self._books.now, values))
 
     async def parts(

@@ -85,7 +85,7 @@ async def shown(path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] =
     (page,) = [one for one in EVERY_PAGE if one.path == path]
     view = view_of(role, {"month": "2026-10"}, answers, **query)
     frame = {"page": page, "sections": (), "assets": {"css": "", "js": "", "svg": ""}, "site": "Bauhof", "notes": ()}
-    values = {**frame, "zone_name": "UTC", **await page.read(view)}
+    values = {**frame, "zone_name": "UTC", "guests": None, **await page.read(view)}
     return Templates(base="", zone=UTC).render(page.template, view, NOW, values)
 
 

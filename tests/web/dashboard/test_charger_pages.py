@@ -41,7 +41,7 @@ def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> V
 async def look(site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None) -> Shown:
     view = view_of(site, role, query)
     frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": [], "zone_name": "UTC"}
-    values = {**frame, **await page.read(view)}
+    values = {**frame, "guests": None, **await page.read(view)}
     return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, site.books.now, values))
 
 

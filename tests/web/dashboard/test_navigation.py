@@ -24,7 +24,7 @@ def navigation(role: Role, section: str = "") -> Shown:
         SimpleNamespace(section=section, live=None, help=""),
     )
     frame = {"page": page, "sections": sections_of(role), "assets": assets.names(), "site": "levity", "notes": []}
-    words = {"title": "Not there", "words": "There is nothing", "start": "Now", "zone_name": "UTC"}
+    words = {"title": "Not there", "words": "There is nothing", "start": "Now", "zone_name": "UTC", "guests": None}
     html = TEMPLATES.render("problem.html", view, datetime(2026, 3, 1, tzinfo=UTC), frame | words)
     return Shown(200, "/", {}, html.partition("<nav")[2].partition("</nav>")[0])
 

@@ -15,7 +15,7 @@ from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.clocks import length
 from levity_trio.store.database import Database, Space
 from levity_trio.store.reads.away import listed, together
-from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
+from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import in_zone, stamp
@@ -34,7 +34,6 @@ UNSAVED_DAYS: Final = 7
 """The age at which a database without a backup wants one."""
 GIVEN_UP_DAYS: Final = 7
 """For so long, facts that were given up want a look."""
-FAULTED: Final = "Faulted"
 
 
 class Kind(StrEnum):
@@ -268,13 +267,14 @@ def _availability(db: Database, chargers: Chargers) -> Iterator[Attention]:
 def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
     """Yield the connectors that are faulted; of one with several connectors, the words say which."""
     places = Counter(charger for charger, connector in chargers.statuses if connector != 0)
-    for (charger, connector), (status, since) in chargers.statuses.items():
+    for (charger, connector), (status, status_at) in chargers.statuses.items():
         if status == FAULTED:
             where = f", connector {connector}," if connector and places[charger] > 1 else ""
             fault = chargers.faults.get((charger, connector))
             cause = "" if fault is None else f": {fault.error_code}{f' ({fault.info})' if fault.info else ''}"
             about = About(charger, connector)
-            yield _entry(Kind.FAULTED, f"{names[charger]}{where} is faulted{cause}", since, about=about)
+            words, since = f"{names[charger]}{where} is faulted{cause}", holds_since(status, status_at, fault)
+            yield _entry(Kind.FAULTED, words, since, about=about)
 
 
 def _waiting(found: Waiting, *, sees_all: bool) -> Iterator[Attention]:

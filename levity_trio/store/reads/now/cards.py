@@ -11,7 +11,7 @@ from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.chargers import Connector
-from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place
+from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since
 from levity_trio.store.reads.now.sessions import OpenSession
 from levity_trio.store.reads.now.silence import Silence
 from levity_trio.store.reads.shapes import rows_of
@@ -152,7 +152,7 @@ def connectors_now(
             connector=one.connector,
             type=one.type,
             status=one.status,
-            since=one.status_at,
+            since=holds_since(one.status, one.status_at, fault),
             error_code=None if one.error_code == NO_ERROR else one.error_code,
             vendor_error_code=one.vendor_error_code,
             info=None if fault is None else fault.info,

@@ -35,6 +35,9 @@ class KnownCharger(NamedTuple):
     interval: str | None
 
 
+FAULTED: Final = "Faulted"
+
+
 class StatusNow(NamedTuple):
     """The status of a connector, and since when."""
 
@@ -43,10 +46,11 @@ class StatusNow(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """An error that a charger reported and did not take back, and what it said about it."""
+    """An error that a charger reported and did not take back, what it said about it, and since when it has it."""
 
     error_code: str
     info: str | None
+    since: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ _CHARGERS: Final = (
     f" WHERE cp.id NOT IN ({OMITTED}) ORDER BY cp.id"
 )
 _FAULTS: Final = (
-    "SELECT cp_id, coalesce(conn_id, 0), error_code, error_description FROM cp_err INDEXED BY cp_err_open"
+    "SELECT cp_id, coalesce(conn_id, 0), error_code, error_description, timestamp FROM cp_err INDEXED BY cp_err_open"
     " WHERE resolved_at IS NULL ORDER BY id"
 )
 _STATUSES: Final = "SELECT cp_id, conn_id, status, status_at FROM cp_conn ORDER BY cp_id, conn_id"
@@ -96,6 +100,11 @@ def faults(db: Database) -> dict[Place, Fault]:
     """Return the newest open error of each connector."""
     found = db.execute(_FAULTS).fetchall()
     return {(charger, connector): Fault(*rest) for charger, connector, *rest in found}
+
+
+def holds_since(status: str | None, status_at: str | None, fault: Fault | None) -> str | None:
+    """Return since when a status holds. A charger that comes back reports its fault again; it has had it all along."""
+    return status_at if fault is None or status != FAULTED else fault.since
 
 
 def statuses(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, StatusNow]:

@@ -1,0 +1,35 @@
+"""`levity-trio demo`: a housing block with a past and a present, to be looked at."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from levity_trio.memory import use_one_arena
+from levity_trio.output import hold_standard_streams
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio demo
+
+It prints three addresses: the dashboard of the owner, the page of a neighbour, and the label of a charger. It opens the
+first one in a browser, if there is one.
+
+Exit status: 0 after Ctrl-C, 1 if the demo cannot start.
+"""
+
+
+@click.command("demo", epilog=EXAMPLES)
+def demo() -> int:
+    """Show a housing block with simulated chargers, two months of history, and log-ins for an owner and a neighbour.
+
+    It needs no settings and no network. Ctrl-C ends it and removes everything.
+    """
+    hold_standard_streams()
+    use_one_arena()
+    os.umask(0o077)
+    from levity_trio.demo.run import run  # noqa: PLC0415 - so that --help answers at once
+
+    return run()

@@ -1,0 +1,88 @@
+"""The house: its households with their cars, and its chargers. The history was made with the same ones."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.model.vehicle import Vehicle
+
+NAME: Final = "Bauhof 12"
+TIME_ZONE: Final = "Europe/Berlin"
+SPEED: Final = 30
+"""How fast the demo's clock runs: a day takes 48 minutes."""
+SPACES: Final = 20
+FAULTED: Final = "SPACE-17"
+FAULT: Final = "GroundFailure"
+OWNER: Final = "Clara Berg"
+"""Who runs the site."""
+
+
+class Household(NamedTuple):
+    """A household: its tag, its own space, and its car (battery in Wh, power in W)."""
+
+    name: str
+    tag: str
+    space: int
+    car: str
+    battery_wh: int
+    watts: int
+    phases: int
+
+    def arrives(self, soc: float) -> Vehicle:
+        """Return its car with this state of charge, from 0 to 1."""
+        return Vehicle(
+            name=self.car, battery_wh=self.battery_wh, max_ac_w=self.watts, ac_phases=self.phases, max_dc_w=0, soc=soc
+        )
+
+
+HOUSEHOLDS: Final = (
+    Household("Anna Becker", "04A2B3C4", 1, "Hatchback", 58_000, 11_000, 3),
+    Household("Jonas and Mira Weber", "04F1D022", 2, "Estate", 77_000, 11_000, 3),
+    Household("Öztürk family", "049E7710", 3, "Van", 90_000, 11_000, 3),
+    Household("Lena Schäfer", "0411AA58", 4, "Small car", 24_000, 3_600, 1),
+    Household("Peter Nowak", "04C04F6E", 5, "Hatchback", 40_000, 6_600, 2),
+    Household("Ines Hoffmann", "0477E3B1", 6, "Saloon", 82_000, 11_000, 3),
+    Household("Tom Lindqvist", "04DD0912", 7, "Hatchback", 52_000, 7_200, 2),
+    Household("Ruth Steiner", "0455BC07", 8, "Small car", 36_000, 6_600, 2),
+    Household("Samuel and Ada Okafor", "04E81A93", 9, "Estate", 64_000, 11_000, 3),
+    Household("Paul Dubois", "0430C7F5", 10, "Plug-in hybrid", 13_000, 3_600, 1),
+    Household("Maria Rossi", "049B62D8", 11, "Hatchback", 45_000, 7_200, 2),
+    Household("Krüger family", "0468F41C", 12, "Van", 77_000, 11_000, 3),
+)
+NEIGHBOUR: Final = HOUSEHOLDS[0]
+"""Whose page the demo opens."""
+LABELLED: Final = 14
+"""The space whose label the demo shows: a shared one, which is mostly free."""
+SHARED: Final = tuple(range(len(HOUSEHOLDS) + 1, SPACES + 1))
+"""The spaces of nobody's own."""
+
+
+def charger_id(space: int) -> str:
+    return f"SPACE-{space:02}"
+
+
+CHARGERS: Final = tuple(map(charger_id, range(1, SPACES + 1)))
+
+
+def plate(charger: str, register_wh: int) -> ChargerSpec:
+    """Return the specification of a charger whose meter shows this."""
+    return ChargerSpec(
+        id=charger,
+        vendor="Levity",
+        model="Simulated 11",
+        serial_number=f"L11-{CHARGERS.index(charger) + 4701}",
+        firmware_version="2.4.1",
+        phases=3,
+        max_current_a=16.0,
+        register_wh=register_wh,
+    )
+
+
+def configuration(reading_seconds: int) -> dict[str, str]:
+    """Return the OCPP configuration of the chargers, which send a reading so often."""
+    return {
+        "MeterValueSampleInterval": str(reading_seconds),
+        "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import",
+        "ConnectionTimeOut": "180",
+    }

@@ -1,0 +1,204 @@
+"""The demo in one program: the ordinary server on a copy of the history, its chargers, and their neighbours.
+
+    server            as `levity-trio serve` runs it; it ends on a signal, and then the rest is cancelled
+    └─ fleet          the simulated chargers, which connect to the server's port
+       └─ neighbours  who come and go
+
+Everything lies in a temporary folder, which is deleted at the end. The clock goes on from the history's last moment.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import socket
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import trio
+
+from levity_trio import server
+from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
+from levity_trio.config import Guests, ServerConfig
+from levity_trio.config_log import LogConfig
+from levity_trio.demo.house import (
+    CHARGERS,
+    FAULT,
+    FAULTED,
+    HOUSEHOLDS,
+    LABELLED,
+    NAME,
+    NEIGHBOUR,
+    SPEED,
+    TIME_ZONE,
+    charger_id,
+    configuration,
+    plate,
+)
+from levity_trio.demo.neighbours import ONLY, Neighbours
+from levity_trio.output import print_line
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.fleet import open_fleet
+from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
+from levity_trio.store.backup_note import LastBackup, note
+from levity_trio.store.offline import resume
+from levity_trio.store.writes.demo import Resumed
+from levity_trio.web.logins import new_cookie
+from levity_trio.wire.times import in_zone, stamp
+from levity_trio.writing import created
+
+HISTORY: Final = "history.db.xz"
+HOST: Final = "127.0.0.1"
+USUAL_PORTS: Final = (9000, 9001, 9002)
+"""Those of the chargers, of the dashboard, and of the drivers."""
+READING_SECONDS: Final = 300
+HEARTBEAT_SECONDS: Final = 600
+LOOK_SECONDS: Final = 0.5
+"""How often the neighbours look what there is to do, in real time."""
+SAVED_BEFORE: Final = timedelta(hours=14)
+"""The owner's last backup is as invented as he is: that of the night before."""
+SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
+WORDS: Final = """\
+This is a demo: {house}, with {households} households and {chargers} simulated chargers. All names are invented.
+
+  The owner's dashboard   {dashboard}/
+  The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
+  The label of a charger  {dashboard}/get/admin/codes?charger={labelled}
+
+The demo's clock runs {speed} times as fast as yours: there it is {moment:%A, %d %B %Y, %H:%M}.
+Its database and its log are in {folder}
+Ctrl-C ends the demo and removes everything."""
+
+
+def run() -> int:
+    """Run the demo until a signal; return the exit status. Raises EnvironmentProblem."""
+    with tempfile.TemporaryDirectory(prefix="levity-demo-") as folder:
+        database = Path(folder) / "demo.db"
+        unpack(database)
+        config = _config(database, free_ports(USUAL_PORTS))
+        assert config.guests is not None  # noqa: S101 - as made above
+        logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
+        resumed = resume(database, config.server_name, SPEED, system_clock(), logins)
+        note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
+        log_config = LogConfig(file=Path(folder) / "demo.log")
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
+        status = server.run(config, log_config, partial(_live, resumed), nowhere)
+    print_line("\nThe demo has ended. Nothing of it is left.")
+    return status
+
+
+def unpack(database: Path) -> None:
+    """Write the history into a new file."""
+    packed = files("levity_trio.demo").joinpath(HISTORY).read_bytes()
+    with created(database) as file:
+        file.write(lzma.decompress(packed))
+
+
+def free_ports(usual: Sequence[int]) -> list[int]:
+    """Return these ports, and others in place of those that are taken."""
+    with ExitStack() as held:
+        return [_free_port(port, held) for port in usual]
+
+
+def _free_port(port: int, held: ExitStack) -> int:
+    """Return this port if it is free, otherwise another one. It is held, so that no other call returns it."""
+    for wanted in (port, 0):
+        probe = held.enter_context(socket.socket())
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            continue
+        return int(probe.getsockname()[1])
+    raise AssertionError  # unreachable: the system chooses a free port
+
+
+def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
+    of_chargers, of_dashboard, of_drivers = ports
+    return ServerConfig(
+        database=database,
+        server_name=NAME,
+        host=HOST,
+        port=of_chargers,
+        api_port=of_dashboard,
+        public_url=f"http://{HOST}:{of_dashboard}",
+        drivers_port=of_drivers,
+        drivers_url=f"http://{HOST}:{of_drivers}",
+        given_time_zone=ZoneInfo(TIME_ZONE),
+        heartbeat_interval_seconds=HEARTBEAT_SECONDS,
+        clock_speed=SPEED,
+        clock_wait_seconds=0.0,
+        registration="ask",
+        unknown_tags="ask",
+        guests=Guests(new_cookie(), new_cookie(), f"clock {SPEED} × as fast"),
+    )
+
+
+async def _live(resumed: Resumed, config: ServerConfig) -> None:
+    """Serve, with chargers, until a signal."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_serve, config, nursery.cancel_scope)
+        clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
+        _tell(config, clock)
+        nursery.start_soon(_open_browser, f"{config.public_url}/")
+        await _let_charge(config, resumed, clock)
+
+
+async def _serve(
+    config: ServerConfig, all_of_it: trio.CancelScope, task_status: server.Serving = server.NOBODY_WAITS
+) -> None:
+    await server.serve(config, task_status=task_status)
+    all_of_it.cancel()
+
+
+def _tell(config: ServerConfig, clock: Clock) -> None:
+    words = WORDS.format(
+        house=NAME,
+        households=len(HOUSEHOLDS),
+        chargers=len(CHARGERS),
+        dashboard=config.public_url,
+        drivers=config.drivers_url,
+        neighbour=NEIGHBOUR.name,
+        labelled=charger_id(LABELLED),
+        speed=SPEED,
+        moment=in_zone(clock(), config.time_zone),
+        folder=config.beside.parent,
+    )
+    print_line(words)
+
+
+async def _open_browser(url: str) -> None:
+    """Open the dashboard where there is a screen: a browser of the terminal would cover the addresses."""
+    if any(map(os.environ.get, SCREENS)):
+        await trio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True)
+
+
+async def _let_charge(config: ServerConfig, resumed: Resumed, clock: Clock) -> None:
+    """Connect the chargers, and let neighbours come and go, until cancelled."""
+    pace = Pace(SPEED)
+    async with open_fleet(pace, ServerAddress(HOST, config.port, "/ws/", is_tls=False)) as fleet:
+        for name in CHARGERS:
+            fleet.add(_charger(name, resumed.registers.get(name, 0)))
+        fleet.chargers[FAULTED].fault(ONLY, FAULT, pace.now)
+        neighbours = Neighbours(fleet.chargers, lambda: in_zone(clock(), config.time_zone).hour, Random(1))  # noqa: S311 - no secret
+        while True:
+            neighbours.look(pace.now)
+            await trio.sleep(LOOK_SECONDS)
+
+
+def _charger(name: str, register_wh: int) -> Charger:
+    spec = plate(name, register_wh)
+    memory = Memory.fresh(spec)
+    memory.configuration.update(configuration(READING_SECONDS))
+    return Charger(spec, memory, clock_slack_seconds=SPEED / 4)

@@ -1,0 +1,33 @@
+"""What `levity-trio demo` changes in its copy of a history before it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.wire.times import stamp
+
+
+class Resumed(NamedTuple):
+    """A history that goes on: what its clock shows at the machine's moment `started`, and the last register of each
+    charger, in Wh."""
+
+    begun: datetime
+    started: datetime
+    registers: Mapping[str, int]
+
+
+def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, str]) -> Resumed:
+    """Start the simulated clock again, and log in the first user of each role; `logins` are the digests of cookies."""
+    clock = "UPDATE simulated_time SET (speed, started_at) = (?, ?) RETURNING begun_at"
+    ((begun,),) = db.rows(clock, (speed, stamp(started)))
+    for role, digest in logins.items():
+        db.execute(
+            "INSERT INTO login (digest, user_id, address, browser, made_at, last_used_at)"
+            " SELECT ?, min(id), '', 'demo', ?, ? FROM \"user\" WHERE role = ?",
+            (digest, begun, begun, role),
+        )
+    registers: dict[str, int] = dict(db.rows("SELECT cp_id, coalesce(meter_stop, meter_start) FROM tx ORDER BY id"))
+    return Resumed(datetime.fromisoformat(begun), started, registers)

@@ -1,0 +1,100 @@
+"""`levity-trio demo` as somebody meets it: its addresses, its pages, charging cars, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from levity_trio.cli import main
+from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, LABELLED, charger_id
+from tests.demo.running import Demo, running_demo
+from tests.integration.browsing import OF_DRIVERS, Browser
+from tests.integration.serving import END_SECONDS, query
+
+HERE = charger_id(LABELLED)
+PATIENCE_SECONDS = 30.0
+"""For a busy machine; a car charges within three seconds."""
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.1)
+
+
+def charging(demo: Demo) -> int:
+    return len(query(demo.database, "SELECT 1 FROM cp_conn WHERE status = 'Charging'"))
+
+
+def state(demo: Demo, charger: str = HERE) -> str:
+    ((status,),) = query(demo.database, "SELECT status FROM cp_conn WHERE cp_id = ? AND conn_id = 1", charger)
+    return str(status)
+
+
+def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running_demo() as demo:
+        owner, neighbour = Browser(demo), Browser(demo, OF_DRIVERS)
+        wait_until(lambda: charging(demo) >= 3)
+        now = owner.get("/")
+        assert now.status == 200
+        assert re.search(r"Demo · .* [3-9] charging", now.words)
+        assert "Space 17 is faulted: GroundFailure" in now.words
+        assert "2 sessions are doubtful" in now.words
+        page_is_whole(demo.label, "Demo · House", f"{demo.drivers}/d/at/{HERE}")
+        start_and_stop(demo, owner, neighbour)
+        copy = tmp_path / "copy.db"
+        assert main(["backup", str(copy), "--db", str(demo.database)]) == 0
+        assert main(["check", str(copy)]) == 0
+        assert "is sound" in capsys.readouterr().out
+        assert not re.search(r"\[(error|warning|critical)", without_faults(demo.log))
+    assert demo.process.returncode == 0
+    assert not demo.folder.exists()
+
+
+def page_is_whole(url: str, *texts: str) -> None:
+    """A page that is opened by its printed address shows these texts."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=PATIENCE_SECONDS)
+    connection.request("GET", f"{parts.path}?{parts.query}")
+    answer = connection.getresponse()
+    html = answer.read().decode()
+    connection.close()
+    assert answer.status == 200
+    assert [one for one in texts if one not in html] == []
+
+
+def start_and_stop(demo: Demo, owner: Browser, neighbour: Browser) -> None:
+    """The neighbour starts at a label, somebody plugs a car in, and the owner stops it."""
+    at = neighbour.get(f"/d/at/{HERE}")
+    assert HOUSEHOLDS[0].name in at.words
+    assert "Demo ·" in at.words
+    neighbour.send(at.form("Start"))
+    wait_until(lambda: state(demo) == "Charging")
+    owner.send(owner.get("/").form(f"/chargers/{HERE}/remote-stop"))
+    wait_until(lambda: state(demo) == "Finishing")
+
+
+def without_faults(log: str) -> str:
+    return "\n".join(line for line in log.splitlines() if "StatusChanged" not in line)
+
+
+def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> None:
+    with running_demo() as first:
+        with running_demo() as second:
+            assert not {first.dashboard, first.drivers} & {second.dashboard, second.drivers}
+            wait_until(lambda: charging(second) >= 3)
+            assert len(query(second.database, "SELECT 1 FROM cp WHERE is_connected")) == len(CHARGERS)
+            second.process.send_signal(signal.SIGKILL)
+            second.process.wait(END_SECONDS)
+        shutil.rmtree(second.folder)
+        with running_demo() as third:
+            wait_until(lambda: charging(third) >= 3)

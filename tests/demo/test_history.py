@@ -1,0 +1,57 @@
+"""The history of the demo as it is shipped: whatever the present schema is, it is migrated to it and sound."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from levity_trio.clock import SimulatedTime
+from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, SPEED, TIME_ZONE
+from levity_trio.demo.run import HISTORY, unpack
+from levity_trio.store.connection import open_database
+from levity_trio.store.keeping.checking import check
+from levity_trio.store.reads import beginning, look
+from levity_trio.store.schema import newest_version
+from tests.demo.making import FILE
+from tests.integration.serving import query
+
+MOST_BYTES = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("demo") / "history.db"
+    unpack(path)
+    return path
+
+
+def test_it_is_small() -> None:
+    assert FILE.name == HISTORY
+    assert FILE.stat().st_size <= MOST_BYTES
+
+
+def test_it_is_migrated_like_any_other_database(history: Path) -> None:
+    simulated = look(history, beginning).simulated
+    assert simulated is not None
+    with open_database(history, SimulatedTime(simulated.begun, simulated.speed)):
+        pass
+    assert query(history, "PRAGMA user_version")[0][0] % 1000 == newest_version()
+    assert check(history, lambda _step: None).problems == []
+
+
+def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_decide(history: Path) -> None:
+    simulated = look(history, beginning).simulated
+    assert simulated is not None
+    assert (simulated.speed, simulated.started) == (SPEED, None)
+    end = simulated.begun.astimezone(ZoneInfo(TIME_ZONE))
+    assert (end.month, end.day, end.hour) == (1, 15, 17)
+    assert query(history, "SELECT count(*) FROM cp") == [(len(CHARGERS),)]
+    assert query(history, "SELECT count(*), count(DISTINCT month) FROM statement") == [(len(HOUSEHOLDS), 1)]
+    assert query(history, "SELECT count(*) FROM tx WHERE review IS NOT NULL AND stop_time >= '2026'") == [(2,)]
+    assert query(history, "SELECT error_code FROM cp_err WHERE resolved_at IS NULL") == [("GroundFailure",)]
+    (begin,) = (datetime.fromisoformat(at) for (at,) in query(history, "SELECT min(start_time) FROM tx"))
+    assert 60 <= (end - begin).days <= 64
+    assert query(history, "SELECT count(*) FROM tx WHERE status = 'Active'") == [(0,)]
