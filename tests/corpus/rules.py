@@ -1,8 +1,9 @@
 """The rules and the numbers of the judge, found in its source; and how one is switched off in a process.
 
-A *rule* is a function that draws a conclusion by itself: its annotation names a conflict, a doubt, a candidate or a
-chosen figure, or a class with a field of these, and it says something of its own. Without it, it returns nothing. If it
-also asks other rules, only its own conclusions go.
+A *rule* is each function that a row of REFUTATIONS or PROPOSALS asks, and each other function that draws a conclusion
+by itself: its annotation names a conflict, a doubt, a candidate or a chosen figure, or a class with a field of these,
+and it says something of its own. Switched off, it returns nothing. If it asks other rules, too, only its own
+conclusions go.
 
 A *clause* is a part of the judge that can be switched off alone: each operand of an `or` that is a question (a call of
 a function of the judge, a comparison, or the name of a question asked elsewhere), if at least two of that `or` are; and
@@ -250,16 +251,20 @@ class Judge:
         self.names = {one.node.name for one in self.functions}
         concluding = [one for one in self.functions if one.returned & self.conclusions]
         self.makers = self.conclusions | {one.node.name for one in concluding if one.neutral is None}
-        tabled = {name for module in modules for name in _tabled(module)}
-        asking = [one for one in concluding if one.neutral is not None]
-        asking += [one for one in self.functions if one.node.name in tabled and one not in asking and one.neutral]
+        asked = {name for module in modules for name in _tabled(module)} & self.names
+        self.tabled = [one for one in self.functions if one.node.name in asked and one.neutral is not None]
+        asking = [one for one in concluding if one.neutral is not None and one not in self.tabled] + self.tabled
         self.asking = {one.node.name for one in asking}
         calls = {one.name: _called(ast.Module(one.node.body, [])) & (self.asking - {one.node.name}) for one in asking}
         callers = Counter(name for called in calls.values() for name in called)
         silent = [one for one in asking if not self._says(one) and len(calls[one.name]) == 1]
         through = {one.name: name for one in silent for name in calls[one.name] if callers[name] > 1}
         shared = {name for name in through.values() if callers[name] == list(through.values()).count(name)}
-        self.rules = [one for one in asking if one.name in through or (self._says(one) and one.node.name not in shared)]
+        self.rules = [
+            one
+            for one in asking
+            if one in self.tabled or one.name in through or (self._says(one) and one.node.name not in shared)
+        ]
 
     def sites(self) -> Iterator[Site]:
         for rule in self.rules:
@@ -283,6 +288,9 @@ class Judge:
 
     def own_statements(self, rule: Function) -> list[ast.AST]:
         """Return the statements of a rule that conclude something which no other rule does."""
+        if rule in self.tabled and not rule.is_generator:
+            returns = [node for node in rule.own if isinstance(node, ast.Return) and node.value is not None]
+            return [node for node in returns if not isinstance(node.value, ast.Constant)]
         return [node for node in rule.own if self._is_own(node)]
 
     def _is_own(self, node: ast.AST) -> bool:
@@ -299,7 +307,8 @@ class Judge:
         lines = (rule.node.end_lineno or 0) - min([rule.node.lineno, *(one.lineno for one in rule.node.decorator_list)])
         parts = [Part(rule.source.place_of(rule.node))]
         own = self.own_statements(rule)
-        if own and _called(ast.Module(rule.node.body, [])) & (self.asking - {rule.node.name}):
+        asked = _called(ast.Module(rule.node.body, [])) & (self.asking - {rule.node.name})
+        if own and asked and rule not in self.tabled:
             parts = [part for node in own for part in self._own_parts(rule.source, node)]
         return Site(RULE, rule.source.name, rule.name, lines + 1, tuple(parts))
 
@@ -343,8 +352,17 @@ class Judge:
         return name.lstrip("_").startswith(QUESTION)
 
 
-def _tabled(module: Source) -> set[str]:
-    return {name for table, value in module.constants.items() if table in TABLES for name in _names(value)}
+def _tabled(module: Source) -> Iterator[str]:
+    """Yield the names of the functions that the rows of a table ask: given by name, to a function perhaps that asks
+    them in a certain way, or called by a lambda."""
+    for table, value in module.constants.items():
+        for node in ast.walk(value) if table in TABLES else ():
+            if isinstance(node, ast.Lambda):
+                yield from _called(node.body)
+            elif isinstance(node, ast.Call | ast.Tuple):
+                given = [*node.args, *(one.value for one in node.keywords)] if isinstance(node, ast.Call) else node.elts
+                yield from (one.id for one in given if isinstance(one, ast.Name))
+                yield from (one.attr for one in given if isinstance(one, ast.Attribute))
 
 
 def _yields(function: Function, judge: Judge) -> Iterator[Site]:

@@ -34,6 +34,17 @@ def is_reset(case: Case) -> bool:
     return case.start == case.values[3] * 1000 and not case.start
 
 
+def tenfold(case: Case, figure: int) -> tuple[str, str] | None:
+    return ("", "") if figure == 10 * case.start else None
+
+
+def doubled(case: Case) -> tuple[str, str] | None:
+    return None
+
+
+REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, _: case.doubled()))
+
+
 def explained(case: Case) -> Iterator[Candidate]:
     yield Candidate(case.start or 0)
     yield Candidate(case.stop)
@@ -50,9 +61,9 @@ def test_what_a_rule_and_what_a_number_is() -> None:
     found = {
         kind: [one.name.removeprefix("refute.made.") for one in sites if one.kind == kind] for kind in (RULE, CLAUSE)
     }
-    assert found[RULE] == ["fell", "stood", "explained"]
+    assert found[RULE] == ["fell", "stood", "explained", "tenfold", "doubled"]
     assert found[CLAUSE] == [
-        *("explained:22 yield Candidate(case.start or 0)", "explained:23 yield Candidate(case.stop)"),
+        *("explained:33 yield Candidate(case.start or 0)", "explained:34 yield Candidate(case.stop)"),
         *("fell:8 is_reset(case)", "fell:8 case.stop < MOST[1] * case.start", "fell:8 case.stop < 0"),
     ]
     assert [one.name.removeprefix("refute.made.") for one in rules.numbers([module])] == ["MOST[0]", "MOST[1]"]

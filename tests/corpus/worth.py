@@ -36,6 +36,8 @@ REPORTS: Final = "reports"
 MOST_SECONDS: Final = 200
 """Of CPU, for all cases of one variant: with another number, a loop may have no end."""
 SHOWN: Final = 3
+EVERY: Final = 50
+"""After how many variants it says how far it is, if there is no terminal for a bar."""
 MATCHING: Final = "matching"
 
 
@@ -97,6 +99,10 @@ class Worth:
     @property
     def is_without_effect(self) -> bool:
         return not self.counts[DIFFERENT] and not self.counts[RAISED]
+
+    @property
+    def is_needed(self) -> bool:
+        return any(self.counts[what] for what in (WRONG, RIGHT, HONEST, LOST, RAISED))
 
 
 WRONG, RIGHT, HONEST, LOST, BETTER, DIFFERENT, REST, RAISED = (
@@ -376,6 +382,9 @@ def summary(corpus: Corpus, worths: Sequence[Worth]) -> Iterator[str]:
     apart = [one for one in worths if one.kind != NUMBER and one.is_without_effect]
     yield f"without an effect: {len(apart)} rules and clauses of {sum(one.lines for one in apart)} lines"
     yield from (f"  {one.kind} {one.name}{' (words only)' if one.counts[REST] else ''}" for one in apart)
+    idle = [one for one in worths if one.kind != NUMBER and not one.is_without_effect and not one.is_needed]
+    yield f"with an effect, but no session is worse without it: {len(idle)} rules and clauses"
+    yield from (f"  {one.kind} {one.name}{f', of a report: {one.report}' if one.report else ''}" for one in idle)
     moved = Counter(one.name.rpartition(" ")[0] for one in worths if one.kind == NUMBER and not one.is_without_effect)
     tried = {one.name.rpartition(" ")[0]: one for one in worths if one.kind == NUMBER}
     unused = sorted(name for name, one in tried.items() if not one.judged)
@@ -423,9 +432,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus.record()
     worths = list[Worth]()
     _show(f"{len(corpus.entries)} cases, {len(variants)} variants, {time.monotonic() - began:.0f} s so far")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        bar = track(corpus.worths(variants, chosen.jobs), total=len(variants), disable=not sys.stderr.isatty())
-        worths += bar
+        for one in track(corpus.worths(variants, chosen.jobs), total=len(variants), disable=not sys.stderr.isatty()):
+            worths.append(one)
+            if len(worths) % EVERY == 0 and not sys.stderr.isatty():
+                _show(f"{len(worths)} of {len(variants)}, {time.monotonic() - began:.0f} s")
     except KeyboardInterrupt:
         _show("interrupted: this is only a part")
     worths.sort(key=order)
