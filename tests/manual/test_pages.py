@@ -62,10 +62,19 @@ def test_a_page_is_short_and_plain(page: Page) -> None:
     lines = (FOLDER / f"{page.topic}.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= (DRIVERS_LINES if page.folder == manual.OF_DRIVERS else LINES)
     assert page.text.startswith("# ")
-    assert not re.findall(r"^ *<|\]\[|^\[", page.text, re.MULTILINE), "HTML and links by reference are not shown"
+    words = re.sub(r"^ *```.*?^ *```$|`[^`]*`", "", page.text, flags=re.MULTILINE | re.DOTALL)
+    assert not re.findall(r"<[a-z/]|\]\[|^\[.*\]: ", words, re.MULTILINE), "HTML and links by reference are not shown"
     assert "](http" not in page.text, "it leads out of the manual"
     if page.folder != "reference":
-        assert not [line for line in lines if len(line) > 120 and not line.startswith(("|", "    ", "levity-trio"))]
+        assert not [
+            line for line in lines if len(line) > 120 and not line.startswith(("|", "<!--", "levity-trio", "30 2"))
+        ]
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one.folder == "explanation"], ids=lambda page: page.topic)
+def test_files_that_a_page_names_exist(page: Page) -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", page.text)
+    assert not [one for one in named if not any((place / one).exists() for place in (FOLDER.parent, FOLDER.parents[1]))]
 
 
 def test_all_that_is_written_by_hand_is_read_in_two_hours() -> None:

@@ -1,0 +1,174 @@
+"""The manual's commands run as printed: the fenced blocks of `start/` and `tasks/`, in their order, on one site.
+
+A line `levity-trio serve …` starts the server anew, with these flags. Numbers and days of the examples are replaced by
+those of this site. Comments before a block, which readers do not see, say what else it needs:
+
+    <!-- file: NAME -->           it is the content of a file, not commands
+    <!-- before: COMMAND -->      run this first
+    <!-- exit: NUMBER -->         the last command ends with this status
+    <!-- not executed: REASON -->
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from levity_trio.manual import FOLDER, topics
+from tests.integration.forking import run_forked
+from tests.integration.prometheus import free_port
+from tests.integration.serving import Serving, environment_of_user, serving
+from tests.integration.simulating import controlled
+
+SHARE: Final = 0.85
+"""Of the blocks, at least so much is executed."""
+SECONDS: Final = 20.0
+TRANSACTION: Final = "1000017"
+"""Stands in the examples for one of the site's."""
+OUTPUT: Final = ("text",)
+"""Languages of blocks that show what a command prints."""
+OF_SHELL: Final = re.compile(r"[|<>;&]|\$\(|^(?!levity-trio)\w", re.MULTILINE)
+"""What only a shell understands."""
+_BLOCK: Final = re.compile(r"((?:<!-- [^>]*? -->\n)*)^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_COMMENT: Final = re.compile(r"<!-- ([\w ]+): (.*?) -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a page, and what is said about it."""
+
+    topic: str
+    language: str
+    text: str
+    said: Sequence[tuple[str, str]]
+
+    def told(self, name: str) -> list[str]:
+        return [words for said, words in self.said if said == name]
+
+
+def blocks() -> Iterator[Block]:
+    for topic in topics():
+        if topic.startswith(("start/", "tasks/")):
+            source = (FOLDER / f"{topic}.md").read_text(encoding="utf-8")
+            for comments, indent, language, text in _BLOCK.findall(source):
+                if language not in OUTPUT:
+                    plain = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
+                    yield Block(topic, language, plain, _COMMENT.findall(comments))
+
+
+@dataclass(slots=True)
+class Reader:
+    """Somebody who types what the manual says, in one folder."""
+
+    folder: Path
+    stack: ExitStack
+    port: int = field(default_factory=free_port)
+    api_port: int = field(default_factory=free_port)
+    server: ExitStack = field(default_factory=ExitStack)
+    site: Serving | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def follow(self, block: Block) -> None:
+        for command in block.told("before"):
+            self._type(command)
+        if names := block.told("file"):
+            (self.folder / names[0]).write_text(self._here(block.text), encoding="utf-8")
+        else:
+            self._type(block.text, *map(int, block.told("exit")))
+
+    def _type(self, text: str, status: int = 0) -> None:
+        here = self._here(text)
+        if here.startswith("levity-trio serve"):
+            self._serve(shlex.split(here, comments=True)[2:])
+        elif here.startswith("levity-trio simulate --control"):
+            self.variables["LEVITY_SIMULATOR_API"] = self.stack.enter_context(controlled(self.port, self.folder))
+        elif OF_SHELL.search(here):
+            self._shell(here, status)
+        else:
+            commands = list(_commands(here))
+            for number, command in enumerate(commands):
+                ended = run_forked(command, self.folder, self._environment(), SECONDS)
+                expected = status if number == len(commands) - 1 else 0
+                assert ended.returncode == expected, f"{shlex.join(command)}: {ended.stdout}{ended.stderr}"
+
+    def _shell(self, text: str, status: int) -> None:
+        place = Path(sys.executable).parent
+        ways = {**self._environment(), "PATH": f"{place}:{os.environ['PATH']}", "HOME": str(self.folder)}
+        ended = subprocess.run(  # noqa: PLW1510 - its status is compared
+            ["bash", "-ec", text], cwd=self.folder, env=ways, capture_output=True, text=True, timeout=SECONDS
+        )
+        assert ended.returncode == status, f"{text}: {ended.stdout}{ended.stderr}"
+
+    def _serve(self, flags: list[str]) -> None:
+        self.server.close()
+        flags = ["0" if before.endswith("-port") else one for before, one in zip(["", *flags], flags, strict=False)]
+        database = self.folder / (flags[flags.index("--db") + 1] if "--db" in flags else "levity.db")
+        given = ("--port", str(self.port), "--api-port", str(self.api_port), *flags)
+        self.site = self.server.enter_context(serving(database, *given, may_log_errors=True))
+        self.variables["LEVITY_API"] = f"unix:{database}.sock"
+
+    def _environment(self) -> dict[str, str]:
+        return {**environment_of_user(), **self.variables}
+
+    def _here(self, text: str) -> str:
+        """Replace ports, days and numbers of the examples by those of this site."""
+        today = date.today()  # noqa: DTZ011 - the site is in the zone of this machine
+        this = today.replace(day=1)
+        last, following = (this - timedelta(days=1)).replace(day=1), (this + timedelta(days=31)).replace(day=1)
+        for month, here in (("2026-03", last), ("2026-04", this), ("2026-05", following)):
+            text = text.replace(month, f"{here:%Y-%m}")
+        if TRANSACTION in text and self.site is not None:
+            ((newest,),) = self.site.query("SELECT max(id) FROM tx")
+            text = text.replace(TRANSACTION, str(newest))
+        text = re.sub(
+            r"(?<=bill print) (?=.* --to)", " --as html ", text
+        )  # a PDF takes seconds, and one is made anyway
+        text = text.replace("charger secure ", "charger secure --wait 0 ")  # what comes of it is tested elsewhere
+        text = text.replace("localhost:9000", f"localhost:{self.port}").replace("--clock-speed 60", "--clock-speed 600")
+        text = text.replace("127.0.0.1:9001", f"127.0.0.1:{self.api_port}").replace("--speed 60", "--speed 600")
+        return re.sub(r"simulate (?=--chargers)", f"simulate --url ws://127.0.0.1:{self.port}/ws/ ", text)
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Yield the arguments of each command of `levity-trio`; a quoted text may go over lines."""
+    waiting = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        waiting = f"{waiting}\n{line}" if waiting else line
+        try:
+            words = shlex.split(waiting, comments=True)
+        except ValueError:  # a quotation is open
+            continue
+        waiting = ""
+        if words:
+            assert words[0] == "levity-trio", words
+            yield words[1:]
+
+
+def test_every_command_of_the_manual_runs_as_printed(tmp_path: Path) -> None:
+    failures = []
+    with ExitStack() as stack:
+        reader = Reader(tmp_path, stack)
+        stack.callback(reader.server.close)
+        for block in blocks():
+            if not block.told("not executed"):
+                try:
+                    reader.follow(block)
+                except (AssertionError, subprocess.TimeoutExpired) as failed:
+                    failures.append(f"{block.topic}: {failed}")
+    assert not failures, "\n".join(failures)
+
+
+def test_nearly_all_blocks_are_executed() -> None:
+    every = list(blocks())
+    left_out = [one for one in every if one.told("not executed")]
+    assert all(one.told("not executed")[0] for one in left_out)
+    assert len(every) - len(left_out) >= SHARE * len(every), [(one.topic, one.text) for one in left_out]
