@@ -101,7 +101,7 @@ class Server:
         os.kill(int(pid), signal.SIGSTOP)  # else it may begin another process meanwhile
         children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=True).stdout.split()
         ends = [os.pidfd_open(int(number)) for number in (pid, *children)]
-        for end in ends:
+        for end in reversed(ends):  # children first: one that misses its parent ends by itself, and is gone
             signal.pidfd_send_signal(end, signal.SIGKILL)
         for end in ends:
             ended = select.poll()  # select takes no file number above 1,023
