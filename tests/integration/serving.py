@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.forking import Forked, fork
+from tests.store.template import put_new
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "levity_trio")
@@ -152,10 +153,13 @@ def serving(
     """A server on this database, ready; a test may end it before the block is left, in any way.
 
     Its working directory is that of the database. `program` is what is started before `serve`; without one it is forked
-    from a process that has imported it, which spares a second of each start.
+    from a process that has imported it, which spares a second of each start; and a database that is missing is a copy
+    of a new one, which spares a tenth.
     """
     settings = ("--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json")
     arguments = ("serve", *settings, *flags)
+    if program is None and not database.exists() and {"--db", "--clock-speed"}.isdisjoint(flags):
+        put_new(database)
     process = _spawned([*program, *arguments], database.parent) if program else _forked(arguments, database.parent)
     try:
         server = Serving(process, database)

@@ -21,10 +21,15 @@ def migrated() -> bytes:
         return connection.serialize()
 
 
+def put_new(path: Path) -> None:
+    """Create a database in a file."""
+    path.touch(0o600)
+    path.write_bytes(migrated())
+
+
 @contextmanager
 def new_database(path: Path) -> Iterator[FileConnection]:
     """Create a database in a file, and open it as a server does."""
-    path.touch(0o600)
-    path.write_bytes(migrated())
+    put_new(path)
     with open_database(path) as connection:
         yield connection
