@@ -20,7 +20,7 @@ from .servers_outage import ENDS, end_database
 from .servers_paper import ROWS, Paper, breaks
 from .servers_trials import Size, Trial, hold_many, kill_one, scene, upgrade
 
-SMALL = Size(chargers=30, every=0.5, seconds=1, joining=100)
+SMALL = Size(chargers=15, every=1, seconds=1, joining=100)
 TRIGGERS_OFF = "SET session_replication_role = replica;"
 AGAIN = """
 INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand, value,
