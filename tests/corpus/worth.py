@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from rich.progress import track
@@ -42,18 +41,20 @@ MATCHING: Final = "matching"
 
 
 class Found(NamedTuple):
-    """What the rules say of a case, and a digest of all else that a person may see of it."""
+    """What the rules say of a case; what else later judgements rest on (the neighbour's registers, habits and ceilings
+    that are learned), and what only a person reads, each as a digest."""
 
     said: Said
-    rest: bytes
+    grounds: int
+    words: int
 
 
 def found_of(judged: Judgement) -> Found:
-    doubts = [(one.words, one.evidence, dict(one.figures)) for one in judged.doubts]
-    ends = (judged.method, judged.billed_from, judged.billed_until, judged.code, judged.factor)
+    course = judged.course
+    ends = (judged.method, judged.billed_from, judged.billed_until, judged.code and judged.code.value, judged.factor)
     flags = (judged.is_confirmed, judged.is_power_scaled, judged.is_sole)
-    told = repr((doubts, ends, flags)).encode()
-    return Found(Said.of(judged), blake2b(told, digest_size=8).digest())
+    words = tuple((one.words, one.evidence, *one.figures.items()) for one in judged.doubts)
+    return Found(Said.of(judged), hash((ends, flags, *course.at, None, *course.wh)), hash(words))
 
 
 class Entry(NamedTuple):
@@ -64,15 +65,16 @@ class Entry(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """The judge without one thing, or with another number."""
+    """The judge without one rule or clause, or without several at once; or with another number."""
 
     site: Site
     factor: str = ""
+    others: tuple[Site, ...] = ()
 
     @property
     def name(self) -> str:
         if self.site.kind != NUMBER:
-            return self.site.name
+            return self.site.name if not self.others else f"all {1 + len(self.others)} at once"
         return f"{self.site.name} {self.site.number:g}{self.factor}"
 
 
@@ -86,38 +88,38 @@ class Worth:
     judged: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     sources: dict[str, list[str]] = field(default_factory=dict)
-    """Some of the sessions for each count."""
+    """Some of the sessions for each count; all that would be silently wrong."""
     report: str = ""
     """A report that is judged otherwise without it."""
 
     def note(self, what: str, entry: Entry) -> None:
         self.counts[what] += 1
         found = self.sources.setdefault(what, [])
-        if len(found) < SHOWN:
+        if len(found) < SHOWN or what == WRONG:
             found.append(f"{entry.file}, {entry.kept.source}")
 
     @property
     def is_without_effect(self) -> bool:
-        return not self.counts[DIFFERENT] and not self.counts[RAISED]
+        return not any(self.counts[what] for what in (DIFFERENT, GROUNDS, RAISED))
 
     @property
     def is_needed(self) -> bool:
         return any(self.counts[what] for what in (WRONG, RIGHT, HONEST, LOST, RAISED))
 
 
-WRONG, RIGHT, HONEST, LOST, BETTER, DIFFERENT, REST, RAISED = (
+COLUMNS: Final = (
     *("silently wrong", "right proposals", "honest spared", "lost", "better without", "different"),
-    *("only words", "raised"),
+    *("only grounds", "only words", "raised"),
 )
-COLUMNS: Final = (WRONG, RIGHT, HONEST, LOST, BETTER, DIFFERENT, REST, RAISED)
+WRONG, RIGHT, HONEST, LOST, BETTER, DIFFERENT, GROUNDS, WORDS, RAISED = COLUMNS
 
 
 def compare(worth: Worth, entry: Entry, now: Found, without: Found) -> None:
     """Note what is otherwise without a rule."""
     kept, old, new = entry.kept, now.said, without.said
     if old == new:
-        if now.rest != without.rest:
-            worth.note(REST, entry)
+        if now != without:
+            worth.note(WORDS if now.grounds == without.grounds else GROUNDS, entry)
         return
     worth.note(DIFFERENT, entry)
     if entry.file == REPORTS and not worth.report:
@@ -322,6 +324,7 @@ def _forks(jobs: int, corpus: Corpus) -> Any:
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _recorded() -> tuple[list[Found], list[bytearray]]:
@@ -336,12 +339,15 @@ def _recorded() -> tuple[list[Found], list[bytearray]]:
 
 def _worth(variant: Variant) -> Worth:
     (corpus,) = _CORPUS
-    site, places = variant.site, corpus.notes.places(variant.site)
-    worth = Worth(variant.name, site.kind, site.lines, len(places))
+    site, sites = variant.site, (variant.site, *variant.others)
+    places = sorted({place for one in sites for place in corpus.notes.places(one)})
+    worth = Worth(variant.name, site.kind, sum(one.lines for one in sites), len(places))
     if not places:
         return worth
     value = rules.opposite(site.number, FACTORS[variant.factor]) if site.kind == NUMBER else None
-    rules.switch(corpus.numbered, corpus.codes, site, value)
+    for module in {one.module for one in sites}:
+        parts = tuple(part for one in sites if one.module == module for part in one.parts)
+        rules.switch(corpus.numbered, corpus.codes, site._replace(module=module, parts=parts), value)
     signal.signal(signal.SIGPROF, _give_up)
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     for place in places:
@@ -381,7 +387,7 @@ def summary(corpus: Corpus, worths: Sequence[Worth]) -> Iterator[str]:
     yield f"questions (a rule, and each further one of a group): {kinds[RULE] + kinds[CLAUSE] - len(groups)}"
     apart = [one for one in worths if one.kind != NUMBER and one.is_without_effect]
     yield f"without an effect: {len(apart)} rules and clauses of {sum(one.lines for one in apart)} lines"
-    yield from (f"  {one.kind} {one.name}{' (words only)' if one.counts[REST] else ''}" for one in apart)
+    yield from (f"  {one.kind} {one.name}{' (words only)' if one.counts[WORDS] else ''}" for one in apart)
     idle = [one for one in worths if one.kind != NUMBER and not one.is_without_effect and not one.is_needed]
     yield f"with an effect, but no session is worse without it: {len(idle)} rules and clauses"
     yield from (f"  {one.kind} {one.name}{f', of a report: {one.report}' if one.report else ''}" for one in idle)
@@ -420,11 +426,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the result to a file, too")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once [%(default)s]")
     parser.add_argument("--list", action="store_true", help="only list what would be judged")
+    parser.add_argument("--together", action="store_true", help="judge without all these rules and clauses at once")
     chosen = parser.parse_args(arguments)
     kinds = [NUMBER] if chosen.numbers else [RULE, CLAUSE] if chosen.rules else [RULE, CLAUSE, NUMBER]
     began = time.monotonic()
     corpus = Corpus([] if chosen.list else [Entry(name, kept) for name in names() for kept in load(name)])
     variants = corpus.variants(kinds, chosen.only)
+    if chosen.together:
+        first, *others = [one.site for one in corpus.variants([RULE, CLAUSE], chosen.only)]
+        variants = [Variant(first, others=tuple(others))]
     if chosen.list:
         print("\n".join(f"{one.site.kind} {one.name}" for one in variants))
         print("\n".join(summary(corpus, [])))
