@@ -9,7 +9,6 @@ life cycle defines which states are closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending, end
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
-from levity_trio.store.writes.transactions.states import OPEN_ONES, Entry, by_the_system, load, state, step
+from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state, step
 
 log = get_logger("system")
 
@@ -55,21 +54,16 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
     if started_before(db, origin, opening):
         return
     words = f"a transaction began on its connector at {opening.meter_start} Wh"
-    closing = Closing(Cause.NEXT_START, OTHER, words, opening.moment.understood, opening.meter_start)
+    at = opening.moment.understood
+    closing = Closing(Cause.NEXT_START, OTHER, words, at, opening.meter_start)
     is_ahead = (opening.moment.skew_seconds or 0) > AHEAD_SECONDS
-    for tx in _open_on(db, origin, opening.connector):
+    for tx in open_ones(db, origin.charger, opening.connector):
         # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
         began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)
-        if began <= opening.moment.understood:
-            close(db, origin, _until(db, tx, opening), closing)
-
-
-def _until(db: UnitOfWork, tx: Known, opening: Opening) -> Known:
-    """Return a transaction without readings that overtook the next start, and so were taken for its own."""
-    began = opening.moment
-    if began.is_believable and unlink_since(db, tx, began.understood, opening.meter_start):
-        return load(db, tx.id)
-    return tx
+        if began <= at:
+            if opening.moment.is_believable:  # readings that overtook this start were taken for its own
+                unlink_since(db, tx, at, opening.meter_start)
+            close(db, origin, load(db, tx.id), closing)
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:
@@ -81,15 +75,9 @@ def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Mome
     )
     charging_at = charging[1] if charging and charging[0] in CHARGING else ""
     closing = Closing(Cause.AVAILABLE, REBOOT, "its connector is available", moment.understood)
-    for tx in _open_on(db, origin, connector):
+    for tx in open_ones(db, origin.charger, connector):
         if moment.understood > max(tx.own_start_time, tx.last_reading_at or "", charging_at):
             close(db, origin, tx, closing)
-
-
-def _open_on(db: UnitOfWork, origin: Origin, connector: int) -> Iterator[Known]:
-    open_ones = f"{OPEN_ONES} AND conn_id = ? ORDER BY own_start_time, id"
-    for row in db.rows(open_ones, (origin.charger, connector)):
-        yield Known(*row)
 
 
 def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
@@ -103,25 +91,20 @@ def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
         "SELECT DISTINCT tx.cp_id, cp.session_id FROM tx JOIN cp ON cp.id = tx.cp_id WHERE tx.status = 'Active'"
     ):
         origin = Origin(charger, session, at)
-        for row in db.rows(OPEN_ONES, (charger,)):
-            tx = Known(*row)
+        for tx in open_ones(db, charger):
             if error := db.attempt(partial(_close_orphan, db, origin, tx, silent_seconds), JUDGING_SECONDS):
                 log.error("a transaction could not be closed; it is tried again", transaction=tx.id, exc_info=error)
 
 
 def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
     if tx.free_at is not None and _connected_seconds(db, origin, tx.session, tx.free_at) >= FREE_SECONDS:
-        close(db, origin, tx, Closing(Cause.FREE, OTHER, FREE_WORDS, _free_since(db, tx, tx.free_at)))
+        told = db.row("SELECT status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (tx.charger, tx.connector))
+        since = told[0] if told and told[0] else tx.free_at  # by its charger's clock
+        close(db, origin, tx, Closing(Cause.FREE, OTHER, FREE_WORDS, since))
     elif tx.suspended_at is None:
         _close_followed(db, origin, tx, silent_seconds)
     elif words := _silence(db, origin, tx, tx.suspended_at, silent_seconds):
         close(db, origin, tx, Closing(Cause.SILENCE, REBOOT, words, origin.received_at))
-
-
-def _free_since(db: UnitOfWork, tx: Known, received_at: str) -> str:
-    """Return since when a connector is available, by its charger's clock."""
-    told = db.row("SELECT status_at FROM cp_conn WHERE cp_id = ? AND conn_id = ?", (tx.charger, tx.connector))
-    return received_at if told is None or told[0] is None else str(told[0])
 
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:

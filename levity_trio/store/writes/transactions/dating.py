@@ -21,10 +21,11 @@ from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import connectors
 from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import COLUMNS, Known
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import is_known, open_review, resolve
+from levity_trio.store.writes.transactions.states import open_ones
 from levity_trio.wire.times import shifted_stamp
 
 NEWEST = 10
@@ -43,10 +44,6 @@ _LOOK_AGAIN = (
     " AND (is_clock_unsure = 1"
     " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
     " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
-)
-_OPEN_ONES = (
-    f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"  # noqa: S608 - our own names
-    " AND start_behind_seconds = 0 AND abs(start_skew_seconds + ?) <= ? AND id <> ?"
 )
 _OPEN = "SELECT words FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 
@@ -105,8 +102,10 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) 
     skew = moment.skew_seconds
     if skew is None or skew >= -BEHIND_SECONDS or not moment.is_believable:
         return
-    for row in db.rows(_OPEN_ONES, (origin.charger, -skew, SAME_BEHIND_SECONDS, ending)):
-        date(db, one := Known(*row), dating(db.rows, one))
+    for one in open_ones(db, origin.charger):
+        is_as_late = one.start_skew is not None and abs(one.start_skew - skew) <= SAME_BEHIND_SECONDS
+        if is_as_late and not one.start_behind and one.id != ending:
+            date(db, one, dating(db.rows, one))
     due = _later(origin.received_at, REJUDGE_SECONDS)
     long_before = _later(moment.understood, -BEHIND_SPAN_SECONDS)
     for connector in connectors(db.rows, origin.charger, "tx"):

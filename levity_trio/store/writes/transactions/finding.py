@@ -40,8 +40,8 @@ from levity_trio.store.writes.transactions import unknown_starts
 from levity_trio.store.writes.transactions.readings import called
 from levity_trio.store.writes.transactions.requests import WITHOUT_ID, Stop
 from levity_trio.store.writes.transactions.states import (
-    OPEN_ONES,
     newest,
+    open_ones,
     state,
     told,
 )
@@ -138,7 +138,7 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     """
     until = request.moment.understood
     found = [newest(db, origin.charger, connector, until) for connector in connectors(db.rows, origin.charger, "tx")]
-    waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
+    waited = [tx for tx in open_ones(db, origin.charger) if not tx.is_start_timed]
     return [*(tx for tx in found if tx is not None), *waited]
 
 

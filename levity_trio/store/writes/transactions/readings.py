@@ -34,12 +34,12 @@ from levity_trio.store.writes.transactions.judging import judge_again, judge_now
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
-    OPEN_ONES,
     Sign,
     begin_by,
     begin_unset,
     load,
     newest,
+    open_ones,
     resume,
     skew,
     state,
@@ -581,8 +581,8 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, *,
 def _begun_below(db: UnitOfWork, origin: Origin, connector: int, reading: Reading, ended_wh: int) -> Known | None:
     """Return the open transaction that a reading from before its start belongs to, because it shows more than that
     start and than the transaction before: the clock of such readings is behind."""
-    row = db.row(f"{OPEN_ONES} AND conn_id = ? ORDER BY id DESC LIMIT 1", (origin.charger, connector))
-    tx, wh = None if row is None else Known(*row), reading.wh or 0
+    tx = max(open_ones(db, origin.charger, connector), key=attrgetter("id"), default=None)
+    wh = reading.wh or 0
     if tx is None or tx.own_start_time <= reading.timestamp:
         return None
     if tx.meter_start is None or wh <= max(tx.meter_start, ended_wh):

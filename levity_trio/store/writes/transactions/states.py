@@ -7,6 +7,7 @@ not added."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
@@ -23,11 +24,12 @@ from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import digest
 
-OPEN_ONES = (
+_OPEN_ONES = (
     f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open"  # noqa: S608 - our own names
-    " WHERE cp_id = ? AND status = 'Active'"
+    " WHERE cp_id = ?1 AND status = 'Active' AND (CAST(?2 AS INTEGER) IS NULL OR conn_id = ?2)"
+    " ORDER BY own_start_time, id"
 )
-"""The open transactions of a charger. Without INDEXED BY, SQLite would scan all of its transactions."""
+"""Without INDEXED BY, SQLite would scan all transactions of a charger."""
 NEWEST = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
@@ -37,11 +39,6 @@ STARTED_SINCE = (
     " AND abs(start_skew_seconds) <= ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 """Later transactions that began by a clock that is right."""
-STARTED_AHEAD = (
-    f"{OPEN_ONES} AND conn_id = ? AND start_time <= ? AND own_start_time > ? AND start_skew_seconds > ?"
-    " ORDER BY id DESC LIMIT 1"
-)
-"""Open transactions that began by a clock that was ahead, and has been set since."""
 NEXT = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time, id LIMIT 1"
@@ -76,18 +73,26 @@ def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     return tx if tx and tx.charger == charger and state(tx) is not State.IMPORTED else None
 
 
+def open_ones(db: UnitOfWork, charger: str, connector: int | None = None) -> list[Known]:
+    """Return the open transactions of a charger, or of one of its connectors, by their start."""
+    return [Known(*row) for row in db.rows(_OPEN_ONES, (charger, connector))]
+
+
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:
     """Return the newest transaction of a connector that had begun by this time.
 
     Where the charger's clock was ahead and has been set since, the order of receipt counts.
     """
     row = db.row(NEWEST, (charger, connector, at))
-    tx = None if row is None else Known(*row)
+    tx = found = None if row is None else Known(*row)
     if tx is None or tx.status != "Active":
-        row = db.row(STARTED_AHEAD, (charger, connector, at, at, AHEAD_SECONDS)) or row
+        ahead = [one for one in open_ones(db, charger, connector) if (one.start_skew or 0) > AHEAD_SECONDS]
+        begun = [one for one in ahead if one.start_time <= at < one.own_start_time]
+        found = max(begun, key=attrgetter("id"), default=found)
     if tx is not None and (tx.start_skew or 0) > AHEAD_SECONDS:
-        row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, AHEAD_SECONDS)) or row
-    return None if row is None else Known(*row)
+        row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, AHEAD_SECONDS))
+        found = found if row is None else Known(*row)
+    return found
 
 
 def skew(db: UnitOfWork, charger: str) -> int | None:
@@ -161,7 +166,7 @@ def step(tx: Known, cause: Cause) -> Step:
 
 def suspend(db: UnitOfWork, origin: Origin, cause: Cause) -> int:
     """Suspend the open transactions of a charger that this cause suspends; return their number."""
-    return sum(suspend_one(db, origin, Known(*row), cause) for row in db.rows(OPEN_ONES, (origin.charger,)))
+    return sum(suspend_one(db, origin, tx, cause) for tx in open_ones(db, origin.charger))
 
 
 def suspend_one(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause) -> bool:
@@ -200,8 +205,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
 
 def follow_free(db: UnitOfWork, origin: Origin, connector: int, status: str) -> None:
     """Note since when the connector of an open transaction is Available; any other status ends that."""
-    found = db.rows(f"{OPEN_ONES} AND conn_id = ? ORDER BY id", (origin.charger, connector))
-    for tx in (Known(*row) for row in found):
+    for tx in open_ones(db, origin.charger, connector):
         if (status == AVAILABLE) is not (tx.free_at is not None):
             free_at = origin.received_at if status == AVAILABLE else None
             db.execute("UPDATE tx SET free_at = ? WHERE id = ?", (free_at, tx.id))
@@ -215,9 +219,8 @@ def wait_again(db: UnitOfWork, origin: Origin, transaction: int) -> None:
 
 def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign) -> None:
     """Resume the newest open transaction of a connector that reports charging."""
-    newest = f"{OPEN_ONES} AND conn_id = ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
-    for row in db.rows(newest, (origin.charger, connector)):
-        resume(db, origin, Known(*row), sign)
+    for tx in open_ones(db, origin.charger, connector)[-1:]:
+        resume(db, origin, tx, sign)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
 from levity_trio.store.connectors import connectors
-from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
@@ -30,7 +29,7 @@ from levity_trio.store.writes.transactions import starts
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import link_earlier, unlink_since
-from levity_trio.store.writes.transactions.states import OPEN_ONES, Entry, add_event, newest
+from levity_trio.store.writes.transactions.states import Entry, add_event, newest, open_ones
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -115,7 +114,7 @@ def _release(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Readi
     begin = next((one for one in data if one.context == AT_BEGIN and one.wh is not None), None)
     if begin is None or not request.moment.is_believable:
         return
-    for tx in [Known(*row) for row in db.rows(OPEN_ONES, (origin.charger,))]:
+    for tx in open_ones(db, origin.charger):
         place = (tx.charger, tx.connector, tx.own_start_time, request.moment.understood, tx.id)
         registers = (tx.meter_start or 0, begin.wh, begin.timestamp, request.meter_stop)
         ((charged, others),) = db.rows(BESIDE_BEGIN, (*place, *registers))
