@@ -57,13 +57,6 @@ def test_readings_of_as_much_as_flowed_since_the_previous_stop(
     assert books.count("set_aside") == 0
 
 
-@pytest.mark.parametrize("name", [-1, 0])
-def test_of_connector_0_too(books: Books, station: Station, name: int) -> None:
-    one = before(station)
-    without_start(station, name, connector=0)
-    assert [lost[1:] for lost in others(books, one)] == [(WH - 1_000, True)]
-
-
 @NO_ID
 def test_the_connector_whose_previous_stop_fits(books: Books, station: Station, name: int | None) -> None:
     known = before(station), before(station, 2, 200_000)

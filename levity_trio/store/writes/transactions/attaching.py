@@ -168,8 +168,7 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
     entry = Entry(Kind.START, decision.by, moment, decision.reason)
     add_event(db, decision.origin(waiting.charger), transaction, entry)
-    found = found._replace(connector=connector, began=start_time)
-    unknown_starts.follow(db, origin, transaction, found, told.stop)
+    unknown_starts.follow(db, origin, transaction, connector)
     return transaction
 
 

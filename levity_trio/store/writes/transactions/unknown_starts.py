@@ -2,16 +2,15 @@
 
 The charger moved to this server while it charged, or the start was lost. Energy is shown by the stop's transactionData,
 or by unassigned readings that lead to this stop, on exactly one connector. Readings with the stop's transactionId
-belong to the same transaction, those with another to another. Some chargers send connector 0 for all readings.
+belong to the same transaction, those with another to another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
-from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.charging.names import is_id, reported_id
@@ -20,7 +19,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.gathering import is_rising
 from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading
-from levity_trio.charging.tolerances import AHEAD_SECONDS, FAR_MORE, FASTEST_W
+from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
@@ -49,16 +48,6 @@ UNASSIGNED = (
 )
 """The newest readings, back to the last stop and to the first reading of a transaction; of those with its time, some
 may be unassigned."""
-_OF_CHARGER = "cp_id = ?2 AND conn_id = 0 AND timestamp BETWEEN ?3 AND ?4 AND told_id = ?5 AND imported_id IS NULL"
-LINK_OF_CHARGER = f"UPDATE meter_val SET tx_id = ?1 WHERE {_OF_CHARGER} AND tx_id IS NULL RETURNING timestamp, wh"  # noqa: S608
-_COPIED = (
-    "session_id, received_at, source, timestamp, sent_timestamp, measurand, value, unit, context, location, phase,"
-    " format, wh"
-)
-COPY_OF_CHARGER = (
-    f"INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, {_COPIED})"  # noqa: S608 - our own names
-    f" SELECT tx_id, told_id, cp_id, ?6, {_COPIED} FROM meter_val WHERE {_OF_CHARGER} AND tx_id = ?1 ORDER BY id"
-)
 BESIDE_BEGIN = (
     "SELECT count(CASE WHEN wh > ?6 AND wh <= ?7 AND timestamp < ?8 THEN 1 END),"
     " count(CASE WHEN timestamp >= ?8 AND (told_id = tx_id OR wh < ?7 OR wh > ?9) THEN 1 END)"
@@ -74,11 +63,9 @@ transactionId tells."""
 class _Stretch(NamedTuple):
     """Unassigned readings of the billed register on a connector, by time, with at most one transactionId (`name`)."""
 
-    connector: int | None
+    connector: int
     name: int | None
     readings: Sequence[tuple[str, int]]
-    is_of_charger: bool = False
-    """They were sent for connector 0."""
 
 
 class Shown(NamedTuple):
@@ -86,8 +73,6 @@ class Shown(NamedTuple):
 
     connector: int | None
     began: str | None
-    is_of_charger: bool = False
-    """The readings were sent for connector 0."""
 
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
@@ -104,7 +89,7 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
-    follow(db, origin, transaction, found, request)
+    follow(db, origin, transaction, found.connector)
     return transaction
 
 
@@ -124,11 +109,11 @@ def _release(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Readi
 
 def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> Shown:
     """Return on which connector readings show the energy of a stop, and since when."""
-    connector, since, is_of_charger = _shown_by_readings(db, origin, request)
+    connector, since = _shown_by_readings(db, origin, request)
     registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
     first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)], inf, inf)
     began = min((time for time in (since, first) if time is not None), default=None)
-    return Shown(connector, began, is_of_charger)
+    return Shown(connector, began)
 
 
 def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields: starts.Fields) -> int:
@@ -138,34 +123,18 @@ def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields
     return transaction
 
 
-def follow(db: UnitOfWork, origin: Origin, transaction: int, found: Shown, request: Stop) -> None:
+def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | None) -> None:
     """Record that a transaction began, and link the readings that came before."""
     starts.record_start(db, origin, transaction, ACCEPTED)
-    if found.connector is not None:
+    if connector is not None:
         link_earlier(db, origin, transaction)
-    if found.is_of_charger:
-        _link_of_charger(db, origin, transaction, found, request)
-
-
-def _link_of_charger(db: UnitOfWork, origin: Origin, transaction: int, found: Shown, request: Stop) -> None:
-    """Link the readings of connector 0 with the id of a stop. A fact never changes, so the connector of its transaction
-    gets copies."""
-    place = (transaction, origin.charger, found.began, request.moment.understood, request.transaction)
-    linked = db.rows(LINK_OF_CHARGER, place)
-    if found.connector is not None:
-        db.execute(COPY_OF_CHARGER, (*place, found.connector))
-    _, register = max([reading for reading in linked if reading[1] is not None], default=(None, None))
-    reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?), last_register_wh = ? WHERE id = ?"
-    db.execute(reach, (max((at for at, _ in linked), default=""), register, transaction))
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
     """Whether unassigned readings have the transactionId of this stop, which then belongs to no other transaction."""
-    return reported_id(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
-
-
-def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
-    return (one for one in stretches if _is_named_by(request, one))
+    return reported_id(request.transaction) is not None and any(
+        _is_named_by(request, one) for one in _stretches(db, origin, request)
+    )
 
 
 def _is_named_by(request: Stop, one: _Stretch) -> bool:
@@ -175,16 +144,15 @@ def _is_named_by(request: Stop, one: _Stretch) -> bool:
 def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
     """Return the only connector whose readings have the transactionId of this stop, or else lead to it, and since when
     they rise; nothing if there are none or several."""
-    stretches, of_charger = list(_stretches(db, origin, request)), list(_of_charger(db, origin, request))
-    leading = list(_named_by(request, stretches)) or list(_named_by(request, of_charger))
+    stretches = list(_stretches(db, origin, request))
+    leading = [one for one in stretches if _is_named_by(request, one)]
     leading = leading or [one for one in stretches if _leads_to(one.readings[-1], request)]
-    leading = leading or [one for one in of_charger if _leads_to(one.readings[-1], request)]
-    leading = leading or [one for one in (*stretches, *of_charger) if _counts_up_to(db, origin, one, request)]
+    leading = leading or [one for one in stretches if _counts_up_to(db, origin, one, request)]
     found = [(one, since) for one in leading if (since := _since(one, request)) is not None]
     if len(found) != 1:
         return Shown(None, None)
     ((stretch, since),) = found
-    return Shown(stretch.connector, since, stretch.is_of_charger)
+    return Shown(stretch.connector, since)
 
 
 def _since(one: _Stretch, request: Stop) -> str | None:
@@ -205,42 +173,6 @@ def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stret
             continue
         if (stretch := _unassigned(db, origin, connector, request)).readings:
             yield stretch
-
-
-def _of_charger(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
-    """Yield the readings of connector 0 with the id of a stop, as those of the idle connector whose register they go on
-    from; of an unknown one if two are similarly near."""
-    rows = db.rows(UNASSIGNED, (origin.charger, 0, request.moment.understood, MOST_READINGS))
-    own = (request.transaction, None)
-    told = [(number, at, wh) for at, wh, told_id, tx, number in rows if (told_id, tx) == own]
-    found: list[tuple[int, _Stretch]] = []
-    for connector, stopped, reached in _idle(db, origin, request) if told else ():
-        readings = _in_order([one for one in reversed(told) if one[1] > stopped])
-        if readings:
-            first, name = readings[0][1], reported_id(request.transaction)
-            apart = first - reached if first >= reached else first  # it may count from 0
-            found.append((apart, _Stretch(connector, name, readings, is_of_charger=True)))
-    found.sort(key=itemgetter(0))
-    if len(found) > 1 and found[1][0] <= FAR_MORE * found[0][0]:
-        shortest = min((stretch for _, stretch in found), key=lambda stretch: len(stretch.readings))
-        yield shortest._replace(connector=None)
-    else:
-        yield from (stretch for _, stretch in found[:1])
-
-
-def _idle(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[tuple[int | None, str, int]]:
-    """Yield the connectors without an open transaction at a stop, with the time and the register in Wh of the last
-    stop before it. None is the connector of a charger of which none is known."""
-    tables: tuple[Literal["tx"], Literal["status"]] = ("tx", "status")
-    known = {number for table in tables for number in connectors(db.rows, origin.charger, table) if number > 0}
-    if not known:
-        yield None, "", 0
-    for connector in sorted(known):
-        before = newest(db, origin.charger, connector, request.moment.understood)
-        if before is None:
-            yield connector, "", 0
-        elif before.status != "Active":
-            yield connector, before.own_stop_time or "", before.billed_until or 0
 
 
 def _unassigned(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
@@ -278,7 +210,7 @@ def _leads_to(last: tuple[str, int], request: Stop) -> bool:
 def _counts_up_to(db: UnitOfWork, origin: Origin, one: _Stretch, request: Stop) -> bool:
     """Whether readings rise that count from 0 in each transaction, and lead to as much as flowed since the previous
     stop."""
-    before = None if one.connector is None else newest(db, origin.charger, one.connector, request.moment.understood)
+    before = newest(db, origin.charger, one.connector, request.moment.understood)
     if before is None or before.status == "Active" or before.billed_until is None:
         return False
     is_counted = one.readings[0][1] < before.billed_until and _first_of_rise(one.readings) is not None
