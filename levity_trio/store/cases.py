@@ -34,7 +34,7 @@ from levity_trio.store.adjacent import begin_after, boots, counted_until, follow
 from levity_trio.store.beside import Span, beside, boundaries, earlier
 from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import Rows, maximum_w
-from levity_trio.store.habits import Habits, habits_of
+from levity_trio.store.habits import habits_of
 from levity_trio.store.transaction import (
     LAST_TIME,
     OF_TRANSACTION,
@@ -79,7 +79,9 @@ def case_of(
     booted = boots_during(rows, tx)
     names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     before, after = preceding(rows, tx, until), following(rows, tx, until)
-    habits = _habits(rows, tx, until)
+    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)  # it may itself have shown it
+    habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
+    habits = habits._replace(ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w)
     others = beside(rows, own := span_of(tx), until, _behind(tx, line))
     ahead = _ahead(tx, line, clock) if booted else 0
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
@@ -111,18 +113,8 @@ def case_of(
         booted_at=[seconds(at) + ahead for at, _ in booted],
         begin_of_new_meter=begin_after(rows, place_of(tx, until), tx.stop_received_at) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted]),
-        habits=habits.values,
-        ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w,
-        reports_power=habits.reports_power,
-        has_power_too_high=habits.has_power_too_high,
-        shown_factor=habits.shown_factor,
+        **habits._asdict(),
     )
-
-
-def _habits(rows: Rows, tx: Known, until: str) -> Habits:
-    """Return the habits of its connector. A doubtful transaction requires one more: it may itself have shown it."""
-    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
-    return habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
 
 
 def _behind(tx: Known, line: Timeline) -> float | None:

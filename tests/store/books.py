@@ -24,7 +24,7 @@ from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting_stops
+from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Started, Stop
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -193,7 +193,7 @@ class Station:
     def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
         """A MeterValues."""
         found = readings.read(values, self.books.now)
-        self.write(waiting_stops.store, Batch(connector, "MeterValues", found), transaction)
+        self.write(waiting.store, Batch(connector, "MeterValues", found), transaction)
 
     def register(self, wh: int, minutes_ago: float = 0) -> dict[str, Any]:
         """A meterValue of the billed register."""

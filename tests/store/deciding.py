@@ -11,10 +11,10 @@ import pytest
 
 from levity_trio.charger.telling import read_again
 from levity_trio.store.transaction import Known
-from levity_trio.store.writes.transactions import attaching, decisions
-from levity_trio.store.writes.transactions.attaching import Made
+from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.store.writes.transactions.waiting import Made
 from tests.store.books import Books
 
 
@@ -42,15 +42,15 @@ class Operator:
 
     def attach(self, message: int, transaction: int, **given: object) -> Known:
         told = told_by(self.books, message, given)
-        return self.books.run(attaching.attach, message, transaction, told, self.decision())
+        return self.books.run(waiting.attach, message, transaction, told, self.decision())
 
     def make(self, message: int, given: Mapping[str, object] | None = None, **known: Any) -> Known:
         told = told_by(self.books, message, given or {})
         assert isinstance(told, StopWithData)
-        return self.books.run(attaching.make, message, told, Made(**known), self.decision())
+        return self.books.run(waiting.make, message, told, Made(**known), self.decision())
 
     def dismiss(self, message: int) -> None:
-        self.books.run(attaching.dismiss, message, self.decision())
+        self.books.run(waiting.dismiss, message, self.decision())
 
 
 def refused(decide: Callable[..., object], *args: object, **values: object) -> DecisionRefused:

@@ -16,7 +16,7 @@ from levity_trio.store.faults import RateExceeded
 from levity_trio.store.transaction import ReadAhead
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
-from levity_trio.store.writes.transactions import starts, stops, waiting_stops
+from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
 from levity_trio.wire.payloads import call, call_result
@@ -86,13 +86,13 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     found = await exchange.in_turn(partial(readings.read, request.meter_value, exchange.at))
     if exchange.is_ahead:
         batch = Batch(request.connector_id, METER_VALUES, found)
-        if not await exchange.write(waiting_stops.store_part, exchange.message, batch, request.transaction_id):
+        if not await exchange.write(waiting.store_part, exchange.message, batch, request.transaction_id):
             return call_result.MeterValues()  # counted and published before
     await _check_rate(exchange, len(found))
     for part in parts(found, LIVE_AT_ONCE):
         if not exchange.is_ahead:
             batch = Batch(request.connector_id, METER_VALUES, part)
-            await exchange.write(waiting_stops.store, batch, request.transaction_id)
+            await exchange.write(waiting.store, batch, request.transaction_id)
         if exchange.central.hooks.readings_are_watched:
             _publish(exchange, request, part)
     return call_result.MeterValues()

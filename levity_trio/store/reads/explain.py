@@ -27,6 +27,7 @@ from levity_trio.store.reads.review_queue import Review, anonymous_review, revie
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
+from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock, known, span
 
 
@@ -167,9 +168,9 @@ def explain(
     judgement, weighed = (None, []) if case is None else weigh(case)
     return Explanation(
         transaction=shown,
-        settled_by=next((one.resolved_by for one in reversed(reviews) if _is_settling(one)), None),
+        settled_by=next((one.resolved_by for one in reversed(reviews) if one.resolved_by not in (None, SYSTEM)), None),
         today=None if judgement is None else _today(judgement, tx),
-        candidates=tuple(map(_explained, weighed)),
+        candidates=tuple(map(_interpretation, weighed)),
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=_neighbour(db, tx, BEFORE) if is_judged else None,
         after=_neighbour(db, tx, AFTER) if is_judged else None,
@@ -178,10 +179,6 @@ def explain(
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
         bill=None if is_anonymous else bill_of(db, number, rule),
     )
-
-
-def _is_settling(review: Review) -> bool:
-    return review.resolved_by not in (None, "system")
 
 
 def _today(judgement: Judgement, tx: Known) -> TodaysFigure:
@@ -203,17 +200,10 @@ def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[Parallel
         )
 
 
-def _explained(one: Weighed) -> Interpretation:
-    return Interpretation(
-        words=one.words,
-        code=one.code,
-        method=one.method,
-        wh=one.wh,
-        assumptions=one.assumptions,
-        is_chosen=one.is_chosen,
-        against=one.against and one.against.words,
-        evidence=one.against and one.against.evidence,
-    )
+def _interpretation(one: Weighed) -> Interpretation:
+    against = None if one.against is None else one.against.words
+    evidence = None if one.against is None else one.against.evidence
+    return Interpretation(**one._asdict() | {"against": against, "evidence": evidence})
 
 
 def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:

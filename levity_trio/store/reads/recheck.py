@@ -11,11 +11,11 @@ attributed to the rules.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
@@ -25,6 +25,7 @@ from levity_trio.settings import DatabaseAddress
 from levity_trio.store.cases import case_of
 from levity_trio.store.connectors import Rows
 from levity_trio.store.database import Database
+from levity_trio.store.habits import NO_HABITS
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
@@ -98,9 +99,10 @@ class Rechecking:
                 f"{address} is from an older version of levity-trio; start this version's server on it"
                 " once, or on a copy"
             )
-        self.total = look(address, partial(_count, charger))
+        count, known = f"SELECT count(*) FROM tx WHERE {COMPLETED}", "SELECT 1 FROM cp WHERE id = ?"  # noqa: S608
+        self.total: int = look(address, lambda db: db.execute(count, (charger,)).fetchall()[0][0])
         """The number of transactions at the beginning."""
-        self.is_known = charger is None or look(address, partial(_is_known, charger))
+        self.is_known = charger is None or look(address, lambda db: bool(db.execute(known, (charger,)).fetchall()))
         """Whether the charger is known, if one was given."""
 
     def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Page]:
@@ -109,15 +111,6 @@ class Rechecking:
         while (found := look(self._address, partial(_page, after, self._charger, most_rows, seconds))) is not None:
             page, after = found
             yield page
-
-
-def _count(charger: str | None, db: Database) -> int:
-    ((count,),) = db.execute(f"SELECT count(*) FROM tx WHERE {COMPLETED}", (charger,)).fetchall()  # noqa: S608
-    return int(count)
-
-
-def _is_known(charger: str, db: Database) -> bool:
-    return bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall())
 
 
 def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Page, int] | None:
@@ -152,7 +145,7 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
     """Judge a transaction by today's rules; return None if the result equals what is stored."""
     reviews = _reviews(rows, tx)
     stored = Figure(
-        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, _sorted_codes(reviews.codes), reviews.words
+        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, tuple(sorted(reviews.codes)), reviews.words
     )
     case = case_of(rows, tx)
     now = _figure(judge(case), reviews)
@@ -170,29 +163,15 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
 def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
     """Judge by the evidence of that time; without habits, if only that gives the stored figure."""
     then = _figure(judge(case), reviews)
-    without = _figure(judge(_without_habits(case)), reviews)
+    without = _figure(judge(replace(case, **NO_HABITS._asdict())), reviews)
     return without if _is_same(stored, without, reviews) else then
 
 
 def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
     """Return whether habits or facts cause the difference between then and now."""
-    as_they_were = replace(case, **{name: getattr(case_then, name) for name in _WITHOUT_HABITS})
-    olds = (_figure(judge(old), reviews) for old in (as_they_were, _without_habits(case)))
+    as_they_were = replace(case, **{name: getattr(case_then, name) for name in NO_HABITS._fields})
+    olds = (_figure(judge(old), reviews) for old in (as_they_were, replace(case, **NO_HABITS._asdict())))
     return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
-
-
-_WITHOUT_HABITS: Final[Mapping[str, Any]] = {
-    "habits": {},
-    "ceiling_w": None,
-    "reports_power": False,
-    "has_power_too_high": False,
-    "shown_factor": None,
-}
-"""The fields of a case that come from habits, at a charger without any."""
-
-
-def _without_habits(case: Case) -> Case:
-    return replace(case, **_WITHOUT_HABITS)
 
 
 def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
@@ -207,13 +186,9 @@ def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
 
 def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
     is_certain = judgement.confidence == CERTAIN and not reviews.is_match_doubted
-    codes = _sorted_codes({doubt.code for doubt in judgement.doubts})
+    codes = tuple(sorted({str(doubt.code) for doubt in judgement.doubts}))
     words = "; ".join(doubt.words for doubt in judgement.doubts)
     return Figure(judgement.wh, CERTAIN if is_certain else DOUBTFUL, judgement.method, codes, words)
-
-
-def _sorted_codes(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(str(code) for code in codes))
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:

@@ -15,19 +15,18 @@ import msgspec
 
 from levity_trio.charger.telling import Unreadable, read_again
 from levity_trio.store.reads import transactions as stored
-from levity_trio.store.reads import unlinked
-from levity_trio.store.reads.to_review import ReviewItem, to_review
+from levity_trio.store.reads.to_review import ReviewItem, message, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import shared_meters
-from levity_trio.store.writes.transactions import attaching, decisions
-from levity_trio.store.writes.transactions.attaching import Made
+from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.store.writes.transactions.waiting import Made
 from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
 from levity_trio.web.api.local_times import LocalInstant, local_instant
@@ -142,7 +141,7 @@ async def dismiss_review(asked: Asked) -> Any:
 async def attach_message(asked: Asked) -> Any:
     body: AttachmentBody = asked.body
     told = await _read_again(asked, body)
-    return await _decided(asked, attaching.attach, asked.number(), body.transaction, told)
+    return await _decided(asked, waiting.attach, asked.number(), body.transaction, told)
 
 
 async def make_transaction(asked: Asked) -> Any:
@@ -152,11 +151,11 @@ async def make_transaction(asked: Asked) -> Any:
         raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
     start_time = _time(asked, body.start_time, "start_time")
     made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
-    return await _decided(asked, attaching.make, asked.number(), told, made)
+    return await _decided(asked, waiting.make, asked.number(), told, made)
 
 
 async def dismiss_message(asked: Asked) -> None:
-    await decide(asked, attaching.dismiss, asked.number())
+    await decide(asked, waiting.dismiss, asked.number())
 
 
 async def _decided(asked: Asked, write: Callable[..., Known], *args: object) -> Any:
@@ -183,7 +182,7 @@ async def decide(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
 async def _read_again(asked: Asked, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
     number = asked.number()
-    found = await asked.api.reader.run(partial(unlinked.message, number=number))
+    found = await asked.api.reader.run(partial(message, number=number))
     if found is None:
         raise not_found(f"message {number} that was set aside")
     given = {"meterStop": body.meter_stop_wh, "timestamp": _time(asked, body.stop_time, "stop_time")}

@@ -15,19 +15,21 @@ from typing import Any, Final, TypedDict
 
 import orjson
 
-from levity_trio.charging.energy import CERTAIN
+from levity_trio.charging.energy import CERTAIN, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.propose.candidate import CORRECTED
 from levity_trio.charging.reviews import DISMISSIBLE
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
+from levity_trio.store import habits
+from levity_trio.store.cases import case_of
 from levity_trio.store.settled import DISMISSED, NO_PERSONS, settled_by
 from levity_trio.store.transaction import Known, by_our_clock, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import closing, habits
+from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
 from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, OPEN_REVIEWS, resolve
@@ -173,7 +175,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, CONFIRMED)
     if settler is None:
-        habits.learn_confirmed(db, tx, decision.at)
+        habits.learn_confirmed(db, tx, case := case_of(db.rows, tx), judge(case), decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     wh = tx.energy_delivered or 0

@@ -114,21 +114,15 @@ def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known 
     ):
         tx = Known(*row)
         if tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
-            if named is not None and not (_came_before(db, tx, request) or _is_of_earlier(tx, named, request)):
+            is_of_earlier = named is not None and named.is_start_timed and is_equal(tx, request)
+            is_of_earlier = is_of_earlier and request.moment.understood < (named.own_start_time if named else "")
+            same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND digest = ?"
+            if named and not is_of_earlier and db.row(same, (tx.id, digest(request.message.payload))) is None:
                 continue
             newer = "SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
             is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
             return None if is_back and not request.moment.is_believable else tx.id
     return None
-
-
-def _is_of_earlier(tx: Known, named: Known, request: Stop) -> bool:
-    return is_equal(tx, request) and named.is_start_timed and request.moment.understood < named.own_start_time
-
-
-def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
-    same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND digest = ?"
-    return db.row(same, (tx.id, digest(request.message.payload))) is not None
 
 
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
@@ -156,7 +150,8 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     carriers = [row for row in rows if row[WH] is not None and not _has_overtaken(row, request, tx)]
     last_at = _last_at(origin, request, tx, carriers)
     begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
-    watts = _watts(rows) if carriers else []
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in rows if row[MEASURAND] == POWER and not row[PHASE])
+    watts = [power for power in powers if power is not None] if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
     is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
@@ -260,9 +255,3 @@ def _pace(tx: Known, carriers: Sequence[Row], watts: Sequence[float]) -> float:
     steps = pairwise(levels)
     paces = [(wh - before) * HOUR / (at - since) for (since, before), (at, wh) in steps if at > since]
     return max(*paces, *watts, 0.0, 0.0)
-
-
-def _watts(rows: Sequence[Row]) -> list[float]:
-    """Return the power in readings, in W and in their order."""
-    powers = (watts_of(row[VALUE], row[UNIT]) for row in rows if row[MEASURAND] == POWER and not row[PHASE])
-    return [watts for watts in powers if watts is not None]

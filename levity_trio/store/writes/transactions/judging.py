@@ -18,7 +18,7 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log_output import get_logger
-from levity_trio.store import clocks
+from levity_trio.store import clocks, habits
 from levity_trio.store.adjacent import factor_of
 from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
 from levity_trio.store.billing.pricing import Rule
@@ -27,7 +27,7 @@ from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import dating, habits
+from levity_trio.store.writes.transactions import dating
 from levity_trio.store.writes.transactions.reviews import (
     OPEN_REVIEWS,
     is_known,
@@ -85,13 +85,15 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     found = judge(case)
     judgement = found
     if tx.status == "Completed" and is_settled(db, tx.id):
-        judgement, doubts = _settled(tx, found), (*doubts, *_later(db, tx, found))
-    added = add_event(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry)
+        doubts = (*doubts, *_later(db, tx, found))
+        kept = replace(found, wh=tx.energy_delivered or 0, method=tx.energy_method or found.method, doubts=())
+        judgement = replace(kept, billed_from=tx.billed_from, billed_until=tx.billed_until)
+    event = add_event(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry).id
     is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all have no review, so statements are saved
     if is_reviewed:
-        replace_doubts(db, tx.id, judgement.doubts, added.id, at)
+        replace_doubts(db, tx.id, judgement.doubts, event, at)
         for doubt in doubts:
-            open_review(db, tx.id, doubt, added.id, at)
+            open_review(db, tx.id, doubt, event, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
     _complete(db, tx, ending, judgement, confidence, at)
     dating.ask_later(db, dating.date(db, ended, clock), at)
@@ -112,12 +114,6 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     )
     db.record(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
-
-
-def _settled(tx: Known, found: Judgement) -> Judgement:
-    """Return the figure that a person confirmed or corrected, which later facts do not change."""
-    wh, method = tx.energy_delivered or 0, tx.energy_method or found.method
-    return replace(found, wh=wh, method=method, doubts=(), billed_from=tx.billed_from, billed_until=tx.billed_until)
 
 
 def _later(db: UnitOfWork, tx: Known, found: Judgement) -> tuple[Doubt, ...]:
@@ -386,13 +382,10 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
 
 def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
     """Return the previous transaction; the one before if all of its range was counted before, up to a lower end."""
-    place = next((number for number, one in enumerate(earlier) if not _is_counted_before(one)), 0)
+    is_counted = [one.energy_delivered == 0 and one.billed_from != one.billed_until for one in earlier]
+    place = is_counted.index(False) if False in is_counted else 0
     is_lower = all((one.billed_until or 0) < (earlier[place].billed_until or 0) for one in earlier[:place])
     return earlier[place : place + 1] if is_lower else earlier[:1]
-
-
-def _is_counted_before(tx: Known) -> bool:
-    return tx.energy_delivered == 0 and tx.billed_from != tx.billed_until
 
 
 def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:

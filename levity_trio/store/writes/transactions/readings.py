@@ -291,7 +291,11 @@ def _match(
     foreign = reported_id(batch.told_id) if is_foreign else None
     running = None
     if latest is not None:
-        running = _covering(latest) if foreign is None else _covering_foreign(db, origin, latest, reading.timestamp)
+        running = _covering(latest)
+    if running is not None and latest is not None and foreign is not None:
+        at = reading.timestamp
+        was_idle = idle_since_boot(db.rows, latest, at, origin.received_at) is not None
+        running = running._replace(reported_id=called(db, latest, at), was_idle=was_idle)
     covering = None if named is None else _covering(named)
     return match_readings(_moment(latest, reading), covering, running, foreign)
 
@@ -340,20 +344,16 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
     register is above the start; or it counts each transaction, and they name this one."""
     if tx.meter_start is None:
         return
-    before = shifted_stamp(tx.own_start_time, timedelta(seconds=-AHEAD_SECONDS))
-    early = [one for one in readings if one.wh is not None and one.timestamp < before]
+    begun = shifted_stamp(tx.own_start_time, timedelta(seconds=-AHEAD_SECONDS))
+    early = [one for one in readings if one.wh is not None and one.timestamp < begun]
     shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
-    if early and not shown and named == tx.id and _counts(db, tx, early[0].wh or 0):
+    wh = 0 if shown or not early or named != tx.id else early[0].wh or 0
+    # One within the register of the previous transaction may be of that one, sent again with a new id.
+    if 0 < wh < tx.meter_start and all(wh < (one.meter_start or 0) for one in before(db.rows, tx)):
         shown = [one.timestamp for one in early]
     if shown and min(shown) < (tx.early_reading_at or "~"):
         note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
         db.execute(note, (min(shown), min(shown), tx.id))
-
-
-def _counts(db: UnitOfWork, tx: Known, wh: int) -> bool:
-    """Whether a reading can only count the energy of its own transaction. One within the register of the previous
-    transaction may be of that one, sent again with a new id."""
-    return 0 < wh < (tx.meter_start or 0) and all(wh < (one.meter_start or 0) for one in before(db.rows, tx))
 
 
 def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
@@ -366,13 +366,9 @@ def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
     Chargers also send such readings while no car charges."""
     register = register_of(readings)
     if register is None:
-        return any(reading.measurand in FLOWS and _is_above_zero(reading.value) for reading in readings)
+        return any(one.measurand in FLOWS and (number(one.value) or 0.0) > 0 for one in readings)
     ((last,),) = db.rows("SELECT coalesce(last_register_wh, meter_start) FROM tx WHERE id = ?", (tx.id,))
     return last is not None and register > last
-
-
-def _is_above_zero(value: str) -> bool:
-    return (number(value) or 0.0) > 0
 
 
 def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:
@@ -594,12 +590,6 @@ def _begun_below(db: UnitOfWork, origin: Origin, connector: int, reading: Readin
 def _covering(tx: Known) -> Covering:
     ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
     return Covering(tx.id, state(tx), ended)
-
-
-def _covering_foreign(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> Covering:
-    """Return a transaction with what shows whether readings with an id that is not ours belong to it."""
-    was_idle = idle_since_boot(db.rows, tx, at, origin.received_at) is not None
-    return _covering(tx)._replace(reported_id=called(db, tx, at), was_idle=was_idle)
 
 
 def begun(

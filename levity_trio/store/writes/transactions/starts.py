@@ -100,16 +100,13 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
         + (STARTS_COMPARED,),
     )
     for transaction, is_open, created_at, sent_stop_time, stopped_at, is_untold, is_asked, *verdict in found:
-        stands_still = sent_stop_time == request.moment.sent and _are_apart(created_at, stopped_at)
+        is_apart = stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
+        stands_still = is_apart and sent_stop_time == request.moment.sent
         is_unique = request.moment.is_believable and not stands_still
         is_alone = is_untold and not _is_followed(db, origin.charger, request.connector, created_at)
         if is_unique or is_open or is_alone or (message and _came_before(db, transaction, message)):
             return Started(transaction, Verdict(*verdict), bool(is_asked))
     return None
-
-
-def _are_apart(created_at: str, stopped_at: str | None) -> bool:
-    return stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
 
 
 def _is_followed(db: UnitOfWork, charger: str, connector: int | None, created_at: str) -> bool:

@@ -156,15 +156,10 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> Shown:
 
 
 def _since(one: _Stretch, request: Stop) -> str | None:
-    """Return since when readings rise up to a stop. With its transactionId, they belong to it even if they stood still
-    for long."""
-    pause = inf if _is_named_by(request, one) else LONGEST_PAUSE_SECONDS
-    return _first_of_rise(_to_the_end(one, request), pause)
-
-
-def _to_the_end(one: _Stretch, request: Stop) -> Sequence[tuple[str, int]]:
-    """Return readings up to a stop, whose register may be older than the last of them."""
-    return [*one.readings, (request.moment.understood, max(request.meter_stop, one.readings[-1][1]))]
+    """Return since when readings rise up to a stop, whose register may be older than the last of them. With its
+    transactionId, they belong to it even if they stood still for long."""
+    until_it = [*one.readings, (request.moment.understood, max(request.meter_stop, one.readings[-1][1]))]
+    return _first_of_rise(until_it, inf if _is_named_by(request, one) else LONGEST_PAUSE_SECONDS)
 
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:

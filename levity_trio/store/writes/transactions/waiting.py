@@ -1,24 +1,30 @@
-"""What an operator decides about a message that was set aside: attach it to a transaction, make one of it, dismiss it.
+"""Messages that were set aside because nothing showed their transaction, until readings show it or an operator decides:
+to attach one to a transaction, to make one of it, to dismiss it.
 
 An attached message takes the same way as one that its charger sends: it is stored, linked and judged, on the grounds
-that an operator attached it. A message is resolved once.
+that an operator attached it. A message is resolved once. An offline charger may send the stop of a transaction, whose
+start was lost, before the readings that show its energy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.moments import Moment, understand
+from levity_trio.charging.sent.readings import are_meter_values, read
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
-from levity_trio.store.settled import DISMISSED
+from levity_trio.store.evidence import evidence_of
+from levity_trio.store.settled import DISMISSED, SYSTEM
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import set_aside
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes import message_parts, set_aside
+from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
@@ -30,7 +36,7 @@ from levity_trio.store.writes.transactions.decisions import (
     find,
 )
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, WITHOUT_ID, Stop, StopWithData
 from levity_trio.store.writes.transactions.states import Entry, add_event, load
 
 ATTACHED: Final = "attached"
@@ -38,6 +44,15 @@ MADE: Final = "made"
 
 _WAITING: Final = (
     "SELECT id, cp_id, session_id, received_at, action, tx_id, looked_by, resolution FROM set_aside WHERE id = ?"
+)
+CAME: Final = "readings with its transactionId arrived later"
+"""Why a stop no longer waits."""
+MOST_COMPARED: Final = 20
+"""The newest messages of a charger that were set aside, among which its stop is looked for."""
+_NEWEST: Final = (
+    "SELECT set_aside.id, looked_at, tx_id, set_aside.session_id, received_at, set_aside.action,"  # noqa: S608 - ours
+    f" payload, set_aside.message_id, coalesce(frame, '') FROM set_aside LEFT JOIN {evidence_of('set_aside')}"
+    " WHERE set_aside.cp_id = ? ORDER BY set_aside.id DESC LIMIT ?"
 )
 
 
@@ -93,7 +108,9 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
         stops.attach(db, origin, waiting.received, tx.id, told)
     else:
         readings.attach(db, origin, waiting.received, tx.id, told)
-    return _link(db, waiting, tx.id, ATTACHED, decision)
+    how = (decision.at, decision.by, ATTACHED, decision.reason)
+    _link(db, decision.origin(tx.charger), (waiting.id, waiting.action), tx.id, how)
+    return load(db, tx.id)
 
 
 def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
@@ -120,7 +137,9 @@ def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision:
     stops.attach(db, origin, waiting.received, transaction, told)
     if made.figure_wh is not None:
         correct(db, transaction, Correction(figure_wh=made.figure_wh), replace(decision, seen_event=None))
-    return _link(db, waiting, transaction, MADE, decision)
+    how = (decision.at, decision.by, MADE, decision.reason)
+    _link(db, decision.origin(waiting.charger), (waiting.id, waiting.action), transaction, how)
+    return load(db, transaction)
 
 
 def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
@@ -172,18 +191,55 @@ def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData,
     return transaction
 
 
-def _link(db: UnitOfWork, waiting: Waiting, transaction: int, resolution: str, decision: Decision) -> Known:
-    how = (decision.at, decision.by, resolution, decision.reason)
-    link(db, decision.origin(waiting.charger), waiting.id, waiting.action, transaction, how)
-    return load(db, transaction)
-
-
-def link(
-    db: UnitOfWork, origin: Origin, message: int, action: str, transaction: int, how: set_aside.Resolution
+def _link(
+    db: UnitOfWork, origin: Origin, message: tuple[int, str], transaction: int, how: set_aside.Resolution
 ) -> None:
-    """Resolve a message that was set aside, as part of a transaction now, and record that."""
-    set_aside.resolve(db, message, transaction, how)
-    at, by, _, reason = how
-    told = {"set_aside": message, "transaction": transaction}
+    """Resolve a message that was set aside, given by its id and action, as part of a transaction, and record that."""
+    (number, action), (at, by, _, reason) = message, how
+    set_aside.resolve(db, number, transaction, how)
+    told = {"set_aside": number, "transaction": transaction}
     fact = MessageAttached(charger=origin.charger, at=at, action=action, by=by, reason=reason, **told)
     db.record(fact, origin.session)
+
+
+def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
+    """Store a MeterValues. If a stop waits for such readings, which now show its energy, a transaction is made of it,
+    as of its receipt; `claimed` is the transactionId of both."""
+    is_unassigned = readings.store(db, origin, batch, claimed)
+    if not is_unassigned or reported_id(claimed) is None:
+        return
+    newest = db.rows(_NEWEST, (origin.charger, MOST_COMPARED))
+    for number, looked_at, transaction, session, received_at, *fields in newest:
+        message = Message(*fields)
+        is_waiting = message.action == "StopTransaction" and looked_at is None and transaction is None
+        told = _read(message, received_at) if is_waiting and message.frame else None
+        if told is None or told.stop.transaction != claimed:
+            continue
+        received = Origin(origin.charger, session, received_at)
+        made = unknown_starts.begin(db, received, *told)
+        if made is not None:
+            stops.attach(db, origin, received, made, told)
+            _link(db, origin, (number, message.action), made, (origin.received_at, SYSTEM, MADE, CAME))
+
+
+def store_part(db: UnitOfWork, origin: Origin, message: Message, batch: Batch, claimed: int | None) -> bool:
+    """Store one part of a large MeterValues; return whether it is new."""
+    if message_parts.is_stored(db, origin, message):
+        return False
+    store(db, origin, batch, claimed)
+    message_parts.note(db, origin, message, waits=False)
+    return True
+
+
+def _read(message: Message, received_at: str) -> StopWithData | None:
+    """Read a stop again; None if a field that is needed cannot be read, or if its transactionData needs a repair."""
+    fields, received = set_aside.fields_of(message), datetime.fromisoformat(received_at)
+    transaction, register, data = (fields.get(name) for name in ("transactionId", "meterStop", "transactionData"))
+    transaction = WITHOUT_ID if transaction is None else transaction
+    data = [] if data is None else data
+    if type(transaction) is not int or type(register) is not int or not are_meter_values(data):
+        return None
+    moment = understand(set_aside.text_in(message, "timestamp"), received)
+    reason = set_aside.text_in(message, "reason") or LOCAL
+    stop = Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
+    return StopWithData(stop, read(data, received))
