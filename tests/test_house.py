@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "client": ("config",),
     "manual": (),
     "demo": (
-        *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire.times"),
+        *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire"),
         *("clock", "config", "config_log", "output", "writing"),
     ),
     "deploy": ("config", "config_log", "config_sources", "config_web", "settings", "writing"),

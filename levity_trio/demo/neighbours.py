@@ -66,7 +66,7 @@ class Neighbours:
                     self._leave(charger, at)
                     charging -= is_charging
             elif connector.tag is not None:
-                self._plug(charger, self._owner(connector.tag[0]), at)
+                self.plug(charger, self.owner(connector.tag[0]), at)
         coming = sum(one.is_arriving for one in self._stays.values())
         if charging + coming < (WANTED_OF_AN_EVENING if self._hour() in EVENING else WANTED):
             self._let_come(at)
@@ -85,7 +85,7 @@ class Neighbours:
         if who in HOUSEHOLDS:
             self._away.append(who)
 
-    def _owner(self, tag: str) -> Household:
+    def owner(self, tag: str) -> Household:
         """Return whose car is plugged in for a tag. One that nobody has, or whose car is here, brings a visitor's."""
         found = next((one for one in self._away if one.tag == tag), None)
         return found or HOUSEHOLDS[0]._replace(name="A visitor", tag=tag)
@@ -95,7 +95,7 @@ class Neighbours:
         for who in self._away:
             charger = self._free((who.space, *SHARED))
             if charger is not None:
-                self._plug(charger, who, at)
+                self.plug(charger, who, at)
                 charger.agenda.plan(at + TAG_SECONDS, partial(_show_tag, charger, who.tag), is_own=False)
                 charger.on_change()
                 return
@@ -104,7 +104,8 @@ class Neighbours:
         there = (self._chargers[charger_id(one)] for one in spaces)
         return next((one for one in there if one.connectors[ONLY].status is Status.AVAILABLE), None)
 
-    def _plug(self, charger: Charger, who: Household, at: float) -> None:
+    def plug(self, charger: Charger, who: Household, at: float) -> None:
+        """Let a household's car come to a charger."""
         if who in self._away:
             self._away.remove(who)
         self._stays[charger.spec.id] = Stay(who, at, at + self._dice.uniform(*STAY_SECONDS))

@@ -14,14 +14,14 @@ import os
 import socket
 import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import trio
@@ -55,6 +55,7 @@ from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.offline import resume
 from levity_trio.store.writes.demo import Resumed
 from levity_trio.web.logins import new_cookie
+from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.writing import created
 
@@ -66,17 +67,20 @@ READING_SECONDS: Final = 300
 HEARTBEAT_SECONDS: Final = 600
 LOOK_SECONDS: Final = 0.5
 """How often the neighbours look what there is to do, in real time."""
+CONNECTED_SECONDS: Final = 10.0
+"""The addresses are printed when all chargers are connected, or after this time."""
 SAVED_BEFORE: Final = timedelta(hours=14)
 """The owner's last backup is as invented as he is: that of the night before."""
 SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 WORDS: Final = """\
-This is a demo: {house}, with {households} households and {chargers} simulated chargers. All names are invented.
+This is a demo: a house with {households} households and {chargers} simulated chargers.
+All names and figures are invented.
 
   The owner's dashboard   {dashboard}/
   The page of a neighbour {drivers}/d/ ({neighbour} is logged in)
   The label of a charger  {dashboard}/get/admin/codes?charger={labelled}
 
-The demo's clock runs {speed} times as fast as yours: there it is {moment:%A, %d %B %Y, %H:%M}.
+There it is {moment:%A, %-d %B %Y, %H:%M}, and time passes {speed} times as fast.
 Its database and its log are in {folder}
 Ctrl-C ends the demo and removes everything."""
 
@@ -150,9 +154,9 @@ async def _live(resumed: Resumed, config: ServerConfig) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_serve, config, nursery.cancel_scope)
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
+        await nursery.start(_let_charge, config, resumed, clock)
         _tell(config, clock)
-        nursery.start_soon(_open_browser, f"{config.public_url}/")
-        await _let_charge(config, resumed, clock)
+        await _open_browser(f"{config.public_url}/")
 
 
 async def _serve(
@@ -164,7 +168,6 @@ async def _serve(
 
 def _tell(config: ServerConfig, clock: Clock) -> None:
     words = WORDS.format(
-        house=NAME,
         households=len(HOUSEHOLDS),
         chargers=len(CHARGERS),
         dashboard=config.public_url,
@@ -184,14 +187,27 @@ async def _open_browser(url: str) -> None:
         await trio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True)
 
 
-async def _let_charge(config: ServerConfig, resumed: Resumed, clock: Clock) -> None:
+async def _let_charge(
+    config: ServerConfig,
+    resumed: Resumed,
+    clock: Clock,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     """Connect the chargers, and let neighbours come and go, until cancelled."""
     pace = Pace(SPEED)
     async with open_fleet(pace, ServerAddress(HOST, config.port, "/ws/", is_tls=False)) as fleet:
+        neighbours = Neighbours(
+            fleet.chargers,
+            lambda: in_zone(clock(), config.time_zone).hour,
+            Random(1),  # noqa: S311 - no secret
+        )
         for name in CHARGERS:
-            fleet.add(_charger(name, resumed.registers.get(name, 0)))
-        fleet.chargers[FAULTED].fault(ONLY, FAULT, pace.now)
-        neighbours = Neighbours(fleet.chargers, lambda: in_zone(clock(), config.time_zone).hour, Random(1))  # noqa: S311 - no secret
+            fleet.add(charger := _charger(name, resumed.registers.get(name, 0)))
+            go_on(charger, resumed, neighbours)
+        with trio.move_on_after(CONNECTED_SECONDS):
+            while not all(one.is_linked for one in fleet.chargers.values()):  # noqa: ASYNC110 - for a moment
+                await trio.sleep(LOOK_SECONDS / 10)
+        task_status.started()
         while True:
             neighbours.look(pace.now)
             await trio.sleep(LOOK_SECONDS)
@@ -202,3 +218,30 @@ def _charger(name: str, register_wh: int) -> Charger:
     memory = Memory.fresh(spec)
     memory.configuration.update(configuration(READING_SECONDS))
     return Charger(spec, memory, clock_slack_seconds=SPEED / 4)
+
+
+def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
+    """Let a charger be as the history left it: it has booted, is faulted, or charges in its open transaction.
+
+    What it says until then the server has heard already, so it is answered here.
+    """
+    at, name = 0.0, charger.spec.id
+    charger.connected(at)
+    booted = {"status": "Accepted", "currentTime": stamp(resumed.begun), "interval": HEARTBEAT_SECONDS}
+    _hear(charger, {"BootNotification": booted}, at)
+    if name == FAULTED:
+        charger.fault(ONLY, FAULT, at)
+    if (transaction := resumed.open.get(name)) is not None:
+        neighbours.plug(charger, neighbours.owner(transaction.id_tag), at)
+        charger.start(ONLY, transaction.id_tag, at)
+    known = {"transactionId": 0 if transaction is None else transaction.id, "idTagInfo": {"status": "Accepted"}}
+    _hear(charger, {"StartTransaction": known}, at)
+    charger.connectors[ONLY].reported = None  # it says how it is when it is back
+    charger.disconnected(at)
+
+
+def _hear(charger: Charger, answers: Mapping[str, dict[str, Any]], at: float) -> None:
+    """Answer all that a charger says."""
+    while (outgoing := charger.next_call(at)) is not None:
+        action, _ = outgoing.frames[-1]
+        charger.settle(outgoing, CallResult("", answers.get(action, {})), at)

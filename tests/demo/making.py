@@ -66,6 +66,8 @@ QUIET: Final = timedelta(hours=1)
 OFTEN, OFTEN_SHARED = 0.62, 0.15
 ARRIVING_HOURS: Final = (7, 9, 11, 13, 15, 16, 16, 17, 17, 17, 18, 18, 18, 18, 19, 19, 19, 20, 20, 21, 22)
 OWNERS_SPEED: Final = 2
+LAST_READING_SECONDS: Final = 5.0
+"""So long before the end, cars that charge tell a last reading, from which the demo goes on."""
 SEED: Final = 12
 REGISTERS_WH: Final = (1_200_000, 6_500_000)
 
@@ -126,21 +128,28 @@ def _utc(moment: datetime) -> str:
 # What happened
 
 
-class Lie(NamedTuple):
-    """A household's session in which its charger's meter leaps or begins again; `wh` is None for that."""
+class Fixed(NamedTuple):
+    """A session of a household on its own space that is not drawn.
+
+    `leap_wh`: its register leaps by this after a while; 0 lets it begin anew.
+    """
 
     who: Household
     begins: datetime
-    lies: datetime
-    wh: int | None
+    leap_wh: int | None = None
 
 
-LIES: Final = (
-    Lie(HOUSEHOLDS[2], datetime(2026, 1, 9, 18, 4, tzinfo=ZONE), datetime(2026, 1, 9, 19, 51, tzinfo=ZONE), 60_000),
-    Lie(HOUSEHOLDS[6], datetime(2026, 1, 12, 17, 35, tzinfo=ZONE), datetime(2026, 1, 12, 19, 20, tzinfo=ZONE), None),
+FIXED: Final = (
+    Fixed(HOUSEHOLDS[2], datetime(2026, 1, 9, 18, 4, tzinfo=ZONE), 60_000),
+    Fixed(HOUSEHOLDS[6], datetime(2026, 1, 12, 17, 35, tzinfo=ZONE), 0),
+    Fixed(HOUSEHOLDS[3], datetime(2026, 1, 15, 13, 52, tzinfo=ZONE)),
+    Fixed(HOUSEHOLDS[1], datetime(2026, 1, 15, 14, 37, tzinfo=ZONE)),
+    Fixed(HOUSEHOLDS[10], datetime(2026, 1, 15, 15, 25, tzinfo=ZONE)),
+    Fixed(HOUSEHOLDS[5], datetime(2026, 1, 15, 16, 8, tzinfo=ZONE)),
+    Fixed(HOUSEHOLDS[8], datetime(2026, 1, 15, 16, 51, tzinfo=ZONE)),
 )
-"""The two sessions in doubt."""
-STAY: Final = timedelta(hours=4)
+"""The two sessions in doubt, and those that are open at the end."""
+STAY, LIES_AFTER = timedelta(hours=4), timedelta(hours=1, minutes=45)
 
 
 def _simulate(books: FileConnection, part: Part) -> None:
@@ -154,6 +163,10 @@ async def _course(books: FileConnection, part: Part) -> None:
     chargers = [_charger(name, part, visits[name], network) for name in CHARGERS]
     async with open_links(chargers, pace, network), open_server(books, HEARTBEAT_SECONDS, part.clock) as server:
         board.to = server.serve
+        await pace.sleep_until(part.seconds - LAST_READING_SECONDS)
+        for charger in chargers:
+            if charger.connectors[1].transaction is not None:
+                charger.send("MeterValues", None, 1, lambda _answer, _at: None, pace.now)
         await pace.sleep_until(part.seconds)
         board.to = None
 
@@ -165,17 +178,17 @@ def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -
         faults = (Incident(at=part.at(FAULTED_AT), kind=Kind.FAULT, seconds=for_ever, connector=1, error_code=FAULT),)
     plan = ChargerPlan(plate(name, part.registers[name]), tuple(visits), faults)
     charger = charger_of(plan, configuration(READING_SECONDS), network)
-    for lie in LIES:
-        if name == charger_id(lie.who.space) and part.begin < lie.begins < part.end:
-            charger.agenda.plan(part.at(lie.lies), partial(_lie, charger, lie.wh), is_own=False)
+    for one in FIXED:
+        if name == charger_id(one.who.space) and part.begin < one.begins < part.end and one.leap_wh is not None:
+            charger.agenda.plan(part.at(one.begins + LIES_AFTER), partial(_lie, charger, one.leap_wh), is_own=False)
     return charger
 
 
-def _lie(charger: Charger, wh: int | None, at: float) -> None:
-    if wh is None:
-        meters.reset(charger, 1, at)
+def _lie(charger: Charger, leap_wh: int, at: float) -> None:
+    if leap_wh:
+        meters.leap(charger, 1, leap_wh)
     else:
-        meters.leap(charger, 1, wh)
+        meters.reset(charger, 1, at)
 
 
 def _visits(part: Part) -> dict[str, list[Visit]]:
@@ -185,8 +198,9 @@ def _visits(part: Part) -> dict[str, list[Visit]]:
     for day in range(1 + (part.end - part.begin).days):
         for who in HOUSEHOLDS:
             arrives, leaves = _day_of(who, (part.begin + timedelta(days=day)).date(), dice)
-            leaves = min(leaves, part.end - QUIET * dice.uniform(0.4, 2))
-            space = dice.choice(SHARED) if dice.random() < OFTEN_SHARED else who.space
+            is_fixed = any((one.who, one.begins) == (who, arrives) for one in FIXED)
+            leaves = leaves if is_fixed else min(leaves, part.end - QUIET * dice.uniform(0.4, 2))
+            space = dice.choice(SHARED) if dice.random() < OFTEN_SHARED and not is_fixed else who.space
             name = charger_id(space)
             if arrives is None or arrives < free[name] or leaves < arrives + QUIET or name == FAULTED:
                 continue
@@ -197,11 +211,11 @@ def _visits(part: Part) -> dict[str, list[Visit]]:
 
 def _day_of(who: Household, day: date, dice: Random) -> tuple[datetime | None, datetime]:
     """Return when a household comes on a day, None if it does not, and when it leaves."""
-    lie = next((one for one in LIES if one.who == who and one.begins.date() == day), None)
+    fixed = next((one for one in FIXED if one.who == who and one.begins.date() == day), None)
     hour, stay = dice.choice(ARRIVING_HOURS), timedelta(hours=dice.uniform(3, 9))
     comes = dice.random() < OFTEN
-    if lie is not None:
-        return lie.begins, lie.begins + STAY
+    if fixed is not None:
+        return fixed.begins, fixed.begins + STAY
     arrives = datetime.combine(day, time(hour, dice.randrange(60)), tzinfo=ZONE)
     return arrives if comes else None, arrives + stay
 
@@ -210,7 +224,7 @@ def _visit(who: Household, part: Part, arrives: datetime, leaves: datetime, dice
     return Visit(
         at=part.at(arrives),
         connector=1,
-        vehicle=who.arrives(soc=round(dice.uniform(0.3, 0.75), 2)),
+        vehicle=who.arrives(soc=round(dice.uniform(0.15, 0.25) if leaves > part.end else dice.uniform(0.3, 0.75), 2)),
         id_tag=who.tag,
         order=Order.PLUG_FIRST,
         between_seconds=dice.randint(6, 30),

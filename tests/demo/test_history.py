@@ -54,4 +54,4 @@ def test_it_ends_on_a_winter_evening_with_one_closed_month_and_something_to_deci
     assert query(history, "SELECT error_code FROM cp_err WHERE resolved_at IS NULL") == [("GroundFailure",)]
     (begin,) = (datetime.fromisoformat(at) for (at,) in query(history, "SELECT min(start_time) FROM tx"))
     assert 60 <= (end - begin).days <= 64
-    assert query(history, "SELECT count(*) FROM tx WHERE status = 'Active'") == [(0,)]
+    assert query(history, "SELECT count(*) FROM tx WHERE status = 'Active' AND suspended_at IS NOT NULL") == [(5,)]

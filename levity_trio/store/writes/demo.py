@@ -10,13 +10,21 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.wire.times import stamp
 
 
+class Open(NamedTuple):
+    """An open transaction."""
+
+    id: int
+    id_tag: str
+
+
 class Resumed(NamedTuple):
-    """A history that goes on: what its clock shows at the machine's moment `started`, and the last register of each
-    charger, in Wh."""
+    """A history that goes on: what its clock shows at the machine's moment `started`, and for each charger the last
+    register, in Wh, and the open transaction."""
 
     begun: datetime
     started: datetime
     registers: Mapping[str, int]
+    open: Mapping[str, Open]
 
 
 def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, str]) -> Resumed:
@@ -29,5 +37,9 @@ def resume(db: UnitOfWork, speed: int, started: datetime, logins: Mapping[str, s
             " SELECT ?, min(id), '', 'demo', ?, ? FROM \"user\" WHERE role = ?",
             (digest, begun, begun, role),
         )
-    registers: dict[str, int] = dict(db.rows("SELECT cp_id, coalesce(meter_stop, meter_start) FROM tx ORDER BY id"))
-    return Resumed(datetime.fromisoformat(begun), started, registers)
+    last = "SELECT cp_id, coalesce(meter_stop, last_register_wh, meter_start) FROM tx ORDER BY id"
+    registers: dict[str, int] = dict(db.rows(last))
+    are_open = db.rows("SELECT cp_id, id, id_tag FROM tx WHERE status = 'Active'")
+    return Resumed(
+        datetime.fromisoformat(begun), started, registers, {charger: Open(*rest) for charger, *rest in are_open}
+    )
