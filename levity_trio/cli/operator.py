@@ -38,7 +38,7 @@ _FIRST_SERVER_ERROR: Final = 500
 
 
 class RefusedByApi(EnvironmentProblem):
-    """A refusal with the exit status that the README documents."""
+    """A refusal with the exit status that its help tells."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(in_words(refusal))

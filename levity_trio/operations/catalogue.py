@@ -35,7 +35,7 @@ def find(name: str) -> Operation:
 
 
 def table() -> str:
-    """Return the README's table of all operations."""
+    """Return the manual's table of all operations."""
     head = ("Operation", "POST /api/admin/chargers/{id}/…", "`levity-trio call CHARGER …`", "Stored", "Outcome")
     rows = [head, ("---",) * len(head), *map(_row, OPERATIONS.values())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -89,7 +89,7 @@ def usually(asked: Asked) -> datetime | None:
 
 
 class OutcomeRule(NamedTuple):
-    """How an outcome is followed. `words` is for the README; `until` returns None where there is no deadline."""
+    """How an outcome is followed. `words` is for the manual; `until` returns None where there is no deadline."""
 
     words: str
     judge: Judge

@@ -62,7 +62,8 @@ class Wal:
         if was_cut:
             raise FileLost(
                 f"another program cut {self._file.path}; if all committed data can neither be written back nor saved to"
-                " a copy now, stop the server and restore the backup that goes furthest (README, Restoring)"
+                " a copy now, stop the server and restore the backup that goes furthest"
+                " (levity-trio help back-up-and-restore)"
             )
 
     def _cut_at_zeros(self) -> bool:

@@ -31,7 +31,10 @@ from levity_trio.store.sharing import Sharing
 from levity_trio.store.unit_of_work import Result, Store, UnitOfWork, Write
 from levity_trio.store.writes import frames
 
-RESTORE = "run PRAGMA integrity_check on it; stop the server and restore the database from its copy (README, Restoring)"
+RESTORE = (
+    "run PRAGMA integrity_check on it; stop the server and restore the database from its copy"
+    " (levity-trio help back-up-and-restore)"
+)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -235,10 +235,17 @@ def _alert(found: tuple[str, str]) -> tuple[str, str, str]:
 
 
 def reviews() -> str:
-    words = "Why a session wants a look, as the page Review and the table `review` name it, and what helps to decide. "
-    told = ((one.value, doubt(one)) for one in Code)
-    found = (f"## {name}\n\n{filled(f'**{words.title}.** {words.advice}')}" for name, words in told)
+    words = (
+        "Why a session wants a look, as the page Review and the table `review` name it, and what helps to decide. "
+        "What to do, step by step: [A session is in doubt](../tasks/a-session-in-doubt.md)."
+    )
+    found = (f"## {one.value}\n\n{filled(_told(one.value))}" for one in Code)
     return page("Reviews", words, *found)
+
+
+def _told(code: str) -> str:
+    told = doubt(code)
+    return f"**{told.title}.** {told.meaning} *{told.advice}*"
 
 
 def repairs() -> str:

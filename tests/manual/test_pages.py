@@ -114,3 +114,14 @@ def test_a_terminal_shows_topics_instead_of_files() -> None:
     assert shown != coloured
     assert "My card, my log-in (drivers/card-log-in-trouble) says" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_topics_that_the_program_names_exist() -> None:
+    """In errors, hints and alerts: `levity-trio help TOPIC`."""
+    texts = [
+        one.read_text(encoding="utf-8") for kind in ("*.py", "*.yml", "*.txt") for one in FOLDER.parent.rglob(kind)
+    ]
+    named = {topic for text in texts for topic in re.findall(r"levity-trio help ([a-z][a-z/-]+)", text)}
+    assert named >= {"back-up-and-restore", "reviews", "payments"}
+    assert all(manual.find(topic) for topic in named)
+    assert not [text for text in texts if re.search(r"\(README, |the README\b", text)]

@@ -112,7 +112,7 @@ TABLES: Final = (
     ),
     table(
         "Reviews",
-        "The oldest open reviews. The README says what each reason means and what to do.",
+        "The oldest open reviews. `levity-trio help reviews` says what each reason means and what to do.",
         (*WHERE, SESSION, Column("code", "Reason"), SINCE, Column("review", "Review")),
         f"1000 * ocpp_review_opened_ts{{{CHARGER}}}",
     ),

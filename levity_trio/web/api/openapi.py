@@ -230,7 +230,7 @@ def _operation(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
 
 def _needs(one: Endpoint) -> str:
     if one.role is Role.OUTSIDE:
-        return "Needs no token, but a signature: Levity-Signature (see the README)."
+        return "Needs no token, but a signature: Levity-Signature (levity-trio help payments)."
     return f"Needs the role {one.role.word}."
 
 

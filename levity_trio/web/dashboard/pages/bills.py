@@ -133,9 +133,18 @@ async def _drafted(view: View) -> Values:
 
 
 PAGES: Final = (
-    Page(path="/bills", title="Bills", template="bills.html", read=_months, role=Role.OPERATOR, section=SECTION),
+    Page(
+        path="/bills",
+        help="tasks/close-a-month",
+        title="Bills",
+        template="bills.html",
+        read=_months,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
     Page(
         path="/bills/{month}",
+        help="tasks/close-a-month",
         title="Bills of a month",
         template="bills/month.html",
         read=_month,
@@ -145,6 +154,7 @@ PAGES: Final = (
     ),
     Page(
         path="/bills/{month}/reconciliation",
+        help="tasks/close-a-month#3-does-it-add-up",
         title="Does it add up?",
         template="bills/reconciliation.html",
         read=_reconciliation,
@@ -153,6 +163,7 @@ PAGES: Final = (
     ),
     Page(
         path="/bills/{month}/papers",
+        help="tasks/close-a-month#5-print-and-send",
         title="Papers",
         template="bills/papers.html",
         read=_papers,
@@ -162,6 +173,7 @@ PAGES: Final = (
     ),
     Page(
         path="/bills/{month}/draft/{number}",
+        help="tasks/close-a-month#2-look-at-the-preview",
         title="Draft of a statement",
         template="bills/statement.html",
         read=_drafted,
@@ -170,6 +182,7 @@ PAGES: Final = (
     ),
     Page(
         path="/statements/{number}",
+        help="tasks/a-neighbour-asks",
         title="Statement",
         template="bills/statement.html",
         read=_statement,

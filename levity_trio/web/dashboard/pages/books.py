@@ -42,18 +42,36 @@ async def _meter(view: View) -> Values:
 
 
 PAGES: Final = (
-    Page(path="/biller", title="Who bills", template="biller.html", read=_biller, role=Role.OPERATOR, section=SECTION),
+    Page(
+        path="/biller",
+        help="tasks/close-a-month#your-own-words",
+        title="Who bills",
+        template="biller.html",
+        read=_biller,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
     Page(
         path="/payments",
+        help="tasks/close-a-month#6-enter-payments",
         title="Payments",
         template="payments.html",
         read=_payments,
         role=Role.OPERATOR,
         section=SECTION,
     ),
-    Page(path="/meters", title="Meters", template="meters.html", read=_meters, role=Role.OPERATOR, section=SECTION),
+    Page(
+        path="/meters",
+        help="tasks/close-a-month#3-does-it-add-up",
+        title="Meters",
+        template="meters.html",
+        read=_meters,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
     Page(
         path="/meters/{id}",
+        help="tasks/close-a-month#3-does-it-add-up",
         title="Meter",
         template="meters/meter.html",
         read=_meter,

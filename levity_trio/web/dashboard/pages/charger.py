@@ -111,4 +111,14 @@ async def _state(view: View, charger: Mapping[str, Any]) -> Values:
     }
 
 
-PAGES: Final = (Page(path=PATH, title="Charger", template="charger.html", read=_read, live=_live, section=SECTION),)
+PAGES: Final = (
+    Page(
+        path=PATH,
+        help="tasks/a-charger-is-away",
+        title="Charger",
+        template="charger.html",
+        read=_read,
+        live=_live,
+        section=SECTION,
+    ),
+)

@@ -288,9 +288,13 @@ async def _way(view: View) -> Any:
         return None
 
 
+HELP: Final = {"oddities": "reference/repairs", "limits": "reference/operations", "security": "tasks/raise-security"}
+"""The topic of the manual about a tab, where it is not that of the charger's page."""
+
+
 def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = "") -> Page:
-    chosen = f"charger/{template or tab}.html"
-    return Page(path=f"{PATH}/{tab}", title=title, template=chosen, read=read, role=role, section=SECTION)
+    chosen, help_ = f"charger/{template or tab}.html", HELP.get(tab, "tasks/a-charger-is-away")
+    return Page(path=f"{PATH}/{tab}", title=title, template=chosen, read=read, role=role, section=SECTION, help=help_)
 
 
 PAGES: Final = (

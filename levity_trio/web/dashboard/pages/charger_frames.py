@@ -64,6 +64,7 @@ def _text(frame: str) -> Mapping[str, str]:
 PAGES: Final = (
     Page(
         path=f"{PATH}/frames",
+        help="explanation/what-happens-to-a-message",
         title="Frames",
         template="charger/frames.html",
         read=_read,

@@ -40,5 +40,13 @@ def _part(view: View, rows: Sequence[Mapping[str, Any]]) -> Part:
 
 
 PAGES: Final = (
-    Page(path="/chargers", title="Chargers", template="chargers.html", read=_read, live=_live, section=SECTION),
+    Page(
+        path="/chargers",
+        help="start/first-charger",
+        title="Chargers",
+        template="chargers.html",
+        read=_read,
+        live=_live,
+        section=SECTION,
+    ),
 )

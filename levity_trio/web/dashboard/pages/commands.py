@@ -53,6 +53,7 @@ def _part(command: Mapping[str, Any]) -> Part:
 PAGES: Final = (
     Page(
         path=f"{PATH}/commands",
+        help="reference/operations",
         title="Commands",
         template="charger/all_commands.html",
         read=_read_list,
@@ -62,6 +63,7 @@ PAGES: Final = (
     ),
     Page(
         path="/commands/{id}",
+        help="reference/operations",
         title="Command",
         template="command.html",
         read=_read,

@@ -137,6 +137,7 @@ async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, A
 PAGES: Final = (
     Page(
         path="/d/",
+        help="drivers/charge-and-stop",
         title="Charge",
         template="driver/charge.html",
         read=_read_all,
@@ -148,6 +149,7 @@ PAGES: Final = (
     *(
         Page(
             path=path,
+            help="drivers/charge-and-stop",
             title="Charge here",
             template="driver/at.html",
             read=_read_place,

@@ -60,6 +60,7 @@ async def _me(view: View) -> Values:
 PAGES: Final = (
     Page(
         path="/d/sessions",
+        help="drivers/what-i-pay",
         title="Your sessions",
         template="driver/sessions.html",
         read=_sessions,
@@ -68,6 +69,7 @@ PAGES: Final = (
     ),
     Page(
         path="/d/sessions/{id}",
+        help="drivers/what-i-pay",
         title="Your session",
         template="driver/session.html",
         read=_session,
@@ -78,11 +80,20 @@ PAGES: Final = (
     ),
     Page(
         path="/d/statements",
+        help="drivers/what-i-pay#look-at-a-statement",
         title="Your statements",
         template="driver/statements.html",
         read=_statements,
         role=Role.DRIVER,
         section="Statements",
     ),
-    Page(path="/d/me", title="You", template="driver/me.html", read=_me, role=Role.DRIVER, section="Me"),
+    Page(
+        path="/d/me",
+        help="drivers/card-log-in-trouble",
+        title="You",
+        template="driver/me.html",
+        read=_me,
+        role=Role.DRIVER,
+        section="Me",
+    ),
 )

@@ -87,4 +87,13 @@ def _label(first: date, by: str | None) -> str:
     return f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
 
 
-PAGES: Final = (Page(path="/history", title="History", template="history.html", read=_read, section="History"),)
+PAGES: Final = (
+    Page(
+        path="/history",
+        help="tasks/close-a-month",
+        title="History",
+        template="history.html",
+        read=_read,
+        section="History",
+    ),
+)

@@ -92,6 +92,7 @@ async def _personal(view: View, number: str) -> Any:
 PAGES: Final = (
     Page(
         path="/accounts",
+        help="tasks/household",
         title="Households",
         template="households.html",
         read=_list,
@@ -100,6 +101,7 @@ PAGES: Final = (
     ),
     Page(
         path="/accounts/{id}",
+        help="tasks/household",
         title="Household",
         template="household.html",
         read=_show,

@@ -198,4 +198,14 @@ def _speaks(place: Mapping[str, Any]) -> bool:
     return place["status"] not in ("Available", "Unknown", None) or place["error_code"] is not None
 
 
-PAGES: Final = (Page(path="/", title="Now", template="now.html", read=_read, live=_live, section="Now"),)
+PAGES: Final = (
+    Page(
+        path="/",
+        help="tasks/a-charger-is-away",
+        title="Now",
+        template="now.html",
+        read=_read,
+        live=_live,
+        section="Now",
+    ),
+)

@@ -257,4 +257,14 @@ def _newest(view: View, waiting: Item) -> str:
     return max((at for one in _shown(view) for at in waiting[one.counted]["newest"]), default="")
 
 
-PAGES: Final = (Page(path="/review", title="Review", template="review.html", read=_read, live=_live, section="Review"),)
+PAGES: Final = (
+    Page(
+        path="/review",
+        help="tasks/a-session-in-doubt",
+        title="Review",
+        template="review.html",
+        read=_read,
+        live=_live,
+        section="Review",
+    ),
+)

@@ -238,9 +238,19 @@ async def _frames(view: View) -> Mapping[str, Any]:
 _PATH: Final = "/sessions/{id}"
 _SECTION: Final = "Sessions"
 PAGES: Final = (
-    Page(path=_PATH, title="Session", template="session.html", read=_read, live=_live, rest=1.0, section=_SECTION),
+    Page(
+        path=_PATH,
+        help="tasks/a-neighbour-asks#2-explain-it",
+        title="Session",
+        template="session.html",
+        read=_read,
+        live=_live,
+        rest=1.0,
+        section=_SECTION,
+    ),
     Page(
         path=f"{_PATH}/readings",
+        help="tasks/a-session-in-doubt#2-look-at-the-evidence",
         title="Readings",
         template="session/readings.html",
         read=_readings,
@@ -248,6 +258,7 @@ PAGES: Final = (
     ),
     Page(
         path=f"{_PATH}/frames",
+        help="explanation/what-happens-to-a-message",
         title="Frames",
         template="session/frames.html",
         read=_frames,

@@ -124,4 +124,13 @@ def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
     return found
 
 
-PAGES: Final = (Page(path="/sessions", title="Sessions", template="sessions.html", read=_read, section="Sessions"),)
+PAGES: Final = (
+    Page(
+        path="/sessions",
+        help="tasks/a-neighbour-asks#1-find-the-session",
+        title="Sessions",
+        template="sessions.html",
+        read=_read,
+        section="Sessions",
+    ),
+)

@@ -63,9 +63,18 @@ def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
 
 
 PAGES: Final = (
-    Page(path="/system", title="System", template="system.html", read=_system, role=Role.ADMIN, section=SECTION),
+    Page(
+        path="/system",
+        help="reference/settings",
+        title="System",
+        template="system.html",
+        read=_system,
+        role=Role.ADMIN,
+        section=SECTION,
+    ),
     Page(
         path="/system/people",
+        help="tasks/phone#1-add-yourself",
         title="Who may use it",
         template="system/people.html",
         read=_people,
@@ -74,6 +83,7 @@ PAGES: Final = (
     ),
     Page(
         path="/system/audit",
+        help="explanation/security#who-may-do-what",
         title="What was done",
         template="system/audit.html",
         read=_audit,

@@ -94,6 +94,20 @@ async def _households(view: View) -> Any:
 
 
 PAGES: Final = (
-    Page(path="/tags", title="Tags", template="tags.html", read=_list, section="Tags"),
-    Page(path="/tags/{tag:path}", title="Tag", template="tag.html", read=_show, section="Tags"),
+    Page(
+        path="/tags",
+        help="tasks/household#a-household-with-cards",
+        title="Tags",
+        template="tags.html",
+        read=_list,
+        section="Tags",
+    ),
+    Page(
+        path="/tags/{tag:path}",
+        help="tasks/household#a-household-with-cards",
+        title="Tag",
+        template="tag.html",
+        read=_show,
+        section="Tags",
+    ),
 )

@@ -39,9 +39,18 @@ async def _tariff(view: View) -> Values:
 
 
 PAGES: Final = (
-    Page(path="/tariffs", title="Tariffs", template="tariffs.html", read=_tariffs, role=Role.OPERATOR, section=SECTION),
+    Page(
+        path="/tariffs",
+        help="tasks/night-tariff",
+        title="Tariffs",
+        template="tariffs.html",
+        read=_tariffs,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
     Page(
         path="/tariffs/{id}",
+        help="tasks/night-tariff#change-a-price",
         title="Tariff",
         template="tariffs/tariff.html",
         read=_tariff,
