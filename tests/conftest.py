@@ -24,6 +24,17 @@ settings.load_profile("house")
 TESTS = Path(__file__).parent
 WAITING_WORKERS = 2
 
+LONG = (
+    *("browser/test_pages.py", "browser/test_stories.py", "benchmarks/test_servers.py", "store/moving/test_moving.py"),
+    *("web/both/test_same_answers.py", "integration/test_openapi.py", "integration/test_servers.py"),
+    *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
+    *("benchmarks/test_bench.py", "benchmarks/test_dashboard.py", "integration/test_simulated_bill.py"),
+    *("integration/test_backup.py", "integration/test_deployed_servers.py", "store/moving/test_refusals.py"),
+    *("integration/test_prometheus.py", "integration/test_metrics.py", "integration/test_certificates.py"),
+    *("integration/test_tls.py", "integration/test_dashboard_links.py", "integration/test_growing.py"),
+)
+"""Files that take a worker half a minute or more, the longest first. Another one takes seconds."""
+
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
     "charger": "ws",
@@ -74,14 +85,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let files that mostly wait and files that compute take turns, so that some worker always computes.
 
-    There are more of the latter, and they are short: a long one that came last would leave the other workers idle.
+    There are more of the latter. Long ones come first: one that came last would leave the other workers idle.
     """
+    missing = [name for name in LONG if not (TESTS / name).exists()]
+    assert not missing, f"{missing}: take them out of LONG in {__file__}"
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
+    first = [files.pop(path) for name in LONG if (path := TESTS / name) in files]
     waiting = [of_file for of_file in files.values() if of_file[0].get_closest_marker("integration")]
     computing = [of_file for of_file in files.values() if not of_file[0].get_closest_marker("integration")]
-    turns = chain.from_iterable(zip_longest(waiting, computing, fillvalue=()))
+    turns = chain.from_iterable(zip_longest([*first, *waiting], computing, fillvalue=()))
     items[:] = chain.from_iterable(turns)
 
 
