@@ -72,7 +72,7 @@ def test_no_other_flags_are_documented() -> None:
 def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> None:
     clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
     command = block("bash", "&& .venv/bin/levity-trio serve")
-    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0"}
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0", "PIP_COMPILE": "0"}
     process = subprocess.Popen(["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
