@@ -23,10 +23,12 @@ from pathlib import Path
 
 import trio
 
+from tests.ports import free_port
+
 from .api_chargers import READY
 from .api_limits import CHARGERS
 from .machine import describe
-from .process import PYTHON, ROOT, Server, _environment, _process, free_port
+from .process import PYTHON, ROOT, Server, _environment, _process
 from .report import table
 
 OPERATIONS = 600

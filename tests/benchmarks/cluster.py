@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from levity_trio.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import open_reader
 from tests import postgresql
+from tests.ports import free_port
 from tests.store.postgresql.relay import Relay
 
 from .process import (
@@ -31,7 +32,6 @@ from .process import (
     Server,
     begin,
     clock_seconds,
-    free_port,
     is_listening,
     stop,
 )

@@ -37,13 +37,14 @@ from levity_trio.web.dashboard.pages import PAGES
 from tests.browser.pages import fill_in
 from tests.browser.player import player
 from tests.integration.serving import query
+from tests.ports import free_port
 
 from .api import HOST, MS, _bare, _p99
 from .api_chargers import READY
 from .dashboard_chargers import identity
 from .filled_bills import Site, fill
 from .machine import describe
-from .process import PYTHON, ROOT, Server, _environment, free_port, running
+from .process import PYTHON, ROOT, Server, _environment, running
 from .report import table
 
 CHARGERS: Final = 20

@@ -17,6 +17,7 @@ from levity_trio.settings import DatabaseAddress
 from tests import postgresql
 from tests.integration.forking import Child, fork_into
 from tests.integration.serving import LEFT_OUT
+from tests.ports import free_port
 
 Kind = Literal["echo", "tls echo", "serve", "metrics", "audit", "postgresql"]
 """The bare echo; one by TLS, which knows no WebSocket; the server; the same that is scraped; the same with an audit
@@ -165,14 +166,6 @@ def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int)
         *("--max-connections", str(connections)),
         *("--max-chargers", str(connections)),
     ]
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_listening(process: Process, port: int, log: Path) -> None:

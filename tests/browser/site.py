@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.client import Api, Sought
-from tests.benchmarks.process import free_port
 from tests.integration.serving import Serving, serving
 from tests.integration.simulating import controlled
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

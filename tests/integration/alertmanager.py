@@ -16,7 +16,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from .prometheus import free_port, wait_for
+from tests.ports import free_port
+
+from .prometheus import wait_for
 
 NTFY = "https://ntfy.sh/YOUR-TOPIC"
 END_SECONDS = 10

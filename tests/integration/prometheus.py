@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from random import randrange
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from tests.ports import free_port
+
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.2
-
-
-def free_port() -> int:
-    """Return a port below those that the system gives to connections, so that none of these takes it meanwhile."""
-    while True:
-        port = randrange(10_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Prometheus:

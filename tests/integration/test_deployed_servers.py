@@ -17,12 +17,13 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.settings import PostgresqlAddress
+from tests.ports import free_port
 from tests.postgresql import SETTINGS, Server, program, running
 from tests.store.postgresql.stored import change, query
 
 from .charger import Charger, Closed, NoWebSocket, meter_values, now
 from .confined import settings
-from .prometheus import free_port, prometheus, wait_for
+from .prometheus import prometheus, wait_for
 from .serving import PROGRAM, Serving, environment, environment_of_user, serving
 from .test_haproxy import HAPROXY
 from .test_postgresql import shell

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 from .charger import Charger, NoWebSocket
 from .keys import Authority
-from .prometheus import free_port, wait_for
+from .prometheus import wait_for
 from .serving import ROOT, Serving, environment, serving
 
 HAPROXY = "/usr/sbin/haproxy"

@@ -18,8 +18,9 @@ import pytest
 from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Installation, values
 from tests.integration.fleet import Fleet, accounts, answered, missing
-from tests.integration.prometheus import free_port, wait_for
+from tests.integration.prometheus import wait_for
 from tests.integration.serving import environment, serving
+from tests.ports import free_port
 
 PROGRAM = Path(sys.executable).with_name("litestream")
 BUCKET = "url: s3://YOUR-BUCKET/levity"

@@ -25,9 +25,9 @@ from typing import Final
 
 from levity_trio.manual import FOLDER, topics
 from tests.integration.forking import run_forked
-from tests.integration.prometheus import free_port
 from tests.integration.serving import Serving, environment_of_user, serving
 from tests.integration.simulating import controlled
+from tests.ports import free_port
 
 SHARE: Final = 0.85
 """Of the blocks, at least so much is executed."""

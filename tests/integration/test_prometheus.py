@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from levity_trio.deploy.dashboard import dashboard
+from tests.ports import free_port
 
 from .charger import Charger, meter_values
-from .prometheus import Prometheus, free_port, prometheus, wait_for
+from .prometheus import Prometheus, prometheus, wait_for
 from .serving import PROGRAM, environment_of_user, serving
 from .story import FLAGS, ONE, Story, metrics_port, session, status
 

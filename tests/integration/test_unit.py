@@ -19,9 +19,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.ports import free_port
+
 from . import confined
 from .charger import Charger
-from .prometheus import free_port
 from .serving import END_SECONDS, PROGRAM, READY_SECONDS, environment, environment_of_user
 
 WATCHDOG_MICROSECONDS = 400_000
