@@ -125,3 +125,11 @@ def test_topics_that_the_program_names_exist() -> None:
     assert named >= {"back-up-and-restore", "reviews", "payments"}
     assert all(manual.find(topic) for topic in named)
     assert not [text for text in texts if re.search(r"\(README, |the README\b", text)]
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING", "SECURITY"])
+def test_what_a_code_host_shows_leads_to_pages_of_the_manual(name: str) -> None:
+    place = FOLDER.parents[1] / ".github"
+    linked = re.findall(r"\]\(([^)]+)\)", (place / f"{name}.md").read_text(encoding="utf-8"))
+    assert linked
+    assert not [one for one in linked if not (place / one).exists()]
