@@ -21,9 +21,11 @@ OF_DRIVERS: Final = "drivers"
 """The folder for those who charge. They see no others."""
 NEAREST: Final = 5
 ALIKE: Final = 0.7
+LONGEST_LINE: Final = 200
 LINK: Final = re.compile(r"\]\(([^)\s#:]*)(#[^)\s]*)?\)")
 """A link to another page, or to a heading: its path and its anchor."""
 _COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+_MARKS: Final = re.compile(r"^[#>\-\s|]+|[`*|]|\]\([^)]*\)|\[")
 _WORD: Final = re.compile(r"[^/-]{4,}")
 _NOT_IN_ANCHORS: Final = re.compile(r"[^\w\- ]")
 _LISTED: Final = re.compile(r"^- \[[^]]*\]\(([^)]+)\.md\)", re.MULTILINE)
@@ -75,6 +77,15 @@ def contents() -> Page:
 def pages() -> Iterator[Page]:
     """Yield all pages, in the order of the contents."""
     return map(_page, topics())
+
+
+def search(words: str) -> Iterator[tuple[Page, str]]:
+    """Yield each page that has all these words, with the line that has most of them; titles go first."""
+    wanted = words.lower().split()
+    fitting = [one for one in pages() if wanted and all(word in one.text.lower() for word in wanted)]
+    for page in sorted(fitting, key=lambda one: -sum(word in one.title.lower() for word in wanted)):
+        told = max(page.text.splitlines()[1:], key=lambda line: sum(word in line.lower() for word in wanted))
+        yield page, _MARKS.sub("", told)[:LONGEST_LINE]
 
 
 def anchor(heading: str) -> str:

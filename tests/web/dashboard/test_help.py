@@ -49,3 +49,12 @@ def test_the_question_mark_of_a_page_leads_to_what_is_written_about_it_for_its_r
     assert found.topic == topic
     assert not part or part in found.sections.values()
     assert (found.folder == manual.OF_DRIVERS) is (page.role is Role.DRIVER)
+
+
+async def test_pages_are_found_by_words(site: Site) -> None:
+    shown = await Opening(site, Role.VIEWER).open(CONTENTS, "/help?q=night+tariff")
+    assert "/help/tasks/night-tariff" in shown.html.partition("Pages with")[2].partition("</ul>")[0]
+    shown = await Opening(site, Role.DRIVER).open(CONTENTS, "/help?q=night")
+    assert "None. Try another word." in shown.html
+    shown = await Opening(site, Role.DRIVER).open(CONTENTS, "/help?q=%3Cb%3E")
+    assert "<b>" not in shown.html

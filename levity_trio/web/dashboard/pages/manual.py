@@ -25,13 +25,17 @@ FOLDERS: Final[Mapping[str, str]] = {
 }
 """The folders of the manual, in the order of who comes here."""
 OTHERS: Final = "What is new"
+LONGEST: Final = 100
+"""Characters of what is looked for."""
 
 
 async def _contents(view: View) -> Mapping[str, Any]:
+    words = view.query.get("q", "")
     pages = await trio.to_thread.run_sync(lambda: [one for one in manual.pages() if _may_see(view, one)])
+    found = await trio.to_thread.run_sync(lambda: [*manual.search(words[:LONGEST])])
     by_folder = {words: [one for one in pages if one.folder == name] for name, words in FOLDERS.items()}
     by_folder[OTHERS] = [one for one in pages if not one.folder]
-    return {"folders": by_folder}
+    return {"folders": by_folder, "words": words, "found": [one for one in found if _may_see(view, one[0])]}
 
 
 async def _page(view: View) -> Mapping[str, Any]:
