@@ -18,8 +18,8 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.propose.candidate import ROLLOVER, SCALED, SEGMENTS
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import ROLLOVER, SCALED, SEGMENTS
 from levity_trio.charging.sent.evidence import Case, seconds
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.reported import reported
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import Chain
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import REGISTER, SEGMENTS, UNKNOWN, Candidate, Chosen, ends_alone
+from levity_trio.charging.propose.candidate import Candidate, Chosen
 from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.propose.lower import (
     across_a_swap,
@@ -37,9 +37,10 @@ from levity_trio.charging.refute.shared import counted, shared
 from levity_trio.charging.refute.stale import Stale, stale, up_to_the_next
 from levity_trio.charging.refute.unusual import unusual
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, UNKNOWN, Chain, ends_alone
 from levity_trio.charging.sent.evidence import Case, Power
 from levity_trio.charging.sent.plain import plain
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 RULES: Final = 22
 """The version of these rules. Version 1 was a set of thresholds."""

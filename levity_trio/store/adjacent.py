@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import CORRECTED, SCALED
 from levity_trio.charging.refute.lag import OLD
 from levity_trio.charging.refute.overlaps import overlap
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import CORRECTED, SCALED
 from levity_trio.charging.sent.evidence import Neighbour, seconds
 from levity_trio.charging.sent.gathering import WH
 from levity_trio.store.connectors import Rows

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.propose.candidate import METHODS
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import METHODS
 from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, seconds
 from levity_trio.charging.sent.gathering import Sampled, gather
 from levity_trio.charging.sent.readings import REGISTER

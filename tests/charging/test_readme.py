@@ -10,8 +10,8 @@ import pytest
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
-from levity_trio.charging.propose.candidate import METHODS
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import METHODS
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 TOLERANCES = {name: value for name, value in vars(tolerances).items() if name.isupper()}

@@ -11,17 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import (
-    REGISTER,
-    ROLLOVER,
-    SEGMENTS,
-    SESSION_READINGS,
-    Candidate,
-    chain_of,
-    chain_of_other_counter,
-    ends_alone,
-    session_chain,
-)
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.ends import between_ends, is_contradicted_at_ends, rounded
 from levity_trio.charging.propose.mending import without_leaps, without_spikes, without_step
 from levity_trio.charging.propose.units import (
@@ -37,9 +27,19 @@ from levity_trio.charging.refute.bracket import between_neighbours
 from levity_trio.charging.refute.counts import begins_at_zero
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import (
+    REGISTER,
+    ROLLOVER,
+    SEGMENTS,
+    SESSION_READINGS,
+    Chain,
+    chain_of,
+    chain_of_other_counter,
+    ends_alone,
+    session_chain,
+)
 from levity_trio.charging.sent.evidence import Case, View
 from levity_trio.charging.sent.gathering import is_rising
-from levity_trio.charging.sent.power import Chain
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:

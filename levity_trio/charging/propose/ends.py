@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import REGISTER, SEGMENTS, Candidate, chain_of, session_chain
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import (
     with_usual_step,
     without_leaps,
@@ -18,8 +18,9 @@ from levity_trio.charging.propose.mending import (
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero, lifetime_registers
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of, session_chain
 from levity_trio.charging.sent.evidence import Case, Neighbour
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:

@@ -8,7 +8,7 @@ from math import inf
 from operator import attrgetter, sub
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import REGISTER, SEGMENTS, Candidate, chain_of
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
 from levity_trio.charging.propose.mending import without_step
 from levity_trio.charging.propose.units import wrong_units
@@ -18,8 +18,9 @@ from levity_trio.charging.refute.bounds import Bounds, Conflict
 from levity_trio.charging.refute.disputed import undisputed
 from levity_trio.charging.refute.unusual import unusual
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:

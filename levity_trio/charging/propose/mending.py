@@ -9,8 +9,9 @@ from operator import lt
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.series import longest
 from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.gathering import is_rising
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:

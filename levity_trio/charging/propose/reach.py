@@ -9,8 +9,9 @@ from operator import sub
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.gathering import is_strictly_rising
-from levity_trio.charging.sent.power import HOUR, Chain, slack
+from levity_trio.charging.sent.power import HOUR, slack
 
 
 class Reach:

@@ -7,7 +7,7 @@ from itertools import repeat
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.reach import Reach
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.sent.power import Chain
+from levity_trio.charging.sent.chains import Chain
 
 
 def longest(chain: Chain, bounds: Bounds) -> list[int]:

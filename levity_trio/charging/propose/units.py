@@ -10,15 +10,7 @@ from operator import add
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import (
-    REGISTER,
-    SCALED,
-    SEGMENTS,
-    Candidate,
-    chain_of,
-    ends_alone,
-    session_chain,
-)
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import without_spikes
 from levity_trio.charging.refute.batteries import charged
 from levity_trio.charging.refute.bounds import Bounds
@@ -26,9 +18,10 @@ from levity_trio.charging.refute.bracket import bracket, is_scale_known
 from levity_trio.charging.refute.counts import begins_at_zero
 from levity_trio.charging.refute.scales import scale_shown
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import REGISTER, SCALED, SEGMENTS, Chain, chain_of, ends_alone, session_chain
 from levity_trio.charging.sent.evidence import Case, View
 from levity_trio.charging.sent.plain import plain
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:

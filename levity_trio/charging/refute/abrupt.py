@@ -8,8 +8,9 @@ from itertools import pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import FASTER_THAN_POWER, Bounds, Conflict
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def abrupt(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:

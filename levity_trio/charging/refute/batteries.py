@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import Final
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case, Charge
 from levity_trio.charging.sent.plain import plain
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 LEAST_STEPS: Final = 2
 

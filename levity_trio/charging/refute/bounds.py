@@ -16,10 +16,10 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown, wh_per_percent
 from levity_trio.charging.refute.paces import Paces
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.power import (
     HOUR,
-    Chain,
     Gaps,
     agreement,
     far_beyond_power,

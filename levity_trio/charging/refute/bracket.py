@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from levity_trio.charging.propose.candidate import SEGMENTS, Candidate, ends_alone
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import SEGMENTS, ends_alone
 from levity_trio.charging.sent.evidence import Case
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case, View
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False) -> bool:

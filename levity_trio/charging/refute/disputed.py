@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from levity_trio.charging.propose.candidate import REGISTER, Candidate
+from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.refute.bounds import Bounds, Conflict
 from levity_trio.charging.refute.scales import lacks_digits_of
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import REGISTER, Chain
 from levity_trio.charging.sent.evidence import Case, Neighbour
-from levity_trio.charging.sent.power import Chain
 
 _SEVERAL: Final = 5
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.abrupt import is_of_one_clock
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import HOUR, Chain
+from levity_trio.charging.sent.power import HOUR
 
 
 class Lacking(NamedTuple):

@@ -6,13 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import (
-    REGISTER,
-    SESSION_READINGS,
-    chain_of,
-    chain_of_other_counter,
-    session_chain,
-)
 from levity_trio.charging.propose.ends import is_contradicted_at_ends
 from levity_trio.charging.propose.units import may_be_in_kwh, wrong_by
 from levity_trio.charging.refute.bounds import Bounds, Conflict
@@ -21,9 +14,16 @@ from levity_trio.charging.refute.counts import begins_at_zero, counts_each, life
 from levity_trio.charging.refute.scales import scale_shown
 from levity_trio.charging.refute.unusual import unusual
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import (
+    REGISTER,
+    SESSION_READINGS,
+    Chain,
+    chain_of,
+    chain_of_other_counter,
+    session_chain,
+)
 from levity_trio.charging.sent.evidence import INTERVALS, Case, View
 from levity_trio.charging.sent.gathering import is_rising
-from levity_trio.charging.sent.power import Chain
 
 
 class Reported(NamedTuple):

@@ -19,8 +19,9 @@ from levity_trio.charging.refute.counts import counts_each
 from levity_trio.charging.refute.lacking import lacking_at_start, lacking_at_stop
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case, Neighbour
-from levity_trio.charging.sent.power import HOUR, Chain, slack
+from levity_trio.charging.sent.power import HOUR, slack
 
 READ_LATE: Final = "the start was read late: the previous transaction ended lower"
 BEYOND: Final = "more energy left between two transactions than the time allows"

@@ -11,8 +11,9 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute.abrupt import abrupt
 from levity_trio.charging.refute.bounds import STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import HOUR, Chain, Gap, Gaps, far_beyond_power, never_caught_up, slack
+from levity_trio.charging.sent.power import HOUR, Gap, Gaps, far_beyond_power, never_caught_up, slack
 
 
 def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:

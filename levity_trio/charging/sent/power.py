@@ -14,18 +14,11 @@ from operator import itemgetter, sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Power, Steps
 from levity_trio.charging.sent.gathering import is_strictly_rising
 
 HOUR: Final = 3600.0
-
-
-class Chain(NamedTuple):
-    """A candidate's course of the register since the start: times in seconds, Wh, and the readings' step in Wh."""
-
-    at: Sequence[float]
-    wh: Sequence[int]
-    digit: int = 1
 
 
 class Gap(NamedTuple):
