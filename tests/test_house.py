@@ -172,6 +172,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "billing": ("charging", "events", "wire.times"),
     "documents": ("billing", "cells", "config", "wire.times"),
     "charging": ("events", "wire.numbers", "wire.times"),
+    "charging.sent": ("charging.reviews", "charging.tolerances", "wire.numbers", "wire.times"),
+    "charging.refute": ("charging.reviews", "charging.tolerances", "charging.sent"),
+    "charging.propose": ("charging.reviews", "charging.tolerances", "charging.sent", "charging.refute"),
+    "charging.matching": (
+        *("charging.lifecycle", "charging.names", "charging.reviews", "charging.tolerances", "charging.sent"),
+    ),
     "wire": (),
     "writing": (),
     "events": (),

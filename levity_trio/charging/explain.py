@@ -1,16 +1,21 @@
-"""Why a figure is what it is: every explanation of a transaction's messages, and what contradicts it."""
+"""Why a figure is what it is: every explanation of a transaction's messages, what contradicts it, and its course."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from levity_trio.charging.energy import Judgement, is_in_place, judge
+from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import candidates
-from levity_trio.charging.refute.bounds import Bounds, Conflict
-from levity_trio.charging.refute.reported import contradiction, reported
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.propose.choosing import is_in_place
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.figure import reported
+from levity_trio.charging.refute.refutation import Weight
+from levity_trio.charging.refute.table import REFUTATIONS, refute
+from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case
 
 AS_REPORTED: Final = "as reported"
@@ -27,7 +32,7 @@ class Weighed(NamedTuple):
     method: str
     wh: int
     assumptions: int
-    against: Conflict | None
+    against: Doubt | None
     is_chosen: bool
 
 
@@ -45,10 +50,10 @@ def weigh(case: Case) -> tuple[Judgement, list[Weighed]]:
 
 
 def _reported(case: Case, bounds: Bounds) -> Iterator[Weighed]:
-    found = reported(case, bounds)
-    if found is not None:
-        against = contradiction(case, bounds, found)
-        yield Weighed(AS_REPORTED, None, found.method, found.chain.wh[-1], 0, against, is_chosen=False)
+    figure = reported(case, bounds)
+    if figure is not None:
+        against = refute(case, bounds, figure).contradiction
+        yield Weighed(AS_REPORTED, None, figure.method, figure.wh, 0, against, is_chosen=False)
 
 
 def _weighed(case: Case, bounds: Bounds, one: Candidate) -> Weighed:
@@ -56,14 +61,42 @@ def _weighed(case: Case, bounds: Bounds, one: Candidate) -> Weighed:
     return Weighed(one.words, one.code, one.method, one.wh, one.assumptions, against, is_chosen=False)
 
 
-def _against(case: Case, bounds: Bounds, one: Candidate) -> Conflict | None:
+def _against(case: Case, bounds: Bounds, one: Candidate) -> Doubt | None:
     if one.wh < 0:
-        return Conflict(one.code, "the register would run backwards", (f"{one.begin} Wh", f"{one.end} Wh"))
+        return Doubt(one.code, "the register would run backwards", (f"{one.begin} Wh", f"{one.end} Wh"))
     if not is_in_place(case, one):
         own, theirs = f"{one.begin} to {one.end} Wh", "the registers of the transactions before and after"
-        return Conflict(Code.OVERLAP, "it would overlap a neighbour", (own, theirs))
-    return bounds.conflict(one.chain, is_partial=one.is_partial)
+        return Doubt(Code.OVERLAP, "it would overlap a neighbour", (own, theirs))
+    evidence = bounds.conflict(one.chain, is_partial=one.is_partial)
+    if evidence is None:
+        return None
+    figure = Figure(one.wh, one.method, one.begin, one.end, one.chain)
+    asked = ((entry, entry(case, bounds, figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS)
+    told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
+    return next(told, Doubt(Code.POWER_DISAGREES, "the energy fits no battery", evidence))
 
 
 def _is_chosen(one: Weighed, judgement: Judgement) -> bool:
     return one.code == judgement.code and one.method == judgement.method and one.against is None
+
+
+def course_of(case: Case, judgement: Judgement) -> Chain:
+    """Return the course of the figure of a judgement, in order of time; empty if no register shows all of it.
+
+    If an explanation other than the reported registers was chosen, it is that of the source that it explains.
+    """
+    chain = judgement.course
+    if judgement.code is not None or len(case.views) < 2:
+        return chain
+    every = [chain, *(one for one in _by_source(case) if one.wh[-1] == chain.wh[-1])]
+    points = sorted({point for one in every for point in zip(one.at, one.wh, strict=True)})
+    merged = Chain([at for at, _ in points], [wh for _, wh in points], max(one.digit for one in every))
+    return chain if Bounds(case).impossible_step(merged) else merged
+
+
+def _by_source(case: Case) -> Iterator[Chain]:
+    """Yield the chain of each source of readings."""
+    for view in case.views:
+        alone = replace(case, views=[view])
+        if (found := reported(alone, Bounds(alone))) is not None:
+            yield found.chain

@@ -124,7 +124,7 @@ BY_TIME = [
     ),
     pytest.param(
         case(1, 5917, STILL, 77.5, {15: 0, 30: 0, 45: 0, 60: 0, 75: 0}, ceiling_w=11_000),
-        *(doubtful(5916, "register", "power_disagrees"),),
+        *(doubtful(5916, "register", "power_disagrees", "too_fast"),),
         id="nothing to catch up",
     ),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import UNKNOWN, Chain
+from levity_trio.charging.sent.chains import UNKNOWN, Chain, Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class Candidate:
     is_partial: bool = False
     """Some energy that flowed is missing from its figure, so power may imply more."""
     factor: float = 1
+
+    @property
+    def figure(self) -> Figure:
+        return Figure(self.wh, self.method, self.begin, self.end, self.chain, is_reported=self.code is None)
+
     """The factor that its start and stop lack."""
 
     @property
@@ -44,3 +49,7 @@ class Chosen(NamedTuple):
     is_power_scaled: bool = False
     """Power on another scale confirms it."""
     factor: float = 1
+
+    @property
+    def figure(self) -> Figure:
+        return Figure(self.wh, self.method, self.begin, self.end, self.chain, is_reported=self.code is None)

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
-from levity_trio.charging.propose.ends import between_ends, is_contradicted_at_ends, rounded
+from levity_trio.charging.propose.ends import between_ends, rounded
 from levity_trio.charging.propose.mending import without_leaps, without_spikes, without_step
 from levity_trio.charging.propose.units import (
     counted_otherwise,
@@ -23,8 +23,10 @@ from levity_trio.charging.propose.units import (
     wrong_units,
 )
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.bracket import between_neighbours
 from levity_trio.charging.refute.counts import begins_at_zero
+from levity_trio.charging.refute.measured import is_contradicted_at_ends
+from levity_trio.charging.refute.neighbours import swaps
+from levity_trio.charging.refute.scales import bracket
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import (
@@ -53,7 +55,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from wrong_factors(case, bounds)
     yield from counted_otherwise(case, bounds)
     yield from rounded(case, bounds)
-    yield from between_neighbours(case)
+    yield from _between_neighbours(case)
     yield from _without_readings(case, bounds)
     yield from _without_others(case, bounds)
     yield from between_ends(case, bounds)
@@ -119,7 +121,7 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
         return
     chain = chain_of(case, start, case.view, stop)
-    if bounds.walk(chain) is None:
+    if bounds.impossible_step(chain) is None:
         return
     even = without_spikes(chain)
     if even is not None and without_leaps(even, bounds) is not None:
@@ -183,25 +185,10 @@ def _goes_on(case: Case, before: int) -> bool:
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
-    for swapped_at in case.swapped_at:
-        for number, (before, after) in enumerate(pairwise(chain.at), 1):
-            if before <= swapped_at <= after and not _is_of_old_meter(case, chain, number):
-                counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
-                until = (case.start_wh or 0) + chain.wh[-1]
-                yield Candidate(
-                    *(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
-                    is_partial=True,
-                )
-
-
-def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
-    """Whether a register was read before the meter was swapped, though received after it: it rose on the old meter, and
-    the new one had not reached it by the next start. A stop may be; a reading, if its clock stood still."""
-    is_stop = number == len(chain.at) - 1 and case.stop_wh is not None
-    if is_stop or case.is_timed:
-        return is_stop and case.is_stop_of_old_meter
-    begin, (before, now) = case.begin_of_new_meter, chain.wh[number - 1 : number + 1]
-    return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
+    for number in swaps(case, chain):
+        counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
+        ends = (case.start_wh, (case.start_wh or 0) + chain.wh[-1])
+        yield Candidate(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, *ends, is_partial=True)
 
 
 def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
@@ -255,3 +242,11 @@ def _is_near(register: int, modulus: int) -> bool:
 def _is_near_by_chance(highest: int, rise: int) -> bool:
     moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
     return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)
+
+
+def _between_neighbours(case: Case) -> Iterator[Candidate]:
+    """Yield the candidate of what the neighbours show, if start and stop contradict them."""
+    if (around := bracket(case)) is not None:
+        words = f"meterStart is {case.start_wh} Wh, the next transaction began at {around.end} Wh"
+        chain = ends_alone(case, around.end - around.begin)
+        yield Candidate(Code.START_GARBLED, words, SEGMENTS, chain, 2, around.begin, around.end)

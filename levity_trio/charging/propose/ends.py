@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import (
     with_usual_step,
@@ -17,10 +16,10 @@ from levity_trio.charging.propose.mending import (
 )
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero, lifetime_registers
+from levity_trio.charging.refute.measured import is_contradicted_at_ends
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of, session_chain
 from levity_trio.charging.sent.evidence import Case, Neighbour
-from levity_trio.charging.sent.power import HOUR
 
 
 def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -64,7 +63,7 @@ def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if not start or stop is None or stop <= start or step == 1 or all(wh % step == 0 for wh in read.wh):
         return
     is_near = start - step < min(read.wh) and max(read.wh) < stop + step
-    if not (is_near and _can_be_rounded(case)) or bounds.walk(Chain(read.at, read.wh, read.digit)):
+    if not (is_near and _can_be_rounded(case)) or bounds.impossible_step(Chain(read.at, read.wh, read.digit)):
         return
     within = [min(max(start, wh), stop) - start for wh in read.wh]
     chain = Chain([case.begun, *read.at, max(case.ended, read.at[-1])], [0, *within, stop - start], step)
@@ -90,20 +89,6 @@ def _assumed_at_end(case: Case, end: int, why: str) -> int:
     """Return how much is assumed by another stop: nothing if Transaction.End and the next start agree on it."""
     is_shown_twice = case.after is not None and end == case.after.begin == case.end_wh
     return 1 if why and not is_shown_twice else 0
-
-
-def is_contradicted_at_ends(case: Case) -> bool:
-    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0, not End alone."""
-    start, stop, spare = case.start_wh, case.stop_wh, case.digit
-    if start is None or stop is None:
-        return False
-    mean = (stop - start) * HOUR / max(case.ended - case.begun, tolerances.INTERVAL)
-    usual = case.power.most if case.power else max(0.0, mean)
-    spare += round(usual * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
-    if case.begin_wh and abs(case.begin_wh - start) > spare:
-        return True
-    counted = [stop] if case.begin_wh else [stop, stop - start]
-    return case.end_wh is not None and min(abs(case.end_wh - wh) for wh in counted) > spare
 
 
 def _code(case: Case, why_begin: str, why_end: str) -> Code:

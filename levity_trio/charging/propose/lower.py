@@ -12,11 +12,11 @@ from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
 from levity_trio.charging.propose.mending import without_step
 from levity_trio.charging.propose.units import wrong_units
-from levity_trio.charging.refute.abrupt import abrupt_steps
 from levity_trio.charging.refute.batteries import is_shown, wh_per_percent
-from levity_trio.charging.refute.bounds import Bounds, Conflict
-from levity_trio.charging.refute.disputed import undisputed
-from levity_trio.charging.refute.unusual import unusual
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.impossible import abrupt_steps
+from levity_trio.charging.refute.measured import unusual
+from levity_trio.charging.refute.neighbours import claimed_after, claimed_before
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of
 from levity_trio.charging.sent.evidence import Case
@@ -33,16 +33,7 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from (one for one in _from_stop_as_sent(case) if _is_usual(case, bounds, one.chain))
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from without_leaps_between_powers(case, bounds, reported)
-    yield from undisputed(case, bounds, reported)
-
-
-def across_a_swap(case: Case, reported: Chain) -> Conflict | None:
-    """Return the conflict of a register that rose between the readings of two meters: their difference is no energy."""
-    counted = min((one.wh for one in swapped(case, reported)), default=reported.wh[-1])
-    if counted >= reported.wh[-1]:
-        return None
-    rise = f"{reported.wh[-1] - counted} Wh from the last register of one to the first of the other"
-    return Conflict(Code.METER_SWAPPED, "the meter was swapped", (rise, "another meter's serial number in a boot"))
+    yield from _undisputed(case, bounds, reported)
 
 
 def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
@@ -208,3 +199,17 @@ def range_of(case: Case, bounds: Bounds, wh: int) -> tuple[int | None, int | Non
     chain = chain_of(case, begin, case.view, stop)
     is_led_to = stop - wh >= begin and bool(case.view.wh) and bounds.is_possible(chain, len(chain.wh) - 1)
     return (stop - wh, stop) if is_led_to else (begin, begin + wh)
+
+
+def _undisputed(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Candidate]:
+    """Yield the candidate of what no neighbour claims."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or bounds.confirms(chain.wh[-1]):
+        return
+    until, since = claimed_before(case), claimed_after(case)
+    begin, end = start if until is None else until, stop if since is None else since
+    if (begin, end) != (start, stop) and begin <= end:
+        least, most = begin - start, end - start
+        rest = Chain(chain.at, [min(max(wh, least), most) - least for wh in chain.wh], chain.digit)
+        code = Code.STOP_GARBLED if until is None else Code.START_GARBLED
+        yield Candidate(code, "what no neighbour claims", REGISTER, rest, 1, begin, end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from itertools import pairwise
 from operator import add
 from typing import Final
@@ -14,9 +14,8 @@ from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import without_spikes
 from levity_trio.charging.refute.batteries import charged
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.bracket import bracket, is_scale_known
 from levity_trio.charging.refute.counts import begins_at_zero
-from levity_trio.charging.refute.scales import scale_shown
+from levity_trio.charging.refute.scales import bracket, in_kwh, is_scale_known, scale_shown, wrong_by
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import REGISTER, SCALED, SEGMENTS, Chain, chain_of, ends_alone, session_chain
 from levity_trio.charging.sent.evidence import Case, View
@@ -128,7 +127,7 @@ def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) ->
 
 def _in_unit(wh: int | None, exact: Decimal | None, factor: float) -> int | None:
     """Return a register multiplied by a factor; in kWh, with its decimals, if that is 1000."""
-    return wh if wh is None or factor == 1 else _kwh(wh, exact) if factor == 1000 else round(wh * factor)
+    return wh if wh is None or factor == 1 else in_kwh(wh, exact) if factor == 1000 else round(wh * factor)
 
 
 def _coarser(case: Case, chain: Chain, of_start: float) -> Chain:
@@ -176,42 +175,14 @@ def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
             yield one
 
 
-def may_be_in_kwh(case: Case) -> bool:
-    """Whether a start or a stop with a fraction may be in kWh: the figure is then one that a vehicle can take."""
-    starts, stops = _in_either_unit(case.start_wh, case.start_exact), _in_either_unit(case.stop_wh, case.stop_exact)
-    rises = [stop - start for start in starts for stop in stops]
-    return case.has_fraction and (not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:]))
-
-
-def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
-    """Return a register in Wh, first as sent, then as one in kWh."""
-    return () if wh is None else (wh, _kwh(wh, exact))
-
-
 def exact_numbers(case: Case) -> Iterator[Candidate]:
     """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
     if case.start_wh is None or case.stop_wh is None or not case.has_fraction:
         return
-    start, stop = _kwh(case.start_wh, case.start_exact), _kwh(case.stop_wh, case.stop_exact)
+    start, stop = in_kwh(case.start_wh, case.start_exact), in_kwh(case.stop_wh, case.stop_exact)
     chain = ends_alone(case, stop - start)
     ends, words = (case.start_wh, case.stop_wh), "the registers are in kWh"
     yield Candidate(Code.WRONG_FACTOR, words, SCALED, chain, 0, *ends, factor=1000)
-
-
-def _kwh(whole: int, exact: Decimal | None) -> int:
-    """Return a register in kWh, with its decimals if it had any, in Wh."""
-    return whole * 1000 if exact is None else int((exact * 1000).to_integral_value(ROUND_HALF_UP))
-
-
-_WRONG_UNITS: Final = {
-    1000.0: "the registers are in kWh but sent as Wh",
-    0.001: "the registers are in Wh but sent as kWh",
-}
-
-
-def wrong_by(factor: float) -> str:
-    """Say what is wrong with registers that lack a factor."""
-    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {plain(1 / factor)}")
 
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:

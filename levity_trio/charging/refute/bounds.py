@@ -10,12 +10,10 @@ from dataclasses import replace
 from functools import cached_property
 from math import inf
 from operator import sub
-from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown, wh_per_percent
 from levity_trio.charging.refute.paces import Paces
-from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.power import (
@@ -31,16 +29,8 @@ from levity_trio.charging.sent.power import (
     tracks,
 )
 
-FASTER_THAN_POWER: Final = "the register rose faster than the power allows"
-STILL_WITH_POWER: Final = "the register stood still while power was reported"
-
-
-class Conflict(NamedTuple):
-    """Two pieces of evidence that do not agree."""
-
-    code: Code
-    words: str
-    evidence: tuple[str, str]
+Evidence = tuple[str, str]
+"""Two pieces of evidence that do not agree."""
 
 
 class Bounds:
@@ -50,16 +40,18 @@ class Bounds:
         self._refused: list[tuple[Chain, int | None]] = []
         self._gaps: list[tuple[Chain, Gaps]] = []
 
-    def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
+    def conflict(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the first conflict of a chain with the evidence; None if it may be true.
 
         A partial chain lacks some energy that flowed, so power and the state of charge may imply more.
         """
         return (
-            self.walk(chain)
+            self.impossible_step(chain)
             or self.too_much(chain.wh[-1])
             or self.against_charge(chain, is_partial=is_partial)
-            or self._against_power(chain, is_partial=is_partial)
+            or (None if is_partial else self.less_than_one_power(chain))
+            or self.more_than_power(chain)
+            or (None if is_partial else self.still_at_the_stop(chain) or self.less_than_power(chain))
         )
 
     # Power
@@ -118,40 +110,43 @@ class Bounds:
         power = self.case.power
         return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
 
-    def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
+    def less_than_one_power(self, chain: Chain) -> Evidence | None:
+        """Return the conflict with the highest reported power, which was drawn for SHOWN_SECONDS at least."""
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
-        if power and lasted >= tolerances.SHOWN_TRANSACTION:
-            shown = max(power.low) * tolerances.SHOWN_SECONDS / HOUR
-            if chain.wh[-1] + chain.digit < shown and not is_partial:
-                evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W reported")
-                return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
-        if not self.is_tracked_by_power:
+        if not power or lasted < tolerances.SHOWN_TRANSACTION:
             return None
-        found = self.gaps(chain)
-        if (gap := too_fast(found, power, chain.digit)) is not None:
-            evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
-            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
-        if not is_partial and (still := stood_still(chain, power, found)) is not None:
-            evidence = (f"{still.rise} Wh in the last {round(still.seconds)} s", f"{round(still.low)} Wh by power")
-            return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
-        if is_partial or (less := too_little(chain, power, found)) is None:
-            return None
-        evidence = (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
-        return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
+        most = max(power.low)
+        is_less = chain.wh[-1] + chain.digit < most * tolerances.SHOWN_SECONDS / HOUR
+        return (f"{chain.wh[-1]} Wh", f"{round(most)} W reported") if is_less else None
+
+    def more_than_power(self, chain: Chain) -> Evidence | None:
+        """Return the conflict of a step with power that tracks the register."""
+        gap = too_fast(self.gaps(chain), self.case.power, chain.digit) if self.is_tracked_by_power else None
+        return gap and (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+
+    def still_at_the_stop(self, chain: Chain) -> Evidence | None:
+        """Return the conflict of a register that stood still until the stop with power that tracks it otherwise."""
+        gap = stood_still(chain, self.case.power, self.gaps(chain)) if self.is_tracked_by_power else None
+        return gap and (f"{gap.rise} Wh in the last {round(gap.seconds)} s", f"{round(gap.low)} Wh by power")
+
+    def less_than_power(self, chain: Chain) -> Evidence | None:
+        """Return the conflict of the whole rise with power that tracks the register."""
+        less = too_little(chain, self.case.power, self.gaps(chain)) if self.is_tracked_by_power else None
+        return less and (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
 
     # Steps
 
-    def walk(self, chain: Chain) -> Conflict | None:
+    def impossible_step(self, chain: Chain) -> Evidence | None:
         """Return the conflict of the first impossible step; None if all are possible."""
         number = self.refused_step(chain)
         if number is None:
             return None
         before, now = chain.wh[number - 1], chain.wh[number]
         if now < before:
-            return Conflict(
-                Code.NOTHING_AGREES, "the register fell", (f"{before} Wh after the start", f"then {now} Wh")
-            )
-        return self._too_fast(chain.at[number] - chain.at[number - 1], now - before)
+            return (f"{before} Wh after the start", f"then {now} Wh")
+        told = f"{now - before} Wh in {round(max(0.0, chain.at[number] - chain.at[number - 1]))} s"
+        is_by_power = self.is_tracked_by_power
+        return (told, f"at most {round(self.case.power.most)} W" if is_by_power else "all other readings")
 
     def refused_step(self, chain: Chain) -> int | None:
         """Return the number of the first step that is impossible, for any register or for this charger's; else None.
@@ -323,25 +318,14 @@ class Bounds:
         """The power up to which `refused_step` accepts a step without closer examination."""
         return self.refused_w if self.is_tracked_by_power else min(self.refused_w, tolerances.CONTRAST_W)
 
-    def _too_fast(self, seconds: float, rise: int) -> Conflict:
-        evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
-        if self.is_tracked_by_power:
-            most = f"at most {round(self.case.power.most)} W"
-            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, (evidence, most))
-        return Conflict(Code.REGISTER_LEAPT, "the register made an implausible step", (evidence, "all other readings"))
-
     # The total
 
-    def too_much(self, wh: int) -> Conflict | None:
+    def too_much(self, wh: int) -> Evidence | None:
         """Return the conflict of a figure with time and power; None if so much energy can have flowed."""
         most = self.most_wh
         if wh <= most:
             return None
-        by_time = f"at most {round(most)} Wh in {round(self.case.longest / 60)} minutes"
-        words = "more energy than possible in the time"
-        return Conflict(
-            Code.POWER_DISAGREES if self.is_tracked_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time)
-        )
+        return (f"{wh} Wh", f"at most {round(most)} Wh in {round(self.case.longest / 60)} minutes")
 
     @cached_property
     def most_wh(self) -> float:
@@ -349,10 +333,9 @@ class Bounds:
         case = self.case
         return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
 
-    def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
+    def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
-        evidence = fits_no_battery(self.case, chain, self.refused_w, is_partial=is_partial)
-        return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", evidence) if evidence else None
+        return fits_no_battery(self.case, chain, self.refused_w, is_partial=is_partial)
 
     # Other sources
 

@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.refute.scales import lacks_digits_of
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour, View
 
 
-def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[Doubt]]:
-    """Return the energy in Wh that an overlap takes from a transaction, and the doubt. `begin` and `end` are the range
-    of its register.
+def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """Return the overlap of a figure with those of other transactions on the connector, and what it takes.
 
     An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
     If the previous transaction was closed by the system, it may have gone on, up to the first reading of this one, or
     up to its stop if it has none. Where starts have overlapped before, that is so even beyond its last known register.
     What an earlier transaction with the same start counted is billed to that one.
     """
+    begin, end = figure.begin, figure.end
     if begin is None or end is None or end < begin:
-        return 0, []
+        return None
     if case.counted_until is not None and begin < (until := min(end, case.counted_until)):
         return _counted_before(begin, until, end)
     if (passed := _passed_over(case, begin, end)) is not None:
-        return passed - begin, [_overlap("the previous transaction", begin, passed, _figures(begin, passed, end))]
+        found = _overlap("the previous transaction", begin, passed, _figures(begin, passed, end))
+        return found._replace(taken=passed - begin)
     slack, before, after = max(1, case.digit), case.before, case.after
-    lost, doubts = 0, list[Doubt]()
+    lost, every = 0, list[Finding]()
     if (
         before
         and before.begin is not None
@@ -36,10 +39,10 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         until = _after_previous(before, begin, end, case.view)
         if begin < before.end - slack:
             figures = {} if before.is_end_known else _figures(begin, until, end)
-            doubts.append(_overlap("the previous transaction", begin, min(before.end, end), figures))
+            every.append(_overlap("the previous transaction", begin, min(before.end, end), figures))
             lost += until - begin
         elif before.may_go_on and before.end + slack < begin < until - slack:
-            doubts.append(_may_overlap(before.end, begin, until, _figures(begin, until, end)))
+            every.append(_may_overlap(before.end, begin, until, _figures(begin, until, end)))
             lost += until - begin
     if (
         after is not None
@@ -49,17 +52,17 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
         )
         and not lacks_digits_of(after.sent_begin or 0, end)
     ):
-        doubts.append(_overlap("the next transaction", after.begin, end, {}))
+        every.append(_overlap("the next transaction", after.begin, end, {}))
         lost += end - max(_until_next(after, end, case.view), begin)
-    return lost, doubts[:1]
+    return every[0]._replace(taken=lost) if every else None
 
 
-def _counted_before(begin: int, until: int, end: int) -> tuple[int, list[Doubt]]:
+def _counted_before(begin: int, until: int, end: int) -> Finding:
     """Return what a start that was sent again takes, up to `until`, and the doubt."""
     words = f"its start came before: {until - begin} Wh also belong to an earlier transaction"
     evidence = (f"{begin} to {until} Wh", "the register was higher since, and nothing shows a reset")
     figures = {"as reported": end - begin, "from the next register": end - until}
-    return until - begin, [Doubt(Code.OVERLAP, words, evidence, figures)]
+    return Finding(evidence, figures, words, until - begin)
 
 
 def _passed_over(case: Case, begin: int, end: int) -> int | None:
@@ -112,15 +115,15 @@ def _until_next(after: Neighbour, end: int, view: View) -> int:
     return max(own) if after.lowest is not None and after.lowest < end else end
 
 
-def _overlap(whose: str, since: int, until: int, figures: Mapping[str, int]) -> Doubt:
+def _overlap(whose: str, since: int, until: int, figures: Mapping[str, int]) -> Finding:
     words = f"{until - since} Wh also belong to {whose}"
-    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"), figures)
+    return Finding((f"{since} to {until} Wh", f"the registers of {whose}"), figures, words)
 
 
-def _may_overlap(last: int, begin: int, until: int, figures: Mapping[str, int]) -> Doubt:
+def _may_overlap(last: int, begin: int, until: int, figures: Mapping[str, int]) -> Finding:
     words = f"up to {until - begin} Wh may also belong to the previous transaction, whose end is unknown"
     evidence = (f"meterStart {begin} Wh; others lay within the transaction before", f"{last} Wh last known there")
-    return Doubt(Code.OVERLAP, words, evidence, figures)
+    return Finding(evidence, figures, words)
 
 
 def _figures(begin: int, until: int, end: int) -> dict[str, int]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.plain import plain
 
 _KWH: Final = 1000
 _TENFOLD: Final = (10, 100)
@@ -73,3 +77,89 @@ def _is_too_high(case: Case, own: int, wh: int, factor: int) -> bool:
     """Whether a register is a multiple of a neighbour's, and all of its transaction have zeros in the last digits."""
     registers = (case.start_wh, case.stop_wh, *case.view.wh)
     return own == wh * factor and not any((register or 0) % factor for register in registers)
+
+
+def may_be_in_kwh(case: Case) -> bool:
+    """Whether a start or a stop with a fraction may be in kWh: the figure is then one that a vehicle can take."""
+    starts, stops = _in_either_unit(case.start_wh, case.start_exact), _in_either_unit(case.stop_wh, case.stop_exact)
+    rises = [stop - start for start in starts for stop in stops]
+    return case.has_fraction and (not rises or any(0 <= wh <= tolerances.MOST_WH for wh in rises[1:]))
+
+
+def _in_either_unit(wh: int | None, exact: Decimal | None) -> tuple[int, ...]:
+    """Return a register in Wh, first as sent, then as one in kWh."""
+    return () if wh is None else (wh, in_kwh(wh, exact))
+
+
+def in_kwh(whole: int, exact: Decimal | None) -> int:
+    """Return a register in kWh, with its decimals if it had any, in Wh."""
+    return whole * 1000 if exact is None else int((exact * 1000).to_integral_value(ROUND_HALF_UP))
+
+
+_WRONG_UNITS: Final = {
+    1000.0: "the registers are in kWh but sent as Wh",
+    0.001: "the registers are in Wh but sent as kWh",
+}
+
+
+def wrong_by(factor: float) -> str:
+    """Say what is wrong with registers that lack a factor."""
+    return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {plain(1 / factor)}")
+
+
+class Bracket(NamedTuple):
+    """The end of the previous transaction and the start of the next one, in Wh."""
+
+    begin: int
+    end: int
+
+    def holds(self, begin: float, end: float, digit: float) -> bool:
+        """Whether registers lie between the two, but for their last digit."""
+        return self.begin - digit <= begin and end <= self.end + digit
+
+
+def bracket(case: Case) -> Bracket | None:
+    """Return what surrounds a transaction that lies above it and is larger, or below it by a factor; None if nothing
+    does."""
+    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    if before is None or after is None or not before.end or after.begin is None or start is None or stop is None:
+        return None
+    around = Bracket(before.end, after.begin)
+    if around.end < around.begin or not (before.is_end_known and before.is_in_order and after.is_in_order):
+        return None
+    is_above = around.end < start - case.digit and stop - start > around.end - around.begin
+    is_below = stop < around.begin - case.digit and start < stop
+    fits = (around.holds(start * factor, stop * factor, factor) for factor in (10, 100))
+    return around if is_above or (is_below and any(fits)) else None
+
+
+def continues_one(case: Case) -> bool:
+    """Whether a transaction begins where the previous one ended, or the next one, which has ended, begins where it
+    ends."""
+    is_from_before, is_to_after = _continued(case)
+    return is_from_before or (is_to_after and case.after is not None and case.after.end is not None)
+
+
+def is_scale_known(case: Case) -> bool:
+    """Whether it goes on from a neighbour at a charger whose registers power has confirmed, never by a factor."""
+    return case.reports_power and case.shown_factor is None and continues_one(case)
+
+
+def continues_both(case: Case) -> bool:
+    """Whether a transaction begins where the previous one ended, and the next one begins where it ends."""
+    return all(_continued(case))
+
+
+def _continued(case: Case) -> tuple[bool, bool]:
+    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
+    is_from_before = before is not None and before.is_end_known and before.factor == 1 and before.end == start
+    is_to_after = after is not None and after.factor == 1 and after.begin == stop
+    return bool(start) and is_from_before, bool(stop) and is_to_after
+
+
+def fraction(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a start or a stop with a fraction, which whole Wh do not have."""
+    if not may_be_in_kwh(case) or bounds.confirms(figure.wh):
+        return None
+    sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
+    return (sent, "whole Wh by the specification")

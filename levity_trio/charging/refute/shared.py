@@ -17,7 +17,9 @@ from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level, Power, View
 from levity_trio.charging.sent.power import HOUR
 
@@ -82,19 +84,19 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
     ]
 
 
-def shared(case: Case, begin: int | None, end: int | None, reported: int | None) -> tuple[int, list[Doubt]]:
-    """Return what a reported figure counts of other transactions, in Wh, and the doubt. `begin` and `end` are
-    the range of its register. A figure that was not reported (None) is doubtful already, and nothing is taken from it.
-    """
-    found = [one for one in counted(case, begin, end) if one.most]
+def shared(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """Return what a figure counts of other transactions, and what that takes from it. From a figure that was not
+    reported nothing is taken: it is in doubt already."""
+    found = [one for one in counted(case, figure.begin, figure.end) if one.most]
     if not found:
-        return 0, []
+        return None
     first = found[0]
-    lost = 0 if reported is None else min(reported, sum(other.rest for other in found if not other.is_unlikely))
     evidence = (f"{first.begin} to {first.end} Wh while both ran", f"the registers of transaction {first.one.id}")
-    rest = sum(other.rest for other in found)
-    without = {} if reported is None else {"as reported": reported, WITHOUT: max(0, reported - rest)}
-    return lost, [Doubt(Code.SHARED_REGISTER, first.words, evidence, without)]
+    if not figure.is_reported:
+        return Finding(evidence, words=first.words)
+    rest, likely = (sum(one.rest for one in some) for some in (found, [one for one in found if not one.is_unlikely]))
+    figures = {"as reported": figure.wh, WITHOUT: max(0, figure.wh - rest)}
+    return Finding(evidence, figures, first.words, min(figure.wh, likely))
 
 
 def _without_power(case: Case) -> Case:

@@ -7,165 +7,111 @@ Or all registers are low, and the next transaction begins where the previous one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import Candidate
-from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.counts import counts_each
-from levity_trio.charging.refute.lacking import lacking_at_start, lacking_at_stop
+from levity_trio.charging.refute.impossible import is_of_one_clock
+from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.refute.shared import counted
-from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import Chain
+from levity_trio.charging.sent.chains import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
 from levity_trio.charging.sent.power import HOUR, slack
 
-READ_LATE: Final = "the start was read late: the previous transaction ended lower"
-BEYOND: Final = "more energy left between two transactions than the time allows"
-READ_EARLY: Final = "the stop was read early: the next transaction begins higher"
 
-
-class Stale(NamedTuple):
-    """A doubt about an end of a chain, and the chain with what is missing, if power shows that so much flowed."""
-
-    doubt: Doubt
-    begin: int | None = None
-    end: int | None = None
-    shown: Chain | None = None
-
-
-def stale(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
-    """Yield the doubts about the ends of the chain of start, readings and stop.
-
-    While another connector's transaction was counted by the same register, the neighbours show nothing.
-    """
-    if case.is_stopped and len(chain.at) > 1:
-        others = [other.one for other in counted(case, case.start_wh, case.stop_wh)]
-        if all(one.ended <= case.ended for one in others):
-            yield from (
-                list(_stale_stop(case, chain)) or list(_as_sent(case, chain)) or _beyond_next(case, bounds, chain)
-            )
-        if all(one.begun >= case.begun for one in others):
-            yield from list(_stale_start(case, chain)) or _beyond_previous(case, bounds, chain)
-        yield from _low(case, chain)
-        yield from _not_reset(case, chain)
-
-
-def _stale_stop(case: Case, chain: Chain) -> Iterator[Stale]:
-    """The stop repeats the register told before it, or was read early, and the next transaction begins higher."""
-    stop, after = case.stop_wh, case.after
-    if stop is None or after is None or after.begin is None:
-        return
-    since, missing = _first_near(chain, chain.wh[-1]), after.begin - stop
-    if since == len(chain.at) - 1 or not _has_flowed(case, chain, missing, since, len(chain.at) - 1):
-        yield from _lacking_at_stop(case, chain, after.begin, missing)
-        return
-    told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
-    words = "the stop repeats an old register: the next transaction begins higher"
-    doubt = _doubt(Code.STOP_GARBLED, words, told, chain.wh[-1], missing, f"then {after.begin} Wh")
-    is_shown = _is_shown(case, missing, chain.at[since:])
-    yield Stale(doubt, case.start_wh, after.begin, _to_later(chain, missing) if is_shown else None)
-
-
-def _as_sent(case: Case, chain: Chain) -> Iterator[Stale]:
-    """The same by the next start as sent: that transaction may have been given the energy in between, in doubt."""
+def stop_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """The stop repeats the register told before it, or was read early, and the next transaction begins higher: by its
+    own start, or by the one that it sent, if it was given the energy in between, in doubt."""
     after = case.after
-    if after is not None and after.replaced is not None and after.replaced > (after.begin or 0):
-        for one in _stale_stop(replace(case, after=after._replace(begin=after.replaced)), chain):
-            yield Stale(one.doubt)
+    if after is None or case.stop_wh is None or not _is_alone_after(case):
+        return None
+    begins = [after.begin, after.replaced] if (after.replaced or 0) > (after.begin or 0) else [after.begin]
+    found = [_old_stop(case, figure.chain, begin, case.stop_wh) for begin in begins if begin is not None]
+    first = next(filter(None, found), None)
+    return first if first is None or first is found[0] else first._replace(whole=None)
 
 
-def _stale_start(case: Case, chain: Chain) -> Iterator[Stale]:
+def _old_stop(case: Case, chain: Chain, begin: int, stop: int) -> Finding | None:
+    since, missing = _first_near(chain, chain.wh[-1]), begin - stop
+    if since == len(chain.at) - 1 or not _has_flowed(case, chain, missing, since, len(chain.at) - 1):
+        step = lacking_at_stop(case, chain, missing)
+        return step and _later(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
+    told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
+    is_shown = _is_shown(case, missing, chain.at[since:])
+    return _later(case, chain, missing, (told, f"then {begin} Wh"), is_shown=is_shown)
+
+
+def start_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """The first reading repeats the start, or the start was read late, and the previous transaction ended lower."""
-    start, before = case.start_wh, case.before
-    if start is None or before is None or before.end is None:
-        return
+    start, before, chain = case.start_wh, case.before, figure.chain
+    if not case.is_stopped or start is None or before is None or before.end is None or not _is_alone_before(case):
+        return None
     until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
     missing = start - before.end
     if until == 0 or not _has_flowed(case, chain, missing, 0, until):
-        yield from _lacking_at_start(case, chain, before.end, missing)
-        return
+        step = lacking_at_start(case, chain, missing)
+        return step and _earlier(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
     told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
-    doubt = _doubt(Code.START_GARBLED, READ_LATE, told, chain.wh[-1], missing, f"{before.end} Wh before")
     is_shown = _is_shown(case, missing, chain.at[: until + 1])
-    yield Stale(doubt, before.end, case.stop_wh, _from_earlier(chain, missing) if is_shown else None)
+    return _earlier(case, chain, missing, (told, f"{before.end} Wh before"), is_shown=is_shown)
 
 
-def _lacking_at_start(case: Case, chain: Chain, begin: int, missing: int) -> Iterator[Stale]:
-    """The start was read late: the previous transaction ended at `begin`."""
-    if (step := lacking_at_start(case, chain, missing)) is not None:
-        doubt = _doubt(Code.START_GARBLED, READ_LATE, step.risen, chain.wh[-1], missing, step.expected)
-        yield Stale(doubt, begin, case.stop_wh, _from_earlier(chain, missing) if step.is_shown else None)
+def _is_alone_after(case: Case) -> bool:
+    """Whether no other connector's transaction, which the same register counted, went on after this one. While it did,
+    the neighbours show nothing."""
+    return all(other.one.ended <= case.ended for other in counted(case, case.start_wh, case.stop_wh))
 
 
-def _lacking_at_stop(case: Case, chain: Chain, end: int, missing: int) -> Iterator[Stale]:
-    """The stop was read early: the next transaction begins at `end`."""
-    if (step := lacking_at_stop(case, chain, missing)) is not None:
-        doubt = _doubt(Code.STOP_GARBLED, READ_EARLY, step.risen, chain.wh[-1], missing, step.expected)
-        yield Stale(doubt, case.start_wh, end, _to_later(chain, missing) if step.is_shown else None)
+def _is_alone_before(case: Case) -> bool:
+    return all(other.one.begun >= case.begun for other in counted(case, case.start_wh, case.stop_wh))
 
 
-def up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
-    """Return a candidate with what flowed from its end to the next start, if power shows it; without power, if the last
-    reading leads there until the stop at a pace that it had. Unchanged if nothing does."""
-    ended = replace(case, stop_wh=one.end)
-    ends = [found for found in stale(ended, bounds, one.chain) if found.doubt.code is Code.STOP_GARBLED]
-    if len(ends) != 1 or ends[0].end is None or one.end is None:
-        return one
-    missing = ends[0].end - one.end
-    whole = ends[0].shown or (_to_later(one.chain, missing) if _is_at_pace(case, one.chain, missing) else None)
-    if whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None:
-        return one
-    return replace(one, chain=whole, end=ends[0].end)
+def _later(case: Case, chain: Chain, missing: int, evidence: Evidence, *, is_shown: bool) -> Finding:
+    """Return what was found of a register that rose by more until the stop."""
+    whole = to_later(chain, missing)
+    end = (case.stop_wh or 0) + missing
+    figure = Figure(whole.wh[-1], SEGMENTS, case.start_wh, end, whole) if is_shown else None
+    return Finding(evidence, _figures(chain, missing), whole=figure)
 
 
-def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:
-    """Whether the register can have risen by so much more, in Wh, from the last reading to the stop as fast as ever
-    before; power that was reported shows more than that."""
-    if case.power or not case.view.at:
-        return False
-    most = _fastest_w(chain) * max(0.0, case.ended - case.view.at[-1]) / HOUR
-    return missing <= (1 + tolerances.ONE_PACE_SHARE) * most + 2 * chain.digit
+def _earlier(case: Case, chain: Chain, missing: int, evidence: Evidence, *, is_shown: bool) -> Finding:
+    """Return what was found of a register that had been lower at the start."""
+    whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
+    begin = (case.start_wh or 0) - missing
+    figure = Figure(whole.wh[-1], SEGMENTS, begin, case.stop_wh, whole) if is_shown else None
+    return Finding(evidence, _figures(chain, missing), whole=figure)
 
 
-def _first_near(chain: Chain, wh: int) -> int:
-    """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
-    that was cut off once and rounded the other time."""
-    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, tolerances.ROUNDED_WH))
+def _figures(chain: Chain, missing: int) -> dict[str, int]:
+    return {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + missing}
 
 
-def _to_later(chain: Chain, missing: int) -> Chain:
-    """Return the course of a register that rose by more until the stop."""
-    return chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
-
-
-def _from_earlier(chain: Chain, missing: int) -> Chain:
-    """Return the course of a register that had been lower at the start."""
-    return chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
-
-
-def _beyond_next(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
+def more_until_the_next(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
     """More energy left before the next start than can have flowed since the stop: one of the two is wrong."""
-    if case.stop_wh is None or (after := case.after) is None or after.begin is None:
-        return
+    after, chain = case.after, figure.chain
+    if case.stop_wh is None or after is None or after.begin is None or not _is_alone_after(case):
+        return None
     missing = after.begin - case.stop_wh
-    if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
-        told = f"{missing} Wh within {round(after.apart)} s until the next start"
-        yield Stale(_doubt(Code.STOP_GARBLED, BEYOND, told, chain.wh[-1], missing, f"then {after.begin} Wh"))
+    if not _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
+        return None
+    told = f"{missing} Wh within {round(after.apart)} s until the next start"
+    return Finding((told, f"then {after.begin} Wh"), _figures(chain, missing))
 
 
-def _beyond_previous(case: Case, bounds: Bounds, chain: Chain) -> Iterator[Stale]:
+def more_since_the_previous(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
     """The same between the previous stop and the start."""
-    before = case.before
-    if case.start_wh is None or before is None or before.end is None or not before.is_end_known:
-        return
+    before, chain = case.before, figure.chain
+    if not case.is_stopped or case.start_wh is None or before is None or before.end is None:
+        return None
     missing = case.start_wh - before.end
-    if _is_beyond(case, bounds, chain, before, missing, 1):
-        told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
-        yield Stale(_doubt(Code.START_GARBLED, BEYOND, told, chain.wh[-1], missing, f"{before.end} Wh before"))
+    is_known = before.is_end_known and _is_alone_before(case)
+    if not is_known or not _is_beyond(case, bounds, chain, before, missing, 1):
+        return None
+    told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
+    return Finding((told, f"{before.end} Wh before"), _figures(chain, missing))
 
 
 def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missing: int, number: int) -> bool:
@@ -182,33 +128,38 @@ def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missi
     return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + missing)
 
 
-def _low(case: Case, chain: Chain) -> Iterator[Stale]:
-    """All its registers are below the previous stop, and the next start is not."""
-    start, stop, before, after = case.start_wh, case.stop_wh, case.before, case.after
+def below_both_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """All its registers are below the previous stop, and the next start is not: the register was not reset."""
+    start, stop, before, after, digit = case.start_wh, case.stop_wh, case.before, case.after, figure.chain.digit
     if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
-        return
-    is_low = max(start, stop) < before.end - chain.digit <= after.begin - chain.digit
-    if is_low and max(case.view.wh, default=0) < before.end - chain.digit:
-        words = "its registers are below both neighbours: the register was not reset"
-        evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
-        figures = {"as reported": chain.wh[-1], "between the neighbours": after.begin - before.end}
-        yield Stale(Doubt(Code.START_GARBLED, words, evidence, figures))
+        return None
+    lowest = before.end - digit
+    if max(start, stop, *case.view.wh) >= lowest or lowest > after.begin - digit:
+        return None
+    evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
+    return Finding(evidence, {"as reported": figure.wh, "between the neighbours": after.begin - before.end})
 
 
-def _not_reset(case: Case, chain: Chain) -> Iterator[Stale]:
+def not_reset(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """The start repeats the previous stop, at a charger whose registers count each transaction from 0."""
     start, stop, before = case.start_wh, case.stop_wh, case.before
     if before is None or not start or stop is None or not counts_each(case):
-        return
+        return None
     if start != (before.end if before.replaced_end is None else before.replaced_end):
-        return
-    words = "the start repeats the previous stop, though this charger counts each transaction from 0"
+        return None
     evidence = (f"meterStart {start} Wh", "the transactions around it began at 0")
-    yield Stale(Doubt(Code.START_GARBLED, words, evidence, {"as reported": chain.wh[-1], "counted from 0": stop}))
+    return Finding(evidence, {"as reported": figure.wh, "counted from 0": stop})
 
 
-def _doubt(code: Code, words: str, told: str, wh: int, missing: int, neighbour: str) -> Doubt:
-    return Doubt(code, words, (told, neighbour), {"as reported": wh, "with what is missing": wh + missing})
+def _first_near(chain: Chain, wh: int) -> int:
+    """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
+    that was cut off once and rounded the other time."""
+    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, tolerances.ROUNDED_WH))
+
+
+def to_later(chain: Chain, missing: int) -> Chain:
+    """Return the course of a register that rose by more until the stop."""
+    return chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
 
 
 def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:
@@ -220,7 +171,7 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
     if any(at in case.power.places for at in times):
         return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
-    most = _fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
+    most = fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + 2 * chain.digit < missing <= most
 
 
@@ -244,8 +195,85 @@ def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
     return least, most
 
 
-def _fastest_w(chain: Chain) -> float:
+def fastest_w(chain: Chain) -> float:
     """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
     steps = [*pairwise(zip(chain.at, chain.wh, strict=True))]
     paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in steps if now > then and high > low]
     return max(paces, default=tolerances.AC_W)
+
+
+class Lacking(NamedTuple):
+    """What a step rose by, what was expected, and whether power shows that just so much is missing."""
+
+    risen: str
+    expected: str
+    is_shown: bool
+
+
+class _Step(NamedTuple):
+    """The numbers of the two points of a step, and those of the step beside it."""
+
+    first: int
+    last: int
+    beside: tuple[int, int]
+
+
+def lacking_at_start(case: Case, chain: Chain, missing: int) -> Lacking | None:
+    """Return what the first step lacks, if so much energy, in Wh, can be missing from it. The time of a start that was
+    received late may be wrong."""
+    if chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL:
+        return None
+    last = next((number for number in range(1, len(chain.at)) if not _is_one(chain, 0, number)), len(chain.at) - 1)
+    return _lacking(case, chain, _Step(0, last, (last, min(last + 1, len(chain.at) - 1))), missing)
+
+
+def lacking_at_stop(case: Case, chain: Chain, missing: int) -> Lacking | None:
+    """Return what the last step lacks, if so much energy, in Wh, can be missing from it."""
+    last = len(chain.at) - 1
+    first = next((number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0)
+    return _lacking(case, chain, _Step(first, last, (max(0, first - 1), first)), missing)
+
+
+def _is_one(chain: Chain, first: int, last: int) -> bool:
+    """Whether two points tell one register at one moment, as Transaction.End and the stop do."""
+    apart, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+    return apart <= tolerances.METER_AGE and risen <= chain.digit
+
+
+def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> Lacking | None:
+    spare = tolerances.REACH_WH + 2 * chain.digit
+    if missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
+        return None
+    seconds, risen = chain.at[step.last] - chain.at[step.first], chain.wh[step.last] - chain.wh[step.first]
+    watts = _watts(case, chain, step)
+    expected, allowed = watts * seconds / HOUR, tolerances.AGREEMENT_SHARE * missing
+    lack = expected - risen
+    is_shown = bool(case.power) and case.power.is_steady and abs(lack - missing) <= min(allowed, expected)
+    usual = 0.0 if is_shown and risen > spare else watts * tolerances.INTERVAL / HOUR
+    if lack <= max(spare, missing - allowed, usual):
+        return None
+    source = "power" if case.power else "the pace beside it"
+    return Lacking(f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}", is_shown)
+
+
+def _watts(case: Case, chain: Chain, step: _Step) -> float:
+    """Return the power at which a step is expected to rise: the one reported at its ends, as the register follows
+    power otherwise, or else the pace of the step beside it."""
+    reported = [case.power.places.get(at) for at in chain.at[step.first : step.last + 1]]
+    known = [case.power.high[place] for place in reported if place is not None]
+    return max(known) * _scale(case, chain) if known else _pace(chain, step.beside)
+
+
+def _scale(case: Case, chain: Chain) -> float:
+    """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it is unknown."""
+    shown = [wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in case.power.places]
+    expected = case.power.expected_wh
+    if expected is None or expected[1] <= 0 or len(shown) < 2:
+        return 1.0
+    return min((shown[-1] - shown[0]) / expected[1], 1 + tolerances.POWER_SHARE)
+
+
+def _pace(chain: Chain, ends: Sequence[int]) -> float:
+    first, last = ends
+    seconds = chain.at[last] - chain.at[first]
+    return (chain.wh[last] - chain.wh[first]) * HOUR / seconds if seconds > 0 else 0.0

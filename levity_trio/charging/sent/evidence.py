@@ -373,6 +373,11 @@ class Case:
         return has_risen and (is_beyond or self.begin_of_new_meter < self.stop_wh - self.digit)
 
     @property
+    def is_in_order(self) -> bool:
+        """Whether its times are known, and the stop is after the start."""
+        return self.is_timed and self.ended >= self.begun
+
+    @property
     def is_fast(self) -> bool:
         """Whether power shows a DC charger. A state of charge alone does not show that it is fast: AC chargers may send
         one, too."""

@@ -24,8 +24,8 @@ from levity_trio.billing.pricing import Evidence, pieces
 from levity_trio.billing.splitting import Level, Power
 from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
-from levity_trio.charging.course import course_of
 from levity_trio.charging.energy import judge
+from levity_trio.charging.explain import course_of
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.operations.in_force import Charging, Installed
 from levity_trio.operations.in_force import Rules as RulesInForce

@@ -1,4 +1,4 @@
-"""Unusual chains: nothing contradicts them, but a person should look at them."""
+"""What something else measured of the same energy: power, or energy in intervals (rules.md, Energy: Sources)."""
 
 from __future__ import annotations
 
@@ -6,37 +6,33 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 from statistics import fmean, stdev
+from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.abrupt import abrupt
-from levity_trio.charging.refute.bounds import STILL_WITH_POWER, Bounds, Conflict
+from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.impossible import (
+    ceiling_w,
+    far_faster_at_an_end,
+    faster_at_first,
+    faster_at_last,
+    faster_than_usual,
+)
+from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import Chain
-from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.power import HOUR, Gap, Gaps, far_beyond_power, never_caught_up, slack
+from levity_trio.charging.sent.chains import Chain, Figure
+from levity_trio.charging.sent.evidence import INTERVALS, Case
+from levity_trio.charging.sent.gathering import is_rising
+from levity_trio.charging.sent.power import HOUR, Gap, Gaps, never_caught_up, slack
+from levity_trio.charging.sent.power import far_beyond_power as gaps_far_beyond_power
 
 
-def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are unknown."""
-    if not case.is_timed or case.ended < case.begun:
-        return None
-    found = bounds.gaps(chain) if _is_conclusive(case) else Gaps()
-    if (still := never_caught_up(chain, case.power, found)) is not None:
-        evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
-        return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
-    if (ended := _stood_still_to_the_end(case, chain)) is not None:
-        return ended
-    if (reset := _may_have_been_reset(case, bounds, chain)) is not None:
-        return reset
-    beyond = _far_beyond_power(case, chain, found) or _far_below_power(case, chain) or abrupt(case, bounds, chain)
-    if beyond is None and not (found and bounds.is_tracked_by_power):
-        beyond = _beyond_many_powers(case, chain, found)
-    if beyond is not None or bounds.is_tracked_by_power:
-        return beyond
-    return _faster_than_usual(case, bounds, chain)
+def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict of a register that stood still despite power, and did not catch up when it rose again."""
+    still = never_caught_up(chain, case.power, _conclusive_gaps(case, bounds, chain))
+    return still and (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
 
 
-def _stood_still_to_the_end(case: Case, chain: Chain) -> Conflict | None:
+def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
     each of them was drawn for SHOWN_SECONDS."""
     if not case.power or chain.wh[-1] - min(chain.wh[-2:]) > chain.digit:
@@ -46,11 +42,10 @@ def _stood_still_to_the_end(case: Case, chain: Chain) -> Conflict | None:
     least = sum(low for low in drawn if low >= tolerances.SIGNIFICANT_W) * tolerances.SHOWN_SECONDS / HOUR
     if least <= slack(case.power, max(chain.digit, case.ends_digit)):
         return None
-    evidence = (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
-    return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
+    return (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
 
 
-def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+def may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of a register that stood still despite power, at a charger whose register is often reset.
 
     It may have been reset to 0, and have reached the same again; it cannot be told from one that catches up.
@@ -61,8 +56,12 @@ def _may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Conflict |
     still = next((gap for gap in bounds.gaps(chain) if (gap.still or 0.0) > allowed), None)
     if still is None:
         return None
-    evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.still or 0)} Wh by power before it rose")
-    return Conflict(Code.POWER_DISAGREES, f"{STILL_WITH_POWER}, and this one is often reset", evidence)
+    return (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.still or 0)} Wh by power before it rose")
+
+
+def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
+    """Return the gaps of a chain, if the powers show anything."""
+    return bounds.gaps(chain) if _is_conclusive(case) else Gaps()
 
 
 def _is_conclusive(case: Case) -> bool:
@@ -76,13 +75,13 @@ def _is_conclusive(case: Case) -> bool:
     return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
 
 
-def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
+def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict with power that is far too low for the rise of the register.
 
     Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
-    if not found:
+    if not (found := _conclusive_gaps(case, bounds, chain)):
         return None
     beyond = found.beyond(found.most, 1.0, 0.0)
     most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + 2 * chain.digit
@@ -90,13 +89,12 @@ def _far_beyond_power(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
         fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
-    often = far_beyond_power(found, chain.digit) if beyond else []
+    often = gaps_far_beyond_power(found, chain.digit) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
     if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _are_rarely_unseen(case, unseen):
         return None
     gap = (fast or often)[0]
-    evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
-    return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
+    return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
 
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
@@ -104,7 +102,7 @@ def _may_be_unseen(case: Case, gap: Gap) -> bool:
     if case.is_fast or not gap.is_idle:
         return False
     is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
-    most_w = tolerances.FAR_MORE * case.power.most if is_shown else _ceiling_w(case)
+    most_w = tolerances.FAR_MORE * case.power.most if is_shown else ceiling_w(case)
     return gap.rise <= most_w * (gap.seconds + tolerances.METER_AGE) / HOUR
 
 
@@ -121,16 +119,19 @@ def _unseen_wh(case: Case, found: Gaps) -> float:
     if case.is_fast or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in found if gap.is_idle]
-    return tolerances.REGULAR_GAPS * max(idle) if idle else _ceiling_w(case) * case.power.interval / HOUR
+    return tolerances.REGULAR_GAPS * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
 
 
-def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | None:
+def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the whole rise of the register with many powers: with their highest one, or with their
     mean, whose error is FAR_MORE times its standard error.
 
     Each of them shows little, as power may vary quickly, but all of them show about how much flowed. Without a register
     at any of their times, they are compared with start and stop.
     """
+    found = _conclusive_gaps(case, bounds, chain)
+    if found and bounds.is_tracked_by_power:
+        return None
     power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) > 2  # more than start and stop
     whole = found.whole if is_read else _from_start_to_stop(chain)
     number = len(found) if is_read else len(power.at) - 1
@@ -146,8 +147,7 @@ def _beyond_many_powers(case: Case, chain: Chain, found: Gaps) -> Conflict | Non
     most = max(most + _unseen_wh(case, found), tolerances.LEAST_CHARGING_W * lasted / HOUR)
     if least <= rise <= most or max(power.most, rise * HOUR / lasted) < tolerances.LEAST_CHARGING_W:
         return None
-    evidence = (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
-    return Conflict(Code.POWER_DISAGREES, "the register does not agree with many reports of power", evidence)
+    return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
 
 
 def _from_start_to_stop(chain: Chain) -> Gap:
@@ -155,7 +155,7 @@ def _from_start_to_stop(chain: Chain) -> Gap:
     return Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
 
 
-def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
+def far_below_power(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict with powers each of which is far above the pace of the register before it and after it.
 
     Sparse power shows little, but a car that pauses is not always met just while it charges. The time of a start that
@@ -173,8 +173,7 @@ def _far_below_power(case: Case, chain: Chain) -> Conflict | None:
         _are_far_below(case, low, _steps(points[max(0, number - 1) : number + 2])) for number, low in shown
     ):
         return None
-    evidence = (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
-    return Conflict(Code.POWER_DISAGREES, "the register rose far more slowly than each power implies", evidence)
+    return (f"{chain.wh[-1]} Wh", f"at least {round(least)} W in each report of power")
 
 
 def _steps(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
@@ -188,45 +187,66 @@ def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]])
     return all(tolerances.FAR_MORE * (rise + spare) < drawn for rise, drawn in energies)
 
 
-def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
-    if case.is_instant or (bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown):
+def against_ends(case: Case, _bounds: Bounds, _chain: Chain) -> Evidence | None:
+    """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
+    if not is_contradicted_at_ends(case):
         return None
-    usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
-    most = usual * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * digit
-    fastest = _fastest_step_w(case, bounds, chain, 2 * digit) if len(chain.at) > 2 else 0.0
-    if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
-        return None
-    words = f"faster than {'this charger is known to' if case.ceiling_w else 'an AC charger can'} deliver"
-    evidence = (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W")
-    return Conflict(Code.TOO_FAST, words, evidence)
+    return (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
 
 
-def _usual_w(case: Case) -> float:
-    """Return the power in W that this charger is known to deliver, or else the maximum of its kind."""
-    return max(_ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
+def is_contradicted_at_ends(case: Case) -> bool:
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0, not End alone."""
+    start, stop, spare = case.start_wh, case.stop_wh, case.digit
+    if start is None or stop is None:
+        return False
+    mean = (stop - start) * HOUR / max(case.ended - case.begun, tolerances.INTERVAL)
+    usual = case.power.most if case.power else max(0.0, mean)
+    spare += round(usual * tolerances.METER_AGE / HOUR)  # one of the two may be read a little later
+    if case.begin_wh and abs(case.begin_wh - start) > spare:
+        return True
+    counted = [stop] if case.begin_wh else [stop, stop - start]
+    return case.end_wh is not None and min(abs(case.end_wh - wh) for wh in counted) > spare
 
 
-def _ceiling_w(case: Case) -> float:
-    """Return the power in W that this charger is known to deliver, or else any AC charger."""
-    return case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
+def against_intervals(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost.
 
-
-def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
-    """Return the pace of the fastest step in W, reduced by the error of the last digits.
-
-    A register that stood still while power was reported catches up from then on; without power, if it then is where the
-    usual pace would have led to.
+    If these never fall, each of them may count from the start, or be a register.
     """
-    ends, power, fastest, since, level_at = bounds.ends(chain), case.power, 0.0, chain.at[0], chain.at[0]
-    for number, ((_, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
-        if not power and bounds.is_usual_since(chain, number, level_at):
-            since = level_at
-        if now > since:
-            seconds = now - since + (case.interval if number in ends else 0.0)
-            fastest = max(fastest, (high - low - slack) * HOUR / seconds)
-        place = power.places.get(now, -1)
-        is_drawing = place >= 0 and power.high[place] >= tolerances.LEAST_CHARGING_W
-        since = since if high == low and is_drawing else now
-        level_at = level_at if high == low else now
-    return fastest
+    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + 2 * chain.digit
+    if not intervals:
+        return None
+    counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
+    if wh >= least * sum(intervals) or any(wh / 2 <= count <= wh / least for count in counts):
+        return None
+    return (f"{chain.wh[-1]} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
+
+
+def gave_energy_back(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """The car gave energy back. Whether that is paid for, only a person decides."""
+    if not case.exported_wh:
+        return None
+    figures = {"as reported": figure.wh, "without what the car gave back": max(0, figure.wh - case.exported_wh)}
+    evidence = (f"{figure.wh} Wh drawn", f"{case.exported_wh} Wh given back, by the register of export")
+    return Finding(evidence, figures, taken=case.exported_wh)
+
+
+UNUSUAL: Final = (
+    did_not_catch_up,
+    stood_still_to_the_end,
+    may_have_been_reset,
+    far_beyond_power,
+    far_below_power,
+    faster_at_first,
+    faster_at_last,
+    far_faster_at_an_end,
+    beyond_many_powers,
+    faster_than_usual,
+)
+"""Questions about the course of any figure whose times are known. They hardly agree with what is asked."""
+
+
+def unusual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are unknown."""
+    found = (find(case, bounds, chain) for find in UNUSUAL) if case.is_in_order else ()
+    return next(filter(None, found), None)

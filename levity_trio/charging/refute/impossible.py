@@ -1,4 +1,4 @@
-"""Steps next to start or stop in which a register rises faster than else: the start or the stop may be wrong."""
+"""Registers that rose faster than can be: than the charger, its power or the rest of the transaction allows."""
 
 from __future__ import annotations
 
@@ -6,20 +6,58 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import FASTER_THAN_POWER, Bounds, Conflict
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.power import HOUR
 
 
-def abrupt(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Return the conflict of the first or the last step with the power, or with all other steps; None without one."""
-    against = _faster_at_first(case, bounds, chain) or _faster_at_last(case, chain)
-    return against or next((_far_faster(chain, number) for number in abrupt_steps(case, chain)), None)
+def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
+    if bounds.is_tracked_by_power or case.is_instant:
+        return None
+    if bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown:
+        return None
+    usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
+    most = usual * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * digit
+    fastest = _fastest_step_w(case, bounds, chain, 2 * digit) if len(chain.at) > 2 else 0.0
+    if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
+        return None
+    known = "this charger is known to" if case.ceiling_w else "an AC charger can"
+    return (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W, as {known} deliver")
 
 
-def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+def _usual_w(case: Case) -> float:
+    """Return the power in W that this charger is known to deliver, or else the maximum of its kind."""
+    return max(ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
+
+
+def ceiling_w(case: Case) -> float:
+    """Return the power in W that this charger is known to deliver, or else any AC charger."""
+    return case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
+
+
+def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
+    """Return the pace of the fastest step in W, reduced by the error of the last digits.
+
+    A register that stood still while power was reported catches up from then on; without power, if it then is where the
+    usual pace would have led to.
+    """
+    ends, power, fastest, since, level_at = bounds.ends(chain), case.power, 0.0, chain.at[0], chain.at[0]
+    for number, ((_, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+        if not power and bounds.is_usual_since(chain, number, level_at):
+            since = level_at
+        if now > since:
+            seconds = now - since + (case.interval if number in ends else 0.0)
+            fastest = max(fastest, (high - low - slack) * HOUR / seconds)
+        place = power.places.get(now, -1)
+        is_drawing = place >= 0 and power.high[place] >= tolerances.LEAST_CHARGING_W
+        since = since if high == low and is_drawing else now
+        level_at = level_at if high == low else now
+    return fastest
+
+
+def faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
     is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
     if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
@@ -28,7 +66,7 @@ def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | Non
     return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
 
 
-def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
+def faster_at_last(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the last step with power that never changed, since the register last rose."""
     power = case.power
     if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
@@ -48,14 +86,13 @@ def age_of_readings(case: Case, chain: Chain) -> float:
     return case.interval if len(chain.wh) > tolerances.REGULAR_GAPS and chain.wh[1] == chain.wh[0] else 0.0
 
 
-def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Conflict | None:
+def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Evidence | None:
     """Return the conflict of a rise in Wh with `factor` times a highest power in W; None if it allows the rise."""
     lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
     if rise <= most_w * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
         return None
     most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
-    evidence = (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
-    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
+    return (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
 
 
 def is_of_one_clock(case: Case) -> bool:
@@ -72,10 +109,14 @@ def abrupt_steps(case: Case, chain: Chain) -> list[int]:
     return [number for number in ends if _is_abrupt(case, chain, number)]
 
 
-def _far_faster(chain: Chain, number: int) -> Conflict:
+def far_faster_at_an_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict of the first or the last step with all others."""
+    number = next(iter(abrupt_steps(case, chain)), None)
+    if number is None:
+        return None
     rise, seconds = chain.wh[number] - chain.wh[number - 1], chain.at[number] - chain.at[number - 1]
-    words = f"the register rose far faster {'after the start' if number == 1 else 'before the stop'} than otherwise"
-    return Conflict(Code.POWER_DISAGREES, words, (f"{rise} Wh in {round(seconds)} s", "all other steps and powers"))
+    where = "after the start" if number == 1 else "before the stop"
+    return (f"{rise} Wh in {round(seconds)} s {where}", "all other steps and powers")
 
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:

@@ -1,0 +1,291 @@
+"""Choosing: the figure that a person could confirm, if the reported one is in doubt.
+
+The candidates with the fewest assumptions count, and of these the lowest. If none survives, the figure is the part that
+no evidence contradicts. If no register supports any part, it is the reported one if some car could have drawn it in
+that time, else 0, and the review gives the maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.propose.candidate import Candidate, Chosen
+from levity_trio.charging.propose.candidates import candidates
+from levity_trio.charging.propose.lower import lower_candidates, part_of, range_of, without_leaps_between_powers
+from levity_trio.charging.propose.units import is_below_any_car, wrong_factors
+from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.ending import most_possible
+from levity_trio.charging.refute.refutation import Finding, Refutation, Weight
+from levity_trio.charging.refute.scales import continues_both, is_scale_known
+from levity_trio.charging.refute.shared import counted
+from levity_trio.charging.refute.stale import fastest_w, stop_is_old, to_later
+from levity_trio.charging.refute.table import Refuted, asked, power_in_kilowatts, refute, undoubted, with_power
+from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, Figure, ends_alone
+from levity_trio.charging.sent.evidence import Case, Power
+from levity_trio.charging.sent.plain import plain
+from levity_trio.charging.sent.power import HOUR
+
+
+def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
+    """Choose a figure in place of a reported one that is in doubt, or that there is not."""
+    if figure is not None and refuted.contradiction is None:
+        return _missing(bounds, refuted.lacks) or _lower(case, bounds, figure, refuted) or _questioned(figure, refuted)
+    if figure is not None:
+        whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
+        if whole is not None:
+            return whole
+    chosen = _of_power_in_kilowatts(case, bounds, figure) or _in_no_known_battery(case, bounds, figure)
+    chosen = chosen or _power_too_high(case, bounds, figure) or _power_on_another_scale(case, bounds)
+    return chosen or _by_candidates(case, bounds, figure, refuted)
+
+
+def as_reported(figure: Figure, doubts: Sequence[Doubt] = ()) -> Chosen:
+    """Choose the reported figure."""
+    return Chosen(*figure[:4], None, tuple(doubts), chain=figure.chain)
+
+
+def _questioned(figure: Figure, refuted: Refuted) -> Chosen:
+    """Choose the reported figure, with its doubts."""
+    questions = [one.doubt(found._replace(figures={"as reported": figure.wh})) for one, found in refuted.questions]
+    return as_reported(figure, questions or [one.doubt(found) for one, found in refuted.lacks])
+
+
+def _lower(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -> Chosen | None:
+    """Choose a lower figure that some further evidence supports, if the reported one may be too high."""
+    lower = next(lower_candidates(case, bounds, figure.chain), None) if refuted.questions else None
+    if lower is None:
+        return None
+    figures = {"as reported": figure.wh, lower.words: lower.wh}
+    doubt = Doubt(lower.code, lower.words, refuted.questions[0][1].evidence, figures)
+    return Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
+
+
+def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Chosen | None:
+    """Choose the figure with what flowed before a late start or after an old stop, if power shows it."""
+    if len(lacks) != 1:
+        return None
+    refutation, found = lacks[0]
+    if found.whole is None or bounds.conflict(found.whole.chain) is not None:
+        return None
+    return Chosen(*found.whole[:4], refutation.code, (refutation.doubt(found),), chain=found.whole.chain)
+
+
+def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
+    """Choose the candidate with the fewest assumptions that nothing contradicts.
+
+    Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
+    gaps wins, then the one that most neighbours continue, then the lowest figure.
+    """
+    every = list(candidates(case, bounds))
+    survivors = _survivors(case, bounds, every)
+    if not survivors and (figure is None or bounds.conflict(figure.chain, is_partial=True) is not None):
+        survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
+    if not survivors and figure is not None:
+        survivors = list(without_leaps_between_powers(case, bounds, figure.chain))
+    if not survivors:
+        return _uncontradicted_part(case, bounds, figure, refuted, every)
+    tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
+    least = min(one.assumptions + against for one, _, against in tested)
+    ranked = [
+        (-agreeing, -_touched(case, one), one.wh, one)
+        for one, agreeing, against in tested
+        if one.assumptions + against == least
+    ]
+    chosen = _up_to_the_next(case, bounds, min(ranked, key=itemgetter(0, 1, 2))[-1])
+    simplest = [one for *_, one in ranked]
+    conflict = _against(case, refuted)
+    figures = {one.words: one.wh for one in simplest} | _figures(figure)
+    doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
+    is_sole = len({one.wh for one in simplest}) == 1
+    grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
+    return Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds, factor=chosen.factor)
+
+
+def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
+    """Return a candidate with another start, or up to the last reading, with what flowed until the next start, too, if
+    that is shown."""
+    is_to_stop = one.code in (Code.START_GARBLED, Code.UNKNOWN_START) and one.end == case.stop_wh
+    is_to_reading = case.is_stopped and one.end != case.stop_wh and [one.end] == case.view.wh[-1:]
+    return _with_what_followed(case, bounds, one) if is_to_stop or is_to_reading else one
+
+
+def _touched(case: Case, one: Candidate) -> int:
+    """Return how many neighbours end where it begins, as judged or as sent, or begin where it ends."""
+    before, after = case.before, case.after
+    ended = before.end if before is not None and before.is_end_known else None
+    pairs = ((one.begin, (ended, before and before.replaced_end)), (one.end, (after and after.begin,)))
+    return sum(bool(own) and own in others for own, others in pairs)
+
+
+def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that nothing contradicts."""
+    possible = [one for one in every if _is_possible(case, bounds, one)]
+    return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
+
+
+def _of_power_in_kilowatts(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
+    if figure is None or power_in_kilowatts(case, bounds, figure) is None:
+        return None
+    return _with_power(case, 1000, "the power is in kW but sent as W", {})
+
+
+def _in_no_known_battery(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
+    """Choose the reported figure, with a doubt, if power confirms it, and only the size of a car's battery is against
+    it: lorries and buses have larger ones."""
+    if figure is None or not bounds.confirms(figure.wh):
+        return None
+    if (against := bounds.against_charge(figure.chain)) is None:
+        return None
+    reread = replace(case, charges=())
+    if refute(reread, Bounds(reread), figure):
+        return None
+    words = "the energy fits no battery"
+    return as_reported(figure, [Doubt(Code.POWER_DISAGREES, words, against, {"as reported": figure.wh})])
+
+
+def _power_too_high(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
+    """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers. Registers that
+    are a tenth of what they should be agree with the power, too, but give the higher figure."""
+    if figure is None or not case.power or case.power.most <= tolerances.AC_W or case.is_dc_shown:
+        return None
+    if not bounds.confirms(10 * figure.wh):
+        return None
+    others = {one.words: one.wh for one in wrong_factors(case, bounds)}
+    return _with_power(case, 0.1, "the power is ten times too high", others)
+
+
+def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
+    """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase. Not if
+    a transaction beside it tells the same register, which may have counted both.
+
+    So too if by 10 or 100, if no car charges with so little; or by a part of it, with which a car can charge, if the
+    register goes on from a neighbour: its scale was confirmed by power before. At a charger whose power was too high
+    before, it still is.
+    """
+    is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
+    for phases in range(2, tolerances.PHASES + 1):
+        if is_alone and bounds.is_tracked(1 / phases):
+            return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
+    too_low = (10, 100) if is_below_any_car(case) else ()
+    too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
+    for factor in (*too_low, *(factor for factor in too_high if not is_below_any_car(case, factor))):
+        if bounds.is_tracked(1 / factor):
+            words = (
+                f"the power is too {'low' if factor > 1 else 'high'} by a factor of {plain(max(factor, 1 / factor))}"
+            )
+            others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
+            return _with_power(case, factor, words, others)
+    return None
+
+
+def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> Chosen | None:
+    """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
+    figure = undoubted(with_power(case, factor)) if len(case.power.at) >= tolerances.REGULAR_GAPS else None
+    if figure is None:
+        return None
+    evidence = (f"{figure.wh} Wh", f"at most {plain(case.power.most)} W")
+    doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": figure.wh, **others})
+    chosen = as_reported(figure, [doubt])
+    return chosen._replace(code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
+
+
+def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
+    if one.wh < 0 or not is_in_place(case, one):
+        return False
+    return bounds.conflict(one.chain, is_partial=one.is_partial) is None
+
+
+def is_in_place(case: Case, one: Candidate) -> bool:
+    """Whether a replaced start or stop, or a leap, leaves room for the neighbours: the register does not fall between
+    two. An unknown end is no bound: it may be a reading of this one, or of another register."""
+    if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT):
+        return True
+    digit, after = case.digit, case.after
+    before = case.before if case.before is not None and case.before.is_end_known else None
+    begin, end = one.begin or 0, one.end or 0
+    falls_after = after is not None and after.begin is not None and begin < after.begin < end - digit
+    lowest = (before and before.begin) or 0
+    falls_before = before is not None and begin > 0 and lowest <= begin < (before.end or 0) - digit
+    return not (falls_after or falls_before)
+
+
+def _against(case: Case, refuted: Refuted) -> Doubt:
+    """Return what contradicts the reported figure, or say which register is missing."""
+    if refuted.contradiction is not None:
+        return refuted.contradiction
+    if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
+        evidence = (f"meterStart {case.start_wh} Wh", f"meterStop {case.stop_wh} Wh")
+        return Doubt(Code.STOP_GARBLED, "meterStop is below meterStart", evidence)
+    missing = " and ".join(name for name, wh in (("start", case.start_wh), ("stop", case.stop_wh)) if wh is None)
+    words = f"the {missing or 'transaction'} has no readable register"
+    return Doubt(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
+
+
+def _figures(figure: Figure | None) -> dict[str, int]:
+    return {} if figure is None else {"as reported": figure.wh}
+
+
+def _uncontradicted_part(
+    case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted, every: Sequence[Candidate]
+) -> Chosen:
+    """Choose the uncontradicted part, if every candidate is contradicted."""
+    if not case.is_stopped and not case.view.wh:  # closed by the system: `circumstances` has that doubt
+        return Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
+    conflict = _against(case, refuted)
+    is_too_little = (
+        figure is not None and bounds.impossible_step(figure.chain) is None and bounds.too_much(figure.wh) is None
+    )
+    part = min(part_of(case, bounds), int(bounds.most_wh))
+    is_whole = is_too_little or (figure is not None and _is_shown_by_both(case, bounds, figure))
+    is_whole = is_whole or (figure is not None and part == 0 and _can_some_car(case, figure))
+    wh = figure.wh if figure and is_whole else part
+    figures = {one.words: one.wh for one in every if one.wh >= 0} | _figures(figure)
+    possible = most_possible(case, bounds)
+    most = min(possible, max(figures.values(), default=0) or possible)
+    words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
+    code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
+    begin, end = (case.start_wh, figure.end) if figure and is_whole else range_of(case, bounds, wh)
+    return Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+
+
+def _can_some_car(case: Case, figure: Figure) -> bool:
+    """Whether some car could have drawn the reported energy in that time, whatever this charger is known to deliver."""
+    bounds, wh = Bounds(replace(case, ceiling_w=None, power=Power())), figure.wh
+    return (
+        wh <= tolerances.BATTERY_WH[1] and bounds.impossible_step(figure.chain) is None and bounds.too_much(wh) is None
+    )
+
+
+def _is_shown_by_both(case: Case, bounds: Bounds, figure: Figure) -> bool:
+    """Whether both neighbours show start and stop, and nothing but the readings contradicts these."""
+    return continues_both(case) and bounds.conflict(ends_alone(case, figure.wh)) is None
+
+
+def _with_what_followed(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
+    """Return a candidate with what flowed from its end to the next start, if power shows it; without power, if the last
+    reading leads there until the stop at a pace that it had. Unchanged if nothing does."""
+    ended = replace(case, stop_wh=one.end)
+    figure = Figure(one.wh, one.method, one.begin, one.end, one.chain)
+    found = stop_is_old(ended, bounds, figure)
+    if found is None or one.end is None:
+        return one
+    missing = found.figures["with what is missing"] - one.wh
+    whole = found.whole and found.whole.chain
+    if whole is None and _is_at_pace(case, one.chain, missing):
+        whole = to_later(one.chain, missing)
+    if whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None:
+        return one
+    return replace(one, chain=whole, end=one.end + missing)
+
+
+def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:
+    """Whether the register can have risen by so much more, in Wh, from the last reading to the stop as fast as ever
+    before; power that was reported shows more than that."""
+    if case.power or not case.view.at:
+        return False
+    most = fastest_w(chain) * max(0.0, case.ended - case.view.at[-1]) / HOUR
+    return missing <= (1 + tolerances.ONE_PACE_SHARE) * most + 2 * chain.digit

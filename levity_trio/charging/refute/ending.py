@@ -1,0 +1,101 @@
+"""How a transaction ended: whether its end is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.figure import reported
+from levity_trio.charging.refute.measured import unusual
+from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.sent.chains import Figure
+from levity_trio.charging.sent.evidence import Case
+
+
+def without_register(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
+    """The charger sent a stop, but no register with it."""
+    is_missing = case.is_stopped and case.stop_wh is None
+    return ("no meterStop", f"{figure.end} Wh at the last reading") if is_missing else None
+
+
+def closed_by_system(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+    """The charger sent no stop, and the next start does not show where it ended."""
+    if case.is_stopped or _is_shown_by_the_next(case, figure):
+        return None
+    words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
+    return Finding((f"{figure.end} Wh at the end", "no stop"), words=words)
+
+
+def swapped_before_its_stop_came(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
+    """The clock stood still, and the stop was read before the meter was swapped, but received after it."""
+    if not case.is_stop_of_old_meter or case.is_timed:
+        return None
+    return (f"meterStop {case.stop_wh} Wh", f"the next transaction began at {case.begin_of_new_meter} Wh")
+
+
+def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
+    return ("start time", "stop time") if case.is_timed and case.is_backwards else None
+
+
+def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Start and stop have one time, and the figure would be refuted if each message had been sent when it happened."""
+    if case.is_timed:
+        return None
+    live = replace(case, is_timed=True, longest=case.received_seconds)
+    bounds = Bounds(live)
+    found = reported(live, bounds)
+    if found is None or found.wh != figure.wh:
+        return None
+    return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)
+
+
+def available_between(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
+    """The connector was available before the end, but the register rose after that."""
+    rise = 0 if case.available_at is None else _rise_since(case, case.available_at, figure)
+    return ("Available", f"{rise} Wh after that") if rise > case.digit else None
+
+
+def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
+    if not case.view.wh:
+        told = "readings, but none of the register" if case.has_readings else "no readings"
+        return f"{told}, at most {most_possible(case, bounds)} Wh"
+    if not case.is_named_to_the_end:
+        return "its readings after a boot do not name it"
+    return "energy after the last reading is unknown"
+
+
+def most_possible(case: Case, bounds: Bounds) -> int:
+    """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
+    by_time, begin = int(bounds.most_wh), None if case.after is None else case.after.sent_begin
+    if begin is None or case.start_wh is None or begin < case.start_wh + _least(case):
+        return by_time
+    return min(by_time, begin - case.start_wh)
+
+
+def _least(case: Case) -> float:
+    """Return the minimum energy by power in Wh, from the first to the last one."""
+    least = case.power.expected_wh[0] if case.power and case.power.expected_wh else 0.0
+    return (1 - tolerances.POWER_SHARE) * least
+
+
+def _is_shown_by_the_next(case: Case, figure: Figure) -> bool:
+    """Whether the next transaction begins at the end of this one, so that nothing flowed after the last reading.
+
+    A start of 0 shows nothing: such registers count each transaction anew. Nor does any start if the last readings may
+    belong to a transaction between the two.
+    """
+    after = case.after if case.is_named_to_the_end else None
+    if after is None or not after.sent_begin or figure.end is None or figure.begin is None or not case.view.wh:
+        return False
+    return abs(after.sent_begin - figure.end) <= case.digit
+
+
+def _rise_since(case: Case, since: float, figure: Figure) -> int:
+    """Return the rise of the register in Wh after this time."""
+    readings = list(zip(case.view.at, case.view.wh, strict=True))
+    before = [wh for at, wh in readings if at <= since]
+    after = [wh for at, wh in readings if at > since]
+    last = case.stop_wh if not after and case.stop_wh is not None else after[-1] if after else None
+    level = before[-1] if before else figure.begin
+    return 0 if last is None or level is None else last - level

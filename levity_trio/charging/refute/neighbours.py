@@ -1,0 +1,166 @@
+"""What the transactions before and after show of a figure (rules.md, Neighbours).
+
+A neighbour under review may have another start or stop than it sent: the judge put it in the place of one that did not
+fit. That is a guess, so the register as sent still counts against the transaction next to it, unless something else
+shows whose energy it was: a reading of either, or power. And if the scale of the neighbour's registers is in doubt, so
+is that of one that goes on from it and has neither readings nor power.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.counts import counts_each, lifetime_registers
+from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.refute.scales import bracket, lacks_digits_of, scale_shown, wrong_by
+from levity_trio.charging.sent.chains import Chain, Figure
+from levity_trio.charging.sent.evidence import Case, Neighbour
+
+_SEVERAL: Final = 5
+
+
+def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:
+    """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
+
+    That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
+    transaction.
+    """
+    before, start, shown = case.before, case.start_wh, lifetime_registers(bounds)
+    if before is None or before.begin is None or before.end is None or start is None or not shown:
+        return None
+    if start == 0 and counts_each(case):
+        return None
+    is_low = start < before.begin or before.is_repeated_by(start)
+    if not is_low or not before.begin <= before.end <= min(shown) + case.digit:
+        return None
+    ended = f"the previous transaction ended at {before.end} Wh, this one at {shown[-1]} Wh"
+    return (f"meterStart {start} Wh", ended)
+
+
+def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+    """Return the conflict of start and stop with a neighbour that continues them on another scale, or with earlier
+    transactions whose registers lacked a factor by power."""
+    scale, factor = scale_shown(case), case.shown_factor
+    if (scale is None and factor is None) or bounds.confirms(figure.wh):
+        return None
+    other = "by power, so did those of an earlier transaction"
+    if scale is not None:
+        factor, other = scale.factor, f"{scale.wh} Wh in the transaction next to it"
+    return Finding((f"{case.start_wh} to {case.stop_wh} Wh", other), words=wrong_by(factor or 1))
+
+
+def above_neighbours(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
+    """Return the conflict of start and stop with the previous stop and the next start, which are below both."""
+    if (around := bracket(case)) is None:
+        return None
+    return (f"{case.start_wh} to {case.stop_wh} Wh", f"{around.begin} to {around.end} Wh by the neighbours")
+
+
+def above_the_next(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a last reading without a stop with the next transaction, all of which is below it."""
+    after = case.after if case.stop_wh is None and not bounds.confirms(figure.wh) else None
+    if after is None or after.begin is None or after.end is None or not after.is_in_order:
+        return None
+    end = figure.end or 0
+    if not (case.start_wh or 0) <= after.begin <= after.end < end - case.digit:
+        return None
+    return (f"last reading {end} Wh", f"{after.begin} to {after.end} Wh in the next transaction")
+
+
+def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a register that rose between the readings of two meters: their difference is no energy."""
+    wh = figure.chain.wh
+    rise = max((wh[number] - wh[number - 1] for number in swaps(case, figure.chain)), default=0)
+    if rise <= 0:
+        return None
+    return (
+        f"{rise} Wh from the last register of one to the first of the other",
+        "another meter's serial number in a boot",
+    )
+
+
+def swaps(case: Case, chain: Chain) -> list[int]:
+    """Return the number of each step of a chain from one meter to another."""
+    steps = list(enumerate(pairwise(chain.at), 1))
+    return [
+        number
+        for swapped_at in case.swapped_at
+        for number, (before, after) in steps
+        if before <= swapped_at <= after and not _is_of_old_meter(case, chain, number)
+    ]
+
+
+def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
+    """Whether a register was read before the meter was swapped, though received after it: it rose on the old meter, and
+    the new one had not reached it by the next start. A stop may be; a reading, if its clock stood still."""
+    is_stop = number == len(chain.at) - 1 and case.stop_wh is not None
+    if is_stop or case.is_timed:
+        return is_stop and case.is_stop_of_old_meter
+    begin, (before, now) = case.begin_of_new_meter, chain.wh[number - 1 : number + 1]
+    return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
+
+
+def above_a_stop_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a start with the stop that a neighbour in doubt sent, but was not given."""
+    until = None if bounds.confirms(figure.wh) else claimed_before(case)
+    return None if until is None else (f"{case.start_wh} to {case.stop_wh} Wh", f"meterStop {until} Wh before")
+
+
+def below_a_start_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a stop with the start that a neighbour in doubt sent, but was not given."""
+    since = None if bounds.confirms(figure.wh) else claimed_after(case)
+    return None if since is None else (f"{case.start_wh} to {case.stop_wh} Wh", f"meterStart {since} Wh after")
+
+
+def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of a transaction that goes on from registers whose scale is in doubt, or that were replaced,
+    and has nothing that shows its own."""
+    if case.view.wh or case.power or case.stop_wh is None or case.start_wh == case.stop_wh:
+        return None
+    if bounds.confirms(figure.wh):
+        return None
+    before, after = case.before, case.after
+    is_from_before = before is not None and _is_wrong(case.start_wh, before, before.end, before.replaced_end)
+    is_to_after = after is not None and _is_wrong(case.stop_wh, after, after.begin, after.replaced)
+    if not is_from_before and not is_to_after:
+        return None
+    return (f"{case.start_wh} to {case.stop_wh} Wh", f"the {'previous' if is_from_before else 'next'} transaction")
+
+
+def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: int | None) -> bool:
+    """Whether a register equals one that a neighbour was given on a scale that is in doubt or wrong, or sent, but was
+    given another one that is several times as high or as low."""
+    if not own or not given:
+        return False
+    if own == given and (neighbour.is_scale_doubtful or neighbour.factor != 1):
+        return True
+    return neighbour.is_doubtful and own == sent and not given / _SEVERAL < sent < _SEVERAL * given
+
+
+def claimed_before(case: Case) -> int | None:
+    """Return the stop that the previous transaction sent, if it lies within this one and no reading shows which is
+    right: none of this one below it, and none of the other one that ends at this start."""
+    before, start, stop, digit = case.before, case.start_wh, case.stop_wh, case.digit
+    until = None if before is None else before.replaced_end
+    if before is None or until is None or start is None or stop is None or not start + digit < until <= stop:
+        return None
+    is_shown = any(start - digit <= wh < until - digit for wh in case.view.wh)
+    return None if is_shown or _is_at(before.highest, start, digit) else until
+
+
+def claimed_after(case: Case) -> int | None:
+    """Return the start that the next transaction sent, likewise."""
+    after, start, stop, digit = case.after, case.start_wh, case.stop_wh, case.digit
+    since = after.replaced if after is not None and after.is_doubtful else None
+    if after is None or since is None or start is None or stop is None:
+        return None
+    if not start < since < stop - digit or lacks_digits_of(since, stop):
+        return None
+    is_shown = any(since + digit < wh <= stop + digit for wh in case.view.wh)
+    return None if is_shown or _is_at(after.lowest, stop, digit) else since
+
+
+def _is_at(reading: int | None, register: int, digit: int) -> bool:
+    return reading is not None and abs(reading - register) <= digit

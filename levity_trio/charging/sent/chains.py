@@ -1,0 +1,72 @@
+"""The course of a register since the start, and the ways in which a figure is worked out from registers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.charging.sent.evidence import Case, View
+
+REGISTER: Final = "register"
+SEGMENTS: Final = "segments"
+SESSION_READINGS: Final = "session readings"
+ROLLOVER: Final = "rollover"
+SCALED: Final = "scaled"
+CORRECTED: Final = "corrected"
+"""A person set the figure."""
+METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
+
+
+class Chain(NamedTuple):
+    """A candidate's course of the register since the start: times in seconds, Wh, and the readings' step in Wh."""
+
+    at: Sequence[float]
+    wh: Sequence[int]
+    digit: int = 1
+
+
+UNKNOWN: Final = Chain((), ())
+"""The course of a figure that no register shows as a whole."""
+
+
+class Figure(NamedTuple):
+    """A figure in Wh, how it was worked out, and the range of the register that it is based on, in Wh."""
+
+    wh: int
+    method: str
+    begin: int | None
+    end: int | None
+    chain: Chain = UNKNOWN
+    is_reported: bool = False
+    """It is that of the registers as reported."""
+
+
+def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
+    """Return the chain of a lifetime register: start, readings, and stop if there is one."""
+    stop = [] if end is None else [end]
+    wh = [begin, *view.wh, *stop]
+    at = [case.begun, *view.at, *([case.ended] if stop else [])]
+    return Chain(at, [value - begin for value in wh] if begin else wh, max(view.digit, case.digit))
+
+
+def ends_alone(case: Case, energy: int) -> Chain:
+    """Return the chain of so much energy in Wh from start to stop, without the readings."""
+    return Chain([case.begun, case.ended], [0, energy])
+
+
+def session_chain(case: Case, view: View, end: int | None) -> Chain:
+    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
+    stop = [] if end is None else [end]
+    return Chain(
+        [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
+    )
+
+
+def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
+    """Return the chain of readings that rise like start and stop, from another base: so much energy in Wh, of which
+    what the readings lack flowed evenly before the first and after the last of them."""
+    missing = max(0, energy - (view.wh[-1] - view.wh[0]))
+    early, late = max(0.0, view.at[0] - case.begun), max(0.0, case.ended - view.at[-1])
+    first = round(missing * early / (early + late)) if early + late else missing
+    counted = [wh - view.wh[0] + first for wh in view.wh]
+    return session_chain(case, View(view.at, counted, view.digit), energy)
