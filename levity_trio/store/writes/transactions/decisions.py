@@ -17,8 +17,8 @@ import orjson
 
 from levity_trio.charging.energy import CERTAIN, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.propose.candidate import CORRECTED
 from levity_trio.charging.reviews import DISMISSIBLE
+from levity_trio.charging.sent.chains import CORRECTED
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
