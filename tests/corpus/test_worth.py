@@ -1,6 +1,7 @@
 """`just worth`, on a sample of the corpus."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Final
 
 import pytest
@@ -9,7 +10,7 @@ from levity_trio.charging.energy import judge
 from tests.corpus import rules
 from tests.corpus.kept import Said, lines, read
 from tests.corpus.rules import CLAUSE, NUMBER, RULE, Judge, Source
-from tests.corpus.worth import DIFFERENT, WRONG, Corpus, Entry, Worth
+from tests.corpus.worth import DIFFERENT, WRONG, Corpus, Entry, Variant, Worth
 
 EVERY: Final = {"lies": 30, "tests": 100, "reports": 5}
 """Every which case of a file is judged."""
@@ -89,12 +90,28 @@ def worths(corpus: Corpus, kind: str, pattern: str) -> Sequence[Worth]:
     return list(corpus.worths(corpus.variants([kind], pattern)))
 
 
-def test_without_a_rule_a_session_is_silently_wrong(corpus: Corpus) -> None:
-    refuting = worths(corpus, RULE, r"^refute\.")
-    assert any(one.counts[WRONG] for one in refuting)
-    assert all(one.judged < len(corpus.entries) for one in refuting)
+def test_with_another_number_a_session_is_judged_otherwise(corpus: Corpus) -> None:
     numbers = worths(corpus, NUMBER, r"^tolerances\.(INTERVAL|POWER_SHARE)$")
     assert len(numbers) == 4
     assert any(one.counts[DIFFERENT] for one in numbers)
-    now = [Said.of(judge(entry.kept.case)) for entry in corpus.entries]  # here, nothing was switched off
-    assert [one.said for one in corpus.now] == now
+    cases = [deepcopy(entry.kept.case) for entry in corpus.entries]  # one that was judged remembers what it was like
+    assert [one.said for one in corpus.now] == [Said.of(judge(case)) for case in cases]
+
+
+def test_cases_that_are_not_judged_again_stay_as_they_are(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = corpus.variants(
+        [RULE, CLAUSE, NUMBER], r"^tolerances\.FASTEST_W$|\.(too_much|shared)$|is_tracked_by_power:.*is_instant"
+    )
+    some = {one.name: one for one in corpus.worths(chosen)}
+    monkeypatch.setattr(corpus.notes, "places", lambda _: range(len(corpus.entries)))
+    every = {one.name: one for one in corpus.worths(chosen)}
+    assert {name: one.counts for name, one in some.items()} == {name: one.counts for name, one in every.items()}
+    assert all(some[name].judged <= every[name].judged for name in every)
+
+
+def test_without_a_rule_and_without_several_at_once_sessions_are_silently_wrong(corpus: Corpus) -> None:
+    refuting = [one.site for one in corpus.variants([RULE], r"^refute\.")]
+    together, *_ = corpus.worths([Variant(refuting[0], others=tuple(refuting[1:]))])
+    alone = [one.counts[WRONG] for one in worths(corpus, RULE, r"^refute\.")]
+    assert together.counts[WRONG] > 0
+    assert any(alone)
