@@ -12,6 +12,7 @@ from __future__ import annotations
 import lzma
 import os
 import socket
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Mapping, Sequence
@@ -183,7 +184,7 @@ def _tell(config: ServerConfig, clock: Clock) -> None:
 
 async def _open_browser(url: str) -> None:
     """Open the dashboard where there is a screen: a browser of the terminal would cover the addresses."""
-    if any(map(os.environ.get, SCREENS)):
+    if sys.platform == "darwin" or any(map(os.environ.get, SCREENS)):
         await trio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True)
 
 

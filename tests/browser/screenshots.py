@@ -56,7 +56,7 @@ def shown_by(demo: Demo) -> dict[str, object]:
     month, quiet = "2026-01", charger_id(LABELLED)
     demo.ask("POST", "admin", "drafts", month)
     draft = demo.ask("GET", "admin", "drafts", month)["data"][0]["id"]
-    doubtful = demo.ask("GET", "admin", "review")["data"][0]["transaction"]
+    doubtful = demo.ask("GET", "admin", "review")["data"][0]["transaction"]["id"]
     sessions = demo.ask("GET", "admin", "accounts", "1", "transactions")["data"]
     ended = next(one["transaction"]["id"] for one in sessions if one["transaction"]["stop_time"] is not None)
     return {

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,10 +55,10 @@ def running_demo() -> Iterator[Demo]:
     with subprocess.Popen([*PROGRAM, "demo"], env=given, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Demo(process, _printed(process))
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            process.wait(END_SECONDS)
         finally:
+            process.send_signal(signal.SIGINT)  # nothing, if it has ended
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
             process.kill()
 
 

@@ -47,10 +47,10 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         wait_until(lambda: charging(demo) >= 3)
         now = owner.get("/")
         assert now.status == 200
-        assert re.search(r"Demo · .* [3-9] charging", now.words)
+        assert re.search(r"Demo · .* as of 17:[23]\d .* [3-9] charging", now.words)
         assert "Space 17 is faulted: GroundFailure" in now.words
         assert "2 sessions are doubtful" in now.words
-        page_is_whole(demo.label, "Demo · House", f"{demo.drivers}/d/at/{HERE}")
+        page_is_whole(demo.label, "House Bauhof 12 (demo)", f"{demo.drivers}/d/at/{HERE}")
         start_and_stop(demo, owner, neighbour)
         copy = tmp_path / "copy.db"
         assert main(["backup", str(copy), "--db", str(demo.database)]) == 0

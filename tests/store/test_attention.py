@@ -69,6 +69,11 @@ def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None
     (one,) = page.attention()
     assert (one.kind, one.level, one.charger, one.connector) == ("faulted", "broken", "CP-1", 1)
     assert (one.words, one.since) == ("Space 9 is faulted: GroundFailure", "2026-03-01T12:00:00.000Z")
+    station.lose()
+    books.wait(30)
+    station.connect()
+    station.status("Faulted", error="GroundFailure")  # again, because it does not know who heard it
+    assert page.attention() == [one]
     station.status("Available", connector=2)
     assert page.told() == [("faulted", "Space 9, connector 1, is faulted: GroundFailure", "CP-1")]
     station.status("Available")

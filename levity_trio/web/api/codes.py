@@ -49,7 +49,6 @@ async def get_codes(asked: Asked) -> Response:
         labels: list[Label] = []
         for one in chargers:
             site = biller[0] if biller else one.station_name or config.server_name
-            site = site if config.guests is None else f"Demo · {site}"
             labels += _labels(one, [of.connector for of in connectors.get(one.id, ())], site, address)
         return CodeSheet(tuple(labels))
 
