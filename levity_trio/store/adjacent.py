@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import inf
-from operator import attrgetter
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
@@ -16,13 +16,13 @@ from levity_trio.charging.sent.chains import CORRECTED, SCALED
 from levity_trio.charging.sent.evidence import Neighbour, seconds
 from levity_trio.charging.sent.gathering import WH
 from levity_trio.store.connectors import Rows
+from levity_trio.store.settled import OPEN_REVIEWS
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, readings, register
 
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
 _OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
 """Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
-_DOUBTS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL"
 
 # The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
 _NEIGHBOUR: Final = (
@@ -145,8 +145,7 @@ def _counting(found: list[Row]) -> list[Row]:
 
 def _neighbour(rows: Rows, tx: Known, row: Row) -> Neighbour | None:
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    ours = Counted(tx.own_start_time, tx.created_at, tx.meter_start, tx.meter_stop)
-    if is_swapped_between(rows, tx.charger, ours, Counted(row.begun, row.received, row.begin, row.end)):
+    if _is_swapped_between(rows, tx, row):
         return None
     other = Neighbour(
         register(row.begin),
@@ -162,7 +161,7 @@ def _neighbour(rows: Rows, tx: Known, row: Row) -> Neighbour | None:
 
 
 def _with_doubts(rows: Rows, row: Row, other: Neighbour) -> Neighbour:
-    found = rows(_DOUBTS, (row.id,))
+    found = rows(OPEN_REVIEWS, (row.id,))
     doubts = {code for code, _ in found}
     return other._replace(
         is_lagging=any(words.startswith(OLD) for _, words in found),
@@ -227,35 +226,22 @@ def _most_apart(tx: Known, row: Row) -> float:
     return max(0.0, seconds(begun) - seconds(ended), seconds(received) - seconds(stopped))
 
 
-class Counted(NamedTuple):
-    """A transaction as its meter counted it: begin by the charger's clock, receipt of its start, registers in Wh."""
-
-    begun: str
-    received: str
-    start: int | None
-    stop: int | None
-
-    @property
-    def since(self) -> str:
-        """Its begin; it was received later if it was queued."""
-        return min(self.begun, self.received)
-
-
-def is_swapped_between(rows: Rows, charger: str, one: Counted, other: Counted) -> bool:
+def _is_swapped_between(rows: Rows, tx: Known, row: Row) -> bool:
     """Whether the meter was swapped between two transactions: between the receipts of their starts; if the register
     fell from one to the other, also before a start that was queued was received."""
-    if is_other_meter(rows, charger, *sorted((one.received, other.received))):
+    if is_other_meter(rows, tx.charger, *sorted((tx.created_at, row.received))):
         return True
-    first, second = sorted((one, other), key=attrgetter("since"))
-    has_fallen = first.stop is not None and second.start is not None and second.start < first.stop
-    return has_fallen and is_other_meter(rows, charger, first.since, second.received)
+    ours = (min(tx.own_start_time, tx.created_at), tx.created_at, tx.meter_start, tx.meter_stop)
+    theirs = (min(row.begun, row.received), row.received, row.begin, row.end)
+    (since, _, _, stop), (_, received, start, _) = sorted((ours, theirs), key=itemgetter(0))
+    has_fallen = stop is not None and start is not None and start < stop
+    return has_fallen and is_other_meter(rows, tx.charger, since, received)
 
 
-def begin_after(rows: Rows, place: tuple[str, int | None, str, str, int], stopped: str | None) -> int | None:
+def begin_after(rows: Rows, place: Place, stopped: str | None) -> int | None:
     """Return the register in Wh of the next start, if the same meter counted it as at the receipt of a stop.
 
-    `place` names charger and connector, the moment until which facts count, and the start time and id of the stopped
-    transaction.
+    `place` is that of the stopped transaction.
     """
     found = rows(NEXT_START, place)
     if not found or stopped is None or is_other_meter(rows, place[0], stopped, found[0][1]):
@@ -263,7 +249,7 @@ def begin_after(rows: Rows, place: tuple[str, int | None, str, str, int], stoppe
     return found[0][0]  # type: ignore[no-any-return]
 
 
-def counted_until(rows: Rows, place: tuple[str, int | None, str, str, int], start: int, ended: int) -> int | None:
+def counted_until(rows: Rows, place: Place, start: int, ended: int) -> int | None:
     """Return the register in Wh that a connector had reached before a transaction, if earlier ones have the same start
     and the same meter, and energy: its clock does not run, and the start may have been sent again. `ended` is the
     register at the end of the previous transaction.
@@ -282,12 +268,9 @@ def counted_until(rows: Rows, place: tuple[str, int | None, str, str, int], star
     return None if is_reset else reached
 
 
-def starts_overlap(rows: Rows, before: tuple[str, int | None, str, str, int]) -> bool:
-    """Whether starts on a connector have lain within the previous transaction, so that others may, too.
-
-    `before` names charger and connector, the moment until which facts count, and the start time and id before which.
-    """
-    found = rows(STARTS, (*before, tolerances.COMPARED_STARTS))
+def starts_overlap(rows: Rows, place: Place) -> bool:
+    """Whether starts on a connector have lain within the previous transaction, so that others may, too."""
+    found = rows(STARTS, (*place, tolerances.COMPARED_STARTS))
     complete = ((start, begin, end) for (start, _), (begin, end) in pairwise(found) if None not in (start, begin, end))
     overlaps = [start for start, begin, end in complete if begin < start < end - 1]
     return len(overlaps) >= tolerances.OVERLAPPING_STARTS

@@ -70,28 +70,12 @@ _BOUNDARIES: Final = (
 )
 
 
-class _Statements(NamedTuple):
-    """The statements that find transactions on a connector by their times, of one kind."""
-
-    running: str
-    begun: str
-    earlier: str
-    boundaries_before: str
-    boundaries_after: str
-
-
-def _by(began: str) -> _Statements:
-    return _Statements(
-        running=f"{_SPAN} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT 1",
-        begun=f"{_SPAN} AND {began} > ?4 AND {began} < ?5 ORDER BY {began}, id LIMIT {MOST}",
-        earlier=f"{_SPAN} AND ({began}, id) < (?4, ?5) ORDER BY {began} DESC, id DESC LIMIT 1",
-        boundaries_before=f"{_BOUNDARIES} AND {began} <= ?4 ORDER BY {began} DESC, id DESC LIMIT {AROUND}",
-        boundaries_after=f"{_BOUNDARIES} AND {began} > ?4 ORDER BY {began}, id LIMIT {AROUND}",
-    )
-
-
-BY_CLOCK: Final = _by("own_start_time")
-BY_RECEIPT: Final = _by("created_at")
+# Those on a connector by the time of their begin, {0}: by the charger's clock or by receipt.
+_RUNNING: Final = f"{_SPAN} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT 1"
+_BEGUN: Final = f"{_SPAN} AND {{0}} > ?4 AND {{0}} < ?5 ORDER BY {{0}}, id LIMIT {MOST}"
+_EARLIER: Final = f"{_SPAN} AND ({{0}}, id) < (?4, ?5) ORDER BY {{0}} DESC, id DESC LIMIT 1"
+_BOUNDARIES_BEFORE: Final = f"{_BOUNDARIES} AND {{0}} <= ?4 ORDER BY {{0}} DESC, id DESC LIMIT {AROUND}"
+_BOUNDARIES_AFTER: Final = f"{_BOUNDARIES} AND {{0}} > ?4 ORDER BY {{0}}, id LIMIT {AROUND}"
 
 
 class Span(NamedTuple):
@@ -136,9 +120,8 @@ class Span(NamedTuple):
         late = min(seconds(here) - seconds(own) for own, here in pairs if own is not None and here is not None)
         return late if late <= _LIVE else seconds(self.start_time) - seconds(self.own_began)
 
-    @property
-    def statements(self) -> _Statements:
-        return BY_RECEIPT if self.is_by_receipt else BY_CLOCK
+    def by_time(self, statement: str) -> str:
+        return statement.format("created_at" if self.is_by_receipt else "own_start_time")
 
     @property
     def is_ended(self) -> bool:
@@ -151,7 +134,8 @@ def spans_beside(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], lis
     time."""
     if own.connector is None or own.begin is None:
         return {}
-    found = {(own.charger, number): _of_connector(rows, own, number, until) for number in _others(rows, own)}
+    others = [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
+    found = {(own.charger, number): _of_connector(rows, own, number, until) for number in others}
     return found | (_elsewhere(rows, own, until) if not own.is_by_receipt else {})
 
 
@@ -172,19 +156,15 @@ def _elsewhere(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], list[
 
 def newest_beside(rows: Rows, own: Span) -> list[Span]:
     """Return the transaction on each other connector of the site that began last before one."""
-    chargers = [(charger,) for (charger,) in rows("SELECT id FROM cp", ())]
-    places = [(charger, number) for (charger,) in chargers for number in connectors(rows, charger, "tx")]
+    chargers = [charger for (charger,) in rows("SELECT id FROM cp", ())]
+    places = [(charger, number) for charger in chargers for number in connectors(rows, charger, "tx")]
     where = [(*place, LAST_TIME, own.began) for place in places if place != own.place]
-    return [Span(*row) for place in where for row in rows(own.statements.running, place)]
-
-
-def _others(rows: Rows, own: Span) -> list[int]:
-    return [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
+    return [Span(*row) for place in where for row in rows(own.by_time(_RUNNING), place)]
 
 
 def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
     where = own.charger, connector, until, own.began
-    found = (*rows(own.statements.running, where), *rows(own.statements.begun, (*where, own.ended or LAST_TIME)))
+    found = (*rows(own.by_time(_RUNNING), where), *rows(own.by_time(_BEGUN), (*where, own.ended or LAST_TIME)))
     spans = [Span(*row)._replace(is_by_receipt=own.is_by_receipt) for row in found]
     return [span for span in spans if span.begin is not None and (span.ended or LAST_TIME) > own.began]
 
@@ -298,7 +278,7 @@ def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
     """Return the registers of the starts and stops on the connector around the beginning of a transaction, in order,
     of those that the charger sent soon and by a clock that was not ahead, or in order of receipt."""
     where = (span.charger, span.connector, until, span.began)
-    around = (*reversed(rows(span.statements.boundaries_before, where)), *rows(span.statements.boundaries_after, where))
+    around = (*reversed(rows(span.by_time(_BOUNDARIES_BEFORE), where)), *rows(span.by_time(_BOUNDARIES_AFTER), where))
     messages = [message for row in around for message in ((*row[:4], True), (*row[4:], False))]
     return [
         Boundary(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
@@ -310,7 +290,7 @@ def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
 
 def earlier(rows: Rows, span: Span, until: str) -> Level | None:
     """Return the end of the previous transaction on the connector."""
-    for row in rows(span.statements.earlier, (span.charger, span.connector, until, span.began, span.id)):
+    for row in rows(span.by_time(_EARLIER), (span.charger, span.connector, until, span.began, span.id)):
         before = Span(*row)._replace(is_by_receipt=span.is_by_receipt)
         is_late = span.is_by_receipt and before.stop is None  # the system closed it later
         if before.ended is not None and before.end is not None and not is_late:

@@ -16,6 +16,7 @@ SYSTEM: Final = "system"
 NO_PERSONS: Final = (CHARGER, SYSTEM)
 """In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
 DISMISSED: Final = "dismissed"
+OPEN_REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"
     " ORDER BY id"

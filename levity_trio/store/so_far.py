@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero
@@ -28,40 +28,22 @@ _IS_DC: Final = (
 )
 
 
-class _Open(NamedTuple):
-    """An open transaction, with the first reading of its register."""
-
-    id: int
-    charger: str
-    connector: int | None
-    began: str
-    start_wh: int | None
-    last_wh: int
-    first_at: str
-    first_wh: int
-    value: str
-    unit: str
-
-
 def energies_so_far(rows: Rows, transactions: Sequence[int]) -> dict[int, int]:
-    """Return the energy of open transactions in Wh, by their ids; those without a register yet are left out."""
-    found = (_Open(*row) for part in parts(transactions) for row in rows(_OPEN.format(marks(part)), part))
-    return {one.id: _so_far(rows, one) for one in found}
-
-
-def _so_far(rows: Rows, one: _Open) -> int:
-    """Return the energy so far, by the judge's first rule.
+    """Return the energy of open transactions in Wh, by their ids, by the judge's first rule; those without a register
+    yet are left out.
 
     The first reading shows whether readings count from 0 in each transaction. Without a start register, energy counts
     from the first reading.
     """
-    if one.start_wh is None:
-        return max(0, one.last_wh - one.first_wh)
-    if one.first_wh < one.start_wh:
-        view = View([seconds(one.first_at)], [one.first_wh], digit_of(one.value, one.unit))
-        is_dc = bool(rows(_IS_DC, (one.charger, one.connector, _CHARGE_AMONG, CHARGE)))
-        start, begun = one.start_wh, seconds(one.began)
-        case = Case(begun=begun, ended=view.at[0], longest=0.0, start_wh=start, stop_wh=None, views=[view], is_dc=is_dc)
-        if begins_at_zero(Bounds(case), view):
-            return one.last_wh
-    return max(0, one.last_wh - one.start_wh)
+    energies: dict[int, int] = {}
+    found = (row for part in parts(transactions) for row in rows(_OPEN.format(marks(part)), part))
+    for number, charger, connector, began, start_wh, last_wh, first_at, first_wh, value, unit in found:
+        energies[number] = max(0, last_wh - (first_wh if start_wh is None else start_wh))
+        if start_wh is not None and first_wh < start_wh:
+            view = View([seconds(first_at)], [first_wh], digit_of(value, unit))
+            is_dc = bool(rows(_IS_DC, (charger, connector, _CHARGE_AMONG, CHARGE)))
+            own = {"start_wh": start_wh, "stop_wh": None, "views": [view], "is_dc": is_dc}
+            case = Case(begun=seconds(began), ended=view.at[0], longest=0.0, **own)
+            if begins_at_zero(Bounds(case), view):
+                energies[number] = last_wh
+    return energies

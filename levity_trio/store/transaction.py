@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from sys import intern
-from typing import Any, Final, NamedTuple, Self, TypedDict
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypedDict
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import MEASURANDS, seconds
@@ -16,6 +16,7 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_
 
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
+LAST_ID: Final = 2**63 - 1
 READ_AT_ONCE: Final = 10_000
 """Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
@@ -83,8 +84,7 @@ class Known(NamedTuple):
         return {"charger": self.charger, "at": at, "transaction": self.id, "connector": self.connector}
 
     @property
-    def place(self) -> tuple[str, int | None, str, int]:
-        """What orders the transactions of a connector."""
+    def place(self) -> Place:
         return self.charger, self.connector, self.own_start_time, self.id
 
     @property
@@ -140,14 +140,18 @@ def known(rows: Rows, transaction: int) -> Known | None:
     return Known(*found[0]) if found else None
 
 
-def before(rows: Rows, tx: Known, most: int = 1) -> list[Known]:
-    """Return so many transactions that began before one on its connector, the newest first."""
-    return [Known(*row) for row in rows(_BEFORE, (*tx.place, most))]
+Place: TypeAlias = tuple[str, int | None, str, int]
+"""A charger, a connector, and the start time and id of a transaction there, or LAST_ID."""
 
 
-def after(rows: Rows, tx: Known, most: int = 1) -> list[Known]:
-    """Return so many transactions that began after one on its connector, the oldest first."""
-    return [Known(*row) for row in rows(_AFTER, (*tx.place, most))]
+def before(rows: Rows, place: Place, most: int = 1) -> list[Known]:
+    """Return so many transactions that began before that on its connector, the newest first."""
+    return [Known(*row) for row in rows(_BEFORE, (*place, most))]
+
+
+def after(rows: Rows, place: Place, most: int = 1) -> list[Known]:
+    """Return so many transactions that began after that on its connector, the oldest first."""
+    return [Known(*row) for row in rows(_AFTER, (*place, most))]
 
 
 def by_our_clock(tx: Known, own: str) -> str:

@@ -29,7 +29,7 @@ from levity_trio.store.habits import NO_HABITS
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
-from levity_trio.store.settled import overruled, settled_by
+from levity_trio.store.settled import OPEN_REVIEWS, overruled, settled_by
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 
 PAGE_ROWS: Final = 500
@@ -37,7 +37,6 @@ PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
 COMPLETED: Final = "status = 'Completed' AND (CAST(?1 AS TEXT) IS NULL OR cp_id = ?1) AND imported_id IS NULL"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ?2 AND {COMPLETED} ORDER BY id LIMIT ?3"  # noqa: S608 - our own names
-REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 
 
 class Cause(StrEnum):
@@ -192,7 +191,7 @@ def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:
-    codes: dict[str, str] = dict(rows(REVIEWS, (tx.id,)))
+    codes: dict[str, str] = dict(rows(OPEN_REVIEWS, (tx.id,)))
     return _Reviews(
         frozenset(codes) - LASTING - {Code.JUDGING_STOPPED},
         "; ".join(codes.values()),

@@ -109,7 +109,7 @@ def _close_orphan(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: flo
 
 def _close_followed(db: UnitOfWork, origin: Origin, tx: Known, silent_seconds: float) -> None:
     last_at = max(tx.own_start_time, tx.last_reading_at or "")
-    for one in after(db.rows, tx._replace(own_start_time=last_at)):
+    for one in after(db.rows, (tx.charger, tx.connector, last_at, tx.id)):
         since = max(one.created_at, tx.created_at, by_our_clock(tx, last_at))
         if seconds(origin.received_at) - seconds(since) >= silent_seconds:
             words = f"a transaction whose start was lost began on its connector at {one.own_start_time}"
@@ -150,7 +150,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     or at the time of the closing. An operator may give it."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
-    at = min([closing.at, *(one.own_start_time for one in after(db.rows, tx))])
+    at = min([closing.at, *(one.own_start_time for one in after(db.rows, tx.place))])
     if closing.cause is Cause.NEXT_START:
         at = available_until(db.rows, tx, at, origin.received_at) or at
     lost_at = closing.ended or min(tx.suspended_at or at, at)

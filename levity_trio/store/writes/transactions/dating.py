@@ -20,7 +20,7 @@ from levity_trio.charging.tolerances import (
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import connectors
-from levity_trio.store.settled import SYSTEM
+from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
@@ -45,7 +45,6 @@ _LOOK_AGAIN = (
     " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
     " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
 )
-_OPEN = "SELECT words FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
 
 
 def date(db: UnitOfWork, tx: Known, found: Dating, *, is_settled: bool = False) -> Known:
@@ -125,8 +124,8 @@ def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
     """Open a review if the price of a transaction, whose times are not sure, depends on them; resolve it if not."""
     prices = Pricer(db.rows, rule).by_both_times(tx.id)
     doubt = None if prices is None else Doubt(Code.CLOCK_UNSURE, prices.words, (prices.corrected, prices.sent))
-    for (words,) in db.rows(_OPEN, (tx.id, Code.CLOCK_UNSURE)):
-        if doubt is None or doubt.words != words:
+    for code, words in db.rows(OPEN_REVIEWS, (tx.id,)):
+        if code == Code.CLOCK_UNSURE and (doubt is None or doubt.words != words):
             resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, "judged again", "later facts")
     if doubt is not None and not is_known(db, tx.id, doubt):
         ((event,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))

@@ -24,7 +24,7 @@ from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
 from levity_trio.store import habits
 from levity_trio.store.cases import case_of
-from levity_trio.store.settled import DISMISSED, NO_PERSONS, settled_by
+from levity_trio.store.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.transaction import Known, by_our_clock, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
@@ -32,7 +32,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
 from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
-from levity_trio.store.writes.transactions.reviews import CONFIRMED, OPEN_REVIEWS, resolve
+from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state, step
 
@@ -196,7 +196,9 @@ def close(
     `meter_stop`, the register in Wh at its end, makes this a correction, too. Raises DecisionRefused.
     """
     tx = find(db, transaction)
-    if not _is_closed_by(db, tx, decision):
+    newest = "SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1"
+    is_closed = state(tx) is State.CLOSED and db.row(newest, (tx.id,)) == (decision.by, decision.reason)
+    if not is_closed:
         check(db, tx, decision, Cause.OPERATOR)
         _check_stop_time(tx, stop_time, decision.at)
         ending = Closing(Cause.OPERATOR, OTHER, decision.reason, stop_time or decision.at, ended=stop_time)
@@ -234,13 +236,6 @@ def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
         raise DecisionRefused(Problem.ALREADY_DECIDED, words)
 
 
-def _is_closed_by(db: UnitOfWork, tx: Known, decision: Decision) -> bool:
-    if state(tx) is not State.CLOSED:
-        return False
-    newest = "SELECT who, reason FROM tx_event WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1"
-    return db.row(newest, (tx.id,)) == (decision.by, decision.reason)
-
-
 def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
     """Check that a stop time is after the start and the last reading, and not ahead. Raises DecisionRefused."""
     if stop_time is None:
@@ -273,7 +268,7 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     Raises DecisionRefused.
     """
     tx = find(db, transaction)
-    after = _given(correction)
+    after = {name: value for name, value in asdict(correction).items() if value is not None}
     if _is_repeated(db, tx, decision, after):
         return tx
     check(db, tx, decision, Cause.CORRECTED)
@@ -291,10 +286,6 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     compare_neighbours(db, decision.origin(tx.charger), tx.id)
     return load(db, tx.id)
-
-
-def _given(correction: Correction) -> dict[str, Any]:
-    return {name: value for name, value in asdict(correction).items() if value is not None}
 
 
 def _is_repeated(db: UnitOfWork, tx: Known, decision: Decision, after: dict[str, Any]) -> bool:

@@ -187,7 +187,7 @@ def _own_id(db: UnitOfWork, tx: Known) -> int | None:
     place = (tx.charger, tx.connector, *span(tx), tx.id)
     told = [Named(name, at, seconds(at) - seconds(received_at)) for name, at, received_at in db.rows(NAMED, place)]
     found = own_id(told, tx.start_skew)
-    earlier = [] if found is None else before(db.rows, tx)
+    earlier = [] if found is None else before(db.rows, tx.place)
     return None if any(called(db, one, tx.own_start_time) == found for one in earlier) else found
 
 

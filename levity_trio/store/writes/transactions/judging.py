@@ -23,13 +23,12 @@ from levity_trio.store.adjacent import factor_of
 from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import case_of, span_of
-from levity_trio.store.settled import SYSTEM, overruled
+from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import dating
 from levity_trio.store.writes.transactions.reviews import (
-    OPEN_REVIEWS,
     is_known,
     is_settled,
     open_review,
@@ -244,7 +243,7 @@ def tell_neighbours(db: UnitOfWork, origin: Origin, former: Known | None, transa
         return
     own = span_of(tx)
     sharing = (load(db, one.id) for one in _at_once(db, tx) if may_share(own, one))
-    for other in [*before(db.rows, tx), *_following(db, tx), *sharing]:
+    for other in [*before(db.rows, tx.place), *_following(db, tx), *sharing]:
         if other.judged_at is None or step(other, Cause.LATER).kind is not Kind.REJUDGE:
             continue
         if steps < MOST_STEPS:
@@ -265,7 +264,7 @@ def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     the register fell to 0 among them (levity_trio/store/adjacent.py)."""
     found: list[Known] = []
     has_fallen = _has_fallen(tx)
-    for one in after(db.rows, tx, _MOST_EMPTY):
+    for one in after(db.rows, tx.place, _MOST_EMPTY):
         found.append(one)
         has_fallen |= _has_fallen(one)
         if not has_fallen and one.billed_from != one.billed_until and one.energy_delivered != 0:
@@ -356,7 +355,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     again.
     """
     tx = load(db, transaction)
-    earlier = before(db.rows, tx, AROUND)
+    earlier = before(db.rows, tx.place, AROUND)
     previous, later = earlier[:1], _following(db, tx)
     pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in later[:1])]
     for first, second in pairs:
@@ -406,7 +405,7 @@ def _judge_exchanged(db: UnitOfWork, origin: Origin, previous: Known, tx: Known)
         return
     for span in _at_once(db, previous):
         if span.charger == tx.charger and span.stop is not None and is_about(begin, span.stop):
-            for one in (previous, there := load(db, span.id), *after(db.rows, there)):
+            for one in (previous, there := load(db, span.id), *after(db.rows, there.place)):
                 judge_again(db, origin, one.id, Cause.LATER)
 
 

@@ -349,7 +349,7 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
     shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
     wh = 0 if shown or not early or named != tx.id else early[0].wh or 0
     # One within the register of the previous transaction may be of that one, sent again with a new id.
-    if 0 < wh < tx.meter_start and all(wh < (one.meter_start or 0) for one in before(db.rows, tx)):
+    if 0 < wh < tx.meter_start and all(wh < (one.meter_start or 0) for one in before(db.rows, tx.place)):
         shown = [one.timestamp for one in early]
     if shown and min(shown) < (tx.early_reading_at or "~"):
         note = "UPDATE tx SET early_reading_at = min(coalesce(early_reading_at, ?), ?) WHERE id = ?"
@@ -372,16 +372,14 @@ def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
 
 
 def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:
-    """Whether a reading is outside the range of the register that an ended transaction was billed for."""
+    """Whether a reading is outside the range of the register that an ended transaction was billed for, and of the
+    billed energy if it counts from 0 in each transaction, as the last one did."""
     if register is None or tx.billed_from is None or tx.billed_until is None:
         return register is not None
-    return not (tx.billed_from <= register <= tx.billed_until) and not _is_within_session(db, tx, register)
-
-
-def _is_within_session(db: UnitOfWork, tx: Known, register: int) -> bool:
-    """Whether a reading that counts from 0 in each transaction, as the last one did, is within the billed energy."""
+    if tx.billed_from <= register <= tx.billed_until:
+        return False
     ((last,),) = db.rows("SELECT last_register_wh FROM tx WHERE id = ?", (tx.id,))
-    return last is not None and last < (tx.billed_from or 0) and register <= (tx.energy_delivered or 0)
+    return last is None or last >= tx.billed_from or register > (tx.energy_delivered or 0)
 
 
 def _is_above(tx: Known, register: int | None) -> bool:
@@ -396,7 +394,7 @@ def _is_above(tx: Known, register: int | None) -> bool:
 def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: int | None) -> None:
     """Reopen a transaction that the system closed too early, if no other followed on its connector and no person
     settled its figure; otherwise judge it again."""
-    goes_on = _is_above(tx, register) and not after(db.rows, tx) and not is_settled(db, tx.id)
+    goes_on = _is_above(tx, register) and not after(db.rows, tx.place) and not is_settled(db, tx.id)
     goes_on = goes_on and _is_since(db, origin, tx, sign.moment.understood, by_our_clock(tx, tx.own_stop_time or ""))
     cause = Cause.RISE if goes_on else Cause.LATE_RISE
     following = step(tx, cause)

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 import orjson
 
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
-from levity_trio.store.settled import SYSTEM, settled_by
+from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM, settled_by
 from levity_trio.store.unit_of_work import UnitOfWork
 
 CONFIRMED, CORRECTED = "confirmed", "corrected"
 """What becomes of all open reviews when an operator settles the figure."""
-OPEN_REVIEWS = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL"
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:

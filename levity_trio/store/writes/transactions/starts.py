@@ -159,12 +159,12 @@ def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """
     tx = load(db, transaction)
     begun, is_without_start = tx.own_start_time, tx.told_id is not None
-    for one in [] if is_without_start else before(db.rows, tx):
+    for one in [] if is_without_start else before(db.rows, tx.place):
         if one.own_start_time < begun and unlink_since(db, one, begun, tx.meter_start):
             left = load(db, one.id)
             if step(left, Cause.LATER).kind is Kind.REJUDGE:  # its range of the register bounds this one
                 judge_now(db, origin, left, Cause.LATER)
-    ended = next((one.own_start_time for one in after(db.rows, tx)), LAST_TIME)
+    ended = next((one.own_start_time for one in after(db.rows, tx.place)), LAST_TIME)
     place = (transaction, tx.charger, tx.connector, begun, ended, reported_id(tx.told_id), is_without_start)
     readings = db.rows(LINK, place)
     if not readings:

@@ -18,7 +18,7 @@ from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases import LONGEST_SECONDS
 from levity_trio.store.ceilings import DATE
-from levity_trio.store.transaction import COLUMNS, Known, known
+from levity_trio.store.transaction import COLUMNS, LAST_ID, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
@@ -30,19 +30,11 @@ _OPEN_ONES = (
     " ORDER BY own_start_time, id"
 )
 """Without INDEXED BY, SQLite would scan all transactions of a charger."""
-NEWEST = (
-    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
-    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
-)
 STARTED_SINCE = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time BETWEEN ? AND ? AND id > ?"  # noqa: S608 - our own names
     " AND abs(start_skew_seconds) <= ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 """Later transactions that began by a clock that is right."""
-NEXT = (
-    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
-    " ORDER BY own_start_time, id LIMIT 1"
-)
 AVAILABLE: Final = "Available"
 LOST = (
     "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL AND imported_from IS NULL"
@@ -83,8 +75,7 @@ def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | Non
 
     Where the charger's clock was ahead and has been set since, the order of receipt counts.
     """
-    row = db.row(NEWEST, (charger, connector, at))
-    tx = found = None if row is None else Known(*row)
+    tx = found = next(iter(before(db.rows, (charger, connector, at, LAST_ID))), None)
     if tx is None or tx.status != "Active":
         ahead = [one for one in open_ones(db, charger, connector) if (one.start_skew or 0) > AHEAD_SECONDS]
         begun = [one for one in ahead if one.start_time <= at < one.own_start_time]
@@ -146,12 +137,9 @@ def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register:
     A charger sends everything in order. A reading received after such a start, with a higher register, belongs to its
     transaction, even if the reading's time precedes the receipt of the start.
     """
-    row = db.row(NEXT, (charger, connector, at))
-    tx = Known(*row) if row is not None else None
-    if tx is None or tx.is_start_timed or tx.meter_start is None or register is None:
-        return
-    if register > tx.meter_start:
-        begin_by(db, tx, at)
+    for tx in after(db.rows, (charger, connector, at, LAST_ID)):
+        if not tx.is_start_timed and None not in (tx.meter_start, register) and (register or 0) > (tx.meter_start or 0):
+            begin_by(db, tx, at)
 
 
 def state(tx: Known) -> State:
