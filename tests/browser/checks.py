@@ -76,7 +76,7 @@ def open_site(folder: Path) -> AbstractContextManager[Site]:
     return peopled_site(folder)
 
 
-@seen(bypass_csp=True)
+@seen(bypass_csp=True, again=True)
 def accessible(page: Page, site: Site, path: str, axe: str) -> None:
     """axe-core, from this file, finds nothing serious, neither light nor dark; the keyboard reaches what scrolls."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
@@ -90,7 +90,7 @@ def accessible(page: Page, site: Site, path: str, axe: str) -> None:
     assert not (grave := [one for one in found if {*one[:2]} & {*GRAVE}]), json.dumps(grave, indent=1)
 
 
-@seen(java_script_enabled=False)
+@seen(java_script_enabled=False, again=True)
 def as_served(page: Page, site: Site, path: str) -> str:
     """Return the page's HTML."""
     return _open(page, site, path)
@@ -114,7 +114,7 @@ def _narrow_faults(page: Page) -> Iterator[str]:
         yield f"layout shift {shift:.3f}"
 
 
-@seen(java_script_enabled=False)
+@seen(java_script_enabled=False, again=True)
 def reads_without_javascript(page: Page, site: Site, path: str) -> None:
     """The page has the headings that it has with JavaScript, and its text."""
     _open(page, site, path)

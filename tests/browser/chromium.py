@@ -38,17 +38,21 @@ Story = TypeVar("Story", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a story is seen: options of Playwright's new_context, and the problems that belong to it (parts of them)."""
+    """How a story is seen: options of Playwright's new_context, and the problems that belong to it (parts of them).
+
+    If that is `again`, it is seen in the page of the story before, if that was seen alike, with all that was cached.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
+    again: bool = False
 
 
-def seen(*, expected: tuple[str, ...] = (), **options: Any) -> Callable[[Story], Story]:
+def seen(*, expected: tuple[str, ...] = (), again: bool = False, **options: Any) -> Callable[[Story], Story]:
     """Play a story in this setting."""
 
     def put(story: Story) -> Story:
-        vars(story)["setting"] = Setting(options, expected)
+        vars(story)["setting"] = Setting(options, expected, again)
         return story
 
     return put

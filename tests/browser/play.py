@@ -25,7 +25,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Error, Page
 
-from tests.browser.chromium import launched, opened, setting_of
+from tests.browser.chromium import Setting, Watch, launched, opened, setting_of
 from tests.browser.site import Site, bare_site
 
 
@@ -38,9 +38,13 @@ class Stage:
         self._sites = ExitStack()
         self._module: ModuleType | None = None
         self._site: Site | None = None
+        self._pages = ExitStack()
+        self._seen: Setting | None = None
+        self._page: tuple[Page, Watch] | None = None
 
     def close(self) -> None:
-        """Stop the site. What its server should not have logged raises here."""
+        """Close the page, and stop the site. What its server should not have logged raises here."""
+        self._leave()
         self._sites.close()
 
     def play(self, name: str, *arguments: Any) -> dict[str, Any]:
@@ -56,14 +60,36 @@ class Stage:
         module, _, function = name.rpartition(".")
         story: Callable[..., object] = getattr(importlib.import_module(f"tests.browser.{module}"), function)
         site, setting = self._site_of(sys.modules[f"tests.browser.{module}"]), setting_of(story)
-        with opened(self._browser, setting) as (page, watch):
+        with self._opened(setting) as (page, watch):
             with self._pictured(page, name):
                 told = story(page, site, *arguments)
                 assert not (problems := watch.unexpected(setting.expected)), problems
             return told
 
+    @contextmanager
+    def _opened(self, setting: Setting) -> Iterator[tuple[Page, Watch]]:
+        """Give a new page, or the one before without its cookies; a context costs a process, and a cache."""
+        if setting != self._seen or self._page is None:
+            self._leave()
+            self._seen, self._page = setting, self._pages.enter_context(opened(self._browser, setting))
+        page, watch = self._page
+        page.context.clear_cookies()
+        watch.problems.clear()
+        try:
+            yield page, watch
+        except Exception:
+            self._leave()
+            raise
+        if not setting.again:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._page = None
+        self._pages.close()
+
     def _site_of(self, module: ModuleType) -> Site:
         if module is not self._module:
+            self._leave()
             self._sites.close()
             self._module, self._site = module, None
             folder = Path(tempfile.mkdtemp(dir=self._folder))
