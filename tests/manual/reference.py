@@ -5,6 +5,7 @@ A page has no words of its own but its first sentences. What is wrong there is m
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Final
 
 import click
 
+from levity_trio.charging import tolerances as judged
+from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.charging.reviews import Code
 from levity_trio.cli import GROUPS, levity_trio
 from levity_trio.config import SETTINGS
@@ -60,6 +63,8 @@ def pages() -> Mapping[str, str]:
         "metrics": metrics,
         "alerts": alerts,
         "reviews": reviews,
+        "tolerances": tolerances,
+        "life-cycle": life_cycle,
         "repairs": repairs,
         "tables": tables,
     }
@@ -246,6 +251,42 @@ def reviews() -> str:
 def _told(code: str) -> str:
     told = doubt(code)
     return f"**{told.title}.** {told.meaning} *{told.advice}*"
+
+
+def tolerances() -> str:
+    words = (
+        "How far two pieces of evidence may differ and still agree. Energy is in Wh, power in W, time in seconds. A "
+        "constant without a meaning shares that of the next one."
+    )
+    return page("Tolerances", words, rows("constant", "value", "meaning", of=_constants()))
+
+
+def _constants() -> Iterator[tuple[str, str, str]]:
+    """Yield each constant with its value as it is written, and the text below it."""
+    source = inspect.getsource(judged)
+    body = ast.parse(source).body
+    for one, following in zip(body, [*body[1:], None], strict=True):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and one.value is not None:
+            value = ast.get_source_segment(source, one.value) or ""
+            is_told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            told = str(following.value.value) if is_told else ""  # type: ignore[union-attr]  # is_told says so
+            yield code(one.target.id), " ".join(value.replace("math.inf", "∞").replace("_", ",").split()), told
+
+
+def life_cycle() -> str:
+    words = (
+        "What becomes of a session in each state when something happens: the row that is added to `tx_event`, and the "
+        "next state, if it is another. – stands for nothing."
+    )
+    found = ((cause.value, *(_step(state, cause) for state in State)) for cause in Cause)
+    return page("The life of a session", words, rows("what happens", *State, of=found))
+
+
+def _step(state: State, cause: Cause) -> str:
+    step = TABLE[state, cause]
+    if step.kind is None:
+        return "–"
+    return str(step.kind) if step.state is state else f"{step.kind} → {step.state}"
 
 
 def repairs() -> str:
