@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
+from io import StringIO
 from typing import Final
 
 import click
+from rich.console import Console
+from rich.markdown import Markdown
 
 from levity_trio import manual
+from levity_trio.manual.rendering import to_text
 from levity_trio.output import is_terminal, print_line
 
 EXAMPLES: Final = """\
@@ -30,13 +34,19 @@ def help(topic: str | None) -> None:  # noqa: A001 - named as the command is
     is enough. On a terminal the page is shown by your pager. Elsewhere it is
     Markdown.
     """
-    from levity_trio.manual import rendering  # noqa: PLC0415 - rich takes a while
+    text = to_text(_find(topic))
+    if is_terminal(sys.stdout):
+        click.echo_via_pager(rendered(text, min(shutil.get_terminal_size().columns, WIDEST)))
+    else:
+        print_line(text)
 
-    page = _find(topic)
-    if not is_terminal(sys.stdout):
-        print_line(rendering.to_text(page))
-        return
-    click.echo_via_pager(rendering.to_terminal(page, min(shutil.get_terminal_size().columns, WIDEST)))
+
+def rendered(text: str, width: int) -> str:
+    """Return Markdown for a terminal that has so many columns and understands ANSI."""
+    console = Console(file=StringIO(), force_terminal=True, width=width)
+    with console.capture() as captured:
+        console.print(Markdown(text, hyperlinks=False))
+    return captured.get()
 
 
 def _find(topic: str | None) -> manual.Page:

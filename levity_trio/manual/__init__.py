@@ -10,7 +10,6 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -102,6 +101,8 @@ def linked(topic: str, path: str) -> str:
 
 def _nearest(wanted: str) -> list[str]:
     """Return topics with these letters, then those with a word that is spelt alike, then those with it in a heading."""
+    from difflib import get_close_matches  # noqa: PLC0415 - it takes memory, for an error only
+
     within = [one for one in topics() if wanted in one]
     words = {word for one in topics() for word in (one.rpartition("/")[2], *_WORD.findall(one))}
     alike = [one for word in get_close_matches(wanted, words, NEAREST, ALIKE) for one in topics() if word in one]

@@ -1,20 +1,17 @@
-"""Pages of the manual as HTML and for a terminal."""
+"""Pages of the manual as HTML, and with links for those who read their Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
-from io import StringIO
 from itertools import pairwise
-from typing import Any, Final
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from rich.console import Console
-from rich.markdown import Markdown
+from typing import TYPE_CHECKING, Any, Final
 
 from levity_trio.manual import LINK, Page, anchor, linked
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 KEPT: Final = 16
 """Pages whose HTML is kept."""
@@ -23,6 +20,8 @@ KEPT: Final = 16
 @lru_cache(KEPT)
 def to_html(page: Page, base: str) -> str:
     """Return a page as HTML, with links to other pages below `base`. It takes a while, so it belongs into a thread."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - it takes memory, and few servers show the manual
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     markdown.add_render_rule("table_open", _open_table)
     markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
@@ -56,11 +55,3 @@ def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:
 def to_text(page: Page) -> str:
     """Return a page with its links as topics, for those who read its Markdown."""
     return LINK.sub(lambda found: f"]({linked(page.topic, found[1])}{found[2] or ''})", page.text)
-
-
-def to_terminal(page: Page, width: int) -> str:
-    """Return a page for a terminal that has so many columns and understands ANSI."""
-    console = Console(file=StringIO(), force_terminal=True, width=width)
-    with console.capture() as captured:
-        console.print(Markdown(to_text(page), hyperlinks=False))
-    return captured.get()

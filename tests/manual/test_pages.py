@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from levity_trio import manual
+from levity_trio.cli.help import rendered
 from levity_trio.manual import FOLDER, Page, rendering
 
 PAGES = [*manual.pages()]
@@ -109,7 +110,7 @@ def test_comments_and_html_reach_nobody() -> None:
 
 
 def test_a_terminal_shows_topics_instead_of_files() -> None:
-    coloured = rendering.to_terminal(manual.find("drivers/charge-and-stop"), 80)
+    coloured = rendered(rendering.to_text(manual.find("drivers/charge-and-stop")), 80)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
     assert shown != coloured
     assert "My card, my log-in (drivers/card-log-in-trouble) says" in " ".join(shown.split())
