@@ -1,4 +1,4 @@
-"""README's tables of tolerances and reviews against the modules that they describe."""
+"""README's chapter on the judge: its tables against the modules that they describe, its limits, and its pages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.charging import tolerances
+from levity_trio.charging import refute, tolerances
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
-from levity_trio.charging.reviews import Code
+from levity_trio.charging.refute.refutation import Group, Weight
 from levity_trio.charging.sent.chains import METHODS
+from levity_trio.manual import FOLDER
+from tests.manual import chapter
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+OWNERS, DEVELOPERS = chapter.section(README, "For owners"), chapter.section(README, "For developers")
+OWNERS_LINES, OWNERS_WIDTH, DEVELOPERS_WORDS = 45, 100, 2_000
 TOLERANCES = {name: value for name, value in vars(tolerances).items() if name.isupper()}
 
 
@@ -48,13 +52,49 @@ def test_no_other_tolerances_are_documented() -> None:
     assert [row[0].strip("`") for row in rows("### Tolerances and ceilings")] == list(TOLERANCES)
 
 
+def test_each_refutation_is_listed_with_its_question() -> None:
+    assert rows("### For developers")[: len(chapter.refutations())] == [*map(list, chapter.refutations())], (
+        "run `just manual`"
+    )
+
+
+def test_each_group_and_weight_is_explained() -> None:
+    assert re.findall(r"^(\d)\. \*\*(.*?)\.?\*\*", OWNERS, re.MULTILINE) == [
+        (number, group.value) for group, number in chapter.GROUPS.items()
+    ]
+    assert [*chapter.GROUPS] == [*Group]
+    assert re.findall(r"^- `(\w+)`: ", DEVELOPERS, re.MULTILINE) == [weight.name.lower() for weight in Weight]
+
+
+def test_the_package_lists_the_groups_in_the_words_of_the_owners_section() -> None:
+    told = [
+        " ".join(one.replace("*", "").split())
+        for one in re.findall(r"^(\d\. .*?)\n(?=\d|\n)", OWNERS, re.MULTILINE | re.DOTALL)
+    ]
+    assert len(told) == len(Group)
+    assert " ".join(told) in " ".join((refute.__doc__ or "").split())
+
+
 def test_each_review_is_explained() -> None:
-    found = rows("### Reviews")
-    assert [row[0].strip("`") for row in found] == [code.value for code in Code]
-    assert all(len(row) == 3 and all(row) for row in found)
+    assert rows("### Reviews") == [*map(list, chapter.reviews())], "run `just manual`"
+
+
+def test_the_owners_section_is_one_screen() -> None:
+    lines = OWNERS.splitlines()
+    assert len(lines) <= OWNERS_LINES
+    assert max(map(len, lines)) <= OWNERS_WIDTH
+
+
+def test_the_developers_section_with_its_tables_is_read_in_ten_minutes() -> None:
+    assert len(re.sub(r"\||---", " ", DEVELOPERS).split()) <= DEVELOPERS_WORDS
+
+
+@pytest.mark.parametrize("topic", chapter.PAGES)
+def test_a_page_of_the_manual_has_the_words_of_readme(topic: str) -> None:
+    assert (FOLDER / f"{topic}.md").read_text(encoding="utf-8") == chapter.pages(README)[topic], "run `just manual`"
 
 
 def test_methods_and_confidence_are_documented() -> None:
-    columns = {row[0]: row[1] for row in rows("## How energy is judged")}
+    columns = {row[0]: row[1] for row in rows("### For developers")}
     assert all(f"`{method}`" in columns["`energy_method`"] for method in METHODS)
     assert columns["`confidence`"] == f"`{CERTAIN}` or `{DOUBTFUL}`"
