@@ -66,8 +66,8 @@ fix: venv
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
 
-# It comes from the declarations of settings, commands, endpoints and others.
-# write the reference of the manual
+# It comes from the declarations of settings, commands, endpoints and others; so do README's tables of refutations and reviews.
+# write the reference of the manual, and README's tables of the judge
 manual: venv
     {{ bin }}/python -m tests.manual
 

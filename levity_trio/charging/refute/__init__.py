@@ -2,12 +2,12 @@
 
 1. The register is impossible. It fell, or it rose faster than the charger, its reported power, the time or the rest of
    the session allows.
-2. It does not fit the sessions before and after. It begins below them though the meter was not reset, overlaps one of
-   them, uses another scale (kWh sent as Wh), repeats an old value, or subtracts an old meter from a new one. Or more
-   energy is missing between two sessions than can have flowed there. Or it goes on from a session that is itself in
-   doubt.
+2. It does not fit the sessions before and after. It lies below or above them though the meter was not reset, overlaps
+   one of them, uses another scale (kWh sent as Wh), repeats an old value, or subtracts an old meter from a new one. Or
+   energy is missing between two sessions that seems to be of one of them, or that cannot have flowed there. Or it goes
+   on from a session in doubt.
 3. Something else measured a very different amount: the power, the energy of the intervals, the car's battery, or the
-   readings in between. Or the car gave energy back.
+   readings. Or the car gave energy back.
 4. It includes another connector's energy: one meter counts for both, and both charged.
 5. The end is unclear. The charger sent no stop, or one without a register, from before the start, or after somebody had
    closed the session; its clock stood still; its meter was swapped before the stop came; or the connector reported
