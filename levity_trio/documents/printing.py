@@ -10,46 +10,20 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import trio
 
-from levity_trio.billing.statement import Statement
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.code_sheet import CodeSheet
+from levity_trio.documents.paper import Form, Paper
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0
 """Ten times what a statement of 300 lines takes on a desktop computer."""
 _ONE: Final = trio.CapacityLimiter(1)
 """One process at a time: a small machine has no memory for twenty."""
-
-
-class Form(StrEnum):
-    """The forms of a document. A covering sheet is HTML or PDF, and so are codes."""
-
-    HTML = "html"
-    PDF = "pdf"
-    CSV = "csv"
-    JSON = "json"
-
-
-class Paper(NamedTuple):
-    """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
-
-    `templates` are texts of TOML files: the first counts, or, if this program cannot use it any longer, the next; None
-    is the one of this program.
-    """
-
-    statements: tuple[Statement, ...]
-    templates: tuple[str | None, ...] = (None,)
-    is_cover: bool = False
-
-    @property
-    def first(self) -> Statement:
-        return self.statements[0]
 
 
 def waiting() -> int:

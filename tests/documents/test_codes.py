@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 from levity_trio.documents.code_sheet import WORDS, CodeSheet, Label
-from levity_trio.documents.printing import Form, documents
+from levity_trio.documents.paper import Form
+from levity_trio.documents.printing import documents
 from levity_trio.documents.qr import text_code
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed
 

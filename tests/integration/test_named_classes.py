@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from levity_trio.clock import SimulatedTime, system_clock
 from tests.store import telling, test_named_lies, test_named_losses
+from tests.store.template import put_new
 from tests.store.test_named_lies import *  # noqa: F403
 from tests.store.test_named_losses import *  # noqa: F403
 
@@ -32,6 +34,7 @@ for name in OF_THE_PRESENT:
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[ServerBooks]:
+    put_new(tmp_path / "levity.db", SimulatedTime(system_clock(), CLOCK_SPEED))
     with serving(tmp_path / "levity.db", "--clock-speed", str(CLOCK_SPEED)) as server:
         yield ServerBooks(server)
 

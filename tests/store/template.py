@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
+from levity_trio.clock import SimulatedTime
 from levity_trio.store.connection import FileConnection, open_database
-from levity_trio.store.schema import migrate
+from levity_trio.store.schema import keep_simulated_time, migrate
 
 
 @cache
@@ -21,10 +22,13 @@ def migrated() -> bytes:
         return connection.serialize()
 
 
-def put_new(path: Path) -> None:
-    """Create a database in a file."""
+def put_new(path: Path, simulated: SimulatedTime | None = None) -> None:
+    """Create a database in a file, as a server does that is started on it with --clock-speed or not."""
     path.touch(0o600)
     path.write_bytes(migrated())
+    if simulated is not None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            keep_simulated_time(connection, simulated)
 
 
 @contextmanager

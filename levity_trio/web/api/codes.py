@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from levity_trio.documents.code_sheet import CodeSheet, Label
-from levity_trio.documents.printing import Form
+from levity_trio.documents.paper import Form
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.cells import inert
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.printing import Form
+from levity_trio.documents.paper import Form
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
 from levity_trio.store.reads.everything import About, about, decided

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from levity_trio.documents.json_file import StatementDocument
-from levity_trio.documents.printing import Form
+from levity_trio.documents.paper import Form
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.curve import Curve

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.code_sheet import CodeSheet
-from levity_trio.documents.printing import Form, Paper
+from levity_trio.documents.paper import Form, Paper
 from levity_trio.store.among import parts
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from levity_trio.documents.json_file import StatementDocument
-from levity_trio.documents.printing import Form, Paper
+from levity_trio.documents.paper import Form, Paper
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.reads import statements as stored
 from levity_trio.store.reads.shapes import rows_of
