@@ -296,21 +296,25 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Callable[[Command]
 
     @command("list", group)
     def show(client: Client) -> None:
+        """List all."""
         client.table(columns, client.api.ask("GET", path))
 
     @command("add", group)
     @_options(click.argument("name"), fields)
     def add_record(client: Client, name: str, **given: Any) -> None:
+        """Add one."""
         client.record(client.api.ask("POST", path, given={"name": name, **_given(given)}), f"added {name}")
 
     @command("change", group)
     @_options(click.argument("name"), fields)
     def change_record(client: Client, name: str, **given: Any) -> None:
+        """Change one; what is not given stays."""
         client.record(client.api.ask("PATCH", path, name, given=_given(given)), f"changed {name}")
 
     @command("remove", group)
     @click.argument("name")
     def remove_record(client: Client, name: str) -> None:
+        """Remove one."""
         client.record(client.api.ask("DELETE", path, name), f"removed {name}")
 
 
