@@ -140,7 +140,7 @@ class Soak:
         p99, memory, beyond = grown.p99_milliseconds, grown.memory_megabytes, grown.beyond()
         yield Figure(f"all floods at once for {seconds:g} s: they sent", f"{sent}, as {grown.identities} chargers")
         yield Figure("all floods: the folder", f"{most} ({sizes})", bool(beyond))
-        yield Figure("all floods: beyond what README says", "; ".join(beyond) or "0", bool(beyond))
+        yield Figure("all floods: beyond what the manual says", "; ".join(beyond) or "0", bool(beyond))
         yield Figure("all floods: p99 of another charger's heartbeat", f"{p99:.0f} ms", p99 > ALL_FLOODS_P99_MS)
         yield Figure("all floods: memory", f"{memory:.0f} MB", memory > ALL_FLOODS_MB)
 

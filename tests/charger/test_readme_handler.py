@@ -1,8 +1,7 @@
-"""The README's instructions for adding a handler, followed literally."""
+"""The manual's instructions for adding a handler, followed literally."""
 
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 
@@ -10,29 +9,30 @@ from levity_trio.charger import session
 from levity_trio.charger.central import Central
 from levity_trio.charger.handlers import HANDLERS, station
 from levity_trio.events import DataTransferred
+from levity_trio.manual import find
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import open_charger
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = find("add-a-handler").text
 
 
 def printed() -> str:
-    match = re.search(r"```python\n(async def data_transfer.*?)```", README, re.DOTALL)
+    match = re.search(r"```python\n(async def data_transfer.*?)```", PAGE, re.DOTALL)
     assert match is not None
     return match[1]
 
 
 def test_it_changes_the_code_as_it_is() -> None:
-    """The README's function differs from the present one only where it says so."""
+    """The manual's function differs from the present one only where it says so."""
     left_out = set(inspect.getsource(station.data_transfer).splitlines()) - set(printed().splitlines())
     assert [line.split()[0] for line in sorted(left_out)] == ['"""§4.3:', "return"]
 
 
-async def test_a_handler_as_the_readme_writes_it(
+async def test_a_handler_as_the_manual_writes_it(
     central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = dict(vars(station))
-    exec(printed(), names)  # noqa: S102 - it is our own README
+    exec(printed(), names)  # noqa: S102 - it is our own manual
     monkeypatch.setattr(session, "HANDLERS", {**HANDLERS, "DataTransfer": names["data_transfer"]})
     async with open_charger(central) as charger:
         assert await charger.call("DataTransfer", {"vendorId": "org.example"}) == {"status": "Accepted"}

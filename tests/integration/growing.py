@@ -1,4 +1,4 @@
-"""What grows while all floods run at once, compared with what README says of it.
+"""What grows while all floods run at once, compared with what the manual says of it.
 
 `site.db` is flooded for so long, with a charger beside it that has charged and only sends heartbeats.
 """
@@ -15,12 +15,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
+from levity_trio.manual import find
 from tests.benchmarks.process import Server
 from tests.integration.charger import Charger
 from tests.integration.crowd import let_charge
 from tests.integration.everything import Ports, flooding
 from tests.integration.keys import Authority
-from tests.integration.serving import PROGRAM, ROOT, Serving, serving
+from tests.integration.serving import PROGRAM, Serving, serving
 from tests.integration.simulating import controlled
 
 DATABASE, LOG = "site.db", "server.log"
@@ -30,7 +31,7 @@ _ROW = re.compile(r"^\| ((?:`[^`|]+`|free pages)(?:, (?:`[^`|]+`|free pages))*) 
 
 
 class Bound(NamedTuple):
-    """A row of README's table: tables and files, and the megabytes that they may have."""
+    """A row of the manual's table: tables and files, and the megabytes that they may have."""
 
     names: frozenset[str]
     fixed: float
@@ -48,8 +49,7 @@ class Bound(NamedTuple):
 
 def bounds() -> list[Bound]:
     """The rows of the table."""
-    _, _, section = (ROOT / "README.md").read_text().partition("### What grows, and up to where\n")
-    found = _ROW.findall(section.partition("\n#")[0])
+    found = _ROW.findall(find("what-grows").text)
     names = [frozenset(re.findall(r"`([^`]+)`|(free pages)", row[0])) for row in found]
     return [
         Bound(frozenset(filter(None, (part for pair in one for part in pair))), *(float(number) for number in row[1:]))
@@ -82,7 +82,7 @@ class Grown:
         return self.log_megabytes + sum(one.megabytes(self.starts, self.identities) for one in bounds())
 
     def beyond(self) -> list[str]:
-        """The tables and files that README does not name, and those that have more than it says."""
+        """The tables and files that the manual does not name, and those that have more than it says."""
         known = bounds()
         wrong = [f"{name} is not in the table" for name in self.grown if not any(one.has(name) for one in known)]
         for bound in known:

@@ -1,9 +1,9 @@
-"""Whatever strangers send, to whatever port: the folder stays within what README says, and the memory too."""
+"""Whatever strangers send, to whatever port: the folder stays within what the manual says, and the memory too."""
 
 from pathlib import Path
 
+from levity_trio.manual import find
 from tests.integration.growing import bounds, flood_all
-from tests.integration.serving import ROOT
 from tests.sizes import size
 
 SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = size(60, 20), 20, 16, 250
@@ -21,4 +21,4 @@ def test_all_floods_at_once_grow_nothing_beyond_its_bound(tmp_path: Path) -> Non
 def test_the_bound_of_the_folder_is_the_sum_of_its_parts() -> None:
     fixed, starts, identities = (sum(part) for part in zip(*(one[1:] for one in bounds()), strict=True))
     words = f"{fixed:g} MB + {starts:g} MB for each of `--max-starts` + {identities:g} MB for each new identity"
-    assert f"Together: `--log-max-mb` + {words}." in (ROOT / "README.md").read_text()
+    assert f"Together: `--log-max-mb` + {words}." in find("what-grows").text.replace("\n", " ")

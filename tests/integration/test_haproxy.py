@@ -1,4 +1,4 @@
-"""Chargers through Debian's HAProxy, which passes on what they send and tells whose it is (README, Behind HAProxy)."""
+"""Chargers through HAProxy, which passes on what they send and tells whose it is (the manual, Larger sites)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from levity_trio.manual import find
 from tests.ports import free_port
 
 from .charger import Charger, NoWebSocket
 from .keys import Authority
 from .prometheus import wait_for
-from .serving import ROOT, Serving, environment, serving
+from .serving import Serving, environment, serving
 
 HAPROXY = "/usr/sbin/haproxy"
 FROM = "127.0.0.77"
@@ -35,8 +36,8 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 
 @contextmanager
 def proxying(server: Serving) -> Iterator[int]:
-    """HAProxy with the configuration that the README prints, once its server is up; gives its port."""
-    (printed,) = re.findall(r"```haproxy\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """HAProxy with the configuration that the manual prints, once its server is up; gives its port."""
+    (printed,) = re.findall(r"```haproxy\n(.*?)```", find("larger-sites").text, re.DOTALL)
     port, file = free_port(), server.database.with_name("haproxy.cfg")
     text = printed.replace("bind :9000", f"bind 127.0.0.1:{port}").replace("127.0.0.1:9310", f"127.0.0.1:{server.port}")
     assert text.count(str(port)) == text.count(str(server.port)) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import SETTINGS
+from levity_trio.manual import find
 from levity_trio.settings import Setting
 from tests.integration.charger import Charger, now
 from tests.integration.serving import PROGRAM, ROOT, environment, serving
@@ -177,11 +178,12 @@ def test_the_plugin_works_as_printed(tmp_path: Path) -> None:
     """Install the printed files as a package."""
     package, installed = tmp_path / "package", tmp_path / "installed"
     package.mkdir()
-    (package / "pyproject.toml").write_text(block("toml", 'name = "levity-bell"'))
-    (package / "levity_bell.py").write_text(block("python", "class Bell(Plugin)"))
+    description, code, enabling = re.findall(r"```(?:toml|python)\n(.*?)```", find("write-a-plug-in").text, re.DOTALL)
+    (package / "pyproject.toml").write_text(description)
+    (package / "levity_bell.py").write_text(code)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(installed), str(package)]
     subprocess.run(pip, check=True, capture_output=True)
-    (tmp_path / "levity.toml").write_text(block("toml", "[plugin.bell]"))
+    (tmp_path / "levity.toml").write_text(enabling)
     program = ("env", f"PYTHONPATH={installed}:{ROOT}", *PROGRAM)
     with serving(tmp_path / "levity.db", "--config", "levity.toml", program=program) as server:
         with Charger(server.port, "CP-1") as charger:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
+from levity_trio.manual import find
 from levity_trio.store.reads.bill.shape import Bill, BillAdjustment
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import explain
@@ -19,7 +19,6 @@ from tests.store.reading import reading
 from tests.store.test_bill_states import charged_to_wallet, close
 from tests.store.test_imported import import_one
 
-README = Path(__file__).parents[2] / "README.md"
 HOUSE = """
 name = "House"
 valid_from = 2026-01-01
@@ -280,7 +279,7 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
 def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
     transaction = over_a_seam(biller, station)
     close(biller, 3)
-    _, _, rest = README.read_text().partition("<!-- the bill of an explanation -->\n```\n")
+    _, _, rest = find("a-neighbour-asks").text.partition("```text\n")
     sample, _, _ = rest.partition("\n```\n")
     is_digest = re.compile(r"(?:[0-9a-f]{8} ?){8}")  # the number of a transaction differs from run to run
     assert is_digest.sub("", sample) == is_digest.sub("", told(biller, transaction))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from levity_trio.manual import find
 from levity_trio.web.webhooks.incoming import WrongSignature, WrongTime, check, signature
 
 SECRET, BODY, AT = "s3cret", b'{"id":"1"}', 1_772_366_400
@@ -41,10 +41,10 @@ def test_what_is_no_signature_of_this_body(header: str | None) -> None:
     assert SECRET not in str(refused.value)
 
 
-def test_the_worked_example_of_the_readme() -> None:
+def test_the_worked_example_of_the_manual() -> None:
     """Its commands give the digest below them, and so does this server."""
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
-    found = re.search(r"```sh\n(?P<commands>secret=.*?)# (?P<digest>[0-9a-f]{64})\n```", readme, re.DOTALL)
+    example = r"```bash\n(?P<commands>secret=.*?)# (?P<digest>[0-9a-f]{64})\n```"
+    found = re.search(example, find("payments").text, re.DOTALL)
     assert found is not None
     told = subprocess.run(["/bin/sh", "-c", found["commands"]], capture_output=True, text=True, check=True).stdout
     assert told.split()[-1] == found["digest"]
