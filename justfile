@@ -157,8 +157,8 @@ months *arguments: venv
 corpus *arguments: venv
     {{ bin }}/python -m tests.corpus {{ arguments }}
 
-# The corpus is judged again without each rule, and with each number doubled and halved: a quarter of an hour of CPU.
-# `--rules`, `--numbers` and `--only PATTERN` do a part; `--list` only names them.
+# The corpus is judged again without each rule, and with each number doubled and halved: twenty minutes of CPU.
+# `--rules`, `--numbers`, `--only PATTERN` and `--every N` do a part; `--list` only names it.
 # print what each rule of the judge is worth
 worth *arguments: venv
     {{ bin }}/python -m tests.corpus.worth {{ arguments }}

@@ -355,14 +355,17 @@ class Judge:
 def _tabled(module: Source) -> Iterator[str]:
     """Yield the names of the functions that the rows of a table ask: given by name, to a function perhaps that asks
     them in a certain way, or called by a lambda."""
-    for table, value in module.constants.items():
-        for node in ast.walk(value) if table in TABLES else ():
-            if isinstance(node, ast.Lambda):
-                yield from _called(node.body)
-            elif isinstance(node, ast.Call | ast.Tuple):
-                given = [*node.args, *(one.value for one in node.keywords)] if isinstance(node, ast.Call) else node.elts
-                yield from (one.id for one in given if isinstance(one, ast.Name))
-                yield from (one.attr for one in given if isinstance(one, ast.Attribute))
+    waiting: list[ast.AST] = [value for table, value in module.constants.items() if table in TABLES]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Lambda):
+            yield from _called(node.body)
+            continue
+        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Call | ast.Tuple):
+            given = [*node.args, *(one.value for one in node.keywords)] if isinstance(node, ast.Call) else node.elts
+            yield from (one.id for one in given if isinstance(one, ast.Name))
+            yield from (one.attr for one in given if isinstance(one, ast.Attribute))
 
 
 def _yields(function: Function, judge: Judge) -> Iterator[Site]:

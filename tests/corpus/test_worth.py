@@ -43,7 +43,11 @@ def doubled(case: Case) -> tuple[str, str] | None:
     return None
 
 
-REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, _: case.doubled()))
+REFUTATIONS = (Refutation(asked(tenfold), Code.TENFOLD), Refutation(lambda case, figure: case.doubled(figure.wh)))
+
+
+def wh(case: Case) -> int | None:
+    return case.start
 
 
 def explained(case: Case) -> Iterator[Candidate]:
@@ -64,7 +68,7 @@ def test_what_a_rule_and_what_a_number_is() -> None:
     }
     assert found[RULE] == ["fell", "stood", "explained", "tenfold", "doubled"]
     assert found[CLAUSE] == [
-        *("explained:33 yield Candidate(case.start or 0)", "explained:34 yield Candidate(case.stop)"),
+        *("explained:37 yield Candidate(case.start or 0)", "explained:38 yield Candidate(case.stop)"),
         *("fell:8 is_reset(case)", "fell:8 case.stop < MOST[1] * case.start", "fell:8 case.stop < 0"),
     ]
     assert [one.name.removeprefix("refute.made.") for one in rules.numbers([module])] == ["MOST[0]", "MOST[1]"]

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from rich.progress import track
@@ -418,6 +419,11 @@ def order(one: Worth) -> tuple[object, ...]:
     return kinds.index(one.kind), *(-one.counts[column] for column in (WRONG, LOST, RIGHT, HONEST, DIFFERENT)), one.name
 
 
+def _entries(every: int) -> Iterator[Entry]:
+    for name in names():
+        yield from (Entry(name, kept) for kept in islice(load(name), None, None, 1 if name == REPORTS else every))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus.worth", description=__doc__)
     parser.add_argument("--rules", action="store_true", help="rules and clauses only")
@@ -425,12 +431,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", metavar="PATTERN", help="those whose name has this pattern")
     parser.add_argument("--json", metavar="FILE", help="write the result to a file, too")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once [%(default)s]")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case [%(default)s]")
     parser.add_argument("--list", action="store_true", help="only list what would be judged")
     parser.add_argument("--together", action="store_true", help="judge without all these rules and clauses at once")
     chosen = parser.parse_args(arguments)
     kinds = [NUMBER] if chosen.numbers else [RULE, CLAUSE] if chosen.rules else [RULE, CLAUSE, NUMBER]
     began = time.monotonic()
-    corpus = Corpus([] if chosen.list else [Entry(name, kept) for name in names() for kept in load(name)])
+    corpus = Corpus([] if chosen.list else list(_entries(chosen.every)))
     variants = corpus.variants(kinds, chosen.only)
     if chosen.together:
         first, *others = [one.site for one in corpus.variants([RULE, CLAUSE], chosen.only)]
