@@ -16,7 +16,7 @@ from tests.integration.fleet import Fleet, accounts
 from tests.integration.npm import NotInstalled, install, is_possible
 from tests.integration.receiver import CAUGHT_UP_SECONDS, PACKAGE, Receiver, wait_until
 from tests.integration.serving import Serving, serving
-from tests.integration.stall import stall
+from tests.integration.stall import BEAT_SECONDS, stall
 
 LOG = "SELECT id, cp_id, direction, frame FROM log ORDER BY id"
 STALL_SECONDS = 5.0
@@ -147,7 +147,7 @@ def test_a_long_stall_costs_chargers_nothing(tmp_path: Path, receiver: Receiver)
 
 def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver: Receiver) -> None:
     fleet = accounts(5)
-    with audited(tmp_path, receiver) as server, Fleet(server.port) as load:
+    with audited(tmp_path, receiver) as server, Fleet(server.port, BEAT_SECONDS) as load:
         load.join(fleet)
         load.measure(7)  # the cursor is written once in five seconds
         server.kill()

@@ -25,7 +25,7 @@ from tests.ports import free_port
 PROGRAM = Path(sys.executable).with_name("litestream")
 BUCKET = "url: s3://YOUR-BUCKET/levity"
 COPYING_SECONDS = 60
-POWER_CUTS, TALKING_SECONDS = 2, 3
+POWER_CUTS, TALKING_SECONDS, BEAT_SECONDS = 2, 3, 0.1
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="pip install -e '.[dev]' brings litestream")
 
@@ -72,12 +72,12 @@ def test_what_was_answered_is_in_the_copy(tmp_path: Path) -> None:
         pass
     with copying(config):
         for _ in range(POWER_CUTS):
-            with serving(database) as server, Fleet(server.port) as load:
+            with serving(database) as server, Fleet(server.port, BEAT_SECONDS) as load:
                 load.join(fleet)
                 load.run(TALKING_SECONDS)
                 server.kill()
                 load.run_out()
-        with serving(database) as server, Fleet(server.port) as load:
+        with serving(database) as server, Fleet(server.port, BEAT_SECONDS) as load:
             load.join(fleet)
             load.run(TALKING_SECONDS)
             faults = dict(load.faults)

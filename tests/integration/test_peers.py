@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from tests.benchmarks.websocket import TEXT, client_frame, upgrade_request
+from tests.sizes import size
 
 from .charger import Charger, deaf, reset
 from .fleet import Account, Fleet, accounts, missing
@@ -16,7 +17,7 @@ from .flood import FLOODS, LARGEST_BYTES, flooding, large_frame
 from .serving import Serving, serving
 
 CHARGERS = 20
-FLOOD_SECONDS = 2.0
+FLOOD_SECONDS = size(2, 1)
 GENEROUS_MILLISECONDS = 5000.0
 """On a quiet machine the others' p99 stays under 50 ms, which the tests print."""
 FLEETS = count(1)
