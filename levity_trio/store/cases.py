@@ -167,14 +167,9 @@ def span_of(tx: Known) -> Span:
     begin = tx.billed_from if tx.meter_start is None else register(tx.meter_start)
     own_time = (tx.own_start_time, ended)
     received = (tx.created_at, None if ended is None else tx.stop_received_at)
-    still = tx.start_time, _stands_still(tx)
-    return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, *still)
-
-
-def _stands_still(tx: Known) -> bool:
-    """Whether start and stop show that the charger's clock does not run."""
-    stop = _stop_time(tx)
-    return stop is not None and stands_still([_start_time(tx), stop])
+    stopped = _stop_time(tx)
+    is_still = stopped is not None and stands_still([_start_time(tx), stopped])  # so the charger's clock does not run
+    return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, tx.start_time, is_still)
 
 
 def _stop(tx: Known) -> int | None:
