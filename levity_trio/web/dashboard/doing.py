@@ -52,7 +52,7 @@ from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
 from levity_trio.web.dashboard.shapes import minute, typed_kwh
 from levity_trio.web.dashboard.subjects import subject_of
-from levity_trio.web.dashboard.titles import help_of, title_of
+from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, help_of, title_of
 from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
 BEFORE: Final = "before:"
@@ -102,6 +102,11 @@ class Form:
     def home(self) -> str:
         """The page of the charger that it is about, "" if it is about none."""
         return page_of(self.view.path["id"]) if self.endpoint.path.startswith(CHARGER) else ""
+
+    @property
+    def topic(self) -> str:
+        """The topic of the manual that is about it, "" for none."""
+        return OF_DRIVERS if self.view.caller.role is Role.DRIVER else TOPICS.get(self.endpoint.tag, "")
 
     async def show(
         self, given: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK

@@ -14,6 +14,29 @@ from levity_trio.web.dashboard.operations import ASKED, CHARGER
 
 ADMIN: Final = "/api/admin"
 LINES: Final = "All lines of the file are taken, or none; then it says what is wrong with each."
+TOPICS: Final[Mapping[str, str]] = {
+    "accounts": "tasks/household",
+    "billing": "tasks/close-a-month",
+    "certificates": "tasks/raise-security",
+    "chargers": "tasks/raise-security",
+    "configuration": "tasks/charger-settings",
+    "files": "tasks/charger-settings",
+    "id tags": "tasks/household",
+    "imports": "tasks/come-from-levity",
+    "meters": "tasks/close-a-month",
+    "operations": "reference/operations",
+    "payment services": "tasks/payments",
+    "review": "tasks/a-session-in-doubt",
+    "security": "tasks/raise-security",
+    "access": "tasks/phone",
+    "statements": "tasks/close-a-month",
+    "tariffs": "tasks/night-tariff",
+    "wallets": "tasks/payments",
+    "webhooks": "tasks/be-told",
+}
+"""The topic of the manual about the forms of a group of endpoints, for those who run a site."""
+OF_DRIVERS: Final = "drivers/card-log-in-trouble"
+"""The same for drivers, whatever the form."""
 TITLES: Final[Mapping[tuple[str, str], str]] = {
     ("POST", f"{ADMIN}/accounts"): "Add a household",
     ("PATCH", f"{ADMIN}/accounts/{{id}}"): "Change a household",

@@ -6,10 +6,12 @@ import pytest
 
 from levity_trio import manual
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.pages.manual import PAGES as OF_MANUAL
+from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS
 from tests.web.api.conftest import Site
 from tests.web.dashboard.opening import Opening
 
@@ -58,3 +60,10 @@ async def test_pages_are_found_by_words(site: Site) -> None:
     assert "None. Try another word." in shown.html
     shown = await Opening(site, Role.DRIVER).open(CONTENTS, "/help?q=%3Cb%3E")
     assert "<b>" not in shown.html
+
+
+def test_the_question_mark_of_a_form_leads_to_a_page_too() -> None:
+    assert all(manual.find(topic).topic == topic for topic in (*TOPICS.values(), OF_DRIVERS))
+    groups = {one.tag for one in ENDPOINTS if one.changes and one.role > Role.DRIVER}
+    assert TOPICS.keys() <= groups
+    assert groups - TOPICS.keys() == {"commands", "older", "server", "stations"}
