@@ -331,16 +331,11 @@ def available_times(
         (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
     ):
         at = seconds(timestamp) + (ahead if timestamp == received_at else 0)
+        is_free = status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS
         if status in CHARGING:
             yield at, False
-        elif (
-            status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS and not _follows(boots, received_at)
-        ):
+        elif is_free and not any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots):
             yield at, True
-
-
-def _follows(boots: Sequence[str], received_at: str) -> bool:
-    return any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots)
 
 
 def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:

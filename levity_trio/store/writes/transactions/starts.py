@@ -103,15 +103,11 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
         is_apart = stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
         stands_still = is_apart and sent_stop_time == request.moment.sent
         is_unique = request.moment.is_believable and not stands_still
-        is_alone = is_untold and not _is_followed(db, origin.charger, request.connector, created_at)
+        newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? AND imported_id IS NULL LIMIT 1"
+        is_alone = is_untold and db.row(newer, (origin.charger, request.connector, created_at)) is None
         if is_unique or is_open or is_alone or (message and _came_before(db, transaction, message)):
             return Started(transaction, Verdict(*verdict), bool(is_asked))
     return None
-
-
-def _is_followed(db: UnitOfWork, charger: str, connector: int | None, created_at: str) -> bool:
-    newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? AND imported_id IS NULL LIMIT 1"
-    return db.row(newer, (charger, connector, created_at)) is not None
 
 
 def _came_before(db: UnitOfWork, transaction: int, message: Message) -> bool:
