@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import select
@@ -12,6 +13,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
@@ -66,30 +68,38 @@ def program(name: str) -> str:
     return found
 
 
+def _run(folder: Path, name: str, *arguments: str) -> None:
+    user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    if user is not None:
+        shutil.chown(folder, user)
+    subprocess.run([program(name), *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+@cache
+def _initialised() -> Path:
+    """The data of a new server, which others copy: that takes a tenth of the time."""
+    folder = new_folder()
+    atexit.register(shutil.rmtree, folder)
+    data = folder / "data"
+    _run(folder, "initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
+    return data
+
+
 class Server:
     """A server on a socket in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self._user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-        if self._user is not None:
-            shutil.chown(folder, self._user)
-        self._run("initdb", "-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def _run(self, name: str, *arguments: str) -> None:
-        subprocess.run(
-            [program(name), *arguments], check=True, user=self._user, cwd=self.folder, stdout=subprocess.DEVNULL
-        )
+        _run(folder, "cp", "-a", str(_initialised()), str(self.data))
 
     def start(self, **settings: str) -> None:
         """Start it, and wait until it takes connections."""
         options = " ".join(f"-c {name}={value}" for name, value in (SETTINGS | settings).items())
-        self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
+        _run(self.folder, "pg_ctl", "-D", str(self.data), "-w", "-s", "-o", f"-k {self.folder} {options}", "start")
 
     def stop(self, how: str = "fast") -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-m", how, "stop")
+        _run(self.folder, "pg_ctl", "-D", str(self.data), "-w", "-s", "-m", how, "stop")
 
     def kill(self) -> None:
         """Kill it and all its processes, and wait for their end, so that it can be started again.
