@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "manual": (),
     "demo": (
         *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire"),
-        *("clock", "config", "config_log", "output", "writing"),
+        *("clock", "config", "config_log", "groups", "output", "writing"),
     ),
     "deploy": ("config", "config_log", "config_sources", "config_web", "settings", "writing"),
     "server": EVERYTHING,

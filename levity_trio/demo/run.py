@@ -46,6 +46,7 @@ from levity_trio.demo.house import (
     plate,
 )
 from levity_trio.demo.neighbours import ONLY, Neighbours
+from levity_trio.groups import unwrapped
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
@@ -98,7 +99,8 @@ def run() -> int:
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
         log_config = LogConfig(file=Path(folder) / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
-        status = server.run(config, log_config, partial(_live, resumed), nowhere)
+        with unwrapped(SystemExit):  # nobody reads the addresses
+            status = server.run(config, log_config, partial(_live, resumed), nowhere)
     print_line("\nThe demo has ended. Nothing of it is left.")
     return status
 
