@@ -115,7 +115,7 @@ def test_a_conversation_arrives_with_levitys_tags_and_shapes(tmp_path: Path, rec
 def test_nothing_is_missing_whatever_becomes_of_the_receiver(tmp_path: Path, receiver: Receiver) -> None:
     """Killed, away, back, stalled, stalled and killed: chargers are answered all the time."""
     with audited(tmp_path, receiver) as server:
-        with Fleet(server.port) as load:
+        with Fleet(server.port, BEAT_SECONDS) as load:
             load.join(accounts(5))
             for happen in (
                 receiver.kill,
