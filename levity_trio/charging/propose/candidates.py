@@ -40,7 +40,7 @@ from levity_trio.charging.sent.chains import (
     ends_alone,
     session_chain,
 )
-from levity_trio.charging.sent.evidence import Case, View
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.gathering import is_rising
 
 
@@ -62,7 +62,6 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
         yield from swapped(case, chain)
-        yield from _without_those_of_the_next(case)
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
             falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
@@ -141,20 +140,6 @@ def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if energy >= 0 and bounds.confirms(energy):
         chain = ends_alone(case, energy)
         yield Candidate(Code.SHARED_REGISTER, found[0].words, SEGMENTS, chain, 0, start, stop)
-
-
-def _without_those_of_the_next(case: Case) -> Iterator[Candidate]:
-    """Yield the candidate whose last readings, after its stop, are of the next transaction: that one began where it
-    ended, and reached them."""
-    start, stop, view, after = case.start_wh, case.stop_wh, case.view, case.after
-    if start is None or stop is None or after is None or after.begin != stop or after.end is None:
-        return
-    kept = sum(wh <= stop + view.digit for wh in view.wh)
-    later = zip(view.at[kept:], view.wh[kept:], strict=True)
-    if kept < len(view.wh) and all(at > case.ended and stop <= wh <= (after.end or 0) for at, wh in later):
-        words = "the last readings are of the next transaction"
-        own = View(view.at[:kept], view.wh[:kept], view.digit)
-        yield Candidate(Code.STRAY_READING, words, REGISTER, chain_of(case, start, own, stop), 0, start, stop)
 
 
 def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
