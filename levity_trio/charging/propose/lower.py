@@ -29,7 +29,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from (
         one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
     )
-    yield from _from_previous_stop(case, bounds)
     yield from (one for one in _from_stop_as_sent(case) if _is_usual(case, bounds, one.chain))
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from without_leaps_between_powers(case, bounds, reported)
@@ -38,19 +37,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
 
 def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
     return bounds.conflict(chain, is_partial=True) is None and unusual(case, bounds, chain) is None
-
-
-def _from_previous_stop(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield stop − previous stop, if a start of 0 makes the reported figure too fast."""
-    before = case.before
-    if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None or case.view.wh:
-        return
-    wh = case.stop_wh - before.end
-    if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None:
-        return
-    words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
-    chain = Chain([case.begun, case.ended], [0, wh])
-    yield Candidate(Code.START_GARBLED, words, REGISTER, chain, 1, before.end, case.stop_wh)
 
 
 def _from_stop_as_sent(case: Case) -> Iterator[Candidate]:
