@@ -104,20 +104,6 @@ def _is_too_slow(course: View | Chain) -> bool:
     return len(steps) >= tolerances.FEW_STEPS and max(paces, default=0) < tolerances.LEAST_AC_W
 
 
-def some_in_kwh(case: Case) -> Iterator[Candidate]:
-    """Yield the candidate of readings of which some are in kWh but sent as Wh, if start and stop surround them all."""
-    view, start, stop = case.view, case.start_wh, case.stop_wh
-    if start is None or stop is None or not min(view.wh, default=start) < start >= tolerances.SIGNIFICANT_START_WH:
-        return
-    scaled = view.scaled(1000)
-    mixed = [kwh if wh < start else wh for wh, kwh in zip(view.wh, scaled.wh, strict=True)]
-    digit = scaled.digit if mixed != view.wh else view.digit
-    if mixed not in (view.wh, scaled.wh) and start - digit <= min(mixed) and max(mixed) <= stop + digit:
-        words = "some readings are in another unit than the rest"
-        chain = chain_of(case, start, View(view.at, mixed, digit), stop)
-        yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start, stop)
-
-
 def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) -> bool:
     """Whether start and stop are high enough to show these units. What is no unit is shown by both of them only."""
     of_start, of_view, of_stop = units
