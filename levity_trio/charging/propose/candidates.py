@@ -25,7 +25,6 @@ from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero
 from levity_trio.charging.refute.measured import is_contradicted_at_ends
 from levity_trio.charging.refute.neighbours import swaps
-from levity_trio.charging.refute.scales import bracket
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import (
@@ -53,7 +52,6 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from wrong_factors(case, bounds)
     yield from counted_otherwise(case, bounds)
     yield from rounded(case, bounds)
-    yield from _between_neighbours(case)
     yield from _without_readings(case, bounds)
     yield from _without_others(case, bounds)
     yield from between_ends(case, bounds)
@@ -225,11 +223,3 @@ def _is_near(register: int, modulus: int) -> bool:
 def _is_near_by_chance(highest: int, rise: int) -> bool:
     moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
     return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)
-
-
-def _between_neighbours(case: Case) -> Iterator[Candidate]:
-    """Yield the candidate of what the neighbours show, if start and stop contradict them."""
-    if (around := bracket(case)) is not None:
-        words = f"meterStart is {case.start_wh} Wh, the next transaction began at {around.end} Wh"
-        chain = ends_alone(case, around.end - around.begin)
-        yield Candidate(Code.START_GARBLED, words, SEGMENTS, chain, 2, around.begin, around.end)
