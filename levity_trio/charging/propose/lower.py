@@ -29,7 +29,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
     yield from (
         one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
     )
-    yield from (one for one in _from_stop_as_sent(case) if _is_usual(case, bounds, one.chain))
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from without_leaps_between_powers(case, bounds, reported)
     yield from _undisputed(case, bounds, reported)
@@ -37,15 +36,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
 
 def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
     return bounds.conflict(chain, is_partial=True) is None and unusual(case, bounds, chain) is None
-
-
-def _from_stop_as_sent(case: Case) -> Iterator[Candidate]:
-    """Yield stop − previous stop as sent, if that was not believed because of this start, which is below it."""
-    start, stop, sent = case.start_wh, case.stop_wh, case.before.replaced_end if case.before is not None else None
-    if start is None or stop is None or sent is None or not start < sent <= min(case.view.wh, default=0):
-        return
-    words = f"meterStart is {start} Wh, the previous transaction ended at {sent} Wh as sent"
-    yield Candidate(Code.START_GARBLED, words, REGISTER, chain_of(case, sent, case.view, stop), 1, sent, stop)
 
 
 def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
