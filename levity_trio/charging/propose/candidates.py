@@ -63,7 +63,6 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
             yield from _rolled_over(case, chain, falls, bounds)
             yield from _reset(case, chain, falls, bounds)
-            yield from _set_back(case, chain, falls)
 
 
 def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -194,25 +193,6 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
             *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
             is_partial=True,
         )
-
-
-def _set_back(case: Case, chain: Chain, falls: Sequence[int]) -> Iterator[Candidate]:
-    """Yield the candidate of a register that was set back by each boot, to what the charger had saved last, and went
-    on from there. What flowed from the reading before it to the one after it is unknown."""
-    goes_on = bool(falls) and falls[-1] + 1 < len(chain.wh) - 1
-    if not goes_on or not all(_is_at_boot(case, *chain.at[number - 1 : number + 1]) for number in falls):
-        return
-    wh = chain.wh
-    for number in falls:
-        wh = without_step(wh, number)
-    words, counted = "the register was set back by a boot", Chain(chain.at, wh, chain.digit)
-    until = (case.start_wh or 0) + chain.wh[-1]
-    yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, counted, 1, case.start_wh, until, is_partial=True)
-
-
-def _is_at_boot(case: Case, before: float, now: float) -> bool:
-    spare = tolerances.AHEAD_SECONDS
-    return any(before - spare <= at <= now + spare for at in case.booted_at)
 
 
 def _is_near(register: int, modulus: int) -> bool:
