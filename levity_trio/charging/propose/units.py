@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from operator import add
@@ -11,7 +10,6 @@ from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
-from levity_trio.charging.propose.mending import without_spikes
 from levity_trio.charging.refute.batteries import charged
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero
@@ -49,18 +47,11 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 method = REGISTER if is_whole else SEGMENTS
                 assumptions = 1 if of_view < 1 and _is_too_slow(scaled) else 0
                 one = Candidate(Code.READINGS_UNIT, words, method, chain, assumptions, begin, until, factor=of_start)
-                yield from (one, *(_without_spikes(one) if is_level and of_view in _UNITS_OF_ENERGY else ()))
+                yield one
         if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, begin, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
-
-
-def _without_spikes(one: Candidate) -> Iterator[Candidate]:
-    """Yield the same candidate without single outliers, if there are any."""
-    if (even := without_spikes(one.chain)) is not None:
-        words = f"{one.words}, and outlying readings left out: {len(one.chain.wh) - len(even.wh)}"
-        yield replace(one, words=words, chain=even, assumptions=one.assumptions + 1)
 
 
 def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
@@ -83,7 +74,7 @@ def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
                 f"meterStart is {told}, the previous transaction ended at {begin} Wh, the readings are in another unit"
             )
             one = Candidate(code, words, SEGMENTS, chain_of(case, begin, scaled, stop), 1, begin, stop)
-            yield from (one, *_without_spikes(one))
+            yield one
 
 
 def _finer(case: Case, begin: int, view: View, end: int | None, step: float) -> tuple[int, int | None]:
