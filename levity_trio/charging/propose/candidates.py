@@ -17,7 +17,6 @@ from levity_trio.charging.propose.mending import without_leaps, without_spikes, 
 from levity_trio.charging.propose.units import (
     counted_otherwise,
     exact_numbers,
-    from_previous_in_other_unit,
     wrong_factors,
     wrong_units,
 )
@@ -45,7 +44,6 @@ from levity_trio.charging.sent.gathering import is_rising
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
-    yield from from_previous_in_other_unit(case)
     yield from _counted_per_session(case, bounds)
     yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)

@@ -54,29 +54,6 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, begin, scaled.wh[-1])
 
 
-def from_previous_in_other_unit(case: Case) -> Iterator[Candidate]:
-    """Yield the candidates of readings in another unit that lead from the previous stop to this one, not from the
-    start."""
-    view, stop, before = case.view, case.stop_wh, case.before
-    begin = before.end if before is not None and before.is_end_known else None
-    if stop is None or begin is None or not view.wh or case.start_wh == begin:
-        return
-    code, told = (
-        (Code.UNKNOWN_START, "unknown") if case.start_wh is None else (Code.START_GARBLED, f"{case.start_wh} Wh")
-    )
-    for factor in _UNITS_OF_ENERGY:
-        scaled = view.scaled(factor)
-        room = max(case.digit, scaled.digit)
-        first, last = scaled.wh[0] + room, scaled.wh[-1] - room
-        is_start_right = case.start_wh is not None and begin <= case.start_wh <= first
-        if tolerances.SIGNIFICANT_START_WH <= begin <= first and last <= stop and not is_start_right:
-            words = (
-                f"meterStart is {told}, the previous transaction ended at {begin} Wh, the readings are in another unit"
-            )
-            one = Candidate(code, words, SEGMENTS, chain_of(case, begin, scaled, stop), 1, begin, stop)
-            yield one
-
-
 def _finer(case: Case, begin: int, view: View, end: int | None, step: float) -> tuple[int, int | None]:
     """Return start and stop in whole steps, in Wh, with the last digits that the previous stop and the last reading
     have."""
