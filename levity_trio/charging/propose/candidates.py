@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.ends import between_ends, rounded
-from levity_trio.charging.propose.mending import without_leaps, without_spikes, without_step
+from levity_trio.charging.propose.mending import without_step
 from levity_trio.charging.propose.units import (
     counted_otherwise,
     exact_numbers,
@@ -93,9 +93,6 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     chain = chain_of(case, start, case.view, stop)
     if bounds.impossible_step(chain) is None:
-        return
-    even = without_spikes(chain)
-    if even is not None and without_leaps(even, bounds) is not None:
         return
     words = "the readings contradict start, stop and power"
     yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)

@@ -7,7 +7,7 @@ that time, else 0, and the review gives the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -87,6 +87,8 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     if not survivors and figure is not None:
         survivors = list(without_leaps_between_powers(case, bounds, figure.chain))
     if not survivors:
+        survivors = _survivors(case, bounds, list(_from_the_previous_stop(case, every)))
+    if not survivors:
         return _uncontradicted_part(case, bounds, figure, refuted, every)
     tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
     least = min(one.assumptions + against for one, _, against in tested)
@@ -103,6 +105,14 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
     return Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds, factor=chosen.factor)
+
+
+def _from_the_previous_stop(case: Case, every: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Yield the candidate from the previous stop to this one without the readings, which contradict every candidate."""
+    known = case.before is not None and case.before.is_end_known and case.before.end
+    for one in every:
+        if known and one.begin == known and one.end == case.stop_wh and one.wh > 0:
+            yield replace(one, chain=ends_alone(case, one.wh))
 
 
 def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
