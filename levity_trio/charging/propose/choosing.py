@@ -14,7 +14,7 @@ from operator import itemgetter
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate, Chosen
 from levity_trio.charging.propose.candidates import candidates
-from levity_trio.charging.propose.lower import lower_candidates, part_of, range_of, without_leaps_between_powers
+from levity_trio.charging.propose.lower import lower_candidates, part_of, range_of
 from levity_trio.charging.propose.units import is_below_any_car, wrong_factors
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.ending import most_possible
@@ -84,8 +84,6 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     survivors = _survivors(case, bounds, every)
     if not survivors and (figure is None or bounds.conflict(figure.chain, is_partial=True) is not None):
         survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
-    if not survivors and figure is not None:
-        survivors = list(without_leaps_between_powers(case, bounds, figure.chain))
     if not survivors:
         survivors = _survivors(case, bounds, list(_from_the_previous_stop(case, every)))
     if not survivors:

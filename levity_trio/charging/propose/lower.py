@@ -4,15 +4,12 @@ every candidate contradicts."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import inf
 from operator import attrgetter, sub
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
-from levity_trio.charging.propose.mending import without_step
 from levity_trio.charging.propose.units import wrong_units
-from levity_trio.charging.refute.batteries import is_shown, wh_per_percent
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.impossible import abrupt_steps
 from levity_trio.charging.refute.measured import unusual
@@ -30,7 +27,6 @@ def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Ca
         one for one in wrong_units(case, bounds) if one.wh <= reported.wh[-1] and _is_usual(case, bounds, one.chain)
     )
     yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
-    yield from without_leaps_between_powers(case, bounds, reported)
     yield from _undisputed(case, bounds, reported)
 
 
@@ -86,64 +82,6 @@ def _shown_before(case: Case, start: int) -> int | None:
     before = case.before
     is_shown = before is not None and before.is_end_known and (before.highest or 0) > start + case.digit
     return before.end if before is not None and is_shown and _is_overlapping(case, start) else None
-
-
-def without_leaps_between_powers(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
-    """Yield the figure without the steps that no charger delivers from one report of power to the next, if nothing
-    contradicts it."""
-    at, wh, usual = reported.at, reported.wh, wh_per_percent(case, least=1) if case.is_dc else None
-    places = [case.power.places.get(time, -1) for time in at]
-    is_limited = case.is_dc or _is_close_at_ac(case)
-    slow = 0.0 if is_limited else tolerances.AC_W / HOUR  # of steps that need no closer look
-    leaps = [
-        number
-        for number in range(1, len(at))
-        if wh[number] - wh[number - 1] > slow * (at[number] - at[number - 1])
-        if 0 <= places[number - 1] == places[number] - 1
-        if not _may_catch_up(case, reported, number, places[number])
-        if wh[number] - wh[number - 1] > _most_between(case, bounds, places[number - 1], usual) + 2 * reported.digit
-    ]
-    for number in leaps:
-        wh = without_step(wh, number)
-    if leaps and case.start_wh is not None:
-        words, end = "the register made an implausible step", case.start_wh + reported.wh[-1]
-        rest = Chain(at, wh, reported.digit)
-        if bounds.conflict(rest, is_partial=True) is None:
-            yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, rest, 1, case.start_wh, end, is_partial=True)
-
-
-def _is_close_at_ac(case: Case) -> bool:
-    """Whether an AC charger reported the power of a charging car so often that it limits each step."""
-    return not case.is_dc and case.power.is_close and case.power.most >= tolerances.LEAST_CHARGING_W
-
-
-def _may_catch_up(case: Case, reported: Chain, number: int, place: int) -> bool:
-    """Whether a register stood still before a step at AC, though a car charged."""
-    before, drawn = reported.wh[max(0, number - 2) : number], case.power.high[place]
-    stood_still = len(before) > 1 and before[1] - before[0] <= reported.digit
-    return not case.is_dc and stood_still and drawn >= tolerances.LEAST_CHARGING_W
-
-
-def _most_between(case: Case, bounds: Bounds, place: int, usual: float | None) -> float:
-    """Return the maximum energy in Wh from one report of power to the next; `usual` is that of one per cent of the
-    battery.
-
-    At DC it must be beyond the state of charge, too. Sparse power limits AC charging only at rest: with solar charging
-    it varies quickly.
-    """
-    power, seconds = case.power, case.power.steps.seconds[place]
-    if _is_close_at_ac(case):
-        return power.steps.most[place] + power.most * tolerances.METER_AGE / HOUR
-    if not case.is_dc:
-        is_at_rest = max(power.high[place : place + 2]) < tolerances.LEAST_CHARGING_W
-        return tolerances.AC_W * (seconds + tolerances.METER_AGE) / HOUR if is_at_rest else inf
-    by_power = (1 + tolerances.LONG_GAP_SHARE) * power.steps.high[place] + tolerances.TOP_UP_WH
-    before, now = (bounds.percents.get(at) for at in power.at[place : place + 2])
-    if not is_shown(case):
-        return by_power
-    if usual is None or before is None or now is None:
-        return inf
-    return max(by_power, tolerances.BATTERY_SPREAD * usual * (max(0.0, now - before) + tolerances.CHARGE_STEP))
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
