@@ -41,10 +41,6 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
     if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
         return
     at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
-    if (until := _shown_before(case, start)) is not None:
-        words = f"meterStart is {start} Wh, the previous transaction ended at {until} Wh"
-        rest = Chain(at, [max(0, value - until + start) for value in wh], reported.digit)
-        yield Candidate(Code.START_GARBLED, words, REGISTER, rest, 1, until, stop)
     if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
         words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
@@ -74,14 +70,6 @@ def _is_overlapping(case: Case, start: int) -> bool:
     if before is None or before.begin is None or before.end is None:
         return False
     return before.begin < start < before.end - case.digit and before.end <= case.view.wh[0]
-
-
-def _shown_before(case: Case, start: int) -> int | None:
-    """Return the end of the previous transaction if this one overlaps it, and a reading of it shows more than this
-    start."""
-    before = case.before
-    is_shown = before is not None and before.is_end_known and (before.highest or 0) > start + case.digit
-    return before.end if before is not None and is_shown and _is_overlapping(case, start) else None
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
