@@ -22,7 +22,7 @@ from levity_trio.charging.refute.refutation import Finding, Refutation, Weight
 from levity_trio.charging.refute.scales import continues_both, is_scale_known
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.refute.stale import fastest_w, stop_is_old, to_later
-from levity_trio.charging.refute.table import Refuted, asked, power_in_kilowatts, refute, undoubted, with_power
+from levity_trio.charging.refute.table import Refuted, asked, power_in_kilowatts, undoubted, with_power
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, Figure, ends_alone
 from levity_trio.charging.sent.evidence import Case, Power
@@ -38,7 +38,7 @@ def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted)
         whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
         if whole is not None:
             return whole
-    chosen = _of_power_in_kilowatts(case, bounds, figure) or _in_no_known_battery(case, bounds, figure)
+    chosen = _of_power_in_kilowatts(case, bounds, figure)
     chosen = chosen or _power_too_high(case, bounds, figure) or _power_on_another_scale(case, bounds)
     return chosen or _by_candidates(case, bounds, figure, refuted)
 
@@ -139,20 +139,6 @@ def _of_power_in_kilowatts(case: Case, bounds: Bounds, figure: Figure | None) ->
     if figure is None or power_in_kilowatts(case, bounds, figure) is None:
         return None
     return _with_power(case, 1000, "the power is in kW but sent as W", {})
-
-
-def _in_no_known_battery(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
-    """Choose the reported figure, with a doubt, if power confirms it, and only the size of a car's battery is against
-    it: lorries and buses have larger ones."""
-    if figure is None or not bounds.confirms(figure.wh):
-        return None
-    if (against := bounds.against_charge(figure.chain)) is None:
-        return None
-    reread = replace(case, charges=())
-    if refute(reread, Bounds(reread), figure):
-        return None
-    words = "the energy fits no battery"
-    return as_reported(figure, [Doubt(Code.POWER_DISAGREES, words, against, {"as reported": figure.wh})])
 
 
 def _power_too_high(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
