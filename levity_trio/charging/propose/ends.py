@@ -8,9 +8,7 @@ from itertools import islice
 
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import (
-    with_usual_step,
     without_leaps,
-    without_mistimed,
     without_spikes,
     without_strays,
 )
@@ -101,10 +99,6 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
     """Yield the same candidate without its outliers, and without its implausible steps."""
     if bounds.refused_step(base.chain) is None:
         return
-    if (mistimed := without_mistimed(base.chain, bounds)) is not None:
-        yield _with(base, Code.STRAY_READING, "a reading has a wrong time", mistimed, base.assumptions + 1)
-    if (moved := with_usual_step(base.chain, bounds)) is not None:
-        yield _with(base, Code.STRAY_READING, "the clock was set back between two readings", moved, base.assumptions)
     rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)

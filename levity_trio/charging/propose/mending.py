@@ -11,7 +11,6 @@ from levity_trio.charging.propose.series import longest
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.gathering import is_rising
-from levity_trio.charging.sent.power import HOUR
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
@@ -46,35 +45,6 @@ def without_step(wh: Sequence[int], step: int) -> list[int]:
     """Return the values as if the register had stood still during this step."""
     leap = wh[step] - wh[step - 1]
     return [*wh[:step], *(value - leap for value in wh[step:])]
-
-
-def without_mistimed(chain: Chain, bounds: Bounds) -> Chain | None:
-    """Leave out a reading next to the first impossible step, if only its time is wrong; None if there is none.
-
-    Its register is then between the two around it, and power agrees with the rise from the one to the other.
-    """
-    step, last = bounds.refused_step(chain), len(chain.wh) - 1
-    for number in () if step is None else (step - 1, step):
-        if not 0 < number < last or not chain.wh[number - 1] <= chain.wh[number] <= chain.wh[number + 1]:
-            continue
-        around = _of(chain, (number - 1, number + 1))
-        is_shown = any(bounds.gaps(around).low) and bounds.agreement(around) == (1, 0)
-        if is_shown and bounds.refused_step(rest := _of(chain, {*range(last + 1)} - {number})) is None:
-            return rest
-    return None
-
-
-def with_usual_step(chain: Chain, bounds: Bounds) -> Chain | None:
-    """Make the first impossible step as long as usual, if it rises as usual: the clock was set back in it."""
-    step, last, usual = bounds.refused_step(chain), len(chain.wh) - 1, bounds.case.interval
-    if step is None or not 1 < step < last or (late := usual - (chain.at[step] - chain.at[step - 1])) <= 0:
-        return None
-    others = bounds.paces(chain).spread(without=step)
-    most = (1 + tolerances.ONE_PACE_SHARE) * others.median * usual / HOUR
-    if not others.is_one_pace or chain.wh[step] - chain.wh[step - 1] > most:
-        return None
-    moved = Chain([*chain.at[:step], *(at + late for at in chain.at[step:])], chain.wh, chain.digit)
-    return moved if bounds.refused_step(moved) is None else None
 
 
 def _of(chain: Chain, numbers: Collection[int]) -> Chain:
