@@ -21,13 +21,11 @@ from levity_trio.charging.refute.ending import most_possible
 from levity_trio.charging.refute.refutation import Finding, Refutation, Weight
 from levity_trio.charging.refute.scales import continues_both, is_scale_known
 from levity_trio.charging.refute.shared import counted
-from levity_trio.charging.refute.stale import fastest_w, stop_is_old, to_later
 from levity_trio.charging.refute.table import Refuted, asked, power_in_kilowatts, undoubted, with_power
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, Figure, ends_alone
+from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Figure, ends_alone
 from levity_trio.charging.sent.evidence import Case, Power
 from levity_trio.charging.sent.plain import plain
-from levity_trio.charging.sent.power import HOUR
 
 
 def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
@@ -95,7 +93,7 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
         for one, agreeing, against in tested
         if one.assumptions + against == least
     ]
-    chosen = _up_to_the_next(case, bounds, min(ranked, key=itemgetter(0, 1, 2))[-1])
+    chosen = min(ranked, key=itemgetter(0, 1, 2))[-1]
     simplest = [one for *_, one in ranked]
     conflict = _against(case, refuted)
     figures = {one.words: one.wh for one in simplest} | _figures(figure)
@@ -111,14 +109,6 @@ def _from_the_previous_stop(case: Case, every: Sequence[Candidate]) -> Iterator[
     for one in every:
         if known and one.begin == known and one.end == case.stop_wh and one.wh > 0:
             yield replace(one, chain=ends_alone(case, one.wh))
-
-
-def _up_to_the_next(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
-    """Return a candidate with another start, or up to the last reading, with what flowed until the next start, too, if
-    that is shown."""
-    is_to_stop = one.code in (Code.START_GARBLED, Code.UNKNOWN_START) and one.end == case.stop_wh
-    is_to_reading = case.is_stopped and one.end != case.stop_wh and [one.end] == case.view.wh[-1:]
-    return _with_what_followed(case, bounds, one) if is_to_stop or is_to_reading else one
 
 
 def _touched(case: Case, one: Candidate) -> int:
@@ -257,29 +247,3 @@ def _can_some_car(case: Case, figure: Figure) -> bool:
 def _is_shown_by_both(case: Case, bounds: Bounds, figure: Figure) -> bool:
     """Whether both neighbours show start and stop, and nothing but the readings contradicts these."""
     return continues_both(case) and bounds.conflict(ends_alone(case, figure.wh)) is None
-
-
-def _with_what_followed(case: Case, bounds: Bounds, one: Candidate) -> Candidate:
-    """Return a candidate with what flowed from its end to the next start, if power shows it; without power, if the last
-    reading leads there until the stop at a pace that it had. Unchanged if nothing does."""
-    ended = replace(case, stop_wh=one.end)
-    figure = Figure(one.wh, one.method, one.begin, one.end, one.chain)
-    found = stop_is_old(ended, bounds, figure)
-    if found is None or one.end is None:
-        return one
-    missing = found.figures["with what is missing"] - one.wh
-    whole = found.whole and found.whole.chain
-    if whole is None and _is_at_pace(case, one.chain, missing):
-        whole = to_later(one.chain, missing)
-    if whole is None or bounds.conflict(whole, is_partial=one.is_partial) is not None:
-        return one
-    return replace(one, chain=whole, end=one.end + missing)
-
-
-def _is_at_pace(case: Case, chain: Chain, missing: int) -> bool:
-    """Whether the register can have risen by so much more, in Wh, from the last reading to the stop as fast as ever
-    before; power that was reported shows more than that."""
-    if case.power or not case.view.at:
-        return False
-    most = fastest_w(chain) * max(0.0, case.ended - case.view.at[-1]) / HOUR
-    return missing <= (1 + tolerances.ONE_PACE_SHARE) * most + 2 * chain.digit
