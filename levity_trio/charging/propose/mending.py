@@ -7,7 +7,6 @@ from itertools import compress, count
 from operator import lt
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.series import longest
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.gathering import is_rising
@@ -59,7 +58,7 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
     start or stop: the longer step, whose time is less exact, would hide a leap. With `has_end`, the last reading has
     context Transaction.End and is not an outlier.
     """
-    kept = longest(chain, bounds)
+    kept = _longest(chain, bounds)
     last = len(chain.wh) - 1
     if not 0 < len(chain.wh) - len(kept) <= len(kept) - 2 or (has_end and last - 1 not in kept):
         return None
@@ -68,6 +67,43 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
     if _leads_on(chain, 0, kept[1]) or _leads_on(chain, kept[-2], last):
         return None
     return _of(chain, kept)
+
+
+def _longest(chain: Chain, bounds: Bounds) -> list[int]:
+    """Return the numbers of the longest series of points that lead to each other, from the first to the last; empty if
+    nothing leads to the last one, or over more than MOST_STRAYS outliers. So it takes linear time.
+
+    `level` is the point since which the register has had its value: when it rises again, it may catch up on the time
+    that it stood still.
+    """
+    wh, digit, last = chain.wh, chain.digit, len(chain.wh) - 1
+    count, before, level, most, reached = [1], [0], [0], 1, 0
+    for number in range(1, last + 1):
+        if number - reached > tolerances.MOST_STRAYS:
+            return []
+        best, found = 0, 0
+        for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
+            if count[earlier] > best and _leads(chain, bounds, earlier, number, level[earlier]):
+                best, found = count[earlier], earlier
+                if best == most:
+                    break
+        count.append(best + 1 if best else 0)
+        before.append(found)
+        level.append(level[found] if best and wh[number] - wh[found] <= digit else number)
+        if best:
+            most, reached = max(most, best + 1), number
+    kept = [last] if count[last] else []
+    while kept and kept[-1]:
+        kept.append(before[kept[-1]])
+    return kept[::-1]
+
+
+def _leads(chain: Chain, bounds: Bounds, here: int, there: int, level: int) -> bool:
+    """Whether a point can be reached from an earlier one."""
+    rise, until = chain.wh[there] - chain.wh[here], chain.at[there]
+    if not bounds.can_rise(rise, until - chain.at[level], chain.digit):
+        return False
+    return rise <= 2 * chain.digit or rise <= bounds.most_by_charge(chain.at[here], until)
 
 
 def _leads_on(chain: Chain, first: int, last: int) -> bool:
