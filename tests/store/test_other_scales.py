@@ -46,7 +46,7 @@ def test_a_session_too_high_by_a_factor_between_two_that_are_right(
     assert_figure(station, transaction, 7200, flagged=True)
 
 
-def test_a_session_above_both_neighbours_has_what_they_leave(books: Books, station: Station) -> None:
+def test_a_session_above_both_neighbours_is_in_doubt(books: Books, station: Station) -> None:
     begin = session(station, 2_588_316)
     transaction = station.start(9_000_000)
     books.wait(HOUR)
@@ -55,7 +55,7 @@ def test_a_session_above_both_neighbours_has_what_they_leave(books: Books, stati
     session(station, begin + 7200)
     settle(books)
 
-    assert_figure(station, transaction, 7200, flagged=True)
+    assert_figure(station, transaction, 20_000, flagged=True)
 
 
 def test_a_counter_of_its_own_that_rose_as_much_is_right(books: Books, station: Station) -> None:
@@ -133,13 +133,13 @@ def test_start_and_stop_in_kwh_between_neighbours_in_wh(books: Books, station: S
 
 @pytest.mark.parametrize("tells_power", [True, False])
 def test_readings_whose_unit_changes_in_between(station: Station, tells_power: bool) -> None:
-    """In Wh at first, then in kWh without a unit."""
+    """In Wh at first, then in kWh without a unit. Without power, the part before that is proposed."""
     transaction = station.start(2_595_516)
     until = charge(station, transaction, 2_595_516, 10, tells_power=tells_power)
     until = charge(station, transaction, until, 50, told=lambda wh: f"{wh / 1000:.3f}", tells_power=tells_power)
     station.stop(transaction, until)
 
-    assert_figure(station, transaction, 7200, flagged=True)
+    assert_doubtful(station, transaction, 7200 if tells_power else 1200, 7200)
 
 
 def test_a_tenth_between_two_that_are_right(books: Books, station: Station) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.store.books import Books, Station, meter_value
-from tests.store.telling import HOUR, WATTS, assert_figure, charge_state, session, settle, watts
+from tests.store.telling import HOUR, WATTS, assert_doubtful, assert_figure, charge_state, session, settle, watts
 
 pytestmark = pytest.mark.sqlite  # about judging, which is the same on both stores
 BEGIN = 2_588_316
@@ -63,7 +63,7 @@ def test_a_register_that_counts_ten_times_too_fast_in_one_session(station: Stati
 
 
 def test_a_register_that_counts_a_tenth_in_one_session(station: Station) -> None:
-    """No car charges with 720 W for an hour, so that the power is not ten times too high."""
+    """The reported figure is proposed: it lies on one line with the sessions before and after."""
     begin = session(station, session(station, BEGIN))
     transaction = station.start(begin)
     for minutes in range(5, HOUR + 1, 5):
@@ -75,7 +75,7 @@ def test_a_register_that_counts_a_tenth_in_one_session(station: Station) -> None
     session(station, begin + WATTS // 10)
     settle(station.books)
 
-    assert_figure(station, transaction, WATTS, flagged=True)
+    assert_figure(station, transaction, WATTS // 10, flagged=True)
 
 
 def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> None:
@@ -96,7 +96,7 @@ def test_registers_on_another_scale_go_on_from_each_other(station: Station) -> N
 @pytest.mark.parametrize("every", [1, 5, 15])
 @pytest.mark.parametrize(("battery", "power"), [(350_000, 150_000), (600_000, 300_000)])
 def test_a_lorry_has_a_larger_battery_than_any_car(station: Station, battery: int, power: int, every: int) -> None:
-    """From 15 to 85 %: power and register agree, so no step of it is a leap."""
+    """From 15 to 85 %: power and register agree, but no battery takes so much."""
     transaction, wh = station.start(BEGIN), BEGIN
     while (wh - BEGIN) < 0.7 * battery:
         station.books.wait(every)
@@ -105,7 +105,7 @@ def test_a_lorry_has_a_larger_battery_than_any_car(station: Station, battery: in
         station.tell(meter_value(station.clock(), wh, watts(power), charge_state(percent)), transaction=transaction)
     station.stop(transaction, wh)
     settle(station.books)
-    assert_figure(station, transaction, wh - BEGIN, flagged=True)
+    assert_doubtful(station, transaction, 24_500, wh - BEGIN)
 
 
 def test_power_that_was_ten_times_too_high_still_is_where_a_charger_might_deliver_it(station: Station) -> None:

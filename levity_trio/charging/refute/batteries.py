@@ -38,9 +38,9 @@ def _falls(charges: Sequence[Charge]) -> list[float]:
     return [fall for fall in falls if fall > tolerances.CHARGE_STEP]
 
 
-def wh_per_percent(case: Case, least: int = LEAST_STEPS) -> float | None:
+def wh_per_percent(case: Case) -> float | None:
     """Return the energy in Wh that charges one per cent of the battery, usually: the lower median of the steps of the
-    register; None with fewer than `least`. A step lasts as long as the register stands still, to its next rise."""
+    register; None with fewer than LEAST_STEPS. A step lasts as long as the register stands still, to its next rise."""
     percents, shown = {charge.at: charge.percent for charge in case.charges}, list[float]()
     told = [(wh, percents[at]) for at, wh in zip(case.view.at, case.view.wh, strict=True) if at in percents]
     level, since = told[0] if told else (0, 0.0)
@@ -49,7 +49,7 @@ def wh_per_percent(case: Case, least: int = LEAST_STEPS) -> float | None:
             shown.append((wh - level) / (percent - since))
         if abs(wh - level) > case.digit:
             level, since = wh, percent
-    return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= least else None
+    return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= LEAST_STEPS else None
 
 
 def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:
