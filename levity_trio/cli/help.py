@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from levity_trio import manual
+from levity_trio.cli import COMMANDS
 from levity_trio.manual.rendering import to_text
 from levity_trio.output import is_terminal, print_line
 
@@ -57,4 +58,6 @@ def _find(topic: str | None) -> manual.Page:
     except manual.UnknownTopic as unknown:
         nearest = ", ".join(unknown.nearest)
         hint = f"Is it one of {nearest}?" if nearest else "`levity-trio help` lists all topics."
+        if topic in COMMANDS:
+            hint += f" About the command: levity-trio {topic} --help."
         raise click.UsageError(f"The manual has no page {topic}. {hint}") from unknown

@@ -86,6 +86,10 @@ def test_the_manual_is_paged_on_a_terminal() -> None:
 
 def test_an_unknown_topic_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "what-i-owe"]) == 2
-    assert "has no page what-i-owe. Is it one of drivers/what-i-pay? See levity-trio help" in capsys.readouterr().err
+    assert "has no page what-i-owe. Is it one of drivers/what-i-pay" in capsys.readouterr().err
+    assert main(["help", "tariff"]) == 2
+    told = capsys.readouterr().err
+    assert "Is it one of tasks/night-tariff" in told
+    assert "? About the command: levity-trio tariff --help." in told
     assert main(["help", "zzz"]) == 2
     assert "has no page zzz. `levity-trio help` lists all topics." in capsys.readouterr().err
