@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.forking import run_forked
-from tests.integration.serving import PROGRAM, environment
+from tests.integration.forking import fork, run_forked
+from tests.integration.serving import environment
+from tests.ports import free_port
 
 RUN_SECONDS = 300.0
 
@@ -41,17 +41,18 @@ def simulate(url: str, *arguments: str, folder: Path, seconds: float = RUN_SECON
 @contextmanager
 def controlled(port: int, folder: Path, speed: int = 1) -> Iterator[str]:
     """A simulator without a plan, to be commanded; gives the URL of its API. The server has the same clock speed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        control = probe.getsockname()[1]
-    url = f"ws://127.0.0.1:{port}/ws/"
-    command = [*PROGRAM, "simulate", "--url", url, "--control", str(control), "--speed", str(speed)]
-    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+    control = free_port()
+    arguments = ("--url", f"ws://127.0.0.1:{port}/ws/", "--control", str(control), "--speed", str(speed))
+    process = fork(("simulate", *arguments), folder, environment())
+    with process.stdout as stdout, process.stderr as stderr, ThreadPoolExecutor(2) as readers:
         try:
-            assert process.stdout is not None
-            assert any("control" in line for line in process.stdout), "it ended without an API"
+            assert any("control" in line for line in stdout), f"it ended without an API: {stderr.read()}"
+            _, troubles = (readers.submit(output.read) for output in (stdout, stderr))
             yield f"http://127.0.0.1:{control}"
         finally:
             process.terminate()
-            process.communicate(timeout=RUN_SECONDS)
-    assert process.returncode == 0
+            try:
+                status = process.wait(RUN_SECONDS)
+            finally:
+                process.kill()
+    assert status == 0, troubles.result()
