@@ -23,11 +23,6 @@ class Candidate:
     is_partial: bool = False
     """Some energy that flowed is missing from its figure, so power may imply more."""
     factor: float = 1
-
-    @property
-    def figure(self) -> Figure:
-        return Figure(self.wh, self.method, self.begin, self.end, self.chain, is_reported=self.code is None)
-
     """The factor that its start and stop lack."""
 
     @property

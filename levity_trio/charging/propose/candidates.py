@@ -121,7 +121,7 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
         return
     start, (fall,) = case.start_wh or 0, falls
     before, after, until = (chain.wh[number] + start for number in (fall - 1, fall, -1))
-    if until >= before or until == 0 or _goes_on(case, before):
+    if until >= before or until == 0:
         return
     for modulus in tolerances.ROLLOVERS:
         if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
@@ -130,11 +130,6 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
             rise = round((wh[fall] - wh[fall - 1]) / tolerances.FASTER_STOP)
             assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
             yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
-
-
-def _goes_on(case: Case, before: int) -> bool:
-    """Whether the next transaction begins at or above the value from which the register fell: it was low in between."""
-    return case.after is not None and case.after.begin is not None and case.after.begin >= before
 
 
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
