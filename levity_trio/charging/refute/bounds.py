@@ -162,7 +162,7 @@ class Bounds:
     def _first_refused(self, chain: Chain) -> int | None:
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
-        fast, refused, slack, percents = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit, self.percents
+        fast, refused, slack, percents = self.fast_w / HOUR, self.refused_w / HOUR, chain.slack, self.percents
         for number, (now, value) in enumerate(zip(at, wh, strict=True)):
             rise = value - level
             if rise < -digit:
@@ -173,7 +173,7 @@ class Bounds:
                         return number
                     if fast != refused and self._are_in_line(chain):
                         fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
-                if percents and rise > 2 * digit and rise > self.most_by_charge(level_at, now):
+                if percents and rise > chain.slack and rise > self.most_by_charge(level_at, now):
                     return number
                 level, level_at = value, now
             before = now
@@ -183,12 +183,12 @@ class Bounds:
         """Whether a register can have risen by this much in this time: `refused_step` for a single step."""
         if rise <= 0:
             return rise >= -digit
-        if rise <= self.fast_w / HOUR * seconds + 2 * digit:
+        if rise <= self.fast_w / HOUR * seconds + digit + digit:
             return True
         spare = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
         if not self.case.is_timed or self.case.is_instant or seconds <= 0:
             spare = max(spare, self.case.longest)
-        return rise <= self.refused_w * spare / HOUR + 2 * digit
+        return rise <= self.refused_w * spare / HOUR + digit + digit
 
     def most_by_charge(self, before: float, now: float) -> float:
         """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
@@ -226,7 +226,7 @@ class Bounds:
         """Whether this energy in Wh can have flowed in one step, by power or else by the fastest other step."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.METER_AGE
         most = self.case.power.most if self.case.power else self.paces(chain).most
-        return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
+        return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + chain.slack
 
     def is_possible(self, chain: Chain, number: int) -> bool:
         """Whether this one step of a chain is possible."""
@@ -243,7 +243,7 @@ class Bounds:
         is_one_moment = now == before and not self.is_tracked_by_power  # power tells when energy flowed
         if not self.case.is_timed or now < before or is_one_moment:
             seconds = max(seconds, self.case.longest)
-        slack = 2 * chain.digit
+        slack = chain.slack
         if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
             return True
         caught_up = now - level_at
@@ -264,7 +264,7 @@ class Bounds:
             return False
         others = self.paces(chain).spread(without=number)
         usual = others.median * seconds / HOUR
-        is_close = abs(rise - usual) <= tolerances.ONE_PACE_SHARE * usual + 2 * chain.digit
+        is_close = abs(rise - usual) <= tolerances.ONE_PACE_SHARE * usual + chain.slack
         return others.steps >= tolerances.FEW_STEPS and is_close
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
@@ -331,7 +331,7 @@ class Bounds:
     def most_wh(self) -> float:
         """The maximum energy in Wh, by time and power."""
         case = self.case
-        return self.refused_w * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * case.digit
+        return self.refused_w * case.longest_by_readings / HOUR + case.slack
 
     def against_charge(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""

@@ -30,7 +30,7 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
     if is_start_garbled and view.wh[0] >= start / 2:
         paces = bounds.paces(Chain(view.at, view.wh, view.digit)).spread()
         fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
-    return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
+    return view.wh[0] <= fastest * seconds / HOUR + case.slack
 
 
 def lifetime_registers(bounds: Bounds) -> list[int]:

@@ -18,9 +18,9 @@ def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | No
         return None
     if bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown:
         return None
-    usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
-    most = usual * (case.longest + 2 * case.interval + tolerances.METER_AGE) / HOUR + 2 * digit
-    fastest = _fastest_step_w(case, bounds, chain, 2 * digit) if len(chain.at) > 2 else 0.0
+    usual, slack = _usual_w(case), case.slack_of_ends(case.digit)
+    most = usual * case.longest_by_readings / HOUR + slack
+    fastest = _fastest_step_w(case, bounds, chain, slack) if chain.at[2:] else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None
     known = "this charger is known to" if case.ceiling_w else "an AC charger can"
@@ -69,7 +69,7 @@ def faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None
 def faster_at_last(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the last step with power that never changed, since the register last rose."""
     power = case.power
-    if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
+    if not power.at[1:] or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
         return None
     is_idle = power.most < tolerances.LEAST_CHARGING_W
     # A car that drew nothing until then may charge with any power.
@@ -89,7 +89,7 @@ def age_of_readings(case: Case, chain: Chain) -> float:
 def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Evidence | None:
     """Return the conflict of a rise in Wh with `factor` times a highest power in W; None if it allows the rise."""
     lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
-    if rise <= most_w * lasted / HOUR + 2 * max(case.digit, case.ends_digit):
+    if rise <= most_w * lasted / HOUR + case.slack_of_ends(case.digit):
         return None
     most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
     return (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
@@ -127,7 +127,7 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     lasted += age_of_readings(case, chain)
-    spare = tolerances.REACH_WH + 2 * max(chain.digit, case.ends_digit)
+    spare = tolerances.REACH_WH + case.slack_of_ends(chain.digit)
     if rise <= tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR + spare:
         return False
     fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])

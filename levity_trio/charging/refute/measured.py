@@ -84,11 +84,11 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     if not (found := _conclusive_gaps(case, bounds, chain)):
         return None
     beyond = found.beyond(found.most, 1.0, 0.0)
-    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + 2 * chain.digit
+    most_w, spare = tolerances.FAR_MORE * case.power.most, tolerances.REACH_WH + chain.slack
     shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
-        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit)
+        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + chain.slack)
     often = gaps_far_beyond_power(found, chain.digit) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
     if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _are_rarely_unseen(case, unseen):
@@ -162,14 +162,14 @@ def far_below_power(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | Non
     was received late may be wrong.
     """
     power, lasted = case.power, chain.at[-1] - chain.at[0]
-    if len(power.at) < 2 or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
+    if not power.at[1:] or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
         return None
     least = min(power.low)
     if not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
         return None
     points = list(zip(chain.at, chain.wh, strict=True))
     shown = [(number, power.low[power.places[at]]) for number, at in enumerate(chain.at) if at in power.places]
-    if len(shown) < 2 or not all(
+    if not shown[1:] or not all(
         _are_far_below(case, low, _steps(points[max(0, number - 1) : number + 2])) for number, low in shown
     ):
         return None
@@ -182,7 +182,7 @@ def _steps(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
 
 def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]]) -> bool:
     """Whether each step, in seconds and Wh, that is not too short to tell is far below a power in W."""
-    spare = 2 * max(case.digit, case.ends_digit)
+    spare = case.slack_of_ends(case.digit)
     energies = [(rise, watts * seconds / HOUR) for seconds, rise in steps if seconds > tolerances.METER_AGE]
     return all(tolerances.FAR_MORE * (rise + spare) < drawn for rise, drawn in energies)
 
@@ -213,7 +213,7 @@ def against_intervals(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | N
 
     If these never fall, each of them may count from the start, or be a register.
     """
-    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + 2 * chain.digit
+    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + chain.slack
     if not intervals:
         return None
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []

@@ -47,16 +47,22 @@ class Finding(NamedTuple):
     """The figure with what is missing, if power shows it."""
 
 
-class Refutation(NamedTuple):
-    """One entry of the table."""
+Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 
-    name: str
+
+class Refutation(NamedTuple):
+    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt."""
+
     group: Group
-    question: str
-    find: Callable[[Case, Bounds, Figure], Evidence | Finding | None]
     weight: Weight
     code: Code
+    find: Find
+    question: str
     words: str
+
+    @property
+    def name(self) -> str:
+        return self.find.__name__
 
     def __call__(self, case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
         found = self.find(case, bounds, figure)

@@ -276,7 +276,7 @@ def _beyond_own(case: Case, common: _Common) -> float:
     beyond = 0.0
     for (then, low), (now, high) in pairwise(told):
         drawn = max(power.high[max(0, bisect_right(power.at, then) - 1) : bisect_left(power.at, now) + 1])
-        allowed = (1 + tolerances.POWER_SHARE) * drawn * (now - then + tolerances.METER_AGE) / HOUR + 2 * case.digit
+        allowed = (1 + tolerances.POWER_SHARE) * drawn * (now - then + tolerances.METER_AGE) / HOUR + case.slack
         beyond += max(0.0, high - low - allowed)
     return beyond
 
@@ -290,7 +290,7 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
         return power
     at, wh = readings[-1]
     drawn = power.low[place - 1] * (case.begun - at) / HOUR
-    if common.begin - wh + 2 * case.digit > tolerances.LEAST_OF_STILL * drawn:
+    if common.begin - wh + case.slack > tolerances.LEAST_OF_STILL * drawn:
         return power
     return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
 

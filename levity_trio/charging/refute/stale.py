@@ -121,9 +121,9 @@ def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missi
         return False
     kind_w = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
     most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
-    if other.factor != 1 or missing <= most / HOUR + 2 * max(chain.digit, case.ends_digit):
+    if other.factor != 1 or missing <= most / HOUR + case.slack_of_ends(chain.digit):
         return False
-    if len(chain.at) == 2:
+    if not chain.at[2:]:
         return bounds.too_much(chain.wh[-1] + missing) is None
     return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + missing)
 
@@ -172,7 +172,7 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
         return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
     most = fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
-    return tolerances.REACH_WH + 2 * chain.digit < missing <= most
+    return tolerances.REACH_WH + chain.slack < missing <= most
 
 
 def _is_shown(case: Case, missing: int, times: Sequence[float]) -> bool:
@@ -241,7 +241,7 @@ def _is_one(chain: Chain, first: int, last: int) -> bool:
 
 
 def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> Lacking | None:
-    spare = tolerances.REACH_WH + 2 * chain.digit
+    spare = tolerances.REACH_WH + chain.slack
     if missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
         return None
     seconds, risen = chain.at[step.last] - chain.at[step.first], chain.wh[step.last] - chain.wh[step.first]
@@ -268,7 +268,7 @@ def _scale(case: Case, chain: Chain) -> float:
     """Return the rise of the register by one Wh of power, from the first to the last power; 1 if it is unknown."""
     shown = [wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in case.power.places]
     expected = case.power.expected_wh
-    if expected is None or expected[1] <= 0 or len(shown) < 2:
+    if expected is None or expected[1] <= 0 or not shown[1:]:
         return 1.0
     return min((shown[-1] - shown[0]) / expected[1], 1 + tolerances.POWER_SHARE)
 

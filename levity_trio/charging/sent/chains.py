@@ -24,6 +24,11 @@ class Chain(NamedTuple):
     wh: Sequence[int]
     digit: int = 1
 
+    @property
+    def slack(self) -> int:
+        """The error of a rise in Wh: one digit at each of its ends."""
+        return self.digit + self.digit
+
 
 UNKNOWN: Final = Chain((), ())
 """The course of a figure that no register shows as a whole."""

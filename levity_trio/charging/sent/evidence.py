@@ -363,6 +363,21 @@ class Case:
         return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
 
     @property
+    def slack(self) -> int:
+        """The error of a rise in Wh: one digit at each of its ends."""
+        return self.digit + self.digit
+
+    def slack_of_ends(self, digit: int) -> int:
+        """Return the error of a rise to the start or the stop, which may be rounded."""
+        coarser = max(digit, self.ends_digit)
+        return coarser + coarser
+
+    @property
+    def longest_by_readings(self) -> float:
+        """The maximum duration if start and stop are exact to one interval, and the meter was read a moment before."""
+        return self.longest + self.interval + self.interval + tolerances.METER_AGE
+
+    @property
     def is_stop_of_old_meter(self) -> bool:
         """Whether the stop was read before the meter was swapped, but received after it: the new meter, which counted
         the next start, had not reached it; or is beyond it by more than one car takes, though none charged."""

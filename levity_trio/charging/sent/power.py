@@ -129,7 +129,7 @@ def _gaps_with_standstills(
 
 def slack(power: Power, digit: int) -> float:
     """Return the error of a gap in Wh, due to the last digits and to times in whole seconds."""
-    return 2 * digit + power.most * tolerances.METER_AGE / HOUR
+    return digit + digit + power.most * tolerances.METER_AGE / HOUR
 
 
 def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
@@ -184,7 +184,7 @@ def longer_share(power: Power) -> float:
 
 def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:
     """Return the gaps in which a register rose far faster than all adjacent powers."""
-    return found.beyond(found.most, tolerances.FAR_MORE, tolerances.REACH_WH + 2 * digit)
+    return found.beyond(found.most, tolerances.FAR_MORE, tolerances.REACH_WH + digit + digit)
 
 
 def never_caught_up(chain: Chain, power: Power, found: Gaps) -> Gap | None:
