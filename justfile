@@ -67,7 +67,7 @@ fix: venv
     {{ bin }}/ruff format .
 
 # It comes from the declarations of settings, commands, endpoints and others; so do README's tables of refutations and reviews.
-# write the reference of the manual, and README's tables of the judge
+# write the manual's reference
 manual: venv
     {{ bin }}/python -m tests.manual
 

@@ -14,7 +14,7 @@ REGULAR_GAPS: Final = 3
 MOST_GAPS: Final = 0.75
 """Power tracks a register if the two agree in at least REGULAR_GAPS gaps, and in this share of all gaps."""
 STEADY_SHARE: Final = 0.20
-"""Power that varies by no more is steady."""
+"""Power or a pace that varies by no more is one; power × time within this share of a figure confirms it."""
 USUAL_GAPS: Final = 2.0
 """A gap longer than this multiple of the usual one gives no lower bound: the car may have paused."""
 SHORT_GAP: Final = 120.0
@@ -25,17 +25,14 @@ VARYING_SHARE: Final = 1.0
 """The same share if the reported powers are not steady: the car may have been given more, or less, in between."""
 LEAST_SHARES: Final = ((SHORT_GAP, 0.9), (1000.0, 0.8), (math.inf, 0.5))
 """(usual gap between powers, share): a register must have risen by this share of the minimum that power implies."""
-SHOWN_SECONDS: Final = 30.0
-"""A reported power was drawn for at least this long, in a transaction of SHOWN_TRANSACTION seconds or more."""
 SHOWN_TRANSACTION: Final = 600.0
+"""In a transaction of this duration or more, a reported power was drawn for METER_AGE."""
 LEAST_OF_STILL: Final = 0.5
 """The share of LEAST_SHARES for a register that stands still at the end."""
 FAR_MORE: Final = 4.0
 """Sparse power shows little: only a register that rises faster than this multiple of it is in doubt."""
 MANY_POWERS: Final = 10
 """So many gaps with sparse power show together about how much flowed."""
-AGREEMENT_SHARE: Final = 0.15
-"""Power × time within this share of a figure confirms it."""
 COARSE_VALUES: Final = 5
 """At least this many different values, all multiples of 10, 100 or 1,000 of the last digit, show a coarser register."""
 INTERVAL: Final = 60.0
@@ -53,15 +50,10 @@ PHASES: Final = 3
 """A charger known only with cars on one phase may have cars on three."""
 CONTRAST_W: Final = 22_000.0
 """If only the register is known, slower steps are not compared with each other."""
-SIGNIFICANT_W: Final = 1_000.0
-"""A slower step is a car that waits. It does not show how fast other steps can be."""
 FEW_STEPS: Final = 2
-CONTRAST_OF_FEW: Final = 5.0
 MANY_STEPS: Final = 5
-ONE_PACE_SHARE: Final = 0.25
-CONTRAST_OF_MANY: Final = 3.5
-"""A step is implausible if it is faster than the median of the others by a factor: by CONTRAST_OF_FEW with at least
-FEW_STEPS others and above AC_W, or by CONTRAST_OF_MANY with at least MANY_STEPS others at one pace."""
+"""A step is implausible if it is faster than the median of the others by FAR_MORE: with at least FEW_STEPS others if it
+is above AC_W, or with at least MANY_STEPS others at one pace."""
 
 HIGHEST_AC_V: Final = 300.0
 HIGHEST_AC_OFFER_W: Final = 22_000.0
@@ -73,7 +65,8 @@ AC_V: Final = (207.0, 253.0)
 LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
 LEAST_AC_W: Final = 1_200.0
-"""A car draws at least 6 A at AC (IEC 61851-1). Only at the end of charging it takes less."""
+"""A car draws at least 6 A at AC (IEC 61851-1). Only at the end of charging it takes less. A slower step is a car that
+waits: it does not show how fast other steps can be."""
 REACTIVE_A: Final = 1.0
 """The filters of a car at rest draw up to this current on each phase, but no energy."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)
@@ -92,16 +85,12 @@ LEAST_CHARGE_RISE: Final = 10.0
 FIRST_STEP: Final = 1.5
 """If readings begin not far below the start, they count from 0 only if the first one is within their fastest pace since
 the start, times this margin."""
-FASTER_START: Final = 0.2
-"""A first step faster than a steady AC power by more than this share is doubtful."""
 FASTER_STOP: Final = 2.0
 """A last step faster than power that never changed by more than this factor is doubtful."""
 ROLLOVERS: Final = (2**16, 10**6, 10**7, 10**8, 2**31, 2**32, 10**9)
 """The values in Wh at which registers continue at 0."""
 NEAR_ROLLOVER: Final = 0.9
 """A register below this share of such a value did not roll over."""
-MUCH_OF_ROLLOVER: Final = 0.2
-"""A transaction that rises by more than this share of such a value may come near it by chance, and be reset there."""
 SIGNIFICANT_START_WH: Final = 10_000
 """A lower start is close to any reading, so it shows no unit."""
 FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)
@@ -113,10 +102,9 @@ REACH_WH: Final = 100
 """The energy that may flow between a reported power and a stop while a car starts or ends."""
 ROUNDED_WH: Final = 2
 """Registers that differ by less may be one, rounded in two ways."""
-TOP_UP_WH: Final = 500
-"""The energy that a DC charger may deliver between two reports of 0 W."""
 SHARED_WH: Final = 1_000
-"""The energy that another car may have drawn by its power from the same register without a doubt."""
+"""The energy that a car may have drawn between two reports of power without a doubt: another one from the same
+register, or one at a DC charger between two reports of 0 W."""
 MEETING_BY_CHANCE: Final = 0.05
 """Two registers are one if what one shows lies between two readings of the other, where that is less likely by chance:
 the distance of these two as a share of the register, multiplied for all that lie so; and the step of the register as a

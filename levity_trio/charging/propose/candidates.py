@@ -171,4 +171,4 @@ def _is_near(register: int, modulus: int) -> bool:
 
 def _is_near_by_chance(highest: int, rise: int) -> bool:
     moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
-    return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)
+    return any(rise > modulus * tolerances.STEADY_SHARE for modulus in moduli)

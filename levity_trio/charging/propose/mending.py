@@ -129,4 +129,4 @@ def _is_in_line(chain: Chain, two: Sequence[int], here: int) -> bool:
     near = second if here > second else first
     step = pace * (chain.at[here] - chain.at[near])
     difference = abs(chain.wh[near] + step - chain.wh[here])
-    return step != 0 and difference <= tolerances.ONE_PACE_SHARE * abs(step) + 2 * chain.digit
+    return step != 0 and difference <= tolerances.STEADY_SHARE * abs(step) + 2 * chain.digit

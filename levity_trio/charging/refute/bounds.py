@@ -111,12 +111,12 @@ class Bounds:
         return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
 
     def less_than_one_power(self, chain: Chain) -> Evidence | None:
-        """Return the conflict with the highest reported power, which was drawn for SHOWN_SECONDS at least."""
+        """Return the conflict with the highest reported power, which was drawn for METER_AGE at least."""
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
         if not power or lasted < tolerances.SHOWN_TRANSACTION:
             return None
         most = max(power.low)
-        is_less = chain.wh[-1] + chain.digit < most * tolerances.SHOWN_SECONDS / HOUR
+        is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
         return (f"{chain.wh[-1]} Wh", f"{round(most)} W reported") if is_less else None
 
     def more_than_power(self, chain: Chain) -> Evidence | None:
@@ -206,7 +206,7 @@ class Bounds:
             return most
         return min(
             most,
-            max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now) + tolerances.TOP_UP_WH),
+            max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now) + tolerances.SHARED_WH),
         )
 
     def _far_more_by_power(self, before: float, now: float) -> float:
@@ -254,7 +254,7 @@ class Bounds:
             return rise <= min(most, self._drawn_since(level_at, before, now)) + slack
         others = self.paces(chain).spread(without=number)
         others = others if others.steps else self.paces(chain).spread()
-        fastest = max(others.most, others.median * (1 + tolerances.ONE_PACE_SHARE))
+        fastest = max(others.most, others.median * (1 + tolerances.STEADY_SHARE))
         return rise <= fastest * caught_up / HOUR + slack
 
     def is_usual_since(self, chain: Chain, number: int, since: float) -> bool:
@@ -264,7 +264,7 @@ class Bounds:
             return False
         others = self.paces(chain).spread(without=number)
         usual = others.median * seconds / HOUR
-        is_close = abs(rise - usual) <= tolerances.ONE_PACE_SHARE * usual + chain.slack
+        is_close = abs(rise - usual) <= tolerances.STEADY_SHARE * usual + chain.slack
         return others.steps >= tolerances.FEW_STEPS and is_close
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
@@ -281,15 +281,15 @@ class Bounds:
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
         if others.is_one_pace:
-            return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * others.median)
+            return pace > max(tolerances.CONTRAST_W, tolerances.FAR_MORE * others.median)
         if others.steps >= tolerances.FEW_STEPS:
-            return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * others.median)
+            return pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
         return False
 
     def _are_in_line(self, chain: Chain) -> bool:
         """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
         paces = self.paces(chain)
-        return paces.most <= tolerances.CONTRAST_OF_MANY * paces.least_median
+        return paces.most <= tolerances.FAR_MORE * paces.least_median
 
     def paces(self, chain: Chain) -> Paces:
         """Return the paces of a chain. Cached for the last chain."""
@@ -356,7 +356,7 @@ class Bounds:
     @cached_property
     def _confirmed(self) -> tuple[float, float]:
         """The lowest and the highest figure in Wh that another source confirms."""
-        power, rise, share = self.case.power, charged(self.case), tolerances.AGREEMENT_SHARE
+        power, rise, share = self.case.power, charged(self.case), tolerances.STEADY_SHARE
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
             ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])

@@ -63,7 +63,7 @@ def faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None
     if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
     rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
-    return _faster_than_power(case, rise, seconds, 1 + tolerances.FASTER_START, case.power.most)
+    return _faster_than_power(case, rise, seconds, 1 + tolerances.STEADY_SHARE, case.power.most)
 
 
 def faster_at_last(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -152,7 +152,7 @@ def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
     """
     between = pairwise(zip(chain.at[1:-1], chain.wh[1:-1], strict=True))
     paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in between if now > then]
-    charging = [[watts for watts in shown if watts >= tolerances.SIGNIFICANT_W] for shown in (paces, case.power.low)]
+    charging = [[watts for watts in shown if watts >= tolerances.LEAST_AC_W] for shown in (paces, case.power.low)]
     is_shown = any(_shows_pace(watts, is_short=seconds < tolerances.INTERVAL) for watts in charging)
     return max(*charging[0], *charging[1]) if is_shown else tolerances.FASTEST_W
 

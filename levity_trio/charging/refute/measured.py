@@ -34,12 +34,12 @@ def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
 
 def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of a register that rose no more with powers reported since. However rarely they are sent,
-    each of them was drawn for SHOWN_SECONDS."""
+    each of them was drawn for METER_AGE."""
     if not case.power or chain.wh[-1] - min(chain.wh[-2:]) > chain.digit:
         return None
     since = next(at for at, wh in zip(chain.at, chain.wh, strict=True) if wh >= chain.wh[-1] - chain.digit)
     drawn = [low for at, low in zip(case.power.at, case.power.low, strict=True) if since < at <= chain.at[-1]]
-    least = sum(low for low in drawn if low >= tolerances.SIGNIFICANT_W) * tolerances.SHOWN_SECONDS / HOUR
+    least = sum(low for low in drawn if low >= tolerances.LEAST_AC_W) * tolerances.METER_AGE / HOUR
     if least <= slack(case.power, max(chain.digit, case.ends_digit)):
         return None
     return (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
@@ -88,7 +88,7 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
-        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + chain.slack)
+        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.SHARED_WH + chain.slack)
     often = gaps_far_beyond_power(found, chain.digit) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
     if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _are_rarely_unseen(case, unseen):

@@ -27,7 +27,7 @@ class Spread(NamedTuple):
     @property
     def is_one_pace(self) -> bool:
         """Whether there are many paces, none much above the median."""
-        is_close = self.most <= (1 + tolerances.ONE_PACE_SHARE) * self.median and self.least > 0
+        is_close = self.most <= (1 + tolerances.STEADY_SHARE) * self.median and self.least > 0
         return self.steps >= tolerances.MANY_STEPS and is_close
 
 
@@ -66,5 +66,5 @@ def _paces(chain: Chain, interval: float, ends: tuple[int, int]) -> Iterator[tup
         margin = interval if number in ends else 0.0
         if now - before > margin / 2 and high > low:  # a shorter end shows no pace
             pace = (high - low) * HOUR / (now - before + margin)
-            if pace >= tolerances.SIGNIFICANT_W:
+            if pace >= tolerances.LEAST_AC_W:
                 yield number, pace

@@ -89,26 +89,18 @@ def _figures(chain: Chain, missing: int) -> dict[str, int]:
     return {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + missing}
 
 
-def more_until_the_next(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """More energy left before the next start than can have flowed since the stop: one of the two is wrong."""
-    after, chain = case.after, figure.chain
-    if case.stop_wh is None or after is None or after.begin is None or not _is_alone_after(case):
+def more_between(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+    """More energy left between two transactions than can have flowed in that time: a register at its end is wrong."""
+    before, after, chain, start, stop = case.before, case.after, figure.chain, case.start_wh, case.stop_wh
+    if stop is not None and after is not None and after.begin is not None and _is_alone_after(case):
+        missing = after.begin - stop
+        if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
+            told = f"{missing} Wh within {round(after.apart)} s until the next start"
+            return Finding((told, f"then {after.begin} Wh"), _figures(chain, missing))
+    if not case.is_stopped or start is None or before is None or before.end is None or not before.is_end_known:
         return None
-    missing = after.begin - case.stop_wh
-    if not _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
-        return None
-    told = f"{missing} Wh within {round(after.apart)} s until the next start"
-    return Finding((told, f"then {after.begin} Wh"), _figures(chain, missing))
-
-
-def more_since_the_previous(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """The same between the previous stop and the start."""
-    before, chain = case.before, figure.chain
-    if not case.is_stopped or case.start_wh is None or before is None or before.end is None:
-        return None
-    missing = case.start_wh - before.end
-    is_known = before.is_end_known and _is_alone_before(case)
-    if not is_known or not _is_beyond(case, bounds, chain, before, missing, 1):
+    missing = start - before.end
+    if not _is_alone_before(case) or not _is_beyond(case, bounds, chain, before, missing, 1):
         return None
     told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
     return Finding((told, f"{before.end} Wh before"), _figures(chain, missing))
@@ -171,13 +163,13 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
     if any(at in case.power.places for at in times):
         return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
-    most = fastest_w(chain) * (1 + tolerances.ONE_PACE_SHARE) * seconds / HOUR
+    most = fastest_w(chain) * (1 + tolerances.STEADY_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + chain.slack < missing <= most
 
 
 def _is_shown(case: Case, missing: int, times: Sequence[float]) -> bool:
     """Whether the powers reported at these times show that just so much flowed between them, in Wh."""
-    allowed = tolerances.AGREEMENT_SHARE * missing
+    allowed = tolerances.STEADY_SHARE * missing
     return bool(case.power) and all(abs(drawn - missing) <= allowed for drawn in _drawn(case, times))
 
 
@@ -246,7 +238,7 @@ def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> Lacking | N
         return None
     seconds, risen = chain.at[step.last] - chain.at[step.first], chain.wh[step.last] - chain.wh[step.first]
     watts = _watts(case, chain, step)
-    expected, allowed = watts * seconds / HOUR, tolerances.AGREEMENT_SHARE * missing
+    expected, allowed = watts * seconds / HOUR, tolerances.STEADY_SHARE * missing
     lack = expected - risen
     is_shown = bool(case.power) and case.power.is_steady and abs(lack - missing) <= min(allowed, expected)
     usual = 0.0 if is_shown and risen > spare else watts * tolerances.INTERVAL / HOUR

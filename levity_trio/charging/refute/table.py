@@ -49,10 +49,6 @@ def _in_time(find: Callable[[Case, Bounds, Chain], Evidence | None]) -> Find:
     return ask
 
 
-def below_start(_case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    return (f"{figure.wh} Wh", "0 Wh") if figure.wh < 0 else None
-
-
 def too_much(_case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
     return bounds.too_much(figure.wh)
 
@@ -76,11 +72,6 @@ _IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = Group.IMPOSSIBLE, Group.NEIGHBOUR
 _CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = Weight.CONTRADICTS, Weight.QUESTIONS, Weight.LACKS, Weight.ADDS
 
 REFUTATIONS: Final = (
-    Refutation(
-        *(_IMPOSSIBLE, _CONTRADICTS, Code.STOP_GARBLED, below_start),
-        "Is the last reading below the start?",
-        "the last reading is below meterStart",
-    ),
     Refutation(
         *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, _by_bounds(Bounds.impossible_step)),
         "Did the register fall, or rise in one step faster than this charger can deliver?",
@@ -109,7 +100,7 @@ REFUTATIONS: Final = (
     Refutation(
         *(_IMPOSSIBLE, _QUESTIONS, Code.TOO_FAST, _in_time(impossible.faster_than_usual)),
         "Did it rise faster than this charger, or any AC charger, is known to deliver?",
-        "faster than the charger is known to deliver",
+        "faster than this charger, or any AC charger, is known to deliver",
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.below_previous_start),
@@ -157,19 +148,14 @@ REFUTATIONS: Final = (
         "the stop repeats an old register: the next transaction begins higher",
     ),
     Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.more_until_the_next),
-        "Did more energy leave before the next start than can have flowed?",
+        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.more_between),
+        "Did more energy leave before it, or after it, than can have flowed between two sessions?",
         "more energy left between two transactions than the time allows",
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.start_is_old),
         "Was its start read late, so that the previous session ended lower?",
         "the start was read late: the previous transaction ended lower",
-    ),
-    Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.more_since_the_previous),
-        "Did more energy leave since the previous stop than can have flowed?",
-        "more energy left between two transactions than the time allows",
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.below_both_neighbours),
@@ -213,7 +199,7 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.less_than_one_power)),
-        "Is it less than one reported power delivers in half a minute?",
+        "Is it less than one reported power delivers in a quarter of a minute?",
         "the register rose by less than the power implies",
     ),
     Refutation(
