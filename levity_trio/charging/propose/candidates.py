@@ -33,6 +33,7 @@ from levity_trio.charging.sent.chains import (
     SESSION_READINGS,
     Chain,
     chain_of,
+    chain_of_other_counter,
     ends_alone,
     session_chain,
 )
@@ -44,6 +45,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield every explanation with some support, except the reported figure."""
     yield from wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
+    yield from _of_another_counter(case, bounds)
     yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
     yield from counted_otherwise(case, bounds)
@@ -83,6 +85,25 @@ def _goes_on_from_previous(case: Case) -> bool:
     """Whether the readings are above the previous stop: rather the start is wrong."""
     ended = case.before.end if case.before is not None and case.before.is_end_known else None
     return bool(ended) and (ended or 0) <= case.view.wh[0]
+
+
+def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield candidates of start and stop whose readings are those of another counter, which rose as much, or of one of
+    three phases. That of a new meter may begin below the start and end between both."""
+    start, stop = case.start_wh, case.stop_wh
+    if start is None or stop is None or len(case.view.wh) < tolerances.REGULAR_GAPS:
+        return
+    energy, read = stop - start, case.view
+    is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
+    if not (is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))):
+        return
+    for factor, share in ((1, ""), (tolerances.PHASES, "a third ")):
+        view = read.scaled(factor)
+        if 0 < view.wh[-1] - view.wh[0] <= energy + view.digit:
+            words = f"the readings are those of another counter, which rose {share}as much"
+            yield Candidate(
+                Code.STRAY_READING, words, REGISTER, chain_of_other_counter(case, view, energy), 1, start, stop
+            )
 
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
