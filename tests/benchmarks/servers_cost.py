@@ -24,6 +24,7 @@ from .paced import PacedFleet, milliseconds
 from .process import BenchError, Server, machine_cpu_seconds
 
 DIAL_SECONDS: Final = 1.0
+WAIT_SECONDS: Final = 30.0
 WARM_UP_SECONDS: Final = 1.0
 """At most; a short phase has a shorter one."""
 KINDS: Final = (1, 2)
@@ -175,6 +176,7 @@ def _phase(servers: Cluster, fleet: PacedFleet, seconds: float) -> Phase:
     fleet.forget()
     before = _Counts.of(servers, fleet)
     fleet.run(seconds)
+    fleet.run(WAIT_SECONDS, lambda: bool(fleet.answers))  # a short phase on a busy machine waits for its first one
     calls, used = len(fleet.answers), _Counts.of(servers, fleet) - before
     if not calls:
         raise BenchError(f"no answer in {seconds} s: {fleet.samples}")
