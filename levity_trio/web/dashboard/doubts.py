@@ -106,7 +106,7 @@ DOUBTS: Final[Mapping[str, Doubt]] = {
     "stray_reading": Doubt(
         "Some readings were left out",
         "They are far from all others. A short look is mostly enough.",
-        "Some readings are far from all others and were left out, or all of them contradict start, stop and power.",
+        "Some readings are far from all others and were left out, or all are those of another counter.",
     ),
     "readings_unit": Doubt(
         "The readings are in another unit",
