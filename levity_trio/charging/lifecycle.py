@@ -6,10 +6,12 @@ of the row which the step adds to `tx_event`; None if it adds none. README print
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from levity_trio.charging.reviews import DISMISSIBLE
 
 
 class State(StrEnum):
@@ -152,3 +154,40 @@ def rows() -> Iterator[tuple[State, Cause, Kind]]:
     for (state, cause), step in TABLE.items():
         if step.kind is not None:
             yield state, cause, step.kind
+
+
+# The decisions that an operator can make about what waits for review
+
+
+class Answer(StrEnum):
+    """A decision, as the API and the command line name it."""
+
+    CLOSE = "close"
+    CONFIRM = "confirm"
+    CORRECT = "correct"
+    ATTACH = "attach"
+    MAKE = "make-transaction"
+    DISMISS = "dismiss"
+
+
+_SETTLING = ((Answer.CLOSE, Cause.OPERATOR), (Answer.CONFIRM, Cause.CONFIRMED), (Answer.CORRECT, Cause.CORRECTED))
+_ATTACHED_AS = {"StopTransaction": Cause.STOP_ATTACHED, "MeterValues": Cause.READINGS_ATTACHED}
+
+
+def about_transaction(state: State, codes: Collection[str]) -> tuple[Answer, ...]:
+    """Return the answers for a transaction with open reviews of these codes."""
+    settling = [answer for answer, cause in _SETTLING if TABLE[state, cause].kind is not None]
+    return (*settling, *([Answer.DISMISS] if DISMISSIBLE.intersection(codes) else []))
+
+
+def about_message(action: str, *, has_transaction: bool) -> tuple[Answer, ...]:
+    """Return the answers for a message that was set aside."""
+    attaching = [] if action not in _ATTACHED_AS else [Answer.ATTACH]
+    is_new = action == "StopTransaction" and not has_transaction
+    return (*attaching, *([Answer.MAKE] if is_new else []), Answer.DISMISS)
+
+
+def takes(action: str, state: State) -> bool:
+    """Whether a message can be attached to a transaction in this state."""
+    cause = _ATTACHED_AS.get(action)
+    return cause is not None and TABLE[state, cause].kind is not None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.charging.answers import Answer, about_message, about_transaction, takes
-from levity_trio.charging.lifecycle import State
+from levity_trio.charging.lifecycle import Answer, State, about_message, about_transaction, takes
 from levity_trio.charging.reviews import Code
 
 RUNNING = (State.OPEN, State.SUSPENDED)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.charging.answers import Answer, about_message, about_transaction, takes
-from levity_trio.charging.lifecycle import State, state_of
+from levity_trio.charging.lifecycle import Answer, State, about_message, about_transaction, state_of, takes
 from levity_trio.store.database import Database
 from levity_trio.store.evidence import evidence_of
 from levity_trio.store.reads.pages import Page, Wanted

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.ownership import Ground
-from levity_trio.charging.answers import Answer, about_transaction
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.charging.lifecycle import Kind, State
+from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
