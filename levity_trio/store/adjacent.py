@@ -273,7 +273,7 @@ def starts_overlap(rows: Rows, place: Place) -> bool:
     found = rows(STARTS, (*place, tolerances.COMPARED_STARTS))
     complete = ((start, begin, end) for (start, _), (begin, end) in pairwise(found) if None not in (start, begin, end))
     overlaps = [start for start, begin, end in complete if begin < start < end - 1]
-    return len(overlaps) >= tolerances.OVERLAPPING_STARTS
+    return len(overlaps) >= tolerances.FEW
 
 
 def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:

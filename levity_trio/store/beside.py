@@ -22,7 +22,7 @@ from levity_trio.charging.refute.shared import are_apart
 from levity_trio.charging.sent.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds, timestamp_of
 from levity_trio.charging.sent.gathering import TIMESTAMP, Row, gather
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
-from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
+from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.transaction import LAST_TIME, SAMPLES, SENT
 
@@ -284,7 +284,7 @@ def boundaries(rows: Rows, span: Span, until: str) -> list[Boundary]:
         Boundary(seconds(received if span.is_by_receipt else at), seconds(received), wh, is_start)
         for at, received, skew, wh, is_start in messages
         if wh is not None and wh > 0 and skew is not None and received <= until
-        if span.is_by_receipt or -_SOON <= skew <= AHEAD_SECONDS
+        if span.is_by_receipt or -_SOON <= skew <= CLOCK_SECONDS
     ]
 
 

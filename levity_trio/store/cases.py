@@ -79,7 +79,7 @@ def case_of(
     booted = boots_during(rows, tx)
     names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
     before, after = preceding(rows, tx, until), following(rows, tx, until)
-    least = tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)  # it may itself have shown it
+    least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     habits = habits._replace(ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w)
     others = beside(rows, own := span_of(tx), until, _behind(tx, line))
@@ -132,15 +132,15 @@ def _lag(tx: Known, line: Timeline) -> float:
     if (
         is_odd
         or tx.stopped_by == "system"
-        or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > tolerances.AHEAD_SECONDS
+        or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > tolerances.CLOCK_SECONDS
     ):
         return 0.0
     rows = [row for row in line.rows if row[WH] is not None and row[0] == METER_VALUES]
     ages = [seconds(row[RECEIVED_AT]) - seconds(row[TIMESTAMP]) for row in rows]
-    if len(ages) < tolerances.LAGGING_READINGS or max(ages) - min(ages) > tolerances.AHEAD_SECONDS:
+    if len(ages) < tolerances.FEW or max(ages) - min(ages) > tolerances.CLOCK_SECONDS:
         return 0.0
     lasted = seconds(rows[-1][TIMESTAMP]) - seconds(rows[0][TIMESTAMP])
-    is_lag = tolerances.LEAST_LAG < min(ages) <= tolerances.MOST_LAG and lasted > 2 * tolerances.AHEAD_SECONDS
+    is_lag = tolerances.LATE_SECONDS < min(ages) <= tolerances.MOST_LAG and lasted > 2 * tolerances.CLOCK_SECONDS
     return min(ages) if is_lag else 0.0
 
 
@@ -157,7 +157,7 @@ def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
     if tx.is_start_timed:
         skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
     ahead = max(skews, default=0.0)
-    return ahead if ahead > tolerances.AHEAD_SECONDS else 0.0
+    return ahead if ahead > tolerances.CLOCK_SECONDS else 0.0
 
 
 def span_of(tx: Known) -> Span:
@@ -225,7 +225,7 @@ def _is_backwards(tx: Known) -> bool:
     """Whether the stop precedes the start for another reason than a clock that was corrected meanwhile."""
     if tx.own_stop_time is None:
         return False
-    is_ahead = (tx.stop_skew or 0) > tolerances.AHEAD_SECONDS
+    is_ahead = (tx.stop_skew or 0) > tolerances.CLOCK_SECONDS
     stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
     return stopped < min(tx.start_time, tx.own_start_time) or _is_before_as_sent(tx, seconds(stopped))
 
@@ -237,12 +237,12 @@ def _is_before_as_sent(tx: Known, stopped: float) -> bool:
     it is older than that.
     """
     received, skew = seconds(tx.created_at), tx.start_skew or 0
-    if tx.told_id is not None or abs(skew) <= tolerances.AHEAD_SECONDS:
+    if tx.told_id is not None or abs(skew) <= tolerances.CLOCK_SECONDS:
         return False
     if tx.is_start_timed and skew < 0:
         return stopped < received + skew - tolerances.CLOCK
     is_with_it = _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= LONGEST_BURST_SECONDS
-    return stopped < received - tolerances.AHEAD_SECONDS and not is_with_it
+    return stopped < received - tolerances.CLOCK_SECONDS and not is_with_it
 
 
 def _apart(earlier: str, later: str) -> float:
@@ -285,7 +285,7 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
     """Return the register up to which its range was counted before, if its clock may not run. A start at 0 says
     nothing, as some registers count each transaction."""
-    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= tolerances.AHEAD_SECONDS
+    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= tolerances.CLOCK_SECONDS
     if not start or (is_right and tx.is_start_timed):
         return None
     return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0)
@@ -298,7 +298,7 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
 
 def began_at(tx: Known) -> str:
     """Return when its start was received; when it began, if the start was queued, perhaps until after a boot."""
-    is_queued = (tx.start_skew or 0) < -tolerances.AHEAD_SECONDS
+    is_queued = (tx.start_skew or 0) < -tolerances.CLOCK_SECONDS
     return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
 
 
@@ -311,7 +311,7 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str]) -> float | None:
     for at, is_available in available_times(rows, tx, boots, seconds(tx.own_start_time), seconds(ended_at(tx))):
         if is_available:
             since = at if since is None else since
-        elif since is not None and at - since <= tolerances.AHEAD_SECONDS:
+        elif since is not None and at - since <= tolerances.CLOCK_SECONDS:
             since = None
     return since
 
@@ -324,14 +324,14 @@ def available_times(
     By a clock that is ahead, as that of its start and its stop, a status has the time of its receipt.
     """
     skew = min(tx.start_skew or 0, (tx.start_skew if tx.stop_skew is None else tx.stop_skew) or 0)
-    ahead = skew if tx.is_start_timed and skew > tolerances.AHEAD_SECONDS else 0
+    ahead = skew if tx.is_start_timed and skew > tolerances.CLOCK_SECONDS else 0
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
         (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
     ):
         at = seconds(timestamp) + (ahead if timestamp == received_at else 0)
-        is_free = status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS
+        is_free = status == AVAILABLE and begun <= at < ended - tolerances.CLOCK_SECONDS
         if status in CHARGING:
             yield at, False
         elif is_free and not any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots):
@@ -360,7 +360,7 @@ def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | N
     for moment, is_available in _believed_times(rows, tx, at, received_at):
         if is_available:
             found = moment if found is None else found
-        elif moment < seconds(at) - tolerances.AHEAD_SECONDS:
+        elif moment < seconds(at) - tolerances.CLOCK_SECONDS:
             found = None  # Charging may be reported just before the start that it belongs to
     return None if found is None else timestamp_of(found)
 

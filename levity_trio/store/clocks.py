@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
-from levity_trio.charging.tolerances import BEHIND_SECONDS, CLOCK, LIVE_SECONDS, SAME_BEHIND_SECONDS
+from levity_trio.charging.tolerances import CLOCK, CLOCK_SECONDS, LATE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import LAST_TIME, TIMES, Known, of_readings
@@ -71,7 +71,7 @@ def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
     Of one without a stop of its charger, the start shows the clock; of one without a start, the stop.
     """
     start, stop = _start(tx), _stop(tx)
-    if all(one is None or one.late <= BEHIND_SECONDS for one in (start, stop)) or rows(_TOO_FAST, (MOST_SPEED,)):
+    if all(one is None or one.late <= LATE_SECONDS for one in (start, stop)) or rows(_TOO_FAST, (MOST_SPEED,)):
         return Dating()
     evidence = _Evidence(rows, tx, until)
     first = None if start is None else evidence.around(tx.created_at)
@@ -150,7 +150,7 @@ class _Evidence:
 
     def around(self, received_at: str, known: _Around | None = None) -> _Around:
         """Return what is known of the clock around a message; what is `known` of one that came just before will do."""
-        if known is not None and seconds(received_at) - seconds(known.received_at) <= LIVE_SECONDS:
+        if known is not None and seconds(received_at) - seconds(known.received_at) <= CLOCK_SECONDS:
             return known
         connections = self._connections(received_at)
         if not connections or not connections[0].is_trusted:

@@ -157,7 +157,7 @@ def after(rows: Rows, place: Place, most: int = 1) -> list[Known]:
 def by_our_clock(tx: Known, own: str) -> str:
     """Return a time of the charger's own clock, corrected by as much as that was wrong when the transaction began."""
     skew = tx.start_skew or 0
-    ahead = skew if skew > tolerances.AHEAD_SECONDS else -tx.start_behind
+    ahead = skew if skew > tolerances.CLOCK_SECONDS else -tx.start_behind
     return shifted_stamp(own, timedelta(seconds=-ahead)) if ahead else own
 
 

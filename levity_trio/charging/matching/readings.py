@@ -84,5 +84,5 @@ def _rise(wh: int | None, one: Reached) -> int | None:
         return None
     start = one.start_wh or 0
     rise = wh - one.last_wh if one.last_wh is not None else wh - start if wh >= start else wh
-    most = tolerances.FASTEST_W * (max(0.0, one.seconds) + tolerances.AHEAD_SECONDS) / HOUR
+    most = tolerances.FASTEST_W * (max(0.0, one.seconds) + tolerances.CLOCK_SECONDS) / HOUR
     return rise if 0 <= rise <= most else None

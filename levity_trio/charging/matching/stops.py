@@ -145,7 +145,7 @@ def _is_at_pace(stop: Stopping, one: Running) -> bool:
     if one.pace_w is None or one.reached_wh is None:
         return False
     seconds = max(0.0, stop.at - one.reached_at)
-    most = one.pace_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR + tolerances.REACH_WH
+    most = one.pace_w * (1 + tolerances.HALF) * seconds / HOUR + tolerances.REACH_WH
     return one.reached_wh - one.digit <= stop.wh <= one.reached_wh + most + one.digit
 
 
@@ -218,7 +218,7 @@ def own_id(readings: Sequence[Named], start_ahead: float | None) -> int | None:
         return None
     (name,) = names
     ahead = max([one.ahead for one in readings] + ([] if start_ahead is None else [start_ahead]))
-    live = {one.timestamp for one in readings if one.name == name and one.ahead >= ahead - tolerances.AHEAD_SECONDS}
+    live = {one.timestamp for one in readings if one.name == name and one.ahead >= ahead - tolerances.CLOCK_SECONDS}
     return name if len(live) > 1 else None
 
 
@@ -232,7 +232,7 @@ def _is_again(stop: Stopping, one: Running) -> bool:
 
 def _is_at(stop: Stopping, one: Running) -> bool:
     """Whether a stop has about the time at which this transaction ended."""
-    return one.ended is not None and abs(stop.at - one.ended) <= tolerances.AHEAD_SECONDS
+    return one.ended is not None and abs(stop.at - one.ended) <= tolerances.CLOCK_SECONDS
 
 
 def _is_repeated(stop: Stopping, one: Running) -> bool:
@@ -248,7 +248,7 @@ def _is_led_to(stop: Stopping, one: Running) -> bool:
     if one.last_power_w is None or one.reached_wh is None:
         return True
     seconds = max(0.0, stop.at - one.reached_at) if one.last_power_w else 0.0
-    most = one.last_power_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR
+    most = one.last_power_w * (1 + tolerances.HALF) * seconds / HOUR
     return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
 
 
@@ -271,7 +271,7 @@ def _began_before(stop: Stopping, one: Running) -> bool:
     """Whether a transaction had charged when that of the stop began, by time and register of Transaction.Begin."""
     if stop.begun is None or one.rose_at is None or one.start_wh is None:
         return False
-    return stop.begun.at > one.rose_at + tolerances.AHEAD_SECONDS and stop.begun.wh > one.start_wh + one.digit
+    return stop.begun.at > one.rose_at + tolerances.CLOCK_SECONDS and stop.begun.wh > one.start_wh + one.digit
 
 
 def _is_free(one: Running) -> bool:
@@ -304,7 +304,7 @@ def _is_reached_in_other_unit(stop: Stopping, one: Running) -> bool:
 
 def _against(stop: Stopping, one: Running) -> str | None:
     """Return why a stop is impossible for a transaction, by time or register; None if it is possible."""
-    if stop.is_timed and stop.at < one.begun - tolerances.AHEAD_SECONDS:
+    if stop.is_timed and stop.at < one.begun - tolerances.CLOCK_SECONDS:
         return "the transaction began after this stop"
     reached = max((wh for wh in (one.start_wh, one.reached_wh) if wh is not None), default=None)
     if reached is None:
@@ -380,8 +380,8 @@ def _reach_wh(stop: Stopping, one: Running) -> float:
     """Return the maximum rise of the register since the last reading, in Wh."""
     if one.power_w is None:
         seconds = max(one.longest, stop.at - one.begun) if one.reached_at <= one.begun else stop.at - one.reached_at
-        return tolerances.FASTEST_W * max(0.0, seconds + tolerances.AHEAD_SECONDS) / HOUR
-    seconds = max(0.0, stop.at - one.reached_at) + tolerances.AHEAD_SECONDS
+        return tolerances.FASTEST_W * max(0.0, seconds + tolerances.CLOCK_SECONDS) / HOUR
+    seconds = max(0.0, stop.at - one.reached_at) + tolerances.CLOCK_SECONDS
     return one.power_w * (1 + tolerances.POWER_SHARE) * seconds / HOUR + tolerances.REACH_WH
 
 

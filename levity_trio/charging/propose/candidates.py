@@ -91,7 +91,7 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates of start and stop whose readings are those of another counter, which rose as much, or of one of
     three phases. That of a new meter may begin below the start and end between both."""
     start, stop = case.start_wh, case.stop_wh
-    if start is None or stop is None or len(case.view.wh) < tolerances.REGULAR_GAPS:
+    if start is None or stop is None or len(case.view.wh) < tolerances.SEVERAL:
         return
     energy, read = stop - start, case.view
     is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
@@ -148,7 +148,7 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
         if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
             wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
             words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            rise = round((wh[fall] - wh[fall - 1]) / tolerances.FASTER_STOP)
+            rise = round((wh[fall] - wh[fall - 1]) / tolerances.TWICE)
             assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
             yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
 

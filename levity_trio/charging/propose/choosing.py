@@ -168,7 +168,7 @@ def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
 
 def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> Chosen | None:
     """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
-    figure = undoubted(with_power(case, factor)) if len(case.power.at) >= tolerances.REGULAR_GAPS else None
+    figure = undoubted(with_power(case, factor)) if len(case.power.at) >= tolerances.SEVERAL else None
     if figure is None:
         return None
     evidence = (f"{figure.wh} Wh", f"at most {plain(case.power.most)} W")

@@ -54,13 +54,13 @@ def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
 def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
     if not case.power or not _is_power_meant(case):
         return False
-    most = tolerances.FASTER_STOP * case.power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
+    most = tolerances.TWICE * case.power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
     return rise > most + tolerances.REACH_WH
 
 
 def _is_power_meant(case: Case) -> bool:
     """Whether a car charged by the reported power; or none did, at a charger that reports power when one does."""
-    is_known = case.reports_power and len(case.power.at) >= tolerances.REGULAR_GAPS
+    is_known = case.reports_power and len(case.power.at) >= tolerances.SEVERAL
     return case.power.most >= tolerances.LEAST_CHARGING_W or (is_known and not round(case.power.most))
 
 

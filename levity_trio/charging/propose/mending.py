@@ -103,7 +103,7 @@ def _leads(chain: Chain, bounds: Bounds, here: int, there: int, level: int) -> b
     rise, until = chain.wh[there] - chain.wh[here], chain.at[there]
     if not bounds.can_rise(rise, until - chain.at[level], chain.digit):
         return False
-    return rise <= 2 * chain.digit or rise <= bounds.most_by_charge(chain.at[here], until)
+    return rise <= chain.slack or rise <= bounds.most_by_charge(chain.at[here], until)
 
 
 def _leads_on(chain: Chain, first: int, last: int) -> bool:
@@ -122,11 +122,11 @@ def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bo
 
 
 def _is_in_line(chain: Chain, two: Sequence[int], here: int) -> bool:
-    if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
+    if not two[1:] or chain.at[two[0]] == chain.at[two[1]]:
         return False
     first, second = two
     pace = (chain.wh[second] - chain.wh[first]) / (chain.at[second] - chain.at[first])
     near = second if here > second else first
     step = pace * (chain.at[here] - chain.at[near])
     difference = abs(chain.wh[near] + step - chain.wh[here])
-    return step != 0 and difference <= tolerances.STEADY_SHARE * abs(step) + 2 * chain.digit
+    return step != 0 and difference <= tolerances.STEADY_SHARE * abs(step) + chain.slack

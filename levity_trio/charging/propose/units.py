@@ -38,7 +38,7 @@ def wrong_units(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         is_finer, (begin, end) = finer != (begin, end), finer
         until, is_level = scaled.wh[-1] if end is None else end, begin >= tolerances.SIGNIFICANT_START_WH
         rise, words = scaled.wh[-1] - begin, f"the {which} in another unit than the rest"
-        agrees = 2 * rise >= until - begin > 0  # tiny readings would agree with anything
+        agrees = tolerances.TWICE * rise >= until - begin > 0  # tiny readings would agree with anything
         if agrees or (is_level and until == begin):
             chain = chain_of(case, begin, scaled, end)
             chain = chain if is_finer else _coarser(case, chain, of_start)
@@ -69,7 +69,7 @@ def _is_too_slow(course: View | Chain) -> bool:
     """Whether no car charges so slowly as each of several steps."""
     steps = list(zip(pairwise(course.at), pairwise(course.wh), strict=True))
     paces = ((high - low - course.digit) * HOUR / (now - then) for (then, now), (low, high) in steps if now > then)
-    return len(steps) >= tolerances.FEW_STEPS and max(paces, default=0) < tolerances.LEAST_AC_W
+    return len(steps) >= tolerances.FEW and max(paces, default=0) < tolerances.LEAST_AC_W
 
 
 def _is_shown(units: tuple[float, float, float], begin: int, end: int | None) -> bool:
@@ -124,7 +124,7 @@ def _units(case: Case) -> Iterator[tuple[float, float, float, str]]:
         is_mixed = case.has_fraction and any(
             other > factor and has for factor, other, has in zip(factors, factors[::-1], fractions, strict=True)
         )
-        is_by_chance = one[1] == _EACH_PHASE and len(case.view.wh) < tolerances.REGULAR_GAPS
+        is_by_chance = one[1] == _EACH_PHASE and len(case.view.wh) < tolerances.SEVERAL
         if not (is_mixed or is_by_chance or (are_in_kwh and one[1] < 1)):
             yield one
 

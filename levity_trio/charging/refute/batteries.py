@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case, Charge
 from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import HOUR
-
-LEAST_STEPS: Final = 2
 
 
 def is_shown(case: Case) -> bool:
@@ -21,7 +18,7 @@ def is_shown(case: Case) -> bool:
     Nor is one that falls again and again.
     """
     charges = case.charges
-    if len(charges) < tolerances.REGULAR_GAPS:
+    if len(charges) < tolerances.SEVERAL:
         return len(charges) > 0
     return len(_falls(charges)) <= 1 and len({percent for _, percent in charges}) > 1
 
@@ -40,7 +37,7 @@ def _falls(charges: Sequence[Charge]) -> list[float]:
 
 def wh_per_percent(case: Case) -> float | None:
     """Return the energy in Wh that charges one per cent of the battery, usually: the lower median of the steps of the
-    register; None with fewer than LEAST_STEPS. A step lasts as long as the register stands still, to its next rise."""
+    register; None with fewer than FEW. A step lasts as long as the register stands still, to its next rise."""
     percents, shown = {charge.at: charge.percent for charge in case.charges}, list[float]()
     told = [(wh, percents[at]) for at, wh in zip(case.view.at, case.view.wh, strict=True) if at in percents]
     level, since = told[0] if told else (0, 0.0)
@@ -49,7 +46,7 @@ def wh_per_percent(case: Case) -> float | None:
             shown.append((wh - level) / (percent - since))
         if abs(wh - level) > case.digit:
             level, since = wh, percent
-    return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= LEAST_STEPS else None
+    return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= tolerances.FEW else None
 
 
 def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:

@@ -97,11 +97,13 @@ class Bounds:
         power = self.case.power
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
-        is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
-        is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.REGULAR_GAPS)
+        is_dense = power.is_close and len(power.at) > tolerances.SEVERAL
+        is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.SEVERAL)
         if self.case.is_timed and (is_steady or is_dense):
             return True
-        is_queued = not self.case.is_timed and self.case.longest > 2 * (self.case.ended - self.case.begun)
+        is_queued = not self.case.is_timed and self.case.longest > tolerances.TWICE * (
+            self.case.ended - self.case.begun
+        )
         factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
         return any(map(self.is_tracked, (1.0, *factors)))
 
@@ -113,7 +115,7 @@ class Bounds:
     def less_than_one_power(self, chain: Chain) -> Evidence | None:
         """Return the conflict with the highest reported power, which was drawn for METER_AGE at least."""
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
-        if not power or lasted < tolerances.SHOWN_TRANSACTION:
+        if not power or lasted < tolerances.SPAN_SECONDS:
             return None
         most = max(power.low)
         is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
@@ -206,13 +208,13 @@ class Bounds:
             return most
         return min(
             most,
-            max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now) + tolerances.SHARED_WH),
+            max(tolerances.TWICE * usual * rise, self._far_more_by_power(before, now) + tolerances.SHARED_WH),
         )
 
     def _far_more_by_power(self, before: float, now: float) -> float:
         """Return far more energy in Wh than flows between two times by the power at these and between them."""
         places, high = self.case.power.places, self.case.power.sums.high
-        return (1 + tolerances.LONG_GAP_SHARE) * (high[places[now]] - high[places[before]])
+        return (1 + tolerances.HALF) * (high[places[now]] - high[places[before]])
 
     @cached_property
     def _wh_per_percent(self) -> float | None:
@@ -265,7 +267,7 @@ class Bounds:
         others = self.paces(chain).spread(without=number)
         usual = others.median * seconds / HOUR
         is_close = abs(rise - usual) <= tolerances.STEADY_SHARE * usual + chain.slack
-        return others.steps >= tolerances.FEW_STEPS and is_close
+        return others.steps >= tolerances.FEW and is_close
 
     def _drawn_since(self, level_at: float, before: float, now: float) -> float:
         """Return the maximum energy in Wh by the powers while a register stood still, and after the last of them."""
@@ -282,7 +284,7 @@ class Bounds:
         others = self.paces(chain).spread(without=number)
         if others.is_one_pace:
             return pace > max(tolerances.CONTRAST_W, tolerances.FAR_MORE * others.median)
-        if others.steps >= tolerances.FEW_STEPS:
+        if others.steps >= tolerances.FEW:
             return pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
         return False
 
@@ -360,7 +362,9 @@ class Bounds:
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
             ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
-            return least * (1 - share) - 2, (most + power.most * ends / HOUR) * (1 + share) + 2
+            return least * (1 - share) - tolerances.ROUNDED_WH, (most + power.most * ends / HOUR) * (
+                1 + share
+            ) + tolerances.ROUNDED_WH
         if not power and rise >= tolerances.LEAST_CHARGE_RISE:
             smallest, largest = tolerances.USUAL_BATTERY_WH
             return smallest * rise / 100, largest * rise / 100

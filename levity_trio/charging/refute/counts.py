@@ -27,9 +27,9 @@ def begins_at_zero(bounds: Bounds, view: View, *, is_start_garbled: bool = False
         seconds = max(seconds, case.longest)
     is_led_to_stop = case.stop_wh is not None and view.wh[-1] <= case.stop_wh - start + digit
     fastest = tolerances.FASTEST_W if is_led_to_stop and not case.is_ac_shown else _most_of_kind_w(case)
-    if is_start_garbled and view.wh[0] >= start / 2:
+    if is_start_garbled and view.wh[0] >= tolerances.HALF * start:
         paces = bounds.paces(Chain(view.at, view.wh, view.digit)).spread()
-        fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
+        fastest = paces.most * tolerances.TWICE if paces.steps else fastest
     return view.wh[0] <= fastest * seconds / HOUR + case.slack
 
 
@@ -77,4 +77,4 @@ def counts_each(case: Case) -> bool:
     """Whether the starts of the neighbours fell to 0 more than once: these registers count each transaction."""
     before, after, stop = case.before, case.after, case.stop_wh or 0
     falls = (before.resets if before is not None else 0) + (after is not None and after.sent_begin == 0 < stop)
-    return falls >= tolerances.RESETS
+    return falls >= tolerances.FEW

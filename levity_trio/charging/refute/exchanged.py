@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Beside, Case, View
-from levity_trio.charging.tolerances import AHEAD_SECONDS, ROUNDED_WH
+from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 
 
 class Exchanged(NamedTuple):
@@ -40,7 +40,7 @@ def _by_stop_of(case: Case, one: Beside, begin: int, stop: int) -> Exchanged:
     evidence = (f"meterStop {stop} Wh", f"the next transaction began at {begin} Wh")
     start = case.start_wh or 0
     figures = {"as reported": stop - start, "by the other stop": begin - start}
-    is_free = case.available_at is not None and case.available_at < one.ended - AHEAD_SECONDS
+    is_free = case.available_at is not None and case.available_at < one.ended - CLOCK_SECONDS
     ended = replace(
         case,
         ended=one.ended,

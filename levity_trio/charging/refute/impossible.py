@@ -60,7 +60,7 @@ def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> flo
 def faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
     is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
-    if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.REGULAR_GAPS:
+    if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.SEVERAL:
         return None
     rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
     return _faster_than_power(case, rise, seconds, 1 + tolerances.STEADY_SHARE, case.power.most)
@@ -78,12 +78,12 @@ def faster_at_last(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None
     if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
         return None
     seconds = chain.at[-1] - level + age_of_readings(case, chain)
-    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], seconds, tolerances.FASTER_STOP, most_w)
+    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], seconds, tolerances.TWICE, most_w)
 
 
 def age_of_readings(case: Case, chain: Chain) -> float:
     """Return how old the readings may be, in seconds: one interval, if the first one repeats the start."""
-    return case.interval if len(chain.wh) > tolerances.REGULAR_GAPS and chain.wh[1] == chain.wh[0] else 0.0
+    return case.interval if len(chain.wh) > tolerances.SEVERAL and chain.wh[1] == chain.wh[0] else 0.0
 
 
 def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Evidence | None:
@@ -103,7 +103,7 @@ def is_of_one_clock(case: Case) -> bool:
 def abrupt_steps(case: Case, chain: Chain) -> list[int]:
     """Return the number of the first step, of the last one, or of both, if no car charges like that."""
     last = len(chain.at) - 1
-    if last <= tolerances.REGULAR_GAPS or case.is_instant or not case.is_timed:
+    if last <= tolerances.SEVERAL or case.is_instant or not case.is_timed:
         return []
     ends = [*([1] if is_of_one_clock(case) else []), *([last] if case.stop_wh is not None else [])]
     return [number for number in ends if _is_abrupt(case, chain, number)]
@@ -128,10 +128,10 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + case.slack_of_ends(chain.digit)
-    if rise <= tolerances.FASTER_STOP * _average_w(chain) * lasted / HOUR + spare:
+    if rise <= tolerances.TWICE * _average_w(chain) * lasted / HOUR + spare:
         return False
     fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
-    return rise > tolerances.FASTER_STOP * fastest * lasted / HOUR + spare
+    return rise > tolerances.TWICE * fastest * lasted / HOUR + spare
 
 
 def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
@@ -161,4 +161,4 @@ def _shows_pace(watts: Sequence[float], *, is_short: bool) -> bool:
     """Whether these powers are enough to show how a car charges: many, or for a short step some that are about equal:
     that power changed just then, and by so much, is unlikely."""
     is_steady = min(watts, default=0.0) >= (1 - tolerances.STEADY_SHARE) * max(watts, default=0.0)
-    return len(watts) >= (tolerances.REGULAR_GAPS if is_short and is_steady else tolerances.MANY_STEPS)
+    return len(watts) >= (tolerances.SEVERAL if is_short and is_steady else tolerances.MANY)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Case, Neighbour, View
 from levity_trio.charging.sent.power import HOUR
@@ -56,7 +57,7 @@ def _end(case: Case) -> _End | None:
         return None
     (earlier_at, earlier), (at, wh) = [(case.begun, start), *zip(view.at, view.wh, strict=True)][told - 1 : told + 1]
     pace = (wh - earlier) / (at - earlier_at) if at > earlier_at else 0.0
-    live = pace * (case.ended - at - case.lag / 2)
+    live = pace * (case.ended - at - tolerances.HALF * case.lag)
     if pace <= 0 or stop < wh or stop - wh > live + view.digit:
         return None
     place = next((number for number, later in enumerate(view.at) if later >= case.ended), None)

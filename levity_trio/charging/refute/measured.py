@@ -69,7 +69,7 @@ def _is_conclusive(case: Case) -> bool:
 
     Power that is always about 0 counts only if the charger has reported other power before, or the battery was full.
     """
-    if len(case.power.at) < tolerances.REGULAR_GAPS:
+    if len(case.power.at) < tolerances.SEVERAL:
         return False
     is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
     return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
@@ -88,10 +88,10 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     shown = (gap for gap in beyond if not _may_be_unseen(case, gap))
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
-        fast += found.beyond(found.high, 1 + tolerances.LONG_GAP_SHARE, tolerances.SHARED_WH + chain.slack)
+        fast += found.beyond(found.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
     often = gaps_far_beyond_power(found, chain.digit) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
-    if not fast and len(often) - len(unseen) < tolerances.REGULAR_GAPS and _are_rarely_unseen(case, unseen):
+    if not fast and len(often) - len(unseen) < tolerances.SEVERAL and _are_rarely_unseen(case, unseen):
         return None
     gap = (fast or often)[0]
     return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
@@ -111,7 +111,7 @@ def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
     at least. While it charges for long, a report of power meets it."""
     paces = [gap.rise * HOUR / gap.seconds for gap in gaps]
     least_w = max(tolerances.LEAST_AC_W, case.power.most, *paces)
-    return sum(paces) < tolerances.REGULAR_GAPS * least_w
+    return sum(paces) < tolerances.SEVERAL * least_w
 
 
 def _unseen_wh(case: Case, found: Gaps) -> float:
@@ -119,7 +119,7 @@ def _unseen_wh(case: Case, found: Gaps) -> float:
     if case.is_fast or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in found if gap.is_idle]
-    return tolerances.REGULAR_GAPS * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
+    return tolerances.SEVERAL * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
 
 
 def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -135,10 +135,10 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) > 2  # more than start and stop
     whole = found.whole if is_read else _from_start_to_stop(chain)
     number = len(found) if is_read else len(power.at) - 1
-    if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.USUAL_GAPS * power.interval:
+    if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.TWICE * power.interval:
         return None
     known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
-    if whole.seconds - known > 2 * tolerances.USUAL_GAPS * power.interval:
+    if whole.seconds - known > tolerances.FAR_MORE * power.interval:
         return None
     allowed, error = slack(power, chain.digit), tolerances.FAR_MORE * stdev(power.low) / sqrt(len(power.low))
     least = (1 - tolerances.POWER_SHARE) * (fmean(power.low) - error) * known / HOUR - allowed
@@ -162,7 +162,7 @@ def far_below_power(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | Non
     was received late may be wrong.
     """
     power, lasted = case.power, chain.at[-1] - chain.at[0]
-    if not power.at[1:] or not tolerances.SHOWN_TRANSACTION <= lasted <= case.received_seconds + tolerances.INTERVAL:
+    if not power.at[1:] or not tolerances.SPAN_SECONDS <= lasted <= case.received_seconds + tolerances.INTERVAL:
         return None
     least = min(power.low)
     if not _are_far_below(case, least, [(lasted, chain.wh[-1])]):
@@ -217,7 +217,7 @@ def against_intervals(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | N
     if not intervals:
         return None
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
-    if wh >= least * sum(intervals) or any(wh / 2 <= count <= wh / least for count in counts):
+    if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
         return None
     return (f"{chain.wh[-1]} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
 

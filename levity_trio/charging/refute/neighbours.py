@@ -9,16 +9,14 @@ is that of one that goes on from it and has neither readings nor power.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Final
 
+from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.counts import counts_each, lifetime_registers
 from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.refute.scales import bracket, lacks_digits_of, scale_shown, wrong_by
 from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
-
-_SEVERAL: Final = 5
 
 
 def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:
@@ -136,7 +134,7 @@ def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: in
         return False
     if own == given and (neighbour.is_scale_doubtful or neighbour.factor != 1):
         return True
-    return neighbour.is_doubtful and own == sent and not given / _SEVERAL < sent < _SEVERAL * given
+    return neighbour.is_doubtful and own == sent and not given / tolerances.MANY < sent < tolerances.MANY * given
 
 
 def claimed_before(case: Case) -> int | None:

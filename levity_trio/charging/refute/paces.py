@@ -28,7 +28,7 @@ class Spread(NamedTuple):
     def is_one_pace(self) -> bool:
         """Whether there are many paces, none much above the median."""
         is_close = self.most <= (1 + tolerances.STEADY_SHARE) * self.median and self.least > 0
-        return self.steps >= tolerances.MANY_STEPS and is_close
+        return self.steps >= tolerances.MANY and is_close
 
 
 class Paces:
@@ -64,7 +64,7 @@ class Paces:
 def _paces(chain: Chain, interval: float, ends: tuple[int, int]) -> Iterator[tuple[int, float]]:
     for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
         margin = interval if number in ends else 0.0
-        if now - before > margin / 2 and high > low:  # a shorter end shows no pace
+        if now - before > tolerances.HALF * margin and high > low:  # a shorter end shows no pace
             pace = (high - low) * HOUR / (now - before + margin)
             if pace >= tolerances.LEAST_AC_W:
                 yield number, pace

@@ -24,8 +24,6 @@ from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level, Po
 from levity_trio.charging.sent.power import HOUR
 
 WITHOUT: Final = "without what the other one charged"
-_MOST_WRONG: Final = 2
-"""So many starts and stops around may be wrong."""
 
 
 class _Common(NamedTuple):
@@ -118,7 +116,7 @@ def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Commo
         if not _is_one([*own], theirs, digit, by_chance / chance):
             continue
         against = list(_against_one(*around, tolerances.SHARED_WH))
-        if _are_too_many(against, _MOST_WRONG):
+        if _are_too_many(against, tolerances.FEW):
             continue
         for one in others:
             until = end if one.end is None else min(end, one.end)
@@ -165,7 +163,7 @@ def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int, most: flo
     runs = [[-wh for _, wh, _ in run] for _, run in groupby(told, key=itemgetter(2))]
     slack = max(digit, tolerances.REACH_WH)
     falls = [before[-1] - now[0] for before, now in pairwise(runs)]
-    if max(falls, default=0) > slack or sum(fall > tolerances.REACH_WH for fall in falls) > _MOST_WRONG:
+    if max(falls, default=0) > slack or sum(fall > tolerances.REACH_WH for fall in falls) > tolerances.FEW:
         return False
     inner = zip(runs, runs[1:], runs[2:], strict=False)
     chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
@@ -187,7 +185,7 @@ def _chance_of_meetings(own: Sequence[Boundary], theirs: Sequence[Boundary]) -> 
     chance = 1.0
     for _, _, number, now in told:
         if _is_meeting(last[number], now, last[1 - number]):
-            chance *= min(1.0, max(step, 2 * tolerances.ROUNDED_WH) / (now.wh - last[number][-1].wh))
+            chance *= min(1.0, max(step, tolerances.ROUNDED_WH) / (now.wh - last[number][-1].wh))
         last[number].append(now)
     return chance
 
@@ -237,7 +235,7 @@ def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
     if any(_is_of_both(power, common) for power in (case.power, one.power)):
         return False
     powers = (case.power, one.power)
-    longest = tolerances.SHORT_GAP / tolerances.USUAL_GAPS if common.is_met else inf
+    longest = tolerances.SHORT_GAP / tolerances.TWICE if common.is_met else inf
     usual = min((min(power.interval, longest) for power in powers if power.interval), default=0.0)
     least = sum(_drawn(power, common, usual).least for power in powers)
     return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.REACH_WH
@@ -290,7 +288,7 @@ def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
         return power
     at, wh = readings[-1]
     drawn = power.low[place - 1] * (case.begun - at) / HOUR
-    if common.begin - wh + case.slack > tolerances.LEAST_OF_STILL * drawn:
+    if common.begin - wh + case.slack > tolerances.HALF * drawn:
         return power
     return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
 
@@ -317,8 +315,8 @@ def _drawn(power: Power, common: _Common, usual: float) -> _Drawn:
     for place, (since, until) in zip(places, pairwise(edges), strict=True):
         beside = slice(max(0, place - 1), place + 1)
         highest = max(power.high[beside]) if place else power.most
-        apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.LONG_GAP_SHARE
-        is_close = is_told and until - since <= tolerances.USUAL_GAPS * usual
+        apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.HALF
+        is_close = is_told and until - since <= tolerances.TWICE * usual
         least += is_close * min(power.low[beside]) * (until - since) / HOUR
         most += highest * (1 + apart) * (until - since) / HOUR
     return _Drawn(least, most)

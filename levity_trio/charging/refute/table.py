@@ -64,7 +64,7 @@ def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence 
         return None
     if figure.wh <= (1 + tolerances.VARYING_SHARE) * power.most * case.longest / HOUR + case.slack:
         return None
-    is_it = len(power.at) >= tolerances.REGULAR_GAPS and undoubted(with_power(case, 1000)) is not None
+    is_it = len(power.at) >= tolerances.SEVERAL and undoubted(with_power(case, 1000)) is not None
     return (f"{figure.wh} Wh", f"at most {plain(power.most)} W") if is_it else None
 
 

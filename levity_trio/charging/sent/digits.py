@@ -30,7 +30,7 @@ def watts_of(value: str, unit: str) -> float | None:
 def coarser(digit: int, values: Iterable[int]) -> int:
     """Return the step of a register in Wh: `digit`, or coarser if many different values show it."""
     different = set(values)
-    if len(different) < tolerances.COARSE_VALUES:
+    if len(different) < tolerances.MANY:
         return digit
     step = gcd(*different)
     while digit < 1000 and step % (10 * digit) == 0:

@@ -118,7 +118,7 @@ class Power:
         """The steps from each power to the next. A gap much longer than usual adds nothing to `low`."""
         if not self.at:
             return Steps((), (), (), ())
-        usual, seconds = tolerances.USUAL_GAPS * self.interval, list(map(sub, self.at[1:], self.at))
+        usual, seconds = tolerances.TWICE * self.interval, list(map(sub, self.at[1:], self.at))
         hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
         least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
         shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
@@ -134,7 +134,7 @@ class Power:
     def is_steady(self) -> bool:
         """Whether most powers of a charging car are about equal, of at least three, or of two if they are close."""
         charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
-        least = 2 if self.is_close else tolerances.REGULAR_GAPS
+        least = tolerances.FEW if self.is_close else tolerances.SEVERAL
         level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
         steady = [low for low in charging if low >= level]
         return len(charging) >= least and len(steady) >= tolerances.MOST_GAPS * len(charging)
@@ -151,7 +151,7 @@ class Power:
     @cached_property
     def expected_wh(self) -> tuple[float, float] | None:
         """Power × time from the first to the last power: minimum and maximum in Wh; None if it was sent too rarely."""
-        if len(self.at) <= tolerances.REGULAR_GAPS:
+        if len(self.at) <= tolerances.SEVERAL:
             return None
         least = _over_time(self.at, self.low)
         return least, least if self.low == self.high else _over_time(self.at, self.high)
@@ -167,7 +167,7 @@ def _lower(values: Sequence[float]) -> list[float]:
 
 
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
-_LONG_SHARE: Final = 1 + tolerances.LONG_GAP_SHARE
+_LONG_SHARE: Final = 1 + tolerances.HALF
 
 
 def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:

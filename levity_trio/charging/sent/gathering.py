@@ -79,6 +79,7 @@ LOCATION: Final = 9
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
 _REGISTER: Final = itemgetter(TIMESTAMP, WH)
 _PHASE: Final = itemgetter(PHASE)
+_AC_V: Final = ((1 - tolerances.POWER_SHARE) * tolerances.AC_V, (1 + tolerances.POWER_SHARE) * tolerances.AC_V)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
 
@@ -119,9 +120,9 @@ def gather(rows: Sequence[Row]) -> Measurements:
     power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(percents))
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
     is_dc_shown = bool(percents) or max(volts, default=0) > tolerances.HIGHEST_AC_V
-    is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
+    is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.CONTRAST_W
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
-    is_phase = tolerances.AC_V[0] <= max(volts, default=0) <= tolerances.AC_V[1]
+    is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
     begin_wh, end_wh = _at_ends(registers)
     intervals = _intervals(by_measurand[INTERVALS])
@@ -325,7 +326,7 @@ def _watts(
     Two lines of 120 V, whose current is the same, are two phases. The current of a car at rest is reactive.
     """
     known = [one for phase, volt in volts.items() if volt > 0 for one in _of_phase(phase, volt, is_battery=is_battery)]
-    low, high = (min(known), max(known)) if known else tolerances.AC_V
+    low, high = (min(known), max(known)) if known else _AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     currents = named if len(named) > 1 else list(amperes.values())
     active = [max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents]
@@ -338,7 +339,7 @@ def _watts(
 def _of_phase(phase: str, volt: float, *, is_battery: bool) -> tuple[float, ...]:
     """Return the voltage of a phase, or the lowest and the highest possible one: a voltage between two phases is twice
     that of a phase, or the square root of three times as high."""
-    is_unnamed = tolerances.HIGHEST_AC_V < volt <= tolerances.HIGHEST_BETWEEN_PHASES_V and not is_battery
+    is_unnamed = tolerances.HIGHEST_AC_V < volt <= _AC_V[1] * sqrt(tolerances.PHASES) and not is_battery
     if phase in _BETWEEN_PHASES:
-        return volt / 2, volt / sqrt(tolerances.PHASES)
+        return tolerances.HALF * volt, volt / sqrt(tolerances.PHASES)
     return (volt / sqrt(tolerances.PHASES),) if is_unnamed else (volt,)

@@ -11,7 +11,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.sent.gathering import Measurements
 from levity_trio.charging.sent.power import HOUR
 
-JUMP_WH: Final = 10_000
+JUMP_WH: Final = tolerances.SIGNIFICANT_START_WH
 """The original Levity's limit: a smaller step forward is no jump."""
 
 
@@ -30,5 +30,5 @@ def _fastest_w(measurements: Measurements) -> float:
     power = measurements.power
     if power and power.most >= tolerances.LEAST_CHARGING_W:
         is_dense = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
-        return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.LONG_GAP_SHARE))
+        return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.HALF))
     return tolerances.FASTEST_W if measurements.is_dc else tolerances.AC_W

@@ -18,14 +18,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from levity_trio.charging.tolerances import (
-    AHEAD_SECONDS,
-    BEHIND_MESSAGES,
-    BEHIND_SECONDS,
-    BEHIND_SPAN_SECONDS,
-    LIVE_SECONDS,
-    SAME_BEHIND_SECONDS,
-)
+from levity_trio.charging.tolerances import CLOCK_SECONDS, FEW, LATE_SECONDS, SAME_BEHIND_SECONDS, SEVERAL, SPAN_SECONDS
 from levity_trio.wire.times import (
     FIRST_BELIEVABLE,
     SENT_CHARACTERS,
@@ -60,10 +53,10 @@ def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
     """
     if moment.skew_seconds is None or not moment.is_believable:
         return moment.understood
-    if moment.skew_seconds > AHEAD_SECONDS:
+    if moment.skew_seconds > CLOCK_SECONDS:
         return received_at
-    is_late = moment.skew_seconds < -AHEAD_SECONDS
-    if not is_late or clock_skew is None or clock_skew <= AHEAD_SECONDS:
+    is_late = moment.skew_seconds < -CLOCK_SECONDS
+    if not is_late or clock_skew is None or clock_skew <= CLOCK_SECONDS:
         return moment.understood
     return shifted_stamp(moment.understood, timedelta(seconds=-clock_skew))
 
@@ -77,8 +70,8 @@ def ahead_when_sent(own: float, since: float | None, before: float) -> float:
     offset did not wait, nor does one that fits our clock if nothing else tells of the charger's since.
     """
     offset = before if since is None else max(since, min(before, 0.0))
-    is_set = since is None and abs(own) <= AHEAD_SECONDS
-    return own if is_set or own >= offset - AHEAD_SECONDS else offset
+    is_set = since is None and abs(own) <= CLOCK_SECONDS
+    return own if is_set or own >= offset - CLOCK_SECONDS else offset
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
@@ -130,7 +123,7 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
     what the messages show; of another kind, they make it unsure, as its times may be formed in another way.
     """
     others = [one for one in told if not one.is_reading]
-    right = [one.received for one in others if one.late <= BEHIND_SECONDS]
+    right = [one.received for one in others if one.late <= LATE_SECONDS]
     found = [Stretch(0.0, min(right), max(right))] if right else []
     for same in _equally_late(told):
         kinds = {one.is_status for one in same if not one.is_reading}
@@ -148,7 +141,7 @@ def stretches(told: Sequence[Told]) -> list[Stretch]:
 
 def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
     """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
-    late = sorted((one for one in told if one.late > BEHIND_SECONDS), key=attrgetter("late"))
+    late = sorted((one for one in told if one.late > LATE_SECONDS), key=attrgetter("late"))
     times = [one.late for one in late]
     others = {one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)}
     reached = 0.0
@@ -160,11 +153,11 @@ def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
 
 
 def _show_a_clock(same: Sequence[Told]) -> bool:
-    most, others = BEHIND_MESSAGES
+    most, others = SEVERAL, FEW
     if len(same) < most or sum(not one.is_reading for one in same) < others:
         return False
     times = [one.own for one in same]
-    return max(times) - min(times) >= BEHIND_SPAN_SECONDS
+    return max(times) - min(times) >= SPAN_SECONDS
 
 
 def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
@@ -174,10 +167,10 @@ def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], nea
     with messages of the same transaction. A message that waited has the clock of both what was before and what came
     after it; if these differ, or one is unknown, it may have either.
     """
-    if told.late <= BEHIND_SECONDS:
+    if told.late <= LATE_SECONDS:
         return RIGHT
     for one in (*own, *before, *near):
-        if one.behind and -SAME_BEHIND_SECONDS <= told.late - one.behind <= LIVE_SECONDS:
+        if one.behind and -SAME_BEHIND_SECONDS <= told.late - one.behind <= CLOCK_SECONDS:
             return Behind(one.behind, not one.is_refuted)
     return _of_one_that_waited(told, own, before)
 

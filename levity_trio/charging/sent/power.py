@@ -133,9 +133,9 @@ def slack(power: Power, digit: int) -> float:
 
 
 def tracks(found: Gaps, power: Power, digit: float, factor: float = 1.0) -> bool:
-    """Whether power tracks a register multiplied by a factor: in most gaps, of at least REGULAR_GAPS."""
+    """Whether power tracks a register multiplied by a factor: in most gaps, of at least SEVERAL."""
     agrees = _agrees(found, power, digit, factor)
-    return len(agrees) >= tolerances.REGULAR_GAPS and agrees.count(True) >= tolerances.MOST_GAPS * len(agrees)
+    return len(agrees) >= tolerances.SEVERAL and agrees.count(True) >= tolerances.MOST_GAPS * len(agrees)
 
 
 def agreement(found: Gaps, power: Power, digit: int) -> tuple[int, int]:
@@ -179,7 +179,7 @@ def _most_of(gap: Gap, power: Power) -> float:
 
 def longer_share(power: Power) -> float:
     """Return the share by which power may have been higher than ever reported, over a gap of which it shows little."""
-    return tolerances.LONG_GAP_SHARE if power.is_steady else tolerances.VARYING_SHARE
+    return tolerances.HALF if power.is_steady else tolerances.VARYING_SHARE
 
 
 def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:
@@ -203,7 +203,7 @@ def stood_still(chain: Chain, power: Power, found: Gaps) -> Gap | None:
     if not found or found.rise[-1] > chain.digit:
         return None
     risen = _risen_by_the_stop(chain, power, found)
-    return found.last if found.low[-1] * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
+    return found.last if found.low[-1] * tolerances.HALF > risen + slack(power, chain.digit) else None
 
 
 def _risen_by_the_stop(chain: Chain, power: Power, found: Gaps) -> int:
@@ -219,7 +219,7 @@ def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | N
     A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
     Without a gap, no reading has the time of a power: then the whole rise is compared with all powers.
     """
-    if len(power.at) <= tolerances.REGULAR_GAPS:
+    if len(power.at) <= tolerances.SEVERAL:
         return None
     if found:
         since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
@@ -231,4 +231,6 @@ def too_little(chain: Chain, power: Power, found: Gaps) -> tuple[int, float] | N
 
 def least_share(power: Power) -> float:
     """Return the share of the minimum by power by which a register must have risen."""
-    return next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)
+    if power.interval <= tolerances.SHORT_GAP:
+        return 1 - tolerances.POWER_SHARE
+    return 1 - tolerances.STEADY_SHARE if power.interval <= 1000 else tolerances.HALF

@@ -18,11 +18,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.charging.sent.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
-from levity_trio.charging.tolerances import AHEAD_SECONDS, LIVE_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS, HALF
 from levity_trio.wire.times import clock_time
-
-STILL_SECONDS: Final = 60
-"""If messages with the same time are received further apart, the charger's clock does not run."""
 
 ZONE_SECONDS: Final = (3600, 1800, 900)
 """Time zones differ by whole hours, some by half or quarter hours."""
@@ -53,7 +50,7 @@ class MessageTime(NamedTuple):
     @property
     def is_ahead(self) -> bool:
         """Whether the charger's own time is later than that of receipt."""
-        return self.own is not None and self.own > self.received + AHEAD_SECONDS
+        return self.own is not None and self.own > self.received + CLOCK_SECONDS
 
 
 class Timeline(NamedTuple):
@@ -85,8 +82,8 @@ def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None)
     live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
     latest = live if stop is None else stop.now - max(times.values())
     earliest = start.now - min(times.values())
-    behind = live if live <= latest + AHEAD_SECONDS else _zone(earliest, latest)
-    if behind <= AHEAD_SECONDS or earliest > latest:
+    behind = live if live <= latest + CLOCK_SECONDS else _zone(earliest, latest)
+    if behind <= CLOCK_SECONDS or earliest > latest:
         return list(rows)
     moved = {timestamp: timestamp_of(at + behind) for timestamp, at in times.items()}
     return [(row[0], moved[row[TIMESTAMP]], *row[2:]) for row in rows]
@@ -94,7 +91,7 @@ def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None)
 
 def _zone(earliest: float, latest: float) -> float:
     """Return the difference of two time zones that lies between these; if there is none, the middle."""
-    middle = (earliest + latest) / 2
+    middle = HALF * (earliest + latest)
     zones = (round(middle / step) * step for step in ZONE_SECONDS)
     return next((zone for zone in zones if earliest <= zone <= latest), middle)
 
@@ -129,7 +126,7 @@ def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
 
 def _is_by_first(row: Row, at: float, since: float, behind: float) -> bool:
     late = seconds(row[RECEIVED_AT]) - at
-    return at < since or abs(late - behind) <= LIVE_SECONDS
+    return at < since or abs(late - behind) <= CLOCK_SECONDS
 
 
 def by_unset_clock(
@@ -156,7 +153,7 @@ def _unqueued(begun: float, receipts: Sequence[float]) -> list[float]:
     usual = _usual([after - before for before, after in pairwise(receipts)])
     found, last = list[float](), begun
     for received, following in zip(receipts, [*receipts, inf][1:], strict=True):
-        last = min(received, last + usual) if following - received < usual / 2 else received
+        last = min(received, last + usual) if following - received < HALF * usual else received
         found.append(last)
     return found
 
@@ -166,7 +163,7 @@ def stands_still(moments: Sequence[MessageTime]) -> bool:
     first, last = moments[0], moments[-1]
     if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
         return False
-    return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
+    return max(last.received - first.received, abs(first.received - first.own)) > CLOCK_SECONDS
 
 
 def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
@@ -177,13 +174,13 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
     """
     carriers = [row for row in rows if row[WH] is not None]
     times = [row[TIMESTAMP] for row in carriers]
-    if start.own is not None and times and seconds(min(times)) < start.own - AHEAD_SECONDS:
-        earliest, since = timestamp_of(start.own - AHEAD_SECONDS), timestamp_of(start.received)  # in order as text
+    if start.own is not None and times and seconds(min(times)) < start.own - CLOCK_SECONDS:
+        earliest, since = timestamp_of(start.own - CLOCK_SECONDS), timestamp_of(start.received)  # in order as text
         if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
             return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
-        if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + AHEAD_SECONDS:
+        if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS:
             return True
     if is_rising(times):
         return False
@@ -255,7 +252,7 @@ class _Clock:
             return max(received, self.usual, longest)
         if now.is_believed:
             return apart
-        return received if apart == 0 and received > STILL_SECONDS else max(apart, min(received, self.usual))
+        return received if apart == 0 and received > CLOCK_SECONDS else max(apart, min(received, self.usual))
 
 
 def _since(start: MessageTime, now: MessageTime) -> float:

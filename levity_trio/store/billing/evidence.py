@@ -47,7 +47,7 @@ NOT_BY_THE_CAR: Final = frozenset({"SuspendedEVSE", "Faulted", "Unavailable"})
 LOCKED_IN: Final = "ConnectorLockFailure"
 LEAST_AMPERES: Final = 6
 """No car charges with less (IEC 61851-1)."""
-_AHEAD: Final = timedelta(seconds=tolerances.AHEAD_SECONDS)
+_AHEAD: Final = timedelta(seconds=tolerances.CLOCK_SECONDS)
 
 
 class Needs(NamedTuple):
@@ -364,6 +364,6 @@ def _doubtful(tx: Known, last: datetime, stopped: datetime, received: datetime) 
     its clock behind, and all before a stop whose time is that of its receipt, unless it was as late as the start."""
     yield stopped, received
     skews = tx.start_skew, tx.stop_skew
-    is_steady = None not in skews and abs((tx.start_skew or 0) - (tx.stop_skew or 0)) <= tolerances.AHEAD_SECONDS
+    is_steady = None not in skews and abs((tx.start_skew or 0) - (tx.stop_skew or 0)) <= tolerances.CLOCK_SECONDS
     if stopped == received and not is_steady:
         yield last, stopped

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.tolerances import LIVE_SECONDS, SAME_BEHIND_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.seen import NEWEST_STATUSES
@@ -154,12 +154,12 @@ def _is_older(origin: Origin, report: Status, present: _Present) -> bool:
 def _is_behind(moment: Moment) -> bool:
     """Whether a believable time is behind its receipt: its message waited, or was dated by an earlier event, or the
     clock is behind."""
-    return moment.is_believable and -(moment.skew_seconds or 0) > LIVE_SECONDS
+    return moment.is_believable and -(moment.skew_seconds or 0) > CLOCK_SECONDS
 
 
 def _shows_clock(origin: Origin, alike: Sequence[_Kept]) -> bool:
     """Whether the clock is behind: a status that came earlier lagged by as much. The lag of an old event grows."""
-    before = shifted_stamp(origin.received_at, timedelta(seconds=-LIVE_SECONDS))
+    before = shifted_stamp(origin.received_at, timedelta(seconds=-CLOCK_SECONDS))
     return any(kept.received_at <= before for kept in alike)
 
 

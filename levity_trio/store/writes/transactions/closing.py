@@ -15,7 +15,7 @@ from typing import NamedTuple
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.log_output import get_logger
 from levity_trio.store.cases import CHARGING, available_until
 from levity_trio.store.transaction import Known, after, by_our_clock
@@ -56,7 +56,7 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
     words = f"a transaction began on its connector at {opening.meter_start} Wh"
     at = opening.moment.understood
     closing = Closing(Cause.NEXT_START, OTHER, words, at, opening.meter_start)
-    is_ahead = (opening.moment.skew_seconds or 0) > AHEAD_SECONDS
+    is_ahead = (opening.moment.skew_seconds or 0) > CLOCK_SECONDS
     for tx in open_ones(db, origin.charger, opening.connector):
         # A clock that was ahead may have been set since. If it is still ahead, both starts have its times.
         began = tx.own_start_time if is_ahead else min(tx.own_start_time, tx.start_time)

@@ -11,12 +11,7 @@ from datetime import timedelta
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.tolerances import (
-    BEHIND_SECONDS,
-    BEHIND_SPAN_SECONDS,
-    REJUDGE_SECONDS,
-    SAME_BEHIND_SECONDS,
-)
+from levity_trio.charging.tolerances import LATE_SECONDS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.clocks import Dating, dating
 from levity_trio.store.connectors import connectors
@@ -99,14 +94,14 @@ def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) 
     together they may show that the clock is behind. Those that are open are dated at once, but for the one that the
     message is `ending`: that is dated when it is judged."""
     skew = moment.skew_seconds
-    if skew is None or skew >= -BEHIND_SECONDS or not moment.is_believable:
+    if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
         return
     for one in open_ones(db, origin.charger):
         is_as_late = one.start_skew is not None and abs(one.start_skew - skew) <= SAME_BEHIND_SECONDS
         if is_as_late and not one.start_behind and one.id != ending:
             date(db, one, dating(db.rows, one))
     due = _later(origin.received_at, REJUDGE_SECONDS)
-    long_before = _later(moment.understood, -BEHIND_SPAN_SECONDS)
+    long_before = _later(moment.understood, -SPAN_SECONDS)
     for connector in connectors(db.rows, origin.charger, "tx"):
         db.execute(_LOOK_AGAIN, (due, origin.charger, connector, NEWEST, -skew, SAME_BEHIND_SECONDS, long_before))
 

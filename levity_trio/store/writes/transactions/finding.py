@@ -29,7 +29,7 @@ from levity_trio.charging.sent.gathering import MEASURAND, PHASE, RECEIVED_AT, T
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading
 from levity_trio.charging.sent.timeline import is_set_back, message_time
-from levity_trio.charging.tolerances import AHEAD_SECONDS, REACH_WH
+from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.cases import available_at, idle_since_boot
 from levity_trio.store.connectors import connectors
 from levity_trio.store.transaction import COLUMNS, Known, before, readings, span
@@ -97,7 +97,7 @@ def is_about(tx: Known, request: Stop) -> bool:
     if tx.own_stop_time is None or tx.meter_stop is None:
         return False
     apart = abs(seconds(request.moment.understood) - seconds(tx.own_stop_time))
-    return apart <= AHEAD_SECONDS and abs(request.meter_stop - tx.meter_stop) <= REACH_WH
+    return apart <= CLOCK_SECONDS and abs(request.meter_stop - tx.meter_stop) <= REACH_WH
 
 
 def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known | None) -> int | None:
@@ -154,7 +154,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     watts = [power for power in powers if power is not None] if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
-    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
+    is_ahead = (tx.start_skew or 0) > CLOCK_SECONDS  # its readings may have times of that clock, too
     is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     is_exchanged, start_wh = _is_exchanged(db, tx), max(0, tx.meter_start or 0)
@@ -227,7 +227,7 @@ def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[
 def _has_overtaken(row: Row, request: Stop, tx: Known) -> bool:
     """Whether a reading overtook the queue in which a stop waited: it is later and higher, so it belongs to the next
     transaction, whose start still waits. The stop names this transaction, or the reading overtook its start, too."""
-    is_queued = request.moment.is_believable and (request.moment.skew_seconds or 0) < -AHEAD_SECONDS
+    is_queued = request.moment.is_believable and (request.moment.skew_seconds or 0) < -CLOCK_SECONDS
     is_beyond = row[TIMESTAMP] > request.moment.understood and _wh(row) > request.meter_stop
     return is_queued and is_beyond and (request.transaction == tx.id or row[RECEIVED_AT] <= tx.created_at)
 

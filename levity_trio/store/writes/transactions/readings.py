@@ -23,7 +23,7 @@ from levity_trio.charging.sent.gathering import Row as Sample
 from levity_trio.charging.sent.jumps import JUMP_WH, is_jump
 from levity_trio.charging.sent.moments import STATUS_AHEAD, Moment, ahead_when_sent
 from levity_trio.charging.sent.readings import REGISTER, Reading, is_register, with_register
-from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W, LAGGING_READINGS, LEAST_LAG, MOST_LAG
+from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_SECONDS, MOST_LAG
 from levity_trio.events import EnergyJumped
 from levity_trio.store.among import marks, parts
 from levity_trio.store.cases import idle_since_boot, was_available
@@ -304,19 +304,17 @@ def _is_lagging(db: UnitOfWork, origin: Origin, latest: Known, named: Known, rea
     """Whether a reading, taken before the transaction that it names began, is as old as the last ones of the previous
     one: the registers of such a meter are always old, and it is of that one."""
     at, ended = reading.timestamp, latest.stop_received_at
-    if latest.id == named.id or ended is None or seconds(at) >= seconds(named.own_start_time) - AHEAD_SECONDS:
+    if latest.id == named.id or ended is None or seconds(at) >= seconds(named.own_start_time) - CLOCK_SECONDS:
         return False
     if (
-        max(abs(named.start_skew or 0), abs(latest.stop_skew or 0)) > AHEAD_SECONDS
+        max(abs(named.start_skew or 0), abs(latest.stop_skew or 0)) > CLOCK_SECONDS
         or state(latest) is not State.STOPPED
     ):
         return False
-    last = db.rows(
-        LAST_READINGS, (latest.charger, latest.connector, latest.id, latest.own_start_time, LAGGING_READINGS)
-    )
+    last = db.rows(LAST_READINGS, (latest.charger, latest.connector, latest.id, latest.own_start_time, FEW))
     age, ages = -_ahead(at, origin.received_at), [-_ahead(*row) for row in last]
-    is_as_old = all(abs(age - one) <= AHEAD_SECONDS for one in ages)
-    return LEAST_LAG < age <= MOST_LAG and len(ages) == LAGGING_READINGS and is_as_old
+    is_as_old = all(abs(age - one) <= CLOCK_SECONDS for one in ages)
+    return LATE_SECONDS < age <= MOST_LAG and len(ages) == FEW and is_as_old
 
 
 def _moment(latest: Known | None, reading: Reading) -> float:
@@ -329,7 +327,7 @@ def _moment(latest: Known | None, reading: Reading) -> float:
 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     """Whether a reading is ahead of its receipt by more than the known skew, so that it never becomes the last one."""
-    ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
+    ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - CLOCK_SECONDS
     on_its_way = STATUS_AHEAD.total_seconds()  # the start may have been delayed by this, and then seems less far ahead
     if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
         return False
@@ -344,7 +342,7 @@ def _note_early(db: UnitOfWork, tx: Known, readings: Sequence[Reading], named: i
     register is above the start; or it counts each transaction, and they name this one."""
     if tx.meter_start is None:
         return
-    begun = shifted_stamp(tx.own_start_time, timedelta(seconds=-AHEAD_SECONDS))
+    begun = shifted_stamp(tx.own_start_time, timedelta(seconds=-CLOCK_SECONDS))
     early = [one for one in readings if one.wh is not None and one.timestamp < begun]
     shown = [one.timestamp for one in early if (one.wh or 0) > tx.meter_start]
     wh = 0 if shown or not early or named != tx.id else early[0].wh or 0

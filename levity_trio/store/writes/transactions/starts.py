@@ -8,7 +8,7 @@ from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment, corrected
-from levity_trio.charging.sent.timeline import STILL_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.adjacent import is_other_meter
 from levity_trio.store.transaction import LAST_TIME, Known, after, before
@@ -100,7 +100,7 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
         + (STARTS_COMPARED,),
     )
     for transaction, is_open, created_at, sent_stop_time, stopped_at, is_untold, is_asked, *verdict in found:
-        is_apart = stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
+        is_apart = stopped_at is not None and seconds(stopped_at) - seconds(created_at) > CLOCK_SECONDS
         stands_still = is_apart and sent_stop_time == request.moment.sent
         is_unique = request.moment.is_believable and not stands_still
         newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? AND imported_id IS NULL LIMIT 1"

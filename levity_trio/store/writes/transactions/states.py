@@ -14,7 +14,7 @@ from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, stat
 from levity_trio.charging.names import is_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases import LONGEST_SECONDS
 from levity_trio.store.ceilings import DATE
@@ -77,11 +77,11 @@ def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | Non
     """
     tx = found = next(iter(before(db.rows, (charger, connector, at, LAST_ID))), None)
     if tx is None or tx.status != "Active":
-        ahead = [one for one in open_ones(db, charger, connector) if (one.start_skew or 0) > AHEAD_SECONDS]
+        ahead = [one for one in open_ones(db, charger, connector) if (one.start_skew or 0) > CLOCK_SECONDS]
         begun = [one for one in ahead if one.start_time <= at < one.own_start_time]
         found = max(begun, key=attrgetter("id"), default=found)
-    if tx is not None and (tx.start_skew or 0) > AHEAD_SECONDS:
-        row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, AHEAD_SECONDS))
+    if tx is not None and (tx.start_skew or 0) > CLOCK_SECONDS:
+        row = db.row(STARTED_SINCE, (charger, connector, tx.start_time, at, tx.id, CLOCK_SECONDS))
         found = found if row is None else Known(*row)
     return found
 
@@ -105,7 +105,7 @@ def revised_skew(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
     later message of the queue was created by that clock, either.
     """
     ahead = skew(db, origin.charger)
-    lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > AHEAD_SECONDS else None
+    lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > CLOCK_SECONDS else None
     if ahead is None or lost is None:
         return ahead
     early = seconds(lost[0]) - (seconds(moment.understood) - ahead)
@@ -120,7 +120,7 @@ def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
     A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may have been set since. If
     only the start was ahead, it began when received.
     """
-    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     if is_right or at >= tx.own_start_time:
         return tx
     at = min(at, tx.created_at)

@@ -12,7 +12,7 @@ from levity_trio.charging.sent.gathering import TIMESTAMP, is_rising
 from levity_trio.charging.sent.moments import Moment, corrected
 from levity_trio.charging.sent.readings import Reading
 from levity_trio.charging.sent.timeline import message_time
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import StopConflicted
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import Known, ReadAhead, readings, span
@@ -170,7 +170,7 @@ def _ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: 
     moment = request.moment
     entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
     ahead = revised_skew(db, origin, moment)
-    if ahead is not None and ahead > AHEAD_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
+    if ahead is not None and ahead > CLOCK_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
         ahead = None
     return Ending(
         state=step(tx, cause).state,
@@ -189,7 +189,7 @@ def _ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: 
 
 def _waited_as_sent(tx: Known) -> bool:
     """Whether its start waited, too, and its time was left as it was sent: then the same clock sent the stop."""
-    return tx.start_skew is not None and tx.start_skew < -AHEAD_SECONDS and tx.start_time == tx.own_start_time
+    return tx.start_skew is not None and tx.start_skew < -CLOCK_SECONDS and tx.start_time == tx.own_start_time
 
 
 def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:

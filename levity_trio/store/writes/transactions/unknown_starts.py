@@ -19,7 +19,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.gathering import is_rising
 from levity_trio.charging.sent.moments import Moment
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading
-from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
@@ -199,7 +199,7 @@ def _in_order(readings: list[tuple[int, str, int]]) -> Sequence[tuple[str, int]]
 def _leads_to(last: tuple[str, int], request: Stop) -> bool:
     timestamp, wh = last
     lasted, rise = seconds(request.moment.understood) - seconds(timestamp), request.meter_stop - wh
-    return lasted <= LONGEST_PAUSE_SECONDS and 0 <= rise <= FASTEST_W * (lasted + AHEAD_SECONDS) / 3600
+    return lasted <= LONGEST_PAUSE_SECONDS and 0 <= rise <= FASTEST_W * (lasted + CLOCK_SECONDS) / 3600
 
 
 def _counts_up_to(db: UnitOfWork, origin: Origin, one: _Stretch, request: Stop) -> bool:

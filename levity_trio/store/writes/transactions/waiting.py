@@ -17,7 +17,7 @@ from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.moments import Moment, understand
 from levity_trio.charging.sent.readings import are_meter_values, read
-from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.store.evidence import evidence_of
 from levity_trio.store.settled import DISMISSED, SYSTEM
@@ -115,8 +115,8 @@ def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | 
 
 def _check_order(tx: Known, waiting: Waiting, stopped: Moment) -> None:
     """Raise DecisionRefused for a stop from before the start: by a clock that is right, or by both receipts, too."""
-    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
-    is_early = stopped.is_believable and seconds(stopped.understood) < seconds(tx.start_time) - AHEAD_SECONDS
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
+    is_early = stopped.is_believable and seconds(stopped.understood) < seconds(tx.start_time) - CLOCK_SECONDS
     if is_early and (is_right or waiting.received_at < tx.created_at):
         words = (
             f"this stop is of {stopped.understood}, but transaction {tx.id} began at {tx.start_time}: name another one"
