@@ -55,7 +55,7 @@ lint: venv
     grep -rlwE --include='*.py' '{{ async_words }}' levity_trio tests | xargs grep -lw async | \
         xargs -P {{ num_cpus() }} -n 20 \
         {{ bin }}/flake8-async --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
-        --startable-in-context-manager=_live,run_charger,__call__
+        --startable-in-context-manager=_live,_let_charge,run_charger,__call__
 
 # format the code
 format: venv

@@ -94,9 +94,6 @@ log = get_logger("system")
 
 
 Work = Callable[[ServerConfig], Awaitable[None]]
-Serving = trio.TaskStatus[None]
-"""Is told when chargers are served."""
-NOBODY_WAITS: Final[Serving] = trio.TASK_STATUS_IGNORED
 
 
 class Ports(NamedTuple):
@@ -129,10 +126,11 @@ def run(config: ServerConfig, log_config: LogConfig, work: Work | None = None, d
     return status
 
 
-async def serve(config: ServerConfig, clock: Clock = system_clock, task_status: Serving = NOBODY_WAITS) -> None:
+async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio.Event | None = None) -> None:
     """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate, serve.
 
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
+    `serving` is set once chargers can connect.
     """
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
@@ -174,7 +172,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, task_status: 
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
                     ):
-                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last, task_status)
+                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last, serving)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(central.clock()))
     log.info("stopped")
@@ -330,7 +328,7 @@ async def _serve_chargers(
     known: Beginning,
     signals: AsyncIterator[int],
     last: ExitStack,
-    task_status: Serving,
+    serving: trio.Event | None,
 ) -> bool:
     """Serve chargers until a signal; return whether all connections ended within the grace period."""
     grace_seconds = central.config.shutdown_grace_seconds
@@ -348,7 +346,8 @@ async def _serve_chargers(
                 handle = partial(serve_connection, central, tls_only=True)
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
             _log_serving(central.config, ports, known)
-            task_status.started()
+            if serving is not None:
+                serving.set()
             async with open_supervision(os.environ):
                 try:
                     await wait_for_stop(signals)

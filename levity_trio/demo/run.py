@@ -155,17 +155,17 @@ def _config(database: Path, ports: Sequence[int]) -> ServerConfig:
 async def _live(resumed: Resumed, config: ServerConfig) -> None:
     """Serve, with chargers, until a signal."""
     async with trio.open_nursery() as nursery:
-        await nursery.start(_serve, config, nursery.cancel_scope)
+        serving = trio.Event()
+        nursery.start_soon(_serve, config, nursery.cancel_scope, serving)
+        await serving.wait()
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
         await nursery.start(_let_charge, config, resumed, clock)
         _tell(config, clock)
         await _open_browser(f"{config.public_url}/")
 
 
-async def _serve(
-    config: ServerConfig, all_of_it: trio.CancelScope, task_status: server.Serving = server.NOBODY_WAITS
-) -> None:
-    await server.serve(config, task_status=task_status)
+async def _serve(config: ServerConfig, all_of_it: trio.CancelScope, serving: trio.Event) -> None:
+    await server.serve(config, serving=serving)
     all_of_it.cancel()
 
 

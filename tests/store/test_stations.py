@@ -171,7 +171,7 @@ def test_the_maximum_that_a_person_gave_bounds_energy(books: Books, station: Sta
     books.run(describe_connector, "CP-1", 1, ConnectorData(None, None, None, 7_400), books.at, "anna")
     books.run(describe_connector, "CP-1", 2, ConnectorData(None, None, None, 1), books.at, "anna")
     assert charged(station, 7_400) == ("certain", "")
-    assert charged(station, 20_000) == ("doubtful", "faster than this charger is known to deliver")
+    assert charged(station, 20_000) == ("doubtful", "faster than this charger, or any AC charger, is known to deliver")
     assert books.value("SELECT energy_delivered FROM tx ORDER BY id DESC LIMIT 1") == 20_000
     books.run(describe_connector, "CP-1", 1, ConnectorData("Type2", None, None, None), books.at, "anna")
     assert charged(station, 20_000) == ("certain", "")

@@ -45,6 +45,8 @@ class Site:
             writer=InlineWriter(books.connection),
             reader=Reader(address),
             config=SimpleNamespace(
+                public_url="",
+                drivers_url="",
                 time_zone=ZoneInfo("UTC"),
                 bill_by="tag",
                 server_name="levity",
