@@ -50,18 +50,18 @@ def test_following_ends_with_an_interrupt(tmp_path: Path) -> None:
     with serving(database) as server:
         program = ["env", "--default-signal=INT", sys.executable, "-m", "levity_trio"]
         command = [*program, "logs", "--follow", "--db", str(database)]
-        following = subprocess.Popen(
+        with subprocess.Popen(
             command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert following.stdout is not None
-        assert following.stderr is not None
-        with Fleet(server.port) as load:
-            load.join(accounts(1))
-            load.run(1)
-        assert "FLEET-000" in following.stdout.readline()
-        following.send_signal(2)
-        following.stdout.read()  # communicate() could begin in the middle of a character
-        assert (following.stderr.read(), following.wait(timeout=30)) == ("", 0)
+        ) as following:
+            assert following.stdout is not None
+            assert following.stderr is not None
+            with Fleet(server.port) as load:
+                load.join(accounts(1))
+                load.run(1)
+            assert "FLEET-000" in following.stdout.readline()
+            following.send_signal(2)
+            following.stdout.read()  # communicate() could begin in the middle of a character
+            assert (following.stderr.read(), following.wait(timeout=30)) == ("", 0)
 
 
 def test_it_is_pruned_while_chargers_talk(tmp_path: Path) -> None:
