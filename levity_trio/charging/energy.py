@@ -69,8 +69,7 @@ def judge(case: Case) -> Judgement:
     bounds = Bounds(case)
     figure = reported(case, bounds)
     refuted = Refuted() if figure is None else refute(case, bounds, figure)
-    is_undoubted = figure is not None and not refuted
-    chosen = as_reported(figure) if figure is not None and is_undoubted else propose(case, bounds, figure, refuted)
+    chosen = propose(case, bounds, figure, refuted) if refuted or figure is None else as_reported(figure)
     found = list(asked(Weight.ADDS, case, bounds, chosen.figure))
     doubts: dict[Code, Doubt] = {}
     for doubt in (*chosen.doubts, *(refutation.doubt(one) for refutation, one in found)):

@@ -187,7 +187,7 @@ def _are_far_below(case: Case, watts: float, steps: Sequence[tuple[float, int]])
     return all(tolerances.FAR_MORE * (rise + spare) < drawn for rise, drawn in energies)
 
 
-def against_ends(case: Case, _bounds: Bounds, _chain: Chain) -> Evidence | None:
+def against_ends(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
     """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
     if not is_contradicted_at_ends(case):
         return None
@@ -208,18 +208,18 @@ def is_contradicted_at_ends(case: Case) -> bool:
     return case.end_wh is not None and min(abs(case.end_wh - wh) for wh in counted) > spare
 
 
-def against_intervals(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
+def against_intervals(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
     """Return the conflict of a figure with the readings of energy in each interval; some of these may be lost.
 
     If these never fall, each of them may count from the start, or be a register.
     """
-    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, chain.wh[-1] + chain.slack
+    intervals, least, wh = case.intervals, 1 - tolerances.POWER_SHARE, figure.wh + figure.chain.slack
     if not intervals:
         return None
     counts = [intervals[-1], intervals[-1] - intervals[0]] if is_rising(intervals) else []
     if wh >= least * sum(intervals) or any(tolerances.HALF * wh <= count <= wh / least for count in counts):
         return None
-    return (f"{chain.wh[-1]} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
+    return (f"{figure.wh} Wh", f"{round(sum(intervals))} Wh in {INTERVALS}")
 
 
 def gave_energy_back(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:

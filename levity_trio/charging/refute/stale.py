@@ -26,18 +26,20 @@ def stop_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """The stop repeats the register told before it, or was read early, and the next transaction begins higher: by its
     own start, or by the one that it sent, if it was given the energy in between, in doubt."""
     after = case.after
-    if after is None or case.stop_wh is None or not _is_alone_after(case):
+    if after is None or case.stop_wh is None:
         return None
     begins = [after.begin, after.replaced] if (after.replaced or 0) > (after.begin or 0) else [after.begin]
     found = [_old_stop(case, figure.chain, begin, case.stop_wh) for begin in begins if begin is not None]
     first = next(filter(None, found), None)
+    if first is not None and not _is_alone_after(case):
+        return None
     return first if first is None or first is found[0] else first._replace(whole=None)
 
 
 def _old_stop(case: Case, chain: Chain, begin: int, stop: int) -> Finding | None:
     since, missing = _first_near(chain, chain.wh[-1]), begin - stop
     if since == len(chain.at) - 1 or not _has_flowed(case, chain, missing, since, len(chain.at) - 1):
-        step = lacking_at_stop(case, chain, missing)
+        step = _lacking_at_stop(case, chain, missing)
         return step and _later(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
     told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
     is_shown = _is_shown(case, missing, chain.at[since:])
@@ -46,17 +48,22 @@ def _old_stop(case: Case, chain: Chain, begin: int, stop: int) -> Finding | None
 
 def start_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
     """The first reading repeats the start, or the start was read late, and the previous transaction ended lower."""
-    start, before, chain = case.start_wh, case.before, figure.chain
-    if not case.is_stopped or start is None or before is None or before.end is None or not _is_alone_before(case):
+    start, before = case.start_wh, case.before
+    if not case.is_stopped or start is None or before is None or before.end is None:
         return None
+    found = _old_start(case, figure.chain, before.end, start)
+    return None if found is None or not _is_alone_before(case) else found
+
+
+def _old_start(case: Case, chain: Chain, end: int, start: int) -> Finding | None:
     until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
-    missing = start - before.end
+    missing = start - end
     if until == 0 or not _has_flowed(case, chain, missing, 0, until):
-        step = lacking_at_start(case, chain, missing)
+        step = _lacking_at_start(case, chain, missing)
         return step and _earlier(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
     told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
     is_shown = _is_shown(case, missing, chain.at[: until + 1])
-    return _earlier(case, chain, missing, (told, f"{before.end} Wh before"), is_shown=is_shown)
+    return _earlier(case, chain, missing, (told, f"{end} Wh before"), is_shown=is_shown)
 
 
 def _is_alone_after(case: Case) -> bool:
@@ -71,7 +78,7 @@ def _is_alone_before(case: Case) -> bool:
 
 def _later(case: Case, chain: Chain, missing: int, evidence: Evidence, *, is_shown: bool) -> Finding:
     """Return what was found of a register that rose by more until the stop."""
-    whole = to_later(chain, missing)
+    whole = _to_later(chain, missing)
     end = (case.stop_wh or 0) + missing
     figure = Figure(whole.wh[-1], SEGMENTS, case.start_wh, end, whole) if is_shown else None
     return Finding(evidence, _figures(chain, missing), whole=figure)
@@ -92,15 +99,15 @@ def _figures(chain: Chain, missing: int) -> dict[str, int]:
 def more_between(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
     """More energy left between two transactions than can have flowed in that time: a register at its end is wrong."""
     before, after, chain, start, stop = case.before, case.after, figure.chain, case.start_wh, case.stop_wh
-    if stop is not None and after is not None and after.begin is not None and _is_alone_after(case):
+    if stop is not None and after is not None and after.begin is not None:
         missing = after.begin - stop
-        if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1):
+        if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1) and _is_alone_after(case):
             told = f"{missing} Wh within {round(after.apart)} s until the next start"
             return Finding((told, f"then {after.begin} Wh"), _figures(chain, missing))
     if not case.is_stopped or start is None or before is None or before.end is None or not before.is_end_known:
         return None
     missing = start - before.end
-    if not _is_alone_before(case) or not _is_beyond(case, bounds, chain, before, missing, 1):
+    if not _is_beyond(case, bounds, chain, before, missing, 1) or not _is_alone_before(case):
         return None
     told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
     return Finding((told, f"{before.end} Wh before"), _figures(chain, missing))
@@ -149,7 +156,7 @@ def _first_near(chain: Chain, wh: int) -> int:
     return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, tolerances.ROUNDED_WH))
 
 
-def to_later(chain: Chain, missing: int) -> Chain:
+def _to_later(chain: Chain, missing: int) -> Chain:
     """Return the course of a register that rose by more until the stop."""
     return chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
 
@@ -163,7 +170,7 @@ def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -
     if any(at in case.power.places for at in times):
         return min(_drawn(case, times)[0] - risen, missing) > slack(case.power, chain.digit)
     seconds = chain.at[last] - chain.at[first] + tolerances.INTERVAL
-    most = fastest_w(chain) * (1 + tolerances.STEADY_SHARE) * seconds / HOUR
+    most = _fastest_w(chain) * (1 + tolerances.STEADY_SHARE) * seconds / HOUR
     return tolerances.REACH_WH + chain.slack < missing <= most
 
 
@@ -187,14 +194,14 @@ def _drawn(case: Case, times: Sequence[float]) -> tuple[float, float]:
     return least, most
 
 
-def fastest_w(chain: Chain) -> float:
+def _fastest_w(chain: Chain) -> float:
     """Return the fastest pace of a chain in W; the power of any AC charger if it never rises."""
     steps = [*pairwise(zip(chain.at, chain.wh, strict=True))]
     paces = [(high - low) * HOUR / (now - then) for (then, low), (now, high) in steps if now > then and high > low]
     return max(paces, default=tolerances.AC_W)
 
 
-class Lacking(NamedTuple):
+class _Lacking(NamedTuple):
     """What a step rose by, what was expected, and whether power shows that just so much is missing."""
 
     risen: str
@@ -210,7 +217,7 @@ class _Step(NamedTuple):
     beside: tuple[int, int]
 
 
-def lacking_at_start(case: Case, chain: Chain, missing: int) -> Lacking | None:
+def _lacking_at_start(case: Case, chain: Chain, missing: int) -> _Lacking | None:
     """Return what the first step lacks, if so much energy, in Wh, can be missing from it. The time of a start that was
     received late may be wrong."""
     if chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL:
@@ -219,7 +226,7 @@ def lacking_at_start(case: Case, chain: Chain, missing: int) -> Lacking | None:
     return _lacking(case, chain, _Step(0, last, (last, min(last + 1, len(chain.at) - 1))), missing)
 
 
-def lacking_at_stop(case: Case, chain: Chain, missing: int) -> Lacking | None:
+def _lacking_at_stop(case: Case, chain: Chain, missing: int) -> _Lacking | None:
     """Return what the last step lacks, if so much energy, in Wh, can be missing from it."""
     last = len(chain.at) - 1
     first = next((number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0)
@@ -232,7 +239,7 @@ def _is_one(chain: Chain, first: int, last: int) -> bool:
     return apart <= tolerances.METER_AGE and risen <= chain.digit
 
 
-def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> Lacking | None:
+def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> _Lacking | None:
     spare = tolerances.REACH_WH + chain.slack
     if missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
         return None
@@ -245,7 +252,7 @@ def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> Lacking | N
     if lack <= max(spare, missing - allowed, usual):
         return None
     source = "power" if case.power else "the pace beside it"
-    return Lacking(f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}", is_shown)
+    return _Lacking(f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}", is_shown)
 
 
 def _watts(case: Case, chain: Chain, step: _Step) -> float:

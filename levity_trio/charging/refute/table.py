@@ -21,17 +21,9 @@ from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import HOUR
 
 
-def _of_course(find: Callable[[Case, Bounds, Chain], Evidence | None]) -> Find:
-    """Ask about the course of a figure."""
-
-    @wraps(find)
-    def ask(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
-        return find(case, bounds, figure.chain)
-
-    return ask
-
-
 def _by_bounds(find: Callable[[Bounds, Chain], Evidence | None]) -> Find:
+    """Ask about the course of a figure, whatever its times are."""
+
     @wraps(find)
     def ask(_case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
         return find(bounds, figure.chain)
@@ -183,12 +175,12 @@ REFUTATIONS: Final = (
         "the register made an implausible step",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, _of_course(measured.against_ends)),
+        *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, measured.against_ends),
         "Do Transaction.Begin and Transaction.End differ from start and stop?",
         "start or stop differs from Transaction.Begin or Transaction.End",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _of_course(measured.against_intervals)),
+        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, measured.against_intervals),
         "Did the energies of the intervals add up to more?",
         "the register rose by less than the intervals add up to",
     ),
