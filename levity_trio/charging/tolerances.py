@@ -25,6 +25,8 @@ STEADY_SHARE: Final = 0.20
 """Power or a pace that varies by no more is one; power × time within this share of a figure confirms it."""
 SHORT_GAP: Final = 120.0
 """Over a gap up to this long, power accounts for nearly all energy. Over a longer one, a car may have paused."""
+RARE_SECONDS: Final = 1_000.0
+"""Power that is sent more rarely shows no more than HALF of what flowed at least."""
 VARYING_SHARE: Final = 1.0
 """Over a long gap, power may have been higher by this share if the reported powers are not steady: the car may have
 been given more, or less, in between."""

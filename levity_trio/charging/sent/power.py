@@ -233,4 +233,4 @@ def least_share(power: Power) -> float:
     """Return the share of the minimum by power by which a register must have risen."""
     if power.interval <= tolerances.SHORT_GAP:
         return 1 - tolerances.POWER_SHARE
-    return 1 - tolerances.STEADY_SHARE if power.interval <= 1000 else tolerances.HALF
+    return 1 - tolerances.STEADY_SHARE if power.interval <= tolerances.RARE_SECONDS else tolerances.HALF
