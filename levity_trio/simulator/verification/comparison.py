@@ -37,7 +37,7 @@ from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
 UNSEEN = " (none of its own messages refutes another)"
 """Added to a fault of energy that only neighbouring transactions, or nothing at all, can show."""
 _LATE: Final = timedelta(seconds=60)
-"""A message that arrives later may have been queued; up to this, every server must take it for one sent at once."""
+"""A message that arrives so long after its own time may have been queued; one that is earlier was sent at once."""
 
 
 class Kind(StrEnum):
@@ -204,7 +204,8 @@ def _window(case: Case, sent: Sent) -> tuple[datetime, datetime] | None:
         return zero - slack, received + slack
     if reported < true - slack:
         return reported - slack, received + slack
-    first = true - slack - (case.ahead if received > true + min(slack, _LATE) else timedelta())
+    looks_queued = received > min(true, reported) + min(slack, _LATE)
+    first = true - slack - (case.ahead if looks_queued else timedelta())
     return first, (max(true, reported) if received > true + slack else true) + slack
 
 
