@@ -66,7 +66,7 @@ fix: venv
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
 
-# It comes from the declarations of settings, commands, endpoints and others; so do README's tables of refutations and reviews.
+# It comes from the declarations of settings, commands, endpoints, refutations, tolerances and others.
 # write the manual's reference
 manual: venv
     {{ bin }}/python -m tests.manual

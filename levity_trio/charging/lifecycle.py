@@ -1,7 +1,7 @@
 """The life of a transaction as a table: state, cause, and the resulting step.
 
 `TABLE` has a step for every state and cause, even if nothing follows, so that no WHERE clause decides. `kind` is that
-of the row which the step adds to `tx_event`; None if it adds none. README prints the table.
+of the row which the step adds to `tx_event`; None if it adds none. `just manual` prints the table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far two pieces of evidence may differ and still agree. README prints this table.
+"""How far two pieces of evidence may differ and still agree. `just manual` prints this table.
 
 Energy in Wh, power in W, time in seconds.
 """

@@ -1,13 +1,11 @@
-"""The life of a transaction: the table is complete, has no forbidden step, and is the one that README prints."""
+"""The life of a transaction: the table is complete and has no forbidden step."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, Step, rows, state_of, stopped_by
 
-README = Path(__file__).parents[2] / "README.md"
 RUNNING = {State.OPEN, State.SUSPENDED}
 RANK = {State.OPEN: 0, State.SUSPENDED: 0, State.CLOSED: 1, State.JOINED: 2, State.STOPPED: 3}
 """Precedence of the ends: none, by the system, by a stop without ID, by the charger's own stop."""
@@ -158,26 +156,3 @@ def test_no_two_states_have_the_same_columns() -> None:
 def test_a_completed_transaction_without_stopped_by_was_closed_by_the_system() -> None:
     assert state_of("Completed", False, None) is State.CLOSED
     assert state_of("Completed", True, "charger") is State.STOPPED
-
-
-# README
-
-
-def printed() -> list[str]:
-    """Return the table as README prints it: the row that each cause adds to tx_event, and the next state."""
-    head = ["| what happens | " + " | ".join(State) + " |", "|" + (1 + len(State)) * "---|"]
-    return head + [f"| {cause} | " + " | ".join(_cell(state, cause) for state in State) + " |" for cause in Cause]
-
-
-def _cell(state: State, cause: Cause) -> str:
-    step: Step = TABLE[state, cause]
-    if step.kind is None:
-        return "–"
-    return f"{step.kind}" if step.state is state else f"{step.kind} → {step.state}"
-
-
-def test_readme_prints_it() -> None:
-    lines = README.read_text(encoding="utf-8").splitlines()
-    begin = lines.index("### The life of a transaction")
-    table = [line for line in lines[begin:] if line.startswith("|")][: 2 + len(Cause)]
-    assert table == printed()

@@ -18,6 +18,8 @@ import click
 
 from levity_trio.charging import tolerances as judged
 from levity_trio.charging.lifecycle import TABLE, Cause, State
+from levity_trio.charging.refute.refutation import Group
+from levity_trio.charging.refute.table import REFUTATIONS
 from levity_trio.charging.reviews import Code
 from levity_trio.cli import GROUPS, levity_trio
 from levity_trio.config import SETTINGS
@@ -32,6 +34,7 @@ from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
+from levity_trio.web.dashboard.wording import METHODS
 from levity_trio.wire.repair import Wrong
 
 GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
@@ -48,6 +51,7 @@ _ALERT: Final = re.compile(r"^ +- alert: (\w+)\n(.*?)(?=^ +- (?:alert|name): |\Z
 _DESCRIPTION: Final = re.compile(r"description: (?:>-\n)?(.*)\Z", re.DOTALL)
 _TABLE: Final = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) ", re.MULTILINE)
 _LABEL: Final = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
+_THOUSANDS: Final = re.compile(r"(?<=\d)_(?=\d)")
 _QUERY: Final = re.compile(r"\{\{ (?:range|with|if) .*?\{\{ end \}\}", re.DOTALL)
 
 
@@ -63,6 +67,7 @@ def pages() -> Mapping[str, str]:
         "metrics": metrics,
         "alerts": alerts,
         "reviews": reviews,
+        "refutations": refutations,
         "tolerances": tolerances,
         "life-cycle": life_cycle,
         "repairs": repairs,
@@ -253,6 +258,22 @@ def _told(code: str) -> str:
     return f"**{told.title}.** {told.meaning} *{told.advice}*"
 
 
+def refutations() -> str:
+    words = (
+        "A figure is certain if each answer is no. The groups are those of "
+        "[How energy is judged](../explanation/how-energy-is-judged.md); [the judge](../explanation/the-judge.md) "
+        "explains the weights, and [Reviews](reviews.md) the codes."
+    )
+    groups = {group: str(number) for number, group in enumerate(Group, 1)}
+    asked = (
+        (code(one.name), groups[one.group], one.question, code(one.code.value), one.weight.name.lower())
+        for one in REFUTATIONS
+    )
+    questions = rows("name", "group", "question", "code", "weight", of=asked)
+    methods = rows("`energy_method`", "the figure", of=((code(name), told) for name, told in METHODS.items()))
+    return page("What is asked of a figure", words, questions, f"## How a figure was found\n\n{methods}")
+
+
 def tolerances() -> str:
     words = (
         "How far two pieces of evidence may differ and still agree. Energy is in Wh, power in W, time in seconds. A "
@@ -270,7 +291,7 @@ def _constants() -> Iterator[tuple[str, str, str]]:
             value = ast.get_source_segment(source, one.value) or ""
             is_told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
             told = str(following.value.value) if is_told else ""  # type: ignore[union-attr]  # is_told says so
-            yield code(one.target.id), " ".join(value.replace("math.inf", "∞").replace("_", ",").split()), told
+            yield code(one.target.id), " ".join(_THOUSANDS.sub(",", value).split()), told
 
 
 def life_cycle() -> str:

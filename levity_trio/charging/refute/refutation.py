@@ -13,7 +13,7 @@ from levity_trio.charging.sent.evidence import Case
 
 
 class Group(Enum):
-    """What is wrong, as the owner reads it. README lists the groups in this order."""
+    """What is wrong, as the owner reads it. The manual lists the groups in this order."""
 
     IMPOSSIBLE = "The register is impossible"
     NEIGHBOURS = "It does not fit the sessions before and after"

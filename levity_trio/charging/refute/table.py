@@ -1,4 +1,4 @@
-"""The table of refutations: every question that is asked about a figure, in the order in which README explains them."""
+"""The table of refutations: every question that is asked about a figure, in the order of the manual."""
 
 from __future__ import annotations
 
