@@ -402,6 +402,12 @@ def certificates_folder(beside: Path) -> Path:
     return beside.with_name(f"{beside.name}.certificates")
 
 
+def pages_folder(beside: Path) -> Path:
+    """Return the path of the folder with the root and the certificate of the pages."""
+    beside = beside.resolve()
+    return beside.with_name(f"{beside.name}.pages")
+
+
 def _settings_of(kind: type[ServerConfig] | type[WebConfig] | type[LogConfig]) -> Iterator[Setting]:
     for one in fields(kind):
         if one.metadata:

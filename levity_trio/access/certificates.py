@@ -16,6 +16,8 @@ from typing import Final
 CLIENT_LIFE: Final = timedelta(days=365)
 SERVER_LIFE: Final = timedelta(days=5 * 365)
 ROOT_LIFE: Final = timedelta(days=20 * 365)
+PAGES_LIFE: Final = timedelta(days=820)
+"""Of the certificate of the pages, all of it: phones of Apple accept no more than 825 days."""
 BACKDATED: Final = timedelta(days=1)
 """A certificate is valid from this long before its issue, because the clocks of chargers are wrong."""
 RENEWAL_SHARE: Final = 3

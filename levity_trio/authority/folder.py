@@ -19,6 +19,8 @@ ROOT: Final = "root.pem"
 ROOT_KEY: Final = "root-key.pem"
 SERVER: Final[Mapping[str, str]] = {"ECDSA": "server-ecdsa.pem", "RSA": "server-rsa.pem"}
 """The server certificates by the kind of their key; each file has the key and the chain."""
+PAGES: Final = "site.pem"
+"""The certificate of the pages with its key, in a folder of its own with its root."""
 
 
 def has_root(folder: Path) -> bool:
@@ -44,6 +46,14 @@ def create(folder: Path, files: Mapping[str, bytes]) -> None:
         raise AuthorityProblem(f"cannot create {folder}: {words}") from problem
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def make(folder: Path) -> None:
+    """Create the folder, if it is not there. Raises AuthorityProblem."""
+    try:
+        writing.make_folder(folder)
+    except OSError as problem:
+        raise AuthorityProblem(f"cannot create {folder}: {problem}") from problem
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from levity_trio.authority import AuthorityProblem
-from levity_trio.authority.folder import ROOT
+from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
 from levity_trio.cli.examples import examples_of
 from levity_trio.cli.operator import OF_STATE, Operator, command
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say, show_record
-from levity_trio.config import EnvironmentProblem, certificates_folder
+from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder
 from levity_trio.config_sources import load
 from levity_trio.wire.times import stamp
 
@@ -35,18 +35,28 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio certificate init --organization "Haus am Park"
   levity-trio certificate server levity.local 192.168.1.5
+  levity-trio certificate pages levity.local 192.168.1.5
   levity-trio certificate install CP-1
   levity-trio certificate adopt CP-1 cp-1.pem
   levity-trio certificate list
   levity-trio certificate allow 7 --reason "its maker names it so"
   levity-trio certificate revoke 3 --reason "sold"
 
-`init` and `server` work on files beside the database, as the user of the server. A running server takes them up. The
-others use its API. `charger secure` does all that a charger needs for a security profile.
+`init`, `server` and `pages` work on files beside the database, as the user of the server. A running server takes them
+up. The others use its API. `charger secure` does all that a charger needs for a security profile.
 """
 INIT_EPILOG: Final = """\
 The folder DATABASE.certificates is only for the user of the server. Keep a copy of it in a safe place: without
 root-key.pem no charger gets a new certificate. An existing authority is never overwritten.
+"""
+PAGES_EPILOG: Final = f"""\
+The folder DATABASE.pages is only for the user of the server. Serve the pages with --api-tls-cert
+DATABASE.pages/{PAGES}. What fits is left as it is, and the server renews the certificate in time. Other names or
+addresses need a new root, which your phones must trust again.
+"""
+NEW_ROOT: Final = """
+This root is new. Your phone trusts it when you tell it to: open the page /trust of the dashboard there, and compare the
+fingerprint with the one above.\
 """
 
 certificate = click.Group(
@@ -55,17 +65,19 @@ certificate = click.Group(
 _JSON: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")
 
 
-def _offline(function: Callable[..., Sequence[Described]]) -> Callable[..., None]:
-    """Give a function the folder of the authority, and show the certificates that it made."""
+def _offline(
+    function: Callable[..., tuple[Sequence[Described], str]], folder_of: Callable[[Path], Path] = certificates_folder
+) -> Callable[..., None]:
+    """Give a function the folder of the authority, and show the certificates that it made and what it has to say."""
 
     def run(*, is_json: bool, **given: Any) -> None:
         settings = {name: given.pop(name) for name in ("database", "config")}
         config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
-        folder = certificates_folder(config.beside)
+        folder = folder_of(config.beside)
         if isinstance(config.database, Path):
             _check_owner(config.database)
         try:
-            made = function(folder, datetime.now(UTC), **given)
+            made, words = function(folder, datetime.now(UTC), **given)
         except AuthorityProblem as problem:
             raise EnvironmentProblem(str(problem)) from None
         records = [_shown(one) for one in made]
@@ -74,6 +86,8 @@ def _offline(function: Callable[..., Sequence[Described]]) -> Callable[..., None
             return
         for record in records:
             show_record({name: record[name] for name in OWN_COLUMNS})
+        if words:
+            say(words)
 
     return run
 
@@ -91,29 +105,36 @@ def _check_owner(database: Path) -> None:
         raise EnvironmentProblem(words)
 
 
-def init(folder: Path, now: datetime, organization: str) -> Sequence[Described]:
+def init(folder: Path, now: datetime, organization: str) -> tuple[Sequence[Described], str]:
     from levity_trio.authority.issuing import create_root  # noqa: PLC0415 - so that --help answers at once
 
-    return [create_root(folder, organization, now)]
+    return [create_root(folder, organization, now)], ""
 
 
-def server(folder: Path, now: datetime, names: Sequence[str]) -> Sequence[Described]:
+def server(folder: Path, now: datetime, names: Sequence[str]) -> tuple[Sequence[Described], str]:
     from levity_trio.authority.issuing import create_server_certificates  # noqa: PLC0415 - as above
 
-    return create_server_certificates(folder, names, now)
+    return create_server_certificates(folder, names, now), ""
+
+
+def pages(folder: Path, now: datetime, names: Sequence[str], organization: str) -> tuple[Sequence[Described], str]:
+    from levity_trio.authority.issuing import keep_pages  # noqa: PLC0415 - as above
+
+    made = keep_pages(folder, names, organization, now)
+    return [made.root, made.site], NEW_ROOT if made.is_new_root else ""
+
+
+def _organization(words: str) -> click.Option:
+    return click.Option(
+        ["organization", "--organization"], metavar="NAME", default="Levity", show_default=True, help=words
+    )
 
 
 certificate.add_command(
     click.Command(
         "init",
         params=[
-            click.Option(
-                ["organization", "--organization"],
-                metavar="NAME",
-                default="Levity",
-                show_default=True,
-                help="Your name in all certificates; chargers know it as CpoName.",
-            ),
+            _organization("Your name in all certificates; chargers know it as CpoName."),
             *database_options(),
             _JSON,
         ],
@@ -133,6 +154,21 @@ certificate.add_command(
         ],
         callback=_offline(server),
         help="Issue the server's certificates for --tls-port, for all names and addresses that chargers dial.",
+    )
+)
+certificate.add_command(
+    click.Command(
+        "pages",
+        epilog=f"{examples_of(EXAMPLES, 'certificate', 'pages')}\n{PAGES_EPILOG}",
+        params=[
+            click.Argument(["names"], nargs=-1, required=True, metavar="NAME-OR-IP..."),
+            _organization("Your name in the certificates."),
+            *database_options(),
+            _JSON,
+        ],
+        callback=_offline(pages, pages_folder),
+        help="Make or renew the certificate of the pages, for all names and addresses that phones open, and its root."
+        " That root can vouch for nothing else.",
     )
 )
 

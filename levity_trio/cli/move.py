@@ -13,7 +13,7 @@ from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.cli.databases import read_database
 from levity_trio.cli.progress import StepProgress
 from levity_trio.cli.tables import cell, say, show_table
-from levity_trio.config import SETTINGS, certificates_folder
+from levity_trio.config import SETTINGS, certificates_folder, pages_folder
 from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
     (name,) = (setting.default for setting in SETTINGS if setting.attribute == "server_name")
     if isinstance(source, Path):
         files = source.resolve().with_name(f"{source.resolve().name}.files")
-        for folder in filter(Path.is_dir, (files, certificates_folder(source))):
+        for folder in filter(Path.is_dir, (files, certificates_folder(source), pages_folder(source))):
             where = f"to {name}{folder.suffix} in the folder where the server will be started"
             yield f"Copy {cell(str(folder))} {where} ({name} is its --server-name)."
         if (key := source.resolve().with_name(f"{source.resolve().name}.key")).exists():
             yield f"Give each server --secrets-key with a copy of {cell(str(key))}, the key of secrets."
     elif isinstance(target, Path):
-        for suffix in (".files", ".certificates"):
+        for suffix in (".files", ".certificates", ".pages"):
             where = f"in the folder where the server was started, to {cell(str(target.resolve()))}{suffix}"
             yield f"Copy {name}{suffix} ({name} is its --server-name), if it is {where}"
         yield f"Copy the file of --secrets-key, if one was given, to {cell(str(target.resolve()))}.key"

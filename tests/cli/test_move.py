@@ -43,7 +43,7 @@ def test_people_get_a_proof_and_what_to_do_next(
 ) -> None:
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     monkeypatch.setattr(move, "PART_BYTES", 1)
-    for folder in ("levity.db.files", "levity.db.certificates"):
+    for folder in ("levity.db.files", "levity.db.certificates", "levity.db.pages"):
         Path(folder).mkdir()
     assert main(["move", str(SITE), address]) == 0
     begin, *steps, last = capsys.readouterr().out.partition("\ntable ")[0].splitlines()
@@ -54,17 +54,17 @@ def test_people_get_a_proof_and_what_to_do_next(
     out = capsys.readouterr().out
     assert re.search(r"^tx +1 +[0-9a-f]{16}$", out, re.MULTILINE)
     lines = out.splitlines()
-    assert lines[-8:-6] == [
+    assert lines[-9:-7] == [
         "Both have 1 completed transactions with 1.000 kWh.",
         "Closed statements: none. Ledger: none.",
     ]
-    assert lines[-6].startswith("Moved in ")
-    assert lines[-6].endswith(f" s: back.db has the same rows as {address}.")
+    assert lines[-7].startswith("Moved in ")
+    assert lines[-7].endswith(f" s: back.db has the same rows as {address}.")
     assert lines[-2:] == [
         "Start the server with --db back.db",
         f"Never serve {address} again: two servers would bill the same energy.",
     ]
-    assert lines[-5].endswith(f"to {Path('back.db').resolve()}.files")
+    assert lines[-6].endswith(f"to {Path('back.db').resolve()}.files")
     assert lines[-3].endswith(f"to {Path('back.db').resolve()}.key")
 
 

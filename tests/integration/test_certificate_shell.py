@@ -65,6 +65,20 @@ def test_what_is_missing_or_wrong_is_one_line(database: Path, capsys: pytest.Cap
     assert "neither a host name nor an IP address" in capsys.readouterr().err
 
 
+def test_the_pages_get_a_root_of_their_own(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell("pages", *NAMES, "--db", database, "--json") == 0
+    root, site = json.loads(capsys.readouterr().out)
+    assert site["names"] == list(NAMES)
+    assert shell("pages", *NAMES, "--db", database) == 0
+    out = capsys.readouterr().out
+    assert root["fingerprint"] in out
+    assert site["fingerprint"] in out  # what fits is left as it is
+    assert "This root is new" not in out
+    assert shell("pages", NAMES[0], "--db", database) == 0
+    assert "This root is new" in capsys.readouterr().out
+    assert not certificates_folder(database).exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 def test_it_is_made_by_the_user_of_the_server_only(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database.touch()
