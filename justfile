@@ -127,7 +127,8 @@ bench-dashboard *arguments: venv
 bench-growth *arguments: venv
     {{ bin }}/python -m tests.benchmarks.growth {{ arguments }}
 
-# They show the demo, and lie in a temporary folder that is printed. `--page PATH` takes one page only.
+# They show the demo, and lie in a temporary folder that is printed. `--page PATH` takes one page only, `--readme` those
+# that README.md shows.
 # take pictures of each page of the dashboard
 screenshots *arguments: venv
     {{ bin }}/python -m tests.browser.screenshots {{ arguments }}

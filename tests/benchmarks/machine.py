@@ -30,7 +30,7 @@ class Machine:
     """Median of appending 4 KiB and fdatasync where the databases go: the least that a commit can take."""
 
     def line(self) -> str:
-        """One line for the README."""
+        """One line for those who read the figures."""
         return (
             f"{self.processor}, {self.cores} cores, Linux {self.kernel}, Python {self.python}, "
             f"SQLite {self.sqlite}, trio {self.trio}, trio-websocket {self.trio_websocket}; "

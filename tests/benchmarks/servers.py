@@ -1,10 +1,9 @@
 """Several servers on one database of PostgreSQL: what they cost, and what chargers see when one of them ends.
 
 python -m tests.benchmarks.servers (or `just bench-servers`), or only some parts: cost, kill, outage, many, upgrade.
-PostgreSQL
-is the bench's own, over a Unix socket, with synchronous_commit on. Chargers come through HAProxy, with the
-configuration of the README, but in `cost`; where it is not installed they dial the servers in turn. The exit status is
-1 where something was lost, doubled or closed, or a goal is missed.
+PostgreSQL is the bench's own, over a Unix socket, with synchronous_commit on. Chargers come through HAProxy, but in
+`cost`; where it is not installed they dial the servers in turn. The exit status is 1 where something was lost, doubled
+or closed, or a goal is missed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of every page of the demo: `python -m tests.browser.screenshots`.
 
-Each page is shown on a laptop and on a phone, light and dark.
+Each page is shown on a laptop and on a phone, light and dark. `--readme` takes those that README.md shows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
 from playwright.sync_api import Browser
 
 from levity_trio.demo.house import HOUSEHOLDS, LABELLED, charger_id
@@ -26,6 +27,16 @@ WIDTHS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wide": {"viewport": WIDE},
     "narrow": {"viewport": PHONE, "is_mobile": True, "has_touch": True},
 }
+OF_README: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "now": ("/", {"viewport": WIDE}),
+    "phone": ("/", WIDTHS["narrow"]),
+    "session": ("/sessions/{id}", {"viewport": {"width": 1280, "height": 1360}}),
+    "statement": ("/statements/{number}", {"viewport": WIDE}),
+}
+"""Page and window of each picture in README.md, by the name of its file."""
+SHOWN: Final = Path(__file__).parents[1] / "screenshots"
+COLOURS: Final = 128
+"""So many are enough for a page, and make its picture a third as large."""
 LIVED_SECONDS: Final = 60.0
 """Until the cars that came first have charged for a while: half an hour of the demo."""
 SETTLED_MS: Final = 700
@@ -49,6 +60,19 @@ def take(browser: Browser, demo: Demo, folder: Path, pages: Sequence[str], *, wh
                     for problem in watch.problems:
                         print(f"{path}: {problem}", file=sys.stderr)
     return len(pages) * len(WIDTHS) * len(SCHEMES)
+
+
+def take_of_readme(browser: Browser, demo: Demo) -> int:
+    """Take the pictures of README.md and return how many."""
+    shown = shown_by(demo)
+    for name, (path, options) in OF_README.items():
+        with opened(browser, Setting({**options, "color_scheme": "light"})) as (page, _):
+            page.goto(demo.dashboard + fill_in(path, shown))
+            page.wait_for_timeout(SETTLED_MS)
+            page.screenshot(path=SHOWN / f"{name}.png")
+        with Image.open(SHOWN / f"{name}.png") as picture:
+            picture.quantize(COLOURS).save(SHOWN / f"{name}.png", optimize=True)
+    return len(OF_README)
 
 
 def shown_by(demo: Demo) -> dict[str, object]:
@@ -83,12 +107,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.screenshots", description=__doc__)
     parser.add_argument("--page", action="append", help="the path of a page, as declared; all unless told")
     parser.add_argument("--whole", action="store_true", help="whole pages, also what is below the screen")
+    parser.add_argument("--readme", action="store_true", help="only those that README.md shows, into tests/screenshots")
     asked = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
+    folder = SHOWN if asked.readme else Path(tempfile.mkdtemp(prefix="levity-screenshots-"))
     pages = asked.page or [one for one in PAGES if one != IMPORTED]
     with launched() as browser, running_demo() as demo:
         time.sleep(LIVED_SECONDS)
-        count = take(browser, demo, folder, pages, whole=asked.whole)
+        is_all = not asked.readme
+        count = take(browser, demo, folder, pages, whole=asked.whole) if is_all else take_of_readme(browser, demo)
     print(f"{count} pictures in {folder}")
     return 0
 

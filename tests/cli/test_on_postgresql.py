@@ -86,7 +86,7 @@ def test_restore_without_a_backup(capsys: Capsys, address: PostgresqlAddress) ->
 def test_from_a_dump_to_the_next_command(
     capsys: Capsys, server: Server, tmp_path: Path, address: PostgresqlAddress
 ) -> None:
-    """All that README says, by the owner of the database."""
+    """All that the manual says, by the owner of the database."""
     again = ["import", "levity", str(history(tmp_path / "old.db"))]
     assert main([*again, "--db", address]) == 0
     line = refusal(capsys, "backup", str(tmp_path / "day.dump"), "--db", address)

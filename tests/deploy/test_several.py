@@ -214,17 +214,6 @@ def test_the_dashboard_tells_the_servers_apart() -> None:
     assert legends["Cars charging"] == [""]
 
 
-def test_the_readme_of_the_project_follows_what_is_written() -> None:
-    """Its files are written, and its ports and units are those of the files."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = (one for one in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "--servers 3" in one)
-    files = made()
-    installed = re.findall(r"(?<=[ <])[\w-]+\.(?:service|conf|sql|cfg)", block)
-    assert {*installed} == {name for name in files if re.search(r"\.(service|conf|sql|cfg)$", name)} - {"fluentd.conf"}
-    for address in re.findall(r"http://\S+/readyz", block):
-        assert f"curl {address}\n" in files["README.txt"]
-
-
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

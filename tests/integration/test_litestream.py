@@ -61,7 +61,7 @@ def restored(config: Path, database: Path) -> Path:
     copy = database.with_name("restored.db")
     subprocess.run([PROGRAM, "restore", "-config", config, "-o", copy, database], check=True, capture_output=True)
     with closing(sqlite3.connect(copy)) as connection:
-        connection.execute("REINDEX")  # as the README says: after power cuts, Litestream 0.5 may leave an index behind
+        connection.execute("REINDEX")  # as the manual says: after power cuts, Litestream 0.5 may leave an index behind
     return copy
 
 

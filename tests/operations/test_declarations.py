@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,7 +114,3 @@ def test_the_table_has_one_row_for_each_operation() -> None:
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [*OPERATIONS]
     assert {row.count(" | ") for row in (head, line, *rows)} == {4}
     assert "`set-charging-profile` | `SetChargingProfile connectorId= csChargingProfiles=`" in table()
-
-
-def test_the_readme_prints_the_table() -> None:
-    assert table() in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
