@@ -43,7 +43,9 @@ class WebConfig:
     api_tls_cert: Path | None = setting(
         *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."
     )
-    api_tls_key: Path | None = setting(*(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM).")
+    api_tls_key: Path | None = setting(
+        *(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM), if it is not in the same file."
+    )
     api_max_streams: int = setting(
         *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
     )
@@ -59,6 +61,14 @@ class WebConfig:
         "Port with the pages of drivers only, off without it; 0 selects a free port and logs it.",
     )
     drivers_host: str = setting("127.0.0.1", "drivers-host", "Drivers", ADDRESS, "Address of the drivers' port.")
+    drivers_tls_cert: Path | None = setting(
+        *(None, "drivers-tls-cert", "Drivers", FILE),
+        "Certificate chain of the drivers' port (PEM); by default that of the API.",
+    )
+    drivers_tls_key: Path | None = setting(
+        *(None, "drivers-tls-key", "Drivers", FILE),
+        "Private key of --drivers-tls-cert (PEM), if it is not in the same file.",
+    )
     drivers_url: str | None = setting(
         *(None, "drivers-url", "Drivers", URL),
         "URL by which drivers reach their pages, for links and codes; by default the address of the drivers' port, or"

@@ -40,7 +40,7 @@ from levity_trio.charger.others import begin_learning
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
-from levity_trio.charger.tls_files import open_tls, watch_files
+from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
@@ -341,7 +341,7 @@ async def _serve_chargers(
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
             if central.tls is not None:
-                accepting.start_soon(watch_files, central.config, central.tls)
+                accepting.start_soon(watch_tls, central.config, central.tls)
             if ports.tls:
                 handle = partial(serve_connection, central, tls_only=True)
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))

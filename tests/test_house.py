@@ -80,6 +80,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "access",
         "authority",
         "addresses",
+        "tls_files",
         "billing",
         "documents",
         "charger",
@@ -101,6 +102,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "charger": (
         "access",
         "authority",
+        "tls_files",
         "billing.ownership",
         "wire",
         "charging",
@@ -150,6 +152,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "simulator.verification": ("simulator", "wire", "config", "settings", "store.reads", "clock", "log_output"),
     "addresses": ("config",),
+    "tls_files": ("config", "log_output"),
     "log_facts": ("events", "log_output"),
     "log_output": ("config", "config_log", "log_queue", "writing"),
     "log_queue": ("writing",),

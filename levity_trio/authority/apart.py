@@ -49,6 +49,11 @@ async def read_own(folder: Path) -> Own:
     return Own(*await _run("reading.read_own", folder))
 
 
+async def renew_pages(folder: Path, now: datetime) -> None:
+    """Renew the certificate of the pages, if it is due. Raises AuthorityProblem."""
+    await _run("issuing.renew_pages", folder, now)
+
+
 async def read_certificate(pem: str) -> Described:
     """Return the first certificate of a text in PEM. Raises AuthorityProblem, ValueError."""
     described: Described = await _run("reading.read_certificate", pem)

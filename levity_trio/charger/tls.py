@@ -12,7 +12,6 @@ in each turn of the event loop costs half as much again, because each finds the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +21,7 @@ import trio
 
 from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.config import EnvironmentProblem
+from levity_trio.tls_files import Pair, use
 from levity_trio.wire.client_hello import offers_tls_1_3
 
 RECORD_BYTES: Final = 4 * 1024
@@ -36,13 +36,6 @@ SUITES: Final = (
 """For TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA certificates."""
 RSA_SUITES: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
 """TLS_RSA_WITH_AES_*_GCM_*, which the whitepaper also asks for: without forward secrecy, and off in Python."""
-
-
-class Pair(NamedTuple):
-    """A certificate chain and its key, PEM; one file may hold both."""
-
-    chain: Path
-    key: Path
 
 
 class Files(NamedTuple):
@@ -107,12 +100,8 @@ def load(files: Files, *, rsa_suites: bool) -> Certificates:
     """Read the certificates. Call it in a thread. Raises EnvironmentProblem."""
     context = _context(ssl.TLSVersion.TLSv1_3, verifies=bool(files.authorities))
     context.set_ciphers(":".join([*SUITES, *RSA_SUITES] if rsa_suites else SUITES))
-    for chain, key in files.pairs:
-        try:
-            context.load_cert_chain(chain, key, password=_no_password)
-        except (OSError, ValueError) as problem:  # an SSLError is an OSError
-            text = f"cannot use the certificate {chain} with the key {key}: {problem}; give a chain and its key, PEM"
-            raise EnvironmentProblem(text) from problem
+    for pair in files.pairs:
+        use(context, pair)
     for authority in files.authorities:
         try:
             context.load_verify_locations(authority)
@@ -129,23 +118,6 @@ def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL if verifies else ssl.CERT_NONE
     return context
-
-
-def stamps(files: Files) -> Sequence[tuple[int, int, int] | None]:
-    """Return what changes with the content of the files, None for one that is missing."""
-    return [_stamp(path) for path in (*(path for pair in files.pairs for path in pair), *files.authorities)]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    with suppress(OSError):
-        found = path.stat()
-        return found.st_mtime_ns, found.st_size, found.st_ino
-    return None
-
-
-def _no_password() -> str:
-    """Answer the question for a password, which OpenSSL would ask on the terminal."""
-    raise ValueError("the key is encrypted; give one without a passphrase")
 
 
 class _Offer:

@@ -1,25 +1,16 @@
-"""The files of TLS: which there are, and the watch over them while the server runs.
-
-A pair of files that was renewed is used for later handshakes; connections stay. A certificate and its key are replaced
-one after the other, so files are read only when they have not changed since the last look. If they cannot be used, that
-is an ERROR, and the ones before stay in use.
-"""
+"""The files of TLS of the chargers' ports: which there are, and the watch over them while the server runs."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-import trio
-
-from levity_trio.charger.tls import Certificates, Files, Pair, Tls, load, stamps
+from levity_trio.charger.tls import Certificates, Files, Tls, load
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
-from levity_trio.log_output import get_logger
+from levity_trio.tls_files import LOOK_SECONDS, Pair, stamps, watch_files
 
-LOOK_SECONDS: Final = 5.0
 OWN_SERVER: Final = ("server-rsa.pem", "server-ecdsa.pem")
 OWN_ROOT: Final = "root.pem"
-
-log = get_logger("system")
 
 
 def files_of(config: ServerConfig) -> Files:
@@ -62,34 +53,14 @@ def _load(config: ServerConfig) -> Certificates:
     return load(files, rsa_suites=config.tls_rsa_suites)
 
 
-async def watch_files(config: ServerConfig, tls: Tls, seconds: float = LOOK_SECONDS) -> None:
+async def watch_tls(config: ServerConfig, tls: Tls, seconds: float = LOOK_SECONDS) -> None:
     """Use renewed files, looking every so many seconds."""
-    used = before = await _look(config)
-    while True:
-        await trio.sleep(seconds)
-        now = await _look(config)
-        if now != used and now == before:
-            used = now
-            await _replace(config, tls)
-        before = now
+    await watch_files("chargers", partial(_look, config), lambda: tls.replace(_load(config)), seconds)
 
 
-async def _look(config: ServerConfig) -> object:
-    def look() -> object:
-        try:
-            files = files_of(config)
-        except EnvironmentProblem as problem:
-            return str(problem)  # a change like others: loading the files says what to do
-        return files, stamps(files)
-
-    return await trio.to_thread.run_sync(look)
-
-
-async def _replace(config: ServerConfig, tls: Tls) -> None:
+def _look(config: ServerConfig) -> object:
     try:
-        certificates = await trio.to_thread.run_sync(_load, config)
+        files = files_of(config)
     except EnvironmentProblem as problem:
-        log.error("the changed TLS files cannot be used; the ones before stay in use", problem=str(problem))
-        return
-    tls.replace(certificates)
-    log.info("the TLS files have changed; later handshakes use them")
+        return str(problem)  # a change like others: loading the files says what to do
+    return files, stamps((*(path for pair in files.pairs for path in pair), *files.authorities))

@@ -36,8 +36,8 @@ def drivers_address(config: ServerConfig, port: int | None = None) -> str | None
     """
     if config.drivers_url is not None:
         return config.drivers_url
-    scheme = "http" if config.api_tls_cert is None else "https"
     if config.drivers_port is not None:
+        scheme = "https" if config.drivers_tls_cert or config.api_tls_cert else "http"
         return f"{scheme}://{reachable(config.drivers_host, config.drivers_port or port or 0)}"
     return _dashboard_address(config, port)
 

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -68,6 +68,13 @@ class Limits:
     streams: StreamLimits = DEFAULT_STREAM_LIMITS
 
 
+class ServedTls(Protocol):
+    """How a port is served by TLS. `context` is read anew for each connection."""
+
+    @property
+    def context(self) -> ssl.SSLContext: ...
+
+
 DEFAULT_LIMITS: Final = Limits()
 _Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -77,10 +84,10 @@ async def open_http(
     app: ASGIApp,
     listeners: Sequence[trio.SocketListener],
     limits: Limits = DEFAULT_LIMITS,
-    tls: ssl.SSLContext | None = None,
+    tls: ServedTls | None = None,
     proxies: Proxies = (),
 ) -> AsyncIterator[int]:
-    """Serve `app` while the block runs, by TLS if there is a context, and yield the port of a TCP listener, else 0.
+    """Serve `app` while the block runs, by TLS if it is given, and yield the port of a TCP listener, else 0.
 
     The listeners are closed at the end. Connections from `proxies` begin with a PROXY header.
 
@@ -284,7 +291,7 @@ async def _stay(_request: object) -> None:
 class _Server:
     """State shared by all connections."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None, proxies: Proxies) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, tls: ServedTls | None, proxies: Proxies) -> None:
         self.context = WorkerContext(None)
         self._tls = tls
         self._proxies = proxies
@@ -313,7 +320,7 @@ class _Server:
         conversation = _Conversation(Bodies(self._app, *given), client, scope)
         transport: _Transport = stream
         if self._tls is not None:
-            transport = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+            transport = trio.SSLStream(stream, self._tls.context, server_side=True, https_compatible=True)
         await _Http1(
             ASGIWrapper(cast("ASGIFramework", conversation.serve)),
             self._config,

@@ -73,8 +73,8 @@ class Serving:
         Facts are logged after their commit, so that the row is there with the line.
         """
         with self._news:
-            self._news.wait_for(lambda: self._ended or self.find(event, charger), seconds)
-        found = self.find(event, charger)
+            self._news.wait_for(lambda: self._ended or self.find(event, charger, **fields), seconds)
+        found = self.find(event, charger, **fields)
         assert found, f"no line {event!r}; the log ends with {self.lines[-5:]}, stderr with {self.stderr[-2000:]}"
         return found[0]
 

@@ -196,7 +196,9 @@ def test_certificates_that_are_not_valid(server: Serving, authority: Authority, 
         knock(tls, "CP-1", foreign.trusted())
     assert knock(tls, "CP-1", authority.trusted()) == 101
     for words in ("certificate has expired", "unable to get local issuer certificate"):
-        server.wait_line("handshake refused", reason=f"the client certificate is not valid: {words}")
+        server.wait_line(
+            "handshake refused", reason=f"the TLS handshake failed: the client certificate is not valid: {words}"
+        )
 
 
 def test_a_server_of_another_name_is_refused_by_its_client(tmp_path: Path, authority: Authority) -> None:

@@ -13,7 +13,7 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.charger.tls import Certificates, Tls
-from levity_trio.charger.tls_files import open_tls, watch_files
+from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
 
 NOBODY = 65534
@@ -53,7 +53,7 @@ async def test_a_folder_that_is_taken_away_later_is_an_error_and_the_server_goes
 ) -> None:
     tls = Tls(Certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), has_authorities=False))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch_files, config, tls, 0.01)
+        nursery.start_soon(watch_tls, config, tls, 0.01)
         await trio.sleep(0.05)
         with locked(certificates_folder(config.beside)), trio.fail_after(SECONDS):
             while not any(line["log_level"] == "error" for line in log_lines):  # noqa: ASYNC110 - a log has no event

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import trio
@@ -29,11 +30,15 @@ async def whose(asked: Request) -> Response:
     return PlainTextResponse(asked.client.host)
 
 
+class Tls(NamedTuple):
+    context: ssl.SSLContext
+
+
 @asynccontextmanager
 async def serving(*proxies: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     app = application([Route("/", whose)])
     networks = [ip_network(one) for one in proxies]
-    async with open_http(app, await on_a_free_port(), tls=tls, proxies=networks) as port:
+    async with open_http(app, await on_a_free_port(), tls=None if tls is None else Tls(tls), proxies=networks) as port:
         yield port
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -86,6 +85,7 @@ from levity_trio.web.api.serving import Doorway, application_of
 from levity_trio.web.below import Below, base_of, of_form
 from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.http import Limits, open_http
+from levity_trio.web.page_tls import PageTls, keep_own, open_page_tls
 
 LONGEST_PATH: Final = 107
 """Bytes of the path of a Unix socket (unix(7))."""
@@ -135,9 +135,10 @@ class ApiListeners(NamedTuple):
     """The listeners of the API: those of its port, of the drivers' port, and the local socket; each may be missing."""
 
     port: Sequence[trio.SocketListener]
-    tls: ssl.SSLContext | None
+    tls: PageTls | None
     drivers: Sequence[trio.SocketListener] = ()
     """Those of the drivers' port."""
+    drivers_tls: PageTls | None = None
     local: trio.SocketListener | None = None
 
     def in_config(self, config: ServerConfig) -> ServerConfig:
@@ -154,11 +155,11 @@ async def listen_for_api(config: ServerConfig) -> ApiListeners:
     """Open the listeners of the API's port and of the drivers' port. Raises EnvironmentProblem."""
     if not config.api and config.drivers_port is None:
         return ApiListeners([], None)
-    tls = _tls(config)
+    tls, drivers_tls = await trio.to_thread.run_sync(open_page_tls, config)
     drivers = []
     if config.drivers_port is not None:
         drivers = await listen(config.drivers_host, config.drivers_port, DRIVERS_FLAGS)
-    return ApiListeners(await _listen(config) if config.api else [], tls, drivers)
+    return ApiListeners(await _listen(config) if config.api else [], tls, drivers, drivers_tls)
 
 
 async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
@@ -175,24 +176,6 @@ async def _listen(config: ServerConfig) -> list[trio.SocketListener]:
             raise
         log.warning("the operator API is off: its port is taken; choose another with --api-port", port=API_PORT)
         return []
-
-
-def _tls(config: ServerConfig) -> ssl.SSLContext | None:
-    if config.api_tls_cert is None and config.api_tls_key is None:
-        return None
-    if config.api_tls_cert is None or config.api_tls_key is None:
-        raise EnvironmentProblem("the API needs both --api-tls-cert and --api-tls-key")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(config.api_tls_cert, config.api_tls_key)
-    except (OSError, ssl.SSLError) as problem:
-        raise EnvironmentProblem(
-            f"cannot use --api-tls-cert {config.api_tls_cert} with --api-tls-key {config.api_tls_key}: {problem};"
-            " give a certificate chain and its key, both PEM"
-        ) from problem
-    return context
 
 
 @contextmanager
@@ -232,6 +215,7 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
     config = api.config
     async with AsyncExitStack() as serving:
         await serving.enter_async_context(_reading_people(api))
+        await serving.enter_async_context(_keeping_certificates(api, listeners))
         if listeners.local is not None:
             await serving.enter_async_context(
                 open_http(_through(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
@@ -258,6 +242,17 @@ async def _reading_people(api: Api) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
         if not api.writer.sharing.is_alone:
             nursery.start_soon(_keep_people, api)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _keeping_certificates(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
+    """Watch over the certificates while the block runs."""
+    async with trio.open_nursery() as nursery:
+        for one in filter(None, {listeners.tls, listeners.drivers_tls}):
+            nursery.start_soon(one.watch)
+            nursery.start_soon(keep_own, api, one)
         yield
         nursery.cancel_scope.cancel()
 
@@ -303,9 +298,9 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
     streams = trio.CapacityLimiter(DRIVERS_STREAMS)
     async with open_dashboard(api, app, ENDPOINTS, front, streams) as pages:
         inside, proxies = Below(front.base, pages, pages), config.api_proxy_from
-        served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, listeners.tls, proxies)
+        served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies)
         async with served as port:
-            _log_drivers(config, port, listeners.tls)
+            _log_drivers(config, port, listeners.drivers_tls)
             yield
 
 
@@ -321,7 +316,7 @@ def _is_streamed(scope: Scope) -> bool:
     return (scope["method"], of_form(scope["path"])) in STREAMED
 
 
-def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
+def _log(config: ServerConfig, port: int, tls: PageTls | None) -> None:
     scheme = "http" if tls is None else "https"
     address = f"{scheme}://{reachable(config.api_host, port)}"
     log.info("serving the operator API", address=f"{address}/api/docs")
@@ -331,7 +326,7 @@ def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
         log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
 
 
-def _log_drivers(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
+def _log_drivers(config: ServerConfig, port: int, tls: PageTls | None) -> None:
     log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
     is_private = tls is not None or is_loopback(config.drivers_host)
     if not is_private and not (config.drivers_url or "").startswith("https:"):
