@@ -19,12 +19,12 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.refute.shared import are_apart
-from levity_trio.charging.sent.evidence import MEASURANDS, Beside, Boundary, Level, View, seconds, timestamp_of
+from levity_trio.charging.sent.evidence import Beside, Boundary, Level, View, seconds, timestamp_of
 from levity_trio.charging.sent.gathering import TIMESTAMP, Row, gather
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors
-from levity_trio.store.transaction import LAST_TIME, SAMPLES, SENT
+from levity_trio.store.transaction import LAST_TIME, samples, sent_times
 
 MOST: Final = 50
 """Of one connector, no more transactions that began in the meantime are considered."""
@@ -234,10 +234,10 @@ def _moved(one: Beside, span: Span, later: float) -> Beside:
 def _load(rows: Rows, span: Span, until: str, behind: float | None) -> Beside:
     """Return a transaction with its readings and power, as evidence about another one."""
     lasted = span.own_began, span.own_ended or LAST_TIME
-    where = (span.charger, span.connector, span.id, *lasted, until, *MEASURANDS)
-    line = _timeline(span, rows(SAMPLES, where))
+    where = (span.charger, span.connector, span.id, *lasted, until)
+    line = _timeline(span, samples(rows, where))
     if behind is not None:
-        line = by_unset_clock(line, _ends(rows, span), [sent for (sent,) in rows(SENT, where)], behind)
+        line = by_unset_clock(line, _ends(rows, span), sent_times(rows, where, line.rows), behind)
     gathered = gather(line.rows)
     return Beside(
         id=span.id,

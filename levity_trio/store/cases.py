@@ -30,6 +30,7 @@ from levity_trio.charging.sent.timeline import (
     reading_times,
     stands_still,
 )
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.store.adjacent import begin_after, boots, counted_until, following, place_of, preceding
 from levity_trio.store.beside import Span, beside, boundaries, earlier
 from levity_trio.store.clocks import Dating, dating
@@ -38,12 +39,12 @@ from levity_trio.store.habits import habits_of
 from levity_trio.store.transaction import (
     LAST_TIME,
     OF_TRANSACTION,
-    SENT,
     Known,
     ended_at,
     of_readings,
     readings,
     register,
+    sent_times,
 )
 from levity_trio.wire.numbers import decimal
 
@@ -60,11 +61,11 @@ CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 _TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
 _UNREAD: Final = (
-    f"SELECT value FROM (SELECT value, measurand, format, wh{OF_TRANSACTION}) AS told"  # noqa: S608 - our own names
-    f" WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw'"
+    f"SELECT value FROM (SELECT id, value, measurand, format, wh{OF_TRANSACTION}) AS told"  # noqa: S608 - our own names
+    f" WHERE wh IS NULL AND measurand = '{REGISTER}' AND format = 'Raw' ORDER BY id"
 )
 MOST_GARBLED: Final = 3
-_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
+_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION} ORDER BY id"
 
 
 def case_of(
@@ -129,19 +130,22 @@ def _lag(tx: Known, line: Timeline) -> float:
     """Return how old each reading was when it was received, in seconds, if all were equally old; 0 if not, or if start
     or stop waited, too. In a queue they grow younger; by a clock that is behind, readings rise before the start."""
     is_odd = not line.is_timed or not tx.is_start_timed or tx.early_reading_at or tx.ahead_reading_at
-    if (
-        is_odd
-        or tx.stopped_by == "system"
-        or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > tolerances.CLOCK_SECONDS
-    ):
+    if is_odd or tx.stopped_by == "system" or max(abs(tx.start_skew or 0), abs(tx.stop_skew or 0)) > CLOCK_SECONDS:
         return 0.0
     rows = [row for row in line.rows if row[WH] is not None and row[0] == METER_VALUES]
-    ages = [seconds(row[RECEIVED_AT]) - seconds(row[TIMESTAMP]) for row in rows]
-    if len(ages) < tolerances.FEW or max(ages) - min(ages) > tolerances.CLOCK_SECONDS:
+    if len(rows) < tolerances.FEW or not tolerances.LATE_SECONDS < _age(rows[0]) <= tolerances.MOST_LAG + CLOCK_SECONDS:
+        return 0.0  # nearly always, without a look at each
+    ages = list(map(_age, rows))
+    if max(ages) - min(ages) > CLOCK_SECONDS:
         return 0.0
     lasted = seconds(rows[-1][TIMESTAMP]) - seconds(rows[0][TIMESTAMP])
-    is_lag = tolerances.LATE_SECONDS < min(ages) <= tolerances.MOST_LAG and lasted > 2 * tolerances.CLOCK_SECONDS
+    is_lag = tolerances.LATE_SECONDS < min(ages) <= tolerances.MOST_LAG and lasted > 2 * CLOCK_SECONDS
     return min(ages) if is_lag else 0.0
+
+
+def _age(row: Row) -> float:
+    """Return how old a reading was when it was received, in seconds."""
+    return seconds(row[RECEIVED_AT]) - seconds(row[TIMESTAMP])
 
 
 def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
@@ -153,11 +157,11 @@ def _ahead(tx: Known, line: Timeline, clock: Dating) -> float:
         return 0.0
     if clock.stop.seconds:
         return -clock.stop.seconds
-    skews = [seconds(row[TIMESTAMP]) - seconds(row[RECEIVED_AT]) for row in line.rows if row[WH] is not None]
+    skews = [-_age(row) for row in line.rows if row[WH] is not None]
     if tx.is_start_timed:
         skews += [tx.start_skew or 0.0, tx.stop_skew or 0.0]
     ahead = max(skews, default=0.0)
-    return ahead if ahead > tolerances.CLOCK_SECONDS else 0.0
+    return ahead if ahead > CLOCK_SECONDS else 0.0
 
 
 def span_of(tx: Known) -> Span:
@@ -206,7 +210,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating
         if stop is None or start.late - stop.late <= tolerances.SAME_BEHIND_SECONDS:
             return as_reported
         return as_reported if clock.is_one else by_set_clock(as_reported, clock.start.seconds, clock.stop.seconds)
-    readings = reading_times(found, [sent for (sent,) in rows(SENT, of_readings(tx, until))])
+    readings = reading_times(found, sent_times(rows, of_readings(tx, until), found))
     if stop is None and not is_start_timed and stands_still([start, *readings]):
         return by_receipt(start, as_reported.ended, found)
     return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported
@@ -225,7 +229,7 @@ def _is_backwards(tx: Known) -> bool:
     """Whether the stop precedes the start for another reason than a clock that was corrected meanwhile."""
     if tx.own_stop_time is None:
         return False
-    is_ahead = (tx.stop_skew or 0) > tolerances.CLOCK_SECONDS
+    is_ahead = (tx.stop_skew or 0) > CLOCK_SECONDS
     stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
     return stopped < min(tx.start_time, tx.own_start_time) or _is_before_as_sent(tx, seconds(stopped))
 
@@ -237,12 +241,12 @@ def _is_before_as_sent(tx: Known, stopped: float) -> bool:
     it is older than that.
     """
     received, skew = seconds(tx.created_at), tx.start_skew or 0
-    if tx.told_id is not None or abs(skew) <= tolerances.CLOCK_SECONDS:
+    if tx.told_id is not None or abs(skew) <= CLOCK_SECONDS:
         return False
     if tx.is_start_timed and skew < 0:
         return stopped < received + skew - tolerances.CLOCK
     is_with_it = _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= LONGEST_BURST_SECONDS
-    return stopped < received - tolerances.CLOCK_SECONDS and not is_with_it
+    return stopped < received - CLOCK_SECONDS and not is_with_it
 
 
 def _apart(earlier: str, later: str) -> float:
@@ -285,7 +289,7 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
     """Return the register up to which its range was counted before, if its clock may not run. A start at 0 says
     nothing, as some registers count each transaction."""
-    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= tolerances.CLOCK_SECONDS
+    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= CLOCK_SECONDS
     if not start or (is_right and tx.is_start_timed):
         return None
     return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0)
@@ -298,7 +302,7 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
 
 def began_at(tx: Known) -> str:
     """Return when its start was received; when it began, if the start was queued, perhaps until after a boot."""
-    is_queued = (tx.start_skew or 0) < -tolerances.CLOCK_SECONDS
+    is_queued = (tx.start_skew or 0) < -CLOCK_SECONDS
     return min(tx.created_at, tx.start_time) if is_queued else tx.created_at
 
 
@@ -311,7 +315,7 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str]) -> float | None:
     for at, is_available in available_times(rows, tx, boots, seconds(tx.own_start_time), seconds(ended_at(tx))):
         if is_available:
             since = at if since is None else since
-        elif since is not None and at - since <= tolerances.CLOCK_SECONDS:
+        elif since is not None and at - since <= CLOCK_SECONDS:
             since = None
     return since
 
@@ -324,14 +328,14 @@ def available_times(
     By a clock that is ahead, as that of its start and its stop, a status has the time of its receipt.
     """
     skew = min(tx.start_skew or 0, (tx.start_skew if tx.stop_skew is None else tx.stop_skew) or 0)
-    ahead = skew if tx.is_start_timed and skew > tolerances.CLOCK_SECONDS else 0
+    ahead = skew if tx.is_start_timed and skew > CLOCK_SECONDS else 0
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
         (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
     ):
         at = seconds(timestamp) + (ahead if timestamp == received_at else 0)
-        is_free = status == AVAILABLE and begun <= at < ended - tolerances.CLOCK_SECONDS
+        is_free = status == AVAILABLE and begun <= at < ended - CLOCK_SECONDS
         if status in CHARGING:
             yield at, False
         elif is_free and not any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots):
@@ -360,7 +364,7 @@ def available_until(rows: Rows, tx: Known, at: str, received_at: str) -> str | N
     for moment, is_available in _believed_times(rows, tx, at, received_at):
         if is_available:
             found = moment if found is None else found
-        elif moment < seconds(at) - tolerances.CLOCK_SECONDS:
+        elif moment < seconds(at) - CLOCK_SECONDS:
             found = None  # Charging may be reported just before the start that it belongs to
     return None if found is None else timestamp_of(found)
 

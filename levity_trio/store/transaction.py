@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from operator import itemgetter
 from sys import intern
 from typing import Any, Final, NamedTuple, Self, TypeAlias, TypedDict
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.evidence import MEASURANDS, seconds
-from levity_trio.charging.sent.gathering import TIMESTAMP, Row
-from levity_trio.store.among import marks
+from levity_trio.charging.sent.digits import watts_of
+from levity_trio.charging.sent.evidence import CURRENT, MEASURANDS, POWER, seconds
+from levity_trio.charging.sent.gathering import ID, MEASURAND, TIMESTAMP, UNIT, VALUE, Row
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
@@ -21,6 +22,7 @@ READ_AT_ONCE: Final = 10_000
 """Maximum readings that one write reads ahead."""
 _FIRST_BELIEVABLE: Final = FIRST_BELIEVABLE.timestamp()
 _MOST_AHEAD: Final = TRANSACTION_AHEAD.total_seconds()
+_ID: Final = itemgetter(ID)
 
 
 class About(TypedDict):
@@ -113,24 +115,33 @@ _BEFORE: Final = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIM
 _AFTER: Final = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT ?"
 
 
-_OF_TRANSACTION: Final = (
-    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
-    f" AND received_at <= ? AND (wh IS NOT NULL OR measurand IN ({marks(MEASURANDS)}))"
+_OF: Final = (
+    " FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3 AND timestamp BETWEEN {} AND ?5"
+    " AND received_at <= ?6"
 )
-OF_TRANSACTION: Final = f"{_OF_TRANSACTION} ORDER BY id"
-"""Parameters: charger, connector, transaction, first and last time, latest receipt, MEASURANDS."""
-SAMPLED: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location"
+_READ: Final = ", ".join(f"'{one}'" for one in MEASURANDS)
+_WITH_CURRENT: Final = f" AND (wh IS NOT NULL OR measurand IN ({_READ}))"
+_JUDGED: Final = (
+    f" AND (wh IS NOT NULL OR (measurand IN ({_READ}) AND (measurand <> '{CURRENT}'"
+    f" OR NOT EXISTS (SELECT 1{_OF.format('?4')} AND measurand = '{POWER}'))))"
+)
+"""Of a transaction with power no current is needed, which is a third of what chargers send."""
+OF_TRANSACTION: Final = f"{_OF.format('?4')}{_WITH_CURRENT}"
+"""Parameters: charger, connector, transaction, first and last time, latest receipt."""
+SAMPLED: Final = "source, timestamp, measurand, value, unit, phase, context, wh, received_at, location, id"
 """The columns of a `Row`."""
-SAMPLES: Final = f"SELECT {SAMPLED}{OF_TRANSACTION}"
-PAGE: Final = f"SELECT {SAMPLED}, id{_OF_TRANSACTION} AND (timestamp > ? OR id > ?) ORDER BY timestamp, id LIMIT ?"
-"""The next of the same readings in order of time, each with its id. The first time is that of the last one before; more
-parameters: the same again, the id of that one, and how many."""
-MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{OF_TRANSACTION}) AS found"  # noqa: S608 - our own names
+SAMPLES: Final = f"SELECT {SAMPLED}{_OF.format('?4')}{_JUDGED}"
+WITH_CURRENT: Final = f"SELECT {SAMPLED}{OF_TRANSACTION}"
+PAGE: Final = (
+    f"SELECT {SAMPLED}{_OF.format('?7')}{_JUDGED} AND (timestamp > ?7 OR id > ?8) ORDER BY timestamp, id LIMIT ?9"
+)
+"""The next of `SAMPLES` in order of time. More parameters: the time and the id of the last one before, and how many."""
+MARK: Final = f"SELECT count(*), sum(id) FROM (SELECT id{_OF.format('?4')}{_JUDGED}) AS found"  # noqa: S608
 """How many readings these are, and the sum of their ids: readings never change, so the same ones are the same."""
-TIMES: Final = f"SELECT max(timestamp), received_at{_OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
+TIMES: Final = f"SELECT max(timestamp), received_at{OF_TRANSACTION} AND timestamp <> received_at GROUP BY received_at"
 """When each message with such readings was taken, by a clock that was believed, and when it was received. It is as old
 as the newest of its readings; the others waited for it."""
-SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
+SENT: Final = f"SELECT id, sent_timestamp{OF_TRANSACTION}"
 """The times of the same readings as the charger sent them."""
 
 
@@ -175,7 +186,22 @@ def last_sign(tx: Known) -> str:
 
 def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """Return the readings of a transaction that the judge uses, in order of receipt."""
-    return rows(SAMPLES, of_readings(tx, until))
+    return samples(rows, of_readings(tx, until))
+
+
+def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
+    """Return the readings that `OF_TRANSACTION` selects, in order of receipt; current only if there is no power."""
+    found = rows(SAMPLES, parameters)
+    told = [watts_of(row[VALUE], row[UNIT]) for row in found if row[MEASURAND] == POWER]
+    if told and told.count(None) == len(told):
+        found = rows(WITH_CURRENT, parameters)
+    return sorted(found, key=_ID)
+
+
+def sent_times(rows: Rows, parameters: Sequence[object], found: Sequence[Row]) -> list[str | None]:
+    """Return the times of readings as the charger sent them."""
+    sent = dict(rows(SENT, parameters))
+    return [sent[row[ID]] for row in found]
 
 
 class ReadAhead(NamedTuple):
@@ -184,9 +210,8 @@ class ReadAhead(NamedTuple):
 
     parameters: tuple[object, ...]
     found: list[Row]
-    ids: list[int]
     is_whole: bool = False
-    """Whether there are no more; then they are in order of receipt."""
+    """Whether there are no more."""
 
     @classmethod
     def of(cls, rows: Rows, tx: Known, before: Self | None = None) -> Self:
@@ -194,25 +219,20 @@ class ReadAhead(NamedTuple):
 
         Texts that are the same in all are kept once: they are most of the memory.
         """
-        parameters = of_readings(tx, LAST_TIME)
-        found, ids = ([], []) if before is None else (before.found, before.ids)
-        since, last = (found[-1][TIMESTAMP], ids[-1]) if found else (parameters[3], 0)
-        page = rows(PAGE, (*parameters[:3], since, *parameters[4:], since, last, READ_AT_ONCE))
+        parameters, found = of_readings(tx, LAST_TIME), [] if before is None else before.found
+        since, last = (found[-1][TIMESTAMP], found[-1][ID]) if found else (parameters[3], 0)
+        page = rows(PAGE, (*parameters, since, last, READ_AT_ONCE))
         found = found + [
             (intern(source), at, intern(what), value, intern(unit), intern(phase), intern(context), wh)
-            + (intern(received_at), intern(location))
-            for source, at, what, value, unit, phase, context, wh, received_at, location, _ in page
+            + (intern(received_at), intern(location), number)
+            for source, at, what, value, unit, phase, context, wh, received_at, location, number in page
         ]
-        ids = ids + [row[-1] for row in page]
-        if len(page) == READ_AT_ONCE:
-            return cls(parameters, found, ids)
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        return cls(parameters, [found[place] for place in order], ids, is_whole=True)
+        return cls(parameters, found, len(page) < READ_AT_ONCE)
 
     @property
     def mark(self) -> tuple[int, int | None]:
         """These readings as `MARK` tells them."""
-        return len(self.ids), sum(self.ids) if self.ids else None
+        return len(self.found), sum(map(_ID, self.found)) if self.found else None
 
     def rows(self, rows: Rows) -> Rows:
         """Return `rows`, except that it returns these readings if they are still the same, and what else is asked about
@@ -233,7 +253,7 @@ class ReadAhead(NamedTuple):
 
 def of_readings(tx: Known, until: str) -> tuple[object, ...]:
     """Return the parameters of `OF_TRANSACTION`."""
-    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
+    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until)
 
 
 def span(tx: Known) -> tuple[str, str]:

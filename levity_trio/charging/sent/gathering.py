@@ -61,9 +61,10 @@ class Sampled(NamedTuple):
     wh: int | None
     received_at: str = ""
     location: str = OUTLET
+    id: int = 0
 
 
-Row = tuple[str, str, str, str, str, str, str, int | None, str, str]
+Row = tuple[str, str, str, str, str, str, str, int | None, str, str, int]
 """A `Sampled` as the database returns it. Named fields would double the time to read thousands of rows."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
@@ -75,10 +76,11 @@ CONTEXT: Final = 6
 WH: Final = 7
 RECEIVED_AT: Final = 8
 LOCATION: Final = 9
+ID: Final = 10
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
 _REGISTER: Final = itemgetter(TIMESTAMP, WH)
-_PHASE: Final = itemgetter(PHASE)
+_PHASE, _PLACE = itemgetter(PHASE), itemgetter(LOCATION, PHASE)
 _AC_V: Final = ((1 - tolerances.POWER_SHARE) * tolerances.AC_V, (1 + tolerances.POWER_SHARE) * tolerances.AC_V)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
@@ -189,7 +191,7 @@ def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
 
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     """Return the register of one source, of those that count (`counting`)."""
-    place = counting({(row[LOCATION], row[PHASE]) for row in rows})
+    place = counting(set(map(_PLACE, rows)))
     if place is None:
         return None
     rows = [row for row in rows if phase_of(row[PHASE]) in place.phases] if any(map(_PHASE, rows)) else rows

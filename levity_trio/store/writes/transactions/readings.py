@@ -696,4 +696,4 @@ def _before(rows: Sequence[Sample], at: str) -> str:
 
 def _row(one: Reading) -> Sample:
     sample = (one.measurand, one.value, one.unit, one.phase, one.context, one.wh)
-    return "", one.timestamp, *sample, "", one.location
+    return "", one.timestamp, *sample, "", one.location, 0
