@@ -219,7 +219,8 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating
 def _garbled(rows: Rows, tx: Known, line: Timeline, until: str) -> tuple[str, ...]:
     """Return the registers as sent that are no numbers: of start and stop, and the first ones of the readings."""
     ends = [text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and decimal(text) is None]
-    if all(row[WH] is not None or row[MEASURAND] != REGISTER or decimal(row[VALUE]) is not None for row in line.rows):
+    unread = [row for row in line.rows if row[WH] is None and row[MEASURAND] == REGISTER]
+    if all(decimal(row[VALUE]) is not None for row in unread):
         return tuple(ends)
     told = (text for (text,) in rows(_UNREAD, of_readings(tx, until)) if decimal(text) is None)
     return (*ends, *islice(told, MOST_GARBLED))

@@ -192,15 +192,15 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 def samples(rows: Rows, parameters: Sequence[object]) -> list[Row]:
     """Return the readings that `OF_TRANSACTION` selects, in order of receipt; current only if there is no power."""
     found = rows(SAMPLES, parameters)
-    told = [watts_of(row[VALUE], row[UNIT]) for row in found if row[MEASURAND] == POWER]
-    if told and told.count(None) == len(told):
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in found if row[MEASURAND] == POWER)
+    if next(powers, 0.0) is None and all(watts is None for watts in powers):
         found = rows(WITH_CURRENT, parameters)
     return sorted(found, key=_ID)
 
 
 def sent_times(rows: Rows, parameters: Sequence[object], found: Sequence[Row]) -> list[str | None]:
     """Return the times of readings as the charger sent them."""
-    sent = dict(rows(SENT, parameters))
+    sent: dict[int, str | None] = dict(rows(SENT, parameters))
     return [sent[row[ID]] for row in found]
 
 

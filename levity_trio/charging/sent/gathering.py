@@ -80,7 +80,7 @@ ID: Final = 10
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
 _REGISTER: Final = itemgetter(TIMESTAMP, WH)
-_PHASE, _PLACE = itemgetter(PHASE), itemgetter(LOCATION, PHASE)
+_UNIT, _PHASE, _PLACE = itemgetter(UNIT), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
 _AC_V: Final = ((1 - tolerances.POWER_SHARE) * tolerances.AC_V, (1 + tolerances.POWER_SHARE) * tolerances.AC_V)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
@@ -227,7 +227,7 @@ def _last_digit(rows: Sequence[Row]) -> int:
 
     Some chargers leave out zeros at the end, others send a single value more exactly than the rest.
     """
-    if not any(row[UNIT] in KILO for row in rows):
+    if KILO.isdisjoint(map(_UNIT, rows)):
         return next((digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None), 1)
     digits = sorted(digit_of(row[VALUE], row[UNIT]) for row in rows if number(row[VALUE]) is not None)
     return digits[(len(digits) - 1) // 2] if digits else 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from operator import itemgetter
@@ -62,6 +63,7 @@ class Timeline(NamedTuple):
     is_timed: bool = True
 
 
+@lru_cache(maxsize=64)
 def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
     """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
     own = clock_time(sent) if sent else None
