@@ -23,7 +23,6 @@ from levity_trio.charging.sent.power import (
     far_beyond_power,
     gaps,
     longer_share,
-    stood_still,
     too_fast,
     too_little,
     tracks,
@@ -51,7 +50,7 @@ class Bounds:
             or self.against_charge(chain, is_partial=is_partial)
             or (None if is_partial else self.less_than_one_power(chain))
             or self.more_than_power(chain)
-            or (None if is_partial else self.still_at_the_stop(chain) or self.less_than_power(chain))
+            or (None if is_partial else self.less_than_power(chain))
         )
 
     # Power
@@ -125,11 +124,6 @@ class Bounds:
         """Return the conflict of a step with power that tracks the register."""
         gap = too_fast(self.gaps(chain), self.case.power, chain.digit) if self.is_tracked_by_power else None
         return gap and (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
-
-    def still_at_the_stop(self, chain: Chain) -> Evidence | None:
-        """Return the conflict of a register that stood still until the stop with power that tracks it otherwise."""
-        gap = stood_still(chain, self.case.power, self.gaps(chain)) if self.is_tracked_by_power else None
-        return gap and (f"{gap.rise} Wh in the last {round(gap.seconds)} s", f"{round(gap.low)} Wh by power")
 
     def less_than_power(self, chain: Chain) -> Evidence | None:
         """Return the conflict of the whole rise with power that tracks the register."""

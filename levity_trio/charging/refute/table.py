@@ -200,11 +200,6 @@ REFUTATIONS: Final = (
         "the register rose faster than the power allows",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.still_at_the_stop)),
-        "Did the register stand still until the stop while power was reported?",
-        "the register stood still while power was reported",
-    ),
-    Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.less_than_power)),
         "Did the register rise by far less than the power adds up to?",
         "the register rose by less than the power implies",

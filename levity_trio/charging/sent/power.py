@@ -60,10 +60,6 @@ class Gaps:
         return map(Gap, self.rise, self.low, self.high, self.most, self.seconds, self.still)
 
     @property
-    def last(self) -> Gap:
-        return self._gap(-1)
-
-    @property
     def whole(self) -> Gap:
         """All gaps as one."""
         return Gap(sum(self.rise), sum(self.low), sum(self.high), sum(self.most), sum(self.seconds))
@@ -196,14 +192,6 @@ def never_caught_up(chain: Chain, power: Power, found: Gaps) -> Gap | None:
     return next(
         (gap for gap in with_stop if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share), None
     )
-
-
-def stood_still(chain: Chain, power: Power, found: Gaps) -> Gap | None:
-    """Return the last gap, if the register stood still in it until the stop despite power."""
-    if not found or found.rise[-1] > chain.digit:
-        return None
-    risen = _risen_by_the_stop(chain, power, found)
-    return found.last if found.low[-1] * tolerances.HALF > risen + slack(power, chain.digit) else None
 
 
 def _risen_by_the_stop(chain: Chain, power: Power, found: Gaps) -> int:
