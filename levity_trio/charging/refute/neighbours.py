@@ -100,16 +100,12 @@ def _is_of_old_meter(case: Case, chain: Chain, number: int) -> bool:
     return begin is not None and now > before and (case.start_wh or 0) + now > begin + case.digit
 
 
-def above_a_stop_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of a start with the stop that a neighbour in doubt sent, but was not given."""
-    until = None if bounds.confirms(figure.wh) else claimed_before(case)
-    return None if until is None else (f"{case.start_wh} to {case.stop_wh} Wh", f"meterStop {until} Wh before")
-
-
-def below_a_start_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Return the conflict of a stop with the start that a neighbour in doubt sent, but was not given."""
-    since = None if bounds.confirms(figure.wh) else claimed_after(case)
-    return None if since is None else (f"{case.start_wh} to {case.stop_wh} Wh", f"meterStart {since} Wh after")
+def claimed_as_sent(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict with a register within this one that a neighbour in doubt sent, but was not given."""
+    claims = [wh for wh in (claimed_before(case), claimed_after(case)) if wh is not None]
+    if not claims or bounds.confirms(figure.wh):
+        return None
+    return (f"{case.start_wh} to {case.stop_wh} Wh", f"{claims[0]} Wh, as the one beside it sent")
 
 
 def on_a_doubtful_scale(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:

@@ -120,14 +120,9 @@ REFUTATIONS: Final = (
         "the meter was swapped",
     ),
     Refutation(
-        *(_NEIGHBOURS, _QUESTIONS, Code.START_GARBLED, neighbours.above_a_stop_as_sent),
-        "Did the session before it, which is in doubt, send a stop above this start?",
-        "the previous transaction sent a stop above this start",
-    ),
-    Refutation(
-        *(_NEIGHBOURS, _QUESTIONS, Code.STOP_GARBLED, neighbours.below_a_start_as_sent),
-        "Did the session after it, which is in doubt, send a start below this stop?",
-        "the next transaction sent a start below this stop",
+        *(_NEIGHBOURS, _QUESTIONS, Code.OVERLAP, neighbours.claimed_as_sent),
+        "Did the session before or after it, which is in doubt, send a register within this one?",
+        "a part may belong to the transaction beside it: that one sent a register within this one",
     ),
     Refutation(
         *(_NEIGHBOURS, _QUESTIONS, Code.WRONG_FACTOR, neighbours.on_a_doubtful_scale),
