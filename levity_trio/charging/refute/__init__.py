@@ -10,8 +10,7 @@
    readings. Or the car gave energy back.
 4. It includes another connector's energy: one meter counts for both, and both charged.
 5. The end is unclear. The charger sent no stop, or one without a register, from before the start, or after somebody had
-   closed the session; its clock stood still; its meter was swapped before the stop came; or the connector reported
-   Available in between.
+   closed the session; its clock stood still; or the connector reported Available in between.
 6. The stop had no transaction id, or another session's. Or a stop came without any start.
 7. A number could not be read, is missing, or has decimals that its unit cannot have.
 

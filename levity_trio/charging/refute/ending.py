@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.refute.figure import reported
-from levity_trio.charging.refute.measured import unusual
 from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case
@@ -27,27 +23,8 @@ def closed_by_system(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     return Finding((f"{figure.end} Wh at the end", "no stop"), words=words)
 
 
-def swapped_before_its_stop_came(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
-    """The clock stood still, and the stop was read before the meter was swapped, but received after it."""
-    if not case.is_stop_of_old_meter or case.is_timed:
-        return None
-    return (f"meterStop {case.stop_wh} Wh", f"the next transaction began at {case.begin_of_new_meter} Wh")
-
-
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
     return ("start time", "stop time") if case.is_timed and case.is_backwards else None
-
-
-def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """Start and stop have one time, and the figure would be refuted if each message had been sent when it happened."""
-    if case.is_timed:
-        return None
-    live = replace(case, is_timed=True, longest=case.received_seconds)
-    bounds = Bounds(live)
-    found = reported(live, bounds)
-    if found is None or found.wh != figure.wh:
-        return None
-    return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)
 
 
 def available_between(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:

@@ -60,6 +60,22 @@ def power_in_kilowatts(case: Case, _bounds: Bounds, figure: Figure) -> Evidence 
     return (f"{figure.wh} Wh", f"at most {plain(power.most)} W") if is_it else None
 
 
+def clock_stood_still(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of start and stop of one time with the times of receipt, if the figure would be in doubt had
+    each message been sent when it happened, by the meter that was in place then."""
+    if case.is_timed:
+        return None
+    live = replace(case, is_timed=True, longest=case.received_seconds, begin_of_new_meter=None)
+    bounds = Bounds(live)
+    found = reported(live, bounds)
+    if found is None or found.wh != figure.wh:
+        return None
+    refuted = refute(live, bounds, found)
+    if refuted.contradiction is None and not refuted.questions:
+        return None
+    return (f"{figure.wh} Wh", f"received within {round(case.received_seconds / 60)} minutes")
+
+
 _IMPOSSIBLE, _NEIGHBOURS, _MEASURED, _ENDING = Group.IMPOSSIBLE, Group.NEIGHBOURS, Group.MEASURED, Group.ENDING
 _CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = Weight.CONTRADICTS, Weight.QUESTIONS, Weight.LACKS, Weight.ADDS
 
@@ -250,18 +266,13 @@ REFUTATIONS: Final = (
         "the stop has no register",
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.METER_SWAPPED, ending.swapped_before_its_stop_came),
-        "Was the meter swapped between its stop and the receipt of that?",
-        "the meter was swapped before the stop was received, but after it was read",
-    ),
-    Refutation(
         *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
         "Is its stop earlier than its start?",
         "stop is earlier than start",
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.CLOCK_STOOD_STILL, ending.clock_stood_still),
-        "Did the charger's clock stand still, and is the figure too high by the times of receipt?",
+        *(_ENDING, _ADDS, Code.CLOCK_STOOD_STILL, clock_stood_still),
+        "Did the charger's clock stand still, and is the figure in doubt by the times of receipt?",
         "the charger's clock stood still: the duration is unknown",
     ),
     Refutation(
