@@ -75,11 +75,12 @@ def _is_doubtful(case: Case, bounds: Bounds, chain: Chain) -> bool:
     return bounds.refused_step(chain) is not None or unusual(case, bounds, chain) is not None
 
 
-def against_readings(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:
-    """Return the conflict of start and stop with the other source of readings."""
+def impossible_step(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:
+    """Return the conflict of an impossible step, by the figure's own course or by each course that another source of
+    readings may have between start and stop."""
     others = [view for view in case.views if view is not case.view] if case.stop_wh is not None else []
-    for view in others:
-        walked = [bounds.impossible_step(chain) for chain in _chains_of(case, bounds, view)]
+    for chains in ([figure.chain], *(list(_chains_of(case, bounds, view)) for view in others)):
+        walked = [bounds.impossible_step(chain) for chain in chains]
         if all(walked):
             return walked[0]
     return None

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute import ending, impossible, measured, neighbours, scales, stale
 from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.refute.figure import against_readings, reported
+from levity_trio.charging.refute.figure import impossible_step, reported
 from levity_trio.charging.refute.overlaps import overlaps
 from levity_trio.charging.refute.refutation import Find, Finding, Group, Refutation, Weight
 from levity_trio.charging.refute.shared import shared
@@ -81,8 +81,8 @@ _CONTRADICTS, _QUESTIONS, _LACKS, _ADDS = Weight.CONTRADICTS, Weight.QUESTIONS, 
 
 REFUTATIONS: Final = (
     Refutation(
-        *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, _by_bounds(Bounds.impossible_step)),
-        "Did the register fall, or rise in one step faster than this charger can deliver?",
+        *(_IMPOSSIBLE, _CONTRADICTS, Code.REGISTER_LEAPT, impossible_step),
+        "Did the register fall, or rise in one step faster than this charger can deliver, by any source of readings?",
         "the register made an implausible step",
     ),
     Refutation(
@@ -179,11 +179,6 @@ REFUTATIONS: Final = (
         *(_MEASURED, _CONTRADICTS, Code.READINGS_UNIT, power_in_kilowatts),
         "Was the power sent in kW as if it were W?",
         "the power is in kW but sent as W",
-    ),
-    Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.STRAY_READING, against_readings),
-        "Are the readings of the stop impossible between start and stop?",
-        "the register made an implausible step",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.STOP_GARBLED, measured.against_ends),
