@@ -13,7 +13,7 @@ from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.refute.batteries import charged
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero
-from levity_trio.charging.refute.scales import bracket, in_kwh, is_scale_known, scale_shown, wrong_by
+from levity_trio.charging.refute.scales import in_kwh, is_scale_known, scale_shown, wrong_by
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import REGISTER, SCALED, SEGMENTS, Chain, chain_of, ends_alone, session_chain
 from levity_trio.charging.sent.evidence import Case, View
@@ -153,11 +153,11 @@ def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     exact = _as_sent(chain, case.view)
     is_refused = charged(case) > tolerances.CHARGE_STEP and bounds.against_charge(chain) is not None
     is_refused |= case.is_ac_shown and bounds.too_much(chain.wh[-1]) is not None
-    continued = list(_continued(case, until))
+    scale = scale_shown(case)
     for factor in tolerances.FACTORS if chain.wh[-1] > 0 else ():
         if factor == 1000 and case.has_fraction:
             continue  # see `exact_numbers`
-        is_continued = factor in continued
+        is_continued = scale is not None and factor == scale.factor
         is_shown = is_continued or case.shown_factor == factor or bounds.confirms(round(exact[-1] * factor))
         if not (is_shown or (is_refused and factor < 1)):
             continue
@@ -190,17 +190,6 @@ def _holds_a_neighbour(case: Case, until: int) -> bool:
     """Whether a neighbour's registers, on the scale as sent, lie between start and stop: one of these is wrong."""
     start, pairs = case.start_wh or 0, ((one.begin, one.end) for one in (case.before, case.after) if one is not None)
     return any(None not in pair and start < (pair[0] or 0) <= (pair[1] or 0) < until for pair in pairs)
-
-
-def _continued(case: Case, until: int) -> Iterator[float]:
-    """Yield the factors that the registers lack, as a neighbour or both show."""
-    around, scale, start = bracket(case), scale_shown(case), case.start_wh or 0
-    if scale is not None:
-        yield scale.factor
-    if around is not None:
-        for factor in tolerances.FACTORS:
-            if around.holds(start * factor, until * factor, max(1, factor)):
-                yield factor
 
 
 def _fell(case: Case) -> bool:

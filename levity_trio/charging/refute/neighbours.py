@@ -14,7 +14,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.counts import counts_each, lifetime_registers
 from levity_trio.charging.refute.refutation import Finding
-from levity_trio.charging.refute.scales import bracket, lacks_digits_of, scale_shown, wrong_by
+from levity_trio.charging.refute.scales import lacks_digits_of, scale_shown, wrong_by
 from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
 
@@ -49,11 +49,20 @@ def on_another_scale(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     return Finding((f"{case.start_wh} to {case.stop_wh} Wh", other), words=wrong_by(factor or 1))
 
 
-def above_neighbours(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:
-    """Return the conflict of start and stop with the previous stop and the next start, which are below both."""
-    if (around := bracket(case)) is None:
+def outside_its_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
+    """Return the conflict of registers that all lie below the previous stop, or above the next start, though the next
+    transaction goes on from the previous one: the register was not reset. It may also have been a counter of its own,
+    if it rose by no more than the others leave room for."""
+    start, stop, before, after, digit = case.start_wh, case.stop_wh, case.before, case.after, figure.chain.digit
+    if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
         return None
-    return (f"{case.start_wh} to {case.stop_wh} Wh", f"{around.begin} to {around.end} Wh by the neighbours")
+    room, registers = after.begin - before.end, (start, stop, *case.view.wh)
+    is_ordered = before.is_end_known and before.is_in_order and after.is_in_order
+    is_above = is_ordered and min(registers) > after.begin + digit and figure.wh > room
+    if room < 0 or not (is_above or max(registers) < before.end - digit):
+        return None
+    evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
+    return Finding(evidence, {"as reported": figure.wh, "between the neighbours": room})
 
 
 def above_the_next(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:

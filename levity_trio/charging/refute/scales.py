@@ -107,32 +107,6 @@ def wrong_by(factor: float) -> str:
     return _WRONG_UNITS.get(factor, f"the register is wrong by a factor of {plain(1 / factor)}")
 
 
-class Bracket(NamedTuple):
-    """The end of the previous transaction and the start of the next one, in Wh."""
-
-    begin: int
-    end: int
-
-    def holds(self, begin: float, end: float, digit: float) -> bool:
-        """Whether registers lie between the two, but for their last digit."""
-        return self.begin - digit <= begin and end <= self.end + digit
-
-
-def bracket(case: Case) -> Bracket | None:
-    """Return what surrounds a transaction that lies above it and is larger, or below it by a factor; None if nothing
-    does."""
-    before, after, start, stop = case.before, case.after, case.start_wh, case.stop_wh
-    if before is None or after is None or not before.end or after.begin is None or start is None or stop is None:
-        return None
-    around = Bracket(before.end, after.begin)
-    if around.end < around.begin or not (before.is_end_known and before.is_in_order and after.is_in_order):
-        return None
-    is_above = around.end < start - case.digit and stop - start > around.end - around.begin
-    is_below = stop < around.begin - case.digit and start < stop
-    fits = (around.holds(start * factor, stop * factor, factor) for factor in (10, 100))
-    return around if is_above or (is_below and any(fits)) else None
-
-
 def continues_one(case: Case) -> bool:
     """Whether a transaction begins where the previous one ended, or the next one, which has ended, begins where it
     ends."""

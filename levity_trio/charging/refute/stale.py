@@ -2,7 +2,6 @@
 
 A stop or a start may repeat an old register. Then energy is missing up to the next transaction, or since the previous
 one, and it can have flowed while the repeated register stood still. If power shows that just so much flowed, it counts.
-Or all registers are low, and the next transaction begins where the previous one ended, or above: that was no reset.
 """
 
 from __future__ import annotations
@@ -125,18 +124,6 @@ def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missi
     if not chain.at[2:]:
         return bounds.too_much(chain.wh[-1] + missing) is None
     return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + missing)
-
-
-def below_both_neighbours(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """All its registers are below the previous stop, and the next start is not: the register was not reset."""
-    start, stop, before, after, digit = case.start_wh, case.stop_wh, case.before, case.after, figure.chain.digit
-    if start is None or stop is None or before is None or before.end is None or after is None or after.begin is None:
-        return None
-    lowest = before.end - digit
-    if max(start, stop, *case.view.wh) >= lowest or lowest > after.begin - digit:
-        return None
-    evidence = (f"{start} to {stop} Wh", f"{before.end} Wh before, {after.begin} Wh after")
-    return Finding(evidence, {"as reported": figure.wh, "between the neighbours": after.begin - before.end})
 
 
 def not_reset(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:

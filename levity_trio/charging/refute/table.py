@@ -121,11 +121,6 @@ REFUTATIONS: Final = (
         "the registers are on another scale",
     ),
     Refutation(
-        *(_NEIGHBOURS, _CONTRADICTS, Code.START_GARBLED, neighbours.above_neighbours),
-        "Was the register as before again at the next start?",
-        "the register was as before again at the next start",
-    ),
-    Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
         "Is its last reading above the whole next session?",
         "the register was below its last reading in the next transaction",
@@ -161,9 +156,9 @@ REFUTATIONS: Final = (
         "the start was read late: the previous transaction ended lower",
     ),
     Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.below_both_neighbours),
-        "Are all its registers below the sessions before and after?",
-        "its registers are below both neighbours: the register was not reset",
+        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
+        "Are all its registers below the sessions before and after, or above them?",
+        "its registers are outside both neighbours: the register was not reset",
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.not_reset),
