@@ -1,4 +1,4 @@
-"""What grows while all floods run at once, compared with what the manual says of it.
+"""What grows while all floods run at once, compared with what may.
 
 `site.db` is flooded for so long, with a charger beside it that has charged and only sends heartbeats.
 """
@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
 
-from levity_trio.manual import find
 from tests.benchmarks.process import Server
+from tests.integration.bounds import BOUNDS
 from tests.integration.charger import Charger
 from tests.integration.crowd import let_charge
 from tests.integration.everything import Ports, flooding
@@ -27,34 +25,6 @@ from tests.integration.simulating import controlled
 DATABASE, LOG = "site.db", "server.log"
 BEAT_SECONDS = 0.1
 MEGABYTE = 1_000_000
-_ROW = re.compile(r"^\| ((?:`[^`|]+`|free pages)(?:, (?:`[^`|]+`|free pages))*) \|" + r" ([\d.]+) \|" * 3, re.MULTILINE)
-
-
-class Bound(NamedTuple):
-    """A row of the manual's table: tables and files, and the megabytes that they may have."""
-
-    names: frozenset[str]
-    fixed: float
-    each_start: float
-    each_identity: float
-
-    def has(self, name: str) -> bool:
-        """Whether it is about a table or a file."""
-        return any(fnmatch(name, known) for known in self.names)
-
-    def megabytes(self, starts: int, identities: int) -> float:
-        """What they may have, with this --max-starts and so many identities."""
-        return self.fixed + self.each_start * starts + self.each_identity * identities
-
-
-def bounds() -> list[Bound]:
-    """The rows of the table."""
-    found = _ROW.findall(find("what-grows").text)
-    names = [frozenset(re.findall(r"`([^`]+)`|(free pages)", row[0])) for row in found]
-    return [
-        Bound(frozenset(filter(None, (part for pair in one for part in pair))), *(float(number) for number in row[1:]))
-        for one, row in zip(names, found, strict=True)
-    ]
 
 
 @dataclass(frozen=True)
@@ -79,17 +49,17 @@ class Grown:
     @property
     def bound_megabytes(self) -> float:
         """What the whole folder may have."""
-        return self.log_megabytes + sum(one.megabytes(self.starts, self.identities) for one in bounds())
+        return self.log_megabytes + sum(one.megabytes(self.starts, self.identities) for one in BOUNDS)
 
     def beyond(self) -> list[str]:
         """The tables and files that the manual does not name, and those that have more than it says."""
-        known = bounds()
+        known = BOUNDS
         wrong = [f"{name} is not in the table" for name in self.grown if not any(one.has(name) for one in known)]
         for bound in known:
             megabytes = sum(size for name, size in self.grown.items() if bound.has(name)) / MEGABYTE
             most = bound.megabytes(self.starts, self.identities) + self.log_megabytes * bound.has("log")
             if megabytes > most:
-                wrong.append(f"{sorted(bound.names)}: {megabytes:.1f} of {most:.1f} MB")
+                wrong.append(f"{bound.names}: {megabytes:.1f} of {most:.1f} MB")
         if self.peak_bytes > MEGABYTE * self.bound_megabytes:
             wrong.append(f"the folder: {self.peak_bytes / MEGABYTE:.1f} of {self.bound_megabytes:.1f} MB")
         return wrong

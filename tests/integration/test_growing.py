@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from levity_trio.manual import find
-from tests.integration.growing import bounds, flood_all
+from tests.integration.growing import flood_all
 from tests.sizes import size
 
 SECONDS, STARTS, LOG_MEGABYTES, MOST_MEGABYTES = size(60, 20), 20, 16, 250
@@ -16,9 +15,3 @@ def test_all_floods_at_once_grow_nothing_beyond_its_bound(tmp_path: Path) -> Non
     assert {"log", "evidence", "event", "server.log"} <= grown.grown.keys()
     assert min(grown.messages.values()) > 0, grown.messages
     assert grown.memory_megabytes <= MOST_MEGABYTES
-
-
-def test_the_bound_of_the_folder_is_the_sum_of_its_parts() -> None:
-    fixed, starts, identities = (sum(part) for part in zip(*(one[1:] for one in bounds()), strict=True))
-    words = f"{fixed:g} MB + {starts:g} MB for each of `--max-starts` + {identities:g} MB for each new identity"
-    assert f"Together: `--log-max-mb` + {words}." in find("what-grows").text.replace("\n", " ")

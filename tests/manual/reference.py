@@ -36,6 +36,7 @@ from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
 from levity_trio.web.dashboard.wording import METHODS
 from levity_trio.wire.repair import Wrong
+from tests.integration.bounds import BOUNDS
 
 GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
 EVERYWHERE: Final = {"--json", "--api", "--help"}
@@ -72,6 +73,7 @@ def pages() -> Mapping[str, str]:
         "life-cycle": life_cycle,
         "repairs": repairs,
         "tables": tables,
+        "what-grows": what_grows,
     }
     return {f"reference/{name}": f"{GENERATED}\n{write().strip()}\n" for name, write in made.items()}
 
@@ -336,3 +338,29 @@ def tables() -> str:
             if not name.startswith("sqlite_")
         ]
     return page("Tables of the database", words, rows("table", "what it has", "columns", of=found))
+
+
+def what_grows() -> str:
+    words = (
+        "What strangers and the log can add to the folder of the database in a day, in MB, so that you can say how "
+        "large the disk must be: in all, for each of `--max-starts`, and for each new identity (one address brings "
+        "5,000 a day at most). A charger that you adopted, or that has charged for more than a day, has limits of its "
+        "own: `--max-starts`, 1,000 facts a day of each kind, and 8 MB of evidence. `just soak` floods all of it at "
+        "once, and compares. What strangers sent in `evidence` and `set_aside` goes after 30 days."
+    )
+    found = ((_names(one.names), *(f"{size:g}" for size in one[1:4]), one.limited_by) for one in BOUNDS)
+    fixed, start, identity = (sum(part) for part in zip(*(one[1:4] for one in BOUNDS), strict=True))
+    table = rows("tables and files", "in all", "each start", "each identity", "what limits them", of=found)
+    together = (
+        f"Together: `--log-max-mb` + {fixed:g} MB + {start:g} MB for each of `--max-starts` + {identity:g} MB for each "
+        "new identity."
+    )
+    files = (
+        "Files of chargers (`site.db.files`) come only to the URL of a command that you gave: ten for each, of 256 MiB "
+        "at most, none while the disk runs low. They go after `--log-days`. Backups are yours."
+    )
+    return page("What grows, and up to where", words, table, filled(together), filled(files))
+
+
+def _names(names: str) -> str:
+    return ", ".join(one if " " in one else code(one) for one in names.split(", "))
