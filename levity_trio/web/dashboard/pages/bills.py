@@ -154,7 +154,7 @@ PAGES: Final = (
     ),
     Page(
         path="/bills/{month}/reconciliation",
-        help="tasks/close-a-month#3-does-it-add-up",
+        help="tasks/does-it-add-up",
         title="Does it add up?",
         template="bills/reconciliation.html",
         read=_reconciliation,

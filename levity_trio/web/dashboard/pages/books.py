@@ -44,7 +44,7 @@ async def _meter(view: View) -> Values:
 PAGES: Final = (
     Page(
         path="/biller",
-        help="tasks/close-a-month#your-own-words",
+        help="tasks/close-a-month#what-stands-on-a-statement",
         title="Who bills",
         template="biller.html",
         read=_biller,
@@ -62,7 +62,7 @@ PAGES: Final = (
     ),
     Page(
         path="/meters",
-        help="tasks/close-a-month#3-does-it-add-up",
+        help="tasks/does-it-add-up",
         title="Meters",
         template="meters.html",
         read=_meters,
@@ -71,7 +71,7 @@ PAGES: Final = (
     ),
     Page(
         path="/meters/{id}",
-        help="tasks/close-a-month#3-does-it-add-up",
+        help="tasks/does-it-add-up",
         title="Meter",
         template="meters/meter.html",
         read=_meter,

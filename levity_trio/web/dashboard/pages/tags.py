@@ -96,7 +96,7 @@ async def _households(view: View) -> Any:
 PAGES: Final = (
     Page(
         path="/tags",
-        help="tasks/household#a-household-with-cards",
+        help="tasks/cards",
         title="Tags",
         template="tags.html",
         read=_list,
@@ -104,7 +104,7 @@ PAGES: Final = (
     ),
     Page(
         path="/tags/{tag:path}",
-        help="tasks/household#a-household-with-cards",
+        help="tasks/cards",
         title="Tag",
         template="tag.html",
         read=_show,
