@@ -49,6 +49,12 @@ async def read_own(folder: Path) -> Own:
     return Own(*await _run("reading.read_own", folder))
 
 
+async def read_pages(folder: Path) -> tuple[Described, Described]:
+    """Return the root for pages, and the certificate of the site. Raises AuthorityProblem."""
+    found: tuple[Described, Described] = await _run("reading.read_pages", folder)
+    return found
+
+
 async def renew_pages(folder: Path, now: datetime) -> None:
     """Renew the certificate of the pages, if it is due. Raises AuthorityProblem."""
     await _run("issuing.renew_pages", folder, now)

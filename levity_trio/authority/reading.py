@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from levity_trio.access.certificates import LONGEST_CSR, Described, Requested, is_one_of
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
-from levity_trio.authority.folder import ROOT, SERVER
+from levity_trio.authority.folder import PAGES, ROOT, SERVER
 
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
@@ -84,6 +84,11 @@ def read_server_certificates(folder: Path) -> list[Described]:
 def read_own(folder: Path) -> tuple[str, Described, list[Described]]:
     """Return the operator's name, the root, and the server's certificates. Raises AuthorityProblem."""
     return (*read_root(folder), read_server_certificates(folder))
+
+
+def read_pages(folder: Path) -> tuple[Described, Described]:
+    """Return the root for pages, and the certificate of the site. Raises AuthorityProblem."""
+    return described(load_certificate(folder / ROOT)), described(load_certificate(folder / PAGES))
 
 
 def load_certificate(path: Path) -> x509.Certificate:

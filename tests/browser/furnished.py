@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from levity_trio.authority.issuing import keep_pages
 from levity_trio.billing.examples import DAY_AND_NIGHT
+from levity_trio.config import pages_folder
 from tests.browser.past import AWAY, CHARGERS, CHARGING, DAYS, FAULTED, HOUSEHOLDS, QUIET, TIME_ZONE, Past, write_past
 from tests.browser.site import Site, bare_site
 from tests.integration.browsing import Browser
@@ -42,6 +44,7 @@ def furnished_site(folder: Path, *, is_closed: bool = True) -> Iterator[Site]:
     """
     moment = datetime.now(UTC).replace(microsecond=0)
     past = write_past(folder / "site.db", moment, has_import=True)
+    keep_pages(pages_folder(folder / "site.db"), ["bauhof.local", "192.0.2.12"], "Bauhof 12", moment)
     with bare_site(folder, *FLAGS) as site, ExitStack() as presence:
         last = _move_in(site, moment)
         if is_closed:

@@ -355,6 +355,14 @@ def test_open_pages_there_take_no_place_from_those_of_operators(server: Serving)
         assert browser.get("/d/").status == 200  # without being live
 
 
+def test_it_can_be_put_on_a_home_screen(server: Serving) -> None:
+    """A browser asks for the manifest without its cookie; that is no reason to give it another one."""
+    answer = stranger(server).get("/manifest.webmanifest")
+    assert (answer.status, "set-cookie" in answer.headers) == (200, False)
+    assert answer.headers["content-type"] == "application/manifest+json"
+    assert '"start_url":"/"' in answer.html
+
+
 def test_a_body_there_is_small(server: Serving) -> None:
     browser = stranger(server)
     form = browser.get("/login").form("/login")

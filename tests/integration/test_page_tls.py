@@ -44,6 +44,20 @@ def end_of(port: int, trusting: ssl.SSLContext) -> str:
         return str(found["notAfter"])
 
 
+def root_from_its_page(port: int, trusting: ssl.SSLContext) -> bytes:
+    """Return what a phone gets that follows the page about trusting this site."""
+    with closing(connection(port, trusting)) as browser:
+        browser.request("GET", "/trust")
+        page = browser.getresponse().read().decode()
+        assert "can vouch for localhost, 127.0.0.1, and for no other name or address" in page
+        assert 'href="/get/admin/pages-certificate/root"' in page
+        browser.request("GET", "/get/admin/pages-certificate/root")
+        answer = browser.getresponse()
+        assert answer.headers["content-type"] == "application/x-x509-ca-cert"
+        assert "attachment" not in answer.headers["content-disposition"]  # so that phones offer to install it
+        return answer.read()
+
+
 def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
     database, chain, key, half = tmp_path / "site.db", tmp_path / "d.pem", tmp_path / "d.key", tmp_path / "half.key"
     keep_pages(folder := pages_folder(database), ["localhost", "127.0.0.1"], "House", LONG_AGO)
@@ -63,6 +77,7 @@ def test_certificates_are_renewed_while_it_runs(tmp_path: Path) -> None:
             server.wait_line(RENEWED, of="drivers")
             held.request("GET", "/login")
             assert held.getresponse().read()
+        assert root_from_its_page(api, owner) == ssl.PEM_cert_to_DER_cert((folder / ROOT).read_text())
         with pytest.raises(ssl.SSLCertVerificationError):
             end_of(drivers, neighbour)
         end_of(drivers, later)

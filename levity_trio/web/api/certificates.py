@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
+from ssl import PEM_cert_to_DER_cert
 from typing import Annotated, Any, Final
 
 import msgspec
+from starlette.responses import Response
 
 from levity_trio.access.certificates import Described
 from levity_trio.authority import AuthorityProblem, NoRequest
-from levity_trio.authority.apart import examine, read_certificate, read_own
+from levity_trio.authority.apart import examine, read_certificate, read_own, read_pages
 from levity_trio.authority.folder import has_root
-from levity_trio.config import certificates_folder
+from levity_trio.config import certificates_folder, pages_folder
 from levity_trio.store.reads import chargers, securing
 from levity_trio.store.reads.securing import Certificate, CertificateRequest
 from levity_trio.store.writes import certificates as writes
@@ -27,6 +29,9 @@ from levity_trio.wire.times import stamp
 TAG: Final = "certificates"
 CERTIFICATES: Final = "/api/admin/certificates"
 LONGEST_PEM: Final = 20_000
+PAGES: Final = "/api/admin/pages-certificate"
+CA_CERTIFICATE: Final = "application/x-x509-ca-cert"
+ROOT_FILE: Final = "levity-pages-root.crt"
 
 
 class OwnCertificate(msgspec.Struct):
@@ -47,6 +52,13 @@ class Authority(msgspec.Struct):
     organization: str
     root: OwnCertificate
     server: list[OwnCertificate]
+
+
+class PagesCertificate(msgspec.Struct):
+    """The root for the pages of this site, which phones may trust, and the certificate of the site by that root."""
+
+    root: OwnCertificate
+    site: OwnCertificate
 
 
 class AdoptedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +99,24 @@ async def _authority(asked: Asked) -> Authority:
     except AuthorityProblem as problem:
         raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
+
+
+async def _pages(asked: Asked) -> PagesCertificate:
+    folder = pages_folder(asked.api.config.beside)
+    if not has_root(folder):
+        raise not_found("root for pages; create one with `levity-trio certificate pages`")
+    try:
+        root, site = await read_pages(folder)
+    except AuthorityProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
+    return PagesCertificate(_own(root), _own(site))
+
+
+async def _pages_root(asked: Asked) -> Response:
+    """Return it as phones and computers take it: in DER, shown and not kept, so that they offer to install it."""
+    found = await _pages(asked)
+    headers = {"content-disposition": f'inline; filename="{ROOT_FILE}"', "x-content-type-options": "nosniff"}
+    return Response(PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE)
 
 
 def _own(described: Described) -> OwnCertificate:
@@ -177,6 +207,27 @@ ENDPOINTS: Final = (
         summary="Show the root and the server certificates of this server's authority.",
         handle=_authority,
         answer=Authority,
+        problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="GET",
+        path=PAGES,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Show the root for the pages of this site, and the certificate of the site.",
+        handle=_pages,
+        answer=PagesCertificate,
+        problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{PAGES}/root",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Download the root for the pages of this site, for phones and computers that shall trust it.",
+        handle=_pages_root,
+        answer=str,
+        media_type=CA_CERTIFICATE,
         problems=("not_found", "conflict"),
     ),
     Endpoint(

@@ -1,4 +1,7 @@
-"""The style sheet, the script and the icon: read once, compressed once, served under names that contain their hash."""
+"""The style sheet, the script, the icons and the manifest for the home screen.
+
+All but the manifest are read once, compressed once, and served under names that contain their hash.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +27,12 @@ KINDS: Final[Mapping[str, str]] = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+ICONS: Final[Mapping[str, int]] = {"icon-192.png": 192, "icon-512.png": 512}
+"""Those for the home screen, and their sizes in pixels. The drawing lies in the middle, so phones may cut any shape."""
+MANIFEST: Final = "/manifest.webmanifest"
+HOUR: Final = "public, max-age=3600"
+GROUND: Final = "#f6f7f9"
+"""Behind the pages while they load, as in base.css."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +46,30 @@ class Asset:
 
 @cache
 def names() -> Mapping[str, str]:
-    """Return the served name of each asset by its kind: css, js, svg."""
-    return {name.rpartition(".")[2]: name for name in _assets()}
+    """Return the served name of each asset by its kind: css, js, svg; of an icon for the home screen by its size."""
+    kinds = {kind: _joined(kind)[0] for kind in KINDS}
+    return kinds | {f"icon_{size}": _icon(name)[0] for name, size in ICONS.items()}
+
+
+def manifest(base: str, site: str) -> Response:
+    """Return what a browser needs to put the pages on a home screen. Everything in it is of this server."""
+    icons = [
+        {"src": f"{base}/assets/{_icon(name)[0]}", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for name, size in ICONS.items()
+        for purpose in ("any", "maskable")
+    ]
+    shown = {
+        "id": f"{base}/",
+        "name": site,
+        "short_name": site,
+        "start_url": f"{base}/",
+        "scope": f"{base}/",
+        "display": "standalone",
+        "background_color": GROUND,
+        "theme_color": GROUND,
+        "icons": icons,
+    }
+    return Response(orjson.dumps(shown), 200, {"cache-control": HOUR}, "application/manifest+json")
 
 
 async def serve(request: Request) -> Response:
@@ -53,14 +85,24 @@ async def serve(request: Request) -> Response:
 
 @cache
 def _assets() -> Mapping[str, Asset]:
-    return dict(_asset(kind) for kind in KINDS)
+    return dict((*map(_joined, KINDS), *map(_icon, ICONS)))
 
 
-def _asset(kind: str) -> tuple[str, Asset]:
+@cache
+def _joined(kind: str) -> tuple[str, Asset]:
     """Join all files of a kind: base first, the others by name."""
     content = b"\n".join(one.read_bytes() for one in sorted(_files(kind), key=_order))
-    asset = Asset(KINDS[kind], content, gzip.compress(content, mtime=0))
-    return f"{sha256(content).hexdigest()[:DIGITS]}.{kind}", asset
+    return _named(kind, Asset(KINDS[kind], content, gzip.compress(content, mtime=0)))
+
+
+@cache
+def _icon(name: str) -> tuple[str, Asset]:
+    content = (files("levity_trio.web.dashboard") / "assets" / name).read_bytes()
+    return _named("png", Asset("image/png", content, gzip.compress(content, mtime=0)))
+
+
+def _named(kind: str, asset: Asset) -> tuple[str, Asset]:
+    return f"{sha256(asset.content).hexdigest()[:DIGITS]}.{kind}", asset
 
 
 def _files(kind: str) -> list[Traversable]:

@@ -29,6 +29,7 @@ from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.below import API
 from levity_trio.web.dashboard import assets, entering
+from levity_trio.web.dashboard.assets import MANIFEST
 from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
@@ -50,7 +51,7 @@ NOT_SENT: Final = Note("problem", "You are logged out, so nothing was done. Log 
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect", "font")),
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect", "font", "manifest")),
         "form-action 'self'",
         "frame-ancestors 'none'",
         "base-uri 'none'",
@@ -87,6 +88,7 @@ async def open_dashboard(
 def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
     shows = desk.front.shows
     yield Route(f"{ASSETS}{{name}}", assets.serve)
+    yield Route(MANIFEST, _manifest(desk))
     if not shows("/"):
         yield Route("/", _to_drivers(desk))
     for page in PAGES:
@@ -109,6 +111,13 @@ def _of_endpoint(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Iterator[Ro
         yield Route(f"{DO}{endpoint.method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
     elif _is_file(endpoint):
         yield Route(f"/get{below}", _file(desk, inner))
+
+
+def _manifest(desk: Desk) -> Serve:
+    async def serve(_request: Request) -> Response:
+        return assets.manifest(desk.base, desk.api.config.server_name)
+
+    return serve
 
 
 def _to_drivers(desk: Desk) -> Serve:
@@ -231,7 +240,7 @@ class _Entrance:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
         reader = scope[READER] = find_reader(self.desk.api, door, scope, headers)
-        is_kept = scope["path"].startswith(ASSETS)
+        is_kept = _is_asset(scope["path"])
         cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
         inner = self._inner(scope, reader)
         async with self.places if self._is_work(scope, reader) else nullcontext():
@@ -240,11 +249,16 @@ class _Entrance:
     def _is_work(self, scope: Scope, reader: Reader) -> bool:
         """Whether a request may ask the API, which all share. Strangers and event streams are limited already."""
         path = scope["path"]
-        return reader.caller is not None and not path.startswith((ASSETS, LIVE)) and path not in entering.OPEN_PATHS
+        return (
+            reader.caller is not None
+            and not _is_asset(path)
+            and not path.startswith(LIVE)
+            and path not in entering.OPEN_PATHS
+        )
 
     def _inner(self, scope: Scope, reader: Reader) -> ASGIApp:
         path = scope["path"]
-        if reader.caller is not None or path in entering.OPEN_PATHS or path.startswith(ASSETS):
+        if reader.caller is not None or path in entering.OPEN_PATHS or _is_asset(path):
             return self.pages
         if self.desk.front.door.is_for_drivers and all(one.matches(scope)[0] is Match.NONE for one in self.routes):
             return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
@@ -258,6 +272,11 @@ class _Entrance:
 
     def _cookie(self, scope: Scope, reader: Reader) -> str:
         return cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=self.desk.front.is_secure(scope))
+
+
+def _is_asset(path: str) -> bool:
+    """Whether it is what browsers get without a log-in; they ask for the manifest without a cookie."""
+    return path.startswith(ASSETS) or path == MANIFEST
 
 
 async def _send(send: Send, cookie: str, message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,12 @@ from tests.browser.site import Site, bare_site
 
 NAME, PASSWORD = "anna", "correct horse battery staple"
 WRONG: Final = "correct horse battery stable"
+LOADED: Final = """async path => {
+  const image = new Image();
+  image.src = path;
+  await image.decode();
+  return `${image.naturalWidth}x${image.naturalHeight}`;
+}"""
 REFUSED: Final = ("answer: 401", "answer: 403", "answer: 422")
 
 
@@ -52,6 +59,22 @@ def logging_out_ends_the_stream_in_another_tab(page: Page, site: Site) -> None:
     expect(other.get_by_role("heading", name="Log in")).to_be_visible()
     page.goto(f"{site.url}/")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+@seen()
+def it_can_be_put_on_a_home_screen_before_anybody_logs_in(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/login")
+    asking = page.context.new_cdp_session(page)
+    found = asking.send("Page.getAppManifest")
+    assert (found["url"], found["errors"]) == (f"{site.url}/manifest.webmanifest", [])
+    told = json.loads(found["data"])
+    assert (told["start_url"], told["scope"], told["display"]) == ("/", "/", "standalone")
+    apples = page.locator("link[rel=apple-touch-icon]").get_attribute("href")
+    sizes = {str(apples): "192x192", **{one["src"]: one["sizes"] for one in told["icons"]}}
+    assert {one["purpose"] for one in told["icons"]} == {"any", "maskable"}
+    for path, size in sizes.items():
+        assert page.evaluate(LOADED, path) == size, path
+    assert asking.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
 
 
 @seen(java_script_enabled=False)

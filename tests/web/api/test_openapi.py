@@ -18,6 +18,7 @@ from levity_trio.web.api.openapi import document
 from levity_trio.web.api.server import ENDPOINTS
 
 AS_BYTES: tuple[str, ...] = (
+    "application/x-x509-ca-cert",
     "text/csv",
     "application/x-ndjson",
     "application/zip",

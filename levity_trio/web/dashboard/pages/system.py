@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.titles import deed
 from levity_trio.web.dashboard.whose import names_of_chargers
@@ -14,6 +16,7 @@ from levity_trio.web.dashboard.whose import names_of_chargers
 ADMIN: Final = "/api/admin"
 FEW: Final = 20
 SECTION: Final = "System"
+TRUST: Final = "/trust"
 
 
 async def _system(view: View) -> Mapping[str, Any]:
@@ -52,6 +55,17 @@ async def _audit(view: View) -> Mapping[str, Any]:
     return {"actions": shown, "older": actions[-1]["id"] if len(actions) == FEW else None}
 
 
+async def _trust(view: View) -> Mapping[str, Any]:
+    try:
+        own = await view.get(f"{ADMIN}/pages-certificate")
+    except Refused as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        return {"own": None}
+    pairs = [own["root"]["fingerprint"][at : at + 2].upper() for at in range(0, 64, 2)]
+    return {"own": own, "fingerprint": " ".join(pairs)}
+
+
 def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
     """Return what was done, and to what; None for what is done by no form."""
     done = deed(action["method"], action["path"])
@@ -80,6 +94,13 @@ PAGES: Final = (
         read=_people,
         role=Role.ADMIN,
         section=SECTION,
+    ),
+    Page(
+        path=TRUST,
+        help="tasks/phone#2-at-home",
+        title="Trust this site",
+        template="trust.html",
+        read=_trust,
     ),
     Page(
         path="/system/audit",
