@@ -44,7 +44,7 @@ def _say_who_bills(page: Page) -> None:
     page.get_by_role("region", name="Before the first bill").get_by_role("link", name="Who bills").click()
     page.get_by_label("Name", exact=True).fill("Hausverein Bauhof 12")
     page.locator("main form button.strong").click()
-    expect(page.get_by_text("It is said who bills.")).to_be_visible()
+    expect(page.get_by_text("Statements name who bills.")).to_be_visible()
 
 
 def _add_a_household(page: Page) -> None:
