@@ -17,8 +17,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.courses import Bounds
 from levity_trio.billing.ownership import Span
-from levity_trio.charging.sent.digits import digit_of
-from levity_trio.charging.sent.readings import exact_wh
+from levity_trio.charging.sent.readings import digit_of, exact_wh
 from levity_trio.charging.tolerances import NEAR_ROLLOVER
 
 CHARGERS_PERCENT: Final = 2.0

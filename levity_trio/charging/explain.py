@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.propose.candidate import Candidate
@@ -21,44 +21,52 @@ from levity_trio.charging.sent.evidence import Case
 AS_REPORTED: Final = "as reported"
 
 
-class Weighed(NamedTuple):
-    """One explanation, in words, with the figure in Wh that it gives. `code` is None for what was reported.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpretation:
+    """One explanation of the messages: its figure in Wh, and the two pieces of evidence that contradict it, if any do.
 
-    The more `assumptions` it makes, the later it counts. `against` is the first evidence that contradicts it.
+    `code` is None for what was reported. The more `assumptions` it makes, the later it counts.
     """
 
     words: str
-    code: Code | None
+    code: str | None
     method: str
     wh: int
     assumptions: int
-    against: Doubt | None
-    is_chosen: bool
+    is_chosen: bool = False
+    against: str | None
+    evidence: tuple[str, str] | None
 
 
-def weigh(case: Case) -> tuple[Judgement, list[Weighed]]:
+def weigh(case: Case) -> tuple[Judgement, list[Interpretation]]:
     """Judge a transaction by today's rules; return the judgement with every explanation, the reported one first.
 
     If nothing contradicts what was reported, no other explanation is tried.
     """
     judgement, bounds = judge(case), Bounds(case)
-    found = list(_reported(case, bounds))
+    found: list[Interpretation] = []
+    if (figure := reported(case, bounds)) is not None:
+        found.append(_explained(AS_REPORTED, None, figure, 0, refute(case, bounds, figure).contradiction))
     if judgement.code is not None or judgement.doubts:
-        found += [_weighed(case, bounds, one) for one in candidates(case, bounds)]
-    chosen = next((place for place, one in enumerate(found) if _is_chosen(one, judgement)), None)
-    return judgement, [one._replace(is_chosen=place == chosen) for place, one in enumerate(found)]
+        every = candidates(case, bounds)
+        found += [_explained(one.words, one.code, one, one.assumptions, _against(case, bounds, one)) for one in every]
+    wanted = (judgement.code, judgement.method, None)
+    chosen = next((one for one in found if (one.code, one.method, one.against) == wanted), None)
+    return judgement, [replace(one, is_chosen=one is chosen) for one in found]
 
 
-def _reported(case: Case, bounds: Bounds) -> Iterator[Weighed]:
-    figure = reported(case, bounds)
-    if figure is not None:
-        against = refute(case, bounds, figure).contradiction
-        yield Weighed(AS_REPORTED, None, figure.method, figure.wh, 0, against, is_chosen=False)
-
-
-def _weighed(case: Case, bounds: Bounds, one: Candidate) -> Weighed:
-    against = _against(case, bounds, one)
-    return Weighed(one.words, one.code, one.method, one.wh, one.assumptions, against, is_chosen=False)
+def _explained(
+    words: str, code: Code | None, one: Figure | Candidate, assumptions: int, against: Doubt | None
+) -> Interpretation:
+    return Interpretation(
+        words=words,
+        code=code,
+        method=one.method,
+        wh=one.wh,
+        assumptions=assumptions,
+        against=None if against is None else against.words,
+        evidence=None if against is None else against.evidence,
+    )
 
 
 def _against(case: Case, bounds: Bounds, one: Candidate) -> Doubt | None:
@@ -74,10 +82,6 @@ def _against(case: Case, bounds: Bounds, one: Candidate) -> Doubt | None:
     asked = ((entry, entry(case, bounds, figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS)
     told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
     return next(told, Doubt(Code.POWER_DISAGREES, "the energy fits no battery", evidence))
-
-
-def _is_chosen(one: Weighed, judgement: Judgement) -> bool:
-    return one.code == judgement.code and one.method == judgement.method and one.against is None
 
 
 def course_of(case: Case, judgement: Judgement) -> Chain:

@@ -12,8 +12,8 @@ from levity_trio.charging.energy import judge
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import METHODS
 from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, seconds
-from levity_trio.charging.sent.gathering import Sampled, gather
-from levity_trio.charging.sent.readings import REGISTER
+from levity_trio.charging.sent.gathering import Row, gather
+from levity_trio.charging.sent.readings import OUTLET, REGISTER
 from levity_trio.wire.times import stamp
 from tests.charging.cases import CERTAIN, DOUBTFUL, Minutes, case, found, power, view
 from tests.store.books import NOON
@@ -130,14 +130,14 @@ def test_a_figure_that_no_charger_can_deliver_is_not_certain(known: Case) -> Non
 # Honest
 
 
-def sampled(start: str, readings: Minutes, order: list[int]) -> list[Sampled]:
+def sampled(start: str, readings: Minutes, order: list[int]) -> list[Row]:
     rows = [_row(start, minute, wh) for minute, wh in readings]
     return [rows[number] for number in order]
 
 
-def _row(start: str, minute: float, wh: int) -> Sampled:
+def _row(start: str, minute: float, wh: int) -> Row:
     timestamp = stamp(NOON.fromtimestamp(seconds(start) + minute * 60, NOON.tzinfo))
-    return Sampled("MeterValues", timestamp, REGISTER, str(wh), "Wh", "", "Sample.Periodic", wh)
+    return "MeterValues", timestamp, REGISTER, str(wh), "Wh", "", "Sample.Periodic", wh, "", OUTLET, 0
 
 
 @given(honest_meters(), st.randoms())

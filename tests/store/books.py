@@ -17,7 +17,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.telling import sent_number
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.moments import STATUS_AHEAD, understand
+from levity_trio.charging.sent.moments import understand
 from levity_trio.events import Fact
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.connection import FileConnection
@@ -30,7 +30,7 @@ from levity_trio.store.writes.transactions.requests import Start, Started, Stop
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import STATUS_AHEAD, stamp
 from tests.store.template import migrated
 
 F = TypeVar("F", bound=Fact)

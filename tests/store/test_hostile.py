@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.moments import SENT_CHARACTERS
+from levity_trio.wire.times import SENT_CHARACTERS
 from tests.store.books import Books, Station, meter_value
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ocpp.v16.enums import Measurand
 
-from levity_trio.charging.sent.jumps import JUMP_WH
+from levity_trio.charging.sent.power import JUMP_WH
 from levity_trio.events import EnergyJumped
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import charge, charge_state, current, watts

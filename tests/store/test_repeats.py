@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.charging.sent.jumps import JUMP_WH
+from levity_trio.charging.sent.power import JUMP_WH
 from levity_trio.charging.tolerances import FASTEST_W
 from levity_trio.events import TransactionStarted, TransactionStopped
 from tests.sizes import size

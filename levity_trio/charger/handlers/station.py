@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from levity_trio.access.registration import WAIT_SECONDS
 from levity_trio.charger.exchange import Exchange
-from levity_trio.charging.sent.moments import STATUS_AHEAD, understand
+from levity_trio.charging.sent.moments import understand
 from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.texts import LONGEST_OF, cut
-from levity_trio.wire.times import wire_time
+from levity_trio.wire.times import STATUS_AHEAD, wire_time
 
 UNKNOWN_VENDOR = "UnknownVendorId"
 

@@ -20,8 +20,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.digits import coarser
-from levity_trio.charging.sent.readings import REGISTER
+from levity_trio.charging.sent.readings import REGISTER, coarser
 from levity_trio.wire.times import from_seconds, stamp
 
 POWER: Final = "Power.Active.Import"

@@ -19,7 +19,6 @@ from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.digits import KILO, digit_of, watts_of
 from levity_trio.charging.sent.evidence import (
     CHARGE,
     CURRENT,
@@ -35,37 +34,24 @@ from levity_trio.charging.sent.evidence import (
 )
 from levity_trio.charging.sent.readings import (
     AT_BEGIN,
+    KILO,
     LOCATIONS,
     OUTLET,
     PERIODIC,
     PHASES,
     REGISTER,
     counting,
+    digit_of,
     distance,
     exact_wh,
     phase_of,
+    watts_of,
 )
 from levity_trio.wire.numbers import number
 
-
-class Sampled(NamedTuple):
-    """The columns of meter_val that the judge needs."""
-
-    source: str
-    timestamp: str
-    measurand: str
-    value: str
-    unit: str
-    phase: str
-    context: str
-    wh: int | None
-    received_at: str = ""
-    location: str = OUTLET
-    id: int = 0
-
-
 Row = tuple[str, str, str, str, str, str, str, int | None, str, str, int]
-"""A `Sampled` as the database returns it. Named fields would double the time to read thousands of rows."""
+"""The columns of meter_val that the judge needs, as the database returns them. Named fields would double the time to
+read thousands of rows."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
 MEASURAND: Final = 2
@@ -101,18 +87,13 @@ class Measurements(NamedTuple):
     exported_wh: int
 
 
-def _seconds(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the times of rows in seconds, each parsed once."""
-    timestamps = dict.fromkeys(map(_TIMESTAMP, rows))
-    return dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
-
-
 def gather(rows: Sequence[Row]) -> Measurements:
     """Group the readings of one transaction, in order of arrival, by measurand."""
     by_measurand = defaultdict[str, list[Row]](list)
     for row in _at_outlet(rows):
         by_measurand[row[MEASURAND]].append(row)
-    times, registers = _seconds(rows), by_measurand[REGISTER]
+    timestamps, registers = dict.fromkeys(map(_TIMESTAMP, rows)), by_measurand[REGISTER]  # each is parsed once
+    times = dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
     views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
     percents = _numbers(by_measurand[CHARGE])
     voltages = _numbers(by_measurand[VOLTAGE])
@@ -126,7 +107,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
-    begin_wh, end_wh = _at_ends(registers)
+    by_context = {row[CONTEXT]: row[WH] for row in registers}
+    begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
     intervals = _intervals(by_measurand[INTERVALS])
     exported = _exported(by_measurand[EXPORT], _intervals(by_measurand[EXPORT_INTERVALS]), times)
     kinds = is_dc, is_dc_shown, is_ac_shown
@@ -184,11 +166,6 @@ def _charges(percents: Mapping[str, Mapping[str, float]], times: Mapping[str, fl
     return [Charge(at, 100 * percent if are_fractions else percent) for at, percent in charges if percent]
 
 
-def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
-    by_context = {row[CONTEXT]: row[WH] for row in registers}
-    return by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
-
-
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     """Return the register of one source, of those that count (`counting`)."""
     place = counting(set(map(_PLACE, rows)))
@@ -209,11 +186,6 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
         ats, whs = [ats[number] for number in order], [whs[number] for number in order]
         exact = [exact[number] for number in order] if exact else []
     return View(ats, whs, _last_digit(carriers or rows), exact)
-
-
-def _is_now(row: Row) -> bool:
-    """Whether a reading is not that of the begin, which some chargers add to each."""
-    return row[CONTEXT] != AT_BEGIN
 
 
 def _has_decimals(rows: Sequence[Row]) -> bool:
@@ -246,7 +218,7 @@ def is_strictly_rising(values: Sequence[Any]) -> bool:
 def _by_phase(rows: Sequence[Row], wanted: AbstractSet[str]) -> Iterator[tuple[str, int]]:
     """Yield the sums of a register that is sent by phase, in messages with the same timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
-    for row in sorted(rows, key=_is_now):
+    for row in sorted(rows, key=lambda row: row[CONTEXT] != AT_BEGIN):  # some chargers add that of the begin to each
         if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
             by_time.setdefault(row[TIMESTAMP], {})[phase_of(row[PHASE])] = exact
     for timestamp, values in by_time.items():

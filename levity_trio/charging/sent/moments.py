@@ -19,17 +19,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FEW, LATE_SECONDS, SAME_BEHIND_SECONDS, SEVERAL, SPAN_SECONDS
-from levity_trio.wire.times import (
-    FIRST_BELIEVABLE,
-    SENT_CHARACTERS,
-    STATUS_AHEAD,
-    TRANSACTION_AHEAD,
-    judge_time,
-    shifted_stamp,
-    stamp,
-)
-
-__all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
+from levity_trio.wire.times import TRANSACTION_AHEAD, judge_time, shifted_stamp, stamp
 
 
 class Moment(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Power, Steps
-from levity_trio.charging.sent.gathering import is_strictly_rising
+from levity_trio.charging.sent.gathering import Measurements, is_strictly_rising
 
 HOUR: Final = 3600.0
 
@@ -222,3 +222,22 @@ def least_share(power: Power) -> float:
     if power.interval <= tolerances.SHORT_GAP:
         return 1 - tolerances.POWER_SHARE
     return 1 - tolerances.STEADY_SHARE if power.interval <= tolerances.RARE_SECONDS else tolerances.HALF
+
+
+JUMP_WH: Final = tolerances.SIGNIFICANT_START_WH
+"""The original Levity's limit: a smaller step forward is no jump."""
+
+
+def is_jump(rise_wh: int, seconds: float, measurements: Measurements) -> bool:
+    """Whether a register fell, or rose by more than its charger can deliver in that time: that is reported at once,
+    though the judge decides about the energy later.
+
+    `measurements` are the transaction's readings up to then, including any reported power. Without any, the limit is
+    the maximum of AC or DC charging.
+    """
+    power = measurements.power
+    fastest = tolerances.FASTEST_W if measurements.is_dc else tolerances.AC_W
+    if power and power.most >= tolerances.LEAST_CHARGING_W:
+        fastest = power.most * (1 + (tolerances.POWER_SHARE if power.is_close else tolerances.HALF))
+    is_too_fast = rise_wh > max(JUMP_WH, fastest * (seconds + tolerances.INTERVAL) / HOUR)
+    return rise_wh < 0 or is_too_fast

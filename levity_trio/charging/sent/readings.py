@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from math import gcd
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeGuard
 
+from levity_trio.charging import tolerances
 from levity_trio.charging.sent.moments import understand
-from levity_trio.wire.numbers import decimal
+from levity_trio.wire.numbers import decimal, number
 
 MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
@@ -28,6 +31,7 @@ PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)
 LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
 """By their distance from the outlet."""
+KILO: Final = frozenset({"kW", "kVA", "kWh"})
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
 """From here on a number is not accepted as a register. Above it, JSON numbers are no longer exact."""
@@ -126,7 +130,8 @@ def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Seque
     incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
     for meter_value in meter_values:
         sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
-        phases = _phases(samples) if len(meter_values) > 1 else None
+        is_one = len(meter_values) == 1
+        phases = set() if is_one else {sample.get("phase", "") for sample in samples if _is_billed(sample)}
         if not phases or not phases < ALL_PHASES:
             groups.append((sent, samples))
         elif sent in incomplete:
@@ -138,10 +143,6 @@ def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Seque
             incomplete[sent] = ([*samples], phases)
             groups.append((sent, incomplete[sent][0]))
     return groups
-
-
-def _phases(samples: Sequence[Sample]) -> set[str]:
-    return {sample.get("phase", "") for sample in samples if _is_billed(sample)}
 
 
 def whole_wh(value: str, unit: str) -> int | None:
@@ -186,20 +187,15 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
 
 def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
     """Return the sample with the billed register of one timestamp, and its Wh: without phase, or else L1 + L2 + L3."""
-    for sample in samples:
-        if _is_billed(sample) and sample.get("context") != AT_BEGIN and not sample.get("phase"):
-            return sample, _wh(sample)
-    return _register_by_phase([sample for sample in samples if _is_billed(sample)])
-
-
-def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    billed = [sample for sample in samples if _is_billed(sample)]
     # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
     present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
     whole = next((sample for sample in present if not sample.get("phase")), None)
     if whole is not None:
-        return whole, _wh(whole)
+        return whole, whole_wh(whole["value"], whole.get("unit", "Wh"))
     by_phase = {sample["phase"]: sample for sample in reversed(present)}
-    values = [_exact_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
+    of_phases = [by_phase[phase] for phase in PHASES if phase in by_phase]
+    values = [exact_wh(sample["value"], sample.get("unit", "Wh")) for sample in of_phases]
     known = [value for value in values if value is not None]
     return (by_phase["L1"], _rounded(sum(known))) if len(known) == len(PHASES) else (None, None)
 
@@ -214,9 +210,33 @@ def _default_unit(sample: Sample) -> str:
     return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
 
 
-def _wh(sample: Sample) -> int | None:
-    return whole_wh(sample["value"], sample.get("unit", "Wh"))
+@lru_cache(maxsize=2048)
+def watts_of(value: str, unit: str) -> float | None:
+    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one.
+
+    Cached: voltages, and the powers of a car that charges steadily, are the same again and again.
+    """
+    found = number(value)
+    if found is None:
+        return None
+    if unit in KILO:
+        found *= 1000
+    return found if 0 <= found <= tolerances.FASTEST_W else None
 
 
-def _exact_wh(sample: Sample) -> Decimal | None:
-    return exact_wh(sample["value"], sample.get("unit", "Wh"))
+def coarser(digit: int, values: Iterable[int]) -> int:
+    """Return the step of a register in Wh: `digit`, or coarser if many different values show it."""
+    different = set(values)
+    if len(different) < tolerances.MANY:
+        return digit
+    step = gcd(*different)
+    while digit < 1000 and step % (10 * digit) == 0:
+        digit *= 10
+    return digit
+
+
+def digit_of(value: str, unit: str) -> int:
+    """Return one unit of the last digit as sent, in Wh or W: 1 if it is no number, a million at most."""
+    read = decimal(value)
+    exponent = "n" if read is None else read.as_tuple().exponent
+    return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1

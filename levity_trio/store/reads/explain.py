@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from levity_trio.charging.energy import Judgement
-from levity_trio.charging.explain import Weighed, weigh
+from levity_trio.charging.explain import Interpretation, weigh
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.sent.evidence import Case
@@ -79,20 +79,6 @@ class ParallelTransaction:
     from_wh: int
     until_wh: int
     most_wh: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpretation:
-    """One explanation of the messages: its figure, and the two pieces of evidence that contradict it, if any do."""
-
-    words: str
-    code: str | None
-    method: str
-    wh: int
-    assumptions: int
-    is_chosen: bool
-    against: str | None
-    evidence: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +156,7 @@ def explain(
         transaction=shown,
         settled_by=next((one.resolved_by for one in reversed(reviews) if one.resolved_by not in (None, SYSTEM)), None),
         today=None if judgement is None else _today(judgement, tx),
-        candidates=tuple(map(_interpretation, weighed)),
+        candidates=tuple(weighed),
         readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=_neighbour(db, tx, BEFORE) if is_judged else None,
         after=_neighbour(db, tx, AFTER) if is_judged else None,
@@ -198,12 +184,6 @@ def _beside(charger: str, case: Case, judgement: Judgement) -> Iterator[Parallel
         yield ParallelTransaction(
             id=one.id, charger=of, connector=one.connector, begin_wh=one.begin, end_wh=one.end, **common
         )
-
-
-def _interpretation(one: Weighed) -> Interpretation:
-    against = None if one.against is None else one.against.words
-    evidence = None if one.against is None else one.against.evidence
-    return Interpretation(**one._asdict() | {"against": against, "evidence": evidence})
 
 
 def _sampled(db: Database, tx: Known) -> list[ReadingSummary]:

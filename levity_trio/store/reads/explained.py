@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import Final
 
+from levity_trio.charging.explain import Interpretation
 from levity_trio.charging.sent.plain import plain
 from levity_trio.store.reads.bill.local_times import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
-from levity_trio.store.reads.explain import Explanation, Interpretation, Neighbour, ParallelTransaction, ReadingSummary
+from levity_trio.store.reads.explain import Explanation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.wire.times import parse_time
 

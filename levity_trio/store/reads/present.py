@@ -11,9 +11,9 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from levity_trio.charging.sent.digits import watts_of
 from levity_trio.charging.sent.evidence import CHARGE, CURRENT, POWER, seconds
 from levity_trio.charging.sent.power import HOUR
+from levity_trio.charging.sent.readings import watts_of
 from levity_trio.store.among import marks
 from levity_trio.store.availability import Differing, differing
 from levity_trio.store.database import Database

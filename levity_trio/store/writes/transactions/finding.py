@@ -23,11 +23,10 @@ from levity_trio.charging.matching.stops import (
 )
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.digits import digit_of, watts_of
 from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.charging.sent.gathering import MEASURAND, PHASE, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.sent.power import HOUR
-from levity_trio.charging.sent.readings import AT_BEGIN, Reading
+from levity_trio.charging.sent.readings import AT_BEGIN, Reading, digit_of, watts_of
 from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.cases import available_at, idle_since_boot
@@ -157,7 +156,10 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
     is_ahead = (tx.start_skew or 0) > CLOCK_SECONDS  # its readings may have times of that clock, too
     is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
-    is_exchanged, start_wh = _is_exchanged(db, tx), max(0, tx.meter_start or 0)
+    elsewhere = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
+    start_wh, is_joined = max(0, tx.meter_start or 0), state(tx) is State.JOINED
+    # a stop that named another transaction has ended this one
+    is_exchanged = is_joined and db.row(elsewhere, (tx.id, Code.STOP_ELSEWHERE)) is not None
     return Running(
         id=tx.id,
         state=State.STOPPED if is_exchanged else state(tx),
@@ -198,12 +200,6 @@ def _last_at(origin: Origin, request: Stop, tx: Known, carriers: Sequence[Row]) 
     if last is None or not tx.own_start_time == last[TIMESTAMP] == request.moment.understood:
         return seconds(tx.own_start_time if last is None else last[TIMESTAMP])
     return seconds(last[TIMESTAMP]) - (seconds(origin.received_at) - seconds(last[RECEIVED_AT]))
-
-
-def _is_exchanged(db: UnitOfWork, tx: Known) -> bool:
-    """Whether a stop that named another transaction has ended this one."""
-    elsewhere = "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND resolved_at IS NULL"
-    return state(tx) is State.JOINED and db.row(elsewhere, (tx.id, Code.STOP_ELSEWHERE)) is not None
 
 
 def _free_at(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> float | None:

@@ -20,8 +20,8 @@ from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.sent.gathering import TIMESTAMP, WH, gather
 from levity_trio.charging.sent.gathering import Row as Sample
-from levity_trio.charging.sent.jumps import JUMP_WH, is_jump
-from levity_trio.charging.sent.moments import STATUS_AHEAD, Moment, ahead_when_sent
+from levity_trio.charging.sent.moments import Moment, ahead_when_sent
+from levity_trio.charging.sent.power import JUMP_WH, is_jump
 from levity_trio.charging.sent.readings import REGISTER, Reading, is_register, with_register
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_SECONDS, MOST_LAG
 from levity_trio.events import EnergyJumped
@@ -48,7 +48,7 @@ from levity_trio.store.writes.transactions.states import (
     wait_again,
 )
 from levity_trio.wire.numbers import number
-from levity_trio.wire.times import shifted_stamp
+from levity_trio.wire.times import STATUS_AHEAD, shifted_stamp
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, sent_conn_id, session_id, received_at, source, timestamp,"
@@ -674,8 +674,15 @@ def record_jump(
     at, wh = readings[0].timestamp, next(reading.wh for reading in readings if reading.wh is not None)
     if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
         return
-    rows = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
-    if is_jump(wh - before_wh, seconds(at) - seconds(_before(rows, at)), gather([*rows, *map(_row, readings)])):
+    rows: list[Sample] = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
+    earlier = [row for row in rows if row[TIMESTAMP] < at]
+    registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
+    since = max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))
+    rows += [
+        ("", at, one.measurand, one.value, one.unit, one.phase, one.context, one.wh, "", one.location, 0)
+        for one in readings
+    ]
+    if is_jump(wh - before_wh, seconds(at) - seconds(since), gather(rows)):
         jump = EnergyJumped(
             charger=origin.charger,
             at=origin.received_at,
@@ -685,15 +692,3 @@ def record_jump(
             to_wh=wh,
         )
         db.record(jump, origin.session)
-
-
-def _before(rows: Sequence[Sample], at: str) -> str:
-    """Return the time of the previous register; if none of these rows is a register, the time of the oldest."""
-    earlier = [row for row in rows if row[TIMESTAMP] < at]
-    registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
-    return max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))
-
-
-def _row(one: Reading) -> Sample:
-    sample = (one.measurand, one.value, one.unit, one.phase, one.context, one.wh)
-    return "", one.timestamp, *sample, "", one.location, 0

@@ -105,14 +105,11 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
         is_unique = request.moment.is_believable and not stands_still
         newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? AND imported_id IS NULL LIMIT 1"
         is_alone = is_untold and db.row(newer, (origin.charger, request.connector, created_at)) is None
-        if is_unique or is_open or is_alone or (message and _came_before(db, transaction, message)):
+        same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND digest = ? AND message_id = ?"
+        came = message and db.row(same, (transaction, digest(message.payload), message.message_id))
+        if is_unique or is_open or is_alone or came:
             return Started(transaction, Verdict(*verdict), bool(is_asked))
     return None
-
-
-def _came_before(db: UnitOfWork, transaction: int, message: Message) -> bool:
-    same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND digest = ? AND message_id = ?"
-    return db.row(same, (transaction, digest(message.payload), message.message_id)) is not None
 
 
 Fields = tuple[int | None, str | None, int | None, str | None, int | None]
