@@ -152,7 +152,8 @@ class _Evidence:
         """Return what is known of the clock around a message; what is `known` of one that came just before will do."""
         if known is not None and seconds(received_at) - seconds(known.received_at) <= CLOCK_SECONDS:
             return known
-        connections = self._connections(received_at)
+        found = self._rows(_CONNECTIONS, (self._tx.charger, received_at, CONNECTIONS))  # its own, then those before
+        connections = [one._replace(until=min(one.until, self._until)) for one in map(_Connection._make, found)]
         if not connections or not connections[0].is_trusted:
             return _Around(received_at, (), ())
         own, *earlier = connections
@@ -162,12 +163,6 @@ class _Evidence:
             if before := stretches(told) or list(_alike(told, shown)):
                 return _Around(received_at, shown, before)
         return _Around(received_at, shown, ())
-
-    def _connections(self, received_at: str) -> list[_Connection]:
-        """Return the connection of a message and those before it, the newest first."""
-        found = self._rows(_CONNECTIONS, (self._tx.charger, received_at, CONNECTIONS))
-        every = [_Connection(*row) for row in found]
-        return [one._replace(until=min(one.until, self._until)) for one in every]
 
     def _messages(self, connection: _Connection, near: str) -> Iterator[Told]:
         """Yield the messages of a connection nearest to a time, and those of the transaction."""

@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 
 from levity_trio.store.reads.explained import lines
-from levity_trio.store.writes import shared_meters
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
@@ -161,6 +161,6 @@ def test_it_says_which_charger_and_both_are_not_confirmed_to_more_than_the_meter
     assert any(f"  beside: {one} on connector 1 of CP-1" in line for line in lines(explained(books, other), UTC))
     for number, wh in ((one, 2 * WATTS), (other, WATTS)):
         books.connection.execute("UPDATE tx SET energy_delivered = ? WHERE id = ?", (wh, number))
-    books.run(shared_meters.confirm, one, Decision("cleo", "looked at both", books.at))
+    books.run(decisions.confirm, one, Decision("cleo", "looked at both", books.at))
     with pytest.raises(DecisionRefused, match=f"for it and for {one}"):
-        books.run(shared_meters.confirm, other, Decision("cleo", "looked at both", books.at))
+        books.run(decisions.confirm, other, Decision("cleo", "looked at both", books.at))

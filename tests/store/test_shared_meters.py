@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.store.writes import shared_meters
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision, DecisionRefused
 from tests.store.books import Books, Station
@@ -38,7 +37,7 @@ def wh_of(books: Books, transaction: int) -> int:
 
 
 def confirm(books: Books, transaction: int) -> None:
-    books.run(shared_meters.confirm, transaction, Decision("cleo", "looked at both", books.at))
+    books.run(decisions.confirm, transaction, Decision("cleo", "looked at both", books.at))
 
 
 def test_what_a_person_gave_to_one_car_is_not_confirmed_for_the_other(

@@ -174,7 +174,8 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
             moment.sent,
             sample.get("measurand", REGISTER),
             sample["value"],
-            sample["unit"] if "unit" in sample else _default_unit(sample),
+            # Wh is the default of energy (§7.43); others have none.
+            sample.get("unit", "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""),
             sample.get("context", PERIODIC),
             sample.get("location", OUTLET),
             sample.get("phase", ""),
@@ -203,11 +204,6 @@ def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
 def _is_billed(sample: Sample) -> bool:
     kind = (sample.get("measurand", REGISTER), sample.get("location", OUTLET), sample.get("format", "Raw"))
     return kind == BILLED
-
-
-def _default_unit(sample: Sample) -> str:
-    """Return Wh for energy (§7.43); other measurands have no default unit."""
-    return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
 
 
 @lru_cache(maxsize=2048)

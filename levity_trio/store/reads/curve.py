@@ -87,12 +87,13 @@ def curve(db: Database, number: int) -> Curve | None:
     if tx is None:
         return None
     imported_stop = next((at for (at,) in rows(_IMPORTED_STOP, (number,))), None)
-    since, until = _ends(rows, tx, imported_stop or _own_stop(tx))
+    own_stop = by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else None
+    since, until = _ends(rows, tx, imported_stop or own_stop)
     begun, ended = (timestamp_of(seconds(at) - tx.start_behind) for at in (since, until))  # by the charger's clock
     place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(begun))
     stretches = [*_stretches(begun, ended)]
-    registers = _imported_registers if imported_stop else _registers
-    register = _with_ends(tx, [*registers(place, stretches)], seconds(ended) - place.begun)
+    register = [*_registers(place, stretches, is_imported=bool(imported_stop))]
+    register = _with_ends(tx, register, seconds(ended) - place.begun)
     told = [*_powers(place, stretches)]
     return Curve(
         transaction=number,
@@ -102,10 +103,6 @@ def curve(db: Database, number: int) -> Curve | None:
         power=tuple(told or _computed(register)),
         register=tuple(register),
     )
-
-
-def _own_stop(tx: Known) -> str | None:
-    return by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else None
 
 
 def _ends(rows: Rows, tx: Known, stop: str | None) -> tuple[str, str]:
@@ -136,16 +133,11 @@ def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Pow
             yield _since(place, at), round(least, 1), round(most, 1)
 
 
-def _registers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Register]:
+def _registers(place: _Place, stretches: Sequence[tuple[str, str]], *, is_imported: bool) -> Iterator[Register]:
     for stretch in stretches:
-        for at, wh in place.rows(_LAST, (*place.of_it, *stretch, place.number)):
-            yield _since(place, at), wh
-
-
-def _imported_registers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Register]:
-    for stretch in stretches:
-        for at, value, unit in place.rows(_LAST_IMPORTED, (*place.of_it, *stretch, place.number)):
-            if (wh := whole_wh(value, unit)) is not None:
+        last = place.rows(_LAST_IMPORTED if is_imported else _LAST, (*place.of_it, *stretch, place.number))
+        for at, *told in last:
+            if (wh := whole_wh(*told) if is_imported else told[0]) is not None:
                 yield _since(place, at), wh
 
 
@@ -156,17 +148,14 @@ def _since(place: _Place, at: str) -> float:
 def _with_ends(tx: Known, register: list[Register], ended: float) -> list[Register]:
     """Return the readings with the registers of start and stop, where these are on the same counter."""
     start, stop = tx.meter_start, None if tx.status == "Active" or tx.stopped_by == "system" else tx.meter_stop
-    if register and start is not None and not 0 <= register[0][1] - start <= _reach(register[0][0]):
-        return register
+    if register and start is not None:
+        most = tolerances.FASTEST_W * register[0][0] / HOUR + 1000  # what the fastest car takes, and a rounded reading
+        if not 0 <= register[0][1] - start <= most:
+            return register
     before = [] if start is None or (register and register[0][0] <= 0) else [(0.0, start)]
     last = (register or before or [(0.0, 0)])[-1][1]
     is_after = stop is not None and stop >= last and (not register or register[-1][0] < ended)
     return [*before, *register, *([(round(ended, 1), stop)] if is_after and stop is not None else [])]
-
-
-def _reach(duration: float) -> float:
-    """Return the Wh that the fastest car can have taken, and a rounded reading."""
-    return tolerances.FASTEST_W * duration / HOUR + 1000
 
 
 def _computed(register: Sequence[Register]) -> Iterator[Power]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Final
 
@@ -23,11 +23,11 @@ _TIME: Final = re.compile(
 
 def lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     """Yield the lines; a blank one before each heading."""
-    return (_TIME.sub(lambda found: _local(found[0], zone), line) for line in _lines(told, zone))
 
+    def local(found: re.Match[str]) -> str:
+        return found[0] if parse_time(found[0]) is None else to_the_minute(found[0], zone)  # a charger sent it
 
-def _local(text: str, zone: tzinfo) -> str:
-    return text if parse_time(text) is None else to_the_minute(text, zone)  # a charger sent it
+    return (_TIME.sub(local, line) for line in _lines(told, zone))
 
 
 def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
@@ -38,7 +38,9 @@ def _lines(told: Explanation, zone: tzinfo) -> Iterator[str]:
     yield from _figure(told)
     yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
     yield from _headed("Readings", map(_sampled, told.readings))
-    yield from _headed("Neighbours", _neighbours(told))
+    either = (("before", told.before), ("after", told.after))
+    neighbours = [_neighbour(which, one) for which, one in either if one is not None]
+    yield from _headed("Neighbours", (*neighbours, *(_beside(one, tx.charger) for one in told.beside)))
     yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
     yield from _headed("Doubts", _doubts(told))
     if told.bill is not None:
@@ -53,7 +55,7 @@ def _tag(told: Explanation) -> str:
     return next((tag for tag in sent if str(tag).casefold() == str(known).casefold()), known or "unknown")
 
 
-def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:
+def _headed(heading: str, found: Iterable[str]) -> Iterator[str]:
     every = list(found)
     if every:
         yield from ("", heading)
@@ -106,12 +108,6 @@ def _value(value: float | None) -> str:
 def _span(first: str, last: str) -> str:
     """Return both ends, or the only one."""
     return first if first == last else f"{first} to {last}"
-
-
-def _neighbours(told: Explanation) -> Iterator[str]:
-    either = (("before", told.before), ("after", told.after))
-    yield from (_neighbour(which, one) for which, one in either if one is not None)
-    yield from (_beside(one, told.transaction.charger) for one in told.beside)
 
 
 def _beside(one: ParallelTransaction, charger: str) -> str:

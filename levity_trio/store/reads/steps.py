@@ -35,7 +35,7 @@ class Step:
 
 
 _STATUSES: Final = (
-    "SELECT received_at, timestamp, conn_id, status, error_code, info, count FROM status WHERE cp_id = ?"
+    "SELECT received_at, timestamp, conn_id AS connector, status, error_code, info, count FROM status WHERE cp_id = ?"
     " AND conn_id = ? AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
 )
 _BOOTS: Final = (
@@ -43,20 +43,22 @@ _BOOTS: Final = (
     " AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
 )
 _LINKS: Final = (
-    "SELECT id, connected_at, ended_at, close_code, close_reason FROM session WHERE cp_id = ?1 AND id >="
+    "SELECT id AS session, connected_at, ended_at, close_code, close_reason FROM session WHERE cp_id = ?1 AND id >="
     " coalesce((SELECT max(id) FROM session WHERE cp_id = ?1 AND id <= ?2), 0) AND connected_at <= ?4"
     " AND coalesce(ended_at, ?4) >= ?3 AND imported_from IS NULL ORDER BY id LIMIT ?5"
 )
 _REMOTE_STARTS: Final = (
-    "SELECT requested_at, id, state, payload FROM command INDEXED BY command_remote_start WHERE cp_id = ?"
+    "SELECT requested_at, id AS command, state, payload FROM command INDEXED BY command_remote_start WHERE cp_id = ?"
     " AND action = 'RemoteStartTransaction' AND requested_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
 )
 _FRAME: Final = "SELECT min(id) FROM evidence WHERE session_id = ? AND message_id = ?"
 
 
 def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous: bool) -> list[Step]:
-    """Return what happened, in order of receipt; at one time, causes first."""
-    since, until = _window(tx)
+    """Return what happened from its first to its last message, with a margin, in order of receipt; at one time, causes
+    first."""
+    since = shifted_stamp(tx.created_at, -MARGIN)
+    until = LAST_TIME if tx.stop_received_at is None else shifted_stamp(tx.stop_received_at, MARGIN)
     events = events_of(db, tx.id)
     steps = [
         *_links(db, tx, since, until),
@@ -68,12 +70,6 @@ def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous
         *_reviews(reviews),
     ]
     return sorted(steps, key=attrgetter("at"))
-
-
-def _window(tx: Known) -> tuple[str, str]:
-    """Return the time of receipt of its first and of its last message, with a margin; open ones have no end."""
-    since = shifted_stamp(tx.created_at, -MARGIN)
-    return since, LAST_TIME if tx.stop_received_at is None else shifted_stamp(tx.stop_received_at, MARGIN)
 
 
 def _of_event(db: Database, event: TransactionEvent) -> Step:
@@ -101,34 +97,21 @@ def _registers(payload: object) -> str:
 
 def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
     for connector in (0, tx.connector):
-        if connector is None:
-            continue
-        names = ("received_at", "timestamp", "connector", "status", "error_code", "info", "count")
-        for row in db.execute(_STATUSES, (tx.charger, connector, since, until, MOST)).fetchall():
-            told = dict(zip(names, row, strict=True))
+        for told in db.query(_STATUSES, [tx.charger, connector, since, until, MOST]):
             where = f"connector {connector}" if connector else "the charger"
             error = "" if told["error_code"] == "NoError" else f", error {told['error_code']}"
-            yield Step(
-                at=told["received_at"],
-                kind="status",
-                words=f"{where} is {told['status']}{error}",
-                frame=None,
-                details=told,
-            )
+            words = f"{where} is {told['status']}{error}"
+            yield Step(at=told["received_at"], kind="status", words=words, frame=None, details=told)
 
 
 def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
-    names = ("received_at", "vendor", "model", "firmware_version", "meter_serial_number")
-    for row in db.execute(_BOOTS, (tx.charger, since, until, MOST)).fetchall():
-        told = dict(zip(names, row, strict=True))
+    for told in db.query(_BOOTS, [tx.charger, since, until, MOST]):
         words = f"the charger booted, firmware {told['firmware_version'] or 'unknown'}"
         yield Step(at=told["received_at"], kind="boot", words=words, frame=None, details=told)
 
 
 def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
-    names = ("session", "connected_at", "ended_at", "close_code", "close_reason")
-    for row in db.execute(_LINKS, (tx.charger, tx.session, since, until, MOST)).fetchall():
-        told = dict(zip(names, row, strict=True))
+    for told in db.query(_LINKS, [tx.charger, tx.session, since, until, MOST]):
         if told["connected_at"] >= since:
             yield Step(at=told["connected_at"], kind="connect", words="the charger connected", frame=None, details=told)
         if told["ended_at"] is not None and told["ended_at"] <= until:
@@ -143,9 +126,7 @@ def _end(code: int | None, reason: str | None) -> str:
 
 
 def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
-    names = ("requested_at", "command", "state", "payload")
-    for row in db.execute(_REMOTE_STARTS, (tx.charger, since, until, MOST)).fetchall():
-        told = dict(zip(names, row, strict=True))
+    for told in db.query(_REMOTE_STARTS, [tx.charger, since, until, MOST]):
         words = f"RemoteStartTransaction, {told['state']}"
         yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
 

@@ -122,11 +122,8 @@ def fitting(db: Database, charger: str, action: str, received_at: str) -> list[F
     """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
     each connector; the newest first."""
     rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC, id DESC", (charger, received_at)).fetchall()
-    found = [_fitting(row) for row in rows]
+    found = [
+        FittingTransaction(number, connector, tag, state_of(status, suspended_at is not None, stopped_by), *rest)
+        for number, connector, tag, status, suspended_at, stopped_by, *rest in rows
+    ]
     return [one for one in found if takes(action, one.state)]
-
-
-def _fitting(row: tuple[object, ...]) -> FittingTransaction:
-    number, connector, id_tag, status, suspended_at, stopped_by, *rest = row
-    state = state_of(str(status), suspended_at is not None, None if stopped_by is None else str(stopped_by))
-    return FittingTransaction(number, connector, id_tag, state, *rest)  # type: ignore[arg-type]

@@ -20,7 +20,6 @@ from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import shared_meters
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.decisions import Problem as Refusal
@@ -111,7 +110,7 @@ async def count_waiting(asked: Asked) -> Any:
 
 
 async def confirm_transaction(asked: Asked) -> Any:
-    return await _decided(asked, shared_meters.confirm, asked.number())
+    return await _decided(asked, decisions.confirm, asked.number())
 
 
 async def correct_transaction(asked: Asked) -> Any:

@@ -8,16 +8,17 @@ open a new review (rules.md, Energy). A repeated decision changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 import orjson
 
 from levity_trio.charging.energy import CERTAIN, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.reviews import DISMISSIBLE
+from levity_trio.charging.refute.shared import counted
+from levity_trio.charging.reviews import DISMISSIBLE, Code
 from levity_trio.charging.sent.chains import CORRECTED
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
@@ -47,6 +48,24 @@ _OF_IMPORTED: Final = "it is history of another system, which is billed elsewher
 HIGHEST_WH: Final = 2**53
 INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
 """By so much a session may have been longer than its times say, as for those who judge it."""
+
+
+_ENDED: Final = (
+    "SELECT id, meter_start, meter_stop, coalesce(energy_delivered, 0), confidence FROM tx WHERE id = ?"
+    " AND status = 'Completed' AND meter_start IS NOT NULL AND meter_stop IS NOT NULL"
+)
+_MOST: Final = 50
+"""No more transactions of one meter are looked at."""
+
+
+class _Charged(NamedTuple):
+    """A transaction that ended: its registers and its figure."""
+
+    id: int
+    meter_start: int
+    meter_stop: int
+    energy_wh: int
+    confidence: str | None
 
 
 class Problem(StrEnum):
@@ -165,9 +184,10 @@ def before(tx: Known) -> dict[str, Any]:
 def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     """Make the present figure certain and resolve all its open reviews; return the transaction.
 
-    Raises DecisionRefused.
+    Raises DecisionRefused, also if a meter that counted other cars too did not rise by so much.
     """
     tx = find(db, transaction)
+    _check_meter(db, tx)
     settler = settled_by(db.rows, tx.id)
     if tx.confidence == CERTAIN and tx.review is None and settler is not None:
         _check_figure(db, tx, decision)
@@ -182,6 +202,37 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     db.record(TransactionConfirmed(**tx.about(decision.at), **decision.signature, energy_wh=wh, reviews=codes))
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     return load(db, tx.id)
+
+
+def _check_meter(db: UnitOfWork, tx: Known) -> None:
+    """Check that the cars that one meter counted together have no more than it rose by. Raises DecisionRefused."""
+    if all(code != Code.SHARED_REGISTER for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))):
+        return
+    together = _together(db, tx.id)
+    own = [one for one in together if one.id == tx.id]
+    others = [one for one in together if one.id != tx.id and one.confidence == CERTAIN]
+    if not own or not others:
+        return
+    rise = max(one.meter_stop for one in together) - min(one.meter_start for one in together)
+    left = rise - sum(one.energy_wh for one in others)
+    if own[0].energy_wh > left:
+        names = ", ".join(str(one.id) for one in others)
+        words = (
+            f"its meter rose by {rise / 1000:.3f} kWh for it and for {names}, which have"
+            f" {(rise - left) / 1000:.3f} kWh of it: correct it to {max(0, left) / 1000:.3f} kWh at most, or correct"
+            " the others first"
+        )
+        raise DecisionRefused(Problem.WRONG_STATE, words)
+
+
+def _together(db: UnitOfWork, transaction: int) -> Sequence[_Charged]:
+    """Return the transactions that its meter counted without a pause between them, with it itself."""
+    numbers = [transaction]
+    for number in numbers:
+        if len(numbers) < _MOST and (tx := known(db.rows, number)) is not None:
+            found = counted(case_of(db.rows, tx), tx.billed_from, tx.billed_until)
+            numbers += [other.one.id for other in found if other.one.id not in numbers]
+    return [_Charged(*row) for number in sorted(numbers) for row in db.rows(_ENDED, (number,))]
 
 
 def close(

@@ -170,7 +170,9 @@ def _ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: 
     moment = request.moment
     entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
     ahead = revised_skew(db, origin, moment)
-    if ahead is not None and ahead > CLOCK_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
+    # If its start waited, too, and its time was left as it was sent, the same clock sent the stop.
+    waited_as_sent = (tx.start_skew or 0) < -CLOCK_SECONDS and tx.start_time == tx.own_start_time
+    if ahead is not None and ahead > CLOCK_SECONDS and (waited_as_sent or _was_set(db, tx, moment)):
         ahead = None
     return Ending(
         state=step(tx, cause).state,
@@ -185,11 +187,6 @@ def _ending_by(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: 
         sent_meter_stop=request.sent_meter_stop,
         id_tag=request.id_tag,
     )
-
-
-def _waited_as_sent(tx: Known) -> bool:
-    """Whether its start waited, too, and its time was left as it was sent: then the same clock sent the stop."""
-    return tx.start_skew is not None and tx.start_skew < -CLOCK_SECONDS and tx.start_time == tx.own_start_time
 
 
 def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
