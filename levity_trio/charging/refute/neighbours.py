@@ -90,11 +90,10 @@ def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | Non
 
 def swaps(case: Case, chain: Chain) -> list[int]:
     """Return the number of each step of a chain from one meter to another."""
-    steps = list(enumerate(pairwise(chain.at), 1))
     return [
         number
         for swapped_at in case.swapped_at
-        for number, (before, after) in steps
+        for number, (before, after) in enumerate(pairwise(chain.at), 1)
         if before <= swapped_at <= after and not _is_of_old_meter(case, chain, number)
     ]
 

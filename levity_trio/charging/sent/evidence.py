@@ -7,7 +7,7 @@ be wrong. Power, current × voltage, state of charge and time are other sources.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -103,9 +103,13 @@ class Power:
         return max(self.high)
 
     @cached_property
+    def seconds(self) -> Sequence[float]:
+        """The time from each power to the next."""
+        return list(map(sub, self.at[1:], self.at))
+
+    @cached_property
     def interval(self) -> float:
-        gaps = [after - before for before, after in pairwise(self.at)]
-        return median(gaps) if gaps else 0.0
+        return median(self.seconds) if self.seconds else 0.0
 
     @cached_property
     def places(self) -> Mapping[float, int]:
@@ -117,7 +121,7 @@ class Power:
         """The steps from each power to the next. A gap much longer than usual adds nothing to `low`."""
         if not self.at:
             return Steps((), (), (), ())
-        usual, seconds = tolerances.TWICE * self.interval, list(map(sub, self.at[1:], self.at))
+        usual, seconds = tolerances.TWICE * self.interval, self.seconds
         hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
         least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
         longer = [by * (_SHORT_SHARE if by <= _SHORT_HOURS else _LONG_SHARE) for by in hours]
@@ -152,8 +156,9 @@ class Power:
         """Power × time from the first to the last power: minimum and maximum in Wh; None if it was sent too rarely."""
         if len(self.at) <= tolerances.SEVERAL:
             return None
-        least = _over_time(self.at, self.low)
-        return least, least if self.low == self.high else _over_time(self.at, self.high)
+        bounds = (self.low,) if self.low == self.high else (self.low, self.high)
+        energies = [sum(map(mul, self.seconds, map(add, watts[1:], watts))) / 7200 for watts in bounds]
+        return energies[0], energies[-1]
 
 
 def _higher(values: Sequence[float]) -> list[float]:
@@ -168,11 +173,6 @@ def _lower(values: Sequence[float]) -> list[float]:
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
 _LONG_SHARE: Final = 1 + tolerances.HALF
 _SHORT_HOURS: Final = tolerances.SHORT_GAP / 3600
-
-
-def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
-    joules: Iterable[float] = map(mul, map(sub, at[1:], at), map(add, watts[1:], watts))
-    return sum(joules) / 7200
 
 
 class Charge(NamedTuple):

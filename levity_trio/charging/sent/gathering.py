@@ -107,7 +107,7 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
-    by_context = {row[CONTEXT]: row[WH] for row in registers}
+    by_context = {row[CONTEXT]: row[WH] for row in registers if row[CONTEXT] != PERIODIC}
     begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
     intervals = _intervals(by_measurand[INTERVALS])
     exported = _exported(by_measurand[EXPORT], _intervals(by_measurand[EXPORT_INTERVALS]), times)

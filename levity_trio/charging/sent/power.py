@@ -76,11 +76,12 @@ class Gaps:
 
 def gaps(chain: Chain, power: Power) -> Gaps:
     """Return the gaps of a chain between the times with power."""
-    places, levels = power.places, chain.wh
-    numbers = list(map(places.get, chain.at, repeat(-1)))
-    if -1 in numbers:
-        levels = [wh for number, wh in zip(numbers, levels, strict=True) if number >= 0]
-        numbers = [number for number in numbers if number >= 0]
+    numbers: Sequence[int] = range(len(chain.at))
+    levels = chain.wh
+    if chain.at != power.at:
+        found = list(map(power.places.get, chain.at, repeat(-1)))
+        levels = [wh for number, wh in zip(found, levels, strict=True) if number >= 0]
+        numbers = [number for number in found if number >= 0]
     rises = list(map(sub, levels[1:], levels))
     if not rises or min(rises) <= chain.digit or not is_strictly_rising(numbers):
         return Gaps(*zip(*_gaps_with_standstills(numbers, levels, power, chain.digit), strict=True))

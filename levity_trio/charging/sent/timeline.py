@@ -176,7 +176,9 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
     """
     carriers = [row for row in rows if row[WH] is not None]
     times = [row[TIMESTAMP] for row in carriers]
-    if start.own is not None and times and seconds(min(times)) < start.own - CLOCK_SECONDS:
+    is_in_order = is_rising(times)
+    first = times[0] if times and is_in_order else min(times, default="")
+    if start.own is not None and first and seconds(first) < start.own - CLOCK_SECONDS:
         earliest, since = timestamp_of(start.own - CLOCK_SECONDS), timestamp_of(start.received)  # in order as text
         if any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in carriers):
             return True
@@ -184,7 +186,7 @@ def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | Non
         last = carriers[-1]
         if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + CLOCK_SECONDS:
             return True
-    if is_rising(times):
+    if is_in_order:
         return False
     by_source: dict[str, list[tuple[str, int]]] = {}
     for row in carriers:
