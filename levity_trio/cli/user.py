@@ -117,10 +117,10 @@ def _password(*, is_from_stdin: bool) -> str:
 
 
 def _invitation(made: dict[str, Any]) -> str:
-    """Return the code, then where it is given and how long it works."""
-    is_pin = made["kind"] == "pin"
-    page = made["page"] or PAGE
-    where = f"open {page} and type it" if is_pin else f"open {page}#{made['code']}"
+    """Return the code, then where it is given and how long it works. A link that only this machine opens is none."""
+    is_pin, page = made["kind"] == "pin", made["page"] or PAGE
+    is_sent = not is_pin and not made["is_local"]
+    where = f"open {page}#{made['code']}" if is_sent else f"open {page} and type it"
     until = f"It works once, until {local_minute(made['expires_at'])}, and is not shown again."
     local = f"\nOnly programs on this machine reach {page}: {SAY_WHERE}." if made["is_local"] else ""
     return f"{made['code']}\nThis {'PIN' if is_pin else 'code'} logs user {made['user']} in: {where}.\n{until}{local}"

@@ -4,19 +4,23 @@
     └─ fleet          the simulated chargers, which connect to the server's port
        └─ neighbours  who come and go
 
-Everything lies in a temporary folder, which is deleted at the end. The clock goes on from the history's last moment.
+Everything lies in a temporary folder, which is deleted at the end, or by the next demo if this one is killed. The clock
+goes on from the history's last moment.
 """
 
 from __future__ import annotations
 
+import fcntl
 import lzma
 import os
+import shutil
 import socket
 import sys
 import tempfile
+import time
 import webbrowser
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from importlib.resources import files
@@ -61,6 +65,10 @@ from levity_trio.wire.frames import CallResult
 from levity_trio.wire.times import in_zone, stamp
 from levity_trio.writing import created
 
+PREFIX: Final = "levity-demo-"
+DATABASE: Final = "demo.db"
+NEW_SECONDS: Final = 60.0
+"""A folder that is younger may belong to a demo that has not locked its database yet."""
 HISTORY: Final = "history.db.xz"
 HOST: Final = "127.0.0.1"
 USUAL_PORTS: Final = (9000, 9001, 9002)
@@ -89,20 +97,40 @@ Ctrl-C ends the demo and removes everything."""
 
 def run() -> int:
     """Run the demo until a signal; return the exit status. Raises EnvironmentProblem."""
-    with tempfile.TemporaryDirectory(prefix="levity-demo-") as folder:
-        database = Path(folder) / "demo.db"
+    _remove_left_behind()
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        folder = Path(name)
+        database = folder / DATABASE
         unpack(database)
         config = _config(database, free_ports(USUAL_PORTS))
         assert config.guests is not None  # noqa: S101 - as made above
         logins = {"admin": config.guests.dashboard, "driver": config.guests.drivers}
         resumed = resume(database, config.server_name, SPEED, system_clock(), logins)
         note(database, LastBackup(stamp(resumed.begun - SAVED_BEFORE), "/backup/bauhof.db", database.stat().st_size))
-        log_config = LogConfig(file=Path(folder) / "demo.log")
+        log_config = LogConfig(file=folder / "demo.log")
         nowhere = os.open(os.devnull, os.O_WRONLY)  # the log is in its file only
         with unwrapped(SystemExit):  # nobody reads the addresses
             status = server.run(config, log_config, partial(_live, resumed), nowhere)
     print_line("\nThe demo has ended. Nothing of it is left.")
     return status
+
+
+def _remove_left_behind() -> None:
+    """Remove the folders of demos that were killed: nobody has the lock of their database."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):  # it lives, is another user's, or another demo removes it at this moment
+            found = folder.lstat()
+            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > NEW_SECONDS:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    held = os.open(folder / f"{DATABASE}.lock", os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(held)
 
 
 def unpack(database: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -50,6 +51,7 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         assert re.search(r"Demo · .* as of 17:[23]\d .* [3-9] charging", now.words)
         assert "Space 17 is faulted: GroundFailure" in now.words
         assert "2 sessions are doubtful" in now.words
+        the_documentation_says_so_too(demo)
         label_is_printed(demo)
         start_and_stop(demo, owner, neighbour)
         copy = tmp_path / "copy.db"
@@ -59,6 +61,13 @@ def test_a_stranger_sees_cars_charge_and_starts_one(tmp_path: Path, capsys: pyte
         assert not re.search(r"\[(error|warning|critical)", without_faults(demo.log))
     assert demo.process.returncode == 0
     assert not demo.folder.exists()
+
+
+def the_documentation_says_so_too(demo: Demo) -> None:
+    token = demo.ask("POST", "admin", "tokens", name="program", role="viewer")["token"]
+    asked = Request(f"{demo.dashboard}/api/docs", headers={"authorization": f"Bearer {token}"})  # noqa: S310 - our own
+    with urlopen(asked, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own
+        assert "<strong>Demo</strong> · invented data · clock" in answer.read().decode()
 
 
 def label_is_printed(demo: Demo) -> None:
@@ -98,6 +107,8 @@ def test_a_demo_takes_other_ports_beside_another_and_none_hinders_the_next() -> 
             assert len(query(second.database, "SELECT 1 FROM cp WHERE is_connected")) == len(CHARGERS)
             second.process.send_signal(signal.SIGKILL)
             second.process.wait(END_SECONDS)
-        shutil.rmtree(second.folder)
+        for one in (first, second):
+            os.utime(one.folder, (0, 0))
         with running_demo() as third:
+            assert (first.folder.exists(), second.folder.exists()) == (True, False)
             wait_until(lambda: charging(third) >= 3)

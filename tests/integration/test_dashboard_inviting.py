@@ -110,8 +110,11 @@ def test_who_never_logged_in_is_told_to_become_an_admin_first(tmp_path_factory: 
         assert adding.values["role"] == "admin"
         browser.send(adding, name="cleo", password=PASSWORD)
         browser.send(browser.get("/login").form("/login"), name="cleo", password=PASSWORD)
-        page = invite(browser, "max", "PIN")
-        assert "Only programs on this machine reach" in page.words
+        for kind in ("PIN", "link"):
+            page = invite(browser, f"max {kind}", kind)
+            assert "Only programs on this machine reach" in page.words
+            assert "#invite" not in page.html  # neither as a link nor as a code to scan
+            assert "QR code" not in page.html
 
 
 def test_codes_lead_to_each_connector(server: Serving) -> None:

@@ -99,7 +99,7 @@ def test_the_commands(server: Serving, shell: Shell, capsys: pytest.CaptureFixtu
     code, words, until, local = capsys.readouterr().out.splitlines()
     assert code.startswith("invite_2_")
     page = f"http://127.0.0.1:{port_of(server)}/welcome"
-    assert words == f"This code logs user 2 in: open {page}#{code}."
+    assert words == f"This code logs user 2 in: open {page} and type it."  # no link that only this machine opens
     assert until.startswith("It works once, until 20")
     assert local.startswith(f"Only programs on this machine reach {page}: start the server with --public-url")
     assert shown(shell, capsys, "change", "ben", "--role", "viewer")["account"] is None

@@ -306,9 +306,10 @@ def _of_input(one: Endpoint) -> tuple[str, ...]:
     return ("invalid", *(("not_json",) if one.body is not None else ()), *(("not_found",) if is_list else ()))
 
 
-def page(described: Mapping[str, Any]) -> str:
-    """Return the document as a page for people."""
-    parts = [HEAD, STYLE, "<main><h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
+def page(described: Mapping[str, Any], demo: str | None = None) -> str:
+    """Return the document as a page for people. That of a demo says so, and how its clock runs."""
+    said = "" if demo is None else f"<p><strong>Demo</strong> · invented data · {html.escape(demo)}</p>"
+    parts = [HEAD, STYLE, f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
     for path, operations in described["paths"].items():
         for method, one in operations.items():
             parts.append(_shown(path, method, one, described["components"]["schemas"]))

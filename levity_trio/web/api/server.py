@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from levity_trio.addresses import Flags, is_loopback, listen, reachable
-from levity_trio.config import EnvironmentProblem, ServerConfig, socket_path
+from levity_trio.config import EnvironmentProblem, Guests, ServerConfig, socket_path
 from levity_trio.config_web import API_PORT
 from levity_trio.log_output import get_logger
 from levity_trio.store.retrying import surviving
@@ -211,8 +211,8 @@ def _remove_socket(path: Path) -> None:
 async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
     """Serve the API while the block runs."""
     await _read_people(api)
-    app = application_of(api, ENDPOINTS, [*_documentation()])
     config = api.config
+    app = application_of(api, ENDPOINTS, [*_documentation(config.guests)])
     async with AsyncExitStack() as serving:
         await serving.enter_async_context(_reading_people(api))
         await serving.enter_async_context(_keeping_certificates(api, listeners))
@@ -333,14 +333,14 @@ def _log_drivers(config: ServerConfig, port: int, tls: PageTls | None) -> None:
         log.warning("the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert")
 
 
-def _documentation() -> Iterator[Route]:
+def _documentation(guests: Guests | None) -> Iterator[Route]:
     """Yield the routes of the documentation. It is made when somebody asks for it: kept, it would take 3 MB."""
 
     async def show_document(_request: Request) -> Response:
         return Response(await trio.to_thread.run_sync(_document), media_type="application/json")
 
     async def show_page(_request: Request) -> Response:
-        shown = await trio.to_thread.run_sync(_page)
+        shown = await trio.to_thread.run_sync(_page, guests and guests.clock)
         return HTMLResponse(shown, headers={"content-security-policy": POLICY})
 
     yield Route("/api/openapi.json", show_document)
@@ -351,5 +351,5 @@ def _document() -> bytes:
     return orjson.dumps(document(ENDPOINTS))
 
 
-def _page() -> str:
-    return page(document(ENDPOINTS))
+def _page(demo: str | None) -> str:
+    return page(document(ENDPOINTS), demo)

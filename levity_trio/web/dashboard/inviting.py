@@ -1,4 +1,5 @@
-"""What is handed to a driver who was invited: the code, where it is typed, and for a link its URL and QR code.
+"""What is handed to a driver who was invited: the code, where it is typed, and for a link its URL and QR code, unless
+only this machine opens it.
 
 In the URL the code stands behind `#`: browsers keep that part to themselves, so it reaches no log and no proxy.
 """
@@ -13,7 +14,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.dashboard.page import View
-from levity_trio.web.drivers_address import drivers_address, is_local
+from levity_trio.web.drivers_address import drivers_address
 from levity_trio.web.invitations import LINK
 
 DRIVER: Final = "driver"
@@ -31,14 +32,14 @@ async def handed_out(view: View, endpoint: Endpoint, answer: Any, config: Server
     user = await view.get(f"{USERS}/{made['user']}")
     if user["role"] != DRIVER:
         return None
-    url = f"{address}{WELCOME}#{made['code']}" if made["kind"] == LINK else None
+    is_link = made["kind"] == LINK and not made["is_local"]
+    url = f"{address}{WELCOME}#{made['code']}" if is_link else None
     return {
         "user": user,
         "invitation": made,
         "url": url,
         "rows": url and _rows(url),
         "welcome": f"{address}{WELCOME}",
-        "is_local": is_local(address, config.public_url, config.drivers_url),
     }
 
 
