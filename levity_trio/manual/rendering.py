@@ -25,9 +25,10 @@ def to_html(page: Page, base: str) -> str:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     markdown.add_render_rule("table_open", _open_table)
     markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    markdown.add_render_rule("fence", _block)
     tokens = markdown.parse(page.text)
     heading = page.title
-    for token, inside in pairwise(tokens):
+    for token, inside in pairwise([*tokens, *tokens[-1:]]):
         if token.type == "heading_open":
             heading = inside.content.replace("`", "")
             token.attrSet("id", anchor(heading))
@@ -40,6 +41,15 @@ def _open_table(_renderer: object, tokens: Sequence[Token], index: int, *_: obje
     """Begin a table in a box that the keyboard reaches, because it may be wider than the screen."""
     name = escape(f"Table: {tokens[index].meta['heading']}")
     return f'<div class="table" tabindex="0" role="region" aria-label="{name}"><table>\n'
+
+
+def _block(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    """Return what is typed, or what a command prints: its lines are not broken, so the keyboard reaches it as well."""
+    told, words = tokens[index], escape(tokens[index].content)
+    if told.info != "text":
+        return f"<pre><code>{words}</code></pre>\n"
+    name = escape(f"Output: {told.meta['heading']}")
+    return f'<pre class="output" tabindex="0" role="region" aria-label="{name}"><code>{words}</code></pre>\n'
 
 
 def _lead(tokens: Sequence[Token], page: Page, base: str) -> None:

@@ -104,10 +104,11 @@ def test_the_nearest_topics_are_told(typed: str, nearest: str) -> None:
 
 
 def test_comments_and_html_reach_nobody() -> None:
-    page = Page("tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n| a |\n|---|\n| b |\n", "A", {})
+    page = Page("tasks/a", "# A\n\n<b>bold</b> [there](../start/b.md#c) [below](#d)\n\n```text\na  b\n```\n", "A", {})
     html = rendering.to_html(page, "/base/help")
     assert '<h1 id="a">A</h1>' in html
     assert "&lt;b&gt;" in html
+    assert '<pre class="output" tabindex="0" role="region" aria-label="Output: A"><code>a  b\n</code></pre>' in html
     assert Links(html).hrefs == ["/base/help/start/b#c", "#d"]
     assert not [one for one in PAGES if "<!--" in one.text]
 
