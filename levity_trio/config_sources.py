@@ -99,9 +99,15 @@ def _check_variables(environment: Mapping[str, str]) -> None:
 def read_toml(path: Path) -> dict[str, object]:
     """Return the contents of a TOML file. Raises ConfigError, also for an unknown key."""
     try:
-        keys = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_bytes(), path)
     except OSError as problem:
         raise ConfigError(f"--config {shown(path)}: {problem.strerror}; give a readable TOML file") from None
+
+
+def parse_toml(text: bytes, path: Path) -> dict[str, object]:
+    """Return the contents of a TOML file that was read. Raises ConfigError, also for an unknown key."""
+    try:
+        keys = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number that is too large
         raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; correct that line") from None
     names = [setting.name for setting in SETTINGS]

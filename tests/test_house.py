@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "access.certificates",
         "authority",
         "billing",
+        "documents.qr",
         "documents.template",
         "simulator",
         "demo",
@@ -74,7 +75,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire"),
         *("clock", "config", "config_log", "groups", "output", "writing"),
     ),
-    "deploy": ("config", "config_log", "config_sources", "config_web", "settings", "writing"),
+    "deploy": (
+        *("authority", "config", "config_log", "config_sources", "config_web", "settings"),
+        *("time_zones", "writing"),
+    ),
     "server": EVERYTHING,
     "web": (
         "access",

@@ -17,7 +17,8 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.output import readable
 
 GROUPS: Final = {
-    "Serve": ("serve", "deploy", "logs", "import", "forget", "recheck"),
+    "Serve": ("serve", "logs", "import", "forget", "recheck"),
+    "Install": ("install", "uninstall", "deploy"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
         *("local-list", "events", "webhook", "certificate", "token", "user"),

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, counted, say, warn
+from levity_trio.config import EnvironmentProblem
 from levity_trio.config_sources import load
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.copies import Content
 
+A_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 EXAMPLES = """\
 \b
 Examples:
   levity-trio backup /mnt/stick/levity.db
   levity-trio backup /mnt/stick/levity.db --db /var/lib/levity/levity.db
   levity-trio backup today.db --json
+  levity-trio backup /mnt/stick --keep 14
 
 Copies the database as it is now to FILE. The server may run and goes on writing. FILE is written under the name
 FILE.partial, verified, and then renamed, so a FILE that exists is complete. An earlier backup of the same database is
 replaced; any other file only with --force, and a file of another program never.
+
+With --keep, FILE is a folder. The copy is named by the day, and checked as by `levity-trio check`. If it is sound, the
+oldest copies beyond that number are removed; otherwise none is.
 
 While the server runs, its WAL grows during the copy. The command gives up if it grows by more than 256 MB, or if one of
 the disks has less than 64 MB left.
@@ -39,16 +47,21 @@ database: copy them too, the keys to another place.
 
 A database on PostgreSQL is copied by PostgreSQL's own tools; the refusal shows the command.
 
-Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged), 2 for wrong usage.
+Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged) or is not sound, 2 for
+wrong usage.
 """
 
 
-def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -> int:
+def run_backup(*, file: Path, keep: int | None, is_forced: bool, is_json: bool, **given: object) -> int:
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])
     database = config.file(f"on PostgreSQL: {dump} (for every moment: pg_basebackup and an archive of the WAL)")
+    if keep is not None:
+        file = file / f"{database.stem}-{datetime.now(UTC).date()}.db"
+    elif file.is_dir():
+        raise click.UsageError(f"{file} is a folder; give the name of a file in it, or --keep")
     with ByteProgress(is_json=is_json) as progress:
         held, not_noted = back_up(database, file, progress, is_forced=is_forced)
     if not_noted is not None:
@@ -58,7 +71,26 @@ def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -
         say(json.dumps(record | as_dict(held), ensure_ascii=False))
     else:
         say(f"{cell(str(file))}: {file.stat().st_size / 1e6:,.1f} MB, {in_words(held)}.")
+    if keep is not None:
+        _check(file)
+        _remove_older(file, f"{glob.escape(database.stem)}-{A_DAY}.db", keep)
     return 0
+
+
+def _check(copy: Path) -> None:
+    """Raise EnvironmentProblem if a copy is not sound."""
+    from levity_trio.store.keeping.checking import check  # noqa: PLC0415 - as above
+
+    if problems := check(copy, lambda _: None).problems:
+        words = f"{copy} has problems: {problems[0].check}: {problems[0].text}"
+        raise EnvironmentProblem(f"{words}. No earlier copy was removed; levity-trio check lists all problems")
+
+
+def _remove_older(newest: Path, pattern: str, keep: int) -> None:
+    """Remove the oldest copies of a folder beyond this number, and never the newest, whatever the clock was set to."""
+    copies = sorted((copy for copy in newest.parent.glob(pattern) if copy != newest), reverse=True)
+    for copy in copies[keep - 1 :]:
+        copy.unlink()
 
 
 def as_dict(held: Content) -> dict[str, Any]:
@@ -81,7 +113,13 @@ def minute(at: str) -> str:
 backup = click.Command(
     "backup",
     params=[
-        click.Argument(["file"], type=click.Path(path_type=Path, dir_okay=False)),
+        click.Argument(["file"], type=click.Path(path_type=Path)),
+        click.Option(
+            ["--keep"],
+            type=click.IntRange(1, 10_000),
+            metavar="NUMBER",
+            help="FILE is a folder, which keeps so many copies, one a day.",
+        ),
         click.Option(["is_forced", "--force"], is_flag=True, help="Replace FILE even if it has other facts."),
         click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
         *database_options(),

@@ -49,7 +49,7 @@ def run_deploy(
     from levity_trio.deploy.installation import Installation  # noqa: PLC0415
 
     flags = {name: value for name, value in given.items() if value not in (None, ())}
-    given_installation = {"user": user, "remote_write": remote_write}
+    given_installation: dict[str, Any] = {"user": user, "remote_write": remote_write}
     installation = Installation(
         program=_program(),
         site=socket.gethostname(),

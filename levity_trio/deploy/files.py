@@ -15,6 +15,7 @@ from levity_trio.deploy.several import SITE_SERIES, Several
 from levity_trio.writing import DOCUMENT, created, place, replacing
 
 UNIT: Final = "levity-trio.service"
+BACKUP: Final = ("levity-trio-backup.service", "levity-trio-backup.timer")
 MONITORING: Final = (
     "prometheus.yml",
     "levity-alerts.yml",
@@ -23,7 +24,7 @@ MONITORING: Final = (
     "levity-dead-man.yml",
     "alertmanager.yml",
 )
-TEMPLATES: Final = ("README.txt", UNIT, *MONITORING, "litestream.yml", "fluentd.conf")
+TEMPLATES: Final = ("README.txt", UNIT, *BACKUP, *MONITORING, "litestream.yml", "fluentd.conf")
 README_OF_SEVERAL: Final = "README-servers.txt"
 TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "levity-postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
 DASHBOARD: Final = "grafana-dashboard.json"

@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config_log import LogConfig
-from levity_trio.config_sources import load, read_toml
-from levity_trio.settings import Setting, has_secret
+from levity_trio.config_sources import load, parse_toml, read_toml
+from levity_trio.settings import DATABASE, FILE, FILES, Setting, Unusable, has_secret
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
+BACKUPS: Final = Path("/var/backups/levity-trio")
+KEPT_BACKUPS: Final = 14
 METRICS_PORT: Final = 9464
 """A port that no common service uses; Prometheus itself listens on 9090."""
 FLUENTD_PORT: Final = 24224
@@ -71,11 +73,12 @@ S = TypeVar("S", ServerConfig, LogConfig)
 
 
 class Given(NamedTuple):
-    """The present configuration, and the TOML file that it comes from."""
+    """The present configuration, the TOML file that it comes from, and what that file alone would say."""
 
     server: ServerConfig
     log: LogConfig
     config: Path | None
+    in_file: tuple[ServerConfig, LogConfig]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,8 @@ class Installation:
     version: str
     user: str = "levity"
     remote_write: str = REMOTE_WRITE
+    python: Path | None = None
+    """The folder of its Python, if that is known."""
 
 
 def values(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> dict[str, str]:
@@ -95,6 +100,12 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
     given = read_given(flags, environment, installation)
     given.server.file("for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`")
     server = _absolute(given.server, is_database_set=_is_set("database", flags, environment, given.config))
+    return values_of(given._replace(server=server), installation)
+
+
+def values_of(given: Given, installation: Installation) -> dict[str, str]:
+    """Return the values of the templates for a configuration with absolute paths. Raises ConfigError."""
+    server = given.server
     check_paths([server.beside, *files_of(given)])
     metrics_port = server.metrics_port or METRICS_PORT
     litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
@@ -102,7 +113,8 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
     quoted_target = json.dumps(litestream_target)
     return {
         **ONE_SERVER,
-        **unit_values(given._replace(server=server), server.beside, installation),
+        **unit_values(given, server.beside, installation),
+        **_backup_values(server, installation),
         **site_values(server, installation, [metrics_port, server.port]),
         "target": json.dumps(target(server.metrics_address, metrics_port)),
         "plain_target": target(server.metrics_address, metrics_port),
@@ -115,13 +127,48 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], installa
     }
 
 
+def _backup_values(server: ServerConfig, installation: Installation) -> dict[str, str]:
+    """Return the values of the daily backup."""
+    database = str(server.beside)
+    command = [*installation.program, "backup", str(BACKUPS), "--keep", str(KEPT_BACKUPS), "--db", database]
+    return {"backup_command": _command(command), "backups": str(BACKUPS), "database_line": database.replace("%", "%%")}
+
+
+def read_elsewhere(config: Path, text: bytes) -> Given:
+    """Return the configuration in the text of a TOML file of a machine whose folders need not be here.
+
+    Raises ConfigError.
+    """
+    keys = parse_toml(text, config)
+    given = {one: keys[one.name] for one in SETTINGS if one.name in keys}
+    values = {one.attribute: _elsewhere(one, value) for one, value in given.items()}
+    server, log = (
+        {one.name: values[one.name] for one in fields(kind) if one.name in values} for kind in (ServerConfig, LogConfig)
+    )
+    found = replace(ServerConfig(), **server), replace(LogConfig(), **log)
+    return Given(*found, config, found)
+
+
+def _elsewhere(setting: Setting, value: object) -> Any:
+    """Return the value of a setting, of which a path is taken as it is."""
+    if setting.kind is FILES:
+        return tuple(map(Path, value if isinstance(value, list) else str(value).split(",")))
+    if setting.kind is FILE or (setting.kind is DATABASE and not str(value).startswith("postgres")):
+        return Path(str(value))
+    try:
+        return setting.kind.read(value)
+    except Unusable as problem:
+        raise ConfigError(f"{setting.name} in the settings: {problem}") from None
+
+
 def read_given(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> Given:
     """Return the present configuration. Raises ConfigError for one that a service cannot have."""
     server, log = load(flags, environment)
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
     _check(server, installation)
-    return Given(_with_whole_paths(server), _with_whole_paths(log), config)
+    in_file = load({} if config is None else {"config": config}, {})
+    return Given(_with_whole_paths(server), _with_whole_paths(log), config, in_file)
 
 
 def site_values(server: ServerConfig, installation: Installation, ports: Sequence[int]) -> dict[str, str]:
@@ -214,8 +261,8 @@ def _absolute(server: ServerConfig, *, is_database_set: bool) -> ServerConfig:
 
 def unit_values(given: Given, beside: Path, installation: Installation) -> dict[str, str]:
     """Return the values of the unit of a server. Its files, which are `beside` that path, have absolute paths."""
-    server, log, config = given
-    paths = [beside, *files_of(given), Path(installation.program[0])]
+    server, log, config, in_file = given
+    paths = [beside, *files_of(given), Path(installation.program[0]), *_paths(installation.python)]
     writable = dict.fromkeys(
         path.parent for path in (beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
@@ -223,9 +270,9 @@ def unit_values(given: Given, beside: Path, installation: Installation) -> dict[
     files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
     arguments = [*installation.program, "serve", *(() if config is None else ("--config", str(config)))]
     return {
-        "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
+        "command": _command(arguments),
         "first_word": installation.program[0],
-        "environment": "\n".join(f"Environment={_word(line)}" for line in _environment(server, log, config)),
+        "environment": "\n".join(f"Environment={_word(line)}" for line in _environment((server, log), in_file)),
         "mounts": _word(str(beside.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
         "home": "read-only" if _lies_below(paths, HOMES) else "yes",
@@ -237,10 +284,13 @@ def unit_values(given: Given, beside: Path, installation: Installation) -> dict[
     }
 
 
-def _environment(server: ServerConfig, log: LogConfig, config: Path | None) -> Iterator[str]:
+def _command(arguments: Iterable[str]) -> str:
+    return " ".join(_word(argument).replace("$", "$$") for argument in arguments)
+
+
+def _environment(present: tuple[ServerConfig, LogConfig], in_file: tuple[ServerConfig, LogConfig]) -> Iterator[str]:
     """Yield the settings that differ from the defaults and the TOML file, as LEVITY_NAME=text."""
-    inherited = _by_attribute(*load({} if config is None else {"config": config}, {}))
-    wanted = _by_attribute(server, log)
+    inherited, wanted = _by_attribute(*in_file), _by_attribute(*present)
     for setting in SETTINGS:
         value = wanted[setting.attribute]
         if value != inherited[setting.attribute] and (value is not None or setting.is_switch):

@@ -6,6 +6,7 @@ fit. Other accounts and currencies are paid by hand.
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Final
 
 from segno import QRCode, make_qr
@@ -38,6 +39,13 @@ def payment_code(statement: Statement) -> tuple[str, ...]:
 def text_code(text: str) -> tuple[str, ...]:
     """Return the code of any text, as that of a payment is returned."""
     return _rows(make_qr(text))
+
+
+def terminal_code(text: str) -> str:
+    """Return the code of any text for a terminal: two rows in a line, and light where the terminal is dark."""
+    written = StringIO()
+    make_qr(text).terminal(written, compact=True)
+    return written.getvalue()
 
 
 def _rows(code: QRCode) -> tuple[str, ...]:

@@ -46,6 +46,19 @@ def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture
     assert ids.startswith("transactionIds go on above ")
 
 
+def test_a_folder_keeps_so_many_sound_copies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder := tmp_path / "nightly").mkdir()
+    for name in ("levity-2001-01-01.db", "levity-2001-01-02.db", "levity-2999-01-01.db", "levity-mine.db"):
+        (folder / name).write_text("")
+    assert main(["backup", str(folder), "--keep", "2"]) == 0
+    made = told(capsys).partition(":")[0]
+    assert {path.name for path in folder.iterdir()} == {Path(made).name, "levity-2999-01-01.db", "levity-mine.db"}
+    change(SITE, "DROP INDEX tx_open")
+    assert main(["backup", str(folder), "--keep", "1"]) == 1
+    assert "has problems: " in capsys.readouterr().err
+    assert len(list(folder.iterdir())) == 3
+
+
 def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     assert main(["backup", str(BACKUP), "--json"]) == 0

@@ -1,0 +1,258 @@
+"""`sudo levity-trio install`: makes a supervised server of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from levity_trio.cli.deploy import run_deploy
+from levity_trio.cli.tables import say, show_table, warn
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.output import is_terminal
+from levity_trio.time_zones import UnknownZone, named
+
+if TYPE_CHECKING:
+    from levity_trio.deploy.plan import Answers
+    from levity_trio.deploy.program import Wheel
+    from levity_trio.deploy.steps import Machine, Step
+
+FILES: Final = Path("levity-install")
+ADMIN: Final = "admin"
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio install
+  levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
+  levity-trio install --address 192.168.1.20
+  levity-trio install --alerts
+  levity-trio install --as levity-trio.versions
+  levity-trio install --yes --root /mnt/card
+
+Run it with sudo, from the clone as `sudo .venv/bin/levity-trio install`. It shows what it will do, and asks once.
+Without root, or if the answer is no, it writes the files of `levity-trio deploy` into a folder and changes nothing.
+
+The program goes to /opt/levity-trio, with all that it needs; the clone may be deleted. The settings go to
+/etc/levity-trio/levity.toml, the database to /var/lib/levity, and a checked backup of each night to
+/var/backups/levity-trio. Other devices reach the dashboard, the drivers' pages and the ports for chargers.
+
+Run it again to change an answer, or to finish after it was interrupted. What is right already stays as it is. Another
+version is installed with `levity-trio upgrade`.
+
+The versions and hashes of all that was installed are in /etc/systemd/system/levity-trio.versions. With --as, another
+machine gets exactly these.
+
+With --root, everything is written below a folder, such as a mounted card. The user is made when that machine starts.
+
+Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong usage, 130 if the answer
+was no.
+"""
+
+
+def run_install(
+    *,
+    root: Path | None,
+    pinned: Path | None,
+    files: Path,
+    is_yes: bool,
+    is_json: bool,
+    has_alerts: bool,
+    **answers: str | None,
+) -> int:
+    if root is None and os.geteuid() != 0:
+        warn("levity-trio: only root can install it; these are the files for installing by hand")
+        return _write_files(files, answers)
+    from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
+    from levity_trio.deploy.steps import missing  # noqa: PLC0415
+
+    machine, report = machine_at(root), Progress(is_json=is_json)
+    chosen = _choose(machine, answers, is_yes=is_yes)
+    report.say("Looking for the program, and building it if this is a clone…")
+    with open_wheel() as wheel:
+        given = None if pinned is None else read_pinned(pinned, wheel)
+        steps = missing(plan.steps_of(machine, chosen, wheel, given, has_alerts=has_alerts), machine)
+        if not steps:
+            report.say(f"Nothing to do: levity-trio {wheel.version} is installed with these answers.")
+        elif not report.agreed(steps, is_yes=is_yes):
+            return _write_files(files, answers) or 130
+        report.do(steps, machine)
+    if machine.runs:
+        report.admit()
+    report.end(chosen, wheel, machine)
+    return 0
+
+
+def machine_at(root: Path | None) -> Machine:
+    """Return the machine to be changed. Raises EnvironmentProblem: systemd does not run here, or not as root."""
+    from levity_trio.deploy.steps import SYSTEMD, Machine  # noqa: PLC0415 - as above
+
+    os.umask(0o022)  # others read the program
+    if root is not None:
+        root.mkdir(parents=True, exist_ok=True)
+        return Machine(root.resolve())
+    if os.geteuid() != 0:
+        raise EnvironmentProblem("this changes the system: run it with sudo")
+    if not SYSTEMD.is_dir():
+        raise EnvironmentProblem("systemd does not run here; write everything below a folder with --root")
+    return Machine()
+
+
+class Progress:
+    """Tells a person, or a program, what is done."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self._is_json = is_json
+
+    def say(self, text: str) -> None:
+        if not self._is_json:
+            say(text)
+
+    def tell(self, **record: object) -> None:
+        if self._is_json:
+            say(json.dumps(record, ensure_ascii=False))
+
+    def agreed(self, steps: Sequence[Step], *, is_yes: bool) -> bool:
+        """Show the steps, and return whether they are to be done."""
+        if not self._is_json:
+            show_table(("what", "where"), [{"what": step.what, "where": step.where} for step in steps])
+        if is_yes:
+            return True
+        if not is_terminal(sys.stdin):
+            raise ConfigError("this was not confirmed, because there is no terminal to ask; give --yes")
+        return click.confirm("Do this?", default=True, err=True)
+
+    def do(self, steps: Sequence[Step], machine: Machine) -> None:
+        """Do the steps. Raises EnvironmentProblem."""
+        for number, step in enumerate(steps, 1):
+            self.say(f"{number:>2}/{len(steps)}  {step.what} {step.where}")
+            try:
+                step.do(machine)
+            except OSError as problem:
+                where = problem.filename or step.where
+                raise EnvironmentProblem(f"{where}: {problem.strerror}; put that right and run this again") from problem
+            self.tell(done=step.what, where=step.where)
+
+    def admit(self) -> None:
+        """Make the link with which the first person logs in, if there is no user yet."""
+        from levity_trio.deploy.plan import SCRIPT  # noqa: PLC0415 - as above
+        from levity_trio.deploy.steps import run  # noqa: PLC0415
+        from levity_trio.documents.qr import terminal_code  # noqa: PLC0415
+
+        if any(user["removed_at"] is None for user in json.loads(run([str(SCRIPT), "user", "list", "--json"]))):
+            return
+        user = json.loads(run([str(SCRIPT), "user", "add", ADMIN, "--role", "admin", "--link", "--json"]))
+        link = f"{user['invitation']['page']}#{user['invitation']['code']}"
+        self.tell(link=link, user=ADMIN)
+        self.say(f"\nLog in as {ADMIN} with this link. It works once, for a day:\n\n  {link}\n\n{terminal_code(link)}")
+        self.say(f"After that day: sudo levity-trio user invite {ADMIN} --link")
+
+    def end(self, chosen: Answers, wheel: Wheel, machine: Machine) -> None:
+        """Say where everything is, and try the name of this machine."""
+        from levity_trio.deploy import plan  # noqa: PLC0415 - as above
+        from levity_trio.deploy.installation import BACKUPS, host_port  # noqa: PLC0415
+
+        settings = plan.settings_of(chosen)
+        places = {
+            "version": wheel.version,
+            "dashboard": f"{settings['public-url']}/",
+            "drivers": f"{settings['drivers-url']}/",
+            "chargers": f"ws://{host_port(chosen.address, plan.PORT)}/ws/CHARGER-ID",
+            "settings": str(plan.SETTINGS),
+            "database": str(plan.DATABASE),
+            "backups": f"{BACKUPS}, each night",
+        }
+        self.tell(**places)
+        self.say("\n".join(("", *(f"{name:<10} {where}" for name, where in places.items()))))
+        if machine.runs and (trouble := plan.trouble_of_name(chosen.address)):
+            warn(f"levity-trio: {trouble}")
+
+
+def _choose(machine: Machine, flags: dict[str, str | None], *, is_yes: bool) -> Answers:
+    """Return the answers: those of flags, else those in force, else those of a person, else those that are offered."""
+    from levity_trio.deploy import plan  # noqa: PLC0415 - as above
+
+    present = plan.read(machine, plan.SETTINGS)
+    offered = plan.suggested() if present is None else plan.given(present)
+    chosen = replace(offered, **{name: value for name, value in flags.items() if value is not None})
+    if present is None and not is_yes and is_terminal(sys.stdin):
+        chosen = _ask(chosen, [name for name, value in flags.items() if value is None])
+    try:
+        named(chosen.time_zone)
+    except UnknownZone:
+        raise ConfigError(f"--time-zone {chosen.time_zone}: give an IANA name, such as Europe/Berlin") from None
+    return chosen
+
+
+def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
+    """Ask the questions that no flag answers."""
+    from levity_trio.deploy import plan  # noqa: PLC0415 - as above
+
+    address = plan.present_address()
+    words = {
+        "cards": "Which cards may charge? admitted: only those that you admit. all: every card",
+        "site": "What is the name of the site?",
+        "time_zone": "In which time zone is it?",
+        "address": f"By which address do phones and chargers reach this machine? {offered.address}"
+        + (f", or {address}; then give it that address for good in your router" if address else ""),
+    }
+    answers: dict[str, Any] = {}
+    for name in (name for name in words if name in open_ones):
+        kind = click.Choice(list(plan.CARDS)) if name == "cards" else str
+        answers[name] = click.prompt(
+            words[name], default=getattr(offered, name), type=kind, show_choices=False, err=True
+        )
+    return replace(offered, **answers)
+
+
+def _write_files(directory: Path, answers: dict[str, str | None]) -> int:
+    """Write what `deploy` writes, with the answers that were given."""
+    settings = {"unknown_tags": {"admitted": "ask", "all": "accept"}.get(answers["cards"] or "admitted")}
+    if answers["time_zone"] is not None:
+        settings["given_time_zone"] = answers["time_zone"]
+    return run_deploy(directory, user=None, remote_write=None, servers=1, is_force=False, **settings)
+
+
+ROOT_OPTION: Final = click.Option(
+    ["--root"], metavar="DIR", type=click.Path(path_type=Path), help="Write everything below this folder."
+)
+YES_OPTION: Final = click.Option(["is_yes", "--yes"], is_flag=True, help="Do it without a question.")
+JSON_OPTION: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs.")
+
+install = click.Command(
+    "install",
+    params=[
+        click.Option(["--cards"], type=click.Choice(["admitted", "all"]), help="Which cards may charge."),
+        click.Option(["--site"], metavar="NAME", help="Name of the site."),
+        click.Option(["--time-zone"], metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."),
+        click.Option(["--address"], metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."),
+        click.Option(["has_alerts", "--alerts"], is_flag=True, help="Also install Prometheus and its alerts."),
+        click.Option(
+            ["pinned", "--as"],
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Install exactly the versions in this file.",
+        ),
+        click.Option(
+            ["--files"],
+            metavar="DIR",
+            default=FILES,
+            show_default=True,
+            type=click.Path(path_type=Path),
+            help="Folder of the files that are written without root.",
+        ),
+        ROOT_OPTION,
+        YES_OPTION,
+        JSON_OPTION,
+    ],
+    callback=run_install,
+    help="Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in.",
+    short_help="Make a supervised server of this machine.",
+    epilog=EXAMPLES,
+)

@@ -1,0 +1,361 @@
+"""What `levity-trio install` does to a machine: the answers to its four questions become steps.
+
+The files of the services are those that `deploy` writes, with the settings in a file that only the service and root
+can read. Nothing here changes anything; steps.py does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from levity_trio import time_zones
+from levity_trio.authority import AuthorityProblem
+from levity_trio.authority.folder import PAGES, SERVER, has_root
+from levity_trio.authority.reading import described, load_certificate
+from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder
+from levity_trio.config_sources import parse_toml
+from levity_trio.config_web import API_PORT
+from levity_trio.deploy import files
+from levity_trio.deploy.installation import (
+    BACKUPS,
+    DRIVERS_PORT,
+    METRICS_PORT,
+    STATE_FOLDER,
+    Installation,
+    host_port,
+    read_elsewhere,
+    values_of,
+)
+from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel
+from levity_trio.deploy.service import Started, enabled, is_active
+from levity_trio.deploy.steps import (
+    PROGRAM,
+    Command,
+    File,
+    Link,
+    Machine,
+    Removal,
+    Step,
+    has_user,
+    missing,
+    packages,
+    run,
+)
+
+USER: Final = "levity"
+DATABASE: Final = STATE_FOLDER / "levity.db"
+SETTINGS: Final = Path("/etc/levity-trio/levity.toml")
+UNITS: Final = Path("/etc/systemd/system")
+KEPT_VERSIONS: Final = UNITS / "levity-trio.versions"
+SCRIPT: Final = Path("/usr/local/bin/levity-trio")
+USERS: Final = Path("/etc/sysusers.d/levity-trio.conf")
+FOLDERS: Final = Path("/etc/tmpfiles.d/levity-trio.conf")
+CHANGED: Final = OPT / "changed"
+"""Is there from the first change until the server runs with all of them."""
+PORT: Final = 9000
+TLS_PORT: Final = 9443
+START_SECONDS: Final = 300.0
+CARDS: Final = {"admitted": "ask", "all": "accept"}
+"""The answers to who may charge, and the rule for unknown tags."""
+PROMETHEUS: Final = Path("/etc/prometheus")
+_SCRIPT: Final = f"""\
+#!/bin/sh
+# levity-trio as it is installed here, with the settings and the socket of its service where this user may read them.
+if [ -r {SETTINGS} ]; then
+    export LEVITY_CONFIG="${{LEVITY_CONFIG-{SETTINGS}}}" LEVITY_API="${{LEVITY_API-unix:{DATABASE}.sock}}"
+fi
+exec {CURRENT}/bin/levity-trio "$@"
+"""
+_USERS: Final = f'u {USER} - "levity-trio" {STATE_FOLDER} /usr/sbin/nologin\n'
+_FOLDERS: Final = f"""\
+d {STATE_FOLDER} 0700 {USER} {USER}
+d {BACKUPS} 0700 {USER} {USER}
+z {SETTINGS} 0640 root {USER}
+"""
+_HEAD: Final = """\
+# The settings of levity-trio on this machine, written by `levity-trio install`. `levity-trio serve --help` lists all.
+# After a change: sudo systemctl restart levity-trio
+# Only root and the service can read this file, so passwords may be in it.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The answers to the four questions."""
+
+    cards: str
+    site: str
+    time_zone: str
+    address: str
+
+
+def suggested() -> Answers:
+    """Return the answers that are offered."""
+    name = socket.gethostname().partition(".")[0]
+    return Answers(cards="admitted", site=name, time_zone=time_zones.of_system().key, address=f"{name}.local")
+
+
+def given(settings: bytes) -> Answers:
+    """Return the answers that are in force. Raises ConfigError."""
+    offered, keys = suggested(), parse_toml(settings, SETTINGS)
+    rules = {rule: cards for cards, rule in CARDS.items()}
+    url = re.match(r"https?://(\[[^]]+\]|[^:/]+)", str(keys.get("public-url", "")))
+    return Answers(
+        cards=rules.get(str(keys.get("unknown-tags")), offered.cards),
+        site=str(keys.get("server-name", offered.site)),
+        time_zone=str(keys.get("time-zone", offered.time_zone)),
+        address=url[1].strip("[]") if url else offered.address,
+    )
+
+
+def present_address() -> str | None:
+    """Return the address of this machine in its network; None without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of a documentation range; nothing is sent
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+def trouble_of_name(address: str) -> str | None:
+    """Try the name of this machine as other devices will; return what to do if nothing answers to it."""
+    if not address.endswith(".local"):
+        return None
+    try:
+        run(["avahi-resolve-host-name", "-4", address], seconds=10)
+    except EnvironmentProblem as problem:
+        other = present_address() or "THE-IP-ADDRESS"
+        return f"nothing answers to {address} ({problem}); use sudo levity-trio install --address {other}"
+    return None
+
+
+def settings_of(answers: Answers) -> dict[str, object]:
+    """Return the settings that follow from the answers."""
+    others = [name for name in _names(answers) if name != answers.address]
+    certificate = str(pages_folder(DATABASE) / PAGES)
+    return {
+        "server-name": answers.site,
+        "time-zone": answers.time_zone,
+        "unknown-tags": CARDS[answers.cards],
+        "db": str(DATABASE),
+        "tls-port": TLS_PORT,
+        "metrics-host": "127.0.0.1",
+        "metrics-port": METRICS_PORT,
+        "api-host": "0.0.0.0",  # noqa: S104 - for the other devices in the house
+        "api-tls-cert": certificate,
+        "api-tls-key": certificate,
+        "api-allowed-hosts": others,
+        "public-url": f"https://{host_port(answers.address, API_PORT)}",
+        "drivers-host": "0.0.0.0",  # noqa: S104 - likewise
+        "drivers-port": DRIVERS_PORT,
+        "drivers-url": f"https://{host_port(answers.address, DRIVERS_PORT)}",
+    }
+
+
+def _names(answers: Answers) -> list[str]:
+    """Return all names and addresses that the certificates are for, the chosen one first."""
+    return list(dict.fromkeys(filter(None, (answers.address, suggested().address, present_address()))))
+
+
+def settings_text(present: bytes | None, changes: Mapping[str, object]) -> bytes:
+    """Return the text of the settings with these changes; other lines stay as their owner wrote them."""
+    head, table, rest = (_HEAD if present is None else present.decode()).partition("\n[")
+    for name, value in changes.items():
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        if there := re.search(rf"^{re.escape(name)}\s*=.*$", head, re.MULTILINE):
+            head = f"{head[: there.start()]}{line}{head[there.end() :]}"
+        else:
+            head = f"{head.rstrip()}\n{line}\n"
+    return f"{head}{table}{rest}".encode()
+
+
+def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
+    """Return the settings that are to be written: all in a new file, otherwise those of which an answer is new."""
+    wanted = settings_of(answers)
+    if present is None:
+        return wanted
+    before = given(present)
+    of_answer = {
+        "cards": ("unknown-tags",),
+        "site": ("server-name",),
+        "time_zone": ("time-zone",),
+        "address": ("public-url", "drivers-url", "api-allowed-hosts"),
+    }
+    changed = [name for name in of_answer if getattr(before, name) != getattr(answers, name)]
+    return {key: wanted[key] for name in changed for key in of_answer[name]}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """The step that makes the authority of the chargers, and the certificates for all names of this machine."""
+
+    answers: Answers
+
+    @property
+    def what(self) -> str:
+        return "certificates"
+
+    @property
+    def where(self) -> str:
+        return f"for {', '.join(_names(self.answers))}"
+
+    def is_done(self, machine: Machine) -> bool:
+        database = machine.at(DATABASE)
+        chargers, pages = certificates_folder(database), pages_folder(database)
+        try:
+            found = [described(load_certificate(one)) for one in (chargers / SERVER["ECDSA"], pages / PAGES)]
+        except AuthorityProblem:
+            return False
+        return all(self.answers.address in one.names for one in found)
+
+    def do(self, machine: Machine) -> None:
+        database = machine.at(DATABASE)
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        program = [str(machine.at(CURRENT) / "bin" / "python"), "-m", "levity_trio", "certificate"]
+        of_site, organization = ["--db", str(database)], ["--organization", self.answers.site]
+        user = USER if machine.runs else None
+        if not has_root(certificates_folder(database)):
+            run([*program, "init", *organization, *of_site], user=user)
+        run([*program, "server", *_names(self.answers), *of_site], user=user)
+        run([*program, "pages", *_names(self.answers), *organization, *of_site], user=user)
+
+
+def steps_of(
+    machine: Machine, answers: Answers, wheel: Wheel, pinned: Pinned | None = None, *, has_alerts: bool = False
+) -> list[Step]:
+    """Return what is to be done. Raises EnvironmentProblem: another version is installed here."""
+    check_version(machine, wheel)
+    present = read(machine, SETTINGS)
+    settings = settings_text(present, changes_of(present, answers))
+    program = Program(wheel, "pdf", pinned, USER)
+    served: list[Step] = [
+        Link(CURRENT, wheel.version),
+        File(SETTINGS, settings, 0o640, USER),
+        *unit_files(settings, answers.site, wheel.version),
+    ]
+    before = [*_prerequisites(answers), program, File(SCRIPT, _SCRIPT.encode(), PROGRAM)]
+    is_changed = machine.runs and (bool(missing(served, machine)) or machine.has(CHANGED))
+    mark: list[Step] = [File(CHANGED, b"")] if is_changed else []
+    after: list[Step] = [
+        KeptVersions(program),
+        Certificates(answers),
+        Started(CHANGED if is_changed else None, START_SECONDS),
+        Command("start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])),
+        *(_alerts(machine, settings, answers, wheel.version) if has_alerts else ()),
+    ]
+    return [*before, *mark, *served, *after]
+
+
+def check_version(machine: Machine, wheel: Wheel) -> None:
+    """Raise EnvironmentProblem if another version is installed."""
+    current = machine.at(CURRENT)
+    if current.is_symlink() and str(current.readlink()) != wheel.version:
+        raise EnvironmentProblem(
+            f"levity-trio {current.readlink()} is installed here, and this is {wheel.version}; `upgrade` in place of"
+            " `install` changes the version"
+        )
+
+
+def read(machine: Machine, path: Path) -> bytes | None:
+    """Return the content of a file of the machine, None if there is none."""
+    try:
+        return machine.at(path).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def unit_files(settings: bytes, site: str, version: str) -> list[Step]:
+    """Return the files of the services, and the links by which they start with the machine."""
+    texts = service_texts(settings, site, version)
+    server, timer = files.UNIT, files.BACKUP[1]
+    return [
+        *(File(UNITS / name, texts[name].encode()) for name in (server, *files.BACKUP)),
+        Link(*enabled(server, "multi-user.target")),
+        Link(*enabled(timer, "timers.target")),
+    ]
+
+
+def service_texts(settings: bytes, site: str, version: str) -> dict[str, str]:
+    """Return the files that `deploy` would write for these settings, by their names."""
+    installation = Installation(
+        program=(f"{CURRENT}/bin/levity-trio",), site=site, version=version, user=USER, python=Path(sys.base_prefix)
+    )
+    return files.texts(values_of(read_elsewhere(SETTINGS, settings), installation))
+
+
+def _prerequisites(answers: Answers) -> list[Step]:
+    avahi = [packages("avahi-daemon", "avahi-utils")] if answers.address.endswith(".local") else []
+    return [
+        *avahi,
+        File(USERS, _USERS.encode()),
+        File(FOLDERS, _FOLDERS.encode()),
+        Command("user", ["systemd-sysusers", str(USERS)], lambda: has_user(USER)),
+        Command("folders", ["systemd-tmpfiles", "--create", str(FOLDERS)], _has_folders),
+    ]
+
+
+def _has_folders() -> bool:
+    return all(folder.is_dir() and folder.owner() == USER for folder in (STATE_FOLDER, BACKUPS))
+
+
+def _alerts(machine: Machine, settings: bytes, answers: Answers, version: str) -> list[Step]:
+    """Return what makes Prometheus watch the server. Alertmanager gets a file to be filled in, which is then left."""
+    texts = service_texts(settings, answers.site, version)
+    theirs = [
+        File(PROMETHEUS / "levity-alerts.yml", texts["levity-alerts.yml"].encode()),
+        File(PROMETHEUS / "prometheus.yml", texts["prometheus.yml"].encode(), holder=b"levity-trio"),
+        File(PROMETHEUS / "alertmanager.yml", texts["alertmanager.yml"].encode(), holder=b"LevityServerDown"),
+        File(PROMETHEUS / "smtp-password", b"", 0o640, "prometheus", holder=b""),
+    ]
+    is_changed = bool(missing(theirs, machine))
+    restart = ["systemctl", "restart", "prometheus", "prometheus-alertmanager"]
+    of_debian = packages("prometheus", "prometheus-alertmanager")
+    return [of_debian, *theirs, Command("restart", restart, lambda: not is_changed)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersions:
+    """The step that puts the versions and hashes of the program beside its unit."""
+
+    program: Program
+
+    @property
+    def what(self) -> str:
+        return "versions"
+
+    @property
+    def where(self) -> str:
+        return str(KEPT_VERSIONS)
+
+    def is_done(self, machine: Machine) -> bool:
+        text = read(machine, self.program.folder / VERSIONS)
+        return text is not None and text == read(machine, KEPT_VERSIONS)
+
+    def do(self, machine: Machine) -> None:
+        File(KEPT_VERSIONS, read(machine, self.program.folder / VERSIONS) or b"").do(machine)
+
+
+def removals() -> list[Step]:
+    """Return what `uninstall` takes away. The program goes last, because it is what runs."""
+    links = [enabled(files.UNIT, "multi-user.target"), enabled(files.BACKUP[1], "timers.target")]
+    units = [UNITS / name for name in (files.UNIT, *files.BACKUP)]
+    return [
+        Command("stop", ["systemctl", "disable", "--now", files.UNIT, files.BACKUP[1]], _is_stopped),
+        *(Removal(path) for path, _ in links),
+        *(Removal(path) for path in (*units, KEPT_VERSIONS, USERS, FOLDERS)),
+        Command("reload", ["systemctl", "daemon-reload"], lambda: not (UNITS / files.UNIT).exists()),
+        Removal(SCRIPT),
+        Removal(OPT),
+    ]
+
+
+def _is_stopped() -> bool:
+    return not (UNITS / files.UNIT).exists() or not (is_active() or is_active(files.BACKUP[1]))

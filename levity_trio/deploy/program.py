@@ -1,0 +1,197 @@
+"""The program in a folder of its own, /opt/levity-trio/VERSION, with everything it needs. A link leads to the present
+one.
+
+VERSION is that of the wheel and the beginning of its digest, so two builds of one version do not share a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from levity_trio import __version__, writing
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.deploy.steps import PROGRAM, PUBLIC, Machine, run
+
+OPT: Final = Path("/opt/levity-trio")
+CURRENT: Final = OPT / "current"
+VERSIONS: Final = "versions.txt"
+"""The versions and hashes of what was installed. It is written last, so a folder that has it is complete."""
+DISTRIBUTION: Final = "levity-trio"
+NEEDED_BYTES: Final = 400_000_000
+DIGITS: Final = 8
+_PIP: Final = ("-m", "pip", "--disable-pip-version-check", "--no-input")
+_OURS: Final = re.compile(r"^# levity-trio wheel: (\S+) sha256:([0-9a-f]{64})$", re.MULTILINE)
+
+
+class Wheel(NamedTuple):
+    """The wheel of the program."""
+
+    path: Path
+    digest: str
+
+    @property
+    def version(self) -> str:
+        """The name of its folder."""
+        return f"{self.path.name.split('-')[1]}+{self.digest[:DIGITS]}"
+
+
+class Pinned(NamedTuple):
+    """A file of versions that another installation wrote: its text, and the digest of the wheel of the program."""
+
+    text: str
+    digest: str
+
+
+@contextmanager
+def open_wheel() -> Iterator[Wheel]:
+    """Find the wheel of the program that runs here, or build it from its source. Raises EnvironmentProblem."""
+    with tempfile.TemporaryDirectory(prefix="levity-wheel-") as made:
+        found = _kept() or _given(Path(made))
+        yield Wheel(found, sha256(found.read_bytes()).hexdigest())
+
+
+def _kept() -> Path | None:
+    """Return the wheel in the folder of the program that runs, if it was installed by this module."""
+    return next(iter(sorted(Path(sys.prefix).glob("levity_trio-*.whl"))), None)
+
+
+def _given(made: Path) -> Path:
+    origin = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    path = Path(unquote(urlsplit(origin.get("url", "")).path))
+    if origin and not path.exists():
+        raise EnvironmentProblem(
+            f"the program was installed from {path}, which is gone; install it again from its source"
+        )
+    if path.suffix == ".whl":
+        return path
+    what = (
+        ["wheel", "--wheel-dir", str(made), str(path)]
+        if origin
+        else ["download", "--dest", str(made), f"{DISTRIBUTION}=={__version__}"]
+    )
+    run([sys.executable, *_PIP, *what, "--no-deps"])
+    return next(iter(made.glob("levity_trio-*.whl")))
+
+
+def read_pinned(path: Path, wheel: Wheel) -> Pinned:
+    """Read the versions of another installation. Raises ConfigError, also if they are of another build."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as problem:
+        raise ConfigError(f"--as {path}: {problem}") from None
+    if (ours := _OURS.search(text)) is None:
+        raise ConfigError(f"--as {path}: this is not a file of versions that levity-trio install wrote")
+    if ours[2] != wheel.digest:
+        raise ConfigError(
+            f"--as {path}: it is of {ours[1]} with the digest {ours[2][:DIGITS]}, and the program here has"
+            f" {wheel.digest[:DIGITS]}; use the same commit of the source, or that wheel"
+        )
+    return Pinned(text, ours[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The step that installs a wheel."""
+
+    wheel: Wheel
+    extras: str
+    pinned: Pinned | None
+    user: str
+
+    @property
+    def what(self) -> str:
+        return "program"
+
+    @property
+    def folder(self) -> Path:
+        return OPT / self.wheel.version
+
+    @property
+    def where(self) -> str:
+        return f"{self.folder}/"
+
+    def is_done(self, machine: Machine) -> bool:
+        return (machine.at(self.folder) / VERSIONS).exists()
+
+    def do(self, machine: Machine) -> None:
+        folder = machine.at(self.folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        check_room(folder.parent, NEEDED_BYTES)
+        run([sys.executable, "-m", "venv", str(folder)])
+        if machine.runs:
+            self._check_python(folder)
+        writing.replace(wheel := folder / self.wheel.path.name, self.wheel.path.read_bytes(), PUBLIC)
+        text = self._install(folder, wheel)
+        if machine.root is not None:
+            _relocate(folder, machine.root)
+        os.sync()  # thousands of files, which must be whole before the link leads there
+        writing.replace(folder / VERSIONS, text.encode(), PUBLIC)
+
+    def _check_python(self, folder: Path) -> None:
+        """Raise EnvironmentProblem if the service could not run this Python."""
+        try:
+            run([str(folder / "bin" / "python"), "--version"], user=self.user)
+        except EnvironmentProblem as problem:
+            words = f"the user {self.user} cannot run the Python of this environment ({sys.base_prefix})"
+            raise EnvironmentProblem(f"{words}: make the environment with /usr/bin/python3 -m venv") from problem
+
+    def _install(self, folder: Path, wheel: Path) -> str:
+        """Install the wheel and what it needs; return the text about the versions."""
+        install = [str(folder / "bin" / "python"), *_PIP, "install", "--quiet"]
+        if self.pinned is not None:
+            writing.replace(listed := folder / "pinned.txt", self.pinned.text.encode(), PUBLIC)
+            run([*install, "--no-deps", "--require-hashes", "--requirement", str(listed)])
+            run([*install, "--no-deps", str(wheel)])
+            return self.pinned.text
+        report = folder / "report.json"
+        run([*install, "--report", str(report), f"{wheel}[{self.extras}]"])
+        return _versions(json.loads(report.read_text(encoding="utf-8")), self.wheel)
+
+
+def _versions(report: Any, wheel: Wheel) -> str:
+    """Return what pip installed as requirements with hashes, the wheel of the program as a comment before them."""
+    lines = []
+    for one in report["install"]:
+        name, version = str(one["metadata"]["name"]), one["metadata"]["version"]
+        if name != DISTRIBUTION:
+            lines.append(f"{name}=={version} --hash=sha256:{one['download_info']['archive_info']['hashes']['sha256']}")
+    platform = f"Python {sysconfig.get_python_version()}, {sysconfig.get_platform()}"
+    return (
+        f"# What levity-trio {wheel.version} runs with ({platform}). To install exactly this elsewhere:\n"
+        "#   sudo .venv/bin/levity-trio install --as THIS-FILE\n"
+        f"# levity-trio wheel: {wheel.path.name} sha256:{wheel.digest}\n"
+        + "".join(f"{line}\n" for line in sorted(lines))
+    )
+
+
+def _relocate(folder: Path, root: Path) -> None:
+    """Let scripts name the place that the folder will have on its machine."""
+    for script in (folder / "bin").iterdir():
+        if script.is_symlink():
+            continue
+        content = script.read_bytes().replace(f"{root}/opt/".encode(), b"/opt/")
+        writing.replace(script, content, PROGRAM)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise EnvironmentProblem if the disk of a folder has too little room."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise EnvironmentProblem(
+            f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed; nothing was stopped"
+        )

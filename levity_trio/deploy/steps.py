@@ -1,0 +1,230 @@
+"""The steps of an installation. Each one sees by itself whether it is done, so a plan is what is not done yet.
+
+A step that was interrupted is done again from its beginning: a file appears whole or not at all, and a folder that has
+to be complete says so in a file that is written last.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from levity_trio import writing
+from levity_trio.config import EnvironmentProblem
+
+SYSTEMD: Final = Path("/run/systemd/system")
+PUBLIC: Final = 0o644
+PROGRAM: Final = 0o755
+SHOWN_LINES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine that is changed: this one, or one whose files lie below a folder and which does not run."""
+
+    root: Path | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.root is None
+
+    def at(self, path: Path) -> Path:
+        """Return where a path of the machine is here."""
+        return path if self.root is None else self.root / path.relative_to("/")
+
+    def has(self, path: Path) -> bool:
+        return os.path.lexists(self.at(path))
+
+
+class Step(Protocol):
+    """Something that an installation does. `what` and `where` are for people."""
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+    def is_done(self, machine: Machine) -> bool: ...
+
+    def do(self, machine: Machine) -> None:
+        """Do it. Raises EnvironmentProblem, OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file. With `holder`, it is left as it is once it has that word, because its owner edits it; and what was there
+    before is kept beside it.
+    """
+
+    path: Path
+    content: bytes
+    mode: int = PUBLIC
+    group: str | None = None
+    holder: bytes | None = None
+
+    @property
+    def what(self) -> str:
+        return "file"
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    def is_done(self, machine: Machine) -> bool:
+        path = machine.at(self.path)
+        try:
+            found = path.read_bytes()
+        except OSError:
+            return False
+        if self.holder is not None and self.holder in found:
+            return True
+        is_given = self.group is None or not machine.runs or path.group() == self.group
+        return found == self.content and stat.S_IMODE(path.stat().st_mode) == self.mode and is_given
+
+    def do(self, machine: Machine) -> None:
+        path = machine.at(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = path.with_name(f"{path.name}.before-levity")
+        if self.holder is not None and path.exists() and not kept.exists():
+            writing.replace(kept, path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
+        writing.replace(path, self.content, self.mode)
+        path.chmod(self.mode)  # whatever the umask is
+        if self.group is not None and machine.runs:
+            shutil.chown(path, group=self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link, which is changed in one step."""
+
+    path: Path
+    target: str
+
+    @property
+    def what(self) -> str:
+        return "link"
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    def is_done(self, machine: Machine) -> bool:
+        path = machine.at(self.path)
+        return path.is_symlink() and str(path.readlink()) == self.target
+
+    def do(self, machine: Machine) -> None:
+        path = machine.at(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(self.target)
+        new.replace(path)
+        writing.sync_folder(path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Something that goes, a folder with all that is in it."""
+
+    path: Path
+
+    @property
+    def what(self) -> str:
+        return "remove"
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    def is_done(self, machine: Machine) -> bool:
+        return not machine.has(self.path)
+
+    def do(self, machine: Machine) -> None:
+        path = machine.at(self.path)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the machine, which is left out where the machine does not run."""
+
+    what: str
+    words: Sequence[str]
+    done: Callable[[], bool]
+    user: str | None = None
+
+    @property
+    def where(self) -> str:
+        return " ".join(self.words)
+
+    def is_done(self, machine: Machine) -> bool:
+        return not machine.runs or self.done()
+
+    def do(self, machine: Machine) -> None:
+        del machine
+        run(self.words, user=self.user)
+
+
+def packages(*names: str) -> Command:
+    """Return the step that installs packages of Debian."""
+
+    def are_there() -> bool:
+        found = subprocess.run(  # noqa: S603 - our own words
+            ["dpkg-query", "--show", "--showformat=${db:Status-Status} ", *names],  # noqa: S607
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return found.stdout.split() == ["installed"] * len(names)
+
+    return Command("packages", ["apt-get", "install", "--yes", "--no-install-recommends", *names], are_there)
+
+
+def has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def missing(steps: Iterable[Step], machine: Machine) -> list[Step]:
+    """Return the steps that are not done yet."""
+    return [step for step in steps if not step.is_done(machine)]
+
+
+def run(words: Sequence[str], *, user: str | None = None, seconds: float | None = None) -> str:
+    """Run a command, as another user if one is named, and return what it wrote. Raises EnvironmentProblem."""
+    as_user = [] if user is None else ["runuser", "-u", user, "--"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own words
+            [*as_user, *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+        )
+    except OSError as problem:
+        raise EnvironmentProblem(f"cannot run {words[0]}: {problem.strerror}") from problem
+    except subprocess.TimeoutExpired as problem:
+        raise EnvironmentProblem(f"{' '.join(words)} did not end within {seconds:.0f} s") from problem
+    if done.returncode:
+        told = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines()]
+        words_of_it = "; ".join(line for line in told[-SHOWN_LINES:] if line) or f"exit status {done.returncode}"
+        raise EnvironmentProblem(f"{' '.join(words)} failed: {words_of_it}")
+    return done.stdout

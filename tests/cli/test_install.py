@@ -1,0 +1,58 @@
+"""`levity-trio install`, `upgrade` and `uninstall`: what they say where they do not change the system."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from levity_trio.cli import main
+from levity_trio.deploy.steps import SYSTEMD
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_without_root_it_writes_the_files_of_deploy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "--time-zone", "Europe/Berlin"]) == 0
+    told = capsys.readouterr()
+    assert "only root can install it" in told.err
+    assert told.out.splitlines()[-1] == "Next: levity-install/README.txt"
+    unit = (tmp_path / "levity-install" / "levity-trio.service").read_text()
+    assert "Environment=LEVITY_TIME_ZONE=Europe/Berlin\n" in unit
+    assert "Environment=LEVITY_UNKNOWN_TAGS=ask\n" in unit
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("command", ["uninstall"])
+def test_only_root_changes_the_system(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--yes"]) == 1
+    assert "run it with sudo" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or SYSTEMD.exists(), reason="for root, where systemd does not run")
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_where_systemd_does_not_run_it_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--yes"]) == 1
+    assert "systemd does not run here" in capsys.readouterr().err
+
+
+def test_uninstall_of_nothing_says_that_nothing_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "card" / "var" / "lib" / "levity").mkdir(parents=True)
+    assert main(["uninstall", "--root", "card"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "levity-trio is not installed here.",
+        "Your data stays: /var/lib/levity",
+    ]
+    assert main(["uninstall", "--root", "card", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"left": ["/var/lib/levity"]}
+
+
+def test_a_zone_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "--root", "card", "--yes", "--time-zone", "Berlin"]) == 2
+    assert "--time-zone Berlin: give an IANA name" in capsys.readouterr().err
