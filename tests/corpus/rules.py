@@ -49,7 +49,7 @@ EXCLUDED: Final = {
     "_WRONG_UNITS": "unit factors",
     "Power.expected_wh:7200": "a unit factor, for the mean of two powers",
     **dict.fromkeys(("TIMESTAMP", "MEASURAND", "VALUE", "UNIT", "PHASE", "CONTEXT", "WH", "RECEIVED_AT"), "a column"),
-    "LOCATION": "a column",
+    **dict.fromkeys(("LOCATION", "ID"), "a column"),
     "MOST_POINTS": "of a drawing",
     "SHORTEST_SECONDS": "of a drawing",
     "MOST_PLACES": "of words",
