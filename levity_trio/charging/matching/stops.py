@@ -175,7 +175,8 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     One that was just closed by such a stop, of the same second and about the same register, comes first; then the only
     one with the same begin; then the only one whose register stood exactly there.
     """
-    repeated = [one for one in running if _is_again(stop, one) and stop.at == one.ended and _is_repeated(stop, one)]
+    just_ended = [one for one in running if one.state is State.JOINED and stop.at == one.ended]
+    repeated = [one for one in just_ended if _has_its_tag(stop, one) and _is_repeated(stop, one)]
     if len(repeated) == 1:
         return joined(repeated[0].id, stop.transaction, len(running))
     fitting = [one for one in running if _is_free(one) and _fits(stop, one)]
@@ -185,11 +186,9 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
-        candidates = [one for one in candidates if _is_at_its_end(stop, one)] or candidates
-    candidates = candidates or [one for one in running if _is_again(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
-    if _is_free(candidates[0]) and candidates[0].own_id == stop.transaction:
+    if candidates[0].own_id == stop.transaction:
         return Match(candidates[0].id, None)
     return joined(candidates[0].id, stop.transaction, len(running))
 
@@ -222,22 +221,12 @@ def own_id(readings: Sequence[Named], start_ahead: float | None) -> int | None:
     return name if len(live) > 1 else None
 
 
-def _is_again(stop: Stopping, one: Running) -> bool:
-    """Whether a stop repeats, with other values, the stop without an ID that just closed this transaction."""
-    if one.state is not State.JOINED or not _is_at(stop, one):
-        return False
-    wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
-    return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
-
-
-def _is_at(stop: Stopping, one: Running) -> bool:
-    """Whether a stop has about the time at which this transaction ended."""
-    return one.ended is not None and abs(stop.at - one.ended) <= tolerances.CLOCK_SECONDS
-
-
 def _is_repeated(stop: Stopping, one: Running) -> bool:
     """Whether a stop repeats this transaction's stop with other values."""
-    return _is_at(stop, one) and one.ended_wh is not None and abs(stop.wh - one.ended_wh) <= tolerances.REACH_WH
+    if one.ended is None or one.ended_wh is None:
+        return False
+    is_then = abs(stop.at - one.ended) <= tolerances.CLOCK_SECONDS
+    return is_then and abs(stop.wh - one.ended_wh) <= tolerances.REACH_WH
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:
@@ -286,9 +275,13 @@ def _fits(stop: Stopping, one: Running) -> bool:
         return False
     if _began_before(stop, one):
         return False
-    wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
-    is_reached = _against(stop, one) is None or _is_reached_in_other_unit(stop, one)
-    return (wanted is None or wanted == shown) and is_reached
+    return _has_its_tag(stop, one) and (_against(stop, one) is None or _is_reached_in_other_unit(stop, one))
+
+
+def _has_its_tag(stop: Stopping, one: Running) -> bool:
+    """Whether a stop has the tag of a transaction, or none."""
+    wanted = comparable_tag(stop.id_tag)
+    return wanted is None or wanted == comparable_tag(one.id_tag)
 
 
 def _is_reached_in_other_unit(stop: Stopping, one: Running) -> bool:
