@@ -14,12 +14,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.ends import between_ends, rounded
 from levity_trio.charging.propose.mending import without_step
-from levity_trio.charging.propose.units import (
-    counted_otherwise,
-    exact_numbers,
-    wrong_factors,
-    wrong_units,
-)
+from levity_trio.charging.propose.units import wrong_factors, wrong_units
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero
 from levity_trio.charging.refute.measured import is_contradicted_at_ends
@@ -46,9 +41,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from wrong_units(case, bounds)
     yield from _counted_per_session(case, bounds)
     yield from _of_another_counter(case, bounds)
-    yield from exact_numbers(case)
     yield from wrong_factors(case, bounds)
-    yield from counted_otherwise(case, bounds)
     yield from rounded(case, bounds)
     yield from _without_readings(case, bounds)
     yield from _without_others(case, bounds)
@@ -88,22 +81,17 @@ def _goes_on_from_previous(case: Case) -> bool:
 
 
 def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield candidates of start and stop whose readings are those of another counter, which rose as much, or of one of
-    three phases. That of a new meter may begin below the start and end between both."""
+    """Yield the candidate of start and stop whose readings are those of another counter, which rose no more. That of a
+    new meter may begin below the start and end between both."""
     start, stop = case.start_wh, case.stop_wh
     if start is None or stop is None or len(case.view.wh) < tolerances.SEVERAL:
         return
     energy, read = stop - start, case.view
     is_apart = read.wh[0] > stop + read.digit or read.wh[-1] < start - read.digit
-    if not (is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))):
-        return
-    for factor, share in ((1, ""), (tolerances.PHASES, "a third ")):
-        view = read.scaled(factor)
-        if 0 < view.wh[-1] - view.wh[0] <= energy + view.digit:
-            words = f"the readings are those of another counter, which rose {share}as much"
-            yield Candidate(
-                Code.STRAY_READING, words, REGISTER, chain_of_other_counter(case, view, energy), 1, start, stop
-            )
+    is_possible = is_apart or (read.wh[0] < start - read.digit and bounds.confirms(energy))
+    if is_possible and 0 < read.wh[-1] - read.wh[0] <= energy + read.digit:
+        chain, words = chain_of_other_counter(case, read, energy), "the readings are those of another counter"
+        yield Candidate(Code.STRAY_READING, words, REGISTER, chain, 1, start, stop)
 
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:

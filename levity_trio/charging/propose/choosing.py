@@ -7,7 +7,7 @@ that time, else 0, and the review gives the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -15,7 +15,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate, Chosen
 from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.propose.lower import lower_candidates, part_of, range_of
-from levity_trio.charging.propose.units import is_below_any_car, wrong_factors
+from levity_trio.charging.propose.units import wrong_factors
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.ending import most_possible
 from levity_trio.charging.refute.refutation import Finding, Refutation, Weight
@@ -36,8 +36,7 @@ def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted)
         whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
         if whole is not None:
             return whole
-    chosen = _of_power_in_kilowatts(case, bounds, figure)
-    chosen = chosen or _power_too_high(case, bounds, figure) or _power_on_another_scale(case, bounds)
+    chosen = _power_on_another_scale(case, bounds, figure)
     return chosen or _by_candidates(case, bounds, figure, refuted)
 
 
@@ -125,56 +124,54 @@ def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[C
     return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
 
 
-def _of_power_in_kilowatts(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
-    if figure is None or power_in_kilowatts(case, bounds, figure) is None:
-        return None
-    return _with_power(case, 1000, "the power is in kW but sent as W", {})
+def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
+    """Choose the reported figure if it agrees with the power multiplied by a factor.
 
-
-def _power_too_high(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
-    """Choose the reported figure if it agrees with a tenth of the power, which no AC charger delivers. Registers that
-    are a tenth of what they should be agree with the power, too, but give the higher figure."""
-    if figure is None or not case.power or case.power.most <= tolerances.AC_W or case.is_dc_shown:
-        return None
-    if not bounds.confirms(10 * figure.wh):
-        return None
-    others = {one.words: one.wh for one in wrong_factors(case, bounds)}
-    return _with_power(case, 0.1, "the power is ten times too high", others)
-
-
-def _power_on_another_scale(case: Case, bounds: Bounds) -> Chosen | None:
-    """Choose the reported figure if its readings track the power multiplied by 2 or 3: it is that of one phase. Not if
-    a transaction beside it tells the same register, which may have counted both.
-
-    So too if by 10 or 100, if no car charges with so little; or by a part of it, with which a car can charge, if the
-    register goes on from a neighbour: its scale was confirmed by power before. At a charger whose power was too high
-    before, it still is.
+    Registers that are a tenth of what they should be agree with a tenth of the power, too, but give the higher figure.
     """
-    is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
-    for phases in range(2, tolerances.PHASES + 1):
-        if is_alone and bounds.is_tracked(1 / phases):
-            return _with_power(case, phases, f"the power is that of one of {phases} phases", {})
-    too_low = (10, 100) if is_below_any_car(case) else ()
-    too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
-    for factor in (*too_low, *(factor for factor in too_high if not is_below_any_car(case, factor))):
-        if bounds.is_tracked(1 / factor):
-            words = (
-                f"the power is too {'low' if factor > 1 else 'high'} by a factor of {plain(max(factor, 1 / factor))}"
-            )
+    if len(case.power.at) < tolerances.SEVERAL:
+        return None
+    for factor in _scales_of_power(case, bounds, figure):
+        if (found := undoubted(with_power(case, factor))) is not None:
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
-            return _with_power(case, factor, words, others)
+            evidence = (f"{found.wh} Wh", f"at most {plain(case.power.most)} W")
+            doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {"as reported": found.wh, **others})
+            chosen = as_reported(found, [doubt])
+            return chosen._replace(code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
     return None
 
 
-def _with_power(case: Case, factor: float, words: str, others: Mapping[str, int]) -> Chosen | None:
-    """Choose the reported figure, with a doubt, if it agrees with the power multiplied by a factor."""
-    figure = undoubted(with_power(case, factor)) if len(case.power.at) >= tolerances.SEVERAL else None
-    if figure is None:
-        return None
-    evidence = (f"{figure.wh} Wh", f"at most {plain(case.power.most)} W")
-    doubt = Doubt(Code.READINGS_UNIT, words, evidence, {"as reported": figure.wh, **others})
-    chosen = as_reported(figure, [doubt])
-    return chosen._replace(code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
+def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Iterator[float]:
+    """Yield the factors that power may lack.
+
+    It may be in kW. A tenth may be right if no AC charger delivers as much. If the readings track it multiplied by 2 or
+    3, it is that of one phase; not if a transaction beside it tells the same register, which may have counted both. If
+    they track it multiplied by 10 or 100, no car charges with so little. A car can charge by a part of it, if the
+    register goes on from a neighbour: its scale was confirmed by power before. At a charger whose power was too high
+    before, it still is.
+    """
+    if figure is not None and power_in_kilowatts(case, bounds, figure) is not None:
+        yield 1000
+    if figure is not None and case.power.most > tolerances.AC_W and not case.is_dc_shown:
+        yield from (0.1,) if bounds.confirms(10 * figure.wh) else ()
+    is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
+    phases = (tolerances.PHASES - 1, tolerances.PHASES) if is_alone else ()
+    too_low = (10, 100) if _is_below_any_car(case) else ()
+    too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
+    possible = [factor for factor in too_high if not _is_below_any_car(case, factor)]
+    yield from (factor for factor in (*phases, *too_low, *possible) if bounds.is_tracked(1 / factor))
+
+
+def _wrong_power(factor: float) -> str:
+    if factor in (tolerances.PHASES - 1, tolerances.PHASES):
+        return f"the power is that of one of {plain(factor)} phases"
+    scale = "low" if factor > 1 else "high"
+    return f"the power is too {scale} by a factor of {plain(max(factor, 1 / factor))}"
+
+
+def _is_below_any_car(case: Case, factor: float = 1) -> bool:
+    """Whether no car charges at AC with so little as a part of the highest reported power."""
+    return bool(case.power) and not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
