@@ -82,8 +82,6 @@ SIGNIFICANT_START_WH: Final = 10_000
 FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)
 """The factors by which all registers of a transaction may be wrong alike."""
 
-MOST_STRAYS: Final = 50
-"""The maximum number of consecutive outliers. Of more, it is unknown which readings are right."""
 REACH_WH: Final = 100
 """The energy that may flow between a reported power and a stop while a car starts or ends."""
 ROUNDED_WH: Final = 2

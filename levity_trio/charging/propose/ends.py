@@ -7,11 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from levity_trio.charging.propose.candidate import Candidate
-from levity_trio.charging.propose.mending import (
-    without_leaps,
-    without_spikes,
-    without_strays,
-)
+from levity_trio.charging.propose.mending import without_leaps, without_strays
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.counts import begins_at_zero, lifetime_registers
 from levity_trio.charging.refute.measured import is_contradicted_at_ends
@@ -99,17 +95,15 @@ def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidat
     """Yield the same candidate without its outliers, and without its implausible steps."""
     if bounds.refused_step(base.chain) is None:
         return
-    rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
+    rest = without_strays(base.chain, bounds)
     if rest is not None:
-        dropped = len(base.chain.wh) - len(rest.wh)
-        words = f"outlying readings left out: {dropped}"
-        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) <= 1 else 2)
-        yield _with(base, Code.STRAY_READING, words, rest, assumptions)
-    even = without_spikes(base.chain)
-    smooth = without_leaps(even or base.chain, bounds)
+        words = f"outlying readings left out: {len(base.chain.wh) - len(rest.wh)}"
+        is_several = len(set(base.chain.wh) - set(rest.wh)) > 1
+        yield _with(base, Code.STRAY_READING, words, rest, base.assumptions + 1 + is_several)
+    smooth = without_leaps(base.chain, bounds)
     if smooth is not None:
-        words, assumptions = "the register made an implausible step", base.assumptions + (1 if even is None else 2)
-        mended = _with(base, Code.REGISTER_LEAPT, words, smooth, assumptions)
+        words = "the register made an implausible step"
+        mended = _with(base, Code.REGISTER_LEAPT, words, smooth, base.assumptions + 1)
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
