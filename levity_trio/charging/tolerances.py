@@ -73,10 +73,6 @@ CHARGE_STEP: Final = 2.0
 LEAST_CHARGE_RISE: Final = 10.0
 """In per cent: a smaller rise confirms nothing."""
 
-ROLLOVERS: Final = (2**16, 10**6, 10**7, 10**8, 2**31, 2**32, 10**9)
-"""The values in Wh at which registers continue at 0."""
-NEAR_ROLLOVER: Final = 1 - POWER_SHARE
-"""A register below this share of such a value did not roll over."""
 SIGNIFICANT_START_WH: Final = 10_000
 """A lower start is close to any reading, so it shows no unit."""
 FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)

@@ -23,7 +23,6 @@ from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import (
     REGISTER,
-    ROLLOVER,
     SEGMENTS,
     SESSION_READINGS,
     Chain,
@@ -52,7 +51,6 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
             falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
-            yield from _rolled_over(case, chain, falls, bounds)
             yield from _reset(case, chain, falls, bounds)
 
 
@@ -66,8 +64,7 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         chain = session_chain(case, view, stop)
         both = f"{words}, and so does meterStop"
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
-        is_near = counts_on and any(_is_near(start, modulus) for modulus in tolerances.ROLLOVERS)
-        assumptions = 1 if is_near or _goes_on_from_previous(case) else 0
+        assumptions = 1 if _goes_on_from_previous(case) else 0
         until = stop if counts_on else start + stop
         yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
     chain = session_chain(case, view, None)
@@ -95,16 +92,21 @@ def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidate of start and stop alone, if power confirms it: the readings are wrong. Not if they lead from
-    one to the other once single outliers and a leap are left out."""
-    start, stop = case.start_wh, case.stop_wh
-    if start is None or stop is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
+    """Yield the candidates without the readings, each of which is then supposed to be wrong: of the previous stop and
+    this one, if the start is below that; and of start and stop, if power confirms it and the readings do not lead from
+    one to the other."""
+    start, stop, wrong = case.start_wh, case.stop_wh, len(case.view.wh)
+    if stop is None or not wrong:
         return
-    chain = chain_of(case, start, case.view, stop)
-    if bounds.impossible_step(chain) is None:
+    ended = case.before.end if case.before is not None and case.before.is_end_known else None
+    if ended is not None and (start or 0) < ended < stop:
+        words, rest = f"the previous transaction ended at {ended} Wh, without readings", ends_alone(case, stop - ended)
+        yield Candidate(Code.START_GARBLED, words, REGISTER, rest, wrong, ended, stop)
+    if start is None or not bounds.confirms(stop - start) or is_contradicted_at_ends(case):
         return
-    words = "the readings contradict start, stop and power"
-    yield Candidate(Code.STRAY_READING, words, REGISTER, ends_alone(case, stop - start), 2, start, stop)
+    if bounds.impossible_step(chain_of(case, start, case.view, stop)) is not None:
+        words, rest = "the readings contradict start, stop and power", ends_alone(case, stop - start)
+        yield Candidate(Code.STRAY_READING, words, REGISTER, rest, wrong, start, stop)
 
 
 def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -120,27 +122,6 @@ def _without_others(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         yield Candidate(Code.SHARED_REGISTER, found[0].words, SEGMENTS, chain, 0, start, stop)
 
 
-def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
-    """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
-
-    If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
-    it was reset. A rise over that step of far more than can have flowed makes it less likely.
-    """
-    if len(falls) != 1:
-        return
-    start, (fall,) = case.start_wh or 0, falls
-    before, after, until = (chain.wh[number] + start for number in (fall - 1, fall, -1))
-    if until >= before or until == 0:
-        return
-    for modulus in tolerances.ROLLOVERS:
-        if _is_near(before, modulus) and (after < modulus - before + chain.wh[-1] or max(chain.wh) + start < modulus):
-            wh = [*chain.wh[:fall], *(value + modulus for value in chain.wh[fall:])]
-            words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            rise = round((wh[fall] - wh[fall - 1]) / tolerances.TWICE)
-            assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
-
-
 def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
     for number in swaps(case, chain):
@@ -150,11 +131,8 @@ def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
 
 
 def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since.
-
-    It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
-    chance, and did not return to the value from which it fell.
-    """
+    """Yield the candidate of a register that fell to no more than can have flowed since: it was reset to 0, or passed
+    its highest number."""
     start = case.start_wh or 0
     if not falls or not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
         return
@@ -164,20 +142,5 @@ def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> It
     counted = list(accumulate(rises, initial=0))
     if case.view.wh and counted[-1] > chain.wh[-1]:
         rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
-        has_returned = chain.wh[-1] >= chain.wh[falls[-1] - 1]
-        is_by_chance = not has_returned and _is_near_by_chance(max(chain.wh) + start, counted[-1])
-        assumptions = 0 if is_by_chance else 1
-        yield Candidate(
-            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, assumptions, case.start_wh, chain.wh[-1] + start),
-            is_partial=True,
-        )
-
-
-def _is_near(register: int, modulus: int) -> bool:
-    """Whether a register is near the value at which it may continue at 0."""
-    return modulus * tolerances.NEAR_ROLLOVER <= register < modulus
-
-
-def _is_near_by_chance(highest: int, rise: int) -> bool:
-    moduli = (one for one in tolerances.ROLLOVERS if _is_near(highest, one))
-    return any(rise > modulus * tolerances.STEADY_SHARE for modulus in moduli)
+        ends = (case.start_wh, chain.wh[-1] + start)
+        yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, *ends, is_partial=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from operator import itemgetter
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate, Chosen
@@ -31,7 +30,7 @@ from levity_trio.charging.sent.plain import plain
 def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
     """Choose a figure in place of a reported one that is in doubt, or that there is not."""
     if figure is not None and refuted.contradiction is None:
-        return _missing(bounds, refuted.lacks) or _lower(case, bounds, figure, refuted) or _questioned(figure, refuted)
+        return _missing(bounds, refuted.lacks) or _in_question(case, bounds, figure, refuted)
     if figure is not None:
         whole = _missing(bounds, list(asked(Weight.LACKS, case, bounds, figure)))
         if whole is not None:
@@ -45,17 +44,12 @@ def as_reported(figure: Figure, doubts: Sequence[Doubt] = ()) -> Chosen:
     return Chosen(*figure[:4], None, tuple(doubts), chain=figure.chain)
 
 
-def _questioned(figure: Figure, refuted: Refuted) -> Chosen:
-    """Choose the reported figure, with its doubts."""
-    questions = [one.doubt(found._replace(figures={"as reported": figure.wh})) for one, found in refuted.questions]
-    return as_reported(figure, questions or [one.doubt(found) for one, found in refuted.lacks])
-
-
-def _lower(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -> Chosen | None:
-    """Choose a lower figure that some further evidence supports, if the reported one may be too high."""
+def _in_question(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -> Chosen:
+    """Choose the reported figure, with its doubts, or a lower one that some further evidence supports."""
     lower = next(lower_candidates(case, bounds, figure.chain), None) if refuted.questions else None
     if lower is None:
-        return None
+        questions = [one.doubt(found._replace(figures={"as reported": figure.wh})) for one, found in refuted.questions]
+        return as_reported(figure, questions or [one.doubt(found) for one, found in refuted.lacks])
     figures = {"as reported": figure.wh, lower.words: lower.wh}
     doubt = Doubt(lower.code, lower.words, refuted.questions[0][1].evidence, figures)
     return Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
@@ -82,18 +76,10 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     if not survivors and (figure is None or bounds.conflict(figure.chain, is_partial=True) is not None):
         survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
     if not survivors:
-        survivors = _survivors(case, bounds, list(_from_the_previous_stop(case, every)))
-    if not survivors:
         return _uncontradicted_part(case, bounds, figure, refuted, every)
-    tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
-    least = min(one.assumptions + against for one, _, against in tested)
-    ranked = [
-        (-agreeing, -_touched(case, one), one.wh, one)
-        for one, agreeing, against in tested
-        if one.assumptions + against == least
-    ]
-    chosen = min(ranked, key=itemgetter(0, 1, 2))[-1]
-    simplest = [one for *_, one in ranked]
+    ranked = sorted(survivors, key=lambda one: _rank(case, bounds, one))
+    chosen, least = ranked[0], _rank(case, bounds, ranked[0])[0]
+    simplest = [one for one in ranked if _rank(case, bounds, one)[0] == least]
     conflict = _against(case, refuted)
     figures = {one.words: one.wh for one in simplest} | _figures(figure)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
@@ -102,12 +88,9 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     return Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds, factor=chosen.factor)
 
 
-def _from_the_previous_stop(case: Case, every: Sequence[Candidate]) -> Iterator[Candidate]:
-    """Yield the candidate from the previous stop to this one without the readings, which contradict every candidate."""
-    known = case.before is not None and case.before.is_end_known and case.before.end
-    for one in every:
-        if known and one.begin == known and one.end == case.stop_wh and one.wh > 0:
-            yield replace(one, chain=ends_alone(case, one.wh))
+def _rank(case: Case, bounds: Bounds, one: Candidate) -> tuple[int, int, int, int]:
+    agreeing, against = bounds.agreement(one.chain)
+    return one.assumptions + against, -agreeing, -_touched(case, one), one.wh
 
 
 def _touched(case: Case, one: Candidate) -> int:
@@ -120,8 +103,7 @@ def _touched(case: Case, one: Candidate) -> int:
 
 def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates that nothing contradicts."""
-    possible = [one for one in every if _is_possible(case, bounds, one)]
-    return [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
+    return [one for one in every if _is_possible(case, bounds, one)]
 
 
 def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:

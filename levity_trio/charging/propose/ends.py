@@ -31,7 +31,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_counted_between(case, bounds, begin, end) if why_begin else _between(case, begin, end),
-                assumptions=_assumed_at_begin(case, begin, why_begin) + _assumed_at_end(case, end, why_end),
+                assumptions=len([why for why in (why_begin, why_end) if why]),
                 begin=begin,
                 end=end,
                 is_partial=not case.is_stopped and [end] != case.view.wh[-1:],
@@ -44,11 +44,11 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             elif len(case.views) > 1:
                 words = "MeterValues and transactionData differ"
                 yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
-            yield from _corrected(case, base, bounds)
+            yield from _corrected(base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and begins_at_zero(bounds, case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
         reported = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
-        yield from _corrected(case, reported, bounds)
+        yield from _corrected(reported, bounds)
 
 
 def rounded(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -73,25 +73,13 @@ def _can_be_rounded(case: Case) -> bool:
     return all(wh % step == 0 for wh in beside) and end < (case.start_wh or 0) + step
 
 
-def _assumed_at_begin(case: Case, begin: int, why: str) -> int:
-    """Return how much is assumed by another start: nothing if Transaction.Begin and the previous stop agree on it."""
-    is_shown_twice = case.before is not None and begin == case.before.end == case.begin_wh
-    return 1 if why and not is_shown_twice else 0
-
-
-def _assumed_at_end(case: Case, end: int, why: str) -> int:
-    """Return how much is assumed by another stop: nothing if Transaction.End and the next start agree on it."""
-    is_shown_twice = case.after is not None and end == case.after.begin == case.end_wh
-    return 1 if why and not is_shown_twice else 0
-
-
 def _code(case: Case, why_begin: str, why_end: str) -> Code:
     if not why_begin:
         return Code.STRAY_READING if why_end and not case.is_stopped else Code.STOP_GARBLED
     return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
 
 
-def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
+def _corrected(base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
     """Yield the same candidate without its outliers, and without its implausible steps."""
     if bounds.refused_step(base.chain) is None:
         return
@@ -116,12 +104,11 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
     """Return the chain of the readings between another start and an end. Below the reported start they may count from
-    0, unless they lie between these two and do not end at their difference."""
+    0."""
     view = case.view
     if not begins_at_zero(bounds, view) or begin in view.wh[:1]:
         return _between(case, begin, end)
-    is_between = begin <= view.wh[0] and view.wh[-1] <= end and abs(view.wh[-1] - (end - begin)) > view.digit
-    return _between(case, begin, end) if is_between else session_chain(case, view, end - begin)
+    return session_chain(case, view, end - begin)
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
@@ -167,8 +154,7 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min(lifetime_registers(bounds), default=-1)
         is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
-        is_counted = (start or 0) > before.end and case.begin_wh is None and begins_at_zero(bounds, view)
-        if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end - case.digit:
+        if (is_low or (start or 0) > lowest) and lowest >= before.end - case.digit:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:
@@ -199,20 +185,12 @@ def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
 
 
 def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
-    """Whether the start cannot lead to the first reading, or all agrees without it."""
-    view, start, stop = case.view, case.start_wh, case.stop_wh
-    if start is None or not bounds.can_rise(view.wh[0] - start, view.at[0] - case.begun, case.digit):
-        return True
-    whole = chain_of(case, start, view, stop)
-    end = view.wh[-1] if stop is None else stop
-    return bounds.conflict(whole) is not None and bounds.conflict(_between(case, view.wh[0], end)) is None
+    """Whether the start cannot lead to the first reading."""
+    start, view = case.start_wh, case.view
+    return start is None or not bounds.can_rise(view.wh[0] - start, view.at[0] - case.begun, case.digit)
 
 
 def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
-    """Whether the last reading cannot lead to the stop, or all agrees without the stop."""
-    view, start, stop = case.view, case.start_wh, case.stop_wh
-    if stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit):
-        return True
-    begin = view.wh[0] if start is None else start
-    whole = chain_of(case, begin, view, stop)
-    return bounds.conflict(whole) is not None and bounds.conflict(chain_of(case, begin, view, None)) is None
+    """Whether the last reading cannot lead to the stop."""
+    stop, view = case.stop_wh, case.view
+    return stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit)

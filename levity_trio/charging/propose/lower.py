@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from operator import attrgetter, sub
 
-from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
 from levity_trio.charging.propose.units import wrong_units
@@ -35,41 +34,19 @@ def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
 
 
 def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield stop − first reading and last reading − start, if the step next to that start or stop is far too fast by
-    power, or if the previous transaction reached beyond this start."""
+    """Yield stop − first reading and last reading − start, if the step next to that start or stop is abrupt."""
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
         return
     at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
-    if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
+    if 1 in abrupt:
         words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
-    if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
+    if abrupt[-1:] == [len(wh) - 1]:
         words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
         rest = Chain(at[:-1], wh[:-1], reported.digit)
         yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
-
-
-def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
-    if not case.power or not _is_power_meant(case):
-        return False
-    most = tolerances.TWICE * case.power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
-    return rise > most + tolerances.REACH_WH
-
-
-def _is_power_meant(case: Case) -> bool:
-    """Whether a car charged by the reported power; or none did, at a charger that reports power when one does."""
-    is_known = case.reports_power and len(case.power.at) >= tolerances.SEVERAL
-    return case.power.most >= tolerances.LEAST_CHARGING_W or (is_known and not round(case.power.most))
-
-
-def _is_overlapping(case: Case, start: int) -> bool:
-    """Whether the previous transaction reached beyond this start, and this one's first reading beyond that."""
-    before = case.before
-    if before is None or before.begin is None or before.end is None:
-        return False
-    return before.begin < start < before.end - case.digit and before.end <= case.view.wh[0]
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
