@@ -18,10 +18,11 @@ from typing import Final, NamedTuple
 from levity_trio.billing.courses import Bounds
 from levity_trio.billing.ownership import Span
 from levity_trio.charging.sent.readings import digit_of, exact_wh
-from levity_trio.charging.tolerances import NEAR_ROLLOVER
 
 CHARGERS_PERCENT: Final = 2.0
 """The class of a charger's meter, where nobody says otherwise."""
+NEAR_ROLLOVER: Final = 0.9
+"""A register below this share of its highest value did not roll over."""
 
 
 class Reading(NamedTuple):

@@ -35,6 +35,7 @@ class Code(StrEnum):
     SESSION_COUNT = "session_count"
     REGISTER_RESET = "register_reset"
     REGISTER_ROLLED_OVER = "register_rolled_over"
+    """Of an earlier version, which knew the values at which registers continue at 0."""
     REGISTER_LEAPT = "register_leapt"
     METER_SWAPPED = "meter_swapped"
     NOTHING_AGREES = "nothing_agrees"

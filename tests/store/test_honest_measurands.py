@@ -239,4 +239,4 @@ def test_values_without_the_zeros_at_their_end(books: Books, station: Station) -
         )
     station.stop(transaction, register - 120)
 
-    assert_figure(station, transaction, 7200, flagged=True)
+    assert_figure(station, transaction, 7200 - 120, flagged=True)

@@ -104,11 +104,14 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
     """Return the chain of the readings between another start and an end. Below the reported start they may count from
-    0."""
+    0, unless they lie between these two and do not end at their difference."""
     view = case.view
-    if not begins_at_zero(bounds, view) or begin in view.wh[:1]:
-        return _between(case, begin, end)
-    return session_chain(case, view, end - begin)
+    is_between = begin <= view.wh[0] and view.wh[-1] <= end != begin + view.wh[-1] if view.wh else True
+    return (
+        _between(case, begin, end)
+        if is_between or not begins_at_zero(bounds, view)
+        else session_chain(case, view, end - begin)
+    )
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
@@ -154,7 +157,8 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min(lifetime_registers(bounds), default=-1)
         is_low = start is None or start < _highest_shown(before) or before.is_repeated_by(start)
-        if (is_low or (start or 0) > lowest) and lowest >= before.end - case.digit:
+        is_counted = (start or 0) > before.end and case.begin_wh is None and begins_at_zero(bounds, view)
+        if (is_low or is_counted or (start or 0) > lowest) and lowest >= before.end - case.digit:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:
@@ -191,6 +195,9 @@ def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
 
 
 def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
-    """Whether the last reading cannot lead to the stop."""
-    stop, view = case.stop_wh, case.view
-    return stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit)
+    """Whether the last reading cannot lead to the stop, or all agrees without the stop."""
+    view, stop, begin = case.view, case.stop_wh, case.view.wh[0] if case.start_wh is None else case.start_wh
+    if stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit):
+        return True
+    whole, rest = chain_of(case, begin, view, stop), chain_of(case, begin, view, None)
+    return bounds.conflict(whole) is not None and bounds.conflict(rest) is None

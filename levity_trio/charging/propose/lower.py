@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from operator import attrgetter, sub
 
+from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
 from levity_trio.charging.propose.units import wrong_units
@@ -34,19 +35,29 @@ def _is_usual(case: Case, bounds: Bounds, chain: Chain) -> bool:
 
 
 def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield stop − first reading and last reading − start, if the step next to that start or stop is abrupt."""
+    """Yield stop − first reading and last reading − start, if the step next to that start or stop is far too fast by
+    power, or for the others."""
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
         return
     at, wh, abrupt = reported.at, reported.wh, abrupt_steps(case, reported)
-    if 1 in abrupt:
+    if 1 in abrupt or _is_far_faster(case, wh[1], at[1] - at[0]):
         words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
         rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
         yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
-    if abrupt[-1:] == [len(wh) - 1]:
+    if abrupt[-1:] == [len(wh) - 1] or _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
         words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
         rest = Chain(at[:-1], wh[:-1], reported.digit)
         yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
+
+
+def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
+    """Whether a step is far faster than the power with which a car charged, or than none, if that is reported."""
+    power = case.power
+    if not power or 0 < round(power.most) < tolerances.LEAST_CHARGING_W or not (case.reports_power or power.most):
+        return False
+    most = tolerances.TWICE * power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
+    return rise > most + tolerances.REACH_WH
 
 
 def part_of(case: Case, bounds: Bounds) -> int:

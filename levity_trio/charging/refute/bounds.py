@@ -20,7 +20,6 @@ from levity_trio.charging.sent.power import (
     HOUR,
     Gaps,
     agreement,
-    far_beyond_power,
     gaps,
     longer_share,
     too_fast,
@@ -339,10 +338,6 @@ class Bounds:
         """Return in how many gaps the reported power agrees with a chain, and in how many it does not."""
         power = self.case.power
         return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
-
-    def is_far_beyond_power(self, chain: Chain) -> bool:
-        """Whether a chain rises far faster than the reported power in any gap."""
-        return bool(self.case.power) and bool(far_beyond_power(self.gaps(chain), chain.digit))
 
     def confirms(self, wh: int) -> bool:
         """Whether another source confirms this figure, in Wh."""
