@@ -18,7 +18,7 @@ from levity_trio.output import readable
 
 GROUPS: Final = {
     "Serve": ("serve", "logs", "import", "forget", "recheck"),
-    "Install": ("install", "uninstall", "deploy"),
+    "Install": ("install", "upgrade", "uninstall", "deploy"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
         *("local-list", "events", "webhook", "certificate", "token", "user"),

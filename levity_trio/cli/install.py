@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -119,9 +119,13 @@ class Progress:
             say(json.dumps(record, ensure_ascii=False))
 
     def agreed(self, steps: Sequence[Step], *, is_yes: bool) -> bool:
-        """Show the steps, and return whether they are to be done."""
+        """Show the steps, and return whether they are to be done. Raises ConfigError: nobody can be asked."""
+        return self.agreed_to([{"what": step.what, "where": step.where} for step in steps], is_yes=is_yes)
+
+    def agreed_to(self, rows: Sequence[Mapping[str, str]], *, is_yes: bool) -> bool:
+        """Do the same for rows of `what` and `where`."""
         if not self._is_json:
-            show_table(("what", "where"), [{"what": step.what, "where": step.where} for step in steps])
+            show_table(("what", "where"), rows)
         if is_yes:
             return True
         if not is_terminal(sys.stdin):
@@ -138,6 +142,16 @@ class Progress:
                 where = problem.filename or step.where
                 raise EnvironmentProblem(f"{where}: {problem.strerror}; put that right and run this again") from problem
             self.tell(done=step.what, where=step.where)
+
+    def say_step(self, text: str) -> None:
+        self.say(f"… {text}")
+        self.tell(doing=text)
+
+    def end_upgrade(self, version: str, seconds: float | None) -> None:
+        """Say that a version serves, and how long none did."""
+        self.tell(version=version, seconds_without_an_answer=seconds)
+        away = "" if seconds is None else f" Nothing answered for {seconds:.1f} s."
+        self.say(f"levity-trio {version} serves.{away}")
 
     def admit(self) -> None:
         """Make the link with which the first person logs in, if there is no user yet."""

@@ -60,6 +60,8 @@ FOLDERS: Final = Path("/etc/tmpfiles.d/levity-trio.conf")
 CHANGED: Final = OPT / "changed"
 """Is there from the first change until the server runs with all of them."""
 PORT: Final = 9000
+UNDER_WAY: Final = OPT / "upgrade-under-way"
+"""What an upgrade needs that was interrupted."""
 TLS_PORT: Final = 9443
 START_SECONDS: Final = 300.0
 CARDS: Final = {"admitted": "ask", "all": "accept"}
@@ -76,6 +78,7 @@ exec {CURRENT}/bin/levity-trio "$@"
 _USERS: Final = f'u {USER} - "levity-trio" {STATE_FOLDER} /usr/sbin/nologin\n'
 _FOLDERS: Final = f"""\
 d {STATE_FOLDER} 0700 {USER} {USER}
+Z {STATE_FOLDER} - {USER} {USER}
 d {BACKUPS} 0700 {USER} {USER}
 z {SETTINGS} 0640 root {USER}
 """
@@ -255,7 +258,9 @@ def steps_of(
 
 
 def check_version(machine: Machine, wheel: Wheel) -> None:
-    """Raise EnvironmentProblem if another version is installed."""
+    """Raise EnvironmentProblem if another version is installed, or about to be."""
+    if machine.has(UNDER_WAY):
+        raise EnvironmentProblem("an upgrade was interrupted; finish it with `upgrade` before this")
     current = machine.at(CURRENT)
     if current.is_symlink() and str(current.readlink()) != wheel.version:
         raise EnvironmentProblem(

@@ -192,6 +192,4 @@ def check_room(folder: Path, needed: int) -> None:
     """Raise EnvironmentProblem if the disk of a folder has too little room."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise EnvironmentProblem(
-            f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed; nothing was stopped"
-        )
+        raise EnvironmentProblem(f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed")

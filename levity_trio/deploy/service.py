@@ -13,7 +13,7 @@ from levity_trio.deploy.steps import Machine, run
 UNIT: Final = "levity-trio.service"
 STOP_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.2
-SHOWN_LINES: Final = 8
+SHOWN_LINES: Final = 3
 
 
 def is_active(unit: str = UNIT) -> bool:

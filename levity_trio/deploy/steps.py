@@ -207,7 +207,8 @@ def missing(steps: Iterable[Step], machine: Machine) -> list[Step]:
 def run(words: Sequence[str], *, user: str | None = None, seconds: float | None = None) -> str:
     """Run a command, as another user if one is named, and return what it wrote. Raises EnvironmentProblem."""
     as_user = [] if user is None else ["runuser", "-u", user, "--"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LEVITY_"))}
+    environment |= {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(  # noqa: S603 - our own words
             [*as_user, *words],

@@ -29,14 +29,14 @@ def test_without_root_it_writes_the_files_of_deploy(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.usefixtures("nobody")
-@pytest.mark.parametrize("command", ["uninstall"])
+@pytest.mark.parametrize("command", ["upgrade", "uninstall"])
 def test_only_root_changes_the_system(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--yes"]) == 1
     assert "run it with sudo" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or SYSTEMD.exists(), reason="for root, where systemd does not run")
-@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("command", ["install", "upgrade", "uninstall"])
 def test_where_systemd_does_not_run_it_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--yes"]) == 1
     assert "systemd does not run here" in capsys.readouterr().err

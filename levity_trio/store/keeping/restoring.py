@@ -146,7 +146,7 @@ def restore(
                 copy(source, partial, progress, lambda: None)
                 last = _renumber(partial.path, standing.highest, Leap.since(held.until), billed)
                 unknown = _unknown(source, held, key_file)
-                kept = _swap(partial, database)
+                kept = swap(partial, database)
             return Restored(held, kept, standing.lost, last, billed.last if billed else None, unknown)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
@@ -233,7 +233,7 @@ def _renumber(path: Path, given: Mapping[str, int], leap: Leap, billed: Numbers 
         return int(last)
 
 
-def _swap(partial: Partial, database: Path) -> Path | None:
+def swap(partial: Partial, database: Path) -> Path | None:
     """Put the new file in the place of the database; return where that one is kept, with its WAL.
 
     A database never disappears: after a crash at any point, the old or the new one is at its path. A WAL must not stay,

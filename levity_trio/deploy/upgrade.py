@@ -1,0 +1,278 @@
+"""The way to another version, and back.
+
+Everything that may fail is done while the old version serves: the new program is installed beside it, the database is
+backed up, and the new program migrates a copy of that and checks it. Then the old version stops, its database is copied
+once more, the link is switched, and the new one starts.
+
+The new version accepts no charger and no request before it has migrated and opened everything, and only then does
+systemd call it active. If it is not active in time, it is stopped for good before anything is put back; and the copy is
+put back only if the database has no fact that the copy lacks. So nothing that was acknowledged can be lost, even if it
+became active in the last moment.
+
+plan.UNDER_WAY is written before the old version stops, and removed at the end. It says how to go on after kill -9.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from levity_trio import writing
+from levity_trio.config import EnvironmentProblem
+from levity_trio.deploy import plan, service
+from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER, read_elsewhere
+from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel, check_room
+from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Step, missing, run
+
+HEALTHY_SECONDS: Final = 60.0
+TRIAL_SHARE: Final = 2
+"""The migration of the trial may take this part of the time, because it is the same machine with more to do."""
+SPARE_BYTES: Final = 100_000_000
+COPIES: Final = 4
+"""How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one to be put back."""
+HERE: Final = Machine()
+Told = Callable[[str], None]
+
+
+class WentBack(EnvironmentProblem):
+    """The new version did not serve, and the old one serves again. The text says why."""
+
+
+class Stays(EnvironmentProblem):
+    """The new version did not serve in time, and one cannot go back. The text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """An upgrade that has begun: what to put back. `copy` is None if the old version serves on the new schema too."""
+
+    before: str
+    after: str
+    copy: str | None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """What an upgrade is going to do. `database` is None on PostgreSQL, which is neither copied nor put back."""
+
+    before: str
+    wheel: Wheel
+    pinned: Pinned | None
+    database: Path | None
+    address: str
+    extras: str
+    seconds: float
+
+    @property
+    def program(self) -> Program:
+        return Program(self.wheel, self.extras, self.pinned, plan.USER)
+
+    @property
+    def backup(self) -> Path:
+        return BACKUPS / f"before-{self.wheel.version}.db"
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return what will happen, for people."""
+        copied = self.address if self.database is None else str(self.backup)
+        return [
+            {"what": "program", "where": f"{self.program.folder}/, beside {self.before}"},
+            {"what": "back up, check", "where": copied if self.database else "is yours to do: pg_dump"},
+            {"what": "try", "where": "the new version migrates a copy"},
+            {"what": "stop", "where": f"{self.before}; chargers keep their messages"},
+            {"what": "start", "where": f"{self.wheel.version}; back to {self.before} after {self.seconds:.0f} s"},
+        ]
+
+
+def present() -> str:
+    """Return the version that is installed. Raises EnvironmentProblem."""
+    if not CURRENT.is_symlink():
+        raise EnvironmentProblem("levity-trio is not installed here; `install` in place of `upgrade` does that")
+    return str(CURRENT.readlink())
+
+
+def plan_upgrade(wheel: Wheel, pinned: Pinned | None, seconds: float) -> Upgrade:
+    """Return what is to be done. Raises EnvironmentProblem."""
+    before = present()
+    server = read_elsewhere(plan.SETTINGS, plan.read(HERE, plan.SETTINGS) or b"").server
+    database = server.database if isinstance(server.database, Path) else None
+    extras = "pdf" if database is not None else "pdf,postgresql"
+    address = str(server.database)
+    return Upgrade(
+        before=before, wheel=wheel, pinned=pinned, database=database, address=address, extras=extras, seconds=seconds
+    )
+
+
+def carry_out(upgrade: Upgrade, told: Told) -> float:
+    """Do it, and return for how many seconds nothing answered.
+
+    Raises EnvironmentProblem: nothing was stopped, or WentBack, or Stays.
+    """
+    try:
+        needs_copy = _prepare(upgrade, told)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(f"{problem}. Nothing was stopped: {upgrade.before} serves") from problem
+    texts = _files(upgrade)
+    under_way = UnderWay(
+        before=upgrade.before,
+        after=upgrade.wheel.version,
+        copy=str(upgrade.backup) if needs_copy else None,
+        files={str(step.path): (plan.read(HERE, step.path) or b"").decode() for step in texts},
+    )
+    writing.replace(plan.UNDER_WAY, json.dumps(asdict(under_way)).encode(), PUBLIC)
+    told(f"stopping {upgrade.before}")
+    began = time.monotonic()
+    try:
+        service.stop()
+        if needs_copy:
+            _back_up(upgrade)
+        Link(CURRENT, upgrade.wheel.version).do(HERE)
+        for step in texts:
+            step.do(HERE)
+    except (EnvironmentProblem, OSError) as problem:
+        raise WentBack(_go_back(under_way, str(problem))) from problem
+    told(f"starting {upgrade.wheel.version}")
+    finish(under_way, upgrade.seconds)
+    return time.monotonic() - began
+
+
+def _prepare(upgrade: Upgrade, told: Told) -> bool:
+    """Do all that can be done while the old version serves; return whether going back will need a copy."""
+    _check_disks(upgrade)
+    told("installing the new version beside the old one")
+    if not upgrade.program.is_done(HERE):
+        upgrade.program.do(HERE)
+    needs_copy = _try(upgrade, told)
+    _check_disks(upgrade)
+    return needs_copy
+
+
+def _check_disks(upgrade: Upgrade) -> None:
+    size = upgrade.database.stat().st_size if upgrade.database is not None else 0
+    for folder in (BACKUPS, STATE_FOLDER):
+        check_room(folder, COPIES * size + SPARE_BYTES)
+
+
+def _files(upgrade: Upgrade) -> list[File]:
+    """Return the files of the services that are others in the new version. It writes them, not the one that runs."""
+    settings = plan.read(HERE, plan.SETTINGS) or b""
+    steps: list[Step] = plan.unit_files(settings, plan.given(settings).site, upgrade.wheel.version)
+    return [step for step in missing(steps, HERE) if isinstance(step, File)]
+
+
+def _try(upgrade: Upgrade, told: Told) -> bool:
+    """Let the new program look at the database, and at a copy; return whether going back needs a copy.
+
+    Raises EnvironmentProblem: the new version cannot serve on it, or one could not go back.
+    """
+    old = run([_python(upgrade.before), "-c", "from levity_trio.store.schema import newest_version as n; print(n())"])
+    seen = _ask(upgrade.wheel.version, "look", upgrade.address, old.strip())
+    if upgrade.database is None:
+        if not seen["serves_old"]:
+            raise EnvironmentProblem(
+                f"{upgrade.before} could not serve on the database of {upgrade.wheel.version}, so one could not go"
+                " back: levity-trio help upgrade shows how to do it on PostgreSQL"
+            )
+        return False
+    told("backing up, and checking the backup")
+    _back_up(upgrade)
+    run([_program(upgrade.before), "check", str(upgrade.backup)], user=plan.USER)
+    told("trying the new version on a copy")
+    trial = upgrade.backup.with_suffix(".trial")
+    _remove(trial)  # of an upgrade that was interrupted
+    try:
+        run(["cp", "--reflink=auto", str(upgrade.backup), str(trial)], user=plan.USER)
+        tried = _ask(upgrade.wheel.version, "try", str(trial))
+    finally:
+        _remove(trial)
+    if TRIAL_SHARE * tried["seconds"] > upgrade.seconds:
+        wanted = TRIAL_SHARE * tried["seconds"] + upgrade.seconds
+        raise EnvironmentProblem(
+            f"the migration took {tried['seconds']:.0f} s in a trial; give --patience {wanted:.0f}"
+        )
+    return not seen["serves_old"]
+
+
+def _remove(trial: Path) -> None:
+    for path in trial.parent.glob(f"{trial.name}*"):
+        path.unlink()
+
+
+def _back_up(upgrade: Upgrade) -> None:
+    """Copy the database, in place of an earlier copy of this upgrade."""
+    words = ["backup", str(upgrade.backup), "--force", "--db", str(upgrade.database)]
+    run([_program(upgrade.before), *words], user=plan.USER)
+
+
+def _ask(version: str, *words: str) -> dict[str, Any]:
+    """Ask the program of a version about a database. Raises EnvironmentProblem."""
+    asked = [_python(version), "-m", "levity_trio.store.keeping.upgrading", *words]
+    answer: dict[str, Any] = json.loads(run(asked, user=plan.USER))
+    if answer.get("problem"):
+        raise EnvironmentProblem(f"{version}: {answer['problem']}")
+    return answer
+
+
+def _python(version: str) -> str:
+    return str(OPT / version / "bin" / "python")
+
+
+def _program(version: str) -> str:
+    return str(OPT / version / "bin" / "levity-trio")
+
+
+def under_way() -> UnderWay | None:
+    """Return the upgrade that was interrupted, if there is one."""
+    text = plan.read(HERE, plan.UNDER_WAY)
+    return None if text is None else UnderWay(**json.loads(text))
+
+
+def finish(begun: UnderWay, seconds: float) -> None:
+    """Start the version to which the link leads now, and end the upgrade. Raises WentBack, Stays."""
+    if present() == begun.before:
+        raise WentBack(_go_back(begun, "the upgrade was interrupted"))
+    if not service.is_active():
+        try:
+            service.start(seconds)
+        except EnvironmentProblem as problem:
+            raise WentBack(_go_back(begun, str(problem))) from problem
+    plan.UNDER_WAY.unlink()
+    program = OPT / begun.after
+    File(plan.KEPT_VERSIONS, plan.read(HERE, program / VERSIONS) or b"").do(HERE)
+    _remove_others({begun.before, begun.after})
+
+
+def _go_back(begun: UnderWay, why: str) -> str:
+    """Let the old version serve again, with its database. Return what to tell. Raises Stays."""
+    service.stop()
+    if present() != begun.before and begun.copy is not None:
+        try:
+            _ask(begun.after, "undo", str(plan.DATABASE), begun.copy)
+        except EnvironmentProblem as problem:
+            run(["systemctl", "start", "--no-block", service.UNIT])
+            plan.UNDER_WAY.unlink()
+            raise Stays(
+                f"{why}. {begun.after} stays, because going back would lose what it stored: {problem}"
+            ) from None
+    Link(CURRENT, begun.before).do(HERE)
+    for name, text in begun.files.items():
+        File(Path(name), text.encode()).do(HERE)
+    service.start(HEALTHY_SECONDS)
+    plan.UNDER_WAY.unlink()
+    shutil.rmtree(OPT / begun.after)
+    return f"{begun.after} does not serve: {why}. {begun.before} serves again, with everything that it had stored"
+
+
+def _remove_others(kept: set[str]) -> None:
+    """Remove the programs and the copies of earlier upgrades."""
+    for folder in OPT.iterdir():
+        if folder.is_dir() and not folder.is_symlink() and folder.name not in kept:
+            shutil.rmtree(folder)
+    for copy in BACKUPS.glob("before-*.db"):
+        if copy.stem.removeprefix("before-") not in kept:
+            copy.unlink()
