@@ -20,8 +20,8 @@ from levity_trio.charging.refute.impossible import (
 from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import Chain, Figure
-from levity_trio.charging.sent.evidence import INTERVALS, Case
-from levity_trio.charging.sent.gathering import is_rising
+from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.gathering import INTERVALS, is_rising
 from levity_trio.charging.sent.power import HOUR, Gap, Gaps, never_caught_up, slack
 from levity_trio.charging.sent.power import far_beyond_power as gaps_far_beyond_power
 

@@ -20,19 +20,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.readings import REGISTER, coarser
+from levity_trio.charging.sent.readings import coarser
 from levity_trio.wire.times import from_seconds, stamp
-
-POWER: Final = "Power.Active.Import"
-CURRENT: Final = "Current.Import"
-VOLTAGE: Final = "Voltage"
-CHARGE: Final = "SoC"
-OFFERED: Final = "Power.Offered"
-INTERVALS: Final = "Energy.Active.Import.Interval"
-EXPORT: Final = "Energy.Active.Export.Register"
-EXPORT_INTERVALS: Final = "Energy.Active.Export.Interval"
-MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS, EXPORT, EXPORT_INTERVALS)
-"""The measurands that the judge uses."""
 
 
 @dataclass(frozen=True)

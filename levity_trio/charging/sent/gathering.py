@@ -19,19 +19,7 @@ from operator import itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.evidence import (
-    CHARGE,
-    CURRENT,
-    EXPORT,
-    EXPORT_INTERVALS,
-    INTERVALS,
-    OFFERED,
-    POWER,
-    VOLTAGE,
-    Charge,
-    Power,
-    View,
-)
+from levity_trio.charging.sent.evidence import Charge, Power, View
 from levity_trio.charging.sent.readings import (
     AT_BEGIN,
     KILO,
@@ -48,6 +36,17 @@ from levity_trio.charging.sent.readings import (
     watts_of,
 )
 from levity_trio.wire.numbers import number
+
+POWER: Final = "Power.Active.Import"
+CURRENT: Final = "Current.Import"
+VOLTAGE: Final = "Voltage"
+CHARGE: Final = "SoC"
+OFFERED: Final = "Power.Offered"
+INTERVALS: Final = "Energy.Active.Import.Interval"
+EXPORT: Final = "Energy.Active.Export.Register"
+EXPORT_INTERVALS: Final = "Energy.Active.Export.Interval"
+MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED, INTERVALS, EXPORT, EXPORT_INTERVALS)
+"""The measurands that the judge uses."""
 
 Row = tuple[str, str, str, str, str, str, str, int | None, str, str, int]
 """The columns of meter_val that the judge needs, as the database returns them. Named fields would double the time to

@@ -143,8 +143,7 @@ def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
 
 
 def _show_a_clock(same: Sequence[Told]) -> bool:
-    most, others = SEVERAL, FEW
-    if len(same) < most or sum(not one.is_reading for one in same) < others:
+    if len(same) < SEVERAL or sum(not one.is_reading for one in same) < FEW:
         return False
     times = [one.own for one in same]
     return max(times) - min(times) >= SPAN_SECONDS

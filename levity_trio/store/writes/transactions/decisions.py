@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -90,13 +90,6 @@ class DecisionRefused(Exception):
         self.problem, self.words, self.field = problem, words, field
 
 
-class Signature(TypedDict):
-    """Who decided, and why."""
-
-    by: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Who decides, why and when. `seen_event` is the newest row of tx_event that the operator saw, None if any will do.
@@ -114,11 +107,6 @@ class Decision:
             raise DecisionRefused(Problem.INVALID, "a decision needs the name of a person", "by")
         if not self.reason.strip():
             raise DecisionRefused(Problem.INVALID, "a decision needs a reason", "reason")
-
-    @property
-    def signature(self) -> Signature:
-        """Return what each fact about a decision has in common."""
-        return {"by": self.by, "reason": self.reason}
 
     def origin(self, charger: str) -> Origin:
         """Return the origin of what is decided about a transaction of this charger."""
@@ -199,7 +187,11 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     wh = tx.energy_delivered or 0
-    db.record(TransactionConfirmed(**tx.about(decision.at), **decision.signature, energy_wh=wh, reviews=codes))
+    db.record(
+        TransactionConfirmed(
+            **tx.about(decision.at), by=decision.by, reason=decision.reason, energy_wh=wh, reviews=codes
+        )
+    )
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     return load(db, tx.id)
 
@@ -275,7 +267,9 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
         raise DecisionRefused(Problem.WRONG_STATE, words)
     enter(db, tx, decision, Cause.DISMISSED, {"review": review, "code": code})
     resolve(db, tx.id, code, decision.at, decision.by, DISMISSED, decision.reason)
-    db.record(ReviewDismissed(**tx.about(decision.at), **decision.signature, review=review, code=code))
+    db.record(
+        ReviewDismissed(**tx.about(decision.at), by=decision.by, reason=decision.reason, review=review, code=code)
+    )
     return load(db, tx.id)
 
 
@@ -332,7 +326,9 @@ def correct(db: UnitOfWork, transaction: int, correction: Correction, decision: 
     codes = settle(db, tx, decision, RESOLUTION)
     _store(db, tx, corrected, decision.at)
     told, wh = tx.about(decision.at), corrected.figure_wh or 0
-    fact = TransactionCorrected(**told, **decision.signature, energy_wh=wh, before_wh=tx.counted_wh, reviews=codes)
+    fact = TransactionCorrected(
+        **told, by=decision.by, reason=decision.reason, energy_wh=wh, before_wh=tx.counted_wh, reviews=codes
+    )
     db.record(fact)
     tell_neighbours(db, decision.origin(tx.charger), tx, tx.id)
     compare_neighbours(db, decision.origin(tx.charger), tx.id)

@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching.readings import Covering, Reached, is_of_named, match_readings
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.sent.evidence import CURRENT, POWER, seconds
-from levity_trio.charging.sent.gathering import TIMESTAMP, WH, gather
+from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.gathering import CURRENT, POWER, TIMESTAMP, WH, gather
 from levity_trio.charging.sent.gathering import Row as Sample
 from levity_trio.charging.sent.moments import Moment, ahead_when_sent
 from levity_trio.charging.sent.power import JUMP_WH, is_jump

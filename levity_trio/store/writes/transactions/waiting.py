@@ -152,7 +152,7 @@ def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
         enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
     set_aside.resolve(db, waiting.id, None, (decision.at, decision.by, DISMISSED, decision.reason))
     about = {"charger": waiting.charger, "at": decision.at, "action": waiting.action}
-    db.record(MessageDismissed(**about, **decision.signature, set_aside=waiting.id))
+    db.record(MessageDismissed(**about, by=decision.by, reason=decision.reason, set_aside=waiting.id))
 
 
 def _load(db: UnitOfWork, message: int) -> Waiting:
