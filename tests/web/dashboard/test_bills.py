@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -84,7 +85,7 @@ async def shown(path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] =
     """Return the HTML of a page of October."""
     (page,) = [one for one in EVERY_PAGE if one.path == path]
     view = view_of(role, {"month": "2026-10"}, answers, **query)
-    frame = {"page": page, "sections": (), "assets": {"css": "", "js": "", "svg": ""}, "site": "Bauhof", "notes": ()}
+    frame = {"page": page, "sections": (), "assets": defaultdict(str), "site": "Bauhof", "notes": ()}
     values = {**frame, "zone_name": "UTC", "guests": None, **await page.read(view)}
     return Templates(base="", zone=UTC).render(page.template, view, NOW, values)
 
