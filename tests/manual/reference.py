@@ -44,10 +44,10 @@ EVERYWHERE: Final = {"--json", "--api", "--help"}
 WIDTH: Final = 120
 ALERTS: Final = "levity-alerts.yml"
 OF_CHARGERS: Final = (
-    *("access", "certificates", "chargers", "commands", "configuration", "events", "files", "logs", "now"),
+    *("certificates", "chargers", "commands", "configuration", "events", "files", "logs", "now"),
     *("operations", "review", "security", "server", "stations", "transactions", "webhooks", "older"),
 )
-"""The groups of the API on its first page; the others, on the second one, are about households and money."""
+"""The groups of the API on its first page; the others, on the second one, are about people and money."""
 _ALERT: Final = re.compile(r"^ +- alert: (\w+)\n(.*?)(?=^ +- (?:alert|name): |\Z)", re.MULTILINE | re.DOTALL)
 _DESCRIPTION: Final = re.compile(r"description: (?:>-\n)?(.*)\Z", re.DOTALL)
 _TABLE: Final = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) ", re.MULTILINE)
@@ -174,7 +174,7 @@ def api_of_chargers() -> str:
 def api_of_households() -> str:
     words = "The rest is on [another page](api-chargers.md)."
     found = [one for one in ENDPOINTS if one.tag not in OF_CHARGERS]
-    return page("API: households and money", words, _api(found))
+    return page("API: people and money", words, _api(found))
 
 
 def _api(endpoints: Iterable[Endpoint]) -> str:
