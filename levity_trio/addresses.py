@@ -11,6 +11,7 @@ from typing import Final
 import trio
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.own_addresses import is_of_this_machine
 
 ALL_ADDRESSES: Final = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}  # noqa: S104
 """The wildcard addresses, each with its family and a remote address from a documentation range (RFC 5737, RFC 3849)."""
@@ -53,6 +54,12 @@ def reachable(host: str, port: int) -> str:
     """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing interface."""
     found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
     return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+
+
+def present_address(host: str) -> str | None:
+    """Return the address by which other machines reach one that listens on `host`, None if that cannot be told."""
+    found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
+    return found if is_of_this_machine(found) and not is_loopback(found) else None
 
 
 def is_loopback(name: str) -> bool:

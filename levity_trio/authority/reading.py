@@ -10,7 +10,6 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from levity_trio.access.certificates import LONGEST_CSR, Described, Requested, i
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import PAGES, ROOT, SERVER
+from levity_trio.own_addresses import is_of_this_machine
 
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
@@ -53,20 +53,8 @@ def examine(folder: Path, csr: str, names: Sequence[str] = (), others: Sequence[
         with suppress(AuthorityProblem):
             own += described(load_certificate(path)).names
     found = requested.common_names
-    is_servers = any(is_one_of(name, own) or _is_of_this_machine(name) for name in found)
+    is_servers = any(is_one_of(name, own) or is_of_this_machine(name) for name in found)
     return read_root(folder)[0], replace(requested, is_servers=is_servers)
-
-
-def _is_of_this_machine(name: str) -> bool:
-    """Whether it is an address of this machine, of any interface: only on those can a socket be bound."""
-    try:
-        address = ip_address(name.strip().strip("[]"))
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        with socket.socket(family, socket.SOCK_DGRAM) as tried:
-            tried.bind((str(address), 0))
-    except (ValueError, OSError):
-        return False
-    return True
 
 
 def read_root(folder: Path) -> tuple[str, Described]:

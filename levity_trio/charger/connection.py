@@ -32,6 +32,7 @@ from levity_trio.log_output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
     BadRequest,
     Head,
+    dialled,
     identity,
     masked_head,
     parse_head,
@@ -116,8 +117,8 @@ async def _enter(
         foreign = BadRequest(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, reason=reason)
         _record_refusal(central, stream, head, foreign, raw)
         return None
-    target = masked_url(head.target)
-    peer = Peer(charger, stream.remote_address, target, websocket.subprotocol, connected_at, admission)
+    target, address = masked_url(head.target), dialled(head, stream.local_address)
+    peer = Peer(charger, stream.remote_address, target, websocket.subprotocol, connected_at, admission, address)
     session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)

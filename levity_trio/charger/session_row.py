@@ -41,6 +41,8 @@ class Peer:
     subprotocol: str | None
     connected_at: datetime
     admission: Admission
+    dialled: str | None = None
+    """The address of this machine that it was given."""
 
 
 class SessionRow:
@@ -118,6 +120,7 @@ class SessionRow:
             connected_at=stamp(peer.connected_at),
             received_at=stamp(central.clock()),
             admission=peer.admission,
+            dialled=peer.dialled,
         )
 
 

@@ -59,7 +59,7 @@ class ChargerStream(trio.abc.Stream):
     __slots__ = (
         *("_accepted", "_ahead", "_begun", "_due", "_farewell_bytes", "_framing", "_is_full", "_most_bytes"),
         *("_request", "_sending", "_transport", "_unpaid", "account", "has_begun_tls", "last_received", "last_word"),
-        *("left_at", "on_overflow", "on_slow", "remote_address", "send_seconds"),
+        *("left_at", "local_address", "on_overflow", "on_slow", "remote_address", "send_seconds"),
     )
 
     def __init__(
@@ -77,6 +77,7 @@ class ChargerStream(trio.abc.Stream):
         """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
         self._begun: list[tuple[int, int]] = []
         self.remote_address = remote_address
+        self.local_address = _local_address(transport)
         self.has_begun_tls = False
         self._most_bytes = max_message_bytes
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
@@ -323,6 +324,13 @@ def address_of(transport: trio.abc.Stream) -> str | None:
         return str(transport.socket.getpeername()[0])
     except OSError:
         return None
+
+
+def _local_address(transport: trio.abc.Stream) -> str | None:
+    """Return the address of ours at which a connection arrived."""
+    with suppress(OSError):
+        return str(transport.socket.getsockname()[0]) if isinstance(transport, trio.SocketStream) else None
+    return None
 
 
 def _ignore(*_: object) -> None:

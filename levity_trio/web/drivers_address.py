@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from levity_trio.addresses import is_loopback, reachable
 from levity_trio.config import ServerConfig
 from levity_trio.config_web import API_PORT
+from levity_trio.own_addresses import is_of_this_machine
 
 WELCOME: Final = "/welcome"
 """The page of the dashboard that takes codes."""
@@ -20,6 +21,12 @@ def is_local(url: str, *named: str | None) -> bool:
     What a setting has `named` is never local.
     """
     return is_loopback(urlsplit(url).hostname or "") and not any(one and url.startswith(one) for one in named)
+
+
+def own_address(url: str) -> str | None:
+    """Return the address in a URL if it is one of this machine, for others; None for a name, or another machine."""
+    host = urlsplit(url).hostname or ""
+    return host if is_of_this_machine(host) and not is_loopback(host) else None
 
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:

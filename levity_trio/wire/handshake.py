@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from levity_trio.wire.secrets import masked_url
 
@@ -220,6 +221,20 @@ def _read_headers(lines: list[str]) -> dict[str, str]:
         else:
             headers[name] = value.strip()
     return headers
+
+
+def dialled(head: Head, local_address: str | None) -> str | None:
+    """Return the address that a charger was given, if it is the one of ours at which its connection arrived.
+
+    None for a name, for an address of something before this machine, and for this machine's own chargers.
+    """
+    try:
+        named = ip_address(urlsplit(f"//{head.headers.get('host', '')}").hostname or "")
+        ours = ip_address((local_address or "").partition("%")[0])
+    except ValueError:
+        return None
+    ours = getattr(ours, "ipv4_mapped", None) or ours
+    return str(named) if named == ours and not named.is_loopback else None
 
 
 def _path(target: str) -> str:

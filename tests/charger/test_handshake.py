@@ -292,3 +292,16 @@ async def test_a_charger_may_send_an_origin(central: Central, lines: tuple[str, 
         await peer.send(upgrade("/ocpp/CP-1", *lines))
         assert (await peer.read_head()).startswith("HTTP/1.1 101 ")
         await heartbeat(peer)
+
+
+async def test_the_address_that_a_charger_was_given_is_kept(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the machine loses it later, Now says who still has it. A charger that was given another one replaces it."""
+    monkeypatch.setattr("levity_trio.charger.stream._local_address", lambda _: "192.0.2.7")
+    for host, kept in (("192.0.2.7:9000", "192.0.2.7"), ("levity.local:9000", None)):
+        async with open_raw(central) as peer:
+            await peer.send(upgrade().replace(b"Host: test", f"Host: {host}".encode()))
+            assert (await peer.read_head()).startswith("HTTP/1.1 101 ")
+            await heartbeat(peer)
+        assert writer.rows("SELECT dialled FROM cp") == [(kept,)]

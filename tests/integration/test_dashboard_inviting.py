@@ -135,6 +135,8 @@ def test_codes_lead_to_each_connector(server: Serving) -> None:
     ):
         assert words in sheet.words
     assert operator.get(next(one for one in links if one.endswith("format=pdf"))).html.startswith("%PDF-")
+    labels = server.query("SELECT labels, labelled FROM cp WHERE id IN ('CP 1', 'CP-2') ORDER BY id")
+    assert labels == [(2, None), (1, None)]  # they bear a name, not an address that this machine may lose
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ WELL = Machine(
     space=Space(0, 0, 0, 10**10),
     backup=None,
     is_saved_elsewhere=True,
+    has_address=lambda _: True,
 )
 
 

@@ -10,6 +10,7 @@ from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.clocks import length
 from levity_trio.store.database import Space
 from levity_trio.store.writes import outcomes
+from levity_trio.store.writes.chargers import note_labels
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.nows import WELL, Page
@@ -41,6 +42,27 @@ def test_what_the_machine_lacks(page: Page) -> None:
         *(("storage", "broken"), ("storage", "broken"), ("disk", "broken"), ("clock", "broken")),
     ]
     assert "499 MB" in found[2].words
+
+
+def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
+    for charger, dialled in (("CP-1", "192.0.2.7"), ("CP-2", "192.0.2.7"), ("CP-3", "192.0.2.8"), ("CP-4", None)):
+        Station(books, charger)
+        books.connection.execute("UPDATE cp SET dialled = ? WHERE id = ?", (dialled, charger))
+    books.run(note_labels, "192.0.2.7", {"CP-1": 2, "CP-4": 1})
+    assert page.attention() == []
+    page.machine = WELL._replace(has_address=lambda one: one == "192.0.2.8", address="192.0.2.8")
+    (lost,) = page.attention()
+    assert (lost.kind, lost.level, lost.count) == ("address", "broken", 5)
+    assert lost.words == (
+        "This machine is no longer 192.0.2.7, it is 192.0.2.8 now. 2 chargers and 3 labels still have the old address"
+    )
+    books.connection.execute("UPDATE cp SET dialled = '192.0.2.8' WHERE id IN ('CP-1', 'CP-2')")
+    books.run(note_labels, "192.0.2.8", {"CP-1": 2})
+    page.machine = page.machine._replace(address=None)
+    (lost,) = page.attention()
+    assert lost.words == "This machine is no longer 192.0.2.7. 1 label still has the old address"
+    books.run(note_labels, None, {"CP-4": 1})  # they bear a name now
+    assert page.attention() == []
 
 
 @pytest.mark.parametrize(("days", "kinds"), [(2.9, []), (3, ["backup"])])

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from levity_trio.addresses import present_address
 from levity_trio.config import ServerConfig
-from levity_trio.web.drivers_address import drivers_address, is_local, welcome_page
+from levity_trio.web.drivers_address import drivers_address, is_local, own_address, welcome_page
 
 CERTIFICATE = Path("cert.pem")
 OF_DRIVERS = ServerConfig(drivers_port=9002, drivers_host="192.0.2.7", public_url="https://example.org/charging")
@@ -57,3 +58,13 @@ def test_where_a_code_is_typed() -> None:
 def test_an_address_of_this_machine_only(url: str, expected: bool) -> None:
     assert is_local(url) is expected
     assert not url or not is_local(f"{url}/welcome", None, url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9002", "https://charge.example", "http://203.0.113.7:9002", "http:"])
+def test_an_address_that_this_machine_cannot_lose_is_none_of_its_own(url: str) -> None:
+    assert own_address(url) is None
+
+
+def test_an_address_of_its_own() -> None:
+    present = present_address("0.0.0.0")  # noqa: S104 - of whichever interface leads out
+    assert present is None or own_address(f"http://{present}:9002") == present

@@ -10,6 +10,7 @@ from levity_trio.wire.handshake import (
     Subprotocol,
     canonical_head,
     choose_subprotocol,
+    dialled,
     identity,
     masked_head,
     parse_head,
@@ -330,3 +331,21 @@ def test_any_head_that_may_upgrade_is_read_by_the_library(path: str, host: str, 
         return
     if upgrade_problem(head) is None:
         as_the_library_reads(canonical_head(head, None))
+
+
+@pytest.mark.parametrize(
+    ("host", "arrived_at", "given"),
+    [
+        ("192.0.2.7:9000", "192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"),  # a listener for both kinds of addresses
+        ("[fd00:0::2]:9000", "fd00::2", "fd00::2"),
+        ("192.0.2.7:9000", "172.17.0.2", None),  # of a router, a proxy or a host of containers before us
+        ("levity.local:9000", "192.0.2.7", None),
+        ("127.0.0.1:9000", "127.0.0.1", None),
+        ("[broken", "192.0.2.7", None),
+        ("192.0.2.7:9000", None, None),
+        (None, "192.0.2.7", None),
+    ],
+)
+def test_the_address_that_a_charger_was_given(host: str | None, arrived_at: str | None, given: str | None) -> None:
+    assert dialled(head_of(Host=host), arrived_at) == given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -32,6 +32,12 @@ from levity_trio.wire.times import shifted_stamp
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
+
+
+def note_labels(db: UnitOfWork, address: str | None, labels: Mapping[str, int]) -> None:
+    """Store which address of this machine the labels bear that are printed, None for a name; by charger, how many."""
+    for charger, count in labels.items():
+        db.execute("UPDATE cp SET labelled = ?, labels = ? WHERE id = ?", (address, count, charger))
 
 
 @dataclass(frozen=True, slots=True)

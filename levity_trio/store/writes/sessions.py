@@ -81,6 +81,8 @@ class Connection:
     received_at: str
     admission: Admission | None = None
     """How its charger proved itself, None for profile 0."""
+    dialled: str | None = None
+    """The address of this machine that its charger was given, None where it is a name."""
 
 
 class Intervals(NamedTuple):
@@ -206,9 +208,9 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
     give_up_masked(db, at, charger, connection.run)
     session = _insert(db, connection)
     db.execute(
-        "UPDATE cp SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, updated_at = ?"
-        " WHERE id = ?",
-        (session, connection.connected_at, at, at, charger),
+        "UPDATE cp SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, updated_at = ?,"
+        " dialled = ? WHERE id = ?",
+        (session, connection.connected_at, at, at, connection.dialled, charger),
     )
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)

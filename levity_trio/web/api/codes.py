@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -13,11 +13,12 @@ from starlette.responses import Response
 from levity_trio.documents.code_sheet import CodeSheet, Label
 from levity_trio.documents.paper import Form
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
+from levity_trio.store.writes.chargers import note_labels
 from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, document
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local
+from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address
 
 PLACE: Final = "/d/at"
 """The page of a place, below the address of the drivers' pages."""
@@ -41,19 +42,23 @@ async def get_codes(asked: Asked) -> Response:
         words = f"the codes would lead to {address}, which only programs on this machine reach; {SAY_WHERE}"
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
-    def read_labels(db: Any) -> CodeSheet:
+    def read_labels(db: Any) -> Mapping[str, Sequence[Label]]:
         db.execute("BEGIN")
         biller = db.execute(_BILLER).fetchone()
-        chargers = [one for one in served(db) if asked.query.charger in (None, one.id)]
         connectors = connectors_of(db, None)
-        labels: list[Label] = []
-        for one in chargers:
-            site = biller[0] if biller else one.station_name or config.server_name
-            labels += _labels(one, [of.connector for of in connectors.get(one.id, ())], site, address)
-        return CodeSheet(tuple(labels))
+        found: dict[str, Sequence[Label]] = {}
+        for one in served(db):
+            if asked.query.charger in (None, one.id):
+                site = biller[0] if biller else one.station_name or config.server_name
+                of = [connector.connector for connector in connectors.get(one.id, ())]
+                found[one.id] = [*_labels(one, of, site, address)]
+        return found
 
     async def read() -> CodeSheet:
-        return await api.reader.run(read_labels)
+        found = await api.reader.run(read_labels)
+        counts = {charger: len(labels) for charger, labels in found.items()}
+        await api.writer.run(note_labels, own_address(address), counts)
+        return CodeSheet(tuple(label for labels in found.values() for label in labels))
 
     return document(api, read, Form(asked.query.format), "codes")
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from levity_trio.addresses import present_address
+from levity_trio.own_addresses import is_of_this_machine
 from levity_trio.store.backup_note import last_backup, saved_by
 from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
@@ -35,11 +37,18 @@ async def get_now(asked: Asked) -> Any:
             space=db.space(),
             backup=last_backup(api.config.database),
             is_saved_elsewhere=saved_by(api.config.database) is not None,
+            has_address=is_of_this_machine if api.writer.sharing.is_alone else _of_another_server,
+            address=present_address(api.config.host),
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)
 
     return show(await api.reader.run(read))
+
+
+def _of_another_server(_address: str) -> bool:
+    """Of several servers, one does not know the addresses of the others' machines."""
+    return True
 
 
 def _named(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -42,6 +42,7 @@ class Kind(StrEnum):
     STORAGE = "storage"
     DISK = "disk"
     CLOCK = "clock"
+    ADDRESS = "address"
     FAULTED = "faulted"
     OFFLINE = "offline"
     TURNED_AWAY = "turned_away"
@@ -59,7 +60,7 @@ class Kind(StrEnum):
 
 
 BROKEN_LEVEL: Final = "broken"
-BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.FAULTED, Kind.OFFLINE})
+BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.ADDRESS, Kind.FAULTED, Kind.OFFLINE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ _OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND st
 class Machine(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
     the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
+    `has_address` is whether an address is one of this machine, `address` its present one, if it can be told.
     """
 
     begun_at: str
@@ -111,6 +113,8 @@ class Machine(NamedTuple):
     space: Space
     backup: LastBackup | None
     is_saved_elsewhere: bool
+    has_address: Callable[[str], bool]
+    address: str | None = None
 
 
 class Chargers(NamedTuple):
@@ -134,6 +138,7 @@ def attention(
     found = [*_of_machine(machine), *_of_chargers(chargers), *_waiting(waiting(db), sees_all=sees_all), *turned_away]
     if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
         found += _away(in_zone(now, zone), chargers, at_the_door)
+        found += _lost_addresses(machine, chargers)
     found += _availability(db, chargers)
     found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
@@ -210,6 +215,29 @@ def _away(now: datetime, chargers: Chargers, at_the_door: Collection[str | None]
             many, which = f"All {len(group)} chargers have", ""
         words = f"{many} been away since {_clock(str(since), now)}{which}. Probably the network there"
         yield replace(_entry(Kind.OFFLINE, words, since, len(group)), chargers=group)
+
+
+_NEW_ADDRESS: Final = (
+    "Let the router give this machine its old address again; or enter the new one in the chargers, in --public-url"
+    " and in --drivers-url, and print the labels again"
+)
+
+
+def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]:
+    """Yield the addresses that this machine no longer has, though chargers or labels were given them."""
+    dialled = Counter(one.dialled for one in chargers.served)
+    labels: Counter[str | None] = Counter()
+    for one in chargers.served:
+        labels[one.labelled] += one.labels
+    for address in sorted({*filter(None, dialled), *filter(None, labels)}):
+        if machine.has_address(address):
+            continue
+        parts = [_count(dialled[address], "charger", "chargers")] if dialled[address] else []
+        parts += [_count(labels[address], "label", "labels")] if labels[address] else []
+        present = f", it is {machine.address} now" if machine.address else ""
+        has = "has" if dialled[address] + labels[address] == 1 else "have"
+        words = f"This machine is no longer {address}{present}. {' and '.join(parts)} still {has} the old address"
+        yield replace(_entry(Kind.ADDRESS, words, count=dialled[address] + labels[address]), advice=_NEW_ADDRESS)
 
 
 def _clock(at: str, now: datetime) -> str:

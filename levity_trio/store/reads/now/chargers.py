@@ -18,7 +18,8 @@ Place = tuple[str, int]
 class KnownCharger(NamedTuple):
     """A charger that is served. `since` is since when it is connected or away, None if it never connected.
 
-    `interval` is its MeterValueSampleInterval, as it was last read.
+    `interval` is its MeterValueSampleInterval, as it was last read. `dialled` is the address of this machine that it
+    was given, `labelled` the one that its `labels` bear; None where it is a name.
     """
 
     id: str
@@ -33,6 +34,9 @@ class KnownCharger(NamedTuple):
     status_since: str | None
     error_code: str | None
     interval: str | None
+    dialled: str | None
+    labelled: str | None
+    labels: int
 
 
 FAULTED: Final = "Faulted"
@@ -74,7 +78,7 @@ _INTERVAL: Final = (
 _CHARGERS: Final = (
     "SELECT cp.id, cp.name, station.id, station.name, is_connected,"  # noqa: S608 - our own words
     f" CASE is_connected WHEN 1 THEN last_connect_at ELSE ({AWAY_SINCE}) END, last_seen_at, clock_skew_seconds, status,"
-    f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL})"
+    f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL}), dialled, labelled, labels"
     " FROM cp LEFT JOIN station ON station.id = station_id AND station.hidden_at IS NULL"
     f" WHERE cp.id NOT IN ({OMITTED}) ORDER BY cp.id"
 )

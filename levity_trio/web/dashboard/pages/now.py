@@ -31,6 +31,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "storage": "/system",
     "disk": "/system",
     "clock": "/system",
+    "address": "/chargers",
     "backup": "/system",
     "webhook": "/system",
     "wallet": "/accounts",
