@@ -63,6 +63,8 @@ NOT_ASKED: Final = {
 """Requests that are not made here, and why."""
 NOT_SEEN: Final = {
     "/api/admin/certificate-authority": "there is none: it needs a folder of keys",
+    "/api/admin/pages-certificate": "there is none either",
+    "/api/admin/pages-certificate/root": "there is none either",
     "/api/me/commands/{id}": "a driver's command needs a charger that charges; see tests/web/api/test_driving.py",
     "/api/admin/chargers/{id}/security-profile": "no charger changes its profile; see tests/store/test_securing.py",
 }
