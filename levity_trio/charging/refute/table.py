@@ -191,18 +191,13 @@ REFUTATIONS: Final = (
         "the energy fits no battery",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.less_than_one_power)),
-        "Is it less than one reported power delivers in a quarter of a minute?",
-        "the register rose by less than the power implies",
-    ),
-    Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.more_than_power)),
         "Did the register rise faster than the reported power allows?",
         "the register rose faster than the power allows",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.less_than_power)),
-        "Did the register rise by far less than the power adds up to?",
+        "Did the register rise by far less than the power adds up to, or than one power shows?",
         "the register rose by less than the power implies",
     ),
     Refutation(
