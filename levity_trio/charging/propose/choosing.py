@@ -62,7 +62,8 @@ def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Cho
     refutation, found = lacks[0]
     if found.whole is None or bounds.conflict(found.whole.chain) is not None:
         return None
-    return Chosen(*found.whole[:4], refutation.code, (refutation.doubt(found),), chain=found.whole.chain)
+    doubt = refutation.doubt(found)
+    return Chosen(*found.whole[:4], doubt.code, (doubt,), chain=found.whole.chain)
 
 
 def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:

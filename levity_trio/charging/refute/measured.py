@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import sqrt
+from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import Final
 
@@ -22,13 +22,17 @@ from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.gathering import INTERVALS, is_rising
-from levity_trio.charging.sent.power import HOUR, Gap, Gaps, never_caught_up, slack
+from levity_trio.charging.sent.power import HOUR, Gap, Gaps, least_share, never_caught_up, slack
 from levity_trio.charging.sent.power import far_beyond_power as gaps_far_beyond_power
 
 
 def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that stood still despite power, and did not catch up when it rose again."""
-    still = never_caught_up(chain, case.power, _conclusive_gaps(case, bounds, chain))
+    """Return the conflict of a register that stood still despite power, and did not catch up when it rose again.
+
+    Where the register is often reset, one that seems to have caught up may have been reset, and be there again.
+    """
+    share = inf if Code.REGISTER_RESET in case.habits else least_share(case.power)
+    still = never_caught_up(chain, case.power, bounds.gaps(chain), share) if case.power else None
     return still and (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
 
 
@@ -43,20 +47,6 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
     if least <= slack(case.power, max(chain.digit, case.ends_digit)):
         return None
     return (f"0 Wh in the last {round(chain.at[-1] - since)} s", f"up to {round(max(drawn))} W reported since")
-
-
-def may_have_been_reset(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of a register that stood still despite power, at a charger whose register is often reset.
-
-    It may have been reset to 0, and have reached the same again; it cannot be told from one that catches up.
-    """
-    if Code.REGISTER_RESET not in case.habits or not case.power:
-        return None
-    allowed = slack(case.power, chain.digit)
-    still = next((gap for gap in bounds.gaps(chain) if (gap.still or 0.0) > allowed), None)
-    if still is None:
-        return None
-    return (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.still or 0)} Wh by power before it rose")
 
 
 def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
@@ -234,7 +224,6 @@ def gave_energy_back(case: Case, _bounds: Bounds, figure: Figure) -> Finding | N
 UNUSUAL: Final = (
     did_not_catch_up,
     stood_still_to_the_end,
-    may_have_been_reset,
     far_beyond_power,
     far_below_power,
     faster_at_first,

@@ -45,6 +45,8 @@ class Finding(NamedTuple):
     """What it takes from the figure until a person decides, in Wh."""
     whole: Figure | None = None
     """The figure with what is missing, if power shows it."""
+    code: Code | None = None
+    """In place of that of the table, if it depends on the end in question."""
 
 
 Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
@@ -69,4 +71,4 @@ class Refutation(NamedTuple):
         return found if found is None or isinstance(found, Finding) else Finding(found)
 
     def doubt(self, found: Finding) -> Doubt:
-        return Doubt(self.code, found.words or self.words, found.evidence, found.figures)
+        return Doubt(found.code or self.code, found.words or self.words, found.evidence, found.figures)

@@ -1,129 +1,114 @@
-"""Registers that agree with each other, but not with the neighbours (rules.md, Energy).
+"""Energy that left between two transactions, though a register at their ends does not tell it (rules.md, Energy).
 
-A stop or a start may repeat an old register. Then energy is missing up to the next transaction, or since the previous
-one, and it can have flowed while the repeated register stood still. If power shows that just so much flowed, it counts.
+A stop or a start may repeat an old register, or be read early or late. Then energy is missing up to the next
+transaction, or since the previous one. It can have flowed while the repeated register stood still, or in a step that
+rose by less than expected. If power shows that just so much flowed, it counts. If it cannot have flowed between the
+two, a register is wrong, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.counts import counts_each
 from levity_trio.charging.refute.impossible import is_of_one_clock
 from levity_trio.charging.refute.refutation import Finding
-from levity_trio.charging.refute.shared import counted
+from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
 from levity_trio.charging.sent.power import HOUR, slack
 
+_WORDS: Final = {
+    Code.STOP_GARBLED: "the stop repeats an old register: the next transaction begins higher",
+    Code.START_GARBLED: "the start was read late: the previous transaction ended lower",
+}
 
-def stop_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """The stop repeats the register told before it, or was read early, and the next transaction begins higher: by its
-    own start, or by the one that it sent, if it was given the energy in between, in doubt."""
-    after = case.after
-    if after is None or case.stop_wh is None:
+
+class _End(NamedTuple):
+    """An end of a transaction, and what is missing in Wh up to the register of the neighbour there.
+
+    `still` are the numbers of the points between which the register is that at the end, `step` those of the step to the
+    end, `beside` those of the step next to it.
+    """
+
+    code: Code
+    neighbour: Neighbour
+    register: int
+    there: int
+    missing: int
+    still: tuple[int, int]
+    step: tuple[int, int]
+    beside: tuple[int, int]
+
+
+def missing_beside(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+    """Return what left between two transactions, and seems to be of this one, or cannot have flowed there."""
+    chain = figure.chain
+    found = [one for end in _ends(case, chain) if (one := _missing_at(case, bounds, chain, end)) is not None]
+    return found[0]._replace(whole=None) if len({one.code for one in found}) > 1 else next(iter(found), None)
+
+
+def _ends(case: Case, chain: Chain) -> Iterator[_End]:
+    """Yield the ends with a neighbour. The next one may have sent another start than it was given, in doubt."""
+    start, stop, before, after, last = case.start_wh, case.stop_wh, case.before, case.after, len(chain.at) - 1
+    if stop is not None and after is not None:
+        first = next((number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0)
+        since = next(number for number, wh in enumerate(chain.wh) if wh > chain.wh[-1] - chain.digit)
+        numbers = (since, last), (first, last), (max(0, first - 1), first)
+        sent = after.replaced if (after.replaced or 0) > (after.begin or 0) else None
+        for there in (one for one in (after.begin, sent) if one is not None):
+            yield _End(Code.STOP_GARBLED, after, stop, there, there - stop, *numbers)
+    if start is not None and before is not None and before.end is not None and case.is_stopped:
+        until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
+        step = next((number for number in range(1, last + 1) if not _is_one(chain, 0, number)), last)
+        numbers = (0, until), (0, step), (step, min(step + 1, last))
+        yield _End(Code.START_GARBLED, before, start, before.end, start - before.end, *numbers)
+
+
+def _missing_at(case: Case, bounds: Bounds, chain: Chain, end: _End) -> Finding | None:
+    first, last = end.still
+    beside, is_shown = f"{end.there} Wh in the transaction beside it", False
+    evidence: Evidence | None = None
+    if first < last and _has_flowed(case, chain, end.missing, first, last):
+        evidence = (f"{end.register} Wh for {round((chain.at[last] - chain.at[first]) / 60)} minutes", beside)
+        is_shown = _is_shown(case, end.missing, chain.at[first : last + 1])
+    elif (lacking := _lacking(case, chain, end)) is not None:
+        evidence, is_shown = lacking
+    elif _is_beyond(case, bounds, chain, end):
+        evidence = (f"{end.missing} Wh within {round(end.neighbour.apart)} s between the two", beside)
+    if evidence is None:
         return None
-    begins = [after.begin, after.replaced] if (after.replaced or 0) > (after.begin or 0) else [after.begin]
-    found = [_old_stop(case, figure.chain, begin, case.stop_wh) for begin in begins if begin is not None]
-    first = next(filter(None, found), None)
-    if first is not None and not _is_alone_after(case):
-        return None
-    return first if first is None or first is found[0] else first._replace(whole=None)
+    is_given = end.there in (end.neighbour.begin, end.neighbour.end)
+    whole = _whole(case, chain, end) if is_shown and is_given else None
+    figures = {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + end.missing}
+    return Finding(evidence, figures, _WORDS[end.code], whole=whole, code=end.code)
 
 
-def _old_stop(case: Case, chain: Chain, begin: int, stop: int) -> Finding | None:
-    since, missing = _first_near(chain, chain.wh[-1]), begin - stop
-    if since == len(chain.at) - 1 or not _has_flowed(case, chain, missing, since, len(chain.at) - 1):
-        step = _lacking_at_stop(case, chain, missing)
-        return step and _later(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
-    told = f"{stop} Wh, as {round((chain.at[-1] - chain.at[since]) / 60)} minutes before"
-    is_shown = _is_shown(case, missing, chain.at[since:])
-    return _later(case, chain, missing, (told, f"then {begin} Wh"), is_shown=is_shown)
+def _whole(case: Case, chain: Chain, end: _End) -> Figure:
+    """Return the figure with what is missing: the register rose by more until the stop, or was lower at the start."""
+    start, stop = case.start_wh or 0, case.stop_wh
+    if end.code is Code.STOP_GARBLED:
+        stop, whole = end.there, chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + end.missing])
+    else:
+        start, whole = end.there, chain._replace(wh=[0, *(wh + end.missing for wh in chain.wh[1:])])
+    return Figure(whole.wh[-1], SEGMENTS, start, stop, whole)
 
 
-def start_is_old(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
-    """The first reading repeats the start, or the start was read late, and the previous transaction ended lower."""
-    start, before = case.start_wh, case.before
-    if not case.is_stopped or start is None or before is None or before.end is None:
-        return None
-    found = _old_start(case, figure.chain, before.end, start)
-    return None if found is None or not _is_alone_before(case) else found
-
-
-def _old_start(case: Case, chain: Chain, end: int, start: int) -> Finding | None:
-    until = next((number for number, wh in enumerate(chain.wh) if wh >= chain.digit), len(chain.wh)) - 1
-    missing = start - end
-    if until == 0 or not _has_flowed(case, chain, missing, 0, until):
-        step = _lacking_at_start(case, chain, missing)
-        return step and _earlier(case, chain, missing, (step.risen, step.expected), is_shown=step.is_shown)
-    told = f"{start} Wh, and the same {round((chain.at[until] - chain.at[0]) / 60)} minutes later"
-    is_shown = _is_shown(case, missing, chain.at[: until + 1])
-    return _earlier(case, chain, missing, (told, f"{end} Wh before"), is_shown=is_shown)
-
-
-def _is_alone_after(case: Case) -> bool:
-    """Whether no other connector's transaction, which the same register counted, went on after this one. While it did,
-    the neighbours show nothing."""
-    return all(other.one.ended <= case.ended for other in counted(case, case.start_wh, case.stop_wh))
-
-
-def _is_alone_before(case: Case) -> bool:
-    return all(other.one.begun >= case.begun for other in counted(case, case.start_wh, case.stop_wh))
-
-
-def _later(case: Case, chain: Chain, missing: int, evidence: Evidence, *, is_shown: bool) -> Finding:
-    """Return what was found of a register that rose by more until the stop."""
-    whole = _to_later(chain, missing)
-    end = (case.stop_wh or 0) + missing
-    figure = Figure(whole.wh[-1], SEGMENTS, case.start_wh, end, whole) if is_shown else None
-    return Finding(evidence, _figures(chain, missing), whole=figure)
-
-
-def _earlier(case: Case, chain: Chain, missing: int, evidence: Evidence, *, is_shown: bool) -> Finding:
-    """Return what was found of a register that had been lower at the start."""
-    whole = chain._replace(wh=[0, *(wh + missing for wh in chain.wh[1:])])
-    begin = (case.start_wh or 0) - missing
-    figure = Figure(whole.wh[-1], SEGMENTS, begin, case.stop_wh, whole) if is_shown else None
-    return Finding(evidence, _figures(chain, missing), whole=figure)
-
-
-def _figures(chain: Chain, missing: int) -> dict[str, int]:
-    return {"as reported": chain.wh[-1], "with what is missing": chain.wh[-1] + missing}
-
-
-def more_between(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """More energy left between two transactions than can have flowed in that time: a register at its end is wrong."""
-    before, after, chain, start, stop = case.before, case.after, figure.chain, case.start_wh, case.stop_wh
-    if stop is not None and after is not None and after.begin is not None:
-        missing = after.begin - stop
-        if _is_beyond(case, bounds, chain, after, missing, len(chain.at) - 1) and _is_alone_after(case):
-            told = f"{missing} Wh within {round(after.apart)} s until the next start"
-            return Finding((told, f"then {after.begin} Wh"), _figures(chain, missing))
-    if not case.is_stopped or start is None or before is None or before.end is None or not before.is_end_known:
-        return None
-    missing = start - before.end
-    if not _is_beyond(case, bounds, chain, before, missing, 1) or not _is_alone_before(case):
-        return None
-    told = f"{missing} Wh within {round(before.apart)} s since the previous stop"
-    return Finding((told, f"{before.end} Wh before"), _figures(chain, missing))
-
-
-def _is_beyond(case: Case, bounds: Bounds, chain: Chain, other: Neighbour, missing: int, number: int) -> bool:
-    """Whether no charger delivers so much energy, in Wh, in the time to a neighbour, but perhaps in one of its own
-    steps. Each register may be one INTERVAL old. The times of one shorter than that limit nothing."""
-    if case.is_instant:
-        return False
-    kind_w = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W
+def _is_beyond(case: Case, bounds: Bounds, chain: Chain, end: _End) -> bool:
+    """Whether no charger delivers so much energy in the time to a neighbour, but perhaps in the step to this end. Each
+    register may be one INTERVAL old."""
+    kind_w, other = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W, end.neighbour
     most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
-    if other.factor != 1 or missing <= most / HOUR + case.slack_of_ends(chain.digit):
+    if other.factor != 1 or end.missing <= most / HOUR + case.slack_of_ends(chain.digit):
         return False
     if not chain.at[2:]:
-        return bounds.too_much(chain.wh[-1] + missing) is None
-    return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + missing)
+        return bounds.too_much(chain.wh[-1] + end.missing) is None
+    number = 1 if end.code is Code.START_GARBLED else len(chain.at) - 1
+    return bounds.can_have_flowed(chain, number, chain.wh[number] - chain.wh[number - 1] + end.missing)
 
 
 def not_reset(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
@@ -135,17 +120,6 @@ def not_reset(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
         return None
     evidence = (f"meterStart {start} Wh", "the transactions around it began at 0")
     return Finding(evidence, {"as reported": figure.wh, "counted from 0": stop})
-
-
-def _first_near(chain: Chain, wh: int) -> int:
-    """Return the first point of a chain with this energy, to its last digit, or to one Wh, by which a register differs
-    that was cut off once and rounded the other time."""
-    return next(number for number, value in enumerate(chain.wh) if value > wh - max(chain.digit, tolerances.ROUNDED_WH))
-
-
-def _to_later(chain: Chain, missing: int) -> Chain:
-    """Return the course of a register that rose by more until the stop."""
-    return chain._replace(wh=[*chain.wh[:-1], chain.wh[-1] + missing])
 
 
 def _has_flowed(case: Case, chain: Chain, missing: int, first: int, last: int) -> bool:
@@ -188,66 +162,38 @@ def _fastest_w(chain: Chain) -> float:
     return max(paces, default=tolerances.AC_W)
 
 
-class _Lacking(NamedTuple):
-    """What a step rose by, what was expected, and whether power shows that just so much is missing."""
-
-    risen: str
-    expected: str
-    is_shown: bool
-
-
-class _Step(NamedTuple):
-    """The numbers of the two points of a step, and those of the step beside it."""
-
-    first: int
-    last: int
-    beside: tuple[int, int]
-
-
-def _lacking_at_start(case: Case, chain: Chain, missing: int) -> _Lacking | None:
-    """Return what the first step lacks, if so much energy, in Wh, can be missing from it. The time of a start that was
-    received late may be wrong."""
-    if chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL:
-        return None
-    last = next((number for number in range(1, len(chain.at)) if not _is_one(chain, 0, number)), len(chain.at) - 1)
-    return _lacking(case, chain, _Step(0, last, (last, min(last + 1, len(chain.at) - 1))), missing)
-
-
-def _lacking_at_stop(case: Case, chain: Chain, missing: int) -> _Lacking | None:
-    """Return what the last step lacks, if so much energy, in Wh, can be missing from it."""
-    last = len(chain.at) - 1
-    first = next((number for number in range(last - 1, -1, -1) if not _is_one(chain, number, last)), 0)
-    return _lacking(case, chain, _Step(first, last, (max(0, first - 1), first)), missing)
-
-
 def _is_one(chain: Chain, first: int, last: int) -> bool:
     """Whether two points tell one register at one moment, as Transaction.End and the stop do."""
     apart, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
     return apart <= tolerances.METER_AGE and risen <= chain.digit
 
 
-def _lacking(case: Case, chain: Chain, step: _Step, missing: int) -> _Lacking | None:
-    spare = tolerances.REACH_WH + chain.slack
-    if missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
+def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | None:
+    """Return what the step to an end lacks, if that is about what is missing, and whether power shows just so much. The
+    time of a start that was received late may be wrong."""
+    (first, last), spare = end.step, tolerances.REACH_WH + chain.slack
+    is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
+    if end.missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
         return None
-    seconds, risen = chain.at[step.last] - chain.at[step.first], chain.wh[step.last] - chain.wh[step.first]
-    watts = _watts(case, chain, step)
-    expected, allowed = watts * seconds / HOUR, tolerances.STEADY_SHARE * missing
+    if is_late and end.code is Code.START_GARBLED:
+        return None
+    seconds, risen = chain.at[last] - chain.at[first], chain.wh[last] - chain.wh[first]
+    watts = _watts(case, chain, end)
+    expected, allowed = watts * seconds / HOUR, tolerances.STEADY_SHARE * end.missing
     lack = expected - risen
-    is_shown = bool(case.power) and case.power.is_steady and abs(lack - missing) <= min(allowed, expected)
-    usual = 0.0 if is_shown and risen > spare else watts * tolerances.INTERVAL / HOUR
-    if lack <= max(spare, missing - allowed, usual):
+    if lack <= max(spare, end.missing - allowed, watts * tolerances.INTERVAL / HOUR):
         return None
+    is_shown = bool(case.power) and case.power.is_steady and abs(lack - end.missing) <= min(allowed, expected)
     source = "power" if case.power else "the pace beside it"
-    return _Lacking(f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}", is_shown)
+    return (f"{risen} Wh in {round(seconds)} s", f"{round(expected)} Wh by {source}"), is_shown
 
 
-def _watts(case: Case, chain: Chain, step: _Step) -> float:
+def _watts(case: Case, chain: Chain, end: _End) -> float:
     """Return the power at which a step is expected to rise: the one reported at its ends, as the register follows
     power otherwise, or else the pace of the step beside it."""
-    reported = [case.power.places.get(at) for at in chain.at[step.first : step.last + 1]]
+    reported = [case.power.places.get(at) for at in chain.at[end.step[0] : end.step[1] + 1]]
     known = [case.power.high[place] for place in reported if place is not None]
-    return max(known) * _scale(case, chain) if known else _pace(chain, step.beside)
+    return max(known) * _scale(case, chain) if known else _pace(chain, end.beside)
 
 
 def _scale(case: Case, chain: Chain) -> float:

@@ -141,19 +141,9 @@ REFUTATIONS: Final = (
         "it goes on from registers whose scale is in doubt, and has neither readings nor power",
     ),
     Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.stop_is_old),
-        "Does its stop repeat an old register, so that the next session begins higher?",
-        "the stop repeats an old register: the next transaction begins higher",
-    ),
-    Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.more_between),
-        "Did more energy leave before it, or after it, than can have flowed between two sessions?",
-        "more energy left between two transactions than the time allows",
-    ),
-    Refutation(
-        *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, stale.start_is_old),
-        "Was its start read late, so that the previous session ended lower?",
-        "the start was read late: the previous transaction ended lower",
+        *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.missing_beside),
+        "Did energy leave before or after it that seems to be of this one, or that cannot have flowed there?",
+        "an end repeats an old register: energy left between two transactions",
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
@@ -202,18 +192,13 @@ REFUTATIONS: Final = (
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
-        "Did the register stand still while power was reported, and not catch up?",
+        "Did the register stand still while power was reported, and not catch up, or is it often reset?",
         "the register stood still while power was reported",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.stood_still_to_the_end)),
         "Was power reported after the register last rose?",
         "the register stood still while power was reported",
-    ),
-    Refutation(
-        *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.may_have_been_reset)),
-        "Did it stand still despite power, at a charger whose register is often reset?",
-        "the register stood still while power was reported, and this one is often reset",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.far_beyond_power)),

@@ -184,11 +184,12 @@ def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:
     return found.beyond(found.most, tolerances.FAR_MORE, tolerances.REACH_WH + digit + digit)
 
 
-def never_caught_up(chain: Chain, power: Power, found: Gaps) -> Gap | None:
-    """Return the first gap in which a register stood still despite power, and did not catch up when it rose again."""
+def never_caught_up(chain: Chain, power: Power, found: Gaps, share: float) -> Gap | None:
+    """Return the first gap in which a register stood still despite power, and did not catch up to this share of it when
+    it rose again."""
     if not any(found.still):
         return None
-    allowed, share = slack(power, chain.digit), least_share(power)
+    allowed = slack(power, chain.digit)
     with_stop = replace(found, rise=[*found.rise[:-1], _risen_by_the_stop(chain, power, found)])
     return next(
         (gap for gap in with_stop if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share), None
