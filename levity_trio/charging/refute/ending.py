@@ -5,22 +5,20 @@ from __future__ import annotations
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case
 
 
-def without_register(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | None:
-    """The charger sent a stop, but no register with it."""
-    is_missing = case.is_stopped and case.stop_wh is None
-    return ("no meterStop", f"{figure.end} Wh at the last reading") if is_missing else None
-
-
-def closed_by_system(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
-    """The charger sent no stop, and the next start does not show where it ended."""
-    if case.is_stopped or _is_shown_by_the_next(case, figure):
+def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+    """No register was told at the end: there is no stop, and the next start does not show it; or one without."""
+    if case.stop_wh is not None or (not case.is_stopped and _is_shown_by_the_next(case, figure)):
         return None
-    words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
-    return Finding((f"{figure.end} Wh at the end", "no stop"), words=words)
+    told, code = ("the stop has no register", Code.STOP_GARBLED) if case.is_stopped else ("closed by the system", None)
+    words = f"{told}: {_unknown_at_the_end(case, bounds)}"
+    return Finding(
+        (f"{figure.end} Wh at the end", "no meterStop" if case.is_stopped else "no stop"), words=words, code=code
+    )
 
 
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:

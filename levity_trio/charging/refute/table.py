@@ -226,14 +226,9 @@ REFUTATIONS: Final = (
         "its register also counted another transaction",
     ),
     Refutation(
-        *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.closed_by_system),
-        "Did the charger send no stop, and does the next start not show where it ended?",
+        *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.without_register),
+        "Has its stop no register, or is there no stop, and the next start does not show where it ended?",
         "closed by the system",
-    ),
-    Refutation(
-        *(_ENDING, _ADDS, Code.STOP_GARBLED, ending.without_register),
-        "Has its stop no register?",
-        "the stop has no register",
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
