@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
@@ -57,42 +57,39 @@ def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> flo
     return fastest
 
 
-def faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
-    is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
-    if not (is_steady and is_of_one_clock(case)) or len(chain.at) < tolerances.SEVERAL:
-        return None
-    rise, seconds = chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
-    return _faster_than_power(case, rise, seconds, 1 + tolerances.STEADY_SHARE, case.power.most)
+def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
+    """Return the conflict of the first or the last step with steady power."""
+    for rise, seconds, factor, most_w in _steps_at_ends(case, bounds, chain):
+        lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
+        if rise > most_w * lasted / HOUR + case.slack_of_ends(case.digit):
+            most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
+            return (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
+    return None
 
 
-def faster_at_last(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:
-    """Return the conflict of the last step with power that never changed, since the register last rose."""
+def _steps_at_ends(case: Case, bounds: Bounds, chain: Chain) -> Iterator[tuple[int, float, float, float]]:
+    """Yield the rise in Wh and the seconds of the first step and of the last one since the register last rose, and how
+    many times which power in W it may be: if power tracks the register, a start is wrong by less than one interval;
+    before the stop, power never changed."""
     power = case.power
+    is_steady = bounds.is_tracked_by_power and power.is_steady and not case.is_dc
+    if is_steady and is_of_one_clock(case) and chain.at[2:]:
+        seconds = chain.at[1] - chain.at[0] or case.interval  # told in whole minutes
+        yield chain.wh[1] - chain.wh[0], seconds, 1 + tolerances.STEADY_SHARE, power.most
     if not power.at[1:] or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
-        return None
+        return
     is_idle = power.most < tolerances.LEAST_CHARGING_W
     # A car that drew nothing until then may charge with any power.
     most_w = case.ceiling_w or tolerances.AC_W if is_idle else power.most
     level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
-    if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
-        return None
-    seconds = chain.at[-1] - level + age_of_readings(case, chain)
-    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], seconds, tolerances.TWICE, most_w)
+    if level <= chain.at[-1] + tolerances.CLOCK:  # else the clock went back
+        seconds = chain.at[-1] - level + age_of_readings(case, chain)
+        yield chain.wh[-1] - chain.wh[-2], seconds, tolerances.TWICE, most_w
 
 
 def age_of_readings(case: Case, chain: Chain) -> float:
     """Return how old the readings may be, in seconds: one interval, if the first one repeats the start."""
     return case.interval if len(chain.wh) > tolerances.SEVERAL and chain.wh[1] == chain.wh[0] else 0.0
-
-
-def _faster_than_power(case: Case, rise: int, seconds: float, factor: float, most_w: float) -> Evidence | None:
-    """Return the conflict of a rise in Wh with `factor` times a highest power in W; None if it allows the rise."""
-    lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
-    if rise <= most_w * lasted / HOUR + case.slack_of_ends(case.digit):
-        return None
-    most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
-    return (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
 
 
 def is_of_one_clock(case: Case) -> bool:

@@ -13,8 +13,7 @@ from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.refute.impossible import (
     ceiling_w,
     far_faster_at_an_end,
-    faster_at_first,
-    faster_at_last,
+    faster_at_an_end,
     faster_than_usual,
 )
 from levity_trio.charging.refute.refutation import Finding
@@ -226,8 +225,7 @@ UNUSUAL: Final = (
     stood_still_to_the_end,
     far_beyond_power,
     far_below_power,
-    faster_at_first,
-    faster_at_last,
+    faster_at_an_end,
     far_faster_at_an_end,
     beyond_many_powers,
     faster_than_usual,

@@ -91,13 +91,8 @@ REFUTATIONS: Final = (
         "more energy than possible in the time",
     ),
     Refutation(
-        *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_first)),
-        "Did it rise faster than steady power allows, just after the start?",
-        "the register rose faster than the power allows",
-    ),
-    Refutation(
-        *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_last)),
-        "Did it rise faster than steady power allows, just before the stop?",
+        *(_IMPOSSIBLE, _QUESTIONS, Code.POWER_DISAGREES, _in_time(impossible.faster_at_an_end)),
+        "Did it rise faster than steady power allows, just after the start or just before the stop?",
         "the register rose faster than the power allows",
     ),
     Refutation(
