@@ -60,10 +60,10 @@ def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> flo
 def faster_at_an_end(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
     """Return the conflict of the first or the last step with steady power."""
     for rise, seconds, factor, most_w in _steps_at_ends(case, bounds, chain):
-        lasted = max(factor * (seconds + tolerances.CLOCK), seconds + tolerances.METER_AGE)
+        lasted = max(factor * seconds, seconds + tolerances.METER_AGE)
         if rise > most_w * lasted / HOUR + case.slack_of_ends(case.digit):
-            most = case.power.most * (seconds + tolerances.CLOCK) / HOUR
-            return (f"{rise} Wh in {round(seconds + tolerances.CLOCK)} s", f"at most {round(most)} Wh by power")
+            most = case.power.most * seconds / HOUR
+            return (f"{rise} Wh in {round(seconds)} s", f"at most {round(most)} Wh by power")
     return None
 
 
@@ -82,9 +82,8 @@ def _steps_at_ends(case: Case, bounds: Bounds, chain: Chain) -> Iterator[tuple[i
     # A car that drew nothing until then may charge with any power.
     most_w = case.ceiling_w or tolerances.AC_W if is_idle else power.most
     level = chain.at[-2 if is_idle else chain.wh.index(chain.wh[-2])]
-    if level <= chain.at[-1] + tolerances.CLOCK:  # else the clock went back
-        seconds = chain.at[-1] - level + age_of_readings(case, chain)
-        yield chain.wh[-1] - chain.wh[-2], seconds, tolerances.TWICE, most_w
+    seconds = chain.at[-1] - level + age_of_readings(case, chain)
+    yield chain.wh[-1] - chain.wh[-2], seconds, tolerances.TWICE, most_w
 
 
 def age_of_readings(case: Case, chain: Chain) -> float:
@@ -118,15 +117,11 @@ def far_faster_at_an_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidence 
 
 def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     """Whether a step is far faster than any other, though the register before it may have been one INTERVAL old."""
-    if chain.at[-2] - chain.at[1] < chain.at[number] - chain.at[number - 1]:
-        return False  # the others do not show how a car charges for so long
     rise, level = chain.wh[number] - chain.wh[number - 1], chain.wh.index(chain.wh[number - 1])
     is_late = number > 1 and not _is_at_rest(case, chain.at[level:number])  # a register that stood still catches up
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + case.slack_of_ends(chain.digit)
-    if rise <= tolerances.TWICE * _average_w(chain) * lasted / HOUR + spare:
-        return False
     fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
     return rise > tolerances.TWICE * fastest * lasted / HOUR + spare
 
@@ -135,11 +130,6 @@ def _is_at_rest(case: Case, times: Sequence[float]) -> bool:
     """Whether no car drew power at these times, as reported."""
     places = [place for at in times if (place := case.power.places.get(at)) is not None]
     return bool(places) and all(case.power.high[place] < tolerances.LEAST_CHARGING_W for place in places)
-
-
-def _average_w(chain: Chain) -> float:
-    seconds = chain.at[-2] - chain.at[1]
-    return (chain.wh[-2] - chain.wh[1]) * HOUR / seconds if seconds > 0 else 0.0
 
 
 def _fastest_w(case: Case, chain: Chain, seconds: float) -> float:
