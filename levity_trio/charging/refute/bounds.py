@@ -178,7 +178,7 @@ class Bounds:
         if rise <= self.fast_w / HOUR * seconds + digit + digit:
             return True
         spare = max(0.0, seconds) + tolerances.METER_AGE + self.case.interval
-        if not self.case.is_timed or self.case.is_instant or seconds <= 0:
+        if not self.case.is_timed:
             spare = max(spare, self.case.longest)
         return rise <= self.refused_w * spare / HOUR + digit + digit
 
@@ -268,7 +268,7 @@ class Bounds:
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Whether a step does not fit the others, if nothing but the register was reported."""
-        if self.is_tracked_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
+        if self.is_tracked_by_power or self.case.is_dc:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)

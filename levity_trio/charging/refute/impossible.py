@@ -99,7 +99,7 @@ def is_of_one_clock(case: Case) -> bool:
 def abrupt_steps(case: Case, chain: Chain) -> list[int]:
     """Return the number of the first step, of the last one, or of both, if no car charges like that."""
     last = len(chain.at) - 1
-    if last <= tolerances.SEVERAL or case.is_instant or not case.is_timed:
+    if last <= tolerances.SEVERAL:
         return []
     ends = [*([1] if is_of_one_clock(case) else []), *([last] if case.stop_wh is not None else [])]
     return [number for number in ends if _is_abrupt(case, chain, number)]

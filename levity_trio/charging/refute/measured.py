@@ -88,7 +88,7 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
 
 def _may_be_unseen(case: Case, gap: Gap) -> bool:
     """Whether a car may have charged from one report of power to the next, though it drew nothing at one of them."""
-    if case.is_fast or not gap.is_idle:
+    if not gap.is_idle:
         return False
     is_shown = case.power.most >= tolerances.LEAST_CHARGING_W
     most_w = tolerances.FAR_MORE * case.power.most if is_shown else ceiling_w(case)
@@ -105,7 +105,7 @@ def _are_rarely_unseen(case: Case, gaps: Sequence[Gap]) -> bool:
 
 def _unseen_wh(case: Case, found: Gaps) -> float:
     """Return the energy in Wh that a car may have drawn unseen: in few gaps, or in one if the register shows none."""
-    if case.is_fast or min(case.power.low) >= tolerances.LEAST_CHARGING_W:
+    if min(case.power.low) >= tolerances.LEAST_CHARGING_W:
         return 0.0
     idle = [gap.rise for gap in found if gap.is_idle]
     return tolerances.SEVERAL * max(idle) if idle else ceiling_w(case) * case.power.interval / HOUR
@@ -124,7 +124,7 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) > 2  # more than start and stop
     whole = found.whole if is_read else _from_start_to_stop(chain)
     number = len(found) if is_read else len(power.at) - 1
-    if number < tolerances.MANY_POWERS or max(power.steps.seconds) > tolerances.TWICE * power.interval:
+    if number < tolerances.MANY_POWERS:
         return None
     known, rise = whole.seconds if is_read else power.at[-1] - power.at[0], whole.rise
     if whole.seconds - known > tolerances.FAR_MORE * power.interval:
@@ -134,7 +134,7 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     lasted = max(whole.seconds, power.at[-1] - power.at[0])  # gaps in which nothing flowed are not among those found
     most = (1 + tolerances.POWER_SHARE) * min(fmean(power.high) + error, power.most) * lasted / HOUR + allowed
     most = max(most + _unseen_wh(case, found), tolerances.LEAST_CHARGING_W * lasted / HOUR)
-    if least <= rise <= most or max(power.most, rise * HOUR / lasted) < tolerances.LEAST_CHARGING_W:
+    if least <= rise <= most:
         return None
     return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
 

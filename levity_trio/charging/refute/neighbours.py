@@ -143,13 +143,13 @@ def _is_wrong(own: int | None, neighbour: Neighbour, given: int | None, sent: in
 
 def claimed_before(case: Case) -> int | None:
     """Return the stop that the previous transaction sent, if it lies within this one and no reading shows which is
-    right: none of this one below it, and none of the other one that ends at this start."""
+    right: none of this one below it."""
     before, start, stop, digit = case.before, case.start_wh, case.stop_wh, case.digit
     until = None if before is None else before.replaced_end
     if before is None or until is None or start is None or stop is None or not start + digit < until <= stop:
         return None
     is_shown = any(start - digit <= wh < until - digit for wh in case.view.wh)
-    return None if is_shown or _is_at(before.highest, start, digit) else until
+    return None if is_shown else until
 
 
 def claimed_after(case: Case) -> int | None:
@@ -161,8 +161,4 @@ def claimed_after(case: Case) -> int | None:
     if not start < since < stop - digit or lacks_digits_of(since, stop):
         return None
     is_shown = any(since + digit < wh <= stop + digit for wh in case.view.wh)
-    return None if is_shown or _is_at(after.lowest, stop, digit) else since
-
-
-def _is_at(reading: int | None, register: int, digit: int) -> bool:
-    return reading is not None and abs(reading - register) <= digit
+    return None if is_shown else since

@@ -173,7 +173,7 @@ def _lacking(case: Case, chain: Chain, end: _End) -> tuple[Evidence, bool] | Non
     time of a start that was received late may be wrong."""
     (first, last), spare = end.step, tolerances.REACH_WH + chain.slack
     is_late = chain.at[-1] - chain.at[0] > case.received_seconds + tolerances.INTERVAL
-    if end.missing <= spare or not case.is_timed or case.is_instant or not is_of_one_clock(case):
+    if end.missing <= spare or not is_of_one_clock(case):
         return None
     if is_late and end.code is Code.START_GARBLED:
         return None
