@@ -12,7 +12,8 @@ from levity_trio.charging.sent.evidence import Case
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
     """No register was told at the end: there is no stop, and the next start does not show it; or one without."""
-    if case.stop_wh is not None or (not case.is_stopped and _is_shown_by_the_next(case, figure)):
+    is_told = case.stop_wh is not None if case.is_stopped else _is_shown_by_the_next(case, figure)
+    if is_told:
         return None
     told, code = ("the stop has no register", Code.STOP_GARBLED) if case.is_stopped else ("closed by the system", None)
     words = f"{told}: {_unknown_at_the_end(case, bounds)}"
