@@ -16,7 +16,7 @@ from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT
 from levity_trio.cli.call import USUAL_SECONDS
 from levity_trio.cli.examples import examples_of
-from levity_trio.cli.operator import OF_STATE, Operator, command
+from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder
@@ -180,12 +180,27 @@ certificate.add_command(
 def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bool) -> None:
     """List the client certificates of all chargers, or of one."""
     if own:
-        authority = operator.ask("GET", ADMIN, "certificate-authority")
-        operator.table(OWN_COLUMNS, [authority["root"], *authority["server"]], whole=authority)
+        authority, of_pages = _found(operator, "certificate-authority"), _found(operator, "pages-certificate")
+        if not authority and not of_pages:
+            operator.ask("GET", ADMIN, "certificate-authority")  # says what to do
+        shown = [authority["root"], *authority["server"]] if authority else []
+        shown += [of_pages["root"], of_pages["site"]] if of_pages else []
+        operator.table(OWN_COLUMNS, shown, whole={**authority, **({"pages": of_pages} if of_pages else {})})
         return
     kind, columns = ("certificate-requests", REQUEST_COLUMNS) if requests else ("certificates", COLUMNS)
     found = operator.ask("GET", ADMIN, *(("chargers", charger) if charger else ()), kind, query={"limit": 500})
     operator.table(columns, found["data"])
+
+
+def _found(operator: Operator, kind: str) -> Mapping[str, Any]:
+    """Return what the API has of a kind, nothing if there is none. Raises like `ask`."""
+    try:
+        found: Mapping[str, Any] = operator.ask("GET", ADMIN, kind)
+    except RefusedByApi as refused:
+        if refused.code != "not_found":
+            raise
+        return {}
+    return found
 
 
 @command("allow", group=certificate)

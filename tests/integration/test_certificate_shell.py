@@ -102,11 +102,18 @@ def test_the_root_is_installed_by_the_ocpp_package(server: Serving, capsys: pyte
 
 def test_own_certificates_are_shown_but_no_key(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     assert shell("list", "--own", *over(server)) == 2
+    assert "certificate init" in capsys.readouterr().err
+    shell("pages", *NAMES, "--db", server.database)
+    capsys.readouterr()
+    assert shell("list", "--own", "--json", *over(server)) == 0
+    pages = json.loads(capsys.readouterr().out)["pages"]
     shell("init", "--db", server.database)
     shell("server", *NAMES, "--db", server.database)
     capsys.readouterr()
     assert shell("list", "--own", *over(server)) == 0
-    assert capsys.readouterr().out.count("levity.local 192.168.1.5") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("levity.local 192.168.1.5") == 3
+    assert pages["root"]["fingerprint"] in shown.replace("\n", "")
     assert shell("list", "--own", "--json", *over(server)) == 0
     told = capsys.readouterr().out
     assert json.loads(told)["organization"] == "Levity"
