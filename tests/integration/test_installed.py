@@ -1,0 +1,171 @@
+"""A machine from the installed card to the uninstalled program: under systemd, with chargers that keep account."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .sandbox import CAN_BE, Sandbox, booted
+from .serving import PROGRAM, ROOT, environment_of_user
+
+ADDRESS = "127.0.0.1"
+FETCH = """
+import ssl, sys, urllib.request
+trusting = ssl.create_default_context(cafile=sys.argv[2])
+print(urllib.request.urlopen(sys.argv[1], context=trusting).read().decode())
+"""
+OPT = Path("opt/levity-trio")
+DATABASE = "/var/lib/levity/levity.db"
+LONGEST_SILENCE_SECONDS = 60.0
+NEW_TABLE = "CREATE TABLE novelty (id INTEGER PRIMARY KEY) STRICT;\n"
+SCRIPTS = {"good": NEW_TABLE, "failing": f"{NEW_TABLE}INSERT INTO nowhere VALUES (1);\n", "broken": NEW_TABLE}
+BEGINNING = "async def _begin(central: Central, reader: Reader) -> None:\n"
+INSTALL = (*PROGRAM, "install", "--yes", "--address", ADDRESS, "--cards", "all", "--site", "Bauhof 12")
+
+pytestmark = pytest.mark.skipif(
+    not CAN_BE, reason="only root makes namespaces with a systemd; Debian's package systemd"
+)
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `install --root` writes from this checkout, with what pip finds."""
+    card = tmp_path_factory.mktemp("machine") / "card"
+    subprocess.run([*INSTALL, "--root", str(card)], env=environment_of_user(), check=True, timeout=500, cwd="/")
+    return card
+
+
+def make_version(card: Path, script: str, *, is_broken: bool = False) -> str:
+    """Put another version beside the installed one, as an interrupted upgrade leaves it. Return its name.
+
+    Nobody unpacks its wheel again, so that is one by its name only.
+    """
+    present = (card / OPT / "current").resolve()
+    digest = sha256(script.encode()).hexdigest()
+    version = f"{present.name.partition('+')[0]}+{digest[:8]}"
+    shutil.copytree(present, folder := present.with_name(version), symlinks=True)
+    (wheel,) = folder.glob("*.whl")
+    wheel.write_text(script)
+    (package,) = folder.glob("lib/python*/site-packages/levity_trio")
+    (package / "schema" / f"900_{script}.sql").write_text(SCRIPTS[script])
+    if is_broken:
+        server = package / "server.py"
+        raised = f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n"
+        server.write_text(server.read_text().replace(BEGINNING, raised))
+    program = folder / "bin" / "levity-trio"
+    program.write_text(program.read_text().replace(present.name, version))
+    return version
+
+
+@contextmanager
+def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
+    """Let chargers talk; in the end the dictionary has what they tell."""
+    told: dict[str, Any] = {}
+    words = [sys.executable, "-m", "tests.integration.upgraded", "9000", DATABASE, "/run/end-of-test"]
+    process = subprocess.Popen(
+        sandbox.command(["env", f"PYTHONPATH={ROOT}", *words]), stdout=subprocess.PIPE, env=environment_of_user()
+    )
+    try:
+        yield told
+        sandbox.run("touch", words[-1])
+        out, _ = process.communicate(timeout=60)
+        told.update(json.loads(out))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -> None:
+    good, failing = make_version(card, "good"), make_version(card, "failing")
+    broken = make_version(card, "broken", is_broken=True)
+    with booted(tmp_path, card) as sandbox:
+        be_installed(sandbox)
+        be_backed_up(sandbox)
+        with charging(sandbox) as told:
+            first = go_nowhere(sandbox, failing, "no such table: nowhere", "Nothing was stopped")
+            assert go_nowhere(sandbox, broken, "this version cannot begin", "serves again") == first
+            silence = upgrade(sandbox, good)
+        assert told["missing"] == []
+        assert len(told["silences"]) == 2, told  # the version that cannot begin, and the one that can
+        waited = f"waited {told['silences']} s; no server for {silence} s"
+        print(f"\n{told['answered']} answers to 20 chargers, which {waited}")
+        assert max(silence, *told["silences"]) < LONGEST_SILENCE_SECONDS
+        finish_what_was_interrupted(sandbox, first, good)
+        be_gone(sandbox)
+
+
+def be_installed(sandbox: Sandbox) -> None:
+    """It runs from the first start on, as its own user, and the installation is complete but for the first log-in."""
+    assert sandbox.run("systemctl", "is-active", "levity-trio", "levity-trio-backup.timer") == "active\nactive\n"
+    assert sandbox.run("stat", "-c", "%U %a", DATABASE) == "levity 600\n"
+    lines = [json.loads(line) for line in sandbox.run("levity-trio", "install", "--yes", "--json").splitlines()]
+    (link,) = [line["link"] for line in lines if "link" in line]
+    assert not [line for line in lines if "done" in line]
+    assert link.startswith(f"https://{ADDRESS}:9001/welcome#")
+    page = sandbox.run("python3", "-c", FETCH, f"https://{ADDRESS}:9001/login", f"{DATABASE}.pages/root.pem")
+    assert "Bauhof 12" in page
+    again = sandbox.run("levity-trio", "install", "--yes")
+    assert "Nothing to do" in again
+    assert "welcome" not in again
+
+
+def be_backed_up(sandbox: Sandbox) -> None:
+    sandbox.run("systemctl", "start", "levity-trio-backup.service")
+    (name,) = sandbox.run("ls", "/var/backups/levity-trio").split()
+    assert "is sound" in sandbox.run("levity-trio", "check", f"/var/backups/levity-trio/{name}")
+
+
+def current(sandbox: Sandbox) -> str:
+    return sandbox.run("readlink", "/opt/levity-trio/current").strip()
+
+
+def run_upgrade(sandbox: Sandbox, version: str, status: int, *flags: str) -> str:
+    python = f"/opt/levity-trio/{version}/bin/python"
+    return sandbox.run(python, "-m", "levity_trio", "upgrade", "--yes", *flags, status=status)
+
+
+def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
+    """The old version serves afterwards, whatever is wrong with the new one. Return its name."""
+    before = current(sandbox)
+    told = run_upgrade(sandbox, version, 1)
+    assert all(word in told for word in words), told
+    assert current(sandbox) == before
+    assert sandbox.run("systemctl", "is-active", "levity-trio") == "active\n"
+    return before
+
+
+def upgrade(sandbox: Sandbox, version: str) -> float:
+    *_, told = run_upgrade(sandbox, version, 0, "--json").splitlines()
+    assert current(sandbox) == version
+    return float(json.loads(told)["seconds_without_an_answer"])
+
+
+def finish_what_was_interrupted(sandbox: Sandbox, before: str, after: str) -> None:
+    """kill -9 came when the link had been switched and nothing had started."""
+    begun: dict[str, object] = {"before": before, "after": after, "copy": None, "files": {}}
+    sandbox.run(
+        "sh", "-c", f"echo '{json.dumps(begun)}' > /opt/levity-trio/upgrade-under-way; systemctl stop levity-trio"
+    )
+    assert "an upgrade was interrupted" in sandbox.run("levity-trio", "install", "--yes", status=1)
+    assert f"levity-trio {after} serves." in run_upgrade(sandbox, after, 0)
+    assert "Nothing to do" in run_upgrade(sandbox, after, 0)
+
+
+def be_gone(sandbox: Sandbox) -> None:
+    """All but the data."""
+    assert DATABASE.rpartition("/")[0] in sandbox.run("levity-trio", "uninstall", "--yes")
+    sandbox.run("test", "-s", DATABASE)
+    sandbox.run(
+        "sh",
+        "-c",
+        "! ls -d /opt/levity-trio /usr/local/bin/levity-trio /etc/systemd/system/levity-trio.* | grep -v service.d",
+    )
