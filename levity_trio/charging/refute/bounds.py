@@ -47,8 +47,7 @@ class Bounds:
             self.impossible_step(chain)
             or self.too_much(chain.wh[-1])
             or self.against_charge(chain, is_partial=is_partial)
-            or self.more_than_power(chain)
-            or (None if is_partial else self.less_than_power(chain))
+            or self.against_power(chain, is_partial=is_partial)
         )
 
     # Power
@@ -109,20 +108,18 @@ class Bounds:
         power = self.case.power
         return bool(power) and tracks(self._gaps_of_view, power, self.case.digit, factor)
 
-    def more_than_power(self, chain: Chain) -> Evidence | None:
-        """Return the conflict of a step with power that tracks the register."""
-        gap = too_fast(self.gaps(chain), self.case.power, chain.digit) if self.is_tracked_by_power else None
-        return gap and (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
-
-    def less_than_power(self, chain: Chain) -> Evidence | None:
-        """Return the conflict of the whole rise with the least that flowed by power: all that it adds up to if it
-        tracks the register, else what the highest one delivers in METER_AGE."""
+    def against_power(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
+        """Return the conflict of a rise with the energy by power that tracks the register: of a gap that rose by more,
+        or of all if that is far less. Other power shows only what its highest value delivers in METER_AGE."""
         power = self.case.power
         if self.is_tracked_by_power:
-            less = too_little(chain, power, self.gaps(chain))
+            found = self.gaps(chain)
+            if (gap := too_fast(found, power, chain.digit)) is not None:
+                return (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+            less = None if is_partial else too_little(chain, power, found)
             return less and (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
         lasted = min(self.case.ended - self.case.begun, self.case.longest)
-        most = max(power.low) if power and lasted >= tolerances.SPAN_SECONDS else 0.0
+        most = max(power.low) if power and not is_partial and lasted >= tolerances.SPAN_SECONDS else 0.0
         is_less = chain.wh[-1] + chain.digit < most * tolerances.METER_AGE / HOUR
         return (f"{chain.wh[-1]} Wh", f"{round(most)} W reported") if is_less else None
 

@@ -40,7 +40,7 @@ class Finding(NamedTuple):
     figures: Mapping[str, int] = {}
     """Figures between which a person decides, in Wh."""
     words: str = ""
-    """In place of those of the table, if they tell numbers."""
+    """In place of those of the table."""
     taken: int = 0
     """What it takes from the figure until a person decides, in Wh."""
     whole: Figure | None = None
@@ -53,14 +53,15 @@ Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
 
 
 class Refutation(NamedTuple):
-    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt."""
+    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt. Without one, each
+    finding has its own, with numbers."""
 
     group: Group
     weight: Weight
     code: Code
     find: Find
     question: str
-    words: str
+    words: str = ""
 
     @property
     def name(self) -> str:

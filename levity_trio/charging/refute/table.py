@@ -113,7 +113,6 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.WRONG_FACTOR, neighbours.on_another_scale),
         "Are its registers on another scale than those of the sessions around it, as kWh beside Wh?",
-        "the registers are on another scale",
     ),
     Refutation(
         *(_NEIGHBOURS, _CONTRADICTS, Code.STRAY_READING, neighbours.above_the_next),
@@ -138,7 +137,6 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.STOP_GARBLED, stale.missing_beside),
         "Did energy leave before or after it that seems to be of this one, or that cannot have flowed there?",
-        "an end repeats an old register: energy left between two transactions",
     ),
     Refutation(
         *(_NEIGHBOURS, _LACKS, Code.START_GARBLED, neighbours.outside_its_neighbours),
@@ -153,7 +151,6 @@ REFUTATIONS: Final = (
     Refutation(
         *(_NEIGHBOURS, _ADDS, Code.OVERLAP, overlaps),
         "Does a part of it also belong to the session before or after?",
-        "a part also belongs to another transaction",
     ),
     Refutation(
         *(_MEASURED, _CONTRADICTS, Code.READINGS_UNIT, power_in_kilowatts),
@@ -176,14 +173,9 @@ REFUTATIONS: Final = (
         "the energy fits no battery",
     ),
     Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.more_than_power)),
-        "Did the register rise faster than the reported power allows?",
-        "the register rose faster than the power allows",
-    ),
-    Refutation(
-        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.less_than_power)),
-        "Did the register rise by far less than the power adds up to, or than one power shows?",
-        "the register rose by less than the power implies",
+        *(_MEASURED, _CONTRADICTS, Code.POWER_DISAGREES, _by_bounds(Bounds.against_power)),
+        "Does the power that tracks the register add up to less in a gap, or to far more in all?",
+        "the register does not rise as the power implies",
     ),
     Refutation(
         *(_MEASURED, _QUESTIONS, Code.POWER_DISAGREES, _in_time(measured.did_not_catch_up)),
@@ -218,12 +210,10 @@ REFUTATIONS: Final = (
     Refutation(
         *(Group.SHARED, _ADDS, Code.SHARED_REGISTER, shared),
         "Did the register count a car on another connector, too?",
-        "its register also counted another transaction",
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.CLOSED_BY_SYSTEM, ending.without_register),
         "Has its stop no register, or is there no stop, and the next start does not show where it ended?",
-        "closed by the system",
     ),
     Refutation(
         *(_ENDING, _ADDS, Code.STOP_BEFORE_START, ending.stopped_before_start),
