@@ -47,7 +47,7 @@ EXCLUDED: Final = {
     "_UNITS_OF_ENERGY": "unit factors",
     "_UNITS": "unit factors",
     "_WRONG_UNITS": "unit factors",
-    "Power.expected_wh:7200": "a unit factor, for the mean of two powers",
+    "expected_wh:7200": "a unit factor, for the mean of two powers",
     **dict.fromkeys(("TIMESTAMP", "MEASURAND", "VALUE", "UNIT", "PHASE", "CONTEXT", "WH", "RECEIVED_AT"), "a column"),
     **dict.fromkeys(("LOCATION", "ID"), "a column"),
     "MOST_PLACES": "of words",

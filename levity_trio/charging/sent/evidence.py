@@ -113,9 +113,9 @@ class Power:
         usual, seconds = tolerances.TWICE * self.interval, self.seconds
         hours, higher, lower = [apart / 3600 for apart in seconds], _higher(self.high), _lower(self.low)
         least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
-        longer = [by * (_SHORT_SHARE if by <= _SHORT_HOURS else _LONG_SHARE) for by in hours]
+        shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
         around = _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
-        return Steps(least, list(map(mul, hours, higher)), list(map(mul, longer, around)), seconds)
+        return Steps(least, list(map(mul, hours, higher)), list(map(mul, map(mul, hours, around), shares)), seconds)
 
     @cached_property
     def sums(self) -> Steps:
@@ -161,7 +161,6 @@ def _lower(values: Sequence[float]) -> list[float]:
 
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
 _LONG_SHARE: Final = 1 + tolerances.HALF
-_SHORT_HOURS: Final = tolerances.SHORT_GAP / 3600
 
 
 class Charge(NamedTuple):

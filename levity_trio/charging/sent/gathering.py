@@ -64,8 +64,7 @@ LOCATION: Final = 9
 ID: Final = 10
 """The indices of its fields."""
 _SOURCE, _TIMESTAMP, _LOCATION = itemgetter(SOURCE), itemgetter(TIMESTAMP), itemgetter(LOCATION)
-_REGISTER: Final = itemgetter(TIMESTAMP, WH)
-_UNIT, _PHASE, _PLACE = itemgetter(UNIT), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
+_UNIT, _WH, _PHASE, _PLACE = itemgetter(UNIT), itemgetter(WH), itemgetter(PHASE), itemgetter(LOCATION, PHASE)
 _AC_V: Final = ((1 - tolerances.POWER_SHARE) * tolerances.AC_V, (1 + tolerances.POWER_SHARE) * tolerances.AC_V)
 _BETWEEN_PHASES: Final = frozenset({"L1-L2", "L2-L3", "L3-L1"})
 
@@ -175,10 +174,13 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     # What counted while it was the only one may be but a part of what counts in all.
     is_whole = not any(place.phases) or len(carriers) == sum(phase_of(row[PHASE]) == "L1" for row in rows) > 0
     carriers = carriers if is_whole else []
-    readings = list(map(_REGISTER, carriers)) or list(_by_phase(rows, place.phases))
-    if not readings:
+    timestamps, whs = list(map(_TIMESTAMP, carriers)), list(map(_WH, carriers))
+    if not carriers:
+        summed = dict(_by_phase(rows, place.phases))
+        timestamps, whs = list(summed), list(summed.values())
+    if not whs:
         return None
-    ats, whs = [times[timestamp] for timestamp, _ in readings], [wh for _, wh in readings]
+    ats = list(map(times.__getitem__, timestamps))
     exact = [number(row[VALUE]) or 0.0 for row in carriers] if _has_decimals(carriers) else []
     if not is_rising(ats):
         order = sorted(range(len(ats)), key=ats.__getitem__)
@@ -233,7 +235,7 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
         return _in_order([(times[timestamp], *_total(phases, error)) for timestamp, phases in _numbers(rows).items()])
     sent = {row[TIMESTAMP]: watts for row in rows if (watts := watts_of(row[VALUE], row[UNIT])) is not None}
-    at, total = [times[timestamp] for timestamp in sent], list(sent.values())
+    at, total = list(map(times.__getitem__, sent)), list(sent.values())
     if not is_rising(at):
         points = sorted(zip(at, total, strict=True))
         at, total = [at for at, _ in points], [watts for _, watts in points]
