@@ -15,15 +15,12 @@ from itertools import pairwise
 from math import inf
 from operator import itemgetter
 from statistics import median
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
 from levity_trio.charging.sent.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
 from levity_trio.charging.tolerances import CLOCK_SECONDS, HALF
 from levity_trio.wire.times import clock_time
-
-ZONE_SECONDS: Final = (3600, 1800, 900)
-"""Time zones differ by whole hours, some by half or quarter hours."""
 
 
 class MessageTime(NamedTuple):
@@ -78,24 +75,18 @@ def reading_times(rows: Sequence[Row], sent: Sequence[str | None]) -> list[Messa
 def caught_up(rows: Sequence[Row], start: MessageTime, stop: MessageTime | None) -> list[Row]:
     """Return the readings on the clock of start and stop, if theirs is behind it, by local time for example.
 
-    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell, between which all lie.
+    A live reading arrives as late as its clock is behind. Otherwise only start and stop tell, between which all lie: it
+    is taken as the middle of what is possible.
     """
     times = {row[TIMESTAMP]: seconds(row[TIMESTAMP]) for row in rows}
     live = min(seconds(row[RECEIVED_AT]) - times[row[TIMESTAMP]] for row in rows)
     latest = live if stop is None else stop.now - max(times.values())
     earliest = start.now - min(times.values())
-    behind = live if live <= latest + CLOCK_SECONDS else _zone(earliest, latest)
+    behind = live if live <= latest + CLOCK_SECONDS else HALF * (earliest + latest)
     if behind <= CLOCK_SECONDS or earliest > latest:
         return list(rows)
     moved = {timestamp: timestamp_of(at + behind) for timestamp, at in times.items()}
     return [(row[0], moved[row[TIMESTAMP]], *row[2:]) for row in rows]
-
-
-def _zone(earliest: float, latest: float) -> float:
-    """Return the difference of two time zones that lies between these; if there is none, the middle."""
-    middle = HALF * (earliest + latest)
-    zones = (round(middle / step) * step for step in ZONE_SECONDS)
-    return next((zone for zone in zones if earliest <= zone <= latest), middle)
 
 
 def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
