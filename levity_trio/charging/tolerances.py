@@ -23,8 +23,6 @@ MOST_GAPS: Final = 0.75
 """Power tracks a register if the two agree in SEVERAL gaps, and in this share of all gaps."""
 STEADY_SHARE: Final = 0.20
 """Power or a pace that varies by no more is one; power × time within this share of a figure confirms it."""
-SHORT_GAP: Final = 120.0
-"""Over a gap up to this long, power accounts for nearly all energy. Over a longer one, a car may have paused."""
 RARE_SECONDS: Final = 1_000.0
 """Power that is sent more rarely shows no more than HALF of what flowed at least."""
 VARYING_SHARE: Final = 1.0
@@ -36,9 +34,11 @@ MANY_POWERS: Final = 10
 """So many gaps with sparse power show together about how much flowed."""
 INTERVAL: Final = 60.0
 """The sampling interval if the readings show none. The times of start and stop are exact to one interval."""
+SHORT_GAP: Final = TWICE * INTERVAL
+"""Over a gap up to this long, power accounts for nearly all energy. Over a longer one, a car may have paused."""
 CLOCK: Final = 2.0
 """Times are sent in whole seconds."""
-SPAN_SECONDS: Final = 600.0
+SPAN_SECONDS: Final = MANY_POWERS * INTERVAL
 """What lasts so long is shown: that a reported power was drawn for METER_AGE, or that a clock is behind."""
 METER_AGE: Final = 15.0
 """A charger reads its meter every few seconds, so a register or a power may be so old when it is sent."""
@@ -65,12 +65,13 @@ REACTIVE_A: Final = 1.0
 """The filters of a car at rest draw up to this current on each phase, but no energy."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)
 """The smallest and the largest battery. A rise of the state of charge takes its share of this energy."""
-MOST_WH: Final = 1_000_000.0
+MOST_WH: Final = FAR_MORE * BATTERY_WH[1]
 """No vehicle takes more in one transaction. A register with a fraction is in Wh if it would give more in kWh."""
-USUAL_BATTERY_WH: Final = (20_000.0, 130_000.0)
+USUAL_BATTERY_WH: Final = (TWICE * BATTERY_WH[0], HALF * BATTERY_WH[1])
+"""A rise of the state of charge confirms a figure that fits such a battery."""
 CHARGE_STEP: Final = 2.0
 """In per cent: the error of a rise of the state of charge, which is sent in whole per cent."""
-LEAST_CHARGE_RISE: Final = 10.0
+LEAST_CHARGE_RISE: Final = MANY * CHARGE_STEP
 """In per cent: a smaller rise confirms nothing."""
 
 SIGNIFICANT_START_WH: Final = 10_000
@@ -101,7 +102,7 @@ MOST_STEPS: Final = 20
 CLOCK_SECONDS: Final = 60
 """A clock that is further ahead is wrong, up to this is jitter. One with equal times in messages received further apart
 does not run. A message that is later than its clock is behind by no more did not wait."""
-LATE_SECONDS: Final = 120
+LATE_SECONDS: Final = CLOCK_SECONDS + CLOCK_SECONDS
 """A clock that is further behind is wrong, up to this a message may be on its way. FEW readings that are all older, and
 equally old, show registers that are always old…"""
 MOST_LAG: Final = 1500

@@ -50,7 +50,6 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         yield from swapped(case, chain)
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
-            falls = [] if case.is_timed and chain.at[-1] < chain.at[-2] else falls  # the stop came before a reading
             yield from _reset(case, chain, falls, bounds)
 
 

@@ -140,9 +140,9 @@ def _scales_of_power(case: Case, bounds: Bounds, figure: Figure | None) -> Itera
     is_alone = case.power.high == case.power.low and not counted(case, case.start_wh, case.stop_wh)
     phases = (tolerances.PHASES - 1, tolerances.PHASES) if is_alone else ()
     too_low = (10, 100) if _is_below_any_car(case) else ()
-    too_high = (0.1, 0.01) if is_scale_known(case) else (0.1,) if case.has_power_too_high else ()
-    possible = [factor for factor in too_high if not _is_below_any_car(case, factor)]
-    yield from (factor for factor in (*phases, *too_low, *possible) if bounds.is_tracked(1 / factor))
+    is_too_high = (is_scale_known(case) or case.has_power_too_high) and not _is_below_any_car(case, 0.1)
+    too_high = (0.1,) if is_too_high else ()
+    yield from (factor for factor in (*phases, *too_low, *too_high) if bounds.is_tracked(1 / factor))
 
 
 def _wrong_power(factor: float) -> str:
@@ -200,12 +200,8 @@ def _uncontradicted_part(
     if not case.is_stopped and not case.view.wh:  # closed by the system: `circumstances` has that doubt
         return Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
     conflict = _against(case, refuted)
-    is_too_little = (
-        figure is not None and bounds.impossible_step(figure.chain) is None and bounds.too_much(figure.wh) is None
-    )
     part = min(part_of(case, bounds), int(bounds.most_wh))
-    is_whole = is_too_little or (figure is not None and _is_shown_by_both(case, bounds, figure))
-    is_whole = is_whole or (figure is not None and part == 0 and _can_some_car(case, figure))
+    is_whole = figure and (_is_shown_by_both(case, bounds, figure) or (part == 0 and _can_some_car(case, figure)))
     wh = figure.wh if figure and is_whole else part
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _figures(figure)
     possible = most_possible(case, bounds)

@@ -30,7 +30,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 code=_code(case, why_begin, why_end),
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
-                chain=_counted_between(case, bounds, begin, end) if why_begin else _between(case, begin, end),
+                chain=_between(case, begin, end),
                 assumptions=len([why for why in (why_begin, why_end) if why]),
                 begin=begin,
                 end=end,
@@ -41,9 +41,6 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             elif is_contradicted_at_ends(case):
                 words = "Transaction.Begin or Transaction.End is wrong"
                 yield replace(base, words=words, assumptions=1)
-            elif len(case.views) > 1:
-                words = "MeterValues and transactionData differ"
-                yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
             yield from _corrected(base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and begins_at_zero(bounds, case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
@@ -99,18 +96,6 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
     code = base.code if base.words else code
     return replace(
         base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
-    )
-
-
-def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
-    """Return the chain of the readings between another start and an end. Below the reported start they may count from
-    0, unless they lie between these two and do not end at their difference."""
-    view = case.view
-    is_between = begin <= view.wh[0] and view.wh[-1] <= end != begin + view.wh[-1] if view.wh else True
-    return (
-        _between(case, begin, end)
-        if is_between or not begins_at_zero(bounds, view)
-        else session_chain(case, view, end - begin)
     )
 
 

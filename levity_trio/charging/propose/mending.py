@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.sent.chains import Chain
-from levity_trio.charging.sent.gathering import is_rising
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
@@ -31,38 +30,22 @@ def without_step(wh: Sequence[int], step: int) -> list[int]:
 
 def without_strays(chain: Chain, bounds: Bounds) -> Chain | None:
     """Keep the readings that lead from the start to the stop, or from the stop back to the start if these are more;
-    None if none or most are left out.
-
-    None also if outliers next to the start or stop lead to it: the longer step, whose time is less exact, would hide a
-    leap.
-    """
-    every, last = range(len(chain.wh)), len(chain.wh) - 1
+    None if none or most are left out."""
+    every = range(len(chain.wh))
     kept = max(_series(chain, bounds, every), _series(chain, bounds, every[::-1])[::-1], key=len)
     if not 0 < len(every) - len(kept) <= len(kept[1:-1]):
-        return None
-    if _leads_on(chain, 0, kept[1]) or _leads_on(chain, kept[-2], last):
         return None
     return Chain([chain.at[one] for one in kept], [chain.wh[one] for one in kept], chain.digit)
 
 
 def _series(chain: Chain, bounds: Bounds, numbers: Sequence[int]) -> list[int]:
     """Return the numbers of the points of which each leads to the next, from the first to the last; empty if nothing
-    leads to the last.
-
-    `level` is the point since which the register has had its value: when it rises again, it may catch up on the time
-    that it stood still.
-    """
-    kept, level = [numbers[0]], numbers[0]
+    leads to the last."""
+    kept = [numbers[0]]
     for number in numbers[1:]:
         here, there = sorted((kept[-1], number))
-        rise, since, until = chain.wh[there] - chain.wh[here], chain.at[min(level, here)], chain.at[there]
-        is_charged = rise <= chain.slack or rise <= bounds.most_by_charge(chain.at[here], until)
+        rise, since, until = chain.wh[there] - chain.wh[here], chain.at[here], chain.at[there]
+        is_charged = rise <= chain.slack or rise <= bounds.most_by_charge(since, until)
         if is_charged and bounds.can_rise(rise, until - since, chain.digit):
             kept.append(number)
-            level = number if rise > chain.digit else level
     return kept if kept[-1] == numbers[-1] else []
-
-
-def _leads_on(chain: Chain, first: int, last: int) -> bool:
-    """Whether readings were left out between two points, though the register rises over them from one to the other."""
-    return last - first > 1 and is_rising(chain.wh[first : last + 1])
