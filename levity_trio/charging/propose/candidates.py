@@ -60,20 +60,16 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         return
     words = "the readings count from 0 in each transaction"
     if stop < start:
-        chain = session_chain(case, view, stop)
-        both = f"{words}, and so does meterStop"
+        chain, both = session_chain(case, view, stop), f"{words}, and so does meterStop"
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
-        assumptions = 1 if _goes_on_from_previous(case) else 0
+        ended = case.before.end if case.before is not None and case.before.is_end_known else None
+        assumptions = int(
+            bool(ended) and (ended or 0) <= view.wh[0]
+        )  # the readings go on from there: rather the start is wrong
         until = stop if counts_on else start + stop
         yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SEGMENTS, chain, 1, start, start + view.wh[-1])
-
-
-def _goes_on_from_previous(case: Case) -> bool:
-    """Whether the readings are above the previous stop: rather the start is wrong."""
-    ended = case.before.end if case.before is not None and case.before.is_end_known else None
-    return bool(ended) and (ended or 0) <= case.view.wh[0]
 
 
 def _of_another_counter(case: Case, bounds: Bounds) -> Iterator[Candidate]:

@@ -104,7 +104,8 @@ def _touched(case: Case, one: Candidate) -> int:
 
 def _survivors(case: Case, bounds: Bounds, every: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates that nothing contradicts."""
-    return [one for one in every if _is_possible(case, bounds, one)]
+    placed = (one for one in every if one.wh >= 0 and is_in_place(case, one))
+    return [one for one in placed if bounds.conflict(one.chain, is_partial=one.is_partial) is None]
 
 
 def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -> Chosen | None:
@@ -155,12 +156,6 @@ def _wrong_power(factor: float) -> str:
 def _is_below_any_car(case: Case, factor: float = 1) -> bool:
     """Whether no car charges at AC with so little as a part of the highest reported power."""
     return bool(case.power) and not case.is_dc and factor * case.power.most < tolerances.LEAST_AC_W
-
-
-def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
-    if one.wh < 0 or not is_in_place(case, one):
-        return False
-    return bounds.conflict(one.chain, is_partial=one.is_partial) is None
 
 
 def is_in_place(case: Case, one: Candidate) -> bool:

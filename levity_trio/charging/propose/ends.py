@@ -30,7 +30,7 @@ def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 code=_code(case, why_begin, why_end),
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
-                chain=_between(case, begin, end),
+                chain=_counted_between(case, bounds, begin, end) if why_begin else _between(case, begin, end),
                 assumptions=len([why for why in (why_begin, why_end) if why]),
                 begin=begin,
                 end=end,
@@ -97,6 +97,15 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
     return replace(
         base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
     )
+
+
+def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:
+    """Return the chain of the readings between another start and an end. Below the reported start they may count from
+    0, unless they lie between these two and do not end at their difference."""
+    wh = case.view.wh
+    is_between = bool(wh) and begin <= wh[0] and wh[-1] <= end != begin + wh[-1]
+    is_counted = begins_at_zero(bounds, case.view) and not is_between
+    return session_chain(case, case.view, end - begin) if is_counted else _between(case, begin, end)
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.sent.chains import Chain
+from levity_trio.charging.sent.gathering import is_rising
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
@@ -30,10 +31,16 @@ def without_step(wh: Sequence[int], step: int) -> list[int]:
 
 def without_strays(chain: Chain, bounds: Bounds) -> Chain | None:
     """Keep the readings that lead from the start to the stop, or from the stop back to the start if these are more;
-    None if none or most are left out."""
+    None if none or most are left out.
+
+    None also if outliers next to the start or stop lead to it: the longer step, whose time is less exact, would hide a
+    leap.
+    """
     every = range(len(chain.wh))
     kept = max(_series(chain, bounds, every), _series(chain, bounds, every[::-1])[::-1], key=len)
     if not 0 < len(every) - len(kept) <= len(kept[1:-1]):
+        return None
+    if any(last - first > 1 and is_rising(chain.wh[first : last + 1]) for first, last in (kept[:2], kept[-2:])):
         return None
     return Chain([chain.at[one] for one in kept], [chain.wh[one] for one in kept], chain.digit)
 
