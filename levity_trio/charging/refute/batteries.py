@@ -35,20 +35,6 @@ def _falls(charges: Sequence[Charge]) -> list[float]:
     return [fall for fall in falls if fall > tolerances.CHARGE_STEP]
 
 
-def wh_per_percent(case: Case) -> float | None:
-    """Return the energy in Wh that charges one per cent of the battery, usually: the lower median of the steps of the
-    register; None with fewer than FEW. A step lasts as long as the register stands still, to its next rise."""
-    percents, shown = {charge.at: charge.percent for charge in case.charges}, list[float]()
-    told = [(wh, percents[at]) for at, wh in zip(case.view.at, case.view.wh, strict=True) if at in percents]
-    level, since = told[0] if told else (0, 0.0)
-    for wh, percent in told:
-        if wh > level + case.digit and percent - since >= tolerances.LEAST_CHARGE_RISE:
-            shown.append((wh - level) / (percent - since))
-        if abs(wh - level) > case.digit:
-            level, since = wh, percent
-    return sorted(shown)[(len(shown) - 1) // 2] if len(shown) >= tolerances.FEW else None
-
-
 def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:
     """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None. A
     partial chain may be too little for the smallest one.

@@ -12,7 +12,7 @@ from math import inf
 from operator import sub
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown, wh_per_percent
+from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown
 from levity_trio.charging.refute.paces import Paces
 from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
@@ -189,23 +189,12 @@ class Bounds:
             last = 100.0
         if first is None or last is None or last < first - tolerances.CHARGE_STEP:
             return inf
-        rise = max(0.0, last - first) + tolerances.CHARGE_STEP
-        most, usual = tolerances.BATTERY_WH[1] * rise / 100, self._wh_per_percent
-        if usual is None or before not in self.case.power.places or now not in self.case.power.places:
-            return most
-        return min(
-            most,
-            max(tolerances.TWICE * usual * rise, self._far_more_by_power(before, now) + tolerances.SHARED_WH),
-        )
+        return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
 
     def _far_more_by_power(self, before: float, now: float) -> float:
         """Return far more energy in Wh than flows between two times by the power at these and between them."""
         places, high = self.case.power.places, self.case.power.sums.high
         return (1 + tolerances.HALF) * (high[places[now]] - high[places[before]])
-
-    @cached_property
-    def _wh_per_percent(self) -> float | None:
-        return wh_per_percent(self.case)
 
     @cached_property
     def percents(self) -> dict[float, float]:
