@@ -82,7 +82,7 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     chosen, least = ranked[0], _rank(case, bounds, ranked[0])[0]
     simplest = [one for one in ranked if _rank(case, bounds, one)[0] == least]
     conflict = _against(case, refuted)
-    figures = {one.words: one.wh for one in simplest} | _figures(figure)
+    figures = {one.words: one.wh for one in simplest} | ({"as reported": figure.wh} if figure else {})
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
     grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
@@ -184,10 +184,6 @@ def _against(case: Case, refuted: Refuted) -> Doubt:
     return Doubt(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
 
 
-def _figures(figure: Figure | None) -> dict[str, int]:
-    return {} if figure is None else {"as reported": figure.wh}
-
-
 def _uncontradicted_part(
     case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted, every: Sequence[Candidate]
 ) -> Chosen:
@@ -198,7 +194,7 @@ def _uncontradicted_part(
     part = min(part_of(case, bounds), int(bounds.most_wh))
     is_whole = figure and (_is_shown_by_both(case, bounds, figure) or (part == 0 and _can_some_car(case, figure)))
     wh = figure.wh if figure and is_whole else part
-    figures = {one.words: one.wh for one in every if one.wh >= 0} | _figures(figure)
+    figures = {one.words: one.wh for one in every if one.wh >= 0} | ({"as reported": figure.wh} if figure else {})
     possible = most_possible(case, bounds)
     most = min(possible, max(figures.values(), default=0) or possible)
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
