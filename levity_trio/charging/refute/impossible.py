@@ -122,6 +122,8 @@ def _is_abrupt(case: Case, chain: Chain, number: int) -> bool:
     lasted = max(0.0, chain.at[number] - chain.at[level if is_late else number - 1]) + tolerances.INTERVAL
     lasted += age_of_readings(case, chain)
     spare = tolerances.REACH_WH + case.slack_of_ends(chain.digit)
+    if rise <= tolerances.TWICE * max(case.power.low, default=0.0) * lasted / HOUR + spare:
+        return False  # it is no faster than what follows, which looks at each step
     fastest = _fastest_w(case, chain, chain.at[number] - chain.at[number - 1])
     return rise > tolerances.TWICE * fastest * lasted / HOUR + spare
 
