@@ -176,6 +176,7 @@ class Progress:
         places = {
             "version": wheel.version,
             "dashboard": f"{settings['public-url']}/",
+            "trust": f"{settings['public-url']}/trust",
             "drivers": f"{settings['drivers-url']}/",
             "chargers": f"ws://{host_port(chosen.address, plan.PORT)}/ws/CHARGER-ID",
             "settings": str(plan.SETTINGS),

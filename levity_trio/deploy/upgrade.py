@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +35,7 @@ HEALTHY_SECONDS: Final = 60.0
 TRIAL_SHARE: Final = 2
 """The migration of the trial may take this part of the time, because it is the same machine with more to do."""
 SPARE_BYTES: Final = 100_000_000
+DISTURBING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 COPIES: Final = 4
 """How many times the database must fit on the disk: a backup, a trial of it, the last copy, and one to be put back."""
 HERE: Final = Machine()
@@ -109,13 +112,13 @@ def plan_upgrade(wheel: Wheel, pinned: Pinned | None, seconds: float) -> Upgrade
 
 
 def carry_out(upgrade: Upgrade, told: Told) -> float:
-    """Do it, and return for how many seconds nothing answered.
+    """Do it, and return for how many seconds no server ran.
 
     Raises EnvironmentProblem: nothing was stopped, or WentBack, or Stays.
     """
     try:
         needs_copy = _prepare(upgrade, told)
-    except EnvironmentProblem as problem:
+    except (EnvironmentProblem, OSError) as problem:
         raise EnvironmentProblem(f"{problem}. Nothing was stopped: {upgrade.before} serves") from problem
     texts = _files(upgrade)
     under_way = UnderWay(
@@ -125,20 +128,36 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
         files={str(step.path): (plan.read(HERE, step.path) or b"").decode() for step in texts},
     )
     writing.replace(plan.UNDER_WAY, json.dumps(asdict(under_way)).encode(), PUBLIC)
-    told(f"stopping {upgrade.before}")
-    began = time.monotonic()
+    told(f"stopping {upgrade.before}, and starting {upgrade.wheel.version}")
+    with _undisturbed():
+        began = time.monotonic()
+        _switch(upgrade, under_way, texts)
+        return time.monotonic() - began
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no Ctrl-C and no closed terminal end this while no server runs. Nothing is told meanwhile."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in DISTURBING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _switch(upgrade: Upgrade, under_way: UnderWay, texts: Sequence[File]) -> None:
+    """Let the new version serve in the place of the old one. Raises WentBack, Stays."""
     try:
         service.stop()
-        if needs_copy:
+        if under_way.copy is not None:
             _back_up(upgrade)
         Link(CURRENT, upgrade.wheel.version).do(HERE)
         for step in texts:
             step.do(HERE)
     except (EnvironmentProblem, OSError) as problem:
         raise WentBack(_go_back(under_way, str(problem))) from problem
-    told(f"starting {upgrade.wheel.version}")
     finish(under_way, upgrade.seconds)
-    return time.monotonic() - began
 
 
 def _prepare(upgrade: Upgrade, told: Told) -> bool:
