@@ -63,7 +63,7 @@ _ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="Only this o
 def begin(operator: Operator, day: str) -> None:
     """Say since when this system bills."""
     found = operator.ask("PUT", "admin", "billing", given={"begun_on": day})
-    operator.tell(found, f"this system bills since {found['begun_on']}; {found['open_month']} is the first month")
+    operator.tell(found, f"this system has billed since {found['begun_on']}; {found['open_month']} is the first month")
 
 
 @command("preview", epilog=PREVIEW_EXAMPLES)

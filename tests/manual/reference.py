@@ -277,23 +277,26 @@ def refutations() -> str:
 
 
 def tolerances() -> str:
-    words = (
-        "How far two pieces of evidence may differ and still agree. Energy is in Wh, power in W, time in seconds. A "
-        "constant without a meaning shares that of the next one."
-    )
+    words = "How far two pieces of evidence may differ and still agree. Energy is in Wh, power in W, time in seconds."
     return page("Tolerances", words, rows("constant", "value", "meaning", of=_constants()))
 
 
 def _constants() -> Iterator[tuple[str, str, str]]:
-    """Yield each constant with its value as it is written, and the text below it."""
+    """Yield each text with the constants above it, and their values as they are written."""
     source = inspect.getsource(judged)
     body = ast.parse(source).body
+    names, values = [], []
     for one, following in zip(body, [*body[1:], None], strict=True):
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and one.value is not None:
             value = ast.get_source_segment(source, one.value) or ""
             is_told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            told = str(following.value.value) if is_told else ""  # type: ignore[union-attr]  # is_told says so
-            yield code(one.target.id), " ".join(_THOUSANDS.sub(",", value).split()), told
+            names.append(code(one.target.id))
+            values.append(" ".join(_THOUSANDS.sub(",", value).split()))
+            if is_told:
+                yield ", ".join(names), ", ".join(values), str(following.value.value)  # type: ignore[union-attr]
+                names, values = [], []
+    if names:
+        raise ValueError(f"{', '.join(names)}: no text stands below")
 
 
 def life_cycle() -> str:

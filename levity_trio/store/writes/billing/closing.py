@@ -71,7 +71,7 @@ def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
     """Say since when this system bills. It can be said again until the first month is closed. Raises Refused."""
     if db.row("SELECT 1 FROM closing LIMIT 1") is not None:
         known = begun(db.rows)
-        words = f"this system bills since {known.on}" if known else ""
+        words = f"this system has billed since {known.on}" if known else ""
         raise Refused(Code.CONFLICT, f"{words}, and a month is closed; the day stays")
     db.execute(
         "INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
