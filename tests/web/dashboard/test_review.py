@@ -59,6 +59,7 @@ async def test_an_operator_is_offered_the_answers(site: Site, station: Station) 
     html = await seen(site, Role.OPERATOR, REVIEW)
     assert f"/do/post/admin/transactions/{number}/confirm" in html
     assert "Confirm 4.0 kWh" in html
+    assert re.search(rf'href="[^"]*/sessions/{number}">Evidence<', html)
 
 
 async def test_evidence_is_told_in_the_units_of_people(site: Site, station: Station) -> None:
