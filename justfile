@@ -138,6 +138,11 @@ screenshots *arguments: venv
 demo-history: venv
     {{ bin }}/python -m tests.demo.making
 
+# It needs buildah. Arguments go to `buildah build`: `just image --build-arg BASE=localhost/python`.
+# build the container's image, and start it
+image *arguments: venv
+    {{ bin }}/python -m tests.deploy.image {{ arguments }}
+
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}

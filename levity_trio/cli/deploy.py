@@ -28,6 +28,7 @@ Examples:
   levity-trio deploy --fluentd-endpoint 127.0.0.1:24224 deploy/
   levity-trio deploy --remote-write https://metrics.example.org/write deploy/
   levity-trio deploy --servers 3 --db postgresql:///levity deploy/
+  levity-trio deploy --container container/
 
 Reads the settings of `levity-trio serve` from the same flags, environment and TOML file, and writes them into the
 systemd unit and the other files. DIR/README.txt says how to install each of them. The command itself installs nothing,
@@ -38,17 +39,29 @@ for each, the configuration of HAProxy, role, database and settings of PostgreSQ
 --drivers-port are then HAProxy's; server 1 has the same ports raised by 1000, server 2 by 2000, and so on, as with
 --metrics-port and --files-port.
 
+With --container, the files are a Containerfile, the wheel of this program, and a compose file with the present
+settings. The image runs as a user of its own and stores everything in one volume; compose.yaml says how to begin.
+
 Exit status: 0 when all files are written, 1 when a file exists or the folder cannot be written, 2 for a wrong setting.
 """
 
 
 def run_deploy(
-    directory: Path, *, user: str | None, remote_write: str | None, servers: int, is_force: bool, **given: object
+    directory: Path,
+    *,
+    user: str | None,
+    remote_write: str | None,
+    servers: int,
+    is_container: bool,
+    is_force: bool,
+    **given: object,
 ) -> int:
     from levity_trio.deploy.files import write  # noqa: PLC0415 - so that --help and a wrong flag answer at once
     from levity_trio.deploy.installation import Installation  # noqa: PLC0415
 
     flags = {name: value for name, value in given.items() if value not in (None, ())}
+    if is_container:
+        return _deploy_container(directory, flags, may_replace=is_force)
     given_installation: dict[str, Any] = {"user": user, "remote_write": remote_write}
     installation = Installation(
         program=_program(),
@@ -73,6 +86,23 @@ def _contents(flags: Mapping[str, object], installation: Installation, servers: 
     if servers > 1:
         return texts_of_several(values_of_several(flags, os.environ, installation, servers))
     return texts(values(flags, os.environ, installation))
+
+
+def _deploy_container(directory: Path, flags: Mapping[str, object], *, may_replace: bool) -> int:
+    from levity_trio.deploy.container import values_of_container  # noqa: PLC0415 - as above
+    from levity_trio.deploy.files import texts_of_container, write  # noqa: PLC0415
+    from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
+    from levity_trio.writing import DOCUMENT, replace  # noqa: PLC0415
+
+    with open_wheel() as wheel:
+        values = values_of_container(flags, os.environ, wheel.path.name, wheel.version)
+        contents = texts_of_container(values)
+        write(directory, contents, may_replace=may_replace)
+        replace(directory / wheel.path.name, wheel.path.read_bytes(), DOCUMENT)
+    for name in (*contents, wheel.path.name):
+        say(str(directory / name))
+    say(f"Next: {directory / 'compose.yaml'} says how to start it")
+    return 0
 
 
 class Folder(click.Path):
@@ -104,6 +134,7 @@ deploy = GroupedCommand(
             show_default=True,
             help="How many servers; more than one need --db postgresql://...",
         ),
+        click.Option(["is_container", "--container"], is_flag=True, help="Write the files of a container instead."),
         click.Option(["is_force", "--force"], is_flag=True, help="Replace existing files."),
         *options(SETTINGS),
     ],

@@ -231,7 +231,9 @@ def _write_files(directory: Path, answers: dict[str, str | None]) -> int:
     settings = {"unknown_tags": {"admitted": "ask", "all": "accept"}.get(answers["cards"] or "admitted")}
     if answers["time_zone"] is not None:
         settings["given_time_zone"] = answers["time_zone"]
-    return run_deploy(directory, user=None, remote_write=None, servers=1, is_force=False, **settings)
+    return run_deploy(
+        directory, user=None, remote_write=None, servers=1, is_container=False, is_force=False, **settings
+    )
 
 
 ROOT_OPTION: Final = click.Option(

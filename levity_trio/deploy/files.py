@@ -27,6 +27,7 @@ MONITORING: Final = (
 TEMPLATES: Final = ("README.txt", UNIT, *BACKUP, *MONITORING, "litestream.yml", "fluentd.conf")
 README_OF_SEVERAL: Final = "README-servers.txt"
 TEMPLATES_OF_SEVERAL: Final = ("postgresql.sql", "levity-postgresql.conf", "haproxy.cfg", *MONITORING, "fluentd.conf")
+TEMPLATES_OF_CONTAINER: Final = ("Containerfile", "compose.yaml")
 DASHBOARD: Final = "grafana-dashboard.json"
 
 
@@ -63,6 +64,11 @@ def texts_of_several(several: Several) -> dict[str, str]:
         **{name: _filled(name, several.site) for name in TEMPLATES_OF_SEVERAL},
         DASHBOARD: dashboard(of_site=SITE_SERIES),
     }
+
+
+def texts_of_container(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the contents of each file by its name, for a container. The wheel lies beside them."""
+    return {name: _filled(name, values) for name in TEMPLATES_OF_CONTAINER}
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

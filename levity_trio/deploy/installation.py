@@ -189,7 +189,7 @@ def site_values(server: ServerConfig, installation: Installation, ports: Sequenc
 
 def _check(server: ServerConfig, installation: Installation) -> None:
     """Raise ConfigError for settings that `serve` accepts and a service cannot have."""
-    if name := next((name for name, port in _ports(server).items() if port == 0), None):
+    if name := next((name for name, port in ports_of(server).items() if port == 0), None):
         raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
     if server.clock_speed > 1:
         raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
@@ -202,7 +202,7 @@ def _check(server: ServerConfig, installation: Installation) -> None:
         )
 
 
-def _ports(server: ServerConfig) -> dict[str, int]:
+def ports_of(server: ServerConfig) -> dict[str, int]:
     """Return the ports that the server listens on, by the flags that set them."""
     ports = {
         "--port": server.port,
@@ -266,13 +266,13 @@ def unit_values(given: Given, beside: Path, installation: Installation) -> dict[
     writable = dict.fromkeys(
         path.parent for path in (beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
-    is_privileged = min(_ports(server).values()) < PRIVILEGED_PORTS
+    is_privileged = min(ports_of(server).values()) < PRIVILEGED_PORTS
     files = server.max_connections + SPARE_FILES + (0 if server.drivers_port is None else DRIVERS_FILES)
     arguments = [*installation.program, "serve", *(() if config is None else ("--config", str(config)))]
     return {
         "command": _command(arguments),
         "first_word": installation.program[0],
-        "environment": "\n".join(f"Environment={_word(line)}" for line in _environment((server, log), in_file)),
+        "environment": "\n".join(f"Environment={_word(line)}" for line in environment_lines((server, log), in_file)),
         "mounts": _word(str(beside.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
         "home": "read-only" if _lies_below(paths, HOMES) else "yes",
@@ -288,7 +288,9 @@ def _command(arguments: Iterable[str]) -> str:
     return " ".join(_word(argument).replace("$", "$$") for argument in arguments)
 
 
-def _environment(present: tuple[ServerConfig, LogConfig], in_file: tuple[ServerConfig, LogConfig]) -> Iterator[str]:
+def environment_lines(
+    present: tuple[ServerConfig, LogConfig], in_file: tuple[ServerConfig, LogConfig]
+) -> Iterator[str]:
     """Yield the settings that differ from the defaults and the TOML file, as LEVITY_NAME=text."""
     inherited, wanted = _by_attribute(*in_file), _by_attribute(*present)
     for setting in SETTINGS:

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.deploy.files import DASHBOARD, README_OF_SEVERAL, TEMPLATES, TEMPLATES_OF_SEVERAL, texts, write
+from levity_trio.deploy.files import (
+    DASHBOARD,
+    README_OF_SEVERAL,
+    TEMPLATES,
+    TEMPLATES_OF_CONTAINER,
+    TEMPLATES_OF_SEVERAL,
+    texts,
+    write,
+)
 from levity_trio.deploy.installation import Installation, values
 
 MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
@@ -19,7 +27,7 @@ MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi
 
 def test_every_template_is_written() -> None:
     shipped = {path.name for path in (files("levity_trio.deploy") / "templates").iterdir()}
-    assert shipped == {*TEMPLATES, README_OF_SEVERAL, *TEMPLATES_OF_SEVERAL}
+    assert shipped == {*TEMPLATES, README_OF_SEVERAL, *TEMPLATES_OF_SEVERAL, *TEMPLATES_OF_CONTAINER}
     assert set(MADE) == {*TEMPLATES, DASHBOARD}
 
 

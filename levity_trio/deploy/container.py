@@ -1,0 +1,72 @@
+"""The values for the files of a container: its Containerfile, and a compose file with the present settings.
+
+The image has the program, the program's wheels and nothing else; what it stores is in one volume.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig
+from levity_trio.config_log import LogConfig
+from levity_trio.config_sources import load
+from levity_trio.config_web import API_PORT
+from levity_trio.deploy.installation import METRICS_PORT, STATE_FOLDER, STOP_SPARE_SECONDS, environment_lines, ports_of
+from levity_trio.deploy.program import CURRENT
+
+OF_IMAGE: Final = ("db", "api-host", "metrics-host", "metrics-port")
+"""Settings that the image has already."""
+HEALTH: Final = (
+    "python",
+    "-c",
+    f"from urllib.request import urlopen; urlopen('http://127.0.0.1:{METRICS_PORT}/healthz', timeout=4)",
+)
+FROM_OUTSIDE: Final = ("--port", "--tls-port", "--drivers-port", "--files-port", "--ftp-port")
+
+
+def values_of_container(
+    flags: Mapping[str, object], environment: Mapping[str, str], wheel: str, version: str
+) -> dict[str, str]:
+    """Return the values of both templates. Raises ConfigError for settings that a container cannot have."""
+    server, log = load(flags, environment)
+    lines = dict(line.split("=", 1) for line in _lines(server, log))
+    ports = {name: port for name, port in ports_of(server).items() if name in FROM_OUTSIDE}
+    if name := next((name for name, port in ports.items() if port == 0), None):
+        raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
+    api_port = server.api_port or API_PORT
+    return {
+        "version": version,
+        "tag": version.replace("+", "-"),
+        "wheel": wheel,
+        "program": str(CURRENT.parent),
+        "state": str(STATE_FOLDER),
+        "metrics_port": str(METRICS_PORT),
+        "api_port": str(api_port),
+        "exposed": " ".join(map(str, [*ports.values(), api_port])),
+        "ports": "\n".join(f'      - "{port}:{port}"' for port in ports.values()),
+        "environment": "\n".join(f"      {name}: {_quoted(value)}" for name, value in lines.items()),
+        "health": json.dumps(HEALTH),
+        "health_test": json.dumps(["CMD", *HEALTH]),
+        "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
+    }
+
+
+def _lines(server: ServerConfig, log: LogConfig) -> Iterator[str]:
+    """Yield the settings that differ from the defaults. Raises ConfigError for files: they are not in the container."""
+    yield f"LEVITY_TIME_ZONE={server.time_zone.key}"
+    fixed = {one.environment_name for one in SETTINGS if one.name in (*OF_IMAGE, "time-zone")}
+    files = {one.environment_name: one.flag for one in SETTINGS if one.kind.metavar == "FILE"}
+    for line in environment_lines((server, log), (ServerConfig(), LogConfig())):
+        name = line.partition("=")[0]
+        if name in files:
+            raise ConfigError(f"{files[name]}: the container has no file of this machine; add it in compose.yaml")
+        if name not in fixed:
+            yield line
+
+
+def _quoted(value: str) -> str:
+    """Return a value in YAML, in which compose replaces no variables."""
+    return json.dumps(value.replace("$", "$$"))
