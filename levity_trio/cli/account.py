@@ -14,7 +14,7 @@ from levity_trio.cli.examples import an_example
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
 from levity_trio.cli.named import check_charger, number_of
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import counted, say, show_below, show_record
+from levity_trio.cli.tables import counted, local_words, say, show_below, show_record
 from levity_trio.config import ConfigError
 
 ACCOUNTS: Final = ("admin", "accounts")
@@ -313,5 +313,6 @@ def _vehicle_names(operator: Operator) -> dict[int, str]:
 
 
 def _say_whose(operator: Operator, found: Mapping[str, Any]) -> None:
-    words = [f"account {found['account']}" if found["account"] else "nobody's", *found["grounds"]]
+    grounds = map(local_words, found["grounds"])
+    words = [f"account {found['account']}" if found["account"] else "nobody's", *grounds]
     operator.tell(found, "\n  ".join(words))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,21 +10,18 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.tables import local_minute
+from levity_trio.cli.tables import local_words
 from levity_trio.client import Refusal
 from levity_trio.refusals import NEEDED, plain_words
 
 TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "day", "parent_id_tag": "parent"}
 """Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
-STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-"""A time as the database has it; in a command that is proposed it stays exact."""
 NO_CHARGER: Final = "there is no charger "
 
 
 def in_words(refusal: Refusal) -> str:
     """Return what is wrong and what to do."""
-    detail = _detail(refusal).replace(" with force", " with --force")
-    detail = STAMP.sub(lambda found: local_minute(found[0]), detail)
+    detail = local_words(_detail(refusal).replace(" with force", " with --force"))
     seconds = refusal.document.get("retry_after")
     hint = f"; try again in {seconds} s" if seconds else ""
     if refusal.status == 401:

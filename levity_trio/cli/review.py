@@ -83,6 +83,8 @@ def list_queue(operator: Operator, charger: str | None, **query: object) -> None
     check_charger(operator, charger)
     page = operator.ask("GET", ADMIN, "review", query=given)
     operator.table(COLUMNS, [_row(item) for item in page["data"]], page)
+    if not operator.is_json and any(item["transaction"] for item in page["data"]):
+        say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")
 
 
 @command("confirm", group=review)

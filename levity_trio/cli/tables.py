@@ -15,7 +15,8 @@ from levity_trio.output import is_terminal, output_errors, readable
 KWH: Final = ("kwh", "energy_kwh")
 _TIMES: Final = ("_at", "_time", "since", "until", "_after")
 """How the names of fields with a time end; or they are `at`."""
-_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+"""A time as the database has it; in a command that is proposed it stays exact."""
 _FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re.ASCII)
 """A text that is a number: kWh, an amount with its currency, or unknown."""
 
@@ -91,6 +92,11 @@ def counted(number: int, noun: str) -> str:
 def local_minute(text: str) -> str:
     """Return a time in the time zone of the site, to the minute."""
     return local(text).strftime("%Y-%m-%d %H:%M")
+
+
+def local_words(text: str) -> str:
+    """Return a text of the server with the times in it by the clock of the site."""
+    return _STAMP.sub(lambda found: local_minute(found[0]), text)
 
 
 def cell(value: object) -> str:

@@ -52,6 +52,7 @@ def test_a_household_from_its_beginning_to_its_end(
     reason = ("--reason", "a guest of theirs")
     assert shell("account", "give", 1, "--transaction", by_space) == 2
     assert "given by local admin" in table(shell, capsys, "account", "give", 1, "--transaction", by_space, *reason)
+    assert "since 2026-01-01 00:00, given by" in table(shell, capsys, "account", "whose", by_tag)
     assert table(shell, capsys, "account", "unowned") == "none\n"
     assert "give by local admin: a guest of theirs" in table(shell, capsys, "explain", by_space)
     assert "nobody's" in table(shell, capsys, "account", "take", 1, "--transaction", by_space, *reason)

@@ -76,6 +76,10 @@ def test_people_see_a_table_and_one_line(server: Serving, capsys: pytest.Capture
         stop(charger, 17, "many")
     assert main(["review"]) == 0
     shown = [name for name in COLUMNS if name not in ("kwh", "fits")]  # nothing is known of these
-    assert capsys.readouterr().out.split()[: len(shown)] == shown
+    told = capsys.readouterr().out
+    assert told.split()[: len(shown)] == shown
+    assert "levity-trio explain" not in told  # it is for transactions
     assert main(["close", str(transaction), *WHY]) == 0
     assert capsys.readouterr().out.startswith(f"transaction {transaction} is closed: 0 kWh, doubtful, ")
+    assert main(["review"]) == 0
+    assert capsys.readouterr().out.endswith("levity-trio help reviews\n")
