@@ -23,11 +23,12 @@ FREQUENT: Final = {"MeterValueSampleInterval": "1"}
 class Site:
     """One server and its chargers. Both ports stay the same when it is restarted, as those of a real one do."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, is_named: bool = False) -> None:
         self.folder = folder
         self.database = folder / "site.db"
         self._port, self._web_port = free_port(), free_port()
         self._flags = ("--port", str(self._port), "--api-port", str(self._web_port), *flags)
+        self._flags += ("--drivers-url", self.url) if is_named else ()
         self._running = ExitStack()
         self._simulating = ExitStack()
         self._simulator: Api | None = None
@@ -105,9 +106,12 @@ class Site:
 
 
 @contextmanager
-def bare_site(folder: Path, *flags: str) -> Iterator[Site]:
-    """A new server on an empty database; its chargers are added by whoever needs them."""
-    site = Site(folder, *flags)
+def bare_site(folder: Path, *flags: str, is_named: bool = False) -> Iterator[Site]:
+    """A new server on an empty database; its chargers are added by whoever needs them.
+
+    `is_named`: a setting names its address as that of drivers, so that links to it are shown.
+    """
+    site = Site(folder, *flags, is_named=is_named)
     try:
         site.start()
         yield site

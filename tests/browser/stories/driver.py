@@ -22,7 +22,7 @@ MOST_RELOADS: Final = 40
 @contextmanager
 def open_site(folder: Path) -> Iterator[Site]:
     """A house of two households, one of which has charged at the only charger."""
-    with bare_site(folder) as site:
+    with bare_site(folder, is_named=True) as site:
         site.ask("POST", "admin", "users", name="Cleo", role="admin", password=PASSWORD)
         for name, tag in (("Anna Becker", TAG), ("Familie Weber", OTHER_TAG)):
             account = str(site.ask("POST", "admin", "accounts", name=name, since="2026-01-01")["id"])
