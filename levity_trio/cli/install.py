@@ -31,7 +31,7 @@ Examples:
   levity-trio install
   levity-trio install --yes --site "Bauhof 12" --address 192.168.1.20
   levity-trio install --address 192.168.1.20
-  levity-trio install --alerts
+  levity-trio install --alerts --litestream
   levity-trio install --as levity-trio.versions
   levity-trio install --yes --root /mnt/card
 
@@ -62,9 +62,10 @@ def run_install(
     files: Path,
     is_yes: bool,
     is_json: bool,
-    has_alerts: bool,
-    **answers: str | None,
+    **given: Any,
 ) -> int:
+    more = [name for name in ("alerts", "litestream") if given.pop(name)]
+    answers: dict[str, str | None] = given
     if root is None and os.geteuid() != 0:
         warn("levity-trio: only root can install it; these are the files for installing by hand")
         return _write_files(files, answers)
@@ -76,8 +77,8 @@ def run_install(
     chosen = _choose(machine, answers, is_yes=is_yes)
     report.say("Looking for the program, and building it if this is a clone…")
     with open_wheel() as wheel:
-        given = None if pinned is None else read_pinned(pinned, wheel)
-        steps = missing(plan.steps_of(machine, chosen, wheel, given, has_alerts=has_alerts), machine)
+        versions = None if pinned is None else read_pinned(pinned, wheel)
+        steps = missing(plan.steps_of(machine, chosen, wheel, versions, more), machine)
         if not steps:
             report.say(f"Nothing to do: levity-trio {wheel.version} is installed with these answers.")
         elif not report.agreed(steps, is_yes=is_yes):
@@ -249,7 +250,8 @@ install = click.Command(
         click.Option(["--site"], metavar="NAME", help="Name of the site."),
         click.Option(["--time-zone"], metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."),
         click.Option(["--address"], metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."),
-        click.Option(["has_alerts", "--alerts"], is_flag=True, help="Also install Prometheus and its alerts."),
+        click.Option(["--alerts"], is_flag=True, help="Also install Prometheus and its alerts."),
+        click.Option(["--litestream"], is_flag=True, help="Also write the files of Litestream, to be filled in."),
         click.Option(
             ["pinned", "--as"],
             metavar="FILE",

@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,6 +75,10 @@ if [ -r {SETTINGS} ]; then
 fi
 exec {CURRENT}/bin/levity-trio "$@"
 """
+LITESTREAM_UNIT: Final = UNITS / "litestream.service.d" / "levity-trio.conf"
+LITESTREAM_KEYS: Final = Path("/etc/litestream.env")
+_LITESTREAM_KEYS: Final = "LITESTREAM_ACCESS_KEY_ID=\nLITESTREAM_SECRET_ACCESS_KEY=\n"
+_LITESTREAM_UNIT: Final = f"[Service]\nUser={USER}\nEnvironmentFile={LITESTREAM_KEYS}\n"
 _USERS: Final = f'u {USER} - "levity-trio" {STATE_FOLDER} /usr/sbin/nologin\n'
 _FOLDERS: Final = f"""\
 d {STATE_FOLDER} 0700 {USER} {USER}
@@ -232,17 +236,18 @@ class Certificates:
 
 
 def steps_of(
-    machine: Machine, answers: Answers, wheel: Wheel, pinned: Pinned | None = None, *, has_alerts: bool = False
+    machine: Machine, answers: Answers, wheel: Wheel, pinned: Pinned | None = None, more: Collection[str] = ()
 ) -> list[Step]:
     """Return what is to be done. Raises EnvironmentProblem: another version is installed here."""
     check_version(machine, wheel)
     present = read(machine, SETTINGS)
     settings = settings_text(present, changes_of(present, answers))
+    texts = service_texts(settings, answers.site, wheel.version)
     program = Program(wheel, "pdf", pinned, USER)
     served: list[Step] = [
         Link(CURRENT, wheel.version),
         File(SETTINGS, settings, 0o640, USER),
-        *unit_files(settings, answers.site, wheel.version),
+        *unit_files(texts),
     ]
     before = [*_prerequisites(answers), program, File(SCRIPT, _SCRIPT.encode(), PROGRAM)]
     is_changed = machine.runs and (bool(missing(served, machine)) or machine.has(CHANGED))
@@ -252,7 +257,7 @@ def steps_of(
         Certificates(answers),
         Started(CHANGED if is_changed else None, START_SECONDS),
         Command("start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])),
-        *(_alerts(machine, settings, answers, wheel.version) if has_alerts else ()),
+        *(step for name, steps in MORE.items() if name in more for step in steps(machine, texts)),
     ]
     return [*before, *mark, *served, *after]
 
@@ -277,9 +282,8 @@ def read(machine: Machine, path: Path) -> bytes | None:
         return None
 
 
-def unit_files(settings: bytes, site: str, version: str) -> list[Step]:
+def unit_files(texts: Mapping[str, str]) -> list[Step]:
     """Return the files of the services, and the links by which they start with the machine."""
-    texts = service_texts(settings, site, version)
     server, timer = files.UNIT, files.BACKUP[1]
     return [
         *(File(UNITS / name, texts[name].encode()) for name in (server, *files.BACKUP)),
@@ -311,9 +315,8 @@ def _has_folders() -> bool:
     return all(folder.is_dir() and folder.owner() == USER for folder in (STATE_FOLDER, BACKUPS))
 
 
-def _alerts(machine: Machine, settings: bytes, answers: Answers, version: str) -> list[Step]:
+def _alerts(machine: Machine, texts: Mapping[str, str]) -> list[Step]:
     """Return what makes Prometheus watch the server. Alertmanager gets a file to be filled in, which is then left."""
-    texts = service_texts(settings, answers.site, version)
     theirs = [
         File(PROMETHEUS / "levity-alerts.yml", texts["levity-alerts.yml"].encode()),
         File(PROMETHEUS / "prometheus.yml", texts["prometheus.yml"].encode(), holder=b"levity-trio"),
@@ -324,6 +327,19 @@ def _alerts(machine: Machine, settings: bytes, answers: Answers, version: str) -
     restart = ["systemctl", "restart", "prometheus", "prometheus-alertmanager"]
     of_debian = packages("prometheus", "prometheus-alertmanager")
     return [of_debian, *theirs, Command("restart", restart, lambda: not is_changed)]
+
+
+def _litestream(_machine: Machine, texts: Mapping[str, str]) -> list[Step]:
+    """Return what Litestream needs beside its own package, which is not Debian's: two files are to be filled in."""
+    return [
+        File(Path("/etc/litestream.yml"), texts["litestream.yml"].encode(), 0o640, USER, holder=b"checkpoint-interval"),
+        File(LITESTREAM_KEYS, _LITESTREAM_KEYS.encode(), 0o600, holder=b"LITESTREAM_SECRET_ACCESS_KEY"),
+        File(LITESTREAM_UNIT, _LITESTREAM_UNIT.encode()),
+    ]
+
+
+MORE: Final = {"alerts": _alerts, "litestream": _litestream}
+"""What is installed only if somebody asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +371,7 @@ def removals() -> list[Step]:
     return [
         Command("stop", ["systemctl", "disable", "--now", files.UNIT, files.BACKUP[1]], _is_stopped),
         *(Removal(path) for path, _ in links),
-        *(Removal(path) for path in (*units, KEPT_VERSIONS, USERS, FOLDERS)),
+        *(Removal(path) for path in (*units, KEPT_VERSIONS, LITESTREAM_UNIT, USERS, FOLDERS)),
         Command("reload", ["systemctl", "daemon-reload"], lambda: not (UNITS / files.UNIT).exists()),
         Removal(SCRIPT),
         Removal(OPT),

@@ -29,7 +29,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy import plan, service
 from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER, read_elsewhere
 from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel, check_room
-from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Step, missing, run
+from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, missing, run
 
 HEALTHY_SECONDS: Final = 60.0
 TRIAL_SHARE: Final = 2
@@ -180,8 +180,8 @@ def _check_disks(upgrade: Upgrade) -> None:
 def _files(upgrade: Upgrade) -> list[File]:
     """Return the files of the services that are others in the new version. It writes them, not the one that runs."""
     settings = plan.read(HERE, plan.SETTINGS) or b""
-    steps: list[Step] = plan.unit_files(settings, plan.given(settings).site, upgrade.wheel.version)
-    return [step for step in missing(steps, HERE) if isinstance(step, File)]
+    texts = plan.service_texts(settings, plan.given(settings).site, upgrade.wheel.version)
+    return [step for step in missing(plan.unit_files(texts), HERE) if isinstance(step, File)]
 
 
 def _try(upgrade: Upgrade, told: Told) -> bool:

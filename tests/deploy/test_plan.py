@@ -35,7 +35,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def left(machine: Machine, answers: Answers = ANSWERS, *, has_certificates: bool = False) -> list[Step]:
     """Without certificates, because keys take time."""
-    steps = steps_of(machine, answers, WHEEL, has_alerts=True)
+    steps = steps_of(machine, answers, WHEEL, more=plan.MORE)
     return missing([one for one in steps if has_certificates or not isinstance(one, Certificates)], machine)
 
 
@@ -82,6 +82,7 @@ def test_what_the_owner_wrote_stays(machine: Machine) -> None:
     settings = machine.at(plan.SETTINGS)
     settings.write_text(settings.read_text().replace('"ask"', '"refuse"  # mine') + '\n[plugin.mine]\nsite = "x"\n')
     (prometheus := machine.at(plan.PROMETHEUS / "alertmanager.yml")).write_text("LevityServerDown: mine")
+    (keys_of_bucket := machine.at(plan.LITESTREAM_KEYS)).write_text("LITESTREAM_SECRET_ACCESS_KEY=mine\n")
     assert left(machine) == []
     install(machine, Answers(cards="admitted", site="Bauhof 12", time_zone="Europe/Berlin", address="pi.example.org"))
     keys = tomllib.loads(settings.read_text())
@@ -90,6 +91,8 @@ def test_what_the_owner_wrote_stays(machine: Machine) -> None:
     assert "# mine" in settings.read_text()
     assert keys["plugin"] == {"mine": {"site": "x"}}
     assert prometheus.read_text() == "LevityServerDown: mine"
+    assert keys_of_bucket.read_text() == "LITESTREAM_SECRET_ACCESS_KEY=mine\n"
+    assert keys_of_bucket.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_of_somebody_else_is_kept_beside(machine: Machine) -> None:
@@ -121,7 +124,7 @@ def test_uninstall_leaves_the_data(machine: Machine) -> None:
     files = {
         path.relative_to(machine.at(Path("/"))).parts[:3] for path in machine.at(Path("/")).rglob("*") if path.is_file()
     }
-    assert {parts for parts in files if parts[1] != "prometheus"} == {
+    assert {parts for parts in files if parts[1] not in ("prometheus", "litestream.yml", "litestream.env")} == {
         ("etc", "levity-trio", "levity.toml"),
         ("var", "lib", "levity"),
     }

@@ -63,7 +63,7 @@ class Sandbox:
             stdin=subprocess.DEVNULL,
             text=True,
             check=False,
-            timeout=300,
+            timeout=500,
         )
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}"
         return done.stdout
