@@ -168,7 +168,7 @@ def _tag(asked: Asked, tags: list[OwnTag]) -> OwnTag:
     else:
         chosen = usable or tags
     if len(chosen) != 1:
-        raise invalid("id_tag", f"choose one of your household's tags: {choices}")
+        raise invalid("id_tag", f"choose one of your household's cards: {choices}")
     return chosen[0]
 
 
@@ -212,7 +212,7 @@ async def _check_tag(asked: Asked, own: Household, tag: OwnTag) -> None:
         count = await asked.api.reader.run(partial(stored.running, rule=own.rule, key=tag.key))
         words = "it is charging already" if count >= known.most else None
     if words is not None:
-        raise _conflict(f"the tag {tag.id_tag} cannot be used: {words}")
+        raise _conflict(f"the card {tag.id_tag} cannot be used: {words}")
 
 
 # Stop

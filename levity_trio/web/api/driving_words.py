@@ -10,7 +10,7 @@ from levity_trio.operations.outcomes import State
 from levity_trio.store.reads.driving import START, PlaceState
 
 AWAY: Final = "the charger cannot be reached at present; nothing was sent. Try again later"
-NO_TAG: Final = "your household has no tag to charge with; ask whoever runs the chargers"
+NO_TAG: Final = "your household has no card to charge with; ask whoever runs the chargers"
 NOT_YOURS: Final = "this place is another household's, which would pay for your session"
 REFUSED: Final[Mapping[PlaceState, str]] = {
     PlaceState.IN_USE: "this connector is in use",

@@ -214,18 +214,18 @@ async def test_which_tag(yard: Yard) -> None:
         await yard.add_tag("BLOCKED", status="Blocked")
         assert await yard.anna.refused("POST", START, {}) == (
             *CONFLICT,
-            "the tag BLOCKED cannot be used: it is blocked",
+            "the card BLOCKED cannot be used: it is blocked",
         )
         await yard.add_tag("ANNA")
         await yard.add_tag("OLD", expires_at="2026-01-01T00:00:00.000Z")
         for stolen in ("BEN", "ben", "FREE", "NEVER", "", " "):
             status, code, words = await yard.anna.refused("POST", START, {"id_tag": stolen})
             assert (status, code) == (422, "invalid")
-            assert words == "id_tag: choose one of your household's tags: ANNA"
+            assert words == "id_tag: choose one of your household's cards: ANNA"
         refused = await yard.anna.refused("POST", START, {"id_tag": "OLD"})
-        assert refused == (*CONFLICT, "the tag OLD cannot be used: it has expired")
+        assert refused == (*CONFLICT, "the card OLD cannot be used: it has expired")
         await yard.add_tag("Second")
-        assert (await yard.anna.refused("POST", START, {}))[2].endswith("tags: ANNA, Second")
+        assert (await yard.anna.refused("POST", START, {}))[2].endswith("cards: ANNA, Second")
         assert not plug.asked
         await plug.while_answering(yard.anna, START, {"id_tag": "  sECOND "})
         assert plug.asked[0][1]["idTag"] == "Second"
@@ -280,7 +280,7 @@ async def test_one_tag_and_one_connector_at_a_time(yard: Yard) -> None:
         refused = await yard.anna.refused("POST", START, {"connector_id": 1})
         assert refused == (*CONFLICT, f"your session {number} is open at this connector")
         refused = await yard.anna.refused("POST", START, {"connector_id": 2})
-        assert refused == (*CONFLICT, "the tag ANNA cannot be used: it is charging already")
+        assert refused == (*CONFLICT, "the card ANNA cannot be used: it is charging already")
 
 
 async def test_a_household_that_has_spent_all(yard: Yard) -> None:

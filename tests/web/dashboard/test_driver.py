@@ -85,7 +85,7 @@ async def test_a_tag_is_chosen_only_where_there_are_several(yard: Yard) -> None:
 async def test_without_a_tag_it_says_whom_to_ask(yard: Yard) -> None:
     async with yard.charger():
         for shown in (await at(yard, yard.anna), await Opening(yard, yard.anna.caller).open(CHARGE)):
-            assert "No tag of your household may" in shown.words
+            assert "No card of your household may" in shown.words
             assert not starts(shown)
 
 
@@ -205,7 +205,7 @@ async def test_what_is_known_of_a_driver(yard: Yard) -> None:
     await yard.add_tag("ANNA", name="Key ring")
     await yard.add_tag("OLD", status="Blocked")
     shown = await Opening(yard, yard.anna.caller).open(ME)
-    assert "A driver of Anna." in shown.words
+    assert "You charge for Anna." in shown.words
     assert "Key ring ANNA ✓ May charge" in shown.words
     assert "OLD ▲ it is blocked" in shown.words
 
