@@ -212,11 +212,11 @@ def newest_version() -> int:
     return migrations()[-1][0]
 
 
-def new_version() -> Version:
-    """Return the version of a new database."""
-    version = Version(0, 0)
+def new_version(version: Version = Version(0, 0)) -> Version:  # noqa: B008 - it cannot change
+    """Return the version of a database after all migrations; of a new one, if none is given."""
     for number, path in migrations():
-        version = version.after(number, path.read_text(encoding="utf-8"))
+        if number > version.schema:
+            version = version.after(number, path.read_text(encoding="utf-8"))
     return version
 
 

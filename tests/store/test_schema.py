@@ -11,6 +11,7 @@ import pytest
 
 from levity_trio.store import schema
 from levity_trio.store.connection import FileDatabase, open_database
+from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.schema import (
     APPLICATION_ID,
     NewerSchema,
@@ -168,6 +169,7 @@ def test_the_older_program_serves_where_each_migration_says_so(tmp_path: Path, s
     path = tmp_path / "site.db"
     make_ours(path)
     add_two(second, (STILL, STILL))
+    assert look_at(path, NEWEST)["serves_old"]  # so an upgrade may go back
     with open_database(path):
         pass
     take_back(second)
@@ -186,6 +188,7 @@ def test_the_older_program_refuses_where_one_does_not(tmp_path: Path, second: Pa
     path = tmp_path / "site.db"
     make_ours(path)
     add_two(second, heads)
+    assert not look_at(path, NEWEST)["serves_old"]
     with open_database(path):
         pass
     take_back(second)

@@ -27,7 +27,7 @@ from levity_trio.store.keeping.copying import copy, open_partial
 from levity_trio.store.keeping.examined import tables_of
 from levity_trio.store.keeping.restoring import RESTORING, swap
 from levity_trio.store.opening import open_known
-from levity_trio.store.schema import Version, look, migrations
+from levity_trio.store.schema import Version, look, new_version
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}
 """Tables to one of which whatever a charger or a person was told adds a row. The others also get rows from a start
@@ -43,10 +43,7 @@ def look_at(database: DatabaseAddress, old: int) -> Mapping[str, object]:
     db = open_known(database)
     with closing(db.conn):
         schema = db.version()
-    after = Version(schema, 0)  # on the present one the old program serves
-    for number, path in migrations():
-        if number > schema:
-            after = after.after(number, path.read_text(encoding="utf-8"))
+    after = new_version(Version(schema, 0))  # on the present one the old program serves
     return {"schema": schema, "new_schema": after.schema, "serves_old": after.oldest <= old}
 
 

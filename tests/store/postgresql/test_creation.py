@@ -16,6 +16,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.settings import PostgresqlAddress
+from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
@@ -136,7 +137,11 @@ def test_the_older_program_serves_where_the_migration_says_so(
     address = new_database(server)
     (tmp_path / "later.sql").write_text(f"{head}\nALTER TABLE cp ADD COLUMN note TEXT;\n")
     with monkeypatch.context() as newer:
+        before, every = newest_version(), migrations()
         later = add_migration(newer, tmp_path / "later.sql")
+        with pytest.MonkeyPatch.context() as looking:
+            looking.setattr("levity_trio.store.schema.migrations", lambda: [*every, (later, tmp_path / "later.sql")])
+            assert look_at(address, before)["serves_old"] == is_served  # an upgrade is refused otherwise
         with open_store(address, "newer") as store:
             store.commit([keep("a")])
     if is_served:
