@@ -17,6 +17,10 @@ from levity_trio.refusals import NEEDED, plain_words
 TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "day", "parent_id_tag": "parent"}
 """Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
 NO_CHARGER: Final = "there is no charger "
+LISTS: Final[Mapping[str, str]] = {
+    "there is no transaction ": "levity-trio transactions",
+    "there is no statement ": "levity-trio bill list",
+}
 
 
 def in_words(refusal: Refusal) -> str:
@@ -28,8 +32,8 @@ def in_words(refusal: Refusal) -> str:
         hint += _how_to_prove()
     if refusal.code == "no_answer":
         hint += _how_to_follow(refusal.document.get("command") or {})
-    if refusal.code == "not_found" and detail.startswith(NO_CHARGER):
-        hint += _how_to_find(detail.removeprefix(NO_CHARGER))
+    if refusal.code == "not_found":
+        hint += _how_to_find(detail)
     return f"{detail}{hint}"
 
 
@@ -74,8 +78,11 @@ def _how_to_follow(command: Mapping[str, Any]) -> str:
     return f"; a late one still counts, so do not repeat it before you looked: levity-trio commands {command['id']}"
 
 
-def _how_to_find(charger: str) -> str:
-    return (
-        f"; it has not connected yet: levity-trio charger add {shlex.quote(charger)} registers it before it does,"
-        " levity-trio chargers lists all"
-    )
+def _how_to_find(detail: str) -> str:
+    if detail.startswith(NO_CHARGER):
+        charger = shlex.quote(detail.removeprefix(NO_CHARGER))
+        return (
+            f"; it has not connected yet: levity-trio charger add {charger} registers it before it does,"
+            " levity-trio chargers lists all"
+        )
+    return next((f"; {command} lists all" for missing, command in LISTS.items() if detail.startswith(missing)), "")
