@@ -1,1 +1,3 @@
-"""The files that an operator installs with the server, created from templates and the present configuration."""
+"""What an operator installs with the server: its files, from templates and settings, and the commands that install,
+upgrade and remove it.
+"""

@@ -92,6 +92,7 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
     broken = make_version(card, "broken", is_broken=True)
     with booted(tmp_path, card) as sandbox:
         be_installed(sandbox)
+        be_asked(sandbox)
         be_backed_up(sandbox)
         with charging(sandbox) as told:
             first = go_nowhere(sandbox, failing, "no such table: nowhere", "Nothing was stopped")
@@ -118,6 +119,17 @@ def be_installed(sandbox: Sandbox) -> None:
     again = sandbox.run("levity-trio", "install", "--yes")
     assert "Nothing to do" in again
     assert "welcome" not in again
+
+
+def be_asked(sandbox: Sandbox) -> None:
+    """Whoever says no gets files, and nothing else changes."""
+    settings = sandbox.run("cat", "/etc/levity-trio/levity.toml")
+    asked = "cd /run && echo n | script -qec 'levity-trio install --address localhost' /dev/null"
+    told = sandbox.run("sh", "-c", asked, status=130)
+    assert "certificates  for localhost" in told
+    assert "Next: levity-install/README.txt" in told
+    sandbox.run("test", "-s", "/run/levity-install/levity-trio.service")
+    assert sandbox.run("cat", "/etc/levity-trio/levity.toml") == settings
 
 
 def be_backed_up(sandbox: Sandbox) -> None:
