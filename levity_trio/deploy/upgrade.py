@@ -27,9 +27,9 @@ from typing import Any, Final
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy import plan, service
-from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER, read_elsewhere
+from levity_trio.deploy.installation import BACKUPS, read_elsewhere
 from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel, check_room
-from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, missing, run
+from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Removal, missing, run
 
 HEALTHY_SECONDS: Final = 60.0
 TRIAL_SHARE: Final = 2
@@ -56,6 +56,7 @@ class UnderWay:
 
     before: str
     after: str
+    database: str
     copy: str | None
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,6 +125,7 @@ def carry_out(upgrade: Upgrade, told: Told) -> float:
     under_way = UnderWay(
         before=upgrade.before,
         after=upgrade.wheel.version,
+        database=upgrade.address,
         copy=str(upgrade.backup) if needs_copy else None,
         files={str(step.path): (plan.read(HERE, step.path) or b"").decode() for step in texts},
     )
@@ -152,9 +154,9 @@ def _switch(upgrade: Upgrade, under_way: UnderWay, texts: Sequence[File]) -> Non
         service.stop()
         if under_way.copy is not None:
             _back_up(upgrade)
-        Link(CURRENT, upgrade.wheel.version).do(HERE)
-        for step in texts:
-            step.do(HERE)
+        for file in texts:
+            file.do(HERE)
+        Link(CURRENT, upgrade.wheel.version).do(HERE)  # last: then all is there to go on
     except (EnvironmentProblem, OSError) as problem:
         raise WentBack(_go_back(under_way, str(problem))) from problem
     finish(under_way, upgrade.seconds)
@@ -172,9 +174,11 @@ def _prepare(upgrade: Upgrade, told: Told) -> bool:
 
 
 def _check_disks(upgrade: Upgrade) -> None:
-    size = upgrade.database.stat().st_size if upgrade.database is not None else 0
-    for folder in (BACKUPS, STATE_FOLDER):
-        check_room(folder, COPIES * size + SPARE_BYTES)
+    """Raise EnvironmentProblem if the copies of a file have no room."""
+    if upgrade.database is not None:
+        needed = COPIES * upgrade.database.stat().st_size + SPARE_BYTES
+        for folder in (BACKUPS, upgrade.database.parent):
+            check_room(folder, needed)
 
 
 def _files(upgrade: Upgrade) -> list[File]:
@@ -271,16 +275,14 @@ def _go_back(begun: UnderWay, why: str) -> str:
     service.stop()
     if present() != begun.before and begun.copy is not None:
         try:
-            _ask(begun.after, "undo", str(plan.DATABASE), begun.copy)
+            _ask(begun.after, "undo", begun.database, begun.copy)
         except EnvironmentProblem as problem:
             run(["systemctl", "start", "--no-block", service.UNIT])
             plan.UNDER_WAY.unlink()
-            raise Stays(
-                f"{why}. {begun.after} stays, because going back would lose what it stored: {problem}"
-            ) from None
+            raise Stays(f"{why}. {begun.after} stays, because its database stays: {problem}") from None
     Link(CURRENT, begun.before).do(HERE)
     for name, text in begun.files.items():
-        File(Path(name), text.encode()).do(HERE)
+        (File(Path(name), text.encode()) if text else Removal(Path(name))).do(HERE)
     service.start(HEALTHY_SECONDS)
     plan.UNDER_WAY.unlink()
     shutil.rmtree(OPT / begun.after)

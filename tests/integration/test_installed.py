@@ -165,7 +165,7 @@ def upgrade(sandbox: Sandbox, version: str) -> float:
 
 def finish_what_was_interrupted(sandbox: Sandbox, before: str, after: str) -> None:
     """kill -9 came when the link had been switched and nothing had started."""
-    begun: dict[str, object] = {"before": before, "after": after, "copy": None, "files": {}}
+    begun: dict[str, object] = {"before": before, "after": after, "database": DATABASE, "copy": None, "files": {}}
     sandbox.run(
         "sh", "-c", f"echo '{json.dumps(begun)}' > /opt/levity-trio/upgrade-under-way; systemctl stop levity-trio"
     )
