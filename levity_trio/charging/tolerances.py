@@ -36,7 +36,9 @@ INTERVAL: Final = 60.0
 """The sampling interval if the readings show none. The times of start and stop are exact to one interval."""
 SHORT_GAP: Final = TWICE * INTERVAL
 """Over a gap up to this long, power accounts for nearly all energy. Over a longer one, a car may have paused."""
-CLOCK: Final = 2.0
+LAST_DIGITS: Final = 2
+"""Two values in whole units that differ by no more may be the same: each is wrong by up to one."""
+CLOCK: Final = LAST_DIGITS
 """Times are sent in whole seconds."""
 SPAN_SECONDS: Final = MANY_POWERS * INTERVAL
 """What lasts so long is shown: that a reported power was drawn for METER_AGE, or that a clock is behind."""
@@ -69,7 +71,7 @@ MOST_WH: Final = FAR_MORE * BATTERY_WH[1]
 """No vehicle takes more in one transaction. A register with a fraction is in Wh if it would give more in kWh."""
 USUAL_BATTERY_WH: Final = (TWICE * BATTERY_WH[0], HALF * BATTERY_WH[1])
 """A rise of the state of charge confirms a figure that fits such a battery."""
-CHARGE_STEP: Final = 2.0
+CHARGE_STEP: Final = LAST_DIGITS
 """In per cent: the error of a rise of the state of charge, which is sent in whole per cent."""
 LEAST_CHARGE_RISE: Final = MANY * CHARGE_STEP
 """In per cent: a smaller rise confirms nothing."""
@@ -81,8 +83,8 @@ FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)
 
 REACH_WH: Final = 100
 """The energy that may flow between a reported power and a stop while a car starts or ends."""
-ROUNDED_WH: Final = 2
-"""Registers that differ by less may be one, rounded in two ways."""
+ROUNDED_WH: Final = LAST_DIGITS
+"""Registers that differ by no more may be one, rounded in two ways."""
 SHARED_WH: Final = 1_000
 """The energy that a car may have drawn between two reports of power without a doubt: another one from the same
 register, or one at a DC charger between two reports of 0 W."""
@@ -99,9 +101,10 @@ REJUDGE_SECONDS: Final = 60.0
 MOST_STEPS: Final = 20
 """After so many judgements, each of a neighbour of the one before, none is caused any more."""
 
-CLOCK_SECONDS: Final = 60
-"""A clock that is further ahead is wrong, up to this is jitter. One with equal times in messages received further apart
-does not run. A message that is later than its clock is behind by no more did not wait."""
+CLOCK_SECONDS: Final = round(INTERVAL)
+"""Times are exact to one interval: a clock that is further ahead is wrong, up to this is jitter.
+One with equal times in messages received further apart does not run. A message that is later than its clock is behind
+by no more did not wait."""
 LATE_SECONDS: Final = CLOCK_SECONDS + CLOCK_SECONDS
 """A clock that is further behind is wrong, up to this a message may be on its way. FEW readings that are all older, and
 equally old, show registers that are always old…"""

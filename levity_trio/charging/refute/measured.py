@@ -121,7 +121,7 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     found = _conclusive_gaps(case, bounds, chain)
     if found and bounds.is_tracked_by_power:
         return None
-    power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) > 2  # more than start and stop
+    power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) >= tolerances.SEVERAL
     whole = found.whole if is_read else _from_start_to_stop(chain)
     number = len(found) if is_read else len(power.at) - 1
     if number < tolerances.MANY_POWERS:

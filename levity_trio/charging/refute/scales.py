@@ -47,7 +47,7 @@ def lacks_digits_of(start: int, end: int) -> bool:
     """Whether a start is the previous end, in kWh for example: it lacks the last digits, which are not 0. Otherwise
     the end may as well have too many of them."""
     factors = (factor for factor in (*_TENFOLD, _KWH) if end % factor)
-    return any(start in (end // factor, (2 * end + factor) // (2 * factor)) for factor in factors)
+    return any(start in (end // factor, (Decimal(end) / factor).to_integral_value(ROUND_HALF_UP)) for factor in factors)
 
 
 def is_in_kwh(register: int, wh: int) -> bool:

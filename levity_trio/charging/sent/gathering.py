@@ -307,7 +307,7 @@ def _watts(
     active = [max(0, ampere - error) if ampere > tolerances.REACTIVE_A else 0 for ampere in currents]
     most = [ampere + error if ampere else 0 for ampere in currents]
     if len(named) > 1:
-        return (max(active) if len(named) == 2 else sum(active)) * low, sum(most) * high
+        return (sum(active) if len(named) == len(PHASES) else max(active)) * low, sum(most) * high
     return max(active) * low, max(most) * high * (1 if low > tolerances.HIGHEST_AC_V else tolerances.PHASES)
 
 

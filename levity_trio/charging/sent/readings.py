@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from math import gcd
 from operator import attrgetter
+from sys import float_info
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from levity_trio.charging import tolerances
@@ -33,8 +34,8 @@ LOCATIONS: Final = (OUTLET, "Cable", "EV", "Inlet", "Body")
 """By their distance from the outlet."""
 KILO: Final = frozenset({"kW", "kVA", "kWh"})
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
-HIGHEST_WH: Final = 2**53
-"""From here on a number is not accepted as a register. Above it, JSON numbers are no longer exact."""
+HIGHEST_WH: Final = 1 << float_info.mant_dig
+"""From here on a number is not accepted as a register: JSON numbers are exact up to it."""
 
 
 class Reading(NamedTuple):

@@ -21,6 +21,7 @@ from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import DISMISSIBLE, Code
 from levity_trio.charging.sent.chains import CORRECTED
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
 from levity_trio.store import habits
@@ -45,7 +46,6 @@ _INSTEAD: Final = {
 }
 """What to do where the life cycle has no step."""
 _OF_IMPORTED: Final = "it is history of another system, which is billed elsewhere"
-HIGHEST_WH: Final = 2**53
 INEXACT_SECONDS: Final = 2 * INTERVAL + CLOCK
 """By so much a session may have been longer than its times say, as for those who judge it."""
 
