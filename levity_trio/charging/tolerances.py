@@ -5,6 +5,8 @@ Energy in Wh, power in W, time in seconds.
 
 from __future__ import annotations
 
+from math import sqrt
+from statistics import fmean
 from typing import Final
 
 FEW: Final = 2
@@ -46,7 +48,8 @@ METER_AGE: Final = 15.0
 """A charger reads its meter every few seconds, so a register or a power may be so old when it is sent."""
 
 AC_W: Final = 43_000.0
-"""No AC charger delivers more (63 A, three phases). A default, not evidence: a figure above it is in doubt."""
+"""No AC charger delivers more (63 A, three phases). A default, not evidence: a figure above it is in doubt. A higher
+offered power shows a DC charger. If only the register is known, slower steps are not compared with each other."""
 FASTEST_W: Final = 400_000.0
 """No charger delivers more."""
 PHASES: Final = 3
@@ -54,10 +57,9 @@ PHASES: Final = 3
 
 AC_V: Final = 230.0
 """The voltage of a phase; its tolerance is POWER_SHARE (EN 50160). It is assumed if none was sent."""
-HIGHEST_AC_V: Final = 300.0
-CONTRAST_W: Final = 22_000.0
-"""A higher voltage or offered power shows a DC charger. If only the register is known, slower steps are not compared
-with each other."""
+HIGHEST_AC_V: Final = fmean((AC_V, AC_V * sqrt(PHASES)))
+"""A higher voltage is nearer to that between two phases than to that of one. If it is not named as one between phases,
+it shows a DC charger."""
 LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
 LEAST_AC_W: Final = 1_200.0
@@ -94,8 +96,9 @@ the distance of these two as a share of the register, multiplied for all that li
 share of its rise, for each start or stop that is just where the other one was."""
 ELSEWHERE_BY_CHANCE: Final = MEETING_BY_CHANCE * MEETING_BY_CHANCE
 """The same for two chargers: a site has about 20."""
-COMPARED_STARTS: Final = 20
-"""If FEW of the last so many starts on a connector lay within the previous transaction, others may, too."""
+COMPARED_STARTS: Final = round(1 / MEETING_BY_CHANCE)
+"""If FEW of the last so many starts on a connector lay within the previous transaction, others may, too: by chance, one
+does."""
 REJUDGE_SECONDS: Final = 60.0
 """The minimum time between two judgements of a transaction because of later facts."""
 MOST_STEPS: Final = 20

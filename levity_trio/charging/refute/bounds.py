@@ -258,11 +258,7 @@ class Bounds:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
-        if others.is_one_pace:
-            return pace > max(tolerances.CONTRAST_W, tolerances.FAR_MORE * others.median)
-        if others.steps >= tolerances.FEW:
-            return pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
-        return False
+        return others.steps >= tolerances.FEW and pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
 
     def _are_in_line(self, chain: Chain) -> bool:
         """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
@@ -294,7 +290,7 @@ class Bounds:
     @cached_property
     def fast_w(self) -> float:
         """The power up to which `refused_step` accepts a step without closer examination."""
-        return self.refused_w if self.is_tracked_by_power else min(self.refused_w, tolerances.CONTRAST_W)
+        return self.refused_w if self.is_tracked_by_power else min(self.refused_w, tolerances.AC_W)
 
     # The total
 

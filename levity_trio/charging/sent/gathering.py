@@ -100,8 +100,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     power = _power(by_measurand[POWER], times)
     power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(percents))
     power = _at_readings(power, max((view.at for view in views), key=len, default=()))
-    is_dc_shown = bool(percents) or max(volts, default=0) > tolerances.HIGHEST_AC_V
-    is_dc_shown = is_dc_shown or max(offers, default=0) > tolerances.CONTRAST_W
+    is_above_ac = max(volts, default=0) > tolerances.HIGHEST_AC_V or max(offers, default=0) > tolerances.AC_W
+    is_dc_shown = bool(percents) or is_above_ac
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
     is_phase = _AC_V[0] <= max(volts, default=0) <= _AC_V[1]
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
