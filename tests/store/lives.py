@@ -24,7 +24,8 @@ ACTS = tuple(cause for cause in Cause if cause not in {Cause.LATE_RISE, Cause.LA
 """The possible actions on a transaction. A rise is a late one if another has begun on its connector. Of an operator's
 decisions only the closing is among them; tests/store/test_decisions.py has the others."""
 BEGIN_WH = 1000
-STEP_WH = 100
+STEP_WH = 20
+"""All rises of a life are within REACH_WH: further beyond its end, a stop without an id is not that one again."""
 SECOND = 1 / 60
 LONG = 1e9
 PAUSE_MINUTES = 2
