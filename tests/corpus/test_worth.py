@@ -1,5 +1,6 @@
 """`just worth`, on a sample of the corpus."""
 
+import json
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Final
@@ -10,7 +11,7 @@ from levity_trio.charging.energy import judge
 from tests.corpus import rules
 from tests.corpus.kept import Said, lines, read
 from tests.corpus.rules import CLAUSE, NUMBER, RULE, Judge, Source
-from tests.corpus.worth import DIFFERENT, WRONG, Corpus, Entry, Variant, Worth
+from tests.corpus.worth import DIFFERENT, LEDGER, WRONG, Corpus, Entry, Variant, Worth
 
 EVERY: Final = {"lies": 30, "tests": 100, "reports": 5}
 """Every which case of a file is judged."""
@@ -119,3 +120,8 @@ def test_without_a_rule_and_without_several_at_once_sessions_are_silently_wrong(
     alone = [one.counts[WRONG] for one in worths(corpus, RULE, r"^refute\.")]
     assert together.counts[WRONG] > 0
     assert any(alone)
+
+
+def test_the_ledger_has_each_rule_of_today() -> None:
+    rules_now = {one.name for one in Corpus([]).sites if one.kind == RULE}
+    assert {one["rule"] for one in json.loads(LEDGER.read_text())} == rules_now, "run `just worth --ledger`"

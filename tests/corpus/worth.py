@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from rich.progress import track
@@ -36,6 +37,8 @@ REPORTS: Final = "reports"
 MOST_SECONDS: Final = 200
 """Of CPU, for all cases of one variant: with another number, a loop may have no end."""
 SHOWN: Final = 3
+LEDGER: Final = Path(__file__).with_name("ledger.json")
+"""What each rule was worth when `just worth --ledger` was last run; a page of the manual shows it."""
 EVERY: Final = 50
 """After how many variants it says how far it is, if there is no terminal for a bar."""
 MATCHING: Final = "matching"
@@ -419,6 +422,24 @@ def order(one: Worth) -> tuple[object, ...]:
     return kinds.index(one.kind), *(-one.counts[column] for column in (WRONG, LOST, RIGHT, HONEST, DIFFERENT)), one.name
 
 
+def ledger(worths: Iterable[Worth]) -> str:
+    """Return a line of JSON for each rule, in the order in which it is printed."""
+    columns = (WRONG, LOST, RIGHT, HONEST)
+    told = [
+        {"rule": one.name, "lines": one.lines, "report": _told(one.report)}
+        | {name: one.counts[name] for name in columns}
+        for one in worths
+        if one.kind == RULE
+    ]
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in told)
+    return f"[\n{lines}\n]\n"
+
+
+def _told(report: str) -> str:
+    """Return what a report says, without the test that tells it and the issue that listed it."""
+    return re.sub(r"^.*?\]: (Issue \d+, \w+: )?", "", report)
+
+
 def _entries(every: int) -> Iterator[Entry]:
     for name in names():
         yield from (Entry(name, kept) for kept in islice(load(name), None, None, 1 if name == REPORTS else every))
@@ -430,12 +451,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--numbers", action="store_true", help="numbers only")
     parser.add_argument("--only", default="", metavar="PATTERN", help="those whose name has this pattern")
     parser.add_argument("--json", metavar="FILE", help="write the result to a file, too")
+    parser.add_argument(
+        "--ledger", action="store_true", help="rules only, and write what they are worth for the manual"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once [%(default)s]")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth case [%(default)s]")
     parser.add_argument("--list", action="store_true", help="only list what would be judged")
     parser.add_argument("--together", action="store_true", help="judge without all these rules and clauses at once")
     chosen = parser.parse_args(arguments)
-    kinds = [NUMBER] if chosen.numbers else [RULE, CLAUSE] if chosen.rules else [RULE, CLAUSE, NUMBER]
+    some = {chosen.ledger: [RULE], chosen.numbers: [NUMBER], chosen.rules: [RULE, CLAUSE]}
+    kinds = some.get(True, [RULE, CLAUSE, NUMBER])
     began = time.monotonic()
     corpus = Corpus([] if chosen.list else list(_entries(chosen.every)))
     variants = corpus.variants(kinds, chosen.only)
@@ -462,6 +487,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         with open(chosen.json, "w") as file:  # noqa: PTH123
             json.dump([vars(one) for one in worths], file, ensure_ascii=False, indent=1)
+    if chosen.ledger:
+        LEDGER.write_text(ledger(worths), encoding="utf-8")
     _show(f"{time.monotonic() - began:.0f} s")
     return 0
 

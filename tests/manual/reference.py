@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -36,6 +37,7 @@ from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
 from levity_trio.web.dashboard.wording import METHODS
 from levity_trio.wire.repair import Wrong
+from tests.corpus.worth import LEDGER
 from tests.integration.bounds import BOUNDS
 
 GENERATED: Final = "<!-- Written by `just manual` from the declarations of the program: change those. -->\n"
@@ -69,6 +71,7 @@ def pages() -> Mapping[str, str]:
         "alerts": alerts,
         "reviews": reviews,
         "refutations": refutations,
+        "ledger": ledger,
         "tolerances": tolerances,
         "life-cycle": life_cycle,
         "repairs": repairs,
@@ -274,6 +277,19 @@ def refutations() -> str:
     questions = rows("name", "group", "question", "code", "weight", of=asked)
     methods = rows("`energy_method`", "the figure", of=((code(name), told) for name, told in METHODS.items()))
     return page("What is asked of a figure", words, questions, f"## How a figure was found\n\n{methods}")
+
+
+def ledger() -> str:
+    words = (
+        "What `just worth` measured: the kept sessions of `tests/corpus` were judged again without one rule at a time. "
+        "The columns count the sessions that would be silently wrong without it, or lose energy; the right proposals "
+        "that would be missing; and the honest sessions that would be in doubt. A report is a case of the field that "
+        "would be judged otherwise. `just worth --ledger` measures again."
+    )
+    head = ("rule", "lines", "silently wrong", "lost", "right proposals", "honest spared", "report")
+    measured = json.loads(LEDGER.read_text(encoding="utf-8"))
+    of = ((code(one["rule"]), *(str(one[column]) for column in head[1:])) for one in measured)
+    return page("What each rule of the judge is worth", words, rows(*head, of=of))
 
 
 def tolerances() -> str:
