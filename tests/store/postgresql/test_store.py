@@ -65,7 +65,7 @@ def test_an_empty_database_is_made_ours(server: Server) -> None:
             assert store.path == address
             store.commit([keep(f"run {run}")])
     assert kept(address) == ["run 0", "run 1"]
-    assert query(address, "SELECT version FROM levity.migrated") == [(newest_version(),)]
+    assert query(address, "SELECT mod(version, 1000) FROM levity.migrated") == [(newest_version(),)]
 
 
 def test_transaction_ids_begin_at_a_random_base(server: Server) -> None:
@@ -85,7 +85,7 @@ def test_the_database_of_another_program(server: Server) -> None:
 
 
 def test_a_newer_schema(address: PostgresqlAddress) -> None:
-    change(address, "UPDATE levity.migrated SET version = version + 1")
+    change(address, f"UPDATE levity.migrated SET version = {newest_version() + 1}")
     words = rf"schema {newest_version() + 1}, .* {newest_version()}"
     with pytest.raises(NewerSchema, match=words), open_store(address, "levity"):
         pytest.fail("it was opened")
