@@ -28,8 +28,13 @@ print(urllib.request.urlopen(sys.argv[1], context=trusting).read().decode())
 OPT = Path("opt/levity-trio")
 DATABASE = "/var/lib/levity/levity.db"
 NEW_TABLE = "CREATE TABLE novelty (id INTEGER PRIMARY KEY) STRICT;\n"
-SCRIPTS = {"good": NEW_TABLE, "failing": f"{NEW_TABLE}INSERT INTO nowhere VALUES (1);\n", "broken": NEW_TABLE}
 BEGINNING = "async def _begin(central: Central, reader: Reader) -> None:\n"
+SCRIPTS = {"failing": f"{NEW_TABLE}INSERT INTO nowhere VALUES (1);\n"}
+DEFECTS = {
+    "broken": ("server.py", BEGINNING, f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n"),
+    "silent": ("systemd.py", 'b"READY=1"', 'b"STATUS=serving"'),
+}
+"""What is wrong with a version: in which file, and in whose place."""
 INSTALL = (*PROGRAM, "install", "--yes", "--address", ADDRESS, "--cards", "all", "--site", "Bauhof 12")
 
 pytestmark = pytest.mark.skipif(
@@ -47,7 +52,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return card
 
 
-def make_version(card: Path, script: str, *, is_broken: bool = False) -> str:
+def make_version(card: Path, script: str) -> str:
     """Put another version beside the installed one, as an interrupted upgrade leaves it. Return its name.
 
     Nobody unpacks its wheel again, so that is one by its name only.
@@ -59,11 +64,12 @@ def make_version(card: Path, script: str, *, is_broken: bool = False) -> str:
     (wheel,) = folder.glob("*.whl")
     wheel.write_text(script)
     (package,) = folder.glob("lib/python*/site-packages/levity_trio")
-    (package / "schema" / f"900_{script}.sql").write_text(SCRIPTS[script])
-    if is_broken:
-        server = package / "server.py"
-        raised = f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n"
-        server.write_text(server.read_text().replace(BEGINNING, raised))
+    (package / "schema" / f"900_{script}.sql").write_text(SCRIPTS.get(script, NEW_TABLE))
+    if script in DEFECTS:
+        file, right, wrong = DEFECTS[script]
+        text = (package / file).read_text()
+        assert right in text
+        (package / file).write_text(text.replace(right, wrong))
     program = folder / "bin" / "levity-trio"
     program.write_text(program.read_text().replace(present.name, version))
     return version
@@ -88,8 +94,7 @@ def charging(sandbox: Sandbox) -> Iterator[dict[str, Any]]:
 
 
 def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -> None:
-    good, failing = make_version(card, "good"), make_version(card, "failing")
-    broken = make_version(card, "broken", is_broken=True)
+    good, failing, broken, silent = (make_version(card, one) for one in ("good", "failing", "broken", "silent"))
     with booted(tmp_path, card) as sandbox:
         be_installed(sandbox)
         be_asked(sandbox)
@@ -97,12 +102,13 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
         with charging(sandbox) as told:
             first = go_nowhere(sandbox, failing, "no such table: nowhere", "Nothing was stopped")
             assert go_nowhere(sandbox, broken, "this version cannot begin", "serves again") == first
+            stay(sandbox, silent)
             silence = upgrade(sandbox, good)
         assert told["missing"] == []
-        assert len(told["silences"]) == 2, told  # the version that cannot begin, and the one that can
+        assert len(told["silences"]) >= 4, told  # each time that a version was stopped
         waited = f"waited {told['silences']} s; no server for {silence} s"
         print(f"\n{told['answered']} answers to 20 chargers, which {waited}")
-        finish_what_was_interrupted(sandbox, first, good)
+        finish_what_was_interrupted(sandbox, silent, good)
         be_gone(sandbox)
 
 
@@ -155,6 +161,15 @@ def go_nowhere(sandbox: Sandbox, version: str, *words: str) -> str:
     assert current(sandbox) == before
     assert sandbox.run("systemctl", "is-active", "levity-trio") == "active\n"
     return before
+
+
+def stay(sandbox: Sandbox, version: str) -> None:
+    """It serves without saying so. What it told the chargers meanwhile is not given up for the old database."""
+    told = run_upgrade(sandbox, version, 1, "--patience", "30")
+    assert "does not serve after 30 s" in told
+    assert f"{version} stays" in told
+    assert "has stored facts" in told
+    assert current(sandbox) == version
 
 
 def upgrade(sandbox: Sandbox, version: str) -> float:
