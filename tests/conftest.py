@@ -25,6 +25,7 @@ TESTS = Path(__file__).parent
 WAITING_WORKERS = 2
 
 LONG = (
+    "integration/test_installed.py",
     *("browser/test_pages.py", "browser/test_stories.py", "benchmarks/test_servers.py", "store/moving/test_moving.py"),
     *("web/both/test_same_answers.py", "integration/test_openapi.py", "integration/test_servers.py"),
     *("integration/test_simulate.py", "integration/test_readme.py", "integration/test_fluentd.py"),
