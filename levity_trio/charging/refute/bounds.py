@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from math import inf
-from operator import sub
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown
@@ -57,7 +56,7 @@ class Bounds:
         for known, found in self._gaps:
             if known is chain:
                 return found
-        found = self._gaps_of_view if self._has_gaps_of_view(chain) else gaps(chain, self.case.power)
+        found = gaps(chain, self.case.power)
         if found and (early := self._drawn_before_power(chain)):
             found = replace(found, most=[found.most[0] + early, *found.most[1:]])
         self._gaps.append((chain, found))
@@ -74,18 +73,6 @@ class Bounds:
     @cached_property
     def _gaps_of_view(self) -> Gaps:
         return gaps(Chain(self.case.view.at, self.case.view.wh, self.case.digit), self.case.power)
-
-    def _has_gaps_of_view(self, chain: Chain) -> bool:
-        """Whether a chain is that of the readings, but for a start and a stop without power."""
-        view, places, end = self.case.view, self.case.power.places, len(self.case.view.at) + 1
-        if (
-            chain.digit != self.case.digit
-            or not end <= len(chain.at) <= end + 1
-            or chain.at[1:end] != view.at
-            or any(at in places for at in chain.at[::end])
-        ):
-            return False
-        return bool(view.wh) and list(map(sub, chain.wh[1:end], view.wh)) == [chain.wh[1] - view.wh[0]] * (end - 1)
 
     @cached_property
     def is_tracked_by_power(self) -> bool:
@@ -191,11 +178,6 @@ class Bounds:
             return inf
         return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
 
-    def _far_more_by_power(self, before: float, now: float) -> float:
-        """Return far more energy in Wh than flows between two times by the power at these and between them."""
-        places, high = self.case.power.places, self.case.power.sums.high
-        return (1 + tolerances.HALF) * (high[places[now]] - high[places[before]])
-
     @cached_property
     def percents(self) -> dict[float, float]:
         return dict(self.case.charges) if is_shown(self.case) else {}
@@ -250,7 +232,8 @@ class Bounds:
         if level_at not in self.case.power.places or before not in self.case.power.places:
             return inf
         since_then = self.refused_w * (max(0.0, now - before) + self.case.interval) / HOUR
-        return self._far_more_by_power(level_at, before) + since_then
+        high, places = self.case.power.sums.high, self.case.power.places
+        return (1 + tolerances.HALF) * (high[places[before]] - high[places[level_at]]) + since_then
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Whether a step does not fit the others, if nothing but the register was reported."""

@@ -30,7 +30,7 @@ def reported(case: Case, bounds: Bounds) -> Figure | None:
     courses = list(_chains_of(case, bounds, view))
     chain = next((chain for chain in courses if bounds.refused_step(chain) is None), courses[0])
     counted = _counted_above_start(case, bounds, view)
-    if counted is not None and _is_doubtful(case, bounds, chain) and unusual(case, bounds, counted) is None:
+    if counted is not None and unusual(case, bounds, chain) is not None and unusual(case, bounds, counted) is None:
         chain = counted
     return Figure(chain.wh[-1], REGISTER, start, view.wh[-1] if stop is None else stop, chain, is_reported=True)
 
@@ -69,10 +69,6 @@ def _counted_above_start(case: Case, bounds: Bounds, view: View) -> Chain | None
     agreeing, against = bounds.agreement(chain)
     is_possible = not bounds.is_tracked_by_power or (agreeing > 0 and not against)
     return chain if is_possible and bounds.refused_step(chain) is None else None
-
-
-def _is_doubtful(case: Case, bounds: Bounds, chain: Chain) -> bool:
-    return bounds.refused_step(chain) is not None or unusual(case, bounds, chain) is not None
 
 
 def impossible_step(case: Case, bounds: Bounds, figure: Figure) -> Evidence | None:

@@ -18,18 +18,14 @@ def faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Evidence | No
         return None
     if bounds.paces(chain).spread().is_one_pace and not case.is_ac_shown:
         return None
-    usual, slack = _usual_w(case), case.slack_of_ends(case.digit)
+    slack = case.slack_of_ends(case.digit)
+    usual = max(ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
     most = usual * case.longest_by_readings / HOUR + slack
     fastest = _fastest_step_w(case, bounds, chain, slack) if chain.at[2:] else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None
     known = "this charger is known to" if case.ceiling_w else "an AC charger can"
     return (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W, as {known} deliver")
-
-
-def _usual_w(case: Case) -> float:
-    """Return the power in W that this charger is known to deliver, or else the maximum of its kind."""
-    return max(ceiling_w(case), case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
 
 
 def ceiling_w(case: Case) -> float:

@@ -22,7 +22,6 @@ from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.gathering import INTERVALS, is_rising
 from levity_trio.charging.sent.power import HOUR, Gap, Gaps, least_share, never_caught_up, slack
-from levity_trio.charging.sent.power import far_beyond_power as gaps_far_beyond_power
 
 
 def did_not_catch_up(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -49,19 +48,15 @@ def stood_still_to_the_end(case: Case, _bounds: Bounds, chain: Chain) -> Evidenc
 
 
 def _conclusive_gaps(case: Case, bounds: Bounds, chain: Chain) -> Gaps:
-    """Return the gaps of a chain, if the powers show anything."""
-    return bounds.gaps(chain) if _is_conclusive(case) else Gaps()
-
-
-def _is_conclusive(case: Case) -> bool:
-    """Whether there are enough powers, and not all are about 0.
+    """Return the gaps of a chain, if there are enough powers, and not all are about 0.
 
     Power that is always about 0 counts only if the charger has reported other power before, or the battery was full.
     """
     if len(case.power.at) < tolerances.SEVERAL:
-        return False
+        return Gaps()
     is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
-    return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
+    is_conclusive = case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
+    return bounds.gaps(chain) if is_conclusive else Gaps()
 
 
 def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | None:
@@ -78,7 +73,7 @@ def far_beyond_power(case: Case, bounds: Bounds, chain: Chain) -> Evidence | Non
     fast = [gap for gap in shown if gap.rise > most_w * gap.seconds / HOUR + spare]
     if case.is_dc:
         fast += found.beyond(found.high, 1 + tolerances.HALF, tolerances.SHARED_WH + chain.slack)
-    often = gaps_far_beyond_power(found, chain.digit) if beyond else []
+    often = found.beyond(found.most, tolerances.FAR_MORE, spare) if beyond else []
     unseen = [gap for gap in often if _may_be_unseen(case, gap)]
     if not fast and len(often) - len(unseen) < tolerances.SEVERAL and _are_rarely_unseen(case, unseen):
         return None
@@ -122,7 +117,7 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     if found and bounds.is_tracked_by_power:
         return None
     power, is_read = case.power, len(case.power.places.keys() & set(chain.at)) >= tolerances.SEVERAL
-    whole = found.whole if is_read else _from_start_to_stop(chain)
+    whole = found.whole if is_read else Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
     number = len(found) if is_read else len(power.at) - 1
     if number < tolerances.MANY_POWERS:
         return None
@@ -137,11 +132,6 @@ def beyond_many_powers(case: Case, bounds: Bounds, chain: Chain) -> Evidence | N
     if least <= rise <= most:
         return None
     return (f"{rise} Wh", f"{round(least)} to {round(most)} Wh by {len(power.at)} reports of power")
-
-
-def _from_start_to_stop(chain: Chain) -> Gap:
-    """Return a chain as one gap, of which only the rise and the time are known."""
-    return Gap(chain.wh[-1], 0.0, 0.0, 0.0, chain.at[-1] - chain.at[0])
 
 
 def far_below_power(case: Case, _bounds: Bounds, chain: Chain) -> Evidence | None:

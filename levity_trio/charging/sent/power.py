@@ -179,11 +179,6 @@ def longer_share(power: Power) -> float:
     return tolerances.HALF if power.is_steady else tolerances.VARYING_SHARE
 
 
-def far_beyond_power(found: Gaps, digit: int) -> list[Gap]:
-    """Return the gaps in which a register rose far faster than all adjacent powers."""
-    return found.beyond(found.most, tolerances.FAR_MORE, tolerances.REACH_WH + digit + digit)
-
-
 def never_caught_up(chain: Chain, power: Power, found: Gaps, share: float) -> Gap | None:
     """Return the first gap in which a register stood still despite power, and did not catch up to this share of it when
     it rose again."""
