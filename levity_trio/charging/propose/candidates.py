@@ -63,9 +63,7 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         chain, both = session_chain(case, view, stop), f"{words}, and so does meterStop"
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
         ended = case.before.end if case.before is not None and case.before.is_end_known else None
-        assumptions = int(
-            bool(ended) and (ended or 0) <= view.wh[0]
-        )  # the readings go on from there: rather the start is wrong
+        assumptions = int(bool(ended) and (ended or 0) <= view.wh[0])  # they go on from there: the start is wrong
         until = stop if counts_on else start + stop
         yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
     chain = session_chain(case, view, None)

@@ -93,10 +93,8 @@ def _corrected(base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
-    code = base.code if base.words else code
-    return replace(
-        base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
-    )
+    code, words = (base.code, f"{base.words}, and {words}") if base.words else (code, words)
+    return replace(base, code=code, words=words, chain=chain, assumptions=assumptions)
 
 
 def _counted_between(case: Case, bounds: Bounds, begin: int, end: int) -> Chain:

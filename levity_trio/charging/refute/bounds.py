@@ -84,9 +84,8 @@ class Bounds:
         is_steady = power.is_steady and not (self.case.is_dc and len(power.at) < tolerances.SEVERAL)
         if self.case.is_timed and (is_steady or is_dense):
             return True
-        is_queued = not self.case.is_timed and self.case.longest > tolerances.TWICE * (
-            self.case.ended - self.case.begun
-        )
+        lasted = self.case.ended - self.case.begun
+        is_queued = not self.case.is_timed and self.case.longest > tolerances.TWICE * lasted
         factors = () if is_queued else tolerances.FACTORS  # the times may be those of a queue that was sent
         return any(map(self.is_tracked, (1.0, *factors)))
 
@@ -138,17 +137,14 @@ class Bounds:
     def _first_refused(self, chain: Chain) -> int | None:
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
-        fast, refused, slack, percents = self.fast_w / HOUR, self.refused_w / HOUR, chain.slack, self.percents
+        fast, percents = self.fast_w / HOUR, self.percents
         for number, (now, value) in enumerate(zip(at, wh, strict=True)):
             rise = value - level
             if rise < -digit:
                 return number
             if rise > 0:
-                if rise > fast * (now - before) + slack:
-                    if not self._is_step(chain, number, level_at):
-                        return number
-                    if fast != refused and self._are_in_line(chain):
-                        fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
+                if rise > fast * (now - before) + chain.slack and not self._is_step(chain, number, level_at):
+                    return number
                 if percents and rise > chain.slack and rise > self.most_by_charge(level_at, now):
                     return number
                 level, level_at = value, now
@@ -242,11 +238,6 @@ class Bounds:
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
         return others.steps >= tolerances.FEW and pace > max(tolerances.AC_W, tolerances.FAR_MORE * others.median)
-
-    def _are_in_line(self, chain: Chain) -> bool:
-        """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
-        paces = self.paces(chain)
-        return paces.most <= tolerances.FAR_MORE * paces.least_median
 
     def paces(self, chain: Chain) -> Paces:
         """Return the paces of a chain. Cached for the last chain."""

@@ -16,10 +16,8 @@ def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | No
     if is_told:
         return None
     told, code = ("the stop has no register", Code.STOP_GARBLED) if case.is_stopped else ("closed by the system", None)
-    words = f"{told}: {_unknown_at_the_end(case, bounds)}"
-    return Finding(
-        (f"{figure.end} Wh at the end", "no meterStop" if case.is_stopped else "no stop"), words=words, code=code
-    )
+    evidence = (f"{figure.end} Wh at the end", "no meterStop" if case.is_stopped else "no stop")
+    return Finding(evidence, words=f"{told}: {_unknown_at_the_end(case, bounds)}", code=code)
 
 
 def stopped_before_start(case: Case, _bounds: Bounds, _figure: Figure) -> Evidence | None:

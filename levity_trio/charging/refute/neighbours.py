@@ -82,10 +82,8 @@ def across_a_swap(case: Case, _bounds: Bounds, figure: Figure) -> Evidence | Non
     rise = max((wh[number] - wh[number - 1] for number in swaps(case, figure.chain)), default=0)
     if rise <= 0:
         return None
-    return (
-        f"{rise} Wh from the last register of one to the first of the other",
-        "another meter's serial number in a boot",
-    )
+    told = f"{rise} Wh from the last register of one to the first of the other"
+    return (told, "another meter's serial number in a boot")
 
 
 def swaps(case: Case, chain: Chain) -> list[int]:

@@ -43,11 +43,6 @@ class Paces:
     def most(self) -> float:
         return self._in_order[-1] if self._in_order else 0.0
 
-    @property
-    def least_median(self) -> float:
-        """A lower bound of the median if any one pace is left out."""
-        return self._in_order[len(self._in_order) // 2 - 1] if len(self._in_order) > 1 else 0.0
-
     def spread(self, without: int = -1) -> Spread:
         """Return the statistics of all steps, or of all but one."""
         place, count = len(self._in_order), len(self._in_order)

@@ -62,9 +62,8 @@ def ends_alone(case: Case, energy: int) -> Chain:
 def session_chain(case: Case, view: View, end: int | None) -> Chain:
     """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
     stop = [] if end is None else [end]
-    return Chain(
-        [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
-    )
+    at = [case.begun, *view.at, *([case.ended] if stop else [])]
+    return Chain(at, [0, *view.wh, *stop], max(view.digit, case.digit))
 
 
 def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:

@@ -186,9 +186,8 @@ def never_caught_up(chain: Chain, power: Power, found: Gaps, share: float) -> Ga
         return None
     allowed = slack(power, chain.digit)
     with_stop = replace(found, rise=[*found.rise[:-1], _risen_by_the_stop(chain, power, found)])
-    return next(
-        (gap for gap in with_stop if (gap.still or 0.0) > allowed and gap.rise + allowed < gap.low * share), None
-    )
+    still = (gap for gap in with_stop if (gap.still or 0.0) > allowed)
+    return next((gap for gap in still if gap.rise + allowed < gap.low * share), None)
 
 
 def _risen_by_the_stop(chain: Chain, power: Power, found: Gaps) -> int:

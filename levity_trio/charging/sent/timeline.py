@@ -204,9 +204,7 @@ def by_steps(
     if len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1:  # it was set between two of them
         readings = [(row, now._replace(understood=now.received) if now.is_ahead else now) for row, now in readings]
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
-    is_unset = any(
-        not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
-    )
+    is_unset = any(not one.is_believed and one.own is not None for one in (start, *(now for _, now in readings)))
     if not is_back and not is_unset:
         return None
     clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
