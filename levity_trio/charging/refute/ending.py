@@ -42,15 +42,11 @@ def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
 def most_possible(case: Case, bounds: Bounds) -> int:
     """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
     by_time, begin = int(bounds.most_wh), None if case.after is None else case.after.sent_begin
-    if begin is None or case.start_wh is None or begin < case.start_wh + _least(case):
+    by_power = case.power.expected_wh[0] if case.power.expected_wh else 0.0
+    least = (1 - tolerances.POWER_SHARE) * by_power
+    if begin is None or case.start_wh is None or begin < case.start_wh + least:
         return by_time
     return min(by_time, begin - case.start_wh)
-
-
-def _least(case: Case) -> float:
-    """Return the minimum energy by power in Wh, from the first to the last one."""
-    least = case.power.expected_wh[0] if case.power and case.power.expected_wh else 0.0
-    return (1 - tolerances.POWER_SHARE) * least
 
 
 def _is_shown_by_the_next(case: Case, figure: Figure) -> bool:

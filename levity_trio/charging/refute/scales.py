@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
 from levity_trio.charging.sent.chains import Figure
-from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.plain import plain
 
 _KWH: Final = 1000
@@ -50,27 +50,19 @@ def lacks_digits_of(start: int, end: int) -> bool:
     return any(start in (end // factor, (Decimal(end) / factor).to_integral_value(ROUND_HALF_UP)) for factor in factors)
 
 
-def is_in_kwh(register: int, wh: int) -> bool:
-    """Whether a register is, in whole kWh, what another one is in Wh."""
-    return register >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == register
-
-
 def _shown(case: Case) -> Iterator[Scale]:
     before, after = case.before, case.after
     pairs = ((case.start_wh, before and before.end, before), (case.stop_wh, after and after.begin, after))
     for own, wh, neighbour in pairs:
         if own is None or wh is None or neighbour is None:
             continue
-        if is_in_kwh(own, wh):
+        if own >= tolerances.SIGNIFICANT_START_WH // _KWH and wh // _KWH == own:
             yield Scale(_KWH, wh)
         if min(own, wh) >= tolerances.SIGNIFICANT_START_WH:
-            yield from (Scale(factor, wh) for factor in _TENFOLD if _is_too_low(own, wh, neighbour, factor))
+            too_low = [factor for factor in _TENFOLD if wh // factor == own]  # without the last digits of a neighbour
+            registers = (neighbour.begin or 0, neighbour.end or 0)
+            yield from (Scale(factor, wh) for factor in too_low if any(one % factor for one in registers))
             yield from (Scale(1 / factor, wh) for factor in _TENFOLD if _is_too_high(case, own, wh, factor))
-
-
-def _is_too_low(own: int, wh: int, neighbour: Neighbour, factor: int) -> bool:
-    """Whether a register lacks the last digits that a neighbour has."""
-    return wh // factor == own and any((register or 0) % factor for register in (neighbour.begin, neighbour.end))
 
 
 def _is_too_high(case: Case, own: int, wh: int, factor: int) -> bool:

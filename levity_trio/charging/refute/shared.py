@@ -75,10 +75,9 @@ def counted(case: Case, begin: int | None, end: int | None) -> list[Counted]:
     if begin is None or end is None:
         return []
     case = case if case.is_timed else _without_power(case)
-    together = _together(case, begin, end)
     return [
         Counted(one, common.begin, common.end, *_energies(case, one, common), is_unlikely)
-        for one, common, is_unlikely in together
+        for one, common, is_unlikely in _together(case, begin, end)
     ]
 
 

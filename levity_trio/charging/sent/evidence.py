@@ -381,12 +381,6 @@ class Case:
         return self.is_timed and self.ended >= self.begun
 
     @property
-    def is_fast(self) -> bool:
-        """Whether power shows a DC charger. A state of charge alone does not show that it is fast: AC chargers may send
-        one, too."""
-        return self.is_dc and bool(self.power) and self.power.most > tolerances.AC_W
-
-    @property
     def has_fraction(self) -> bool:
         """Whether start or stop was sent with a fraction."""
         return self.start_exact is not None or self.stop_exact is not None

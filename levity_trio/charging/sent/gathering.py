@@ -149,10 +149,7 @@ def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for _, timestamp, _, value, unit, phase, *_ in rows:
         if (number := watts_of(value, unit)) is not None:
-            if timestamp in found:
-                found[timestamp][phase] = number
-            else:
-                found[timestamp] = {phase: number}
+            found.setdefault(timestamp, {})[phase] = number
     return found
 
 

@@ -235,5 +235,4 @@ def is_jump(rise_wh: int, seconds: float, measurements: Measurements) -> bool:
     fastest = tolerances.FASTEST_W if measurements.is_dc else tolerances.AC_W
     if power and power.most >= tolerances.LEAST_CHARGING_W:
         fastest = power.most * (1 + (tolerances.POWER_SHARE if power.is_close else tolerances.HALF))
-    is_too_fast = rise_wh > max(JUMP_WH, fastest * (seconds + tolerances.INTERVAL) / HOUR)
-    return rise_wh < 0 or is_too_fast
+    return rise_wh < 0 or rise_wh > max(JUMP_WH, fastest * (seconds + tolerances.INTERVAL) / HOUR)

@@ -111,15 +111,11 @@ def by_set_clock(line: Timeline, begun: float, ended: float) -> Timeline:
     apart = begun - ended
     since = line.begun + apart
     rows = [
-        (row[0], timestamp_of(at + apart), *row[2:]) if _is_by_first(row, at, since, begun) else row
+        (row[0], timestamp_of(at + apart), *row[2:]) if at < since or abs(late - begun) <= CLOCK_SECONDS else row
         for row, at in ((row, seconds(row[TIMESTAMP])) for row in line.rows)
+        for late in (seconds(row[RECEIVED_AT]) - at,)
     ]
     return line._replace(begun=min(since, line.ended), rows=rows)
-
-
-def _is_by_first(row: Row, at: float, since: float, behind: float) -> bool:
-    late = seconds(row[RECEIVED_AT]) - at
-    return at < since or abs(late - behind) <= CLOCK_SECONDS
 
 
 def by_unset_clock(
