@@ -115,3 +115,7 @@ MOST_LAG: Final = 1500
 """…if none is older than this: readings in local time differ by half an hour or more."""
 SAME_BEHIND_SECONDS: Final = 10
 """Messages that a clock sent are late by the same, if they did not wait: these times differ by no more."""
+
+WORD_BITS: Final = 16
+"""A register has one or two words of so many bits (Modbus), perhaps with a sign, or shows decimal digits. When it is
+full, it goes on at 0."""

@@ -23,6 +23,7 @@ from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.chains import (
     REGISTER,
+    ROLLOVER,
     SEGMENTS,
     SESSION_READINGS,
     Chain,
@@ -50,6 +51,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
         yield from swapped(case, chain)
         if not is_rising(chain.wh):
             falls = [number for number, (last, now) in enumerate(pairwise(chain.wh), 1) if now < last - chain.digit]
+            yield from _rolled_over(case, chain, falls, bounds)
             yield from _reset(case, chain, falls, bounds)
 
 
@@ -123,9 +125,24 @@ def swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
         yield Candidate(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, *ends, is_partial=True)
 
 
+def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the candidates of a register that was nearly full, passed its highest number, and went on from 0."""
+    if len(falls) != 1:
+        return
+    start, (fall,) = case.start_wh or 0, falls
+    before, until = chain.wh[fall - 1] + start, chain.wh[-1] + start
+    word, long = tolerances.WORD_BITS, 2 * tolerances.WORD_BITS
+    for end in sorted({1 << word, 1 << long - 1, 1 << long, max(1 << word, 10 ** len(str(before)))}):
+        if 0 < until < before < end <= before / (1 - tolerances.POWER_SHARE):
+            rolled = Chain(chain.at, [*chain.wh[:fall], *(wh + end for wh in chain.wh[fall:])], chain.digit)
+            rise = round((rolled.wh[fall] - rolled.wh[fall - 1]) / tolerances.TWICE)
+            assumptions = 0 if bounds.can_have_flowed(rolled, fall, rise) else 1
+            words = f"the register continued at 0 after {end - 1}"
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, until)
+
+
 def _reset(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidate of a register that fell to no more than can have flowed since: it was reset to 0, or passed
-    its highest number."""
+    """Yield the candidate of a register that fell to no more than can have flowed since: it was reset to 0."""
     start = case.start_wh or 0
     if not falls or not all(bounds.can_have_flowed(chain, number, chain.wh[number] + start) for number in falls):
         return
