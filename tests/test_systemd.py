@@ -93,15 +93,24 @@ async def test_a_full_socket_is_waited_for_a_second(
     told: tuple[str, socket.socket], autojump_clock: trio.testing.MockClock
 ) -> None:
     name, _ = told
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flooder:
-        flooder.connect(f"\0{name[1:]}" if name.startswith("@") else name)
-        fill(flooder)
+    fill(f"\0{name[1:]}" if name.startswith("@") else name)
     async with open_supervision({"NOTIFY_SOCKET": name}):
         assert autojump_clock.current_time() == pytest.approx(1)
 
 
-def fill(flooder: socket.socket) -> None:
-    flooder.setblocking(False)
-    with suppress(BlockingIOError):
+def fill(address: str) -> None:
+    """Fill the queue of a socket. One sender cannot fill a long one, which may take more than its own buffer."""
+    while send_all(address):
+        pass
+
+
+def send_all(address: str) -> int:
+    """Send until nothing more is taken, and return how many were."""
+    sent = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flooder, suppress(BlockingIOError):
+        flooder.connect(address)
+        flooder.setblocking(False)
         while True:
             flooder.send(b"X")
+            sent += 1
+    return sent

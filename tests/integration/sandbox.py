@@ -12,21 +12,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from .serving import ROOT, environment_of_user
 
 BOOT_SECONDS = 180.0
 LOOK_SECONDS = 0.1
 TOOLS = ("unshare", "nsenter", "systemctl", "mount")
-CAN_BE = os.geteuid() == 0 and all(map(shutil.which, TOOLS)) and Path("/usr/lib/systemd/systemd").exists()
-BOOT = """
+NAMESPACES = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
+LAYERS = """
 set -e
 mount -t tmpfs tmpfs "$1"
 mkdir "$1"/upper "$1"/work "$1"/all
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1"/all
 cd "$1"/all
-cp -a "$2"/. .
-chmod 755 root  # some have their Python there
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs tmpfs run
@@ -34,6 +33,10 @@ mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
 mkdir sys/fs/cgroup/systemd
 mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --rbind /dev dev
+"""
+BOOT = f"""{LAYERS}
+cp -a "$2"/. .
+chmod 755 root  # some have their Python there
 : > etc/machine-id
 ln -sf /dev/null etc/systemd/system/tmp.mount  # the checkout may be there
 mkdir -p etc/systemd/system/levity-trio.service.d
@@ -42,6 +45,15 @@ ip link set lo up
 hostname sandbox
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --show-status=0
 """
+
+
+def can_be() -> bool:
+    """Whether this user may make such a machine here: a container may forbid it to root, too."""
+    if os.geteuid() != 0 or not all(map(shutil.which, TOOLS)) or not Path("/usr/lib/systemd/systemd").exists():
+        return False
+    with TemporaryDirectory() as folder:
+        words = ["unshare", *NAMESPACES, "bash", "-c", LAYERS, "probe", folder]
+        return subprocess.run(words, capture_output=True, check=False, cwd="/").returncode == 0
 
 
 class Sandbox:
@@ -73,9 +85,8 @@ class Sandbox:
 def booted(folder: Path, card: Path) -> Iterator[Sandbox]:
     """Boot a machine that has the files of a card over its own."""
     (layers := folder / "layers").mkdir()
-    namespaces = ("--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "--kill-child")
     with subprocess.Popen(
-        ["unshare", *namespaces, "bash", "-c", BOOT, "boot", str(layers), str(card)],
+        ["unshare", *NAMESPACES, "bash", "-c", BOOT, "boot", str(layers), str(card)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
+from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
@@ -34,6 +35,9 @@ from levity_trio.charging.sent.chains import (
 )
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.gathering import is_rising
+
+MEGAWATT_HOUR: Final = 10**6
+"""In Wh. A display has room for so much at least."""
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -131,8 +135,8 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
         return
     start, (fall,) = case.start_wh or 0, falls
     before, until = chain.wh[fall - 1] + start, chain.wh[-1] + start
-    word, long = tolerances.WORD_BITS, 2 * tolerances.WORD_BITS
-    for end in sorted({1 << word, 1 << long - 1, 1 << long, max(1 << word, 10 ** len(str(before)))}):
+    word, long = tolerances.WORD_BITS, tolerances.WORD_BITS << 1
+    for end in (1 << word, max(MEGAWATT_HOUR, 10 ** len(str(before))), 1 << long - 1, 1 << long):
         if 0 < until < before < end <= before / (1 - tolerances.POWER_SHARE):
             rolled = Chain(chain.at, [*chain.wh[:fall], *(wh + end for wh in chain.wh[fall:])], chain.digit)
             rise = round((rolled.wh[fall] - rolled.wh[fall - 1]) / tolerances.TWICE)

@@ -100,8 +100,10 @@ def _whole(case: Case, chain: Chain, end: _End) -> Figure:
 
 def _is_beyond(case: Case, bounds: Bounds, chain: Chain, end: _End) -> bool:
     """Whether no charger delivers so much energy in the time to a neighbour, but perhaps in the step to this end. Each
-    register may be one INTERVAL old."""
+    register may be one INTERVAL old. The times of a shorter one limit nothing."""
     kind_w, other = tolerances.FASTEST_W if case.is_dc else tolerances.AC_W, end.neighbour
+    if case.is_instant or (end.code is Code.START_GARBLED and not other.is_end_known):
+        return False
     most = max(case.ceiling_w or kind_w, case.power.most if case.power else 0) * (other.apart + tolerances.INTERVAL)
     if other.factor != 1 or end.missing <= most / HOUR + case.slack_of_ends(chain.digit):
         return False
