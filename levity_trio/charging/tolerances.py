@@ -119,3 +119,5 @@ SAME_BEHIND_SECONDS: Final = 10
 WORD_BITS: Final = 16
 """A register has one or two words of so many bits (Modbus), perhaps with a sign, or shows decimal digits. When it is
 full, it goes on at 0."""
+LEAST_DISPLAY_WH: Final = 1_000_000
+"""A display of digits has room for so much at least."""

@@ -445,6 +445,15 @@ def _entries(every: int) -> Iterator[Entry]:
         yield from (Entry(name, kept) for kept in islice(load(name), None, None, 1 if name == REPORTS else every))
 
 
+def _kinds(chosen: argparse.Namespace) -> Sequence[str]:
+    """Return what was asked for: rules, clauses, numbers."""
+    if chosen.ledger:
+        return [RULE]
+    if chosen.numbers:
+        return [NUMBER]
+    return [RULE, CLAUSE] if chosen.rules else [RULE, CLAUSE, NUMBER]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus.worth", description=__doc__)
     parser.add_argument("--rules", action="store_true", help="rules and clauses only")
@@ -459,11 +468,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="only list what would be judged")
     parser.add_argument("--together", action="store_true", help="judge without all these rules and clauses at once")
     chosen = parser.parse_args(arguments)
-    some = {chosen.ledger: [RULE], chosen.numbers: [NUMBER], chosen.rules: [RULE, CLAUSE]}
-    kinds = some.get(True, [RULE, CLAUSE, NUMBER])
     began = time.monotonic()
     corpus = Corpus([] if chosen.list else list(_entries(chosen.every)))
-    variants = corpus.variants(kinds, chosen.only)
+    variants = corpus.variants(_kinds(chosen), chosen.only)
     if chosen.together:
         first, *others = [one.site for one in corpus.variants([RULE, CLAUSE], chosen.only)]
         variants = [Variant(first, others=tuple(others))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Final
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate
@@ -35,9 +34,6 @@ from levity_trio.charging.sent.chains import (
 )
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.gathering import is_rising
-
-MEGAWATT_HOUR: Final = 10**6
-"""In Wh. A display has room for so much at least."""
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
@@ -68,8 +64,8 @@ def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     if stop < start:
         chain, both = session_chain(case, view, stop), f"{words}, and so does meterStop"
         counts_on = case.after is not None and case.after.begin == stop > 0  # then it was reset or rolled over
-        ended = case.before.end if case.before is not None and case.before.is_end_known else None
-        assumptions = int(bool(ended) and (ended or 0) <= view.wh[0])  # they go on from there: the start is wrong
+        ended = case.ended_before
+        assumptions = 1 if ended and ended <= view.wh[0] else 0  # they go on from there: the start is wrong
         until = stop if counts_on else start + stop
         yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, assumptions, start, until)
     chain = session_chain(case, view, None)
@@ -97,7 +93,7 @@ def _without_readings(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     start, stop, wrong = case.start_wh, case.stop_wh, len(case.view.wh)
     if stop is None or not wrong:
         return
-    ended = case.before.end if case.before is not None and case.before.is_end_known else None
+    ended = case.ended_before
     if ended is not None and (start or 0) < ended < stop:
         words, rest = f"the previous transaction ended at {ended} Wh, without readings", ends_alone(case, stop - ended)
         yield Candidate(Code.START_GARBLED, words, REGISTER, rest, wrong, ended, stop)
@@ -136,7 +132,8 @@ def _rolled_over(case: Case, chain: Chain, falls: Sequence[int], bounds: Bounds)
     start, (fall,) = case.start_wh or 0, falls
     before, until = chain.wh[fall - 1] + start, chain.wh[-1] + start
     word, long = tolerances.WORD_BITS, tolerances.WORD_BITS << 1
-    for end in (1 << word, max(MEGAWATT_HOUR, 10 ** len(str(before))), 1 << long - 1, 1 << long):
+    displayed = max(tolerances.LEAST_DISPLAY_WH, 10 ** len(str(before)))
+    for end in (1 << word, displayed, 1 << (long - 1), 1 << long):
         if 0 < until < before < end <= before / (1 - tolerances.POWER_SHARE):
             rolled = Chain(chain.at, [*chain.wh[:fall], *(wh + end for wh in chain.wh[fall:])], chain.digit)
             rise = round((rolled.wh[fall] - rolled.wh[fall - 1]) / tolerances.TWICE)

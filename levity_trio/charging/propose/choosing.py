@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.propose.candidate import Candidate, Chosen
@@ -78,9 +79,9 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
         survivors = _survivors(case, bounds, [replace(one, is_partial=True) for one in every])
     if not survivors:
         return _uncontradicted_part(case, bounds, figure, refuted, every)
-    ranked = sorted(survivors, key=lambda one: _rank(case, bounds, one))
-    chosen, least = ranked[0], _rank(case, bounds, ranked[0])[0]
-    simplest = [one for one in ranked if _rank(case, bounds, one)[0] == least]
+    ranked = sorted(((_rank(case, bounds, one), one) for one in survivors), key=itemgetter(0))
+    (least, *_), chosen = ranked[0]
+    simplest = [one for (assumptions, *_), one in ranked if assumptions == least]
     conflict = _against(case, refuted)
     figures = {one.words: one.wh for one in simplest} | ({"as reported": figure.wh} if figure else {})
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
@@ -97,8 +98,7 @@ def _rank(case: Case, bounds: Bounds, one: Candidate) -> tuple[int, int, int, in
 def _touched(case: Case, one: Candidate) -> int:
     """Return how many neighbours end where it begins, as judged or as sent, or begin where it ends."""
     before, after = case.before, case.after
-    ended = before.end if before is not None and before.is_end_known else None
-    pairs = ((one.begin, (ended, before and before.replaced_end)), (one.end, (after and after.begin,)))
+    pairs = ((one.begin, (case.ended_before, before and before.replaced_end)), (one.end, (after and after.begin,)))
     return sum(bool(own) and own in others for own, others in pairs)
 
 

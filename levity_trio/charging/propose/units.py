@@ -74,9 +74,9 @@ def _is_too_slow(course: View | Chain) -> bool:
 
 def wrong_factors(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure, or
-    confirmed that factor before, or a neighbour continues it; if whole Wh, which the
-    field requires, have a fraction; or if no battery takes more, and no AC charger gives more. If they go on from a
-    neighbour at a charger whose registers power has confirmed, power must show it step by step."""
+    confirmed that factor before, or a neighbour continues it; if whole Wh, which the field requires, have a fraction;
+    or if no battery takes more, and no AC charger gives more. If they go on from a neighbour at a charger whose
+    registers power has confirmed, power must show it step by step."""
     until = case.stop_wh if case.stop_wh is not None or not case.view.wh else case.view.wh[-1]
     if case.start_wh is None or until is None or _holds_a_neighbour(case, until):
         return

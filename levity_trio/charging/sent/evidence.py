@@ -391,6 +391,11 @@ class Case:
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
 
+    @property
+    def ended_before(self) -> int | None:
+        """The register at which the previous transaction ended; None if its charger did not tell."""
+        return self.before.end if self.before is not None and self.before.is_end_known else None
+
     @cached_property
     def is_instant(self) -> bool:
         """Whether it is shorter than a sampling interval, as in a simulation: its times do not limit its steps."""
