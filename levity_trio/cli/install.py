@@ -229,7 +229,9 @@ def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
 
 def _write_files(directory: Path, answers: dict[str, str | None]) -> int:
     """Write what `deploy` writes, with the answers that were given."""
-    settings = {"unknown_tags": {"admitted": "ask", "all": "accept"}.get(answers["cards"] or "admitted")}
+    from levity_trio.deploy.plan import CARDS  # noqa: PLC0415 - as above
+
+    settings = {"unknown_tags": CARDS[answers["cards"] or "admitted"]}
     if answers["time_zone"] is not None:
         settings["given_time_zone"] = answers["time_zone"]
     return run_deploy(

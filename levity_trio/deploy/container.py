@@ -14,7 +14,14 @@ from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load
 from levity_trio.config_web import API_PORT
-from levity_trio.deploy.installation import METRICS_PORT, STATE_FOLDER, STOP_SPARE_SECONDS, environment_lines, ports_of
+from levity_trio.deploy.installation import (
+    METRICS_PORT,
+    STATE_FOLDER,
+    STOP_SPARE_SECONDS,
+    check_fixed,
+    environment_lines,
+    ports_of,
+)
 from levity_trio.deploy.program import CURRENT
 
 OF_IMAGE: Final = ("db", "api-host", "metrics-host", "metrics-port")
@@ -34,8 +41,7 @@ def values_of_container(
     server, log = load(flags, environment)
     lines = dict(line.split("=", 1) for line in _lines(server, log))
     ports = {name: port for name, port in ports_of(server).items() if name in FROM_OUTSIDE}
-    if name := next((name for name, port in ports.items() if port == 0), None):
-        raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
+    check_fixed(ports)
     api_port = server.api_port or API_PORT
     return {
         "version": version,

@@ -189,8 +189,7 @@ def site_values(server: ServerConfig, installation: Installation, ports: Sequenc
 
 def _check(server: ServerConfig, installation: Installation) -> None:
     """Raise ConfigError for settings that `serve` accepts and a service cannot have."""
-    if name := next((name for name, port in ports_of(server).items() if port == 0), None):
-        raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
+    check_fixed(ports_of(server))
     if server.clock_speed > 1:
         raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
     if not _USER.fullmatch(installation.user):
@@ -200,6 +199,12 @@ def _check(server: ServerConfig, installation: Installation) -> None:
         raise ConfigError(
             "--remote-write: give an http(s) URL without a password; the password belongs in a file of its own"
         )
+
+
+def check_fixed(ports: Mapping[str, int]) -> None:
+    """Raise ConfigError if a port is selected anew at each start."""
+    if name := next((name for name, port in ports.items() if port == 0), None):
+        raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
 
 
 def ports_of(server: ServerConfig) -> dict[str, int]:

@@ -64,6 +64,7 @@ UNDER_WAY: Final = OPT / "upgrade-under-way"
 """What an upgrade needs that was interrupted."""
 TLS_PORT: Final = 9443
 START_SECONDS: Final = 300.0
+ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - for the other devices in the house
 CARDS: Final = {"admitted": "ask", "all": "accept"}
 """The answers to who may charge, and the rule for unknown tags."""
 PROMETHEUS: Final = Path("/etc/prometheus")
@@ -156,12 +157,12 @@ def settings_of(answers: Answers) -> dict[str, object]:
         "tls-port": TLS_PORT,
         "metrics-host": "127.0.0.1",
         "metrics-port": METRICS_PORT,
-        "api-host": "0.0.0.0",  # noqa: S104 - for the other devices in the house
+        "api-host": ANYWHERE,
         "api-tls-cert": certificate,
         "api-tls-key": certificate,
         "api-allowed-hosts": others,
         "public-url": f"https://{host_port(answers.address, API_PORT)}",
-        "drivers-host": "0.0.0.0",  # noqa: S104 - likewise
+        "drivers-host": ANYWHERE,
         "drivers-port": DRIVERS_PORT,
         "drivers-url": f"https://{host_port(answers.address, DRIVERS_PORT)}",
     }
@@ -253,7 +254,7 @@ def steps_of(
     is_changed = machine.runs and (bool(missing(served, machine)) or machine.has(CHANGED))
     mark: list[Step] = [File(CHANGED, b"")] if is_changed else []
     after: list[Step] = [
-        KeptVersions(program),
+        KeptVersions(program.folder),
         Certificates(answers),
         Started(CHANGED if is_changed else None, START_SECONDS),
         Command("start", ["systemctl", "restart", files.BACKUP[1]], lambda: is_active(files.BACKUP[1])),
@@ -344,9 +345,9 @@ MORE: Final = {"alerts": _alerts, "litestream": _litestream}
 
 @dataclass(frozen=True, slots=True)
 class KeptVersions:
-    """The step that puts the versions and hashes of the program beside its unit."""
+    """The step that puts the versions and hashes of the program in a folder beside its unit."""
 
-    program: Program
+    folder: Path
 
     @property
     def what(self) -> str:
@@ -357,11 +358,11 @@ class KeptVersions:
         return str(KEPT_VERSIONS)
 
     def is_done(self, machine: Machine) -> bool:
-        text = read(machine, self.program.folder / VERSIONS)
+        text = read(machine, self.folder / VERSIONS)
         return text is not None and text == read(machine, KEPT_VERSIONS)
 
     def do(self, machine: Machine) -> None:
-        File(KEPT_VERSIONS, read(machine, self.program.folder / VERSIONS) or b"").do(machine)
+        File(KEPT_VERSIONS, read(machine, self.folder / VERSIONS) or b"").do(machine)
 
 
 def removals() -> list[Step]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.steps import Machine, run
 
-UNIT: Final = "levity-trio.service"
 STOP_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.2
 SHOWN_LINES: Final = 3
@@ -18,11 +18,12 @@ SHOWN_LINES: Final = 3
 
 def is_active(unit: str = UNIT) -> bool:
     """Whether a unit runs. That of the server does once it accepts chargers, and not before."""
-    return _state(unit) == "active"
+    return _shown("ActiveState", unit) == "active"
 
 
-def _state(unit: str) -> str:
-    return run(["systemctl", "show", "--value", "--property=ActiveState", unit]).strip()
+def _shown(name: str, unit: str = UNIT) -> str:
+    """Return what systemd tells of a unit under this name."""
+    return run(["systemctl", "show", "--value", f"--property={name}", unit]).strip()
 
 
 def stop() -> None:
@@ -49,12 +50,12 @@ def start(seconds: float) -> None:
 
 def _has_pending_job() -> bool:
     """Whether systemd has not yet done what it was told, such as to stop the server that still runs."""
-    return run(["systemctl", "show", "--value", "--property=Job", UNIT]).strip() not in ("", "0")
+    return _shown("Job") not in ("", "0")
 
 
 def _failed_again() -> bool:
     """Whether the server ended and waits to be started anew, which would bring the same."""
-    return run(["systemctl", "show", "--value", "--property=SubState", UNIT]).strip() in ("auto-restart", "failed")
+    return _shown("SubState") in ("auto-restart", "failed")
 
 
 def _last_lines(since: float) -> str:

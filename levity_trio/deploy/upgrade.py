@@ -27,8 +27,9 @@ from typing import Any, Final
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy import plan, service
+from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS, read_elsewhere
-from levity_trio.deploy.program import CURRENT, OPT, VERSIONS, Pinned, Program, Wheel, check_room
+from levity_trio.deploy.program import CURRENT, OPT, Pinned, Program, Wheel, check_room
 from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Removal, missing, run
 
 HEALTHY_SECONDS: Final = 60.0
@@ -265,8 +266,7 @@ def finish(begun: UnderWay, seconds: float) -> None:
         except EnvironmentProblem as problem:
             raise WentBack(_go_back(begun, str(problem))) from problem
     plan.UNDER_WAY.unlink()
-    program = OPT / begun.after
-    File(plan.KEPT_VERSIONS, plan.read(HERE, program / VERSIONS) or b"").do(HERE)
+    plan.KeptVersions(OPT / begun.after).do(HERE)
     _remove_others({begun.before, begun.after})
 
 
@@ -277,7 +277,7 @@ def _go_back(begun: UnderWay, why: str) -> str:
         try:
             _ask(begun.after, "undo", begun.database, begun.copy)
         except EnvironmentProblem as problem:
-            run(["systemctl", "start", "--no-block", service.UNIT])
+            run(["systemctl", "start", "--no-block", UNIT])
             plan.UNDER_WAY.unlink()
             raise Stays(f"{why}. {begun.after} stays, because its database stays: {problem}") from None
     Link(CURRENT, begun.before).do(HERE)
