@@ -52,14 +52,18 @@ def _advice(error: OSError, flags: Flags) -> str:
 
 def reachable(host: str, port: int) -> str:
     """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing interface."""
-    found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
+    found = _for_others(host)
     return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
 
 
 def present_address(host: str) -> str | None:
     """Return the address by which other machines reach one that listens on `host`, None if that cannot be told."""
-    found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
-    return found if is_of_this_machine(found) and not is_loopback(found) else None
+    return as_own(_for_others(host))
+
+
+def as_own(address: str) -> str | None:
+    """Return an address if it is one of this machine, for others; None for a name, or another machine."""
+    return address if is_of_this_machine(address) and not is_loopback(address) else None
 
 
 def is_loopback(name: str) -> bool:
@@ -72,6 +76,11 @@ def is_loopback(name: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _for_others(host: str) -> str:
+    """Return the address of the outgoing interface in place of a wildcard."""
+    return _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
 
 
 def _outgoing(family: socket.AddressFamily, elsewhere: str) -> str:

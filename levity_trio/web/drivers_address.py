@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.addresses import is_loopback, reachable
+from levity_trio.addresses import as_own, is_loopback, reachable
 from levity_trio.config import ServerConfig
 from levity_trio.config_web import API_PORT
-from levity_trio.own_addresses import is_of_this_machine
 
 WELCOME: Final = "/welcome"
 """The page of the dashboard that takes codes."""
@@ -25,8 +24,7 @@ def is_local(url: str, *named: str | None) -> bool:
 
 def own_address(url: str) -> str | None:
     """Return the address in a URL if it is one of this machine, for others; None for a name, or another machine."""
-    host = urlsplit(url).hostname or ""
-    return host if is_of_this_machine(host) and not is_loopback(host) else None
+    return as_own(urlsplit(url).hostname or "")
 
 
 def welcome_page(config: ServerConfig, role: str) -> str | None:

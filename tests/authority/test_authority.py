@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
 from levity_trio.authority.issuing import create_root, create_server_certificates, issue_for_charger
 from levity_trio.authority.reading import examine, read_certificate, read_request, read_server_certificates
+from tests.authority.openssl import openssl, verified
 from tests.authority.requests import csr, ec_key, with_broken_signature
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -27,15 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     create_root(made, "Haus am Park", NOW)
     create_server_certificates(made, NAMES, NOW)
     return made
-
-
-def openssl(*words: str | Path) -> str:
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
-
-
-def verified(folder: Path, certificate: Path, *words: str) -> str:
-    return openssl("verify", "-x509_strict", "-CAfile", folder / ROOT, *words, certificate)
 
 
 def test_only_its_user_may_read_it(folder: Path) -> None:

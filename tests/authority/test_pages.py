@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +17,7 @@ from levity_trio.access.certificates import PAGES_LIFE
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, ROOT, ROOT_KEY
 from levity_trio.authority.issuing import keep_pages, load_root, renew_pages
+from tests.authority.openssl import openssl, verified
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NAMES = ("Levity.local", "192.168.1.20", "fd00::2")
@@ -29,15 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("site") / "levity.db.pages"
     assert keep_pages(made, NAMES, "Haus am Park", NOW).is_new_root
     return made
-
-
-def openssl(*words: str | Path) -> str:
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
-
-
-def verified(folder: Path, certificate: Path, *words: str) -> str:
-    return openssl("verify", "-x509_strict", "-CAfile", folder / ROOT, *words, certificate)
 
 
 def forged(

@@ -50,7 +50,7 @@ def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
         books.connection.execute("UPDATE cp SET dialled = ? WHERE id = ?", (dialled, charger))
     books.run(note_labels, "192.0.2.7", {"CP-1": 2, "CP-4": 1})
     assert page.attention() == []
-    page.machine = WELL._replace(has_address=lambda one: one == "192.0.2.8", address="192.0.2.8")
+    page.machine = WELL._replace(has_address=lambda one: one == "192.0.2.8", address=lambda: "192.0.2.8")
     (lost,) = page.attention()
     assert (lost.kind, lost.level, lost.count) == ("address", "broken", 5)
     assert lost.words == (
@@ -58,7 +58,7 @@ def test_an_address_that_the_machine_has_lost(books: Books, page: Page) -> None:
     )
     books.connection.execute("UPDATE cp SET dialled = '192.0.2.8' WHERE id IN ('CP-1', 'CP-2')")
     books.run(note_labels, "192.0.2.8", {"CP-1": 2})
-    page.machine = page.machine._replace(address=None)
+    page.machine = page.machine._replace(address=lambda: None)
     (lost,) = page.attention()
     assert lost.words == "This machine is no longer 192.0.2.7. 1 label still has the old address"
     books.run(note_labels, None, {"CP-4": 1})  # they bear a name now

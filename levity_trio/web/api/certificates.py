@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -25,6 +27,8 @@ from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.times import stamp
+
+T = TypeVar("T")
 
 TAG: Final = "certificates"
 CERTIFICATES: Final = "/api/admin/certificates"
@@ -92,24 +96,24 @@ async def _list_requests(asked: Asked) -> object:
 
 async def _authority(asked: Asked) -> Authority:
     folder = certificates_folder(asked.api.config.beside)
-    if not has_root(folder):
-        raise not_found("certificate authority; create one with `levity-trio certificate init`")
-    try:
-        own = await read_own(folder)
-    except AuthorityProblem as problem:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
+    own = await _read(folder, read_own, "certificate authority; create one with `levity-trio certificate init`")
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
 
 
 async def _pages(asked: Asked) -> PagesCertificate:
     folder = pages_folder(asked.api.config.beside)
+    root, site = await _read(folder, read_pages, "root for pages; create one with `levity-trio certificate pages`")
+    return PagesCertificate(_own(root), _own(site))
+
+
+async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str) -> T:
+    """Return what a folder of ours has. Raises Problem: there is nothing, or it cannot be read."""
     if not has_root(folder):
-        raise not_found("root for pages; create one with `levity-trio certificate pages`")
+        raise not_found(missing)
     try:
-        root, site = await read_pages(folder)
+        return await read(folder)
     except AuthorityProblem as problem:
         raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
-    return PagesCertificate(_own(root), _own(site))
 
 
 async def _pages_root(asked: Asked) -> Response:

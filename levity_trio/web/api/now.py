@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -38,7 +39,7 @@ async def get_now(asked: Asked) -> Any:
             backup=last_backup(api.config.database),
             is_saved_elsewhere=saved_by(api.config.database) is not None,
             has_address=is_of_this_machine if api.writer.sharing.is_alone else _of_another_server,
-            address=present_address(api.config.host),
+            address=partial(present_address, api.config.host),
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)

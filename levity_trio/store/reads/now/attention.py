@@ -103,7 +103,7 @@ _OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND st
 class Machine(NamedTuple):
     """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
     the database was last backed up. `is_saved_elsewhere`: by another program, which is watched elsewhere too.
-    `has_address` is whether an address is one of this machine, `address` its present one, if it can be told.
+    `has_address` is whether an address is one of this machine, `address` returns its present one, if it can be told.
     """
 
     begun_at: str
@@ -114,7 +114,7 @@ class Machine(NamedTuple):
     backup: LastBackup | None
     is_saved_elsewhere: bool
     has_address: Callable[[str], bool]
-    address: str | None = None
+    address: Callable[[], str | None] = lambda: None
 
 
 class Chargers(NamedTuple):
@@ -234,7 +234,7 @@ def _lost_addresses(machine: Machine, chargers: Chargers) -> Iterator[Attention]
             continue
         parts = [_count(dialled[address], "charger", "chargers")] if dialled[address] else []
         parts += [_count(labels[address], "label", "labels")] if labels[address] else []
-        present = f", it is {machine.address} now" if machine.address else ""
+        present = f", it is {own} now" if (own := machine.address()) else ""
         has = "has" if dialled[address] + labels[address] == 1 else "have"
         words = f"This machine is no longer {address}{present}. {' and '.join(parts)} still {has} the old address"
         yield replace(_entry(Kind.ADDRESS, words, count=dialled[address] + labels[address]), advice=_NEW_ADDRESS)
