@@ -39,6 +39,7 @@ cp -a "$2"/. .
 chmod 755 root  # some have their Python there
 : > etc/machine-id
 ln -sf /dev/null etc/systemd/system/tmp.mount  # the checkout may be there
+ln -sf /dev/null etc/tmpfiles.d/tmp.conf  # nor is anything removed from there
 mkdir -p etc/systemd/system/levity-trio.service.d
 printf '[Service]\\nPrivateUsers=no\\n' > etc/systemd/system/levity-trio.service.d/nested.conf
 ip link set lo up
