@@ -71,7 +71,7 @@ fix: venv
 manual: venv
     {{ bin }}/python -m tests.manual
 
-# compare the server with a bare echo server
+# compare the server with a bare echo server and a durable one
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 

@@ -1,4 +1,4 @@
-"""The bench: `levity-trio serve` beside the bare echo, under the load of 1, 20, 200 and 2,000 chargers.
+"""The bench: `levity-trio serve` beside a bare echo and a durable one, with 1, 20, 200 and 2,000 chargers.
 
 Everything runs on 127.0.0.1 and ends by itself. Progress goes to stderr, the result to stdout.
 """
@@ -22,10 +22,10 @@ from .profiler import Profiler
 from .report import report
 from .targets import targets
 
-KINDS: tuple[Kind, ...] = ("echo", "serve")
-WATCHED: tuple[Kind, ...] = ("echo", "serve", "metrics", "audit")
+KINDS: tuple[Kind, ...] = ("echo", "durable", "serve")
+WATCHED: tuple[Kind, ...] = (*KINDS, "metrics", "audit")
 """With --watched: what metrics and audit cost, too."""
-STORES: tuple[Kind, ...] = ("echo", "serve", "postgresql")
+STORES: tuple[Kind, ...] = (*KINDS, "postgresql")
 """With --postgresql: the same on a PostgreSQL server of the bench's own, over a Unix socket."""
 CHARGERS = (1, 20, 200, 2000)
 COMPARED_CHARGERS = (20, 2000)

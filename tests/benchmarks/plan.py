@@ -1,7 +1,7 @@
 """The order of the runs, and what is made of them.
 
-The servers take turns, in the other order every other round (echo, serve, serve, echo, …), so that a machine
-whose mood changes changes it for all. The ratio is the median of the rounds' ratios, not one of medians.
+The servers take turns, in the other order every other round (echo, durable, serve, serve, durable, echo, …), so that
+a machine whose mood changes changes it for all. The ratio is the median of the rounds' ratios, not one of medians.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .process import Kind, Server
+from .process import BARE, Kind, Server
 from .runs import Run, Storm, measure, median_run, storm
 
 KIB_PER_MIB = 1024
@@ -27,6 +27,8 @@ class Row:
     """CPU per call of each server over the echo's, one a round, one call in ten a Heartbeat; empty without the echo."""
     plain_ratios: dict[Kind, list[float]]
     """The same without Heartbeats."""
+    durable_ratios: dict[Kind, list[float]]
+    """The same over the durable echo's: every call without Heartbeats is durable at the server, too."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ class Plan:
         return Row(
             chargers,
             {kind: median_run([runs[kind] for runs in rounds]) for kind in self.kinds},
-            _ratios(rounds, lambda run: run.mixed.cpu_us_per_call),
-            _ratios(rounds, lambda run: run.plain.cpu_us_per_call),
+            _ratios(rounds, "echo", lambda run: run.mixed.cpu_us_per_call),
+            _ratios(rounds, "echo", lambda run: run.plain.cpu_us_per_call),
+            _ratios(rounds, "durable", lambda run: run.plain.cpu_us_per_call),
         )
 
     def _turns(self) -> Iterator[tuple[Kind, ...]]:
@@ -83,12 +86,12 @@ class Plan:
             yield self.kinds if number % 2 == 0 else self.kinds[::-1]
 
 
-def _ratios(rounds: list[dict[Kind, Run]], figure: Callable[[Run], float]) -> dict[Kind, list[float]]:
+def _ratios(rounds: list[dict[Kind, Run]], base: Kind, figure: Callable[[Run], float]) -> dict[Kind, list[float]]:
     ratios: dict[Kind, list[float]] = {}
     for runs in rounds:
         for kind, run in runs.items():
-            if "echo" in runs and kind != "echo":
-                ratios.setdefault(kind, []).append(figure(run) / figure(runs["echo"]))
+            if base in runs and kind not in BARE:
+                ratios.setdefault(kind, []).append(figure(run) / figure(runs[base]))
     return ratios
 
 

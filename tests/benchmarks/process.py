@@ -19,11 +19,11 @@ from tests.integration.forking import Child, fork_into
 from tests.integration.serving import LEFT_OUT
 from tests.ports import free_port
 
-Kind = Literal["echo", "tls echo", "serve", "metrics", "audit", "postgresql"]
-"""The bare echo; one by TLS, which knows no WebSocket; the server; the same that is scraped; the same with an audit
-to a receiver that takes all; the server on PostgreSQL."""
+Kind = Literal["echo", "durable", "tls echo", "serve", "metrics", "audit", "postgresql"]
+"""The bare echo; one that stores each frame before it answers; one by TLS, which knows no WebSocket; the server; the
+same that is scraped; the same with an audit to a receiver that takes all; the server on PostgreSQL."""
 
-BARE: dict[Kind, str] = {"echo": "echo", "tls echo": "tls_echo"}
+BARE: dict[Kind, str] = {"echo": "echo", "durable": "durable_echo", "tls echo": "tls_echo"}
 """The modules of the bare servers."""
 ROOT = Path(__file__).parents[2]
 PYTHON = (sys.executable, "-m")
@@ -156,7 +156,8 @@ def begin(command: list[str], log: Path, folder: Path = ROOT) -> Process:
 
 def _command(kind: Kind, port: int, database: DatabaseAddress, connections: int) -> list[str]:
     if kind in BARE:
-        return [sys.executable, "-m", f"tests.benchmarks.{BARE[kind]}", str(port)]
+        path = [str(database)] if kind == "durable" else []
+        return [sys.executable, "-m", f"tests.benchmarks.{BARE[kind]}", str(port), *path]
     return [
         *(sys.executable, "-m", "levity_trio", "serve"),
         *("--host", "127.0.0.1"),

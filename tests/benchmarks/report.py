@@ -15,7 +15,8 @@ from .targets import targets
 NOTES = """\
 Closed loop: each charger sends its next call as soon as it has the answer; p50 is about chargers / (calls/s).
 us/call: user + system time of the server process over the steady phase, without start and ramp; of that
-"system". no HB: the same without the Heartbeats (one call in ten). x echo: the median of the rounds' ratios.
+"system". no HB: the same without the Heartbeats (one call in ten). x echo: the median of the rounds' ratios;
+x durable: the same against the echo that stores each frame before it answers.
 start/stop: of a start or a stop, on average, from transactions of three readings one after the other.
 core: the share of one core that the server used. RSS 0: memory after the start; RSS: with all talking at
 once; KB/conn: what each charger more than in the row before takes (first row: than none), in a transaction, waiting.
@@ -24,8 +25,8 @@ that nears 100 %, or server and generator together want all cores, p99 is the ge
 what else ran here, as a share of a core; more than a few per cent, and the run should be repeated."""
 
 STEADY_HEAD = (
-    *("server", "chargers", "us/call", "x echo", "system", "no HB", "x echo", "start/stop", "calls/s", "p50 ms"),
-    *("p99 ms", "core", "RSS 0 MB", "RSS MB", "KB/conn", "gen core", "gen us", "others", "faults"),
+    *("server", "chargers", "us/call", "x echo", "system", "no HB", "x echo", "x durable", "start/stop", "calls/s"),
+    *("p50 ms", "p99 ms", "core", "RSS 0 MB", "RSS MB", "KB/conn", "gen core", "gen us", "others", "faults"),
 )
 GROWTH_HEAD = ("growth", "from", "to", "us/call", "no HB", "calls/s", "p50", "p99", "RSS")
 STORM_HEAD = (
@@ -82,6 +83,7 @@ def _steady_line(row: Row, run: Run, kib_per_connection: float) -> list[str]:
         f"{mixed.system_us_per_call:.1f}",
         f"{run.plain.cpu_us_per_call:.1f}",
         _median_times(row.plain_ratios.get(run.kind, [])),
+        _median_times(row.durable_ratios.get(run.kind, [])),
         f"{run.start_stop_us:.1f}",
         f"{mixed.calls_per_second:.0f}",
         f"{mixed.p50_ms:.2f}",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .conversation import READINGS_OF_SHORT, Conductor, ReadingTimes, boot_only, charge
 from .load import Load
-from .process import BenchError, CpuSeconds, Kind, Server, machine_cpu_seconds, running
+from .process import BARE, BenchError, CpuSeconds, Kind, Server, machine_cpu_seconds, running
 
 RAMP_SECONDS = 60
 WARM_UP_SECONDS = 1.0  # at most; a short phase has a shorter one
@@ -128,7 +128,7 @@ def measure(
         short = _phase(load, server, seconds / 2)
         conductor.stopping = True
         load.run(DRAIN_SECONDS, until=lambda: not load.unfinished)
-    faults = _faults(load, conductor if kind != "echo" else None)
+    faults = _faults(load, conductor if kind not in BARE else None)
     return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, short, faults)
 
 

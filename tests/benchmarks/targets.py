@@ -13,6 +13,8 @@ CHARGERS = 20
 CPU_RATIOS: dict[Kind, float] = {"serve": 2.5, "metrics": 3.0, "audit": 3.5}
 MEMORIES_MB: dict[Kind, float] = {"serve": 50, "metrics": 60, "audit": 60}
 WITH: dict[Kind, str] = {"serve": "", "metrics": ", with metrics", "audit": ", with metrics and audit"}
+DURABLE_RATIO = 2.0
+"""CPU of a durable call against one of the durable echo."""
 CPU_US, ECHO_US = 130, 53
 P99_MS = 10
 CONNECTION_KB = 40
@@ -54,13 +56,20 @@ def _on_postgresql(row: Row) -> Target:
 
 
 def _beside_the_echo(row: Row, kind: Kind) -> list[Target]:
-    ratios, limit = row.ratios.get(kind, []), CPU_RATIOS[kind]
+    ratios = row.ratios.get(kind, [])
     if not ratios:
         return []
+    against = _ratio(f"CPU per call against the echo{WITH[kind]}", CPU_RATIOS[kind], ratios)
+    if kind != "serve":
+        return [against]
+    durable = _ratio("CPU per durable call against the durable echo", DURABLE_RATIO, row.durable_ratios[kind])
+    return [against, durable, _scaled(row, statistics.median(ratios))]
+
+
+def _ratio(what: str, limit: float, ratios: list[float]) -> Target:
     ratio = statistics.median(ratios)
     rounds = f"{ratio:.2f} x ({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds)"
-    against = Target(f"CPU per call against the echo{WITH[kind]}", f"<= {limit} x", rounds, ratio <= limit)
-    return [against, _scaled(row, ratio)] if kind == "serve" else [against]
+    return Target(what, f"<= {limit} x", rounds, ratio <= limit)
 
 
 def _scaled(row: Row, ratio: float) -> Target:

@@ -6,17 +6,22 @@ import json
 import socket
 import struct
 import subprocess
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import msgpack
 import pytest
 import trio
 import trio.testing
 
-from . import judging
-from .plan import Results
+from levity_trio.store.connection import open_database
+
+from . import durable_echo, judging
+from .plan import Results, Row
 from .process import FORKING, PYTHON, ROOT
 from .report import table
+from .runs import Faults, Phase, Run
 from .sink import take
 from .targets import targets
 from .told import told_by
@@ -30,13 +35,15 @@ def test_all_servers_answer_every_call() -> None:
     assert told.returncode == 0, told.stderr
     results = json.loads(told.stdout)
     (row,) = results["rows"]
-    for kind in ("echo", "serve", "metrics", "audit"):
+    for kind in ("echo", "durable", "serve", "metrics", "audit"):
         run, storm = row["runs"][kind], results["storms"][kind]
         assert run["faults"]["counts"] == storm["faults"]["counts"] == {}
         assert storm["accepted"] == storm["answered"] == 5
         assert run["mixed"]["calls"] > 0
         assert run["plain"]["cpu_us_per_call"] > 0
-    assert min(row["ratios"][kind][0] for kind in ("serve", "metrics", "audit")) > 0
+    for ratios in (row["ratios"], row["plain_ratios"], row["durable_ratios"]):
+        assert ratios.keys() == {"serve", "metrics", "audit"}
+        assert min(ratios[kind][0] for kind in ratios) > 0
 
 
 def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +55,22 @@ def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer(monkeypatch:
     (row,) = json.loads(printed)["rows"]
     assert row["runs"]["serve"]["mixed"]["calls"] > 0
     assert row["ratios"]["serve"][0] > 0
+    assert row["durable_ratios"]["serve"][0] > 0
+
+
+@pytest.mark.parametrize("pragma", ["journal_mode", "synchronous", "wal_autocheckpoint", "fullfsync"])
+def test_the_durable_echo_is_as_durable_as_the_server(tmp_path: Path, pragma: str) -> None:
+    with open_database(tmp_path / "server.db") as server, closing(durable_echo.connect(tmp_path / "echo.db")) as echo:
+        of_server, of_echo = (database.execute(f"PRAGMA {pragma}").fetchall() for database in (server, echo))
+    assert of_server == of_echo
+
+
+def test_a_durable_call_is_held_against_the_durable_echo() -> None:
+    phase = Phase(10, 10.0, 100.0, 10.0, 0.5, 1.0, 2.0, 10.0, 0.1, 0.0)
+    run = Run("serve", 20, 1.0, 30.0, 31.0, 32.0, phase, phase, phase, Faults())
+    row = Row(20, {"echo": run, "serve": run}, {"serve": [2.0]}, {"serve": [2.0]}, {"serve": [1.5, 2.5, 1.9]})
+    (target,) = (target for target in targets(Results([row])) if target.what.endswith("durable echo"))
+    assert (target.measured, target.reached) == ("1.90 x (1.50 to 2.50 in 3 rounds)", True)
 
 
 async def test_the_sink_outlives_a_sender_that_leaves_without_a_goodbye(nursery: trio.Nursery) -> None:
