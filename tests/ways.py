@@ -30,7 +30,7 @@ from trio_websocket import open_websocket
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.handlers import HANDLERS
-from levity_trio.charging.refute.refutation import Refutation
+from levity_trio.charging.refute.table import Refutation
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.connection import FileConnection
@@ -158,8 +158,10 @@ class Site:
         self.now += timedelta(minutes=MINUTES_APART)
 
     def _at(self) -> str:
-        self.now += timedelta(seconds=1)
-        return stamp(self.now)
+        """Return the time of the charger's clock, in whole seconds; its message is received a moment later."""
+        at = self.now.replace(microsecond=0)
+        self.now = at + timedelta(seconds=1.3)
+        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _charge(ways: Sequence[Way], folder: Path) -> None:

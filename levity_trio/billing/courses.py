@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import ROLLOVER, SCALED, SEGMENTS
 from levity_trio.charging.sent.evidence import Case, seconds
+from levity_trio.charging.sent.figures import ROLLOVER, SCALED, SEGMENTS
 
 
 class Ground(StrEnum):

@@ -13,8 +13,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.moments import understand
-from levity_trio.charging.sent.readings import Reading
+from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData

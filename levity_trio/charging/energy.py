@@ -4,24 +4,29 @@ The reported figure is tried first; if nothing contradicts it, it is certain. Ot
 assumptions count, and of these the lowest. The figure is then doubtful, and a review lists these candidates. If none
 survives, the figure is the part that no evidence contradicts. If no register supports any part, it is the reported one
 if some car could have drawn it in that time, else 0, and the review gives the maximum.
+
+Two things are looked at before: whether the charger confused the ids of two stops, and whether its registers are always
+old. One is looked at afterwards: what a charger always does makes a proposed figure certain.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
-from levity_trio.charging.propose.choosing import as_reported, propose
+from levity_trio.charging import tolerances
+from levity_trio.charging.propose.choosing import propose
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.exchanged import exchanged
 from levity_trio.charging.refute.figure import reported
-from levity_trio.charging.refute.habits import is_habit
-from levity_trio.charging.refute.lag import without_lag
-from levity_trio.charging.refute.refutation import Weight
-from levity_trio.charging.refute.table import Refuted, asked, refute
+from levity_trio.charging.refute.measured import unusual
+from levity_trio.charging.refute.scales import goes_on_by
+from levity_trio.charging.refute.table import Refuted, Weight, asked, refute
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import UNKNOWN, Chain
-from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.evidence import Beside, Case, Neighbour, View
+from levity_trio.charging.sent.figures import SEGMENTS, UNKNOWN, Chain, Chosen, Figure, ends_alone
+from levity_trio.charging.sent.power import HOUR
+from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
 
 RULES: Final = 23
 """The version of these rules. Version 1 was a set of thresholds."""
@@ -69,16 +74,150 @@ def judge(case: Case) -> Judgement:
     bounds = Bounds(case)
     figure = reported(case, bounds)
     refuted = Refuted() if figure is None else refute(case, bounds, figure)
-    chosen = propose(case, bounds, figure, refuted) if refuted or figure is None else as_reported(figure)
-    found = list(asked(Weight.ADDS, case, bounds, chosen.figure))
+    chosen = propose(case, bounds, figure, refuted) if any(refuted) or figure is None else Chosen(figure)
+    figure = chosen.figure
+    added = list(asked(Weight.ADDS, case, bounds, figure))
     doubts: dict[Code, Doubt] = {}
-    for doubt in (*chosen.doubts, *(refutation.doubt(one) for refutation, one in found)):
+    for doubt in (*chosen.doubts, *(refutation.doubt(finding) for refutation, finding in added)):
         doubts.setdefault(doubt.code, doubt)
     if chosen.code is not None and chosen.is_sole:
         is_scaled = chosen.is_power_scaled
-        if is_habit(case, bounds, chosen.figure, chosen.code, chosen.factor, is_power_scaled=is_scaled):
+        if is_habit(case, bounds, figure, chosen.code, chosen.factor, is_power_scaled=is_scaled):
             doubts.pop(chosen.code, None)
-    wh = max(0, chosen.wh - sum(one.taken for _, one in found))
-    is_confirmed = chosen.is_power_scaled or bounds.confirms(chosen.wh)
-    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, chosen.chain, chosen.factor)
-    return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
+    wh = max(0, figure.wh - sum(finding.taken for _, finding in added))
+    is_confirmed = chosen.is_power_scaled or bounds.confirms(figure.wh)
+    grounds = (chosen.code, is_confirmed, chosen.is_power_scaled, chosen.is_sole, figure.chain, chosen.factor)
+    return Judgement(wh, figure.method, tuple(doubts.values()), figure.begin, figure.end, *grounds)
+
+
+class Exchanged(NamedTuple):
+    """The evidence with the stop that the next start shows: with its own readings, or with those of the other
+    transaction, whose ids may be exchanged, too. And the doubt."""
+
+    cases: tuple[Case, Case]
+    doubt: Doubt
+
+
+def exchanged(case: Case) -> Exchanged | None:
+    """Return the evidence with the stop of a transaction on another connector, if the next start shows that the charger
+    confused the ids of the two stops; None if nothing shows it."""
+    begin, stop = case.after and case.after.begin, case.stop_wh
+    if not begin or stop is None or is_about(begin, stop) or begin < (case.start_wh or 0):
+        return None
+    here = [one for one in case.beside if one.stop is not None and not one.charger]
+    found = [one for one in here if is_about(begin, one.stop or 0) and _is_told(case, one)]
+    return _by_stop_of(case, found[0], begin, stop) if len(found) == 1 else None
+
+
+def _by_stop_of(case: Case, one: Beside, begin: int, stop: int) -> Exchanged:
+    """Return the evidence with the stop of another transaction."""
+    words = f"the next transaction begins at the stop of transaction {one.id} on connector {one.connector}"
+    evidence = (f"meterStop {stop} Wh", f"the next transaction began at {begin} Wh")
+    start = case.start_wh or 0
+    figures = {"as reported": stop - start, "by the other stop": begin - start}
+    is_free = case.available_at is not None and case.available_at < one.ended - CLOCK_SECONDS
+    ended = replace(
+        case,
+        ended=one.ended,
+        stop_wh=one.stop,
+        stop_exact=None,
+        beside=[other for other in case.beside if other is not one],
+        available_at=case.available_at if is_free else None,
+    )
+    since = bisect_left(one.view.at, case.begun)
+    view = View(one.view.at[since:], one.view.wh[since:], one.view.digit)
+    with_readings = replace(ended, views=[view] if view.at else [], power=one.power)
+    return Exchanged((ended, with_readings), Doubt(Code.STOPS_EXCHANGED, words, evidence, figures))
+
+
+def is_about(one: int, other: int) -> bool:
+    """Whether two registers in Wh are one, perhaps rounded in two ways."""
+    return abs(one - other) <= ROUNDED_WH
+
+
+def _is_told(case: Case, one: Beside) -> bool:
+    """Whether two registers of their own are told, by the order of time: one that both shared never falls. Or the next
+    start on the other connector is at the stop of this transaction, and not at the other's."""
+    stop, end, begin = case.stop_wh or 0, one.stop or 0, (case.after and case.after.begin) or 0
+    starts = [level.wh for level in one.boundaries if level.is_start and level.at > one.begun]
+    if starts and is_about(starts[0], stop) and not is_about(starts[0], end):
+        return True
+    return begin < stop - ROUNDED_WH or (one.ended < case.ended and stop < end - ROUNDED_WH)
+
+
+OLD: Final = "its registers are always old"
+"""The beginning of the words of each doubt about them."""
+
+
+class _End(NamedTuple):
+    """The register at the end of a transaction in Wh, and whether a reading shows it."""
+
+    wh: int
+    is_shown: bool
+
+
+def without_lag(case: Case) -> tuple[Case, tuple[Doubt, ...]]:
+    """Return the evidence with the registers of its own begin and end, and doubts about what is not known yet."""
+    end = _end(case)
+    before, after, start = case.before, case.after, case.start_wh
+    doubts = []
+    if before is not None and start is not None and _is_soon(case, before) and before.begin != before.end:
+        if before.is_doubtful and (case.lag or before.is_lagging):
+            words = "a part of the previous transaction may be in this one"
+            doubts.append(_doubt(case, Code.START_GARBLED, words, f"meterStart {start} Wh"))
+        if case.lag and before.end is not None and (before.begin or 0) <= start < before.end:
+            start, before = before.end, before._replace(replaced_end=None)
+    if end is None:
+        return replace(case, lag=0.0, before=before, start_wh=start), tuple(doubts)
+    if not end.is_shown:
+        words = "what flowed after the last reading until the stop is not known"
+        doubts.append(_doubt(case, Code.STOP_GARBLED, words, f"meterStop {case.stop_wh} Wh"))
+    if after is not None and after.begin is not None and after.begin < end.wh and _is_soon(case, after):
+        after = after._replace(begin=end.wh, replaced=None)
+    views = [_until(view, case.ended) for view in case.views]
+    case = replace(case, lag=0.0, views=[view for view in views if view.at])
+    return replace(case, before=before, after=after, start_wh=start, stop_wh=end.wh), tuple(doubts)
+
+
+def _end(case: Case) -> _End | None:
+    """Return the register at the end; None if the stop is not old, or if nothing flowed at last."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    told = sum(at + case.lag <= case.ended for at in view.at)
+    if start is None or stop is None or not told:
+        return None
+    (earlier_at, earlier), (at, wh) = [(case.begun, start), *zip(view.at, view.wh, strict=True)][told - 1 : told + 1]
+    pace = (wh - earlier) / (at - earlier_at) if at > earlier_at else 0.0
+    live = pace * (case.ended - at - tolerances.HALF * case.lag)
+    if pace <= 0 or stop < wh or stop - wh > live + view.digit:
+        return None
+    place = next((number for number, later in enumerate(view.at) if later >= case.ended), None)
+    after = case.after
+    if place is not None and (after is None or after.apart >= view.at[place] - case.ended):
+        return _End(max(stop, view.wh[place]), is_shown=True)
+    return _End(max(stop, *view.wh[: len(view.wh) if place is None else place]), is_shown=False)
+
+
+def _is_soon(case: Case, neighbour: Neighbour) -> bool:
+    return neighbour.apart < (case.lag or HOUR)
+
+
+def _until(view: View, ended: float) -> View:
+    kept = sum(at <= ended for at in view.at)
+    return replace(view, at=view.at[:kept], wh=view.wh[:kept], exact=view.exact[:kept])
+
+
+def _doubt(case: Case, code: Code, words: str, told: str) -> Doubt:
+    age = f"each reading is {round(case.lag / 60)} minutes old when it comes" if case.lag else "as those before"
+    return Doubt(code, f"{OLD}: {words}", (told, age))
+
+
+def is_habit(case: Case, bounds: Bounds, figure: Figure, code: Code, factor: float, *, is_power_scaled: bool) -> bool:
+    """Whether this charger always does so, by the same factor. What is put together from parts may lack energy that
+    flowed, so no habit makes it certain; nor one that power contradicts, if coarse readings are left out."""
+    if case.habits.get(code) != factor or figure.method == SEGMENTS:
+        return False
+    if is_power_scaled or bounds.confirms(figure.wh):
+        return True
+    ends = ends_alone(case, figure.wh)
+    is_possible = bounds.conflict(ends) is None and unusual(case, bounds, ends) is None
+    return is_possible and goes_on_by(case, factor)

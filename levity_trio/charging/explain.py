@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from levity_trio.charging.energy import Judgement, judge
-from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.propose.choosing import is_in_place
 from levity_trio.charging.refute.bounds import Bounds
 from levity_trio.charging.refute.figure import reported
-from levity_trio.charging.refute.refutation import Weight
-from levity_trio.charging.refute.table import REFUTATIONS, refute
+from levity_trio.charging.refute.table import REFUTATIONS, Weight, refute
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Candidate, Chain, Figure
 
 AS_REPORTED: Final = "as reported"
 
@@ -78,8 +76,7 @@ def _against(case: Case, bounds: Bounds, one: Candidate) -> Doubt | None:
     evidence = bounds.conflict(one.chain, is_partial=one.is_partial)
     if evidence is None:
         return None
-    figure = Figure(one.wh, one.method, one.begin, one.end, one.chain)
-    asked = ((entry, entry(case, bounds, figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS)
+    asked = ((entry, entry(case, bounds, one.figure)) for entry in REFUTATIONS if entry.weight is Weight.CONTRADICTS)
     told = (entry.doubt(found) for entry, found in asked if found is not None and found.evidence == evidence)
     return next(told, Doubt(Code.POWER_DISAGREES, "the energy fits no battery", evidence))
 

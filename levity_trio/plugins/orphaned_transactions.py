@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import trio
 
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.store.retrying import surviving
 from levity_trio.store.unit_of_work import UnitOfWork

@@ -9,12 +9,10 @@ from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.lag import OLD
-from levity_trio.charging.refute.overlaps import overlap
+from levity_trio.charging.energy import OLD
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import CORRECTED, SCALED
-from levity_trio.charging.sent.evidence import Neighbour, seconds
-from levity_trio.charging.sent.gathering import WH
+from levity_trio.charging.sent.evidence import WH, Neighbour, seconds
+from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
 from levity_trio.store.connectors import Rows
 from levity_trio.store.settled import OPEN_REVIEWS
 from levity_trio.store.transaction import LAST_TIME, Known, ended_at, known, readings, register

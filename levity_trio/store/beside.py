@@ -19,8 +19,17 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging.refute.shared import are_apart
-from levity_trio.charging.sent.evidence import Beside, Boundary, Level, View, seconds, timestamp_of
-from levity_trio.charging.sent.gathering import TIMESTAMP, Row, gather
+from levity_trio.charging.sent.evidence import (
+    TIMESTAMP,
+    Beside,
+    Boundary,
+    Level,
+    Row,
+    View,
+    gather,
+    seconds,
+    timestamp_of,
+)
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.store.connectors import Rows, connectors

@@ -15,8 +15,19 @@ from typing import Final
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.names import is_named_to_the_end
-from levity_trio.charging.sent.evidence import Case, Neighbour, seconds, timestamp_of
-from levity_trio.charging.sent.gathering import MEASURAND, RECEIVED_AT, TIMESTAMP, VALUE, WH, Row, gather
+from levity_trio.charging.sent.evidence import (
+    MEASURAND,
+    RECEIVED_AT,
+    TIMESTAMP,
+    VALUE,
+    WH,
+    Case,
+    Neighbour,
+    Row,
+    gather,
+    seconds,
+    timestamp_of,
+)
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.charging.sent.timeline import (
     MessageTime,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import RIGHT, Behind, Stretch, Told, behind_of, stretches
+from levity_trio.charging.sent.timeline import RIGHT, Behind, Stretch, Told, behind_of, stretches
 from levity_trio.charging.tolerances import CLOCK, CLOCK_SECONDS, LATE_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.store.connectors import Rows, connectors
 from levity_trio.store.settled import SYSTEM

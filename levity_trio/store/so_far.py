@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.counts import begins_at_zero
-from levity_trio.charging.sent.evidence import Case, View, seconds
-from levity_trio.charging.sent.gathering import CHARGE
+from levity_trio.charging.refute.figure import begins_at_zero
+from levity_trio.charging.sent.evidence import CHARGE, Case, View, seconds
 from levity_trio.charging.sent.readings import digit_of
 from levity_trio.store.among import marks, parts
 from levity_trio.store.connectors import Rows

@@ -9,8 +9,18 @@ from sys import intern
 from typing import Any, Final, NamedTuple, Self, TypeAlias, TypedDict
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import CURRENT, ID, MEASURAND, MEASURANDS, POWER, TIMESTAMP, UNIT, VALUE, Row
+from levity_trio.charging.sent.evidence import (
+    CURRENT,
+    ID,
+    MEASURAND,
+    MEASURANDS,
+    POWER,
+    TIMESTAMP,
+    UNIT,
+    VALUE,
+    Row,
+    seconds,
+)
 from levity_trio.charging.sent.readings import watts_of
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp

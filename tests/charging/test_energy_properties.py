@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import METHODS
-from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, seconds
-from levity_trio.charging.sent.gathering import Row, gather
+from levity_trio.charging.sent.evidence import Case, Charge, Neighbour, Row, gather, seconds
+from levity_trio.charging.sent.figures import METHODS
 from levity_trio.charging.sent.readings import OUTLET, REGISTER
 from levity_trio.wire.times import stamp
 from tests.charging.cases import CERTAIN, DOUBTFUL, Minutes, case, found, power, view

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.charging.sent.moments import Behind, Stretch, Told, behind_of, stretches, understand
+from levity_trio.charging.sent.readings import understand
+from levity_trio.charging.sent.timeline import Behind, Stretch, Told, behind_of, stretches
 from levity_trio.store.writes.origin import minutes_before
 from levity_trio.wire.times import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, stamp
 from tests.store.books import NOON, UNSET_CLOCK

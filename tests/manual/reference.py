@@ -19,8 +19,7 @@ import click
 
 from levity_trio.charging import tolerances as judged
 from levity_trio.charging.lifecycle import TABLE, Cause, State
-from levity_trio.charging.refute.refutation import Group
-from levity_trio.charging.refute.table import REFUTATIONS
+from levity_trio.charging.refute.table import REFUTATIONS, Group
 from levity_trio.charging.reviews import Code
 from levity_trio.cli import GROUPS, levity_trio
 from levity_trio.config import SETTINGS

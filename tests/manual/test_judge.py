@@ -7,8 +7,8 @@ import re
 from levity_trio import manual
 from levity_trio.charging import refute
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL
-from levity_trio.charging.refute.refutation import Group, Weight
-from levity_trio.charging.sent.chains import CORRECTED, METHODS
+from levity_trio.charging.refute.table import Group, Weight
+from levity_trio.charging.sent.figures import CORRECTED, METHODS
 from levity_trio.web.dashboard import wording
 
 OWNERS, DEVELOPERS = (manual.find(topic).text for topic in ("how-energy-is-judged", "the-judge"))

@@ -17,7 +17,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.telling import sent_number
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.connection import FileConnection

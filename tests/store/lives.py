@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.store.connection import FileConnection
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.charging.sent.gathering import POWER
+from levity_trio.charging.sent.evidence import POWER
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from tests.store.bills import rule_of

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.store.beside import boundaries, earlier, spans_beside
 from levity_trio.store.cases import span_of
 from levity_trio.store.connection import FileConnection

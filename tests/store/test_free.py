@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.events import TransactionClosed
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions.closing import close_before_start, close_silent

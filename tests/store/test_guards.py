@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.lifecycle import State, stopped_by
-from levity_trio.charging.sent.chains import METHODS
+from levity_trio.charging.sent.figures import METHODS
 from tests.store.books import Books, Station, in_memory
 from tests.store.facts import add_facts
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.charging.sent.moments import Moment, understand
+from levity_trio.charging.sent.readings import Moment, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing

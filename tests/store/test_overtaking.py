@@ -3,7 +3,7 @@ transaction that charges, whose start is still in the queue."""
 
 import pytest
 
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.store.writes.transactions.closing import close_before_start
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from levity_trio.charging.lifecycle import State, state_of
-from levity_trio.charging.sent.moments import Moment, ahead_when_sent
+from levity_trio.charging.sent.readings import Moment, ahead_when_sent
 from levity_trio.events import TransactionResumed
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions.closing import close_available, close_silent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.sent.readings import understand
 from levity_trio.store.writes.transactions.closing import close_before_start
 from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, in_memory, meter_value

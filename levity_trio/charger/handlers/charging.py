@@ -8,8 +8,7 @@ from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange, Large, Part, nothing
 from levity_trio.charger.telling import LIVE_AT_ONCE, parts, sent_number, told_by_stop, transaction_data
 from levity_trio.charging.sent import readings
-from levity_trio.charging.sent.moments import understand
-from levity_trio.charging.sent.readings import Reading
+from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded

@@ -11,29 +11,28 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.ends import between_ends, rounded
 from levity_trio.charging.propose.mending import without_step
 from levity_trio.charging.propose.units import wrong_factors, wrong_units
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.counts import begins_at_zero
+from levity_trio.charging.refute.figure import begins_at_zero
 from levity_trio.charging.refute.measured import is_contradicted_at_ends
 from levity_trio.charging.refute.neighbours import swaps
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import (
+from levity_trio.charging.sent.evidence import Case, is_rising
+from levity_trio.charging.sent.figures import (
     REGISTER,
     ROLLOVER,
     SEGMENTS,
     SESSION_READINGS,
+    Candidate,
     Chain,
     chain_of,
     chain_of_other_counter,
     ends_alone,
     session_chain,
 )
-from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.gathering import is_rising
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:

@@ -12,19 +12,25 @@ from dataclasses import replace
 from operator import itemgetter
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import Candidate, Chosen
 from levity_trio.charging.propose.candidates import candidates
 from levity_trio.charging.propose.lower import lower_candidates, part_of, range_of
 from levity_trio.charging.propose.units import wrong_factors
-from levity_trio.charging.refute.bounds import Bounds
+from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.refute.ending import most_possible
-from levity_trio.charging.refute.refutation import Finding, Refutation, Weight
 from levity_trio.charging.refute.scales import continues_both, is_scale_known
 from levity_trio.charging.refute.shared import counted
-from levity_trio.charging.refute.table import Refuted, asked, power_in_kilowatts, undoubted, with_power
+from levity_trio.charging.refute.table import (
+    Refutation,
+    Refuted,
+    Weight,
+    asked,
+    power_in_kilowatts,
+    undoubted,
+    with_power,
+)
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Figure, ends_alone
 from levity_trio.charging.sent.evidence import Case, Power
+from levity_trio.charging.sent.figures import REGISTER, SEGMENTS, Candidate, Chosen, Figure, ends_alone
 from levity_trio.charging.sent.plain import plain
 
 
@@ -40,20 +46,15 @@ def propose(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted)
     return chosen or _by_candidates(case, bounds, figure, refuted)
 
 
-def as_reported(figure: Figure, doubts: Sequence[Doubt] = ()) -> Chosen:
-    """Choose the reported figure."""
-    return Chosen(*figure[:4], None, tuple(doubts), chain=figure.chain)
-
-
 def _in_question(case: Case, bounds: Bounds, figure: Figure, refuted: Refuted) -> Chosen:
     """Choose the reported figure, with its doubts, or a lower one that some further evidence supports."""
     lower = next(lower_candidates(case, bounds, figure.chain), None) if refuted.questions else None
     if lower is None:
         questions = [one.doubt(found._replace(figures={"as reported": figure.wh})) for one, found in refuted.questions]
-        return as_reported(figure, questions or [one.doubt(found) for one, found in refuted.lacks])
+        return Chosen(figure, None, tuple(questions or [one.doubt(found) for one, found in refuted.lacks]))
     figures = {"as reported": figure.wh, lower.words: lower.wh}
     doubt = Doubt(lower.code, lower.words, refuted.questions[0][1].evidence, figures)
-    return Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
+    return Chosen(lower.figure, lower.code, (doubt,))
 
 
 def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Chosen | None:
@@ -64,7 +65,7 @@ def _missing(bounds: Bounds, lacks: Sequence[tuple[Refutation, Finding]]) -> Cho
     if found.whole is None or bounds.conflict(found.whole.chain) is not None:
         return None
     doubt = refutation.doubt(found)
-    return Chosen(*found.whole[:4], doubt.code, (doubt,), chain=found.whole.chain)
+    return Chosen(found.whole._replace(is_reported=False), doubt.code, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: Refuted) -> Chosen:
@@ -86,8 +87,7 @@ def _by_candidates(case: Case, bounds: Bounds, figure: Figure | None, refuted: R
     figures = {one.words: one.wh for one in simplest} | ({"as reported": figure.wh} if figure else {})
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
-    grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
-    return Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds, factor=chosen.factor)
+    return Chosen(chosen.figure, chosen.code, (doubt,), is_sole, factor=chosen.factor)
 
 
 def _rank(case: Case, bounds: Bounds, one: Candidate) -> tuple[int, int, int, int]:
@@ -120,8 +120,8 @@ def _power_on_another_scale(case: Case, bounds: Bounds, figure: Figure | None) -
             others = {one.words: one.wh for one in wrong_factors(case, bounds)} if factor < 1 else {}
             evidence = (f"{found.wh} Wh", f"at most {plain(case.power.most)} W")
             doubt = Doubt(Code.READINGS_UNIT, _wrong_power(factor), evidence, {"as reported": found.wh, **others})
-            chosen = as_reported(found, [doubt])
-            return chosen._replace(code=Code.READINGS_UNIT, is_sole=not others, is_power_scaled=True)
+            figure = found._replace(is_reported=False)
+            return Chosen(figure, Code.READINGS_UNIT, (doubt,), is_sole=not others, is_power_scaled=True)
     return None
 
 
@@ -189,7 +189,7 @@ def _uncontradicted_part(
 ) -> Chosen:
     """Choose the uncontradicted part, if every candidate is contradicted."""
     if not case.is_stopped and not case.view.wh:  # closed by the system: `circumstances` has that doubt
-        return Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
+        return Chosen(Figure(0, REGISTER, case.start_wh, case.start_wh), Code.NO_REGISTER)
     conflict = _against(case, refuted)
     part = min(part_of(case, bounds), int(bounds.most_wh))
     is_whole = figure and (_is_shown_by_both(case, bounds, figure) or (part == 0 and _can_some_car(case, figure)))
@@ -200,7 +200,7 @@ def _uncontradicted_part(
     words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin, end = (case.start_wh, figure.end) if figure and is_whole else range_of(case, bounds, wh)
-    return Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+    return Chosen(Figure(wh, SEGMENTS, begin, end), code, (Doubt(code, words, conflict.evidence, figures),))
 
 
 def _can_some_car(case: Case, figure: Figure) -> bool:

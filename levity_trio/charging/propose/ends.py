@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.mending import without_leaps, without_strays
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.counts import begins_at_zero, lifetime_registers
+from levity_trio.charging.refute.figure import begins_at_zero, lifetime_registers
 from levity_trio.charging.refute.measured import is_contradicted_at_ends
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of, session_chain
 from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.figures import REGISTER, SEGMENTS, Candidate, Chain, chain_of, session_chain
 
 
 def between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter, sub
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import Candidate
 from levity_trio.charging.propose.candidates import swapped
 from levity_trio.charging.propose.units import wrong_units
 from levity_trio.charging.refute.bounds import Bounds
@@ -15,8 +14,8 @@ from levity_trio.charging.refute.impossible import abrupt_steps
 from levity_trio.charging.refute.measured import unusual
 from levity_trio.charging.refute.neighbours import claimed_after, claimed_before
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import REGISTER, SEGMENTS, Chain, chain_of
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import REGISTER, SEGMENTS, Candidate, Chain, chain_of
 from levity_trio.charging.sent.power import HOUR
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.sent.chains import Chain
-from levity_trio.charging.sent.gathering import is_rising
+from levity_trio.charging.sent.evidence import is_rising
+from levity_trio.charging.sent.figures import Chain
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:

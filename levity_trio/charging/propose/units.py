@@ -9,14 +9,21 @@ from itertools import pairwise
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.propose.candidate import Candidate
-from levity_trio.charging.refute.batteries import charged
-from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.counts import begins_at_zero
+from levity_trio.charging.refute.bounds import Bounds, charged
+from levity_trio.charging.refute.figure import begins_at_zero
 from levity_trio.charging.refute.scales import in_kwh, is_scale_known, scale_shown, wrong_by
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import REGISTER, SCALED, SEGMENTS, Chain, chain_of, ends_alone, session_chain
 from levity_trio.charging.sent.evidence import Case, View
+from levity_trio.charging.sent.figures import (
+    REGISTER,
+    SCALED,
+    SEGMENTS,
+    Candidate,
+    Chain,
+    chain_of,
+    ends_alone,
+    session_chain,
+)
 from levity_trio.charging.sent.power import HOUR
 
 _TENFOLD: Final = (10, 0.1, 100, 0.01)

@@ -15,5 +15,5 @@
 7. A number could not be read, is missing, or has decimals that its unit cannot have.
 
 Every question about a figure is one entry of `table.REFUTATIONS`. Group 6 is settled by `charging.matching`. Nothing of
-`charging.propose` is used here. What decides that a habit makes a proposal certain belongs here, too.
+`charging.propose` is used here.
 """

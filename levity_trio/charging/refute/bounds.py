@@ -1,26 +1,29 @@
 """The bounds of a figure: each test names the two pieces of evidence that do not agree.
 
 A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at the start to the
-candidate's figure at the stop. A conflict refutes the candidate.
+candidate's figure at the stop. A conflict refutes the candidate. What the state of charge shows stands at the end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.batteries import charged, fits_no_battery, is_shown
 from levity_trio.charging.refute.paces import Paces
-from levity_trio.charging.sent.chains import Chain
-from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.reviews import Code
+from levity_trio.charging.sent.evidence import Case, Charge
+from levity_trio.charging.sent.figures import Chain, Figure
+from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import (
     HOUR,
     Gaps,
     agreement,
     gaps,
-    longer_share,
     too_fast,
     too_little,
     tracks,
@@ -255,7 +258,7 @@ class Bounds:
         power = self.case.power
         if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
-            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else longer_share(power)))
+            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else power.longer_share))
         of_kind = tolerances.AC_W * (1 + tolerances.POWER_SHARE) if self.case.is_ac_shown else tolerances.FASTEST_W
         if self.case.ceiling_w:
             return min(of_kind, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
@@ -300,14 +303,80 @@ class Bounds:
     @cached_property
     def _confirmed(self) -> tuple[float, float]:
         """The lowest and the highest figure in Wh that another source confirms."""
-        power, rise, share = self.case.power, charged(self.case), tolerances.STEADY_SHARE
+        power, share = self.case.power, tolerances.STEADY_SHARE
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
             ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
             return least * (1 - share) - tolerances.ROUNDED_WH, (most + power.most * ends / HOUR) * (
                 1 + share
             ) + tolerances.ROUNDED_WH
-        if not power and rise >= tolerances.LEAST_CHARGE_RISE:
+        if not power and (rise := charged(self.case)) >= tolerances.LEAST_CHARGE_RISE:
             smallest, largest = tolerances.USUAL_BATTERY_WH
             return smallest * rise / 100, largest * rise / 100
         return inf, -inf
+
+
+def is_shown(case: Case) -> bool:
+    """Whether the state of charge is evidence. One that never changes is not measured, as at many AC outlets.
+
+    Nor is one that falls again and again.
+    """
+    charges = case.charges
+    if len(charges) < tolerances.SEVERAL:
+        return len(charges) > 0
+    return len(_falls(charges)) <= 1 and len({percent for _, percent in charges}) > 1
+
+
+def charged(case: Case) -> float:
+    """Return the rise of the state of charge in per cent. It counts anew after a fall, as by another car."""
+    charges = case.charges
+    return max(0.0, charges[-1].percent - charges[0].percent + sum(_falls(charges))) if is_shown(case) else 0.0
+
+
+def _falls(charges: Sequence[Charge]) -> list[float]:
+    """Return what the state of charge fell by, in per cent, each time that it fell."""
+    falls = (before.percent - now.percent for before, now in pairwise(charges))
+    return [fall for fall in falls if fall > tolerances.CHARGE_STEP]
+
+
+def fits_no_battery(case: Case, chain: Chain, most_w: float, *, is_partial: bool) -> tuple[str, str] | None:
+    """Return the energy of a chain and the state of charge, if no battery can have taken this energy; else None. A
+    partial chain may be too little for the smallest one.
+
+    `most_w` is the maximum power before the first and after the last state of charge.
+    """
+    if not is_shown(case):
+        return None
+    first, last = case.charges[0], case.charges[-1]
+    rise, step = charged(case), tolerances.CHARGE_STEP
+    smallest, largest = tolerances.BATTERY_WH
+    beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
+    beside = beside if case.is_timed else max(beside, case.longest)
+    room = largest * (rise + step) / 100 + most_w * beside / HOUR
+    wh = chain.wh[-1]
+    if not is_partial and (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
+        room, wh = -1, most
+    return (
+        None if wh <= room else (f"{wh} Wh", f"state of charge from {plain(first.percent)} to {plain(last.percent)} %")
+    )
+
+
+def _rise_since(chain: Chain, first: float) -> int:
+    """Return the rise of a chain from a time to the stop, at which a register that stood still catches up."""
+    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)
+
+
+class Finding(NamedTuple):
+    """What a refutation found."""
+
+    evidence: Evidence
+    figures: Mapping[str, int] = {}
+    """Figures between which a person decides, in Wh."""
+    words: str = ""
+    """In place of those of the table."""
+    taken: int = 0
+    """What it takes from the figure until a person decides, in Wh."""
+    whole: Figure | None = None
+    """The figure with what is missing, if power shows it."""
+    code: Code | None = None
+    """In place of that of the table, if it depends on the end in question."""

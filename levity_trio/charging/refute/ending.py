@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Figure
 
 
 def without_register(case: Case, bounds: Bounds, figure: Figure) -> Finding | None:

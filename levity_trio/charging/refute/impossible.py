@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.sent.chains import Chain
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Chain
 from levity_trio.charging.sent.power import HOUR
 
 

@@ -9,18 +9,16 @@ from statistics import fmean, stdev
 from typing import Final
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.impossible import (
     ceiling_w,
     far_faster_at_an_end,
     faster_at_an_end,
     faster_than_usual,
 )
-from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import Chain, Figure
-from levity_trio.charging.sent.evidence import Case
-from levity_trio.charging.sent.gathering import INTERVALS, is_rising
+from levity_trio.charging.sent.evidence import INTERVALS, Case, is_rising
+from levity_trio.charging.sent.figures import Chain, Figure
 from levity_trio.charging.sent.power import HOUR, Gap, Gaps, least_share, never_caught_up, slack
 
 

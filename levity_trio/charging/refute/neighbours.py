@@ -11,12 +11,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.refute.counts import counts_each, lifetime_registers
-from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
+from levity_trio.charging.refute.figure import counts_each, lifetime_registers
 from levity_trio.charging.refute.scales import lacks_digits_of, scale_shown, wrong_by
-from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.figures import Chain, Figure
 
 
 def below_previous_start(case: Case, bounds: Bounds, _figure: Figure) -> Evidence | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.refutation import Finding
+from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.refute.scales import lacks_digits_of
-from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour, View
+from levity_trio.charging.sent.figures import Figure, is_within
 
 
 def overlaps(case: Case, _bounds: Bounds, figure: Figure) -> Finding | None:
@@ -76,17 +75,6 @@ def _passed_over(case: Case, begin: int, end: int) -> int | None:
         return None
     is_over = begin <= before.begin < before.end - slack and before.end < end - slack
     return before.end if is_over and not any(begin <= wh < before.end for wh in case.view.wh) else None
-
-
-def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
-    """Whether a transaction starts within the range of another one, or at its start if both ran at once. Otherwise the
-    register was set back to it, or counts each transaction."""
-    return begin < start < end or (is_at_once and begin == start < end)
-
-
-def overlap(one: tuple[int, int], other: tuple[int, int], *, is_at_once: bool) -> bool:
-    """Whether one of the ranges of two transactions begins within the other."""
-    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
 
 
 def _after_previous(before: Neighbour, begin: int, end: int, view: View) -> int:

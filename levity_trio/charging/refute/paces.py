@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.chains import Chain
+from levity_trio.charging.sent.figures import Chain
 from levity_trio.charging.sent.power import HOUR
 
 

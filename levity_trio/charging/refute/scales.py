@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.sent.chains import Figure
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.plain import plain
 
 _KWH: Final = 1000

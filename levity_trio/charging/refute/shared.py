@@ -17,10 +17,9 @@ from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds
-from levity_trio.charging.refute.refutation import Finding
-from levity_trio.charging.sent.chains import Figure
+from levity_trio.charging.refute.bounds import Bounds, Finding
 from levity_trio.charging.sent.evidence import Beside, Boundary, Case, Level, Power, View
+from levity_trio.charging.sent.figures import Figure
 from levity_trio.charging.sent.power import HOUR
 
 WITHOUT: Final = "without what the other one charged"

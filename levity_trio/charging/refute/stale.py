@@ -13,13 +13,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.refute.bounds import Bounds, Evidence
-from levity_trio.charging.refute.counts import counts_each
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
+from levity_trio.charging.refute.figure import counts_each
 from levity_trio.charging.refute.impossible import is_of_one_clock
-from levity_trio.charging.refute.refutation import Finding
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.chains import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.evidence import Case, Neighbour
+from levity_trio.charging.sent.figures import SEGMENTS, Chain, Figure
 from levity_trio.charging.sent.power import HOUR, slack
 
 _WORDS: Final = {

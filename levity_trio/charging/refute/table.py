@@ -1,24 +1,74 @@
-"""The table of refutations: every question that is asked about a figure, in the order of the manual."""
+"""The table of refutations: every question that is asked about a figure, in the order of the manual.
+
+A refutation is a question about the reported figure, and what is found if it is in doubt.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from enum import Enum
 from functools import wraps
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.refute import ending, impossible, measured, neighbours, scales, stale
-from levity_trio.charging.refute.bounds import Bounds, Evidence
+from levity_trio.charging.refute.bounds import Bounds, Evidence, Finding
 from levity_trio.charging.refute.figure import impossible_step, reported
 from levity_trio.charging.refute.overlaps import overlaps
-from levity_trio.charging.refute.refutation import Find, Finding, Group, Refutation, Weight
 from levity_trio.charging.refute.shared import shared
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.chains import Chain, Figure
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.charging.sent.figures import Chain, Figure
 from levity_trio.charging.sent.plain import plain
 from levity_trio.charging.sent.power import HOUR
+
+
+class Group(Enum):
+    """What is wrong, as the owner reads it. The manual lists the groups in this order."""
+
+    IMPOSSIBLE = "The register is impossible"
+    NEIGHBOURS = "It does not fit the sessions before and after"
+    MEASURED = "Something else measured a very different amount"
+    SHARED = "It includes another connector's energy"
+    ENDING = "The end is unclear"
+    NAMES = "The stop had no transaction id, or another session's"
+    NUMBERS = "A number could not be read"
+
+
+class Weight(Enum):
+    """What becomes of a figure if a refutation holds."""
+
+    CONTRADICTS = "the reported figure is wrong: another one is proposed"
+    QUESTIONS = "the figure may be too high: it is proposed, or a lower one that something supports"
+    LACKS = "energy may be missing: the figure is proposed, or with what is missing if power shows it"
+    ADDS = "any figure is in doubt, the proposed one, too"
+
+
+Find = Callable[[Case, Bounds, Figure], Evidence | Finding | None]
+
+
+class Refutation(NamedTuple):
+    """One entry of the table: what it asks, and the sentence in a review if the figure is in doubt. Without one, each
+    finding has its own, with numbers."""
+
+    group: Group
+    weight: Weight
+    code: Code
+    find: Find
+    question: str
+    words: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.find.__name__
+
+    def __call__(self, case: Case, bounds: Bounds, figure: Figure) -> Finding | None:
+        found = self.find(case, bounds, figure)
+        return found if found is None or isinstance(found, Finding) else Finding(found)
+
+    def doubt(self, found: Finding) -> Doubt:
+        return Doubt(found.code or self.code, found.words or self.words, found.evidence, found.figures)
 
 
 def _by_bounds(find: Callable[[Bounds, Chain], Evidence | None]) -> Find:
@@ -253,14 +303,11 @@ def asked(weight: Weight, case: Case, bounds: Bounds, figure: Figure) -> Iterato
 
 
 class Refuted(NamedTuple):
-    """What was found against a reported figure. If it is contradicted, nothing else is asked."""
+    """What was found against a reported figure, if any of it is. If it is contradicted, nothing else is asked."""
 
     contradiction: Doubt | None = None
     questions: Sequence[tuple[Refutation, Finding]] = ()
     lacks: Sequence[tuple[Refutation, Finding]] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.contradiction or self.questions or self.lacks)
 
 
 def refute(case: Case, bounds: Bounds, figure: Figure) -> Refuted:
@@ -279,4 +326,4 @@ def undoubted(case: Case) -> Figure | None:
     """Return the reported figure if nothing puts it in doubt."""
     bounds = Bounds(case)
     figure = reported(case, bounds)
-    return None if figure is None or refute(case, bounds, figure) else figure
+    return None if figure is None or any(refute(case, bounds, figure)) else figure

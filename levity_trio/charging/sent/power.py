@@ -14,9 +14,8 @@ from operator import itemgetter, sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.chains import Chain
-from levity_trio.charging.sent.evidence import Power, Steps
-from levity_trio.charging.sent.gathering import Measurements, is_strictly_rising
+from levity_trio.charging.sent.evidence import Measurements, Power, Steps, is_strictly_rising
+from levity_trio.charging.sent.figures import Chain
 
 HOUR: Final = 3600.0
 
@@ -169,14 +168,9 @@ def too_fast(found: Gaps, power: Power, digit: int) -> Gap | None:
 
 
 def _most_of(gap: Gap, power: Power) -> float:
-    longer = (1 + longer_share(power)) * power.most * gap.seconds / HOUR
+    longer = (1 + power.longer_share) * power.most * gap.seconds / HOUR
     is_long = gap.seconds > (tolerances.SHORT_GAP if power.is_steady else tolerances.INTERVAL)
     return longer if (is_long or gap.is_idle) and gap.still is None else 0.0
-
-
-def longer_share(power: Power) -> float:
-    """Return the share by which power may have been higher than ever reported, over a gap of which it shows little."""
-    return tolerances.HALF if power.is_steady else tolerances.VARYING_SHARE
 
 
 def never_caught_up(chain: Chain, power: Power, found: Gaps, share: float) -> Gap | None:

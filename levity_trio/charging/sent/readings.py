@@ -1,15 +1,19 @@
-"""Convert MeterValue elements to readings: fill in defaults and find the billed register in whole Wh (§7.33, §7.43).
+"""What a charger sends, as facts: its times, and its MeterValue elements as readings (rules.md, Time; §7.33, §7.43).
 
 The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context Sample.Periodic, location Outlet
 and format Raw. Only this register at the outlet is billed, unless another one is the only one that a charger sends:
 `counting` decides, for the live figure and for the judge. Numbers are parsed from the text with Decimal, because
 int(float(kwh) * 1000) is one Wh too low for many values.
+
+A believable time is kept as it is, even if it is in the future. Only the charger's own clock gives the order and the
+duration of its starts, readings and stops, and only then does a repeated reading have the same time. A time that is not
+believable (the clock was never set, or is a day ahead) is replaced by the time of receipt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from math import gcd
@@ -18,8 +22,9 @@ from sys import float_info
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.moments import understand
+from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.wire.numbers import decimal, number
+from levity_trio.wire.times import TRANSACTION_AHEAD, judge_time, shifted_stamp, stamp
 
 MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
@@ -237,3 +242,51 @@ def digit_of(value: str, unit: str) -> int:
     read = decimal(value)
     exponent = "n" if read is None else read.as_tuple().exponent
     return 10 ** min(max(0, (3 if unit in KILO else 0) + exponent), 6) if isinstance(exponent, int) else 1
+
+
+class Moment(NamedTuple):
+    """A charger's own time: as interpreted, as sent, and whether it is believable.
+
+    `skew_seconds` is how far it is ahead of its receipt; None if it is unreadable.
+    """
+
+    understood: str
+    sent: str | None
+    is_believable: bool
+    skew_seconds: int | None = None
+
+
+def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
+    """Convert a charger's time to our clock, if its clock is known to be ahead.
+
+    One message of a clock that is behind looks like one that waited, so its time is kept. `received_at` has the
+    database's format. `clock_skew` is how far the charger's clock was ahead, in seconds, when it last sent the current
+    time.
+    """
+    if moment.skew_seconds is None or not moment.is_believable:
+        return moment.understood
+    if moment.skew_seconds > CLOCK_SECONDS:
+        return received_at
+    is_late = moment.skew_seconds < -CLOCK_SECONDS
+    if not is_late or clock_skew is None or clock_skew <= CLOCK_SECONDS:
+        return moment.understood
+    return shifted_stamp(moment.understood, timedelta(seconds=-clock_skew))
+
+
+def ahead_when_sent(own: float, since: float | None, before: float) -> float:
+    """Return by how many seconds a charger's clock was ahead when it took a reading. All are seconds from receipt to
+    the time as sent: `own` that of the reading, `since` that of a status since the charger came back, `before` the
+    highest of messages before. Waiting only lowers them.
+
+    The clock may have been set when the charger came back, but hardly to a time that is behind. A reading that fits the
+    offset did not wait, nor does one that fits our clock if nothing else tells of the charger's since.
+    """
+    offset = before if since is None else max(since, min(before, 0.0))
+    is_set = since is None and abs(own) <= CLOCK_SECONDS
+    return own if is_set or own >= offset - CLOCK_SECONDS else offset
+
+
+def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
+    """Interpret a time as sent. It is believable after 2020 and up to `ahead` in the future."""
+    time = judge_time(sent, received, ahead)
+    return Moment(stamp(time.meaning), time.sent, time.is_believable, time.skew_seconds)

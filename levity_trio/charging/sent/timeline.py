@@ -1,25 +1,37 @@
-"""The times of the messages of one transaction, if the charger's clock was set during it (rules.md, Time).
+"""The clock by which the messages of one transaction are dated (rules.md, Time).
 
 The difference of two times by the same clock is correct, whatever that clock was set to. If the clock was set between
 two messages, the time between them is unknown. It is then taken as the usual time between two readings, or as the time
 between the two receipts, if that is longer: a queued message arrives late, and several arrive at once. The last message
 keeps its time, since a clock is set to be right.
+
+Any one message shows a clock that is ahead of ours, when it arrives. A clock that is behind looks like a message that
+waited. Several messages of one connection tell the two apart, because a queue empties faster than it was filled. So
+this is decided when a transaction is judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import inf
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from statistics import median
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from levity_trio.charging.sent.evidence import seconds, timestamp_of
-from levity_trio.charging.sent.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
-from levity_trio.charging.tolerances import CLOCK_SECONDS, HALF
+from levity_trio.charging.sent.evidence import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising, seconds, timestamp_of
+from levity_trio.charging.tolerances import (
+    CLOCK_SECONDS,
+    FEW,
+    HALF,
+    LATE_SECONDS,
+    SAME_BEHIND_SECONDS,
+    SEVERAL,
+    SPAN_SECONDS,
+)
 from levity_trio.wire.times import clock_time
 
 
@@ -265,3 +277,110 @@ def _usual_step(moments: Iterable[MessageTime]) -> float:
 def _usual(steps: Iterable[float]) -> float:
     rising = [step for step in steps if step > 0]
     return median(rising) if len(rising) > 1 else 0.0
+
+
+class Told(NamedTuple):
+    """What a message tells of its charger's clock: the time that it showed, and that of its receipt, in seconds."""
+
+    own: float
+    received: float
+    is_reading: bool = False
+    is_status: bool = False
+
+    @property
+    def late(self) -> float:
+        return self.received - self.own
+
+
+class Stretch(NamedTuple):
+    """By how many seconds a clock was behind while messages were received `since` a time `until` another; 0: right.
+
+    `is_refuted` if other messages in between, which are no readings, were less late.
+    """
+
+    behind: float
+    since: float
+    until: float
+    is_refuted: bool = False
+
+
+class Behind(NamedTuple):
+    """By how many seconds the clock was behind that sent a message. Not sure: perhaps it was right, or set since."""
+
+    seconds: float = 0.0
+    is_sure: bool = True
+
+
+RIGHT: Final = Behind()
+
+
+def stretches(told: Sequence[Told]) -> list[Stretch]:
+    """Return what the messages of one connection show of their clock, in order: it was right, or so much behind.
+
+    A message that is hardly late shows by itself that the clock was not behind. Messages that are late by the same only
+    by chance have others between them that were less late: of the same kind (statuses, or starts and stops), these end
+    what the messages show; of another kind, they make it unsure, as its times may be formed in another way.
+    """
+    others = [one for one in told if not one.is_reading]
+    right = [one.received for one in others if one.late <= LATE_SECONDS]
+    found = [Stretch(0.0, min(right), max(right))] if right else []
+    for same in _equally_late(told):
+        kinds = {one.is_status for one in same if not one.is_reading}
+        behind = same[0].late
+        less = [one for one in others if one.late < behind - SAME_BEHIND_SECONDS]
+        breaks = sorted(one.received for one in less if one.is_status in kinds)
+        by_time = sorted(same, key=attrgetter("received"))
+        for _, piece in groupby(by_time, key=lambda one: bisect_left(breaks, one.received)):
+            messages = [*piece]
+            since, until = messages[0].received, messages[-1].received
+            if _show_a_clock(messages):
+                found.append(Stretch(behind, since, until, any(since < one.received < until for one in less)))
+    return sorted(found, key=attrgetter("until"))
+
+
+def _equally_late(told: Iterable[Told]) -> Iterator[Sequence[Told]]:
+    """Yield messages that are late by the same and show a clock that is behind, in order of their lateness."""
+    late = sorted((one for one in told if one.late > LATE_SECONDS), key=attrgetter("late"))
+    times = [one.late for one in late]
+    others = {one.late - apart for one in late if not one.is_reading for apart in (SAME_BEHIND_SECONDS, 0)}
+    reached = 0.0
+    for least in sorted(others):
+        first, last = bisect_left(times, least), bisect_right(times, least + SAME_BEHIND_SECONDS)
+        if least > reached and _show_a_clock(same := late[first:last]):
+            reached = times[last - 1]
+            yield same
+
+
+def _show_a_clock(same: Sequence[Told]) -> bool:
+    if len(same) < SEVERAL or sum(not one.is_reading for one in same) < FEW:
+        return False
+    times = [one.own for one in same]
+    return max(times) - min(times) >= SPAN_SECONDS
+
+
+def behind_of(told: Told, own: Sequence[Stretch], before: Sequence[Stretch], near: Sequence[Stretch] = ()) -> Behind:
+    """Return by how much the clock was behind that sent a message.
+
+    `own` are the stretches of its connection, `before` those of the last connection before, `near` those of a later one
+    with messages of the same transaction. A message that waited has the clock of both what was before and what came
+    after it; if these differ, or one is unknown, it may have either.
+    """
+    if told.late <= LATE_SECONDS:
+        return RIGHT
+    for one in (*own, *before, *near):
+        if one.behind and -SAME_BEHIND_SECONDS <= told.late - one.behind <= CLOCK_SECONDS:
+            return Behind(one.behind, not one.is_refuted)
+    return _of_one_that_waited(told, own, before)
+
+
+def _of_one_that_waited(told: Told, own: Sequence[Stretch], before: Sequence[Stretch]) -> Behind:
+    possible = [one for one in own if one.behind <= told.late]
+    earlier = [one for one in before[-1:] if one.behind <= told.late]
+    earlier += [one for one in possible if one.since <= told.own + one.behind]
+    known = [*earlier, *possible]
+    behind = next((one.behind for one in known if one.behind), 0.0)
+    if not behind:
+        return RIGHT
+    is_one = all(abs(one.behind - behind) <= SAME_BEHIND_SECONDS and not one.is_refuted for one in known)
+    has_both = bool(earlier) and any(one.until >= told.received for one in possible)
+    return Behind(behind, is_one and has_both)

@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.sent.evidence import seconds, timestamp_of
-from levity_trio.charging.sent.gathering import POWER
+from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, whole_wh
 from levity_trio.store.connectors import Rows

@@ -11,8 +11,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import CHARGE, CURRENT, POWER
+from levity_trio.charging.sent.evidence import CHARGE, CURRENT, POWER, seconds
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import watts_of
 from levity_trio.store.among import marks

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.cases import CHARGING

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from levity_trio.charging.sent.chains import METHODS
+from levity_trio.charging.sent.figures import METHODS
 from levity_trio.web.dashboard import wording
 from levity_trio.web.dashboard.telling import measured, told
 from levity_trio.web.dashboard.whose import grounds

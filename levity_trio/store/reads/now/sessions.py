@@ -13,8 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import POWER
+from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.store.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.log_output import get_logger
 from levity_trio.store.cases import CHARGING, available_until

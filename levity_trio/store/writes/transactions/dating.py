@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import LATE_SECONDS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.clocks import Dating, dating

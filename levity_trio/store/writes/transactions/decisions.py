@@ -19,8 +19,8 @@ from levity_trio.charging.energy import CERTAIN, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import DISMISSIBLE, Code
-from levity_trio.charging.sent.chains import CORRECTED
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven

@@ -23,8 +23,18 @@ from levity_trio.charging.matching.stops import (
 )
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import MEASURAND, PHASE, POWER, RECEIVED_AT, TIMESTAMP, UNIT, VALUE, WH, Row
+from levity_trio.charging.sent.evidence import (
+    MEASURAND,
+    PHASE,
+    POWER,
+    RECEIVED_AT,
+    TIMESTAMP,
+    UNIT,
+    VALUE,
+    WH,
+    Row,
+    seconds,
+)
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, Reading, digit_of, watts_of
 from levity_trio.charging.sent.timeline import is_set_back, message_time

@@ -10,11 +10,10 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, judge
+from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
-from levity_trio.charging.refute.exchanged import is_about
-from levity_trio.charging.refute.overlaps import overlap
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
+from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log_output import get_logger

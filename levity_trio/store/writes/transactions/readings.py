@@ -17,12 +17,10 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching.readings import Covering, Reached, is_of_named, match_readings
 from levity_trio.charging.names import reported_id
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import CURRENT, POWER, TIMESTAMP, WH, gather
-from levity_trio.charging.sent.gathering import Row as Sample
-from levity_trio.charging.sent.moments import Moment, ahead_when_sent
+from levity_trio.charging.sent.evidence import CURRENT, POWER, TIMESTAMP, WH, gather, seconds
+from levity_trio.charging.sent.evidence import Row as Sample
 from levity_trio.charging.sent.power import JUMP_WH, is_jump
-from levity_trio.charging.sent.readings import REGISTER, Reading, is_register, with_register
+from levity_trio.charging.sent.readings import REGISTER, Moment, Reading, ahead_when_sent, is_register, with_register
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_SECONDS, MOST_LAG
 from levity_trio.events import EnergyJumped
 from levity_trio.store.among import marks, parts

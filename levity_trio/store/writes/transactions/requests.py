@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Verdict
-from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.sent.readings import Reading
+from levity_trio.charging.sent.readings import Moment, Reading
 from levity_trio.store.writes.origin import Message
 
 LOCAL = "Local"

@@ -7,7 +7,7 @@ from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment, corrected
+from levity_trio.charging.sent.readings import Moment, corrected
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.adjacent import is_other_meter

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
 from levity_trio.charging.names import is_id
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment
+from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases import LONGEST_SECONDS

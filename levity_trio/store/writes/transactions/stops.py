@@ -7,10 +7,8 @@ from typing import NamedTuple
 from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import TIMESTAMP, is_rising
-from levity_trio.charging.sent.moments import Moment, corrected
-from levity_trio.charging.sent.readings import Reading
+from levity_trio.charging.sent.evidence import TIMESTAMP, is_rising, seconds
+from levity_trio.charging.sent.readings import Moment, Reading, corrected
 from levity_trio.charging.sent.timeline import message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import StopConflicted

@@ -15,10 +15,8 @@ from typing import NamedTuple
 from levity_trio.charging.lifecycle import Kind
 from levity_trio.charging.names import is_id, reported_id
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.gathering import is_rising
-from levity_trio.charging.sent.moments import Moment
-from levity_trio.charging.sent.readings import AT_BEGIN, Reading
+from levity_trio.charging.sent.evidence import is_rising, seconds
+from levity_trio.charging.sent.readings import AT_BEGIN, Moment, Reading
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork

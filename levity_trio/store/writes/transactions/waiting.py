@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.charging.sent.moments import Moment, understand
-from levity_trio.charging.sent.readings import are_meter_values, read
+from levity_trio.charging.sent.readings import Moment, are_meter_values, read, understand
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
 from levity_trio.store.evidence import evidence_of

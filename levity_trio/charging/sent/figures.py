@@ -1,10 +1,16 @@
-"""The course of a register since the start, and the ways in which a figure is worked out from registers."""
+"""Figures: a course of the register since the start, the energy that it shows, and how that was worked out.
+
+`Figure` is what the charger reported or what would be right in its place, `Candidate` one explanation of the messages,
+`Chosen` the figure that counts, with the doubts about it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Case, View
 
 REGISTER: Final = "register"
@@ -74,3 +80,51 @@ def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
     first = round(missing * early / (early + late)) if early + late else missing
     counted = [wh - view.wh[0] + first for wh in view.wh]
     return session_chain(case, View(view.at, counted, view.digit), energy)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One explanation. `begin` and `end` are the range of the register that its figure is based on, in Wh."""
+
+    code: Code
+    words: str
+    method: str
+    chain: Chain
+    assumptions: int
+    begin: int | None
+    end: int | None
+    is_partial: bool = False
+    """Some energy that flowed is missing from its figure, so power may imply more."""
+    factor: float = 1
+    """The factor that its start and stop lack."""
+
+    @property
+    def wh(self) -> int:
+        return self.chain.wh[-1]
+
+    @property
+    def figure(self) -> Figure:
+        return Figure(self.wh, self.method, self.begin, self.end, self.chain)
+
+
+class Chosen(NamedTuple):
+    """The figure that counts, and the doubts about the choice. Without a code, it is the reported one."""
+
+    figure: Figure
+    code: Code | None = None
+    doubts: tuple[Doubt, ...] = ()
+    is_sole: bool = False
+    is_power_scaled: bool = False
+    """Power on another scale confirms it."""
+    factor: float = 1
+
+
+def is_within(start: int, begin: int, end: float, *, is_at_once: bool) -> bool:
+    """Whether a transaction starts within the range of another one, or at its start if both ran at once. Otherwise the
+    register was set back to it, or counts each transaction."""
+    return begin < start < end or (is_at_once and begin == start < end)
+
+
+def overlap(one: tuple[int, int], other: tuple[int, int], *, is_at_once: bool) -> bool:
+    """Whether one of the ranges of two transactions begins within the other."""
+    return is_within(one[0], *other, is_at_once=is_at_once) or is_within(other[0], *one, is_at_once=is_at_once)
