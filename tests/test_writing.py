@@ -17,9 +17,8 @@ from levity_trio.cli.bill_papers import File, _write_into
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy import files as deploy
 from levity_trio.log_queue import RotatingFile
-from levity_trio.simulator.ledger import Ledger
-from levity_trio.simulator.ledger_file import check_writable, write_ledger
-from levity_trio.simulator.park import file as park
+from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
+from levity_trio.simulator.park import registry as park
 from levity_trio.store import backup_note
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.connection import open_database

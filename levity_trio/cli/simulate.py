@@ -183,7 +183,7 @@ def run_simulate(
 ) -> int:
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
-    from levity_trio.simulator.trust import Trust  # noqa: PLC0415 - see above
+    from levity_trio.simulator.server_address import Trust  # noqa: PLC0415 - see above
 
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None

@@ -32,7 +32,7 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 
 def run_verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: bool) -> int:
     from levity_trio.output import output_errors, print_line  # noqa: PLC0415
-    from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.simulator.ledger import read_ledger  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
     from levity_trio.simulator.screen import Console  # noqa: PLC0415
     from levity_trio.simulator.verification import verify as compare  # noqa: PLC0415

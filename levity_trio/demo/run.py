@@ -53,9 +53,9 @@ from levity_trio.demo.neighbours import ONLY, Neighbours
 from levity_trio.groups import unwrapped
 from levity_trio.output import print_line
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import Memory
 from levity_trio.simulator.fleet import open_fleet
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.offline import resume

@@ -1,19 +1,44 @@
-"""Many chargers in one process, each with its own tasks."""
+"""Many chargers in one process, each with its own tasks and its own open file."""
 
 from __future__ import annotations
 
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import trio
 
+from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.link import Link
-from levity_trio.simulator.pace import Pace
-from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.trust import TLS_PROFILE, Trust
+from levity_trio.simulator.link import Link, Pace
+from levity_trio.simulator.server_address import TLS_PROFILE, ServerAddress, Trust
+
+SPARE_FILES: Final = 64
+"""For the libraries, the park's file, and clients of its API."""
+MOST_FILES: Final = 2**17
+"""The limit used if the machine sets none."""
+
+
+def raise_file_limit(chargers: int) -> None:
+    """Raise the soft limit of open files to the hard limit.
+
+    Raises:
+        EnvironmentProblem: the hard limit is too low for so many chargers.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = hard if hard != resource.RLIM_INFINITY else max(soft, MOST_FILES)
+    needed = chargers + SPARE_FILES
+    if needed > limit:
+        raise EnvironmentProblem(
+            f"{chargers} chargers need {needed} open files, and this machine allows {limit}:"
+            " raise the limit (ulimit -n), or simulate fewer with --chargers"
+        )
+    if limit > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
 
 NOTHING_GIVEN = Trust()
 ARRIVING = 200

@@ -4,7 +4,8 @@
                  file transfer, a late response, a ping) as tasks beside itself
     connection   connects and reconnects; passes responses and the central system's calls to the charger
 
-The charger itself never waits (levity_trio.simulator.charger); all waiting happens here.
+The charger itself never waits (levity_trio.simulator.charger); all waiting happens here. Chargers act in simulated
+seconds. Network time-outs stay in real time, because the central system does not get faster.
 """
 
 from __future__ import annotations
@@ -14,22 +15,56 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from math import inf
+from math import inf, nextafter
 from typing import Final
 from urllib.parse import quote
 
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import ConnectionEffect, Download, Effect, Upload
 from levity_trio.simulator.charger.outbox import Outgoing
-from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.charger.state import ConnectionEffect, Download, Effect, Upload
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
-from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
+from levity_trio.simulator.websocket import (
+    GONE,
+    SEND_SECONDS,
+    LineStream,
+    Opened,
+    WebSocketConnection,
+    open_websocket,
+    why,
+)
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, Malformed, Response, call_text, decoded, error_text, parse_frame, result_text
+
+
+class Pace:
+    """Simulated seconds since this object was created, `speed` for each real second."""
+
+    __slots__ = ("_began", "speed")
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._began = trio.current_time()
+
+    @property
+    def now(self) -> float:
+        return self._simulated(trio.current_time())
+
+    def real(self, at: float) -> float:
+        """Convert simulated time to trio's clock, rounding up: a waiter that wakes early would spin."""
+        moment = self._began + at / self.speed
+        while self._simulated(moment) < at:
+            moment = nextafter(moment, inf)
+        return moment
+
+    async def sleep_until(self, at: float) -> None:
+        await trio.sleep_until(self.real(at))
+
+    def _simulated(self, moment: float) -> float:
+        return (moment - self._began) * self.speed
+
 
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0

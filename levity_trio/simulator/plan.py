@@ -1,7 +1,9 @@
-"""All visits and incidents of a run, drawn from a scenario and a seed before the first connection.
+"""All chargers, visits and incidents of a run, drawn from a scenario and a seed before the first connection.
 
-Each charger has its own generator, seeded with the seed and the charger's identifier. So adding a charger changes
-nothing for the others, and a run can be repeated exactly.
+A property of a share of the fleet (DC, a quirk) is assigned by the charger's index. Everything else comes from the
+charger's own generators, seeded with the seed and the charger's identifier. So adding a charger changes nothing for the
+others, and a run can be repeated exactly. The exception is `quirks = "each"`, which depends on the size of a fleet that
+has fewer chargers than there are quirks.
 """
 
 from __future__ import annotations
@@ -9,15 +11,91 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, floor
+from math import ceil, exp, floor
 from random import Random
 from typing import Any, Final
 
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.dice import HOUR, dice_of, moments
+from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.plates import plate
+from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import Kind, Mishaps, Scenario
+
+HOUR: Final = 3600
+
+
+def dice_of(seed: int, *what: str) -> Random:
+    """Return a generator for this purpose, independent of the generators for other purposes."""
+    return Random(":".join((str(seed), *what)))  # noqa: S311 - people and weather are no secrets
+
+
+def is_dealt(index: int, share: float, offset: float) -> bool:
+    """Whether the charger at `index` belongs to the `share`, which is spread evenly from `offset` (0 to 1) on."""
+    return floor((index + 1) * share + offset) > floor(index * share + offset)
+
+
+def moments(rates: Sequence[float], end: float, dice: Random) -> Iterator[float]:
+    """Yield the events of a Poisson process before `end`, in order, in whole seconds.
+
+    `rates` are the mean numbers of events in each hour.
+    """
+    for hour, rate in enumerate(rates):
+        thrown = sorted(float(hour * HOUR + dice.randrange(HOUR)) for _ in range(_count(rate, dice)))
+        yield from (moment for moment in thrown if moment < end)
+
+
+def _count(mean: float, dice: Random) -> int:
+    """Draw a Poisson number by Knuth's algorithm; exp(-mean) must not underflow (means up to a few hundred)."""
+    least = exp(-mean)
+    count, product = 0, dice.random()
+    while product > least:
+        count, product = count + 1, product * dice.random()
+    return count
+
+
+_OLDEST_REGISTER_WH: Final = 9_000_000
+GRIZZLE: Final = "grizzl-e"
+SHARED: Final = "shared-meter"
+"""Needs a charger with two connectors."""
+_MODELS: Final = {
+    AC: (
+        {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
+        {"model": "Home 11", "phases": 3, "max_current_a": 16.0},
+        {"model": "Duo 22", "phases": 3, "max_current_a": 32.0, "connectors": 2},
+    ),
+    DC: (
+        {"model": "Fast 50", "phases": 3, "max_power_w": 50_000.0},
+        {"model": "Fast 150", "phases": 3, "max_power_w": 150_000.0, "connectors": 2},
+    ),
+}
+
+
+def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSpec:
+    """Return the specification of the charger at this index (from 0) of a fleet of `chargers`."""
+    identity = f"SIM-{index + 1:03}"
+    dice = dice_of(seed, identity, "spec")
+    quirks = _quirks_of(scenario, index, chargers, seed)
+    power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
+    kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
+    if SHARED in quirks:
+        kind = {"vendor": "Levity", "power_type": power_type, **_MODELS[power_type][-1]}
+    if GRIZZLE in quirks:
+        kind = {"vendor": "United Chargers", "model": "Grizzl-E Smart", "max_current_a": 40.0}
+    return ChargerSpec(
+        id=identity,
+        serial_number=f"{dice.randrange(10**10):010}",
+        register_wh=dice.randrange(_OLDEST_REGISTER_WH),
+        quirks=quirks,
+        **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot express
+    )
+
+
+def _quirks_of(scenario: Scenario, index: int, chargers: int, seed: int) -> tuple[str, ...]:
+    if scenario.deals_each_quirk:
+        names = list(QUIRKS)
+        return tuple(names[index % len(names) :: chargers])
+    shares = scenario.quirks.items()
+    return tuple(name for name, share in shares if is_dealt(index, share, dice_of(seed, "quirks", name).random()))
+
 
 LAST_QUIET_SECONDS: Final = 600
 """Nothing happens at the very end, so that messages queued during an outage still reach the central system."""

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Tally
+from levity_trio.simulator.screen import delivered_wh
 from levity_trio.simulator.verification import LifecycleRow, Verdict
-from levity_trio.simulator.view import delivered_wh
 
 MOST_LINES: Final = 50
 """Maximum number of chargers and of faults shown to people; programs get all."""

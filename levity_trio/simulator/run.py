@@ -29,23 +29,17 @@ from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.settings import DatabaseAddress
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet
-from levity_trio.simulator.ledger import Ledger
-from levity_trio.simulator.ledger_file import check_writable, write_ledger
-from levity_trio.simulator.open_files import raise_file_limit
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
+from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import Plan
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.quirks import made
 from levity_trio.simulator.report import Report, report, show
 from levity_trio.simulator.schedule import schedule
-from levity_trio.simulator.screen import Console, open_screen
-from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.trust import Trust
+from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
+from levity_trio.simulator.server_address import ServerAddress, Trust
 from levity_trio.simulator.verification import Mark, Verdict, baseline, verify
-from levity_trio.simulator.view import Scene, row_of
 
 if TYPE_CHECKING:
     from levity_trio.simulator.park.park import Park
@@ -163,7 +157,7 @@ def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
 
 def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
     """Make a charger with its quirks and the run's clock slack."""
-    quirks = made(spec.quirks, QUIRKS, f"{order.seed}:{spec.id}")
+    quirks = made(spec.quirks, f"{order.seed}:{spec.id}")
     return Charger(spec, memory, quirks, clock_slack_seconds=order.slack_seconds)
 
 

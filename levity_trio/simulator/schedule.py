@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
 from levity_trio.simulator.scenario import Kind
 
@@ -80,12 +80,11 @@ def _show_once_more(charger: Charger, connector: int, tag: str, at: float) -> No
 
 
 def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
-    meters.swap(charger, incident.register_wh, at)
+    notifications.swap(charger, incident.register_wh, at)
     charger.power_on(at)
 
 
-def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
+def _restore_power(charger: Charger, _incident: Incident, at: float) -> None:
     charger.power_on(at)
 
 

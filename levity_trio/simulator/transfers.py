@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import trio
 
 from levity_trio.log_output import get_logger
-from levity_trio.simulator.charger.effects import Download, Upload
+from levity_trio.simulator.charger.state import Download, Upload
 from levity_trio.wire.secrets import masked_url
 
 LARGEST_BYTES: Final = 64 * 1024 * 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.simulator.ledger_file import write_ledger
+from levity_trio.simulator.ledger import write_ledger
 from levity_trio.store.connection import open_database
 from tests.simulator.site import Site
 from tests.store.books import Books

@@ -10,11 +10,10 @@ from typing import Final
 
 from levity_trio.charging.energy import judge
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.simulator.ledger import KEPT_BACK
-from levity_trio.simulator.ledger_file import read_ledger
+from levity_trio.simulator.ledger import KEPT_BACK, read_ledger
 from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.verification import Case as Account
 from levity_trio.simulator.verification import _cases, _matched
-from levity_trio.simulator.verification.comparison import Case as Account
 from levity_trio.store.cases import case_of
 from levity_trio.store.database import Database
 from levity_trio.store.reads import look

@@ -41,9 +41,9 @@ from levity_trio.demo.house import (
     configuration,
     plate,
 )
-from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
 from levity_trio.store.connection import FileConnection
@@ -186,9 +186,9 @@ def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -
 
 def _lie(charger: Charger, leap_wh: int, at: float) -> None:
     if leap_wh:
-        meters.leap(charger, 1, leap_wh)
+        notifications.leap(charger, 1, leap_wh)
     else:
-        meters.reset(charger, 1, at)
+        notifications.reset(charger, 1, at)
 
 
 def _visits(part: Part) -> dict[str, list[Visit]]:

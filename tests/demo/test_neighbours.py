@@ -11,8 +11,8 @@ import trio
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, configuration, plate
 from levity_trio.demo.neighbours import LEAST, ONLY, Neighbours
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import ChargerPlan
 from levity_trio.store.connection import FileConnection
 from tests.benchmarks.months.books import open_books

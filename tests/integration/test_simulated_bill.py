@@ -26,8 +26,7 @@ import pytest
 from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.client import Refusal
 from levity_trio.clock import SimulatedTime
-from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
-from levity_trio.simulator.ledger_file import read_ledger
+from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, read_ledger
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.store.connection import open_database
 from levity_trio.wire.times import stamp

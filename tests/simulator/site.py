@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry, Ledger, Moment, Sent
-from levity_trio.simulator.verification import Verdict, baseline, verify
-from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.simulator.verification import Kind, Verdict, baseline, verify
 from tests.store.books import NOON, Books, Station
 
 NO_ID = -1

@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.verification.comparison import (
+from levity_trio.simulator.verification import (
     Case,
     Fault,
     Kind,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.simulator.ledger import Ledger
-from levity_trio.simulator.ledger_file import check_writable, read_ledger, write_ledger
+from levity_trio.simulator.ledger import Ledger, check_writable, read_ledger, write_ledger
 from tests.simulator.quirks.driven import an_hour
 
 

@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.open_files import MOST_FILES, SPARE_FILES, raise_file_limit
+from levity_trio.simulator.fleet import MOST_FILES, SPARE_FILES, raise_file_limit
 
 
 class Limits:

@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
-from levity_trio.simulator.plan import LAST_QUIET_SECONDS, ChargerPlan, Ending, Order, Plan, fleet, plan
-from levity_trio.simulator.plates import GRIZZLE, SHARED
+from levity_trio.simulator.plan import (
+    GRIZZLE,
+    LAST_QUIET_SECONDS,
+    SHARED,
+    ChargerPlan,
+    Ending,
+    Order,
+    Plan,
+    fleet,
+    plan,
+)
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import ANY_TIME, Kind, Mishaps, Scenario, VehicleKind, load
 

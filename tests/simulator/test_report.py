@@ -12,8 +12,7 @@ from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.report import MOST_LINES, Account, Report, report, show
-from levity_trio.simulator.verification import LifecycleRow, Unprovable, Verdict
-from levity_trio.simulator.verification.comparison import Fault, Kind
+from levity_trio.simulator.verification import Fault, Kind, LifecycleRow, Unprovable, Verdict
 
 LOST = Unprovable("start lost", 2, 7)
 CLEAN = Verdict(transactions=3, energy_wh=12_345, reviews=1, set_aside=2, unprovable=(LOST,))

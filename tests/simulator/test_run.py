@@ -15,8 +15,7 @@ import trio
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator import run
-from levity_trio.simulator.ledger import Ledger
-from levity_trio.simulator.ledger_file import read_ledger
+from levity_trio.simulator.ledger import Ledger, read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
 from levity_trio.simulator.run import Order, Outcome

@@ -19,8 +19,7 @@ from levity_trio.simulator.charger.state import ACCEPTED
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.screen import Console, open_screen, picture
-from levity_trio.simulator.view import Row, Scene, View, row_of
+from levity_trio.simulator.screen import Console, Row, Scene, View, open_screen, picture, row_of
 
 HOUR = 3600
 CHARGING = Row(

@@ -17,10 +17,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.simulator.line_stream import LineStream
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress, parse_address
-from levity_trio.simulator.websocket import why
+from levity_trio.simulator.websocket import LineStream, why
 
 PATIENCE_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.simulator.charger.effects import Download, Upload
+from levity_trio.simulator.charger.state import Download, Upload
 from levity_trio.simulator.transfers import carry
 
 FIRMWARE = bytes(range(256)) * 100

@@ -10,8 +10,7 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import SHARED_METER, STOP, Entry, Ledger, Moment, Sent
-from levity_trio.simulator.verification import Mark, Unprovable, Verdict, _take, baseline, verify
-from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.simulator.verification import Kind, Mark, Unprovable, Verdict, _take, baseline, verify
 from levity_trio.store.reads.books import BookedTransaction
 from levity_trio.wire.times import stamp
 from tests.simulator.site import Site

@@ -7,19 +7,38 @@ test can therefore try any order of events without a clock, a socket or a task.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from levity_trio.simulator.charger import calls, charging, circumstances, demand, meters, presence, registration
-from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.effects import Effect
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.operations.table import force_answer, obey
-from levity_trio.simulator.charger.outbox import Outgoing, Payload, Then
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.charger.state import Habits, State
+from levity_trio.simulator.charger import charging, notifications, power, presence, registration
+from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.operations import force_answer, obey
+from levity_trio.simulator.charger.outbox import Frame, Outgoing, Payload, Request, Then
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
+from levity_trio.simulator.charger.state import Effect, Impossible, Quirks, State
+from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused
-from levity_trio.wire.frames import Response
+from levity_trio.wire.frames import CallError, Response
+from levity_trio.wire.payloads import CHARGER_ACTIONS, call, read_result, write_payload
+
+
+def _own_reading(charger: State, connector: Connector, at: float) -> call.MeterValues | None:
+    value = notifications.meter_value(charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at)
+    transaction = connector.transaction
+    known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
+    if value is None:
+        return None
+    return call.MeterValues(connector_id=connector.number, meter_value=[value], transaction_id=known)
+
+
+_OWN: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
+    "BootNotification": lambda charger, _, _at: registration.introduction(charger),
+    "Heartbeat": lambda _, _connector, _at: call.Heartbeat(),
+    "MeterValues": _own_reading,
+    "StatusNotification": notifications.status_of,
+}
+"""The messages that a charger can build by itself when a person asks for them."""
 
 
 class Charger(State):
@@ -31,10 +50,10 @@ class Charger(State):
         self,
         spec: ChargerSpec,
         memory: Memory | None = None,
-        quirks: Habits | None = None,
+        quirks: Quirks | None = None,
         clock_slack_seconds: float = 1.0,
     ) -> None:
-        super().__init__(spec, memory or Memory.fresh(spec), quirks or Habits(), clock_slack_seconds)
+        super().__init__(spec, memory or Memory.fresh(spec), quirks or Quirks(), clock_slack_seconds)
 
     # Power and connection
 
@@ -63,8 +82,7 @@ class Charger(State):
         self.is_offline = True
         presence.disconnect(self, "drop", self.agenda.reach(at))
 
-    def go_online(self, at: float) -> None:
-        del at
+    def go_online(self, _at: float) -> None:
         self.is_offline = False
         self.on_change()
 
@@ -91,14 +109,96 @@ class Charger(State):
         return bool(self.effects) or (self.is_linked and self.outbox.is_waiting)
 
     def next_call(self, at: float) -> Outgoing | None:
-        """Return the call to send now, if any. One call at a time awaits its response."""
-        return calls.next_call(self, at)
+        """Return the call to send now, if any. One call at a time awaits its response (OCPP-J 1.6 §4.1.1)."""
+        item = self.outbox.next(at, may_send=self.may_send) if self.is_linked else None
+        if item is None:
+            return None
+        self.tally.sent += 1
+        outgoing = self.outbox.under_way = Outgoing(self._frames_of(item), item)
+        if isinstance(item, Message) and (sent := self._record_of(item)) is not None:
+            first, *others = [payload for action, payload in outgoing.frames if action == sent.action]
+            sent.leave(first, at, *others)
+        return outgoing
 
     def settle(self, outgoing: Outgoing, answer: Response | None, at: float) -> None:
-        """Take the response to a call; None if none came in time."""
+        """Take the response to a call; None if none came in time. One to a call lost with its connection is ignored."""
         self.agenda.reach(at)
-        calls.settle(self, outgoing, answer, at)
+        if self.outbox.close(outgoing):
+            item, understood = outgoing.item, self._understood(outgoing.frames[-1][0], answer)
+            if isinstance(item, Request):
+                item.then(answer if item.is_foreign else understood, at)
+            elif understood is not None:
+                self._acknowledge(item, understood, at)
+            else:
+                self._fail(item, at)
         self.on_change()
+
+    def _frames_of(self, item: Request | Message) -> list[Frame]:
+        if isinstance(item, Request):
+            frame = item.action, item.payload
+            return [frame] if item.is_foreign else self.quirks.frames(frame, None)
+        payload = item.payload
+        if item.local_id is not None and item.action != START:
+            payload = {**payload, "transactionId": self.id_to_send(item.local_id)}
+        return self.quirks.frames((item.action, payload), self._transaction_of(item))
+
+    def _understood(self, action: str, answer: Response | None) -> Any:
+        """Count a response, and return its message; None without a usable one."""
+        if answer is None:
+            self.tally.unanswered += 1
+        elif isinstance(answer, CallError):
+            self.tally.refused += 1
+        else:
+            try:
+                understood = read_result(action, answer.payload, strict=True, accepted=CHARGER_ACTIONS).message
+            except Refused:
+                self.tally.unreadable += 1
+            else:
+                self.tally.answered += 1
+                return understood
+        return None
+
+    def _acknowledge(self, message: Message, answer: Any, at: float) -> None:
+        if (sent := self._record_of(message)) is not None:
+            sent.answered = at
+        self.outbox.answered(message)
+        tag, info = message.payload.get("idTag"), getattr(answer, "id_tag_info", None)
+        if tag and info:  # of a start or a stop; a charger learns from both (§3.5.1)
+            self.tags.learn(tag, info)
+        if message.action == START:
+            self.memory.transaction_ids[str(message.local_id)] = answer.transaction_id
+            if (transaction := self._transaction_of(message)) is not None:
+                charging.started(self, transaction, answer, self.agenda.present)
+        self._forget(message)
+
+    def _fail(self, message: Message, at: float) -> None:
+        """Try a message again later, or discard it (§3.7.1). A lost start or stop is a lost bill."""
+        attempts = self.configuration.integer("TransactionMessageAttempts")
+        interval = self.configuration.integer("TransactionMessageRetryInterval")
+        if not self.outbox.failed(message, at, attempts, interval):
+            return
+        self.tally.discarded += 1
+        if (sent := self._record_of(message)) is not None:
+            sent.is_thrown_away = True
+        self._forget(message)
+
+    def _forget(self, message: Message) -> None:
+        """Forget a transaction after its last message."""
+        if message.local_id is None:
+            return
+        transaction = self._transaction_of(message)
+        if transaction is not None:
+            transaction.under_way.pop(id(message), None)
+        if transaction.is_over if transaction is not None else message.action == STOP:
+            charging.forget(self, message.local_id)
+
+    def _record_of(self, message: Message) -> Sent | None:
+        """Return the ledger's record of a message; None for one from before a restart of the simulator."""
+        transaction = self._transaction_of(message)
+        return None if transaction is None else transaction.under_way.get(id(message))
+
+    def _transaction_of(self, message: Message) -> Transaction | None:
+        return None if message.local_id is None else self.transactions.get(message.local_id)
 
     def take_effects(self) -> list[Effect]:
         effects, self.effects = self.effects, []
@@ -120,7 +220,7 @@ class Charger(State):
     def connector(self, number: int) -> Connector:
         """Raises Impossible if the charger has no such connector."""
         if not 1 <= number < len(self.connectors):
-            raise charging.Impossible(f"{self.spec.id}: there is no connector {number}")
+            raise Impossible(f"{self.spec.id}: there is no connector {number}")
         return self.connectors[number]
 
     def plug(self, number: int, vehicle: Vehicle, at: float) -> None:
@@ -150,20 +250,39 @@ class Charger(State):
 
     def fault(self, number: int, error_code: str, at: float) -> None:
         """Set a fault on a connector, or on the charger itself (0). Raises Impossible."""
-        circumstances.fault(self, self._place(number), error_code, self.agenda.reach(at))
+        power.fault(self, self._place(number), error_code, self.agenda.reach(at))
 
     def clear_fault(self, number: int, at: float) -> None:
-        circumstances.clear_fault(self, self._place(number), self.agenda.reach(at))
+        power.clear_fault(self, self._place(number), self.agenda.reach(at))
 
     def set_status(self, number: int, status: str, at: float) -> None:
         """Raises IllegalMove or Impossible."""
-        circumstances.set_status(self, self._place(number), status, self.agenda.reach(at))
+        power.set_status(self, self._place(number), status, self.agenda.reach(at))
 
     # Tests of a central system
 
     def send(self, action: str, payload: Payload | None, number: int, then: Then, at: float) -> None:
-        """Send a message on demand; `then` gets the response frame. Raises Impossible."""
-        demand.send(self, action, payload, self._place(number), then, self.agenda.reach(at))
+        """Send a message on demand, by default the one that the charger itself would send (`simulator send`).
+
+        It is queued like all messages, but its response changes nothing at the charger, and the ledger does not record
+        it. `then` gets the response frame. Raises Impossible without a connection, or if the charger cannot build this
+        message by itself.
+        """
+        connector, at = self._place(number), self.agenda.reach(at)
+        if not self.is_linked:
+            raise Impossible(f"{self.spec.id} has no connection to the central system")
+        frame = self._own_frame(action, connector, at) if payload is None else (action, payload)
+        self.outbox.queue(frame, then, is_foreign=True)
+        self.on_change()
+
+    def _own_frame(self, action: str, connector: Connector, at: float) -> Frame:
+        """Build the frame that the charger would send, with its quirks."""
+        request = _OWN[action](self, connector, at) if action in _OWN else None
+        if request is None:
+            known = ", ".join(_OWN)
+            raise Impossible(f"{self.spec.id} has no {action} of its own to send; give a payload, or one of {known}")
+        *_, frame = self.quirks.frames((action, write_payload(request)), None)
+        return frame
 
     def force_answer(self, action: str, status: str | None, at: float) -> None:
         """Respond to this action with a fixed status; None restores normal responses. Raises Impossible."""
@@ -172,7 +291,7 @@ class Charger(State):
 
     def set_register(self, number: int, wh: int, at: float) -> None:
         """Set the register that a connector reports, in Wh. Raises Impossible."""
-        meters.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
+        notifications.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
 
     def _place(self, number: int) -> Connector:
         return self.connectors[0] if number == 0 else self.connector(number)

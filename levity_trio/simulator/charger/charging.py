@@ -8,12 +8,11 @@ from typing import Any
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.meters import registers
-from levity_trio.simulator.charger.power import settle, settle_reservations
-from levity_trio.simulator.charger.state import ACCEPTED, State
+from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.notifications import registers
+from levity_trio.simulator.charger.power import drop_tag, settle, settle_reservations
+from levity_trio.simulator.charger.state import ACCEPTED, Impossible, State
 from levity_trio.simulator.charger.tags import is_same
-from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.model.vehicle import Vehicle
@@ -24,10 +23,6 @@ LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
 Profile = dict[str, Any]
 Verdict = Callable[[bool, str | None, float], None]
 """Gets whether a tag may charge, its parent if the central system sent one, and the moment."""
-
-
-class Impossible(ValueError):
-    """This charger cannot do that now; the text gives the reason."""
 
 
 def plug(charger: State, connector: Connector, vehicle: Vehicle, at: float) -> None:
@@ -276,19 +271,12 @@ def may_use(charger: State, connector: Connector, tag: str, parent: str | None, 
     return charger.reservations.may_start(connector.number, tag, parent, charger.clock.read(at), free=free)
 
 
-def drop_tag(charger: State, connector: Connector) -> None:
-    """Forget the tag that waits for a cable, and the charging profile of its remote start."""
-    connector.tag = connector.profile = None
-    charger.agenda.stop_timer(Timer.CABLE, connector.number)
-
-
 def _give_up(charger: State, connector: Connector, at: float) -> None:
     drop_tag(charger, connector)
     settle(charger, connector, at)
 
 
-def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, at: float) -> None:
-    del at  # the moment of the tag counts, not that of the response
+def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, _at: float) -> None:
     charger.agenda.release()
     if not charger.is_on:
         return

@@ -1,4 +1,7 @@
-"""Messages that a charger sends by itself: status, readings, security events (§4.9, §4.7, whitepaper A04)."""
+"""Messages that a charger sends by itself: status, readings, security events (§4.9, §4.7, whitepaper A04).
+
+A reported register may differ from the true one: it may have been reset, have jumped, or belong to a replaced meter.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,48 @@ from functools import partial
 from typing import Any
 
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.memory import Message
-from levity_trio.simulator.charger.meters import registers
+from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.spec import Message
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Moment, Sent
+from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.samples import sampled_values
 from levity_trio.wire.payloads import call, write_payload
+
+
+def registers(charger: State, connector: Connector, at: float) -> tuple[int, int]:
+    """Return the true and the reported register, in whole Wh."""
+    true_wh = _true_wh(connector, at)
+    shown = true_wh + charger.memory.offsets[connector.number]
+    return true_wh, charger.quirks.shown(charger, connector, shown, at)
+
+
+def reset(charger: State, number: int, at: float) -> None:
+    set_register(charger, number, 0, at)
+
+
+def set_register(charger: State, number: int, wh: int, at: float) -> None:
+    """Set the reported register, whatever a quirk adds to it: connectors with one meter then still report one."""
+    _, shown_wh = registers(charger, charger.connectors[number], at)
+    charger.memory.offsets[number] += wh - shown_wh
+
+
+def leap(charger: State, number: int, wh: int) -> None:
+    """Raise the reported register for good."""
+    charger.memory.offsets[number] += wh
+
+
+def swap(charger: State, register_wh: int, at: float) -> None:
+    """Replace all meters by others with this register."""
+    for connector in charger.connectors[1:]:
+        set_register(charger, connector.number, register_wh, at)
+    charger.memory.meters += 1
+
+
+def _true_wh(connector: Connector, at: float) -> int:
+    connector.meter.advance(at)
+    return shown_wh(connector.meter.register_wh)
+
 
 DAY = timedelta(days=1)
 PERIODIC, ALIGNED, TRIGGERED = "Sample.Periodic", "Sample.Clock", "Trigger"
@@ -51,9 +88,8 @@ def status_of(charger: State, connector: Connector, at: float) -> call.StatusNot
     )
 
 
-def _doubt(connector: Connector, answer: Any, at: float) -> None:
+def _doubt(connector: Connector, answer: Any, _at: float) -> None:
     """Without a response, treat the status as not reported."""
-    del at
     if answer is None:
         connector.reported = None
 

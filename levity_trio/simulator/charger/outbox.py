@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from levity_trio.simulator.charger.memory import Memory, Message
+from levity_trio.simulator.charger.spec import Memory, Message
 
 Payload = dict[str, Any]
 Frame = tuple[str, Payload]

@@ -7,8 +7,7 @@ from typing import Final
 
 from levity_trio.simulator.charger import charging, power
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.errands import Uploads
-from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.state import State, Uploads
 
 POWER_LOSS: Final = "PowerLoss"
 START_UP_SECONDS: Final = 10.0
@@ -96,7 +95,7 @@ def _switch_off(charger: State, kind: str, at: float) -> bool:
 
 def _go_dark(charger: State) -> None:
     for connector in charger.connectors:
-        charging.drop_tag(charger, connector)
+        power.drop_tag(charger, connector)
         connector.is_finishing = False
     charger.firmware, charger.uploads = charger.firmware.after_power_cut(), Uploads()
     charger.when_idle = None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.firmware import after_boot
+from levity_trio.simulator.charger.files import after_boot
 from levity_trio.simulator.charger.power import settle_reservations
 from levity_trio.simulator.charger.state import ACCEPTED, State
 from levity_trio.wire.payloads import call

@@ -1,48 +1,167 @@
-"""The state of one charger. The other modules of this package are functions of it, in layers: a function calls only
-those of lower layers. An action of a higher layer goes on the agenda or into `when_idle`.
+"""The state of one charger: all data that its modules share, the hooks of its quirks, and the effects for the shell.
+
+The other modules of this package are functions of the state, in layers: a function calls only those of lower layers. An
+action of a higher layer goes on the agenda or into `when_idle`. The shell carries out the effects, which need I/O.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from enum import StrEnum
+from random import Random
+from typing import Any, ClassVar, Final
 
-from levity_trio.simulator.charger.agenda import Action, Agenda
-from levity_trio.simulator.charger.clock import ChargerClock
+from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
 from levity_trio.simulator.charger.configuration import Configuration
-from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.effects import ConnectionEffect, Effect
-from levity_trio.simulator.charger.errands import Progress, Uploads
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.outbox import Frame, Outbox, Then
+from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.charger.reservations import Reservations
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Entry as LedgerEntry
 from levity_trio.simulator.model.meter import Meter, Supply
 from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time
 
+Loaded = Callable[[bytes | None, float], None]
+"""Gets the content (for an upload: the response body) or None on failure, and the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Download a firmware file."""
+
+    url: str
+    then: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Upload a file: diagnostics or a log."""
+
+    url: str
+    name: str
+    content: bytes
+    then: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEffect:
+    """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop reading and sending).
+
+    No new connection is opened for `seconds`, simulated; a half-closed or frozen one stays as it is meanwhile.
+    """
+
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send a text frame of any content."""
+
+    text: str
+
+
+Effect = Download | Upload | ConnectionEffect | SendText
+
+
+class Stage(StrEnum):
+    """The state of a firmware update, as in FirmwareStatusNotification (§7.25, security whitepaper L01)."""
+
+    IDLE = "Idle"
+    DOWNLOADING = "Downloading"
+    DOWNLOADED = "Downloaded"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    VERIFIED = "SignatureVerified"
+    INVALID = "InvalidSignature"
+    SCHEDULED = "InstallScheduled"
+    INSTALLING = "Installing"
+    REBOOTING = "InstallRebooting"
+    INSTALLED = "Installed"
+    NOT_INSTALLED = "InstallationFailed"
+
+
+_AFTER_POWER_CUT: Final = {
+    Stage.DOWNLOADING: Stage.IDLE,
+    Stage.INSTALLING: Stage.NOT_INSTALLED,
+    Stage.REBOOTING: Stage.INSTALLED,
+}
+"""A download starts over. An installation fails, unless it had finished."""
+
+
+@dataclass(slots=True, eq=False)
+class Update:
+    """A firmware update. `request_id`, signature and certificate come from SignedUpdateFirmware only."""
+
+    location: str
+    retrieve: str
+    retries: int
+    retry_seconds: float
+    install: str | None = None
+    request_id: int | None = None
+    signature: str = ""
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The current update and its stage."""
+
+    stage: Stage = Stage.IDLE
+    update: Update | None = None
+
+    def after_power_cut(self) -> Progress:
+        """Return the state after a power cut. The update is a copy, so that a download under way finds no taker."""
+        update = None if self.update is None else replace(self.update)
+        return Progress(_AFTER_POWER_CUT.get(self.stage, self.stage), update)
+
+
+@dataclass(slots=True, eq=False)
+class UploadJob:
+    """An upload of diagnostics, or of a log if it has a `request_id`."""
+
+    location: str
+    name: str
+    retries: int
+    retry_seconds: float
+    request_id: int | None = None
+
+
+@dataclass(slots=True)
+class Uploads:
+    """The uploads under way. A newer one replaces the older."""
+
+    diagnostics: UploadJob | None = None
+    log: UploadJob | None = None
+
+
 ACCEPTED: Final = "Accepted"
 
 
-class Hooks:
-    """What a quirk may override. Each default here is what a charger without quirks does."""
+class Impossible(ValueError):
+    """This charger cannot do that now; the text gives the reason."""
 
-    __slots__ = ()
 
-    @property
-    def offers_subprotocol(self) -> bool:
-        return True
+class Quirk:
+    """One way to misbehave; a subclass overrides the hooks that it needs. Each default is what an honest charger does.
 
-    @property
-    def answers_pings(self) -> bool:
-        return True
+    A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when.
+    """
+
+    name: ClassVar[str]
+    does: ClassVar[str]
+    seen_in: ClassVar[str]
+    """The real chargers that do it."""
+    offers_subprotocol = True
+    answers_pings = True
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
 
     def power_on(self, charger: State, at: float) -> None:
         """Called after power-on; a quirk plans its actions on the agenda."""
@@ -54,9 +173,8 @@ class Hooks:
         """Return the time that the charger reports for this one."""
         return moment
 
-    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
+    def shown(self, _charger: State, _connector: Connector, wh: int, _at: float) -> int:
         """Return the register to report for this one, in Wh."""
-        del charger, connector, at
         return wh
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
@@ -65,25 +183,84 @@ class Hooks:
     def ended(self, charger: State, transaction: Transaction, at: float) -> None:
         """Called after the StopTransaction of this transaction is queued."""
 
-    def loses(self, action: str, transaction: Transaction) -> bool:
+    def loses(self, _action: str, _transaction: Transaction) -> bool:
         """Return whether this message of a transaction is lost before it is queued. Called once for each message."""
-        del action, transaction
         return False
 
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
         """Return the frames to send for this response to a call, each with its delay in simulated seconds."""
         return ((0.0, text),)
 
+    def payload(self, _action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
+        """Return the payload to send; a copy if it is changed."""
+        return payload
 
-class Habits(Hooks):
-    """The hooks as the charger calls them: with `frames`, where all quirks act together."""
+    def ahead(self, _frame: Frame) -> Sequence[Frame]:
+        """Return frames to send before this one, without waiting for their responses."""
+        return ()
+
+    def last(self, frame: Frame) -> Frame:
+        """Return the frame to send last; the charger waits for its response."""
+        return frame
+
+
+class Quirks(tuple[Quirk, ...]):
+    """All quirks of one charger, which act together at each hook, in this order."""
 
     __slots__ = ()
 
+    @property
+    def offers_subprotocol(self) -> bool:
+        return all(quirk.offers_subprotocol for quirk in self)
+
+    @property
+    def answers_pings(self) -> bool:
+        return all(quirk.answers_pings for quirk in self)
+
+    def power_on(self, charger: State, at: float) -> None:
+        for quirk in self:
+            quirk.power_on(charger, at)
+
+    def accepted(self, charger: State, at: float) -> None:
+        for quirk in self:
+            quirk.accepted(charger, at)
+
+    def clock(self, moment: datetime) -> datetime:
+        for quirk in self:
+            moment = quirk.clock(moment)
+        return moment
+
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
+        for quirk in self:
+            wh = quirk.shown(charger, connector, wh, at)
+        return wh
+
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
+        for quirk in self:
+            quirk.sampled(charger, transaction, at)
+
+    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
+        for quirk in self:
+            quirk.ended(charger, transaction, at)
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        return any(quirk.loses(action, transaction) for quirk in self)
+
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
-        """Return the frames to send for this call, in order. The charger waits for the response to the last one."""
-        del transaction
-        return [frame]
+        action, payload = frame
+        for quirk in self:
+            payload = quirk.payload(action, payload, transaction)
+        ahead = [one for quirk in self for one in quirk.ahead((action, payload))]
+        last = (action, payload)
+        for quirk in self:
+            last = quirk.last(last)
+        return [*ahead, last]
+
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
+        replies = [(0.0, text)]
+        for quirk in self:
+            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.replies(one)]
+        return replies
 
 
 @dataclass(slots=True)
@@ -115,7 +292,7 @@ class State:
         *("effects", "on_change"),
     )
 
-    def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
+    def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Quirks, clock_slack_seconds: float) -> None:
         # Type plate, non-volatile memory
         self.spec = spec
         self.memory = memory
@@ -139,7 +316,7 @@ class State:
         self.firmware = Progress()
         self.uploads = Uploads()
         self.forced_answers: dict[str, str] = {}
-        """Forced status or error code by action; see operations.table.force_answer."""
+        """Forced status or error code by action; see operations.force_answer."""
         self.when_idle: Action | None = None
         """Runs as soon as no transaction is open."""
         # Records
@@ -168,6 +345,10 @@ class State:
     def timestamp(self, at: float) -> str:
         """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
         return wire_time(self.quirks.clock(self.clock.read(at)))
+
+    def id_to_send(self, local_id: int) -> int:
+        """Return the central system's id of a transaction; our own negative one while its start is not acknowledged."""
+        return self.memory.transaction_ids.get(str(local_id), local_id)
 
     def send_if_allowed(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
         """Queue a request if the charger may send it now; otherwise drop it and return False.

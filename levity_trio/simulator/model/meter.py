@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import floor, inf
 from typing import Final
 
-from levity_trio.simulator.model.battery import Charge, charge_evenly, charge_tapering, pack_voltage
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, charge_tapering, pack_voltage
 
 AC: Final = "AC"
 DC: Final = "DC"

@@ -16,23 +16,374 @@ line), 503 the file cannot be written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Receive, Scope, Send
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.configuration import Configuration
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.operations import change_configuration
+from levity_trio.simulator.charger.state import Impossible
+from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import IllegalMove
-from levity_trio.simulator.park.charger_routes import charger_routes
-from levity_trio.simulator.park.forms import Invalid
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.park import forms, imports
+from levity_trio.simulator.park.actions import ACTIONS, action, demand
+from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.imports import Faulty
-from levity_trio.simulator.park.park import Park, Unknown
-from levity_trio.simulator.park.record_routes import record_routes
-from levity_trio.simulator.park.registry import NameInUse
+from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
+from levity_trio.simulator.park.registry import CHARGER_KINDS, Location, NameInUse, StoredCharger
 from levity_trio.web.http import OwnHosts, application, problem
+from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.payloads import call
+
+
+def json_reply(value: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")
+
+
+async def given(request: Request) -> dict[str, Any]:
+    """Read the JSON object of a request; an empty body means an empty object. Raises Invalid."""
+    body = await request.body()
+    try:
+        value = orjson.loads(body) if body.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise Invalid([Problem("body", f"is not JSON: {error}")]) from None
+    if not isinstance(value, dict):
+        raise Invalid([Problem("body", "is not a JSON object; give one in braces")])
+    return value
+
+
+def keep_name(sent: dict[str, Any], field: str, name: str) -> None:
+    """Refuse to change the name of a record. Raises Invalid."""
+    if sent.get(field, name) != name:
+        raise Invalid([Problem(field, "cannot be changed; add another and remove this one")])
+
+
+ABSENT = "disconnected"
+
+
+def summary(stored: StoredCharger, charger: Charger | None) -> dict[str, Any]:
+    """Return a charger's entry in the list, without its password."""
+    shown = forms.plain(stored.spec) | forms.plain(stored.placement)
+    del shown["password"]
+    return {
+        **shown,
+        "firmware_version": stored.memory.firmware_version,
+        "state": _state(charger),
+        "statuses": [] if charger is None else [one.status.value for one in charger.connectors[1:]],
+    }
+
+
+def details(stored: StoredCharger, charger: Charger | None, at: float) -> dict[str, Any]:
+    """Return everything the API shows of a charger at this simulated moment."""
+    shown = summary(stored, charger)
+    if charger is None:
+        return shown
+    charger.advance(at)
+    charger.on_change()
+    return {
+        **shown,
+        "state": _state(charger),
+        "registration": charger.registration,
+        "waiting_messages": len(charger.memory.messages),
+        "forced_answers": charger.forced_answers,
+        "connector": [_connector(charger, one, at) for one in charger.connectors],
+    }
+
+
+def _state(charger: Charger | None) -> str:
+    if charger is None:
+        return ABSENT
+    if not charger.is_on:
+        return "off"
+    if charger.is_offline:
+        return "offline"
+    return "accepted" if charger.may_send else "booting" if charger.is_linked else "connecting"
+
+
+def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:
+    if not charger.agenda.is_held:  # else its time is stopped, and due actions have yet to happen
+        connector.meter.advance(at)
+    transaction, meter = connector.transaction, connector.meter
+    ids = charger.memory.transaction_ids
+    return {
+        "number": connector.number,
+        "status": connector.status.value,
+        "error_code": connector.error_code,
+        "is_plugged": meter.is_plugged,
+        "soc": None if meter.soc is None else round(meter.soc, 4),
+        "power_w": round(meter.power_w, 1),
+        "register_wh": shown_wh(meter.register_wh) + charger.memory.offsets[connector.number],
+        "id_tag": transaction.id_tag if transaction else None,
+        "transaction_id": ids.get(str(transaction.local_id), transaction.local_id) if transaction else None,
+    }
+
+
+CHANGED: Final = ("Accepted", "RebootRequired")
+KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
+
+
+def charger_routes(park: Park) -> list[Route]:
+    chargers = _Chargers(park)
+    one = "/api/chargers/{id}"
+    return [
+        Route("/api/chargers", chargers.all, methods=["GET"]),
+        Route("/api/chargers", chargers.add, methods=["POST"]),
+        Route(one, chargers.show, methods=["GET"]),
+        Route(one, chargers.change, methods=["PATCH"]),
+        Route(one, chargers.remove, methods=["DELETE"]),
+        Route(f"{one}/connect", chargers.connect, methods=["POST"]),
+        Route(f"{one}/disconnect", chargers.disconnect, methods=["POST"]),
+        Route(f"{one}/configuration", chargers.configuration, methods=["GET"]),
+        Route(f"{one}/configuration/{{key}}", chargers.configuration_key, methods=["GET"]),
+        Route(f"{one}/configuration/{{key}}", chargers.configure, methods=["PUT"]),
+        Route(f"{one}/log", chargers.log, methods=["GET"]),
+        Route(f"{one}/send", chargers.send, methods=["POST"]),
+        Route(f"{one}/{{action}}", chargers.act, methods=["POST"]),
+    ]
+
+
+class _Chargers:
+    def __init__(self, park: Park) -> None:
+        self._park = park
+
+    async def all(self, _request: Request) -> Response:
+        return json_reply([summary(stored, self._park.running(name)) for name, stored in self._park.known().items()])
+
+    async def add(self, request: Request) -> Response:
+        stored = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await given(request)))
+        if stored.placement.auto_connect:
+            self._park.connect(stored)
+        await self._park.save()
+        return self._shown(stored, 201)
+
+    async def show(self, request: Request) -> Response:
+        return self._shown(self._find(request))
+
+    async def change(self, request: Request) -> Response:
+        sent = await given(request)
+        stored = self._park.own(request.path_params["id"])
+        keep_name(sent, "id", stored.spec.id)
+        spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent)
+        if spec != stored.spec and self._park.running(spec.id) is not None:
+            raise Impossible(f"{spec.id} is connected; disconnect it before you change its specification")
+        self._park.registry.change_charger(stored, spec, placement)
+        await self._park.save()
+        return self._shown(stored)
+
+    async def remove(self, request: Request) -> Response:
+        self._park.forget(self._park.own(request.path_params["id"]))
+        await self._park.save()
+        return Response(status_code=204)
+
+    async def connect(self, request: Request) -> Response:
+        stored = self._park.own(request.path_params["id"])
+        self._park.connect(stored)
+        return self._shown(stored)
+
+    async def disconnect(self, request: Request) -> Response:
+        stored = self._park.own(request.path_params["id"])
+        self._park.disconnect(stored)
+        await self._park.save()
+        return self._shown(stored)
+
+    async def act(self, request: Request) -> Response:
+        name, sent = request.path_params["action"], await given(request)
+        stored = self._find(request)
+        if name not in ACTIONS:
+            raise Unknown(
+                f"there is no action {name}; give one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
+            )
+        await self._park.perform(stored, action(name, self._park.registry, stored.spec, sent))
+        return self._shown(stored)
+
+    async def send(self, request: Request) -> Response:
+        """Send a call on demand, and return the payload of the central system's response."""
+        stored, send = self._find(request), demand(await given(request))
+        answer = await self._park.send_call(stored, send)
+        if not isinstance(answer, CallResult):
+            raise Impossible(f"{stored.spec.id}: {_refusal(answer)}")
+        return json_reply({"payload": answer.payload})
+
+    async def configuration(self, request: Request) -> Response:
+        keys, _ = _configuration(self._find(request)).read(None)
+        return json_reply(keys)
+
+    async def configuration_key(self, request: Request) -> Response:
+        return json_reply(_key(self._find(request), request.path_params["key"]))
+
+    async def configure(self, request: Request) -> Response:
+        """As if the central system had changed it."""
+        key, sent = request.path_params["key"], await given(request)
+        stored = self._find(request)
+        _key(stored, key)
+        value = sent.get("value")
+        if not isinstance(value, str):
+            raise Invalid([Problem("value", 'give a text, such as {"value": "60"}')])
+        status = await self._configured(stored, key, value)
+        if status not in CHANGED:
+            raise Invalid([Problem("value", f"the charger answered {status}: {key} cannot be {value or 'empty'}")])
+        await self._park.save()
+        return json_reply(_key(stored, key) | {"status": status})
+
+    async def log(self, request: Request) -> Response:
+        """The newest `limit` frames, in order of time."""
+        stored = self._find(request)
+        limit = _limit(request.query_params.get("limit", "50"))
+        charger = self._park.running(stored.spec.id)
+        frames = (charger.frames if charger else None) or ()
+        newest = islice(frames, max(0, len(frames) - limit), None)
+        return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
+
+    async def _configured(self, stored: StoredCharger, key: str, value: str) -> str:
+        if self._park.running(stored.spec.id) is None:
+            return _configuration(stored).change(key, value)
+        statuses: list[str] = []
+
+        def change(charger: Charger, at: float) -> None:
+            request = call.ChangeConfiguration(key=key, value=value)
+            statuses.append(change_configuration(charger, request, at))
+
+        await self._park.perform(stored, change)
+        return statuses[0]
+
+    def _find(self, request: Request) -> StoredCharger:
+        return self._park.find(request.path_params["id"])
+
+    def _shown(self, stored: StoredCharger, status: int = 200) -> Response:
+        return json_reply(details(stored, self._park.running(stored.spec.id), self._park.now()), status)
+
+
+def _configuration(stored: StoredCharger) -> Configuration:
+    return Configuration(stored.memory.configuration, stored.spec.connectors)
+
+
+def _key(stored: StoredCharger, key: str) -> dict[str, Any]:
+    known, _ = _configuration(stored).read([key])
+    if not known:
+        raise Unknown(f"{stored.spec.id} has no configuration key {key}")
+    return known[0]
+
+
+def _refusal(error: CallError | None) -> str:
+    if error is None:
+        return "the central system did not respond in time; see the charger's log"
+    parts = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
+    return f"the central system answered {': '.join(filter(None, parts))}"
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= KEPT_FRAMES:
+        raise Invalid([Problem("limit", f"give 1 to {KEPT_FRAMES}")])
+    return int(text)
+
+
+def record_routes(park: Park) -> list[Route]:
+    registry = park.registry
+    locations = _Records(park, "location", Location, registry.locations, registry.remove_location)
+    vehicles = _Records(park, "vehicle", Vehicle, registry.vehicles, registry.vehicles.__delitem__)
+    files = _Files(park)
+    return [
+        *locations.routes("/api/locations"),
+        *vehicles.routes("/api/vehicles"),
+        Route("/api/import/{kind}", files.take, methods=["POST"]),
+        Route("/api/templates/{kind}", files.template, methods=["GET"]),
+    ]
+
+
+class _Records:
+    """The routes of named records without behaviour."""
+
+    def __init__(
+        self, park: Park, what: str, kind: Any, table: dict[str, Any], remove: Callable[[str], object]
+    ) -> None:
+        self._park = park
+        self._what = what
+        self._kind = kind
+        self._table = table
+        self._remove = remove
+
+    def routes(self, path: str) -> list[Route]:
+        one = f"{path}/{{name:path}}"  # a vehicle may be called A/B
+        return [
+            Route(path, self.all, methods=["GET"]),
+            Route(path, self.add, methods=["POST"]),
+            Route(one, self.show, methods=["GET"]),
+            Route(one, self.change, methods=["PATCH"]),
+            Route(one, self.remove, methods=["DELETE"]),
+        ]
+
+    async def all(self, _request: Request) -> Response:
+        return json_reply([forms.plain(record) for record in self._table.values()])
+
+    async def add(self, request: Request) -> Response:
+        record = forms.read(self._kind, await given(request))
+        if record.name in self._table:
+            raise NameInUse(f"{self._what} {record.name} exists already; give another name, or change that one")
+        return await self._kept(record, 201)
+
+    async def show(self, request: Request) -> Response:
+        return json_reply(forms.plain(self._find(request)))
+
+    async def change(self, request: Request) -> Response:
+        sent = await given(request)
+        present = self._find(request)
+        keep_name(sent, "name", present.name)
+        return await self._kept(forms.read(self._kind, forms.plain(present) | sent))
+
+    async def remove(self, request: Request) -> Response:
+        self._remove(self._find(request).name)
+        await self._park.save()
+        return Response(status_code=204)
+
+    async def _kept(self, record: Any, status: int = 200) -> Response:
+        self._table[record.name] = record
+        await self._park.save()
+        return json_reply(forms.plain(record), status)
+
+    def _find(self, request: Request) -> Any:
+        name = request.path_params["name"]
+        if name not in self._table:
+            raise Unknown(f"there is no {self._what} {name}")
+        return self._table[name]
+
+
+class _Files:
+    def __init__(self, park: Park) -> None:
+        self._park = park
+
+    async def take(self, request: Request) -> Response:
+        kind = _kind(request)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in (imports.CSV, imports.JSON):
+            return problem(415, f"give Content-Type: {imports.CSV} or {imports.JSON}")
+        body = await request.body()
+        if kind == imports.CHARGERS:
+            names = imports.import_chargers(self._park.registry, body, media_type)
+            self._park.connect_all(names)
+        else:
+            names = imports.import_vehicles(self._park.registry, body, media_type)
+        await self._park.save()
+        return json_reply({"imported": names}, 201)
+
+    async def template(self, request: Request) -> Response:
+        return Response(imports.template(_kind(request)), media_type=imports.CSV)
+
+
+def _kind(request: Request) -> str:
+    kind = request.path_params["kind"].removesuffix(".csv")
+    if kind not in imports.KINDS:
+        raise Unknown(f"there is no import of {kind}; give one of {', '.join(imports.KINDS)}")
+    return str(kind)
 
 
 def park_application(park: Park, host: str = "localhost") -> ASGIApp:

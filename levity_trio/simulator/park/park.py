@@ -19,12 +19,10 @@ import trio
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.outbox import Then
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.park.file import owned, read_registry, write, written
-from levity_trio.simulator.park.registry import Placement, Registry, StoredCharger
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.charger.state import Impossible
+from levity_trio.simulator.park.registry import Placement, Registry, StoredCharger, owned, read_registry, write, written
 from levity_trio.wire.frames import Response
 
 KEPT_FRAMES: Final = 500
@@ -178,8 +176,7 @@ class Park:
         """
         answers, answered = list[Response | None](), trio.Event()
 
-        def then(answer: Response | None, at: float) -> None:
-            del at
+        def then(answer: Response | None, _at: float) -> None:
             answers.append(answer)
             answered.set()
 

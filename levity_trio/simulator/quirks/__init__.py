@@ -6,19 +6,38 @@ units and counting, and those before changes of transaction ids and of names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from random import Random
 from typing import Final
 
-from levity_trio.simulator.quirks.answers import AnswersGarbage, AnswersLate, NeverAnswers
-from levity_trio.simulator.quirks.base import Quirk
-from levity_trio.simulator.quirks.clocks import Clock1970, ClockSetLate, ClockWrong
-from levity_trio.simulator.quirks.counting import GrizzlE, KwhAsWh, SessionReadings
-from levity_trio.simulator.quirks.floods import StatusFlood, TwoCalls
-from levity_trio.simulator.quirks.handshake import NoPings, NoSubprotocol
-from levity_trio.simulator.quirks.lines import HalfClosed, ReconnectStorm, SilentDeath
-from levity_trio.simulator.quirks.meters import RegisterRollsOver, RegisterStandsStill, SharedMeter, StartsOverlap
-from levity_trio.simulator.quirks.presence import AvailableAfterBoot, BootsAgain, SparseReadings
-from levity_trio.simulator.quirks.registers import RegisterJumps, RegisterResets, RegisterRunsBack
+from levity_trio.simulator.charger.state import Quirk, Quirks
+from levity_trio.simulator.quirks.connections import (
+    AnswersGarbage,
+    AnswersLate,
+    AvailableAfterBoot,
+    BootsAgain,
+    GrizzlE,
+    HalfClosed,
+    NeverAnswers,
+    NoPings,
+    NoSubprotocol,
+    ReconnectStorm,
+    SilentDeath,
+    StatusFlood,
+    TwoCalls,
+)
+from levity_trio.simulator.quirks.registers import (
+    KwhAsWh,
+    RegisterJumps,
+    RegisterResets,
+    RegisterRollsOver,
+    RegisterRunsBack,
+    RegisterStandsStill,
+    SessionReadings,
+    SharedMeter,
+    SparseReadings,
+    StartsOverlap,
+)
 from levity_trio.simulator.quirks.transactions import (
     NoIds,
     OfflineId,
@@ -31,7 +50,7 @@ from levity_trio.simulator.quirks.transactions import (
     StopsTwice,
     StopUnreadable,
 )
-from levity_trio.simulator.quirks.words import LongStrings, UnknownValues
+from levity_trio.simulator.quirks.values import Clock1970, ClockSetLate, ClockWrong, LongStrings, UnknownValues
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(NoSubprotocol, NoPings),
@@ -48,3 +67,21 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
 )
 
 QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}
+
+
+def made(names: Iterable[str], seed: str) -> Quirks:
+    """Return the quirks of these names, seeded so that a run is repeatable. Raises ValueError for an unknown name.
+
+    They act in the order of QUIRKS, each once. A quirk that another chosen quirk includes is dropped.
+    """
+    chosen = list(names)
+    for name in chosen:
+        if name not in QUIRKS:
+            raise ValueError(f"quirks: {name} is not known; give some of {', '.join(QUIRKS)}")
+    kinds = [kind for name, kind in QUIRKS.items() if name in chosen]
+    included = [one for one in kinds for other in kinds if one is not other and issubclass(other, one)]
+    return Quirks(
+        kind(Random(f"{seed}:{kind.name}"))  # noqa: S311 - misbehaviour is no secret
+        for kind in kinds
+        if kind not in included
+    )

@@ -1,4 +1,4 @@
-"""Registers that run back, jump or reset.
+"""Registers that are wrong, or reported wrongly: they run back, jump, reset, roll over, stand still or are shared.
 
 Which readings are wrong, and by how much, is decided when they are taken (`sampled` is called once for each, in order)
 and not when they are sent. So a correct reading precedes each wrong one, and a retried message is the same as the
@@ -7,16 +7,52 @@ first. A register changes only after all readings of that moment are recorded, i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger import notifications
+from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Payload
-from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.charger.transaction import Transaction
-from levity_trio.simulator.quirks.base import Quirk
-from levity_trio.simulator.quirks.readings import with_registers
+from levity_trio.simulator.charger.state import Quirk, State
+from levity_trio.simulator.ledger import SHARED_METER, START, is_register
+from levity_trio.simulator.model.meter import shown_wh
+
+Sample = dict[str, Any]
+
+PLACES: Final[Mapping[str, str]] = {"MeterValues": "meterValue", "StopTransaction": "transactionData"}
+"""The field with the readings, by action."""
+
+
+def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Payload:
+    """Return a copy with `change` applied to each meterValue; the payload itself if it has none."""
+    place = PLACES.get(action)
+    if place not in payload:
+        return payload
+    return {**payload, place: [change(value) for value in payload[place]]}
+
+
+def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], Sample]) -> Payload:
+    """The same for each sampledValue; `change` also gets the timestamp of its meterValue."""
+
+    def changed(value: dict[str, Any]) -> dict[str, Any]:
+        timestamp = value["timestamp"]
+        return {**value, "sampledValue": [change(timestamp, sample) for sample in value["sampledValue"]]}
+
+    return with_values(action, payload, changed)
+
+
+def with_registers(action: str, payload: Payload, change: Callable[[str, int], int]) -> Payload:
+    """The same for each reading of the energy register; `change` gets its timestamp and Wh, and returns Wh."""
+
+    def changed(timestamp: str, sample: Sample) -> Sample:
+        if not is_register(sample):
+            return sample
+        return {**sample, "value": str(change(timestamp, int(sample["value"])))}
+
+    return with_samples(action, payload, changed)
+
 
 JUMP_WH: Final = (20_000, 60_000)
 READINGS_UNTIL_LOSS: Final = (1, 6)
@@ -28,8 +64,6 @@ Kept = TypeVar("Kept")
 
 class Turns:
     """A countdown of readings for each transaction, to the one at which the quirk acts."""
-
-    __slots__ = ("_left",)
 
     def __init__(self) -> None:
         self._left: dict[int, int] = {}
@@ -48,8 +82,6 @@ class Turns:
 
 class Misreads(Quirk):
     """Reports single readings wrongly, both in MeterValues and in the stop's transactionData."""
-
-    __slots__ = ("_slips", "_turns")
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -71,7 +103,6 @@ class Misreads(Quirk):
 
 
 class RegisterRunsBack(Misreads):
-    __slots__ = ("_before",)
     name = "register-runs-back"
     does = "sends single readings that are lower than the previous one, and correct ones after each"
     seen_in = "meters whose readings go back (lbbrhzn/ocpp#2093, lbbrhzn/ocpp#374)"
@@ -96,7 +127,6 @@ class RegisterRunsBack(Misreads):
 
 
 class RegisterJumps(Misreads):
-    __slots__ = ()
     name = "register-jumps"
     does = "has register jumps of 20 to 60 kWh, permanent in some transactions, for a single reading in others"
     seen_in = "Grizzl-E Smart: the first Levity had to correct jumps above 10 kWh"
@@ -112,7 +142,6 @@ class RegisterJumps(Misreads):
 
 
 class RegisterResets(Quirk):
-    __slots__ = ("_turns",)
     name = "register-resets"
     does = "resets its register to 0 during a transaction, right after a reading"
     seen_in = "chargers that reset the register after a fault or boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
@@ -123,19 +152,156 @@ class RegisterResets(Quirk):
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_LOSS)):
-            charger.agenda.plan(at, partial(meters.reset, charger, transaction.connector))
+            charger.agenda.plan(at, partial(notifications.reset, charger, transaction.connector))
 
 
-def _leap(charger: State, connector: int, wh: int, at: float) -> None:
-    del at
-    meters.leap(charger, connector, wh)
+def _leap(charger: State, connector: int, wh: int, _at: float) -> None:
+    notifications.leap(charger, connector, wh)
 
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
     """Return the reported register of its connector."""
-    return meters.registers(charger, charger.connectors[transaction.connector], at)[1]
+    return notifications.registers(charger, charger.connectors[transaction.connector], at)[1]
 
 
 def of_living(charger: State, kept: dict[int, Kept]) -> dict[int, Kept]:
     """Return the entries of transactions that still have messages to send."""
     return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}
+
+
+WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
+LEFT_WH: Final = (5_000, 40_000)
+"""Energy until the first roll-over, in Wh."""
+READINGS_STILL: Final = (2, 5)
+READINGS_UNTIL_STILL: Final = (1, 4)
+LOOKS_BACK: Final = (0.2, 0.8)
+INTERVALS: Final = ("1800", "3600", "0")
+_KEPT_STARTS: Final = 8
+"""Only the last start can await its response; the others are spare."""
+
+
+class RegisterRollsOver(Quirk):
+    name = "register-rolls-over"
+    does = "has a register of 16, 31 or 32 bits, or of six digits, which rolls over to 0"
+    seen_in = "a HomeMatic meter with 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._width = random.choice(WIDTHS)
+        self._left_wh = random.randint(*LEFT_WH)
+
+    def shown(self, charger: State, _connector: Connector, wh: int, _at: float) -> int:
+        return (wh - charger.spec.register_wh - self._left_wh) % self._width
+
+
+class RegisterStandsStill(Misreads):
+    name = "register-stands-still"
+    does = "repeats a register for two to five readings while it reports power, and then catches up"
+    seen_in = "no report yet; plausible for chargers that read their meter at longer intervals"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._still: dict[int, tuple[int, int]] = {}
+        """By transaction: the register to report, and for how many more readings."""
+
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
+        reported_wh, left = self._still.get(transaction.local_id, (0, 0))
+        if left:
+            self.misread(charger, transaction, at, reported_wh)
+            self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0)
+        elif self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_STILL)):
+            reported_wh, left = shown_at(charger, transaction, at), self.random.randint(*READINGS_STILL) + 1
+        self._still = {**of_living(charger, self._still), transaction.local_id: (reported_wh, max(0, left - 1))}
+
+
+class SharedMeter(Quirk):
+    name = "shared-meter"
+    does = "has one meter for all its connectors: each reports the energy of all, but its own power"
+    seen_in = "no report yet; plausible for double chargers with one meter for both sockets"
+
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
+        others = [other for other in charger.connectors[1:] if other is not connector]
+        for other in others:
+            other.meter.advance(at)
+        if connector.transaction is not None and any(other.transaction is not None for other in others):
+            _note(connector.transaction)
+        return wh + sum(shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others)
+
+
+def _note(transaction: Transaction) -> None:
+    if SHARED_METER not in transaction.entry.lies:
+        transaction.entry.lies.append(SHARED_METER)
+
+
+class StartsOverlap(Quirk):
+    name = "starts-overlap"
+    does = "sends, as every second meterStart, a register from within the previous transaction"
+    seen_in = "Heidelberg Energy Control, whose register falls back after a power cut (wbec#106, wbec#132)"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._before: dict[int, int] = {}
+        """By connector: the register at the start of its last transaction."""
+        self._starts: dict[int, int] = {}
+        """The reported meterStart by transaction, so that retries repeat it."""
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if action != START or transaction is None:
+            return payload
+        if transaction.local_id not in self._starts:
+            kept = [*self._starts.items(), (transaction.local_id, self._reported_wh(transaction))]
+            self._starts = dict(kept[-_KEPT_STARTS:])
+        return {**payload, "meterStart": self._starts[transaction.local_id]}
+
+    def _reported_wh(self, transaction: Transaction) -> int:
+        shown, before = transaction.shown_start_wh, self._before.get(transaction.connector)
+        self._before[transaction.connector] = shown
+        if before is None or before >= shown:
+            return shown
+        del self._before[transaction.connector]  # the next one is true
+        return before + int((shown - before) * self.random.uniform(*LOOKS_BACK))
+
+
+class SparseReadings(Quirk):
+    name = "sparse-readings"
+    does = "sends a reading every half hour, every hour or never, whatever interval was configured before"
+    seen_in = "go-eCharger, which accepts an interval but sends nothing (goecharger/go-eCharger-API-v2#240)"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._interval = random.choice(INTERVALS)
+
+    def power_on(self, charger: State, _at: float) -> None:
+        charger.configuration.change("MeterValueSampleInterval", self._interval)
+
+
+class SessionReadings(Quirk):
+    name = "session-readings"
+    does = "reports its lifetime register in start and stop, but counts each transaction's readings from 0"
+    seen_in = "Grizzl-E Smart, and others that report a transaction's energy as the register (lbbrhzn/ocpp#919)"
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if transaction is None:
+            return payload
+        start_wh = transaction.shown_start_wh
+
+        def since_start(_timestamp: str, wh: int) -> int:
+            return wh - start_wh if wh >= start_wh else wh  # lower only after a reset, which resets this count too
+
+        return with_registers(action, payload, since_start)
+
+
+class KwhAsWh(Quirk):
+    name = "kwh-as-wh"
+    does = "sends registers in kWh with three decimals, but with the unit Wh"
+    seen_in = "OpenEVSE 4.2.2 (OpenEVSE/openevse_esp32_firmware#703)"
+
+    def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
+
+        def mislabelled(_timestamp: str, sample: Sample) -> Sample:
+            if not is_register(sample):
+                return sample
+            kwh, wh = divmod(int(sample["value"]), 1000)
+            return {**sample, "value": f"{kwh}.{wh:03}", "unit": "Wh"}
+
+        return with_samples(action, payload, mislabelled)

@@ -8,15 +8,13 @@ from functools import partial
 from random import Random
 from typing import ClassVar, Final
 
-from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.connector import Transaction
 from levity_trio.simulator.charger.notifications import last_reading
 from levity_trio.simulator.charger.outbox import Frame, Payload
-from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.charger.spec import Message
+from levity_trio.simulator.charger.state import Quirk, State
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
-from levity_trio.simulator.quirks.base import Quirk
-from levity_trio.simulator.quirks.readings import PLACES
-from levity_trio.simulator.quirks.registers import of_living, shown_at
+from levity_trio.simulator.quirks.registers import PLACES, of_living, shown_at
 from levity_trio.wire.times import parse_time, wire_time
 
 NO_ID: Final = -1
@@ -28,7 +26,6 @@ LATER_SECONDS: Final = (3_600.0, 18_000.0, 43_200.0)
 
 
 class OfflineId(Quirk):
-    __slots__ = ()
     name = "offline-id"
     does = "uses id -1 in all readings and the stop of a transaction that began offline"
     seen_in = "chargers that start offline (libocpp#495, steve#571, MicroOcpp#298)"
@@ -40,7 +37,6 @@ class OfflineId(Quirk):
 
 
 class NoIds(Quirk):
-    __slots__ = ()
     name = "no-ids"
     does = "uses id 0 in the readings and the stop of every transaction"
     seen_in = "TKT EV, with 0 in stops (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
@@ -52,7 +48,6 @@ class NoIds(Quirk):
 
 
 class StopsTwice(Quirk):
-    __slots__ = ()
     name = "stops-twice"
     does = "sends a second StopTransaction right after each one, with 100 Wh more and a minute later"
     seen_in = "repeated stops with other values, which SteVe accepted (steve#1293)"
@@ -70,7 +65,6 @@ class StopsTwice(Quirk):
 
 
 class StopIdLate(Quirk):
-    __slots__ = ()
     name = "stop-id-late"
     does = "sends each stop with id -1, half of them again so with 100 Wh more, and then the correct stop"
     seen_in = "no report yet; plausible for chargers that lose an id and read it from memory again"
@@ -85,7 +79,6 @@ class StopIdLate(Quirk):
 
 
 class StopUnreadable(Quirk):
-    __slots__ = ("_garbled", "_stops")
     name = "stop-unreadable"
     does = "sends a meterStop that is not a number in every third StopTransaction"
     seen_in = "no report yet; plausible for chargers whose meter does not respond at the end"
@@ -109,7 +102,6 @@ class StopUnreadable(Quirk):
 
 
 class StopEarly(Quirk):
-    __slots__ = ("_registers",)
     name = "stop-early"
     does = "sends its last reading as meterStop; the true end follows in a reading after the stop, or hours later"
     seen_in = "no report yet; plausible for chargers that read the meter after they compose the stop"
@@ -137,14 +129,12 @@ class StopEarly(Quirk):
         return {**payload, "meterStop": reported}
 
 
-def _send(charger: State, transaction: Transaction, message: Message, at: float) -> None:
-    del at
+def _send(charger: State, transaction: Transaction, message: Message, _at: float) -> None:
     transaction.entry.lies.remove(KEPT_BACK)
     charger.outbox.keep(message)
 
 
 class StopLost(StopEarly):
-    __slots__ = ("_stops",)
     name = "stop-lost"
     does = "sends no StopTransaction for every second transaction; otherwise behaves as stop-early"
     seen_in = "chargers whose transactions never end (no report names the firmware); see stop-early"
@@ -153,14 +143,12 @@ class StopLost(StopEarly):
         super().__init__(random)
         self._stops = 0
 
-    def loses(self, action: str, transaction: Transaction) -> bool:
-        del transaction
+    def loses(self, action: str, _transaction: Transaction) -> bool:
         self._stops += action == STOP
         return action == STOP and self._stops % 2 == 0
 
 
 class StartLost(Quirk):
-    __slots__ = ("_starts",)
     name = "start-lost"
     does = "sends no StartTransaction for every third transaction; its readings and stop have a negative id"
     seen_in = "a Wallbox that charges for free and sends the stop only (ConnectorIO/connectorio-addons#199)"
@@ -169,8 +157,7 @@ class StartLost(Quirk):
         super().__init__(random)
         self._starts = 0
 
-    def loses(self, action: str, transaction: Transaction) -> bool:
-        del transaction
+    def loses(self, action: str, _transaction: Transaction) -> bool:
         self._starts += action == START
         return action == START and self._starts % LOST_EACH == 0
 
@@ -178,7 +165,6 @@ class StartLost(Quirk):
 class Repeats(Quirk):
     """Repeats an action without waiting for responses in between."""
 
-    __slots__ = ()
     action: ClassVar[str]
     times: ClassVar[int]
     """Total number of frames, including the last, whose response is awaited."""
@@ -188,7 +174,6 @@ class Repeats(Quirk):
 
 
 class RepeatsStart(Repeats):
-    __slots__ = ()
     name = "repeats-start"
     does = "sends each StartTransaction three times"
     seen_in = "chargers that cause duplicate transactions (steve#1294, citrineos-core#880)"
@@ -197,7 +182,6 @@ class RepeatsStart(Repeats):
 
 
 class RepeatsStop(Repeats):
-    __slots__ = ()
     name = "repeats-stop"
     does = "sends each StopTransaction three times"
     seen_in = "chargers that cause double billing (mobilityhouse/ocpp#186, steve#1294)"

@@ -10,17 +10,13 @@ import trio
 from trio_websocket import HandshakeError
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.dice import dice_of
-from levity_trio.simulator.line_stream import LineStream
-from levity_trio.simulator.link import Link
-from levity_trio.simulator.pace import Pace
-from levity_trio.simulator.plan import ChargerPlan
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.charger.spec import Memory
+from levity_trio.simulator.link import Link, Pace
+from levity_trio.simulator.plan import ChargerPlan, dice_of
+from levity_trio.simulator.quirks import made
 from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.server_address import ServerAddress
-from levity_trio.simulator.websocket import HANDSHAKE_SECONDS, Opened, WebSocketConnection
+from levity_trio.simulator.websocket import HANDSHAKE_SECONDS, LineStream, Opened, WebSocketConnection
 
 from .line import ChargerEnd, ServerEnd, line
 
@@ -98,7 +94,7 @@ def charger_of(plan: ChargerPlan, configuration: dict[str, str], network: Networ
     """Make a charger with its quirks, and schedule its visits and incidents."""
     memory, spec = Memory.fresh(plan.spec), plan.spec
     memory.configuration.update(configuration)
-    quirks = made(spec.quirks, QUIRKS, f"{network.seed}:{spec.id}")
+    quirks = made(spec.quirks, f"{network.seed}:{spec.id}")
     charger = Charger(spec, memory, quirks, clock_slack_seconds=network.slack_seconds)
     schedule(charger, plan)
     return charger

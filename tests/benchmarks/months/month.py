@@ -12,9 +12,8 @@ from typing import Final
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.ledger import Ledger
-from levity_trio.simulator.ledger_file import write_ledger
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.ledger import Ledger, write_ledger
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import fleet, plan
 from levity_trio.simulator.report import Account, report
 from levity_trio.simulator.scenario import Kind, Scenario, load

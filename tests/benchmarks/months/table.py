@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.simulator.verification import Kind
 
 from .month import Outcome
 

@@ -15,9 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.cli import main as levity_trio
-from levity_trio.simulator.ledger_file import read_ledger
-from levity_trio.simulator.verification import Verdict, verify
-from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.simulator.ledger import read_ledger
+from levity_trio.simulator.verification import Kind, Verdict, verify
 from levity_trio.store.reads.recheck import Rechecking
 from tests.benchmarks.process import ROOT
 

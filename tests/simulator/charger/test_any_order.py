@@ -16,8 +16,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.spec import Message
+from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import ERROR_CODES, IllegalMove, Status
 from levity_trio.simulator.model.vehicle import Vehicle

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.operations.table import OPERATIONS
+from levity_trio.simulator.charger.operations import OPERATIONS
+from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made as made_quirks
+from levity_trio.simulator.quirks import made as made_quirks
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import CallError, CallResult, Response
 from tests.simulator.charger.central import Central, charging, energies, made, running
@@ -57,7 +57,7 @@ def test_a_reading_on_demand_tells_the_register_as_it_is() -> None:
 def test_in_words_of_ones_own_it_leaves_as_it_is() -> None:
     """Quirks apply to the charger's own messages only."""
     central = running()
-    central.charger.quirks = made_quirks(QUIRKS, QUIRKS, "seed")
+    central.charger.quirks = made_quirks(QUIRKS, "seed")
     payload = {"vendorId": "org.example", "data": "hello"}
     (answer,) = send(central, "DataTransfer", payload)
     assert central.said("DataTransfer") == [payload]

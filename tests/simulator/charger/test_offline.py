@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import Memory
 from tests.simulator.charger.central import (
     CAR,
     CAR_W,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.simulator.charger.operations.table import OPERATIONS
+from levity_trio.simulator.charger.operations import OPERATIONS
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import SERVER_ACTIONS
 from tests.simulator.charger.central import CAR, CAR_W, FIRST_ID, Central, charging, running, stamp

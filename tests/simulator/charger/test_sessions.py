@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.model.states import IllegalMove
 from levity_trio.simulator.model.vehicle import Vehicle
 from tests.simulator.charger.central import CAR, FIRST_ID, Central, charging, energies, made, running, stamp

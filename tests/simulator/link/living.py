@@ -14,13 +14,10 @@ from trio.testing import memory_stream_pair
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.link import Carry, Link
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
+from levity_trio.simulator.link import Carry, Link, Pace
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.pace import Pace
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.quirks import made
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, connected
@@ -130,7 +127,7 @@ class Living:
 def make_charger(*quirks: str, name: str = CP, keys: dict[str, str] | None = None, **plate: Any) -> Charger:
     """Make a charger without power; `keys` are its configuration, as set by an installer."""
     spec = ChargerSpec(id=name, quirks=quirks, **plate)
-    charger = Charger(spec, Memory.fresh(spec), made(quirks, QUIRKS, "seed"))
+    charger = Charger(spec, Memory.fresh(spec), made(quirks, "seed"))
     for key, value in (keys or {}).items():
         assert charger.configuration.change(key, value) in ("Accepted", "RebootRequired"), key
     return charger

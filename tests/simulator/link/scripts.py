@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
-from levity_trio.simulator.line_stream import LineStream
+from levity_trio.simulator.websocket import LineStream
 
 Script = Callable[[WebSocketConnection], Awaitable[object]]
 BOOTED = {"status": "Accepted", "currentTime": "2026-03-01T12:00:00Z", "interval": 86_400}

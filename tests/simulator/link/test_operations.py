@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.charger.effects import Download, Upload
+from levity_trio.simulator.charger.state import Download, Upload
 from levity_trio.wire.payloads import SERVER_ACTIONS, call
 from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, configure, wall_clock

@@ -12,7 +12,7 @@ from levity_trio.charger.central import Central
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator import run
 from levity_trio.simulator.fleet import Fleet
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import Plan, plan
 from levity_trio.simulator.plan import fleet as plates
 from levity_trio.simulator.run import SETTLING_SECONDS, Order

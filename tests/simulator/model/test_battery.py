@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.simulator.model.battery import Charge, charge_evenly, charge_tapering, pack_voltage, taper
+from levity_trio.simulator.model.vehicle import Charge, charge_evenly, charge_tapering, pack_voltage, taper
 
 CAPACITY_WH = 60_000.0
 MAX_W = 100_000.0

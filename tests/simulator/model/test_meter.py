@@ -8,9 +8,8 @@ from random import Random
 
 import pytest
 
-from levity_trio.simulator.model.battery import pack_voltage
 from levity_trio.simulator.model.meter import AC, DC, Meter, Supply, shown_wh
-from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.model.vehicle import Vehicle, pack_voltage
 
 HOUR = 3_600.0
 ZOE = Vehicle(name="Zoe", battery_wh=50_000, max_ac_w=22_080, ac_phases=3, max_dc_w=50_000, soc=0.2)

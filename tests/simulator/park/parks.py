@@ -12,10 +12,9 @@ import orjson
 import trio.testing
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.fleet import open_fleet
-from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.link import Pace
 from levity_trio.simulator.park.api import park_application
 from levity_trio.simulator.park.park import DEFAULT_LIMITS, Limits, Park, open_park
 from levity_trio.simulator.server_address import ServerAddress

@@ -11,8 +11,16 @@ import pytest
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park.file import owned, read_registry, write, written
-from levity_trio.simulator.park.registry import DEFAULT_LOCATION, Location, Placement, Registry
+from levity_trio.simulator.park.registry import (
+    DEFAULT_LOCATION,
+    Location,
+    Placement,
+    Registry,
+    owned,
+    read_registry,
+    write,
+    written,
+)
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ from typing import Any
 import orjson
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import ConnectionEffect, SendText
-from levity_trio.simulator.charger.memory import Memory, Message
 from levity_trio.simulator.charger.outbox import Frame, Payload
-from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
+from levity_trio.simulator.charger.state import ConnectionEffect, SendText
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.quirks import made
 from levity_trio.wire.frames import CallError, CallResult, result_text
 from levity_trio.wire.times import wire_time
 
@@ -35,7 +33,7 @@ class Driven:
         self.refuses_first = refuses_first
         """Whether each transaction message gets a CALLERROR before it is accepted."""
         plate = {"id": "CP-1", "register_wh": REGISTER_WH, **plate}
-        self.quirks = made(quirks, QUIRKS, "seed")
+        self.quirks = made(quirks, "seed")
         self.charger = Charger(ChargerSpec(quirks=quirks, **plate), quirks=self.quirks)
         self.charger.configuration.change("AllowOfflineTxForUnknownId", "true")
         self.frames: list[list[Frame]] = []
@@ -78,7 +76,7 @@ class Driven:
     def restart(self) -> None:
         """Restart the simulator with the charger's memory only."""
         spec, memory = self.charger.spec, Memory.from_json(self.charger.memory.to_json())
-        self.charger = Charger(spec, memory, made(spec.quirks, QUIRKS, "seed"))
+        self.charger = Charger(spec, memory, made(spec.quirks, "seed"))
         self.charger.power_on(self.at)
         self._back_at = self.at
 

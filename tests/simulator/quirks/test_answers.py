@@ -4,7 +4,7 @@ from collections import Counter
 
 import orjson
 
-from levity_trio.simulator.quirks.answers import GARBAGE, GARBLED
+from levity_trio.simulator.quirks.connections import GARBAGE, GARBLED
 from levity_trio.wire.frames import CallResult, parse_frame, result_text
 from tests.simulator.quirks.driven import Driven, an_hour
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import Quirks, made
+from levity_trio.simulator.charger.state import Quirks
+from levity_trio.simulator.quirks import made
 from tests.simulator.quirks.driven import an_hour
 
 
 def quirks(*names: str) -> Quirks:
-    return made(names, QUIRKS, "seed")
+    return made(names, "seed")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from levity_trio.simulator import provable
-from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.meters import WIDTHS, RegisterRollsOver
+from levity_trio.simulator.quirks.registers import WIDTHS, RegisterRollsOver
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, registers
 from tests.simulator.quirks.test_registers import HOURS_WH, day, falls, sessions
 
@@ -19,7 +19,7 @@ SMALL = Vehicle(name="Small", battery_wh=60_000, soc=0.2, max_ac_w=3_680)
 
 
 def width_of(driven: Driven) -> int:
-    (quirk,) = driven.quirks._quirks
+    (quirk,) = driven.quirks
     assert isinstance(quirk, RegisterRollsOver)
     return quirk._width
 
@@ -113,7 +113,7 @@ def test_a_new_meter_counts_for_both_connectors() -> None:
     driven = Driven("shared-meter", connectors=2)
     driven.session(100, 3_600)
     driven.session(4_000, 1_800, connector=2)
-    driven.later(7_000, lambda at: meters.swap(driven.charger, 777_000, at))
+    driven.later(7_000, lambda at: notifications.swap(driven.charger, 777_000, at))
     driven.session(8_000, 3_600)
     driven.session(9_800, 3_600, connector=2)
     driven.run(20_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.presence import INTERVALS, SparseReadings
+from levity_trio.simulator.quirks.registers import INTERVALS, SparseReadings
 from tests.simulator.quirks.driven import Driven, an_hour
 
 HOUR = 3600.0
@@ -45,7 +45,7 @@ def test_available_is_told_of_a_connector_that_charges() -> None:
 
 def test_readings_come_as_rarely_as_it_likes() -> None:
     driven = a_long_stay("sparse-readings")
-    (quirk,) = driven.quirks._quirks
+    (quirk,) = driven.quirks
     assert isinstance(quirk, SparseReadings)
     assert quirk._interval in INTERVALS
     assert driven.charger.configuration.text("MeterValueSampleInterval") == quirk._interval

@@ -4,8 +4,7 @@ import pytest
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.quirks import QUIRKS, made
 from tests.simulator.quirks.driven import an_hour
 
 WIDEST = 120
@@ -37,7 +36,7 @@ def test_all_that_the_issues_name_are_there() -> None:
 
 def test_an_unknown_name_is_told_with_those_that_are_known() -> None:
     with pytest.raises(ValueError, match=r"quirks: drunk is not known; give some of .*grizzl-e"):
-        made(["no-pings", "drunk"], QUIRKS, "seed")
+        made(["no-pings", "drunk"], "seed")
 
 
 def test_the_order_in_which_they_are_asked_for_is_none_of_theirs() -> None:
@@ -58,7 +57,7 @@ def test_a_run_can_be_repeated(name: str) -> None:
 
 
 def test_a_charger_without_quirks_plans_and_keeps_nothing_for_them() -> None:
-    charger = Charger(ChargerSpec(id="CP-1"), quirks=made((), QUIRKS, "seed"))
+    charger = Charger(ChargerSpec(id="CP-1"), quirks=made((), "seed"))
     charger.power_on(0.0)
     assert charger.next_due is None
     assert charger.quirks.frames(("Heartbeat", {}), None) == [("Heartbeat", {})]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks.registers import Misreads, RegisterResets
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
@@ -127,7 +127,7 @@ def test_readings_kept_over_an_outage_are_told_like_others(name: str) -> None:
 def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
     driven = Driven()
     driven.session(100, 3_700)
-    driven.later(1_000, lambda at: meters.reset(driven.charger, 1, at))
+    driven.later(1_000, lambda at: notifications.reset(driven.charger, 1, at))
     driven.run(5_000)
     (told,), (entry,) = sessions(driven), driven.charger.ledger
     (fall,) = falls(told)
@@ -136,7 +136,7 @@ def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
 
 
 def test_nothing_is_kept_for_transactions_that_are_over() -> None:
-    quirks = day("register-jumps", "register-runs-back", "register-resets").quirks._quirks
+    quirks = day("register-jumps", "register-runs-back", "register-resets").quirks
     kept = [getattr(quirk, slot) for quirk in quirks for slot in ("_slips", "_before") if hasattr(quirk, slot)]
     kept += [quirk._turns._left for quirk in quirks if isinstance(quirk, Misreads | RegisterResets)]
     assert len(kept) == 6

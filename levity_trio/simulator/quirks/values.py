@@ -1,14 +1,18 @@
-"""Values, properties and lengths outside the OCPP 1.6 schemas. Fields that affect billing stay unchanged."""
+"""Values outside the OCPP 1.6 schemas, and times of wrong clocks. Fields that affect billing stay unchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
 from typing import Any, Final
 
+from levity_trio.simulator.charger.agenda import UNSET
+from levity_trio.simulator.charger.connector import Transaction
 from levity_trio.simulator.charger.outbox import Payload
-from levity_trio.simulator.charger.transaction import Transaction
-from levity_trio.simulator.quirks.base import Quirk
-from levity_trio.simulator.quirks.readings import with_values
+from levity_trio.simulator.charger.state import Quirk, State
+from levity_trio.simulator.quirks.registers import with_values
 
 LONG: Final[Mapping[str, Payload]] = {
     "BootNotification": {
@@ -45,24 +49,20 @@ STRANGE_SAMPLES: Final = (
 
 
 class LongStrings(Quirk):
-    __slots__ = ()
     name = "long-strings"
     does = "sends texts far above their maximum length (model, serial numbers, info), and unknown properties"
     seen_in = "long serial numbers, info above 50 characters (mobilityhouse/ocpp#128, #273, lbbrhzn/ocpp#1248)"
 
-    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        del transaction
+    def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
         return {**payload, **LONG.get(action, {}), **EXTRA}
 
 
 class UnknownValues(Quirk):
-    __slots__ = ()
     name = "unknown-values"
     does = "uses values that OCPP 1.6 does not have: Occupied, Error, Hz, Celcius, Current.import on phase N"
     seen_in = "unknown enumeration values (mobilityhouse/ocpp#273, lbbrhzn/ocpp#1248)"
 
-    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        del transaction
+    def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
         if action == "StatusNotification":
             return {**payload, **_strange_status(payload)}
         if action == "StopTransaction":
@@ -84,3 +84,52 @@ def _strange_value(value: dict[str, Any]) -> dict[str, Any]:
         for sample in value["sampledValue"]
     ]
     return {**value, "sampledValue": [*respelt, *STRANGE_SAMPLES]}
+
+
+AHEAD_HOURS: Final = (1.0, 9.0)
+UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
+UNTIL_LOST_SECONDS: Final = (4 * 3600.0, 30 * 3600.0)
+AHEAD: Final = timedelta(hours=2)
+"""Summer time in Berlin. A central system would not believe a clock that is a day ahead."""
+
+
+class Clock1970(Quirk):
+    name = "clock-1970"
+    does = "has a stopped clock that was never set: every timestamp is 1970-01-01T00:00:00Z"
+    seen_in = "chargers without a clock battery (MicroOcpp#311, steve#136)"
+
+    def clock(self, _moment: datetime) -> datetime:
+        return UNSET
+
+
+class ClockWrong(Quirk):
+    name = "clock-wrong"
+    does = "sends local time, two hours ahead, marked as UTC (Z)"
+    seen_in = "chargers set to local time (evcc#10399)"
+
+    def clock(self, moment: datetime) -> datetime:
+        return moment + AHEAD
+
+
+class ClockSetLate(Quirk):
+    name = "clock-set-late"
+    does = "has a clock that is 1 to 9 hours ahead after start-up, is set hours later, and becomes wrong again"
+    seen_in = "no report yet; plausible for chargers that take their first time from a modem"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._ahead = timedelta()
+
+    def power_on(self, charger: State, at: float) -> None:
+        self._lose(charger, at)
+
+    def clock(self, moment: datetime) -> datetime:
+        return moment + self._ahead
+
+    def _lose(self, charger: State, at: float) -> None:
+        self._ahead = timedelta(hours=self.random.uniform(*AHEAD_HOURS))
+        charger.agenda.plan(at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger))
+
+    def _set(self, charger: State, at: float) -> None:
+        self._ahead = timedelta()
+        charger.agenda.plan(at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger))
