@@ -72,6 +72,12 @@ manual: venv
     {{ bin }}/python -m tests.manual
 
 # compare the server with a bare echo server and a durable one
+# It is made of all texts in the program: new ones are added, those that are gone are left out. `just catalogue de`.
+# write what there is to translate into a language
+catalogue language: venv
+    {{ bin }}/python -m tests.catalogue {{ language }}
+
+# compare the server with a bare echo server
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 

@@ -70,6 +70,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "writing",
     ),
     "client": ("config",),
+    "locale": (),
     "manual": (),
     "demo": (
         *("server", "simulator", "store.backup_note", "store.offline", "store.writes.demo", "web.logins", "wire"),
@@ -88,6 +89,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "tls_files",
         "billing",
         "documents",
+        "locale",
         "charger",
         "operations",
         "charging",
@@ -194,6 +196,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # A third party's package: the only places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
+    "babel": ("locale.compiling",),
     "click": ("cli",),
     "cryptography": ("authority", "simulator.charger.certificates", "store.secret_key"),
     "fluent": ("plugins.fluentd",),
@@ -201,6 +204,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "fpdf": ("documents.pdf",),
     "fastjsonschema": ("wire.payloads",),
     "h11": ("web.post",),
+    "hatchling": ("locale.hook",),
     "hypercorn": ("web.http",),
     "jinja2": ("documents.html", "web.dashboard.templating"),
     "markdown_it": ("manual",),
@@ -244,6 +248,7 @@ WRITES = re.compile(
 WRITES_ELSEWHERE = {
     "writing": "the owner of this rule",
     "documents.fonts": "in a temporary folder",
+    "locale.hook": "in a temporary folder, from which a wheel is built",
     "store.reads.levity.old_file": "in a temporary folder",
     "web.api.everything": "a member of an archive in memory",
 }

@@ -1,4 +1,4 @@
-"""Content negotiation: the media type of a body (RFC 9110 §12.5.1) and its compression (§12.5.3)."""
+"""Content negotiation: media type (RFC 9110 §12.5.1), compression (§12.5.3) and language (§12.5.4) of a body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class _Range(NamedTuple):
-    """One element of an Accept or Accept-Encoding header."""
+    """One element of an Accept, Accept-Encoding or Accept-Language header."""
 
     value: str
     parameters: Mapping[str, str]
@@ -27,6 +27,20 @@ def preferred(accept: str, offered: Sequence[str]) -> str:
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether the client accepts gzip."""
     return any(one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding))
+
+
+def preferred_language(accept_language: str, offered: Sequence[str]) -> str:
+    """Return the offered language that a reader likes best, the first one if he wants none of them.
+
+    Somebody who wants de-AT also reads de (RFC 4647 §3.4).
+    """
+    for wanted in sorted(_ranges(accept_language), key=lambda one: -one.quality):
+        name = wanted.value if wanted.quality > 0 else ""
+        while name and name not in offered:
+            name = name.rpartition("-")[0]
+        if name:
+            return name
+    return offered[0]
 
 
 def _quality(content_type: str, ranges: Sequence[_Range]) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.web.negotiation import accepts_gzip, preferred
+from levity_trio.web.negotiation import accepts_gzip, preferred, preferred_language
 
 TEXT, OPEN_METRICS = "text/plain; version=0.0.4; charset=utf-8", "application/openmetrics-text; version=1.0.0"
 OFFERED = (TEXT, OPEN_METRICS)
@@ -56,3 +56,20 @@ def test_compression_is_asked_for(accept_encoding: str, expected: bool) -> None:
 def test_any_header_gets_an_answer(header: str) -> None:
     assert preferred(header, OFFERED) in OFFERED
     assert accepts_gzip(header) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("accept_language", "expected"),
+    [
+        ("", "en"),
+        ("fr, it;q=0.5", "en"),
+        ("de", "de"),
+        ("de-AT, en;q=0.5", "de"),
+        ("fr;q=0.9, en-GB;q=0.3, de;q=0.7", "de"),
+        ("de;q=0, en;q=0.1", "en"),
+        ("*", "en"),
+        ("-, ;q=", "en"),
+    ],
+)
+def test_a_reader_has_the_language_that_he_likes_best(accept_language: str, expected: str) -> None:
+    assert preferred_language(accept_language, ("en", "de")) == expected

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
 from starlette.types import Scope
 
+from levity_trio.locale import FOLDER
 from levity_trio.web.api.access import Door, is_of_own_page
 from levity_trio.web.below import base_of
 
@@ -31,6 +33,8 @@ class Front:
     door: Door
     url: str | None = None
     at_work: float = math.inf
+    catalogues: Path = FOLDER
+    """Of the languages that its readers may have."""
 
     @property
     def base(self) -> str:

@@ -1,4 +1,5 @@
-"""Pages that change while they are open: one channel for all who look at the same page with the same rights.
+"""Pages that change while they are open: one channel for all who look at the same page with the same rights,
+in the same language.
 
     facts → channel: which chargers changed → at most four times a second: the page's parts, rendered once → readers
 
@@ -17,6 +18,7 @@ from typing import Final, NoReturn
 import orjson
 import trio
 
+from levity_trio.locale import language
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Unreadable
 from levity_trio.web.api.access import is_admitted
@@ -161,7 +163,7 @@ class Channels:
         who = (
             (caller.account, caller.name) if caller.role is Role.DRIVER else None
         )  # what one asked for is not another's
-        key: _Key = (caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
+        key: _Key = (language(), caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = Channel(view, live, rest=page.rest, seconds=page.seconds)

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
+from levity_trio.locale import languages, speaking
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
 from levity_trio.web.api.access import check_host, check_url
@@ -40,6 +41,7 @@ from levity_trio.web.dashboard.page import Api as InnerApi
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.pages import PAGES
 from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
+from levity_trio.web.negotiation import preferred_language
 from levity_trio.web.problems import application
 from levity_trio.web.streaming import EventStream
 
@@ -239,7 +241,15 @@ class _Entrance:
         except Problem as problem:
             await problem.response()(scope, receive, partial(_send, send, ""))
             return
-        reader = scope[READER] = find_reader(self.desk.api, door, scope, headers)
+        with speaking(self._language(headers), self.desk.front.catalogues):
+            await self._serve(scope, receive, send, headers)
+
+    def _language(self, headers: Headers) -> str:
+        """Return the language of a reader: the one that the browser likes best."""
+        return preferred_language(headers.get("accept-language", ""), languages(self.desk.front.catalogues))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        reader = scope[READER] = find_reader(self.desk.api, self.desk.front.door, scope, headers)
         is_kept = _is_asset(scope["path"])
         cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
         inner = self._inner(scope, reader)

@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from levity_trio.locale import N_, _, _n, language
 from levity_trio.web.dashboard import charts, money, shapes, telling
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, sentence
@@ -148,6 +149,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
     made.filters |= {
         "kwh": shapes.kwh,
@@ -180,6 +182,7 @@ def _environment() -> Environment:
         "line": money.line,
         "times": money.times,
     }
+    made.globals |= {"_": _, "gettext": _, "_n": _n, "N_": N_, "language": language}
     made.globals |= {"part": _part, "chart": charts.curve, "bars": _bars}
     return made
 

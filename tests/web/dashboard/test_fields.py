@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import orjson
 import pytest
-from jinja2 import Environment, PackageLoader
 
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.server import ENDPOINTS
@@ -26,6 +25,7 @@ from levity_trio.web.dashboard.fields import (
     with_rows,
 )
 from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
+from levity_trio.web.dashboard.templating import Templates
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CHANGING = [one for one in ENDPOINTS if one.changes and one.role > Role.OUTSIDE]
@@ -261,7 +261,7 @@ def test_no_form_asks_for_wh(one: Endpoint) -> None:
 
 def test_a_tariff_is_typed_as_code_and_begins_with_an_example() -> None:
     (toml, *_) = fields_of(endpoint("/api/admin/tariffs"))
-    shown = Environment(loader=PackageLoader("levity_trio.web.dashboard", "templates"), autoescape=True)
+    shown = Templates(base="", zone=BERLIN).environment
     html = str(shown.get_template("macros.html").module.field(toml))  # type: ignore[attr-defined]
     assert ">The tariff as TOML</label>" in html
     assert 'rows="16" class="code" placeholder="# One price' in html

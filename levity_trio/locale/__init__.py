@@ -1,0 +1,84 @@
+"""What people read, in their language. English is the source; the catalogue of a language has its translations.
+
+A request has its language, so texts in tables of modules are marked with `N_`, and translated where they are shown.
+Stored facts, the log and the codes of the API stay English. `just catalogue de` writes what there is to translate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gettext import GNUTranslations
+
+SOURCE: Final = "en"
+FOLDER: Final = Path(__file__).parent
+"""Has a folder for each language, as gettext wants it: de/LC_MESSAGES/levity_trio.po."""
+DOMAIN: Final = "levity_trio"
+
+
+def _(text: str, **values: object) -> str:
+    """Return a text in the language of the request, with its values: `_("%(count)s sessions", count=2)`."""
+    catalogue = _catalogue.get()
+    said = text if catalogue is None else catalogue.gettext(text)
+    return said % values if values else said
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which catalogues know it
+    """Mark a text that `_` translates where it is shown."""
+    return text
+
+
+def _n(one: str, many: str, number: int, **values: object) -> str:
+    """Return the text for a number, which stands in it as `%(num)s`. Languages have other plurals than English."""
+    catalogue = _catalogue.get()
+    said = (one if number == 1 else many) if catalogue is None else catalogue.ngettext(one, many, number)
+    return said % {"num": number, **values}
+
+
+def language() -> str:
+    """Return the language of the request."""
+    return _language.get()
+
+
+def languages(folder: Path = FOLDER) -> Sequence[str]:
+    """Return the languages that people may read, the source first."""
+    return (SOURCE, *_translated(folder))
+
+
+@contextmanager
+def speaking(name: str, folder: Path = FOLDER) -> Iterator[None]:
+    """Let what runs inside the block, also in threads and tasks that it starts, speak a language."""
+    spoken, used = _language.set(name), _catalogue.set(None if name == SOURCE else _read(folder, name))
+    try:
+        yield
+    finally:
+        _catalogue.reset(used)
+        _language.reset(spoken)
+
+
+_language: ContextVar[str] = ContextVar("language", default=SOURCE)
+_catalogue: ContextVar[GNUTranslations | None] = ContextVar("catalogue", default=None)
+
+
+@cache
+def _translated(folder: Path) -> tuple[str, ...]:
+    """Return the languages that have a catalogue, or in a checkout the text of one."""
+    return tuple(sorted({path.parent.parent.name for path in folder.glob(f"*/LC_MESSAGES/{DOMAIN}.[mp]o")}))
+
+
+@cache
+def _read(folder: Path, name: str) -> GNUTranslations:
+    """Return a catalogue. A wheel has it compiled; a checkout has its text, which is compiled in memory."""
+    import gettext  # noqa: PLC0415 - takes time at the start, and English needs none of it
+
+    from levity_trio.locale.compiling import compiled  # noqa: PLC0415
+
+    made = folder / name / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    return gettext.GNUTranslations(BytesIO(made.read_bytes() if made.exists() else compiled(made.with_suffix(".po"))))

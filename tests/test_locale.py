@@ -1,0 +1,89 @@
+"""Texts in the language of a request, with a made-up one: in this process, and in an installed wheel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import trio
+
+from levity_trio.locale import _, _n, language, languages, speaking
+from tests.catalogue import PACKAGE_FOLDER, invent, update
+
+WHEEL_SECONDS = 60
+SPOKEN = "from levity_trio.locale import _, languages, speaking\nwith speaking('fr'): print(languages(), _('Log in'))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the catalogue of a made-up language, as people write one."""
+    made = tmp_path_factory.mktemp("locale")
+    invent("fr", made)
+    return made
+
+
+def test_english_needs_no_catalogue() -> None:
+    assert (language(), languages()[0]) == ("en", "en")
+    assert _("%(count)s sessions", count=2) == "2 sessions"
+    assert _("at 80 %") == "at 80 %"
+    assert [_n("%(num)s day of %(all)s", "%(num)s days of %(all)s", days, all=3) for days in (1, 2)] == [
+        "1 day of 3",
+        "2 days of 3",
+    ]
+
+
+def test_a_language_is_that_of_its_block_alone(folder: Path) -> None:
+    with speaking("fr", folder):
+        assert (language(), _("Log in"), _("no such text")) == ("fr", "«Log in»", "no such text")
+        assert _n("%(num)s session", "%(num)s sessions", 1) == "«1 session»"
+        with speaking("en", folder):
+            assert _("Log in") == "Log in"
+        assert _("Stop %(who)s's session", who="Ada") == "«Stop Ada's session»"
+    assert (language(), _("Log in")) == ("en", "Log in")
+    assert languages(folder) == ("en", "fr")
+
+
+async def test_threads_and_tasks_speak_the_language_in_which_they_began(folder: Path) -> None:
+    heard: list[str] = []
+
+    async def hear() -> None:
+        heard.append(_("Log in"))
+
+    async with trio.open_nursery() as tasks:
+        with speaking("fr", folder):
+            tasks.start_soon(hear)
+            assert await trio.to_thread.run_sync(_, "Log in") == "«Log in»"
+    assert heard == ["«Log in»"]
+
+
+def test_a_catalogue_is_written_again_with_its_translations(tmp_path: Path) -> None:
+    invent("fr", tmp_path)
+    path = tmp_path / "fr" / "LC_MESSAGES" / "levity_trio.po"
+    text = path.read_text(encoding="utf-8")
+    assert 'msgid "Log in"\nmsgstr "«Log in»"' in text
+    update("fr", tmp_path)
+    assert 'msgid "Log in"\nmsgstr "«Log in»"' in path.read_text(encoding="utf-8")
+
+
+def test_a_wheel_has_compiled_catalogues(folder: Path, tmp_path: Path) -> None:
+    """It is built of a copy of this checkout, to which a language was added, and speaks it without Babel."""
+    source, out, installed = tmp_path / "source", tmp_path / "out", tmp_path / "installed"
+    root = PACKAGE_FOLDER.parent
+    shutil.copytree(PACKAGE_FOLDER, source / "levity_trio", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "schema", source / "schema")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    shutil.copytree(folder / "fr", source / "levity_trio" / "locale" / "fr")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    subprocess.run(build, cwd=source, check=True, capture_output=True, timeout=WHEEL_SECONDS)
+    with ZipFile(next(out.iterdir())) as wheel:
+        assert "levity_trio/locale/fr/LC_MESSAGES/levity_trio.mo" in wheel.namelist()
+        wheel.extractall(installed)
+    (installed / "levity_trio" / "locale" / "fr" / "LC_MESSAGES" / "levity_trio.po").unlink(missing_ok=True)
+    ran = subprocess.run([sys.executable, "-c", SPOKEN], cwd=installed, check=True, capture_output=True, text=True)
+    assert ran.stdout == "('en', 'fr') «Log in»\n"
+    assert not [*source.rglob("*.mo")], "no checkout has one"
