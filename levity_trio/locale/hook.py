@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]  # its configuration has no type
+class CatalogueHook(BuildHookInterface):
     """Compiles the catalogues of a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
