@@ -126,7 +126,7 @@ class Exchange:
     @property
     def policy(self) -> Policy:
         """The settings by which tags are judged at this charger."""
-        policy = self.central.policy
+        policy = self.central.tags.policy
         if self.central.registrations.status(self.charger) is Status.ACCEPTED:
             return policy
         return replace(policy, is_registered=False)
@@ -217,7 +217,8 @@ def _with_more(
     at = origin.received_at
     if evidence is not None and db.is_kept(origin.charger, "Evidence", at):
         frames.keep(db, origin, evidence)
-    count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
+    if repairs:
+        count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     result = write(db, origin, *args)
     if message is not None:

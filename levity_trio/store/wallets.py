@@ -16,6 +16,8 @@ SPENT_KEYS: Final = (
     " AND ownership.since <= ?1 AND coalesce(ownership.until, '9999') > ?1"
 )
 """The normal forms of the tags that belong to a spent account at a time, the only parameter."""
+OF_SPENT: Final = f"{SPENT_KEYS} AND ownership.key = ?2"
+"""Whether a tag, by its normal form, belongs to a spent account: the time, and the tag."""
 _ANY_SPENT: Final = "SELECT 1 FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL LIMIT 1"
 _STANDING: Final = (
     "SELECT (SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ?1),"
@@ -55,16 +57,11 @@ def is_on_closed_statement(rows: Rows, transaction: int) -> bool:
     return bool(rows(_CLOSED, (transaction,)))
 
 
-def has_spent_owner(rows: Rows, key: str, at: str) -> bool:
-    """Whether a tag, by its normal form, belongs to a spent account."""
-    return bool(rows(f"{SPENT_KEYS} AND ownership.key = ?2", (at, key)))
-
-
 def is_withheld(rows: Rows, policy: Policy, charged: Charged) -> bool:
     """Whether a start is Blocked: its tag belongs to a spent account, or the account that would pay for it is spent."""
     if not rows(_ANY_SPENT, ()):
         return False
-    if charged.tag and has_spent_owner(rows, charged.tag, charged.start):
+    if charged.tag and rows(OF_SPENT, (charged.start, charged.tag)):
         return True
     bill_by = BillBy.CONNECTOR if policy.bills_connector_first else BillBy.TAG
     owner = decide(charged, None, bill_by, lambda thing: periods_of(rows, thing), lambda _: Span(""))

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
+from levity_trio.store.transaction import Known
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.wallets import has_spent_owner, is_withheld
+from levity_trio.store.wallets import OF_SPENT, is_withheld
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin
 
@@ -21,6 +22,7 @@ class Judged(NamedTuple):
 
 
 ACCEPTED = Judged(Verdict(Status.ACCEPTED))
+_TAG = "SELECT status, expires_at, parent_id_tag, max_transactions FROM tag WHERE key = ? AND ended_at IS NULL"
 _RUNNING = (
     "SELECT id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' AND suspended_at IS NULL"
     " AND verdict = 'Accepted' AND (cp_id <> ? OR conn_id IS NOT ?)"
@@ -40,7 +42,7 @@ def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:
     """Return the verdict on a tag, whatever else it is charging."""
     key = policy.key(id_tag)
     verdict = policy.judge(key, _tag(db, key), at)
-    return verdict.withheld() if has_spent_owner(db.rows, key, at) else verdict
+    return verdict.withheld() if db.row(OF_SPENT, (at, key)) else verdict
 
 
 def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int | None, id_tag: str) -> Judged:
@@ -68,16 +70,16 @@ def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -
     return verdict if found is None else Verdict(*found)
 
 
-def may_stop(db: UnitOfWork, policy: Policy, transaction: int, id_tag: str, other: str) -> bool:
-    """Whether another tag may stop a transaction: its own, one of its group, or any if it was started by ourselves.
-
-    The group of the transaction's tag is that of its start, or that of now.
-    """
-    own, theirs = policy.key(id_tag), policy.key(other)
+def is_stranger(db: UnitOfWork, policy: Policy, tx: Known, id_tag: str | None) -> bool:
+    """Whether a tag may not stop a transaction: it is another one, of another group, and the transaction was not
+    started by ourselves. The group of the transaction's tag is that of its start, or that of now."""
+    if not tx.id_tag or not id_tag:
+        return False
+    own, theirs = policy.key(tx.id_tag), policy.key(id_tag)
     if own == theirs or not theirs or policy.is_own(own):
-        return True
-    ((told,),) = db.rows("SELECT verdict_parent FROM tx WHERE id = ?", (transaction,))
-    return policy.are_together((id_tag, told, _parent(db, own)), (other, _parent(db, theirs)))
+        return False
+    ((told,),) = db.rows("SELECT verdict_parent FROM tx WHERE id = ?", (tx.id,))
+    return not policy.are_together((tx.id_tag, told, _parent(db, own)), (id_tag, _parent(db, theirs)))
 
 
 def _parent(db: UnitOfWork, key: str) -> str | None:
@@ -102,8 +104,9 @@ def record_refusal(db: UnitOfWork, origin: Origin, transaction: int, verdict: Ve
 
 
 def _tag(db: UnitOfWork, key: str) -> Tag | None:
-    found = tags.find(db, key)
-    return None if found is None else found.tag
+    """Return what the policy knows of a tag, given by its normal form."""
+    row = db.row(_TAG, (key,))
+    return None if row is None else Tag(*row)
 
 
 def _running(db: UnitOfWork, policy: Policy, key: str, charger: str, connector: int | None) -> int:

@@ -26,8 +26,9 @@ from levity_trio.store.writes.sessions import (
     has_newer,
     record_sharing,
 )
-from levity_trio.store.writes.transactions.dating import look_again
+from levity_trio.store.writes.transactions.judging import look_again
 from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
+from levity_trio.wire.texts import cut_payload
 from levity_trio.wire.times import shifted_stamp
 
 NO_ERROR = "NoError"
@@ -98,7 +99,7 @@ def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Messag
     db.execute(
         f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
         " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, origin.session, at, *values, message.kept_payload, answer, interval),
+        (origin.charger, origin.session, at, *values, cut_payload(message.payload), answer, interval),
     )
     _look_for_sharing(db, origin)
 

@@ -19,7 +19,7 @@ from levity_trio.operations.answers import status_of
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
 from levity_trio.store.unit_of_work import Row, UnitOfWork
-from levity_trio.store.wallets import has_spent_owner
+from levity_trio.store.wallets import OF_SPENT
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
@@ -185,7 +185,7 @@ def renew(db: UnitOfWork, tags: Sequence[str], at: str) -> None:
         if present is not None:
             id_tag, status, expires_at, parent_id_tag, key = present
             listed = policy.listed(id_tag, status, expires_at, parent_id_tag, at)
-            _list(db, tag, before, listed.withheld() if has_spent_owner(db.rows, key, at) else listed)
+            _list(db, tag, before, listed.withheld() if db.row(OF_SPENT, (at, key)) else listed)
         elif before is not None:
             _list(db, tag, before, Listed(*before)._replace(status=None))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from levity_trio.wire.texts import cut_payload
 from levity_trio.wire.times import shifted_stamp
 
 
@@ -30,11 +29,6 @@ class Message(NamedTuple):
     payload: str
     message_id: str
     frame: str
-
-    @property
-    def kept_payload(self) -> str:
-        """The payload with over-long texts cut, for all rows except that of the frame."""
-        return cut_payload(self.payload)
 
 
 def minutes_before(at: str, minutes: int) -> str:

@@ -11,7 +11,7 @@ from levity_trio.events import MessageSetAside
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.wire.texts import cut, digest, stored_object
+from levity_trio.wire.texts import cut, cut_payload, digest, stored_object
 
 _WAITS: Final = "tx_id = NULL, looked_at = NULL, looked_by = NULL, resolution = NULL, resolution_reason = NULL"
 STOP: Final = "StopTransaction"
@@ -23,13 +23,13 @@ def set_aside(
     db: UnitOfWork, origin: Origin, message: Message, reason: str, transaction: int | None = None
 ) -> int | None:
     """Store a message raw, or count a repetition. Return the transaction that was opened for it, if any."""
-    at, action, payload = origin.received_at, message.action, message.payload
+    at, action, kept = origin.received_at, message.action, cut_payload(message.payload)
     count, known = db.rows(
         "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, tx_id,"
         " last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest) DO UPDATE SET"
         " count = set_aside.count + 1, tx_id = coalesce(excluded.tx_id, set_aside.tx_id),"
         " last_received_at = excluded.last_received_at RETURNING count, tx_id",
-        (origin.charger, origin.session, at, action, message.message_id, message.kept_payload, digest(payload), reason)
+        (origin.charger, origin.session, at, action, message.message_id, kept, digest(message.payload), reason)
         + (transaction, at),
     )[0]
     if count == 1:

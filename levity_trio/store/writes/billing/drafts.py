@@ -10,7 +10,7 @@ from levity_trio.store.among import marks
 from levity_trio.store.billing.drafting import Drafted
 from levity_trio.store.billing.sealing import FIGURES, OF_POSITION
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.transactions.dating import DUE
+from levity_trio.store.writes.transactions.judging import MAKE_DUE
 
 MOST_ROWS: Final = 500
 """That one write deletes."""
@@ -30,7 +30,7 @@ _STATEMENTS: Final = (
     "DELETE FROM statement WHERE id IN (SELECT id FROM statement WHERE draft_id = ? AND number IS NULL LIMIT ?)"
 )
 _JUDGE: Final = (
-    f"UPDATE tx SET {DUE} WHERE id IN (SELECT tx_id FROM statement CROSS JOIN position"  # noqa: S608 - ours
+    f"UPDATE tx SET {MAKE_DUE} WHERE id IN (SELECT tx_id FROM statement CROSS JOIN position"  # noqa: S608 - ours
     f" ON statement_id = statement.id WHERE draft_id = ?2 AND number IS NULL AND position.kind = '{Kind.HELD_BACK}')"
     " AND is_clock_unsure = 1 AND status = 'Completed' AND review IS NULL AND judge_after IS NULL"
 )

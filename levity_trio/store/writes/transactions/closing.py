@@ -12,17 +12,18 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.log_output import get_logger
 from levity_trio.store.cases import CHARGING, available_until
+from levity_trio.store.settled import SYSTEM
 from levity_trio.store.transaction import Known, after, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, Ending, end
+from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
 from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state, step
@@ -159,8 +160,16 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     last_at = closing.ended or min(tx.suspended_at or origin.received_at, by_our_clock(tx, at))
     stop_time = max(tx.start_time, seen_at, last_at)
     entry = Entry(Kind.CLOSE, who, by_the_system(closing.at), closing.words, None, state(tx), closing.cause)
-    ending = Ending(
-        *(State.CLOSED, stop_time, ended, origin.received_at, closing.reason, entry),
-        next_begin=closing.next_meter,
+    closed = tx._replace(
+        stopped_by=SYSTEM,
+        stop_time=stop_time,
+        own_stop_time=ended,
+        sent_stop_time=None,
+        stop_skew=None,
+        stop_received_at=origin.received_at,
+        meter_stop=None,
+        sent_meter_stop=None,
+        stop_reason=closing.reason,
+        stop_id_tag=None,
     )
-    end(db, origin, tx, ending)
+    end(db, origin, tx, closed, entry, next_begin=closing.next_meter)

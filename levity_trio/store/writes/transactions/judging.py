@@ -1,5 +1,10 @@
 """Judges transactions, when they end and after later facts, stores the judgement, and has their neighbours judged again
-that it is new evidence for: on the connector and, where they tell the same register, on others (rules.md, Energy)."""
+that it is new evidence for: on the connector and, where they tell the same register, on others (rules.md, Energy).
+
+Dates them, too, by our clock, if that of their charger was behind (rules.md, Time). If it is not known whether the
+clock was behind, or it was set during the transaction, the times as sent may be right all the same. Then a person
+decides, unless both give one price.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +13,27 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, is_about, judge
-from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
+from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
+from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.figures import overlap
-from levity_trio.charging.tolerances import MOST_STEPS, REJUDGE_SECONDS
+from levity_trio.charging.sent.readings import Moment
+from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log_output import get_logger
-from levity_trio.store import clocks, habits
+from levity_trio.store import habits
 from levity_trio.store.adjacent import factor_of
 from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
-from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.cases import case_of, span_of
+from levity_trio.store.clocks import Dating, clock_words, dating
+from levity_trio.store.connectors import connectors
 from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM, overruled
 from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions import dating
 from levity_trio.store.writes.transactions.reviews import (
     is_known,
     is_settled,
@@ -34,7 +41,7 @@ from levity_trio.store.writes.transactions.reviews import (
     replace_doubts,
     resolve,
 )
-from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, open_ones, state, step
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -53,61 +60,52 @@ _MOST_EMPTY = 5
 _OF_BOTH = {Code.OVERLAP, Code.SHARED_REGISTER}
 
 
-class Ending(NamedTuple):
-    """How a transaction ends. Times in the database's format, registers in Wh.
-
-    `next_begin` is the start register of the transaction that is about to begin on its connector.
-    """
-
-    state: State
-    stop_time: str
-    own_stop_time: str
-    received_at: str
-    reason: str
-    entry: Entry
-    sent_stop_time: str | None = None
-    skew: int | None = None
-    meter_stop: int | None = None
-    sent_meter_stop: str | None = None
-    id_tag: str | None = None
-    next_begin: int | None = None
-
-
-def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> None:
+def end(
+    db: UnitOfWork,
+    origin: Origin,
+    tx: Known,
+    ended: Known,
+    entry: Entry,
+    doubts: Sequence[Doubt] = (),
+    next_begin: int | None = None,
+) -> None:
     """End a transaction, by its charger or by the system: judge it, record its figure in a fact, and compare it with
-    its neighbours. `doubts` are those that the judge cannot find."""
-    at = origin.received_at
-    ended, rows = _ended(tx, ending), db.evidence or db.rows
-    clock = clocks.dating(rows, ended)
-    case = case_of(rows, ended, ending.next_begin, clock=clock)
-    found = judge(case)
-    judgement = found
+    its neighbours.
+
+    `ended` is its row with the fields of its end, `doubts` are those that the judge cannot find, and `next_begin` is
+    the start register, in Wh, of the transaction that is about to begin on its connector.
+    """
+    at, rows = origin.received_at, db.evidence or db.rows
+    ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
+    clock = dating(rows, ended)
+    case = case_of(rows, ended, next_begin, clock=clock)
+    judgement = found = judge(case)
     if tx.status == "Completed" and is_settled(db, tx.id):
         doubts = (*doubts, *_later(db, tx, found))
         kept = replace(found, wh=tx.energy_delivered or 0, method=tx.energy_method or found.method, doubts=())
         judgement = replace(kept, billed_from=tx.billed_from, billed_until=tx.billed_until)
-    event = add_event(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry).id
+    event = add_event(db, origin._replace(received_at=ended.stop_received_at or at), tx.id, entry).id
     is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all have no review, so statements are saved
     if is_reviewed:
         replace_doubts(db, tx.id, judgement.doubts, event, at)
         for doubt in doubts:
             open_review(db, tx.id, doubt, event, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
-    _complete(db, tx, ending, judgement, confidence, at)
-    dating.ask_later(db, dating.date(db, ended, clock), at)
+    _complete(db, ended, judgement, confidence, at)
+    ask_later(db, date(db, ended, clock), at)
     habits.learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
-    db.execute(touch, (ending.stop_time, at, tx.charger))
+    db.execute(touch, (ended.stop_time, at, tx.charger))
     told: Callable[..., TransactionStopped | TransactionClosed] = partial(TransactionStopped, **tx.about(at))
-    if ending.state is State.CLOSED:
-        told = partial(TransactionClosed, **tx.about(at), cause=ending.entry.reason or "")
+    if ended.stopped_by == SYSTEM:
+        told = partial(TransactionClosed, **tx.about(at), cause=entry.reason or "")
     fact = told(
         energy_wh=judgement.wh,
         before_wh=tx.counted_wh,
         method=judgement.method,
-        reason=ending.reason,
+        reason=ended.stop_reason or "",
         review=_review_of(db, tx.id) if is_reviewed else None,
     )
     db.record(fact, origin.session)
@@ -124,32 +122,17 @@ def _later(db: UnitOfWork, tx: Known, found: Judgement) -> tuple[Doubt, ...]:
     return () if is_known(db, tx.id, doubt) else (doubt,)
 
 
-def _ended(tx: Known, ending: Ending) -> Known:
-    return tx._replace(
-        status="Completed",
-        stopped_by=stopped_by(ending.state),
-        own_stop_time=ending.own_stop_time,
-        sent_stop_time=ending.sent_stop_time,
-        stop_skew=ending.skew,
-        stop_received_at=ending.received_at,
-        meter_stop=ending.meter_stop,
-        sent_meter_stop=ending.sent_meter_stop,
-        stop_time=ending.stop_time,
-        stop_behind=0,
-        is_clock_unsure=0,
-    )
-
-
-def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, confidence: str, at: str) -> None:
-    meter_stop = judgement.billed_until if ending.state is State.CLOSED else ending.meter_stop
+def _complete(db: UnitOfWork, tx: Known, judgement: Judgement, confidence: str, at: str) -> None:
+    """Store the end of a transaction and its judgement."""
+    meter_stop = judgement.billed_until if tx.stopped_by == SYSTEM else tx.meter_stop
     db.execute(
         "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, free_at = NULL, stop_time = ?,"
         " own_stop_time = ?, sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?,"
         " sent_meter_stop = ?, stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?,"
         " confidence = ?, billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL,"
         " counted_wh = ?, stop_behind_seconds = 0, is_clock_unsure = 0, updated_at = ? WHERE id = ?",
-        (stopped_by(ending.state), ending.stop_time, ending.own_stop_time, ending.sent_stop_time, ending.skew)
-        + (ending.received_at, meter_stop, ending.sent_meter_stop, ending.reason, ending.id_tag, judgement.wh)
+        (tx.stopped_by, tx.stop_time, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew)
+        + (tx.stop_received_at, meter_stop, tx.sent_meter_stop, tx.stop_reason, tx.stop_id_tag, judgement.wh)
         + (judgement.method, confidence, judgement.billed_from, judgement.billed_until, RULES, at)
         + (judgement.wh, at, tx.id),
     )
@@ -207,7 +190,7 @@ def _judge_due(db: UnitOfWork, at: str, tx: Known, rule: Rule) -> None:
     judge_now(db, Origin(tx.charger, None, at), tx, Cause.LATER, tx.judge_steps)
     judged = load(db, tx.id)
     if judged.is_clock_unsure:
-        dating.ask(db, judged, at, rule)
+        ask(db, judged, at, rule)
 
 
 def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: int = 0) -> None:
@@ -215,13 +198,13 @@ def judge_now(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause, steps: in
 
     A change is a later fact for its neighbours.
     """
-    clock = clocks.dating(db.rows, tx)
+    clock = dating(db.rows, tx)
     judgement = judge(case_of(db.rows, tx, clock=clock))
     settled = is_settled(db, tx.id)
-    dated = dating.date(db, tx, clock, is_settled=settled)
-    words = "" if dated == tx else clocks.clock_words(dated)
+    dated = date(db, tx, clock, is_settled=settled)
+    words = "" if dated == tx else clock_words(dated)
     (_doubt_settled if settled else _judge_now)(db, origin, tx, judgement, cause, words)
-    dating.ask_later(db, dated, origin.received_at)
+    ask_later(db, dated, origin.received_at)
     # Of those that overlap, each goes by the other's readings, too, which may be new.
     is_of_both = steps == 0 and any(doubt.code in _OF_BOTH for doubt in judgement.doubts)
     tell_neighbours(db, origin, None if is_of_both else tx, tx.id, steps + 1)
@@ -262,10 +245,10 @@ def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
     the register fell to 0 among them (levity_trio/store/adjacent.py)."""
     found: list[Known] = []
-    has_fallen = _has_fallen(tx)
+    has_fallen = False
     for one in after(db.rows, tx.place, _MOST_EMPTY):
         found.append(one)
-        has_fallen |= _has_fallen(one)
+        has_fallen = has_fallen or _has_fallen(tx) or _has_fallen(one)
         if not has_fallen and one.billed_from != one.billed_until and one.energy_delivered != 0:
             break
     return found
@@ -364,9 +347,13 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     at_once = _judge_beside(db, origin, tx)
     for one in doubted:
         _judge_beside(db, origin, one)
-    for one in previous:
+    begin = tx.meter_start
+    apart = [
+        one for one in previous if None not in (begin, stop := one.meter_stop) and not is_about(begin or 0, stop or 0)
+    ]
+    for one in apart:
         _judge_exchanged(db, origin, one, tx)
-    if _stops_at_another(tx, at_once) or any(_begins_at_another(db, one, tx) for one in previous):
+    if (at_once and _stops_at_another(tx, at_once)) or any(_begins_at_another(db, one, tx) for one in apart):
         for one in (tx, *earlier):
             _judge_sharing(db, origin, one)
     arrived = tx.stop_received_at or tx.created_at
@@ -399,9 +386,7 @@ def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:
 def _judge_exchanged(db: UnitOfWork, origin: Origin, previous: Known, tx: Known) -> None:
     """Judge the transaction on another connector again at whose stop a transaction begins, instead of at that of the
     previous one here: the charger may have confused the ids of the two stops."""
-    begin, stop = tx.meter_start, previous.meter_stop
-    if begin is None or stop is None or is_about(begin, stop):
-        return
+    begin = tx.meter_start or 0
     for span in _at_once(db, previous):
         if span.charger == tx.charger and span.stop is not None and is_about(begin, span.stop):
             for one in (previous, there := load(db, span.id), *after(db.rows, there.place)):
@@ -410,8 +395,8 @@ def _judge_exchanged(db: UnitOfWork, origin: Origin, previous: Known, tx: Known)
 
 def _begins_at_another(db: UnitOfWork, previous: Known, tx: Known) -> bool:
     """Whether a transaction begins above the previous stop, where another connector stands: they may have one meter."""
-    begin, stop = tx.meter_start, previous.meter_stop
-    if begin is None or stop is None or begin < stop or is_about(begin, stop):
+    begin = tx.meter_start or 0
+    if begin < (previous.meter_stop or 0):
         return False
     stands = (wh for one in newest_beside(db.rows, span_of(tx)) for wh in (one.begin, one.stop))
     return any(wh is not None and is_about(begin, wh) for wh in stands)
@@ -485,3 +470,112 @@ def _record_unbilled(db: UnitOfWork, origin: Origin, first: Known, second: Known
         db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, second.id))
         fact = EnergyUnbilled(**second.about(origin.received_at), energy_wh=unbilled, before_wh=told)
         db.record(fact, origin.session)
+
+
+NEWEST = 10
+"""So many transactions of a connector are looked at again, if their charger's clock turns out to be behind."""
+_DATE = (
+    "UPDATE tx SET start_time = ?, stop_time = ?, start_behind_seconds = ?, stop_behind_seconds = ?,"
+    " is_clock_unsure = ? WHERE id = ?"
+)
+MAKE_DUE = (
+    "judge_after = coalesce(judge_after, ?1), judge_steps = CASE WHEN judge_after IS NULL THEN 0 ELSE judge_steps END"
+)
+"""Has a transaction judged again by a fact of its own: no judgement of a neighbour led there."""
+_ASK = f"UPDATE tx SET {MAKE_DUE} WHERE id = ?2"  # noqa: S608 - our own names
+_ASKED = "UPDATE tx SET judge_after = NULL WHERE id = ?"
+_LOOK_AGAIN = (
+    f"UPDATE tx SET {MAKE_DUE} WHERE id IN (SELECT id FROM tx WHERE cp_id = ?2"  # noqa: S608 - our own names
+    " AND conn_id = ?3 ORDER BY created_at DESC, id DESC LIMIT ?4) AND status = 'Completed' AND judged_at IS NOT NULL"
+    " AND (is_clock_unsure = 1"
+    " OR (start_behind_seconds = 0 AND abs(start_skew_seconds + ?5) <= ?6 AND own_start_time <= ?7)"
+    " OR (stop_behind_seconds = 0 AND abs(stop_skew_seconds + ?5) <= ?6 AND own_stop_time <= ?7))"
+)
+
+
+def date(db: UnitOfWork, tx: Known, found: Dating, *, is_settled: bool = False) -> Known:
+    """Correct the times of a transaction by what is known of its charger's clock; return it as stored.
+
+    An open one only if that is sure. Corrections that differ by no more than the way of a message are one. A person who
+    settled a transaction went by its times then: if they change, that person decides again, unless both give one price.
+    """
+    if found == Dating() and not (tx.start_behind or tx.stop_behind or tx.is_clock_unsure):  # nearly all are right
+        return tx
+    if tx.stop_time is None and not found.is_sure:
+        return tx
+    dated = _dated(tx, found)
+    behind = ((tx.start_behind, dated.start_behind), (tx.stop_behind, dated.stop_behind))
+    is_same = all(bool(old) is bool(new) and abs(old - new) <= SAME_BEHIND_SECONDS for old, new in behind)
+    if is_same and (is_settled or tx.is_clock_unsure == dated.is_clock_unsure):
+        return tx
+    if is_settled:
+        dated = dated._replace(is_clock_unsure=int(bool(dated.start_behind or dated.stop_behind)))
+    values = (dated.start_time, dated.stop_time, dated.start_behind, dated.stop_behind, dated.is_clock_unsure)
+    db.execute(_DATE, (*values, tx.id))
+    return dated
+
+
+def _dated(tx: Known, found: Dating) -> Known:
+    """Return a transaction with corrected times. Times that were interpreted otherwise stay."""
+    start = _moved(tx.start_time, -tx.start_behind)
+    start_behind = int(found.start.seconds) if start == tx.own_start_time else 0
+    dated = tx._replace(start_time=_moved(start, start_behind), start_behind=start_behind, is_clock_unsure=0)
+    if tx.stop_time is None:
+        return dated
+    stop = _moved(tx.stop_time, -tx.stop_behind)
+    stop_behind = _stop_behind(dated, stop, found)
+    is_unsure = not found.is_sure and bool(start_behind or stop_behind)
+    return dated._replace(stop_time=_moved(stop, stop_behind), stop_behind=stop_behind, is_clock_unsure=int(is_unsure))
+
+
+def _stop_behind(dated: Known, stop: str, found: Dating) -> int:
+    """Return by how much the time of an end is behind; one that the system set is not before the last sign."""
+    if dated.stopped_by != SYSTEM:
+        return int(found.stop.seconds) if stop == dated.own_stop_time else 0
+    if not dated.start_behind:
+        return 0
+    last = _moved(dated.last_reading_at or dated.own_start_time, dated.start_behind)
+    return max(0, round(seconds(max(last, dated.start_time)) - seconds(stop)))
+
+
+def _moved(at: str, by: float) -> str:
+    return shifted_stamp(at, timedelta(seconds=by)) if by else at
+
+
+def look_again(db: UnitOfWork, origin: Origin, moment: Moment, ending: int = 0) -> None:
+    """Have the last transactions of a charger judged again if a message, which is no reading, is as late as theirs:
+    together they may show that the clock is behind. Those that are open are dated at once, but for the one that the
+    message is `ending`: that is dated when it is judged."""
+    skew = moment.skew_seconds
+    if skew is None or skew >= -LATE_SECONDS or not moment.is_believable:
+        return
+    for one in open_ones(db, origin.charger):
+        is_as_late = one.start_skew is not None and abs(one.start_skew - skew) <= SAME_BEHIND_SECONDS
+        if is_as_late and not one.start_behind and one.id != ending:
+            date(db, one, dating(db.rows, one))
+    due = _moved(origin.received_at, REJUDGE_SECONDS)
+    long_before = _moved(moment.understood, -SPAN_SECONDS)
+    for connector in connectors(db.rows, origin.charger, "tx"):
+        db.execute(_LOOK_AGAIN, (due, origin.charger, connector, NEWEST, -skew, SAME_BEHIND_SECONDS, long_before))
+
+
+def ask_later(db: UnitOfWork, tx: Known, at: str) -> None:
+    """Have the prices of a transaction compared, if its times are not sure: whoever does so knows by what is billed.
+    If they are, resolve what was asked about them."""
+    if tx.is_clock_unsure:
+        db.execute(_ASK, (at, tx.id))
+    elif tx.review is not None:
+        resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, "judged again", "later facts")
+
+
+def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
+    """Open a review if the price of a transaction, whose times are not sure, depends on them; resolve it if not."""
+    prices = Pricer(db.rows, rule).by_both_times(tx.id)
+    doubt = None if prices is None else Doubt(Code.CLOCK_UNSURE, prices.words, (prices.corrected, prices.sent))
+    for code, words in db.rows(OPEN_REVIEWS, (tx.id,)):
+        if code == Code.CLOCK_UNSURE and (doubt is None or doubt.words != words):
+            resolve(db, tx.id, Code.CLOCK_UNSURE, at, SYSTEM, "judged again", "later facts")
+    if doubt is not None and not is_known(db, tx.id, doubt):
+        ((event,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
+        open_review(db, tx.id, doubt, event, at)
+    db.execute(_ASKED, (tx.id,))

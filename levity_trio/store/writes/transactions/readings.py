@@ -422,9 +422,7 @@ def _moves_on(
 
 
 def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, readings: Sequence[Reading]) -> None:
-    """Store the transactionData of a stop with its transaction."""
-    if not readings:
-        return
+    """Store the transactionData of a stop, which is not empty, with its transaction."""
     tx = load(db, transaction)
     batch = Batch(tx.connector or 0, STOP_DATA, readings, request.transaction)
     _note_early(db, tx, readings, request.transaction)

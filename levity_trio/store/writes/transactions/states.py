@@ -22,7 +22,7 @@ from levity_trio.store.transaction import COLUMNS, LAST_ID, Known, after, before
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.wire.texts import digest
+from levity_trio.wire.texts import cut_payload, digest
 
 _OPEN_ONES = (
     f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open"  # noqa: S608 - our own names
@@ -36,6 +36,7 @@ STARTED_SINCE = (
 )
 """Later transactions that began by a clock that is right."""
 AVAILABLE: Final = "Available"
+_SKEW = "SELECT clock_skew_seconds FROM cp WHERE id = ?"
 LOST = (
     "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL AND imported_from IS NULL"
     " ORDER BY id DESC LIMIT 1"
@@ -88,7 +89,7 @@ def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | Non
 
 def skew(db: UnitOfWork, charger: str) -> int | None:
     """Return by how many seconds the clock of a charger is ahead of ours at present."""
-    ((seconds,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
+    ((seconds,),) = db.rows(_SKEW, (charger,))
     return None if seconds is None else int(seconds)
 
 
@@ -104,7 +105,7 @@ def revised_skew(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
     the corrected moment precedes the loss, the known skew does not apply. If it does so by far, it is forgotten: no
     later message of the queue was created by that clock, either.
     """
-    ahead = skew(db, origin.charger)
+    ahead: int | None = db.rows(_SKEW, (origin.charger,))[0][0]
     lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > CLOCK_SECONDS else None
     if ahead is None or lost is None:
         return ahead
@@ -247,7 +248,7 @@ def add_event(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) ->
         " last_received_at = excluded.last_received_at RETURNING id, count",
         (transaction, entry.kind, entry.who, entry.reason, origin.session, origin.received_at)
         + (entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, message.kept_payload if message else entry.decision)
+        + (message and message.message_id, cut_payload(message.payload) if message else entry.decision)
         + (digest(message.payload) if message else entry.counted_on,)
         + (entry.state, entry.cause, origin.received_at),
     )[0]
