@@ -250,7 +250,7 @@ WRITES_ELSEWHERE = {
     "documents.fonts": "in a temporary folder",
     "locale.hook": "in a temporary folder, from which a wheel is built",
     "store.reads.levity.old_file": "in a temporary folder",
-    "web.api.everything": "a member of an archive in memory",
+    "web.api.personal": "a member of an archive in memory",
 }
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 

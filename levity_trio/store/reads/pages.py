@@ -20,6 +20,7 @@ from levity_trio.store.among import marks
 from levity_trio.store.database import Database
 
 T = TypeVar("T")
+U = TypeVar("U")
 Row = tuple[Any, ...]
 
 MOST_COUNTED: Final = 10_000
@@ -57,6 +58,10 @@ class Page(Generic[T]):
     total: int | None = None
     total_at_least: int | None = None
     next_cursor: str | None = None
+
+    def of_rows(self, rows: list[U]) -> Page[U]:
+        """Return the same page with these rows in place of its own."""
+        return Page(rows, self.page, self.limit, self.total, self.total_at_least, self.next_cursor)
 
 
 class Condition(NamedTuple):

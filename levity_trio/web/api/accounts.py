@@ -1,4 +1,4 @@
-"""Accounts, and what belongs to them. All of it is about people, so viewers see none of it."""
+"""Accounts, what belongs to them, and vehicles. All of it is about people, so viewers see none of it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.store.database import Database
 from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.accounts import Account, AccountFilters
-from levity_trio.store.reads.belongings import Belonging, belongings_of
+from levity_trio.store.reads.accounts import Account, AccountFilters, Vehicle
+from levity_trio.store.reads.belongings import Belonging, belongings_of, periods_of_vehicle
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts as writes
 from levity_trio.store.writes import ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import Belonging as Belongs
 from levity_trio.store.writes.ownership import Said
-from levity_trio.web.api.endpoints import ABSENT, Asked, Endpoint, Fields, Role, StructBody
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.store.writes.vehicles import VehicleData
+from levity_trio.web.api.endpoints import ABSENT, Asked, Endpoints, Fields, Request, Role, StructBody, Values
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.shown import extended
 from levity_trio.web.api.tags import TAG_PATTERN, IdTag
 
 TAG: Final = "accounts"
+ENDPOINTS: Final = Endpoints(TAG)
 ACCOUNTS: Final = "/api/admin/accounts"
 ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
 OF_PEOPLE: Final = ("name", "address", "contact", "notes")
@@ -129,114 +133,75 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 
-def stored_fields(asked: Asked, given: Mapping[str, Any]) -> dict[str, Any]:
+def stored_fields(asked: Request, given: Values) -> Values:
     """Return fields as they are stored: times in the database's format, texts trimmed. Raises Problem."""
     zone = asked.api.config.time_zone
-    times = {name: local_moment(given[name], name, zone) for name in ("since", "until") if name in given}
+    times: Values = {name: local_moment(given[name], name, zone) for name in ("since", "until") if name in given}
     texts = {name: value.strip() or None for name, value in given.items() if isinstance(value, str)}
     if "name" in given and not texts.get("name"):
         raise invalid("name", "give a name")
     return {**given, **texts, **times}
 
 
-def given_fields(body: msgspec.Struct) -> dict[str, Any]:
+def given_fields(body: msgspec.Struct) -> Values:
     """Return the fields that a body has."""
     return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
 
 
-async def list_accounts(asked: Asked) -> Page[Any]:
-    query: AccountsQuery = asked.query
+@ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)
+async def list_accounts(asked: Asked[AccountsQuery, None]) -> Page[Account]:
+    """List accounts, by their names."""
+    query = asked.query
     filters = AccountFilters(now=asked.api.stamp(), name=query.name, search=query.search, is_open=query.open)
     return await page(asked.api, partial(stored.accounts, filters=filters, wanted=wanted(query)))
 
 
-async def get_account(asked: Asked) -> Any:
-    return await _shown(asked, asked.number())
-
-
-async def create_account(asked: Asked) -> Any:
+@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=HTTPStatus.CREATED, personal=OF_PEOPLE)
+async def create_account(asked: Asked[None, AccountBody]) -> AccountWithBelongings:
+    """Add an account."""
     fields = stored_fields(asked, given_fields(asked.body))
     fields["since"] = fields["since"] or midnight(asked.api.now(), asked.api.config.time_zone)
     with refusals():
-        number = await asked.api.writer.run(writes.add, AccountData(**fields), asked.api.stamp(), asked.caller.name)
+        number = await asked.write(writes.add, AccountData(**fields))
     return await _shown(asked, number)
 
 
-async def change_account(asked: Asked) -> Any:
+@ENDPOINTS.get(ACCOUNT, Role.OPERATOR, "not_found", "invalid")
+async def get_account(asked: Request) -> AccountWithBelongings:
+    """Show an account, what belongs to it, and what did."""
+    return await _shown(asked, asked.number())
+
+
+@ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict", personal=OF_PEOPLE)
+async def change_account(asked: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
+    """Change an account."""
     return await _change(asked, stored_fields(asked, given_fields(asked.body)))
 
 
-async def close_account(asked: Asked) -> Any:
+@ENDPOINTS.post(f"{ACCOUNT}/close", Role.OPERATOR, "not_found", "conflict")
+async def close_account(asked: Asked[None, AccountEndBody]) -> AccountWithBelongings:
+    """Close an account. What belongs to it goes on to, until it is taken or given to another."""
     until = local_moment(asked.body.until, "until", asked.api.config.time_zone)
     return await _change(asked, {"until": until or asked.api.stamp()})
 
 
-async def _change(asked: Asked, fields: Mapping[str, Any]) -> Any:
+async def _change(asked: Request, fields: Values) -> AccountWithBelongings:
     with refusals():
-        await asked.api.writer.run(writes.change, asked.number(), fields, asked.api.stamp(), asked.caller.name)
+        await asked.write(writes.change, asked.number(), fields)
     return await _shown(asked, asked.number())
 
 
-async def _shown(asked: Asked, number: int) -> Any:
-    def read(db: Any) -> tuple[Account | None, list[Belonging]]:
-        return stored.account(db, number), belongings_of(db, number)
+async def _shown(asked: Request, number: int) -> AccountWithBelongings:
+    def read(db: Database) -> AccountWithBelongings | None:
+        account = stored.account(db, number)
+        if account is None:
+            return None
+        return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
 
-    found, belongings = await asked.api.reader.run(read)
-    if found is None:
-        raise not_found(f"account {number}")
-    return show(found) | {"belongings": show(belongings)}
+    return await asked.find(read, f"account {number}")
 
 
 # What belongs to them
-
-
-async def give(asked: Asked) -> Any:
-    body: GiveBody = asked.body
-    belongs, said, zone = _belongs(asked, body), _said(asked), asked.api.config.time_zone
-    span = Span(local_moment(body.since, "since", zone) or said.at, local_moment(body.until, "until", zone))
-    if body.name is not None and body.charger is None:
-        raise invalid("name", "only a space has a name here")
-
-    def write(db: UnitOfWork) -> None:
-        if belongs.vehicle is not None:
-            vehicles.find(db, belongs.vehicle)
-        ownership.give(db, asked.number(), belongs, span, said)
-        if belongs.id_tag is not None:
-            tags.admit(db, asked.api.id_tags.policy, belongs.id_tag, span.until, said.at, said.by)
-        if body.name is not None:
-            ownership.name_space(db, belongs.thing, body.name.strip())
-
-    with refusals():
-        await asked.api.writer.run(write)
-    return await _shown(asked, asked.number())
-
-
-async def take(asked: Asked) -> Any:
-    body: TakeBody = asked.body
-    thing, said = _belongs(asked, body).thing, _said(asked)
-    since = local_moment(body.since, "since", asked.api.config.time_zone) or said.at
-    with refusals():
-        await asked.api.writer.run(ownership.take, asked.number(), thing, since, said)
-    return await _shown(asked, asked.number())
-
-
-def _said(asked: Asked) -> Said:
-    reason = (asked.body.reason or "").strip()
-    return Said(asked.api.stamp(), asked.caller.name, reason or None)
-
-
-def _belongs(asked: Asked, body: ThingBody) -> Belongs:
-    """Return the thing that a body names. Raises Problem."""
-    if body.connector is not None and body.charger is None:
-        raise invalid("charger", "give the charger of the connector")
-    if body.tag is not None and body.charger is None:
-        tag = body.tag.strip()
-        return Belongs(Thing(What.TAG, asked.api.id_tags.policy.key(tag)), tag, body.vehicle)
-    if body.charger is not None and body.tag is None and body.vehicle is None:
-        return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
-    if body.vehicle is not None and body.charger is None:
-        return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
-    raise invalid("body", "give a tag, a charger (perhaps with a connector), or a vehicle")
 
 
 def _ways(*others: str) -> list[Fields]:
@@ -251,85 +216,157 @@ def _ways(*others: str) -> list[Fields]:
     ]
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=ACCOUNTS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List accounts, by their names.",
-        handle=list_accounts,
-        query=AccountsQuery,
-        answer=page_of(Account),
-    ),
-    Endpoint(
-        method="POST",
-        path=ACCOUNTS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Add an account.",
-        handle=create_account,
-        body=StructBody(AccountBody),
-        answer=shown_as(AccountWithBelongings),
-        status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict"),
-        personal=OF_PEOPLE,
-    ),
-    Endpoint(
-        method="GET",
-        path=ACCOUNT,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show an account, what belongs to it, and what did.",
-        handle=get_account,
-        answer=shown_as(AccountWithBelongings),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="PATCH",
-        path=ACCOUNT,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Change an account.",
-        handle=change_account,
-        body=StructBody(AccountChangeBody),
-        answer=shown_as(AccountWithBelongings),
-        problems=("not_found", "in_use", "conflict"),
-        personal=OF_PEOPLE,
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ACCOUNT}/close",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Close an account. What belongs to it goes on to, until it is taken or given to another.",
-        handle=close_account,
-        body=StructBody(AccountEndBody),
-        answer=shown_as(AccountWithBelongings),
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ACCOUNT}/give",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other.",
-        handle=give,
-        body=StructBody(GiveBody, partial(_ways, "name")),
-        answer=shown_as(AccountWithBelongings),
-        problems=PROBLEMS,
-        personal=("name", "reason"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ACCOUNT}/take",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Take a tag, a space or a vehicle from an account; then it belongs to nobody.",
-        handle=take,
-        body=StructBody(TakeBody, _ways),
-        answer=shown_as(AccountWithBelongings),
-        problems=PROBLEMS,
-        personal=("reason",),
-    ),
+@ENDPOINTS.post(
+    f"{ACCOUNT}/give",
+    Role.OPERATOR,
+    *PROBLEMS,
+    body=StructBody(GiveBody, partial(_ways, "name")),
+    personal=("name", "reason"),
 )
+async def give(asked: Asked[None, GiveBody]) -> AccountWithBelongings:
+    """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other."""
+    body = asked.body
+    belongs, who, zone = _belongs(asked, body), said(asked, body.reason), asked.api.config.time_zone
+    span = Span(local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone))
+    if body.name is not None and body.charger is None:
+        raise invalid("name", "only a space has a name here")
+
+    def write(db: UnitOfWork) -> None:
+        if belongs.vehicle is not None:
+            vehicles.find(db, belongs.vehicle)
+        ownership.give(db, asked.number(), belongs, span, who)
+        if belongs.id_tag is not None:
+            tags.admit(db, asked.api.id_tags.policy, belongs.id_tag, span.until, who.at, who.by)
+        if body.name is not None:
+            ownership.name_space(db, belongs.thing, body.name.strip())
+
+    with refusals():
+        await asked.api.writer.run(write)
+    return await _shown(asked, asked.number())
+
+
+@ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways), personal=("reason",))
+async def take(asked: Asked[None, TakeBody]) -> AccountWithBelongings:
+    """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
+    body = asked.body
+    thing, who = _belongs(asked, body).thing, said(asked, body.reason)
+    since = local_moment(body.since, "since", asked.api.config.time_zone) or who.at
+    with refusals():
+        await asked.api.writer.run(ownership.take, asked.number(), thing, since, who)
+    return await _shown(asked, asked.number())
+
+
+def said(asked: Request, reason: str | None) -> Said:
+    """Return when who says something, and why."""
+    return Said(asked.api.stamp(), asked.caller.name, (reason or "").strip() or None)
+
+
+def _belongs(asked: Request, body: ThingBody) -> Belongs:
+    """Return the thing that a body names. Raises Problem."""
+    if body.connector is not None and body.charger is None:
+        raise invalid("charger", "give the charger of the connector")
+    if body.tag is not None and body.charger is None:
+        tag = body.tag.strip()
+        return Belongs(Thing(What.TAG, asked.api.id_tags.policy.key(tag)), tag, body.vehicle)
+    if body.charger is not None and body.tag is None and body.vehicle is None:
+        return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
+    if body.vehicle is not None and body.charger is None:
+        return Belongs(Thing(What.VEHICLE, str(body.vehicle)), vehicle=body.vehicle)
+    raise invalid("body", "give a tag, a charger (perhaps with a connector), or a vehicle")
+
+
+# Vehicles
+
+VEHICLES: Final = "/api/admin/vehicles"
+VEHICLE: Final = f"{VEHICLES}/{{id}}"
+OF_VEHICLES: Final = ("name", "plate")
+REMOVED: Final = "the vehicle was removed"
+
+Plate = Annotated[str, msgspec.Meta(max_length=20)] | None
+Battery = Annotated[float, msgspec.Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
+
+
+class VehicleBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A vehicle."""
+
+    name: Name
+    plate: Plate = None
+    battery_kwh: Battery = None
+
+
+class VehicleChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is to change of a vehicle; the rest stays."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    plate: Plate | msgspec.UnsetType = msgspec.UNSET
+    battery_kwh: Battery | msgspec.UnsetType = msgspec.UNSET
+
+
+class VehiclesQuery(Paged, kw_only=True):
+    name: Annotated[str, msgspec.Meta(description="Only with this name.")] | None = None
+    search: Annotated[str, msgspec.Meta(description="A part of the name or of the plate.")] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VehicleWithPeriods(Vehicle):
+    """A vehicle, and whose it is and was, the newest first."""
+
+    periods: list[Belonging]
+
+
+def vehicle_fields(asked: Request, body: msgspec.Struct) -> Values:
+    """Return the given fields as they are stored. Raises Problem."""
+    fields = stored_fields(asked, given_fields(body))
+    if "battery_kwh" in fields:
+        kwh = fields.pop("battery_kwh")
+        fields["battery_wh"] = None if kwh is None else round(kwh * 1000)
+    return fields
+
+
+@ENDPOINTS.get(VEHICLES, Role.OPERATOR)
+async def list_vehicles(asked: Asked[VehiclesQuery, None]) -> Page[Vehicle]:
+    """List vehicles, by their names."""
+    query = asked.query
+    read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))
+    return await page(asked.api, read)
+
+
+@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=HTTPStatus.CREATED, personal=OF_VEHICLES)
+async def create_vehicle(asked: Asked[None, VehicleBody]) -> VehicleWithPeriods:
+    """Add a vehicle."""
+    data = VehicleData(**vehicle_fields(asked, asked.body))
+    with refusals():
+        number = await asked.write(vehicles.add, data)
+    return await _vehicle(asked, number)
+
+
+@ENDPOINTS.get(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+async def get_vehicle(asked: Request) -> VehicleWithPeriods:
+    """Show a vehicle, also one that was removed, and whose it is and was."""
+    return await _vehicle(asked, asked.number())
+
+
+@ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use", personal=OF_VEHICLES)
+async def change_vehicle(asked: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
+    """Change a vehicle."""
+    fields = vehicle_fields(asked, asked.body)
+    with refusals():
+        await asked.write(vehicles.change, asked.number(), fields)
+    return await _vehicle(asked, asked.number())
+
+
+@ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
+async def remove_vehicle(asked: Request) -> None:
+    """Remove a vehicle, which then belongs to nobody; what it was stays."""
+    with refusals():
+        await asked.api.writer.run(vehicles.remove, asked.number(), said(asked, REMOVED))
+
+
+async def _vehicle(asked: Request, number: int) -> VehicleWithPeriods:
+    def read(db: Database) -> VehicleWithPeriods | None:
+        vehicle = stored.vehicle(db, number)
+        if vehicle is None:
+            return None
+        return extended(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
+
+    return await asked.find(read, f"vehicle {number}")

@@ -8,7 +8,9 @@ import msgspec
 
 from levity_trio.addresses import is_loopback, reachable
 from levity_trio.web.api.chargers import TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import Endpoints, Request, Role
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 
 class ChargerAddress(msgspec.Struct, kw_only=True):
@@ -28,7 +30,9 @@ class Addresses(msgspec.Struct, kw_only=True):
     chargers: list[ChargerAddress]
 
 
-async def get_addresses(asked: Asked) -> Addresses:
+@ENDPOINTS.get("/api/admin/addresses", Role.OPERATOR)
+async def get_addresses(asked: Request) -> Addresses:
+    """Show the addresses to enter in chargers."""
     config = asked.api.config
     tls = [] if config.tls_port is None else [_address("wss", config.host, config.tls_port)]
     return Addresses(chargers=[*tls, _address("ws", config.host, config.port)])
@@ -37,16 +41,3 @@ async def get_addresses(asked: Asked) -> Addresses:
 def _address(scheme: str, host: str, port: int) -> ChargerAddress:
     url = f"{scheme}://{reachable(host, port)}/ws/"
     return ChargerAddress(url=url, is_tls=scheme == "wss", is_local=is_loopback(host))
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/admin/addresses",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show the addresses to enter in chargers.",
-        handle=get_addresses,
-        answer=Addresses,
-    ),
-)

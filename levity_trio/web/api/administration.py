@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -11,10 +11,11 @@ from levity_trio import __version__
 from levity_trio.store.reads.access import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import NewToken
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.api.tokens import make, written
+
+ENDPOINTS: Final = Endpoints("access")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
 
@@ -49,16 +50,22 @@ class ActionsQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
 
-async def _version(_asked: Asked) -> ProgramVersion:
+@ENDPOINTS.get("/api/version", Role.VIEWER, tag="server")
+async def _version(_asked: Request) -> ProgramVersion:
+    """The version of the server"""
     return ProgramVersion("levity-trio", __version__)
 
 
-async def _list_tokens(asked: Asked) -> object:
-    return show(await asked.api.reader.run(tokens))
+@ENDPOINTS.get("/api/admin/tokens", Role.ADMIN)
+async def _list_tokens(asked: Request) -> list[TokenRow]:
+    """List the tokens, the newest first"""
+    return await asked.api.reader.run(tokens)
 
 
-async def _create_token(asked: Asked) -> MadeToken:
-    body: NewTokenBody = asked.body
+@ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=201)
+async def _create_token(asked: Asked[None, NewTokenBody]) -> MadeToken:
+    """Make a token; its text is shown only in this answer"""
+    body = asked.body
     made, api = make(), asked.api
     new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), asked.caller.name)
     token = await api.writer.run(token_writes.create, new)
@@ -68,66 +75,17 @@ async def _create_token(asked: Asked) -> MadeToken:
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 
 
-async def _revoke_token(asked: Asked) -> None:
+@ENDPOINTS.delete("/api/admin/tokens/{id}", Role.ADMIN, "not_found")
+async def _revoke_token(asked: Request) -> None:
+    """Revoke a token"""
     api, token = asked.api, asked.number()
-    if not await api.writer.run(token_writes.revoke, token, api.stamp(), asked.caller.name):
+    if not await asked.write(token_writes.revoke, token):
         raise not_found(f"token {token} in use")
     api.tokens.load(await api.writer.run(token_writes.stored))
 
 
-async def _list_actions(asked: Asked) -> object:
-    query: ActionsQuery = asked.query
-    return show(await asked.api.reader.run(partial(actions, before=query.before, limit=query.limit)))
-
-
-ENDPOINTS = (
-    Endpoint(
-        method="GET",
-        path="/api/version",
-        role=Role.VIEWER,
-        tag="server",
-        summary="The version of the server",
-        handle=_version,
-        answer=ProgramVersion,
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/admin/tokens",
-        role=Role.ADMIN,
-        tag="access",
-        summary="List the tokens, the newest first",
-        handle=_list_tokens,
-        answer=list_of(TokenRow),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/tokens",
-        role=Role.ADMIN,
-        tag="access",
-        summary="Make a token; its text is shown only in this answer",
-        handle=_create_token,
-        body=StructBody(NewTokenBody),
-        answer=MadeToken,
-        status=201,
-        problems=("in_use",),
-    ),
-    Endpoint(
-        method="DELETE",
-        path="/api/admin/tokens/{id}",
-        role=Role.ADMIN,
-        tag="access",
-        summary="Revoke a token",
-        handle=_revoke_token,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/admin/audit",
-        role=Role.ADMIN,
-        tag="access",
-        summary="List the changes that were asked for and the refused attempts, the newest first",
-        handle=_list_actions,
-        query=ActionsQuery,
-        answer=list_of(ActionRow),
-    ),
-)
+@ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
+async def _list_actions(asked: Asked[ActionsQuery, None]) -> list[ActionRow]:
+    """List the changes that were asked for and the refused attempts, the newest first"""
+    query = asked.query
+    return await asked.api.reader.run(partial(actions, before=query.before, limit=query.limit))

@@ -1,4 +1,4 @@
-"""Billing of months: since when, the draft that is prepared step by step, and the closing."""
+"""The months of billing: since when, the draft that is prepared step by step, the closing, and how far each is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,25 +18,35 @@ from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.preparing import Progress
 from levity_trio.store.reads import billing as stored
+from levity_trio.store.reads import months
+from levity_trio.store.reads.first_bill import FirstBill, first_bill
+from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
+from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
-from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, MONTH_PATTERN, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, local_day
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem, invalid
 
 BILLING: Final = "/api/admin/billing"
 DRAFT: Final = "/api/admin/drafts/{month}"
 CLOSING: Final = "/api/admin/closings/{month}"
 TAG: Final = "billing"
+ENDPOINTS: Final = Endpoints(TAG)
 SECONDS: Final = 10.0
 """A request works on a draft for so long at most; the client asks again until it is ready."""
+REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller")
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
 Minor = Annotated[
     int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
 ]
 Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
+
+
+MonthName = Annotated[str, msgspec.Meta(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
 
 
 class BeginBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -93,13 +103,13 @@ def refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.CONFLICT, refused.code, refused.words) from None
 
 
-def rule(asked: Asked) -> Rule:
+def rule(asked: Request) -> Rule:
     """Return by what transactions are billed."""
     config = asked.api.config
     return Rule(config.time_zone, asked.api.id_tags.policy, BillBy(config.bill_by))
 
 
-def month_of(asked: Asked) -> Month:
+def month_of(asked: Request) -> Month:
     """Return the month in the path. Raises Problem."""
     try:
         return Month.parse(asked.path["month"])
@@ -107,48 +117,59 @@ def month_of(asked: Asked) -> Month:
         raise invalid("month", str(error)) from None
 
 
-async def get_billing(asked: Asked) -> Any:
-    found = await asked.api.reader.run(stored.billing)
-    if found is None:
-        raise not_found("billing yet; say since when this system bills")
-    return show(found)
-
-
-async def begin(asked: Asked) -> Any:
-    day = local_day(asked.body.begun_on, "begun_on")
-    with refusals():
-        await asked.api.writer.run(closing.begin, day, asked.api.stamp(), asked.caller.name)
-    return await get_billing(asked)
-
-
-async def prepare(asked: Asked) -> Any:
-    planned, progress = await _prepare(asked, asked.body.seconds)
-    sums = await _sums(asked, planned, progress) if progress.is_ready else None
-    return show(
-        Draft(
-            month=str(planned.month),
-            account=planned.account,
-            ready=progress.is_ready,
-            done=progress.done,
-            accounts=progress.accounts,
-            sums=sums,
-        )
+async def draft_id(asked: Request) -> int:
+    """Return the draft of the month in the path, if it is ready. Raises Problem."""
+    month = month_of(asked)
+    return await asked.find(
+        partial(draft_of, month=str(month)),
+        f"draft of {month} that is ready; make one with levity-trio bill preview {month}",
     )
 
 
-async def _sums(asked: Asked, planned: Plan, progress: Progress) -> stored.DraftSums:
+@ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
+async def get_billing(asked: Request) -> stored.Billing:
+    """Show since when this system bills, and which months are closed."""
+    return await asked.find(stored.billing, "billing yet; say since when this system bills")
+
+
+@ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
+async def begin(asked: Asked[None, BeginBody]) -> stored.Billing:
+    """Say since when this system bills. The day stays when a month is closed."""
+    day = local_day(asked.body.begun_on, "begun_on")
+    with refusals():
+        await asked.write(closing.begin, day)
+    return await get_billing(asked)
+
+
+@ENDPOINTS.post(DRAFT, Role.OPERATOR, "not_begun", "conflict", "no_tariff", "too_many_waiting")
+async def prepare(asked: Asked[None, DraftBody]) -> Draft:
+    """Work on the draft of a month for some seconds; ask again until it is ready."""
+    planned, progress = await _prepare(asked, asked.body.seconds)
+    sums = await _sums(asked, planned, progress) if progress.is_ready else None
+    return Draft(
+        month=str(planned.month),
+        account=planned.account,
+        ready=progress.is_ready,
+        done=progress.done,
+        accounts=progress.accounts,
+        sums=sums,
+    )
+
+
+async def _sums(asked: Request, planned: Plan, progress: Progress) -> stored.DraftSums:
     return await asked.api.reader.run(lambda db: stored.draft_sums(db, progress.draft, planned))
 
 
-async def _prepare(asked: Asked, seconds: float) -> tuple[Plan, Progress]:
-    body: TermsBody = asked.body
-    terms = Terms(rule(asked), body.carry_below)
+async def _prepare(asked: Asked[object, TermsBody], seconds: float) -> tuple[Plan, Progress]:
+    terms = Terms(rule(asked), asked.body.carry_below)
     with refusals():
         async with asked.api.places.wait():
-            return await asked.api.preparing.prepare(month_of(asked), body.account, terms, seconds)
+            return await asked.api.preparing.prepare(month_of(asked), asked.body.account, terms, seconds)
 
 
-async def close(asked: Asked) -> Any:
+@ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED, "too_many_waiting")
+async def close(asked: Asked[None, MonthClosingBody]) -> ClosedMonth:
+    """Close a month: number and seal its statements."""
     planned, progress = await _prepare(asked, SECONDS)
     order = Order(asked.caller.name, asked.api.stamp())
     with refusals():
@@ -156,17 +177,17 @@ async def close(asked: Asked) -> Any:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
             raise Refused(Code.NOT_READY, words)
         _check_shown(asked.body, await _sums(asked, planned, progress))
-        found = await asked.api.reader.run(partial(stored.closable, draft=progress.draft, salt=_salt()))
+        found = await asked.api.reader.run(
+            partial(stored.closable, draft=progress.draft, salt=secrets.token_bytes(SALT_BYTES))
+        )
         closed = await asked.api.writer.run(closing.close, planned, order, found)
     await _tidy(asked, planned, progress.draft)
-    return show(
-        ClosedMonth(
-            month=str(planned.month),
-            account=planned.account,
-            statements=closed.statements,
-            first=closed.first,
-            last=closed.last,
-        )
+    return ClosedMonth(
+        month=str(planned.month),
+        account=planned.account,
+        statements=closed.statements,
+        first=closed.first,
+        last=closed.last,
     )
 
 
@@ -177,11 +198,7 @@ def _check_shown(body: MonthClosingBody, sums: stored.DraftSums) -> None:
         raise Refused(Code.NOT_READY, "the month comes to something else now; look at its preview, and close it again")
 
 
-def _salt() -> bytes:
-    return secrets.token_bytes(SALT_BYTES)
-
-
-async def _tidy(asked: Asked, planned: Plan, draft: int) -> None:
+async def _tidy(asked: Request, planned: Plan, draft: int) -> None:
     """Delete what the closing settled, in short writes. What is left after a crash goes with the next closing."""
     await asked.api.preparing.discard(draft)
     settled = SETTLED_AT_ONCE if planned.account is None else 0
@@ -189,49 +206,53 @@ async def _tidy(asked: Asked, planned: Plan, draft: int) -> None:
         settled = await asked.api.writer.run(closing.settle, planned, SETTLED_AT_ONCE)
 
 
-REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller")
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=BILLING,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show since when this system bills, and which months are closed.",
-        handle=get_billing,
-        answer=shown_as(stored.Billing),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PUT",
-        path=BILLING,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Say since when this system bills. The day stays when a month is closed.",
-        handle=begin,
-        body=StructBody(BeginBody),
-        answer=shown_as(stored.Billing),
-        problems=("conflict",),
-    ),
-    Endpoint(
-        method="POST",
-        path=DRAFT,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Work on the draft of a month for some seconds; ask again until it is ready.",
-        handle=prepare,
-        body=StructBody(DraftBody),
-        answer=shown_as(Draft),
-        problems=("not_begun", "conflict", "no_tariff", "too_many_waiting"),
-    ),
-    Endpoint(
-        method="POST",
-        path=CLOSING,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Close a month: number and seal its statements.",
-        handle=close,
-        body=StructBody(MonthClosingBody),
-        answer=shown_as(ClosedMonth),
-        problems=(*REFUSED, "too_many_waiting"),
-    ),
-)
+# How far each month is, and what of it is held back
+
+
+MONTHS: Final = "/api/admin/months"
+AT_ONCE: Final = 24
+
+
+class MonthsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The months before a cursor, which is one of them."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=120)] = AT_ONCE
+    cursor: MonthName | None = None
+
+
+@ENDPOINTS.get("/api/admin/first-bill", Role.OPERATOR)
+async def get_first_bill(asked: Request) -> FirstBill:
+    """Show what must be there before the first bill, and what of it is."""
+    return await asked.api.reader.run(first_bill)
+
+
+@ENDPOINTS.get(MONTHS, Role.OPERATOR)
+async def list_months(asked: Asked[MonthsQuery, None]) -> Page[BillMonth]:
+    """List the months since this system bills, the newest first: how far each is, and what it comes to."""
+    query = asked.query
+    zone, now = asked.api.config.time_zone, asked.api.now()
+    read = partial(months.months, zone=zone, now=now, before=query.cursor, most=query.limit + 1)
+    found = await asked.api.reader.run(read)
+    shown = found[: query.limit]
+    next_cursor = shown[-1].month if len(found) > len(shown) else None
+    return Page(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
+
+
+@ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
+async def get_month(asked: Request) -> BillMonth:
+    """Show how far a month is, and what it comes to."""
+    month = month_of(asked)
+    read = partial(months.month, month=month, zone=asked.api.config.time_zone, now=asked.api.now())
+    return await asked.find(read, f"bill for {month}: it is before this system began to bill, or has not begun")
+
+
+@ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
+async def list_held_back(asked: Request) -> Page[HeldBackTransaction]:
+    """List the sessions that the closed statements of a month did not ask for, and why."""
+    return whole(await asked.api.reader.run(partial(months.held_back_of_month, month=str(month_of(asked)))))
+
+
+@ENDPOINTS.get("/api/admin/drafts/{month}/held-back", Role.OPERATOR, "not_found")
+async def list_held_back_of_draft(asked: Request) -> Page[HeldBackTransaction]:
+    """List the sessions that the statements of a draft do not ask for, and why."""
+    return whole(await asked.api.reader.run(partial(months.held_back_of_draft, draft=await draft_id(asked))))

@@ -1,36 +1,40 @@
-"""Certificates: the authority, those of chargers, and their requests."""
+"""Certificates: the authority, those of chargers and their requests; and the way of a charger to a security profile."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from starlette.responses import Response
 
 from levity_trio.access.certificates import Described
+from levity_trio.access.securing import Step, address_key, steps
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority.apart import examine, read_certificate, read_own, read_pages
 from levity_trio.authority.folder import has_root
-from levity_trio.config import certificates_folder, pages_folder
+from levity_trio.config import ServerConfig, certificates_folder, pages_folder
 from levity_trio.store.reads import chargers, securing
-from levity_trio.store.reads.securing import Certificate, CertificateRequest
+from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.securing import Certificate, CertificateRequest, Secured, Securing
 from levity_trio.store.writes import certificates as writes
+from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
-from levity_trio.web.api.charger_facts import PagedWhose, both, whose
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.store.writes.securing import NewPlan
+from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
+from levity_trio.web.api.chargers import CHARGER
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import page, wanted
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import conflict, invalid, not_found
 from levity_trio.wire.times import stamp
 
 T = TypeVar("T")
 
 TAG: Final = "certificates"
+ENDPOINTS: Final = Endpoints(TAG)
 CERTIFICATES: Final = "/api/admin/certificates"
 LONGEST_PEM: Final = 20_000
 PAGES: Final = "/api/admin/pages-certificate"
@@ -84,26 +88,41 @@ class RevocationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
-async def _list(asked: Asked) -> object:
+@both(ENDPOINTS, "certificates", "the client certificates, newest first,")
+async def _list(asked: Asked[PagedWhose, None]) -> Page[Certificate]:
     charger = await whose(asked)
     return await page(asked.api, partial(securing.certificates, charger=charger, wanted=wanted(asked.query)))
 
 
-async def _list_requests(asked: Asked) -> object:
+@both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
+async def _list_requests(asked: Asked[PagedWhose, None]) -> Page[CertificateRequest]:
     charger = await whose(asked)
     return await page(asked.api, partial(securing.requests, charger=charger, wanted=wanted(asked.query)))
 
 
-async def _authority(asked: Asked) -> Authority:
+@ENDPOINTS.post("/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid")
+async def _allow(asked: Asked[None, NameBody]) -> CertificateRequest:
+    """Let the requests of a charger have the name of a rejected one, without its serial number."""
+    api, number = asked.api, asked.number()
+    found = await asked.find(partial(securing.request, number=number), f"certificate request {number}")
+    if found.result != "rejected":
+        raise conflict(f"certificate request {number} was not rejected")
+    try:
+        organization, requested = await examine(api.config, found.csr)
+    except (AuthorityProblem, NoRequest) as problem:
+        raise conflict(str(problem)) from None
+    given = (number, requested, organization, api.stamp(), asked.caller.name, asked.body.reason)
+    if (words := await api.writer.run(writes.allow_name, *given)) is not None:
+        raise conflict(words)
+    return found
+
+
+@ENDPOINTS.get("/api/admin/certificate-authority", Role.VIEWER, "not_found", "conflict")
+async def _authority(asked: Request) -> Authority:
+    """Show the root and the server certificates of this server's authority."""
     folder = certificates_folder(asked.api.config.beside)
     own = await _read(folder, read_own, "certificate authority; create one with `levity-trio certificate init`")
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
-
-
-async def _pages(asked: Asked) -> PagesCertificate:
-    folder = pages_folder(asked.api.config.beside)
-    root, site = await _read(folder, read_pages, "root for pages; create one with `levity-trio certificate pages`")
-    return PagesCertificate(_own(root), _own(site))
 
 
 async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str) -> T:
@@ -113,14 +132,15 @@ async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str
     try:
         return await read(folder)
     except AuthorityProblem as problem:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
+        raise conflict(str(problem)) from None
 
 
-async def _pages_root(asked: Asked) -> Response:
-    """Return it as phones and computers take it: in DER, shown and not kept, so that they offer to install it."""
-    found = await _pages(asked)
-    headers = {"content-disposition": f'inline; filename="{ROOT_FILE}"', "x-content-type-options": "nosniff"}
-    return Response(PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE)
+@ENDPOINTS.get(PAGES, Role.VIEWER, "not_found", "conflict")
+async def _pages(asked: Request) -> PagesCertificate:
+    """Show the root for the pages of this site, and the certificate of the site."""
+    folder = pages_folder(asked.api.config.beside)
+    root, site = await _read(folder, read_pages, "root for pages; create one with `levity-trio certificate pages`")
+    return PagesCertificate(_own(root), _own(site))
 
 
 def _own(described: Described) -> OwnCertificate:
@@ -135,126 +155,142 @@ def _own(described: Described) -> OwnCertificate:
     )
 
 
-async def _adopt(asked: Asked) -> Any:
-    body: AdoptedBody = asked.body
-    api = asked.api
+@ENDPOINTS.get(f"{PAGES}/root", Role.VIEWER, "not_found", "conflict", media_type=CA_CERTIFICATE)
+async def _pages_root(asked: Request) -> Response:
+    """Download the root for the pages of this site, for phones and computers that shall trust it.
+
+    They take it in DER, shown and not kept, and then offer to install it.
+    """
+    found = await _pages(asked)
+    headers = {"content-disposition": f'inline; filename="{ROOT_FILE}"', "x-content-type-options": "nosniff"}
+    return Response(PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE)
+
+
+@ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=201)
+async def _adopt(asked: Asked[None, AdoptedBody]) -> Certificate:
+    """Adopt a certificate of another authority: it opens the door of this charger, and of no other."""
+    api, body = asked.api, asked.body
     if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
         raise not_found(f"charger {body.charger}")
     try:
         described = await read_certificate(body.pem)
     except ValueError as problem:
         raise invalid("pem", str(problem)) from None
-    new = NewCertificate.of(described)
-    number = await api.writer.run(writes.adopt, body.charger, new, api.stamp(), asked.caller.name)
+    number = await asked.write(writes.adopt, body.charger, NewCertificate.of(described))
     if number is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "this certificate is known already; look at the list")
+        raise conflict("this certificate is known already; look at the list")
     return await _shown(asked, number)
 
 
-async def _allow(asked: Asked) -> Any:
+@ENDPOINTS.post(f"{CERTIFICATES}/{{id}}/revoke", Role.ADMIN, "not_found", "conflict", "invalid")
+async def _revoke(asked: Asked[None, RevocationBody]) -> Certificate:
+    """Revoke a certificate, and end the connection that it opened."""
     api, number = asked.api, asked.number()
-    body: NameBody = asked.body
-    found = await api.reader.run(partial(securing.request, number=number))
-    if found is None:
-        raise not_found(f"certificate request {number}")
-    if found.result != "rejected":
-        raise Problem(HTTPStatus.CONFLICT, "conflict", f"certificate request {number} was not rejected")
-    try:
-        organization, requested = await examine(api.config, found.csr)
-    except (AuthorityProblem, NoRequest) as problem:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
-    given = (number, requested, organization, api.stamp(), asked.caller.name, body.reason)
-    if (words := await api.writer.run(writes.allow_name, *given)) is not None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", words)
-    return show(found)
-
-
-async def _revoke(asked: Asked) -> Any:
-    api, number = asked.api, asked.number()
-    body: RevocationBody = asked.body
-    if await api.writer.run(writes.revoke, number, api.stamp(), asked.caller.name, body.reason) is None:
+    if await api.writer.run(writes.revoke, number, api.stamp(), asked.caller.name, asked.body.reason) is None:
         found = await _shown(asked, number)
-        detail = f"certificate {number} was revoked at {found['revoked_at']}"
-        raise Problem(HTTPStatus.CONFLICT, "conflict", detail)
+        detail = f"certificate {number} was revoked at {found.revoked_at}"
+        raise conflict(detail)
     return await _shown(asked, number)
 
 
-async def _shown(asked: Asked, number: int) -> Any:
-    found = await asked.api.reader.run(partial(securing.certificate, number=number))
-    if found is None:
-        raise not_found(f"certificate {number}")
-    return show(found)
+async def _shown(asked: Request, number: int) -> Certificate:
+    return await asked.find(partial(securing.certificate, number=number), f"certificate {number}")
 
 
-ENDPOINTS: Final = (
-    *both("certificates", _list, PagedWhose, Certificate, "the client certificates, newest first,"),
-    *both(
-        *("certificate-requests", _list_requests, PagedWhose, CertificateRequest),
-        "the requests for certificates, newest first,",
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/certificate-requests/{id}/allow",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Let the requests of a charger have the name of a rejected one, without its serial number.",
-        handle=_allow,
-        body=StructBody(NameBody),
-        answer=shown_as(CertificateRequest),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/admin/certificate-authority",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show the root and the server certificates of this server's authority.",
-        handle=_authority,
-        answer=Authority,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="GET",
-        path=PAGES,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show the root for the pages of this site, and the certificate of the site.",
-        handle=_pages,
-        answer=PagesCertificate,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{PAGES}/root",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Download the root for the pages of this site, for phones and computers that shall trust it.",
-        handle=_pages_root,
-        answer=str,
-        media_type=CA_CERTIFICATE,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=CERTIFICATES,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Adopt a certificate of another authority: it opens the door of this charger, and of no other.",
-        handle=_adopt,
-        body=StructBody(AdoptedBody),
-        answer=shown_as(Certificate),
-        status=201,
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CERTIFICATES}/{{id}}/revoke",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Revoke a certificate, and end the connection that it opened.",
-        handle=_revoke,
-        body=StructBody(RevocationBody),
-        answer=shown_as(Certificate),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-)
+# Security profiles: which one a charger shall have, and where the way to it stands
+
+PROFILE: Final = f"{CHARGER}/security-profile"
+WITH_TLS, WITH_CERTIFICATE = 2, 3
+LONGEST_ADDRESS: Final = 500
+
+
+class SecuringBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client certificate).
+
+    `address` is what the charger's own setting for our address is set to, where that setting is known; left out, it is
+    made of the server certificate and --tls-port.
+    """
+
+    profile: Annotated[int, msgspec.Meta(ge=1, le=3)]
+    address: Annotated[str, msgspec.Meta(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
+
+
+@ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
+async def _list_securing(asked: Asked[PagedWhose, None]) -> Page[Securing]:
+    """List the security profiles that were asked for, newest first, and where each stands."""
+    charger = await whose(asked)
+    return await page(asked.api, partial(securing.all_securing, charger=charger, wanted=wanted(asked.query)))
+
+
+@ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
+async def _begin(asked: Asked[None, SecuringBody]) -> Securing:
+    """Raise a charger's security profile, step by step; the same one renews its password or its keys."""
+    charger = asked.path["id"]
+    known = await asked.find(partial(securing.secured, charger=charger), f"charger {charger}")
+    number = await asked.write(plans.begin, await _plan(asked, asked.body, known))
+    return await asked.find(partial(securing.securing, number=number), f"security profile {number}")
+
+
+async def _plan(asked: Request, body: SecuringBody, known: Secured) -> NewPlan:
+    config, charger = asked.api.config, asked.path["id"]
+    folder = certificates_folder(config.beside)
+    has_authority = has_root(folder)
+    if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
+        raise conflict(words, field="profile")
+    organization, names = await _names(folder) if has_authority else (None, [])
+    key = address_key(known.vendor, known.model)
+    address = body.address or _address(body.profile, names, config.tls_port, known.target)
+    found = steps(body.profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address))
+    is_set = Step.ADDRESS in found
+    return NewPlan(
+        charger=charger,
+        profile=body.profile,
+        steps=found,
+        organization=organization,
+        address_key=key if is_set else None,
+        address=address if is_set else None,
+    )
+
+
+def _obstacle(config: ServerConfig, profile: int, present: int, *, has_authority: bool) -> str | None:
+    """Return why a charger cannot get this profile here."""
+    if profile < present:
+        return f"its security profile is {present}; a lower one is not sent to it: set what is required of it instead"
+    if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
+        return "this server has no TLS: start it with --tls-port, after `levity-trio certificate server` or --tls-cert"
+    if profile >= WITH_CERTIFICATE and not has_authority:
+        return "security profile 3 needs a certificate authority; create one with `levity-trio certificate init`"
+    return None
+
+
+def _address(profile: int, names: list[str], port: int | None, target: str | None) -> str | None:
+    """Return our address as the charger shall dial it: its path so far, without its identity."""
+    if profile < WITH_TLS or not names or not port:
+        return None
+    host = f"[{names[0]}]" if ":" in names[0] else names[0]
+    return f"wss://{host}:{port}{(target or '/').partition('?')[0].rstrip('/').rpartition('/')[0]}/"
+
+
+async def _names(folder: Path) -> tuple[str, list[str]]:
+    """Return the operator's name, and the names of the server certificate. Raises Problem."""
+    try:
+        own = await read_own(folder)
+    except AuthorityProblem as problem:
+        raise conflict(str(problem)) from None
+    return own.organization, list(own.server[0].names) if own.server else []
+
+
+@ENDPOINTS.get(PROFILE, Role.VIEWER, "not_found")
+async def _show(asked: Request) -> Securing:
+    """Show where the security profile stands that was last asked for."""
+    read = partial(securing.newest_securing, charger=await known_charger(asked))
+    return await asked.find(read, f"security profile that was asked for {asked.path['id']}")
+
+
+@ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")
+async def _cancel(asked: Request) -> Securing:
+    """Cancel the way to a security profile; what was sent to the charger stays."""
+    charger = asked.path["id"]
+    if not await asked.write(plans.cancel, charger):
+        raise not_found(f"security profile under way for {charger}")
+    return await _show(asked)

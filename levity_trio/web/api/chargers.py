@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar, TypeVarTuple
+from typing import Annotated, Final, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
 
 from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.readings import Reading, of_charger
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide, hide_each
@@ -25,13 +25,23 @@ from levity_trio.store.writes.stations import (
     describe_connector,
 )
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import ABSENT, HIGHEST_ID, IDENTITIES, Asked, Endpoint, Fields, Role, StructBody
-from levity_trio.web.api.lists import Before, OfConnector, Page, Paged, Since, moment, page, page_of, wanted
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.endpoints import (
+    ABSENT,
+    HIGHEST_ID,
+    IDENTITIES,
+    Asked,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    StructBody,
+)
+from levity_trio.web.api.lists import Before, OfConnector, Paged, Since, moment, page, wanted
+from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 from levity_trio.wire.handshake import MAX_IDENTITY, identity
 
 TAG: Final = "chargers"
+ENDPOINTS: Final = Endpoints(TAG)
 CHARGERS: Final = "/api/admin/chargers"
 CHARGER: Final = f"{CHARGERS}/{{id}}"
 HIGHEST_CONNECTOR: Final = 100
@@ -135,31 +145,39 @@ class ConnectedCharger(msgspec.Struct, kw_only=True):
     last_seen: str | None
 
 
-async def list_chargers(asked: Asked) -> Page[Any]:
-    query: ChargersQuery = asked.query
+@ENDPOINTS.get(CHARGERS, Role.VIEWER, "invalid")
+async def list_chargers(asked: Asked[ChargersQuery, None]) -> Page[Charger]:
+    """List chargers with their connectors, in the order of their identities."""
+    query = asked.query
     return await page(
         asked.api, lambda db: stored.chargers(db, query.station, query.connected, wanted(query), is_hidden=query.hidden)
     )
 
 
-async def get_charger(asked: Asked) -> Any:
-    return await _shown(asked.api, asked.path["id"])
-
-
-async def create_charger(asked: Asked) -> Any:
-    body: NewCharger = asked.body
+@ENDPOINTS.post(CHARGERS, Role.OPERATOR, "conflict", "invalid", status=201)
+async def create_charger(asked: Asked[None, NewCharger]) -> Charger:
+    """Register a charger before it connects, or show one again that was retired or forgotten."""
+    body = asked.body
     if identity(f"/{quote(body.id)}") != body.id:
         raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
     try:
-        await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp(), asked.caller.name)
+        await asked.write(add_charger, body.id, body.data())
     except AlreadyKnown:
-        raise Problem(409, "conflict", f"there is a charger {body.id} already; if it waits, adopt it") from None
+        raise conflict(f"there is a charger {body.id} already; if it waits, adopt it") from None
     except UnknownStation:
         raise _no_station(body) from None
-    return await _shown(asked.api, body.id)
+    return await _shown(asked, body.id)
 
 
-async def replace_charger(asked: Asked) -> Any:
+@ENDPOINTS.get(CHARGER, Role.VIEWER, "not_found")
+async def get_charger(asked: Request) -> Charger:
+    """Show a charger with its connectors."""
+    return await _shown(asked, asked.path["id"])
+
+
+@ENDPOINTS.put(CHARGER, Role.OPERATOR, "not_found", "conflict", "invalid")
+async def replace_charger(asked: Asked[None, ChargerBody]) -> Charger:
+    """Replace the name and the station of a charger."""
     charger, body = asked.path["id"], asked.body
     try:
         await asked.api.writer.run(change_charger, charger, body.data(), asked.api.stamp())
@@ -167,20 +185,33 @@ async def replace_charger(asked: Asked) -> Any:
         raise not_found(f"charger {charger}") from None
     except UnknownStation:
         raise _no_station(body) from None
-    return await _shown(asked.api, charger)
+    return await _shown(asked, charger)
 
 
-async def retire_charger(asked: Asked) -> None:
+@ENDPOINTS.delete(CHARGER, Role.ADMIN, "not_found", "conflict")
+async def retire_charger(asked: Request) -> None:
+    """Retire a charger: it is hidden until it charges again. Its data stays."""
     at = asked.api.stamp()
     await _hide(asked.api, hide, asked.path["id"], at, at[:10])
 
 
-async def forget_charger(asked: Asked) -> None:
+@ENDPOINTS.post(f"{CHARGER}/forget", Role.ADMIN, "not_found", "conflict")
+async def forget_charger(asked: Request) -> None:
+    """Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data stays."""
     await _hide(asked.api, hide, asked.path["id"], asked.api.stamp())
 
 
-async def forget_chargers(asked: Asked) -> ForgetReport:
-    body: ForgetBody = asked.body
+@ENDPOINTS.post(
+    f"{CHARGERS}/forget",
+    Role.ADMIN,
+    "not_found",
+    "conflict",
+    "invalid",
+    body=StructBody(ForgetBody, lambda: FORGET_WAYS),
+)
+async def forget_chargers(asked: Asked[None, ForgetBody]) -> ForgetReport:
+    """Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none."""
+    body = asked.body
     if not body.chargers and body.like is None:
         raise invalid("chargers", "name chargers, or give a pattern")
     return ForgetReport(forgotten=await _hide(asked.api, hide_each, body.chargers, body.like, asked.api.stamp()))
@@ -193,34 +224,35 @@ async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -
         raise not_found(f"charger {unknown}") from None
     except StillCharging as charging:
         detail = f"{charging} has an open transaction; hide it after that has ended"
-        raise Problem(409, "conflict", detail) from None
+        raise conflict(detail) from None
 
 
 def _no_station(body: ChargerBody | NewCharger) -> Problem:
-    return Problem(HTTPStatus.CONFLICT, "conflict", f"there is no station {body.station}", field="station")
+    return conflict(f"there is no station {body.station}", field="station")
 
 
-async def _shown(api: Api, charger: str) -> Any:
-    found = await api.reader.run(partial(stored.charger, identity=charger))
-    if found is None:
-        raise not_found(f"charger {charger}")
-    return show(found)
+async def _shown(asked: Request, charger: str) -> Charger:
+    return await asked.find(partial(stored.charger, identity=charger), f"charger {charger}")
 
 
-async def describe(asked: Asked) -> Any:
+@ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
+async def describe(asked: Asked[None, ConnectorBody]) -> Connector:
+    """Say what a connector is: type, phases, maximum current and power."""
     charger, connector = asked.path["id"], asked.path["connector"]
     if not connector.isdecimal() or len(connector) > len(str(HIGHEST_CONNECTOR)) or int(connector) == 0:
         raise not_found(f"connector {connector}")
-    number, at = int(connector), asked.api.stamp()
+    number = int(connector)
     try:
-        await asked.api.writer.run(describe_connector, charger, number, asked.body.data(), at, asked.caller.name)
+        await asked.write(describe_connector, charger, number, asked.body.data())
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     found = await asked.api.reader.run(partial(stored.connectors, charger=charger))
-    return show(next(one for one in found if one.connector == number))
+    return next(one for one in found if one.connector == number)
 
 
-async def list_readings(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(f"{CHARGER}/meter-values", Role.VIEWER, "not_found", "invalid")
+async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[Reading]:
+    """List the readings of a charger, the newest first."""
     charger, query = asked.path["id"], asked.query
     since, before = moment(query.since, "from"), moment(query.before, "to")
     if not await asked.api.reader.run(partial(stored.is_known, identity=charger)):
@@ -228,117 +260,11 @@ async def list_readings(asked: Asked) -> Page[Any]:
     return await page(asked.api, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
 
 
-async def list_connected(asked: Asked) -> list[ConnectedCharger]:
-    """All of them: the CSMS knows no pages here."""
+@ENDPOINTS.get("/api/charge-points", Role.VIEWER)
+async def list_connected(asked: Request) -> list[ConnectedCharger]:
+    """List the connected chargers, as the CSMS does.
+
+    All of them: the CSMS knows no pages here.
+    """
     found = await asked.api.reader.run(stored.connected)
     return [ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen) for name, seen in found]
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=CHARGERS,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List chargers with their connectors, in the order of their identities.",
-        handle=list_chargers,
-        query=ChargersQuery,
-        answer=page_of(Charger),
-        problems=("invalid",),
-    ),
-    Endpoint(
-        method="POST",
-        path=CHARGERS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Register a charger before it connects, or show one again that was retired or forgotten.",
-        handle=create_charger,
-        body=StructBody(NewCharger),
-        answer=shown_as(Charger),
-        status=201,
-        problems=("conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=CHARGER,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show a charger with its connectors.",
-        handle=get_charger,
-        answer=shown_as(Charger),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PUT",
-        path=CHARGER,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Replace the name and the station of a charger.",
-        handle=replace_charger,
-        body=StructBody(ChargerBody),
-        answer=shown_as(Charger),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=CHARGER,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Retire a charger: it is hidden until it charges again. Its data stays.",
-        handle=retire_charger,
-        status=204,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/forget",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data stays.",
-        handle=forget_charger,
-        status=204,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGERS}/forget",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none.",
-        handle=forget_chargers,
-        body=StructBody(ForgetBody, lambda: FORGET_WAYS),
-        answer=ForgetReport,
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="PUT",
-        path=f"{CHARGER}/connectors/{{connector}}",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Say what a connector is: type, phases, maximum current and power.",
-        handle=describe,
-        body=StructBody(ConnectorBody),
-        answer=shown_as(Connector),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{CHARGER}/meter-values",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the readings of a charger, the newest first.",
-        handle=list_readings,
-        query=ReadingsQuery,
-        answer=page_of(Reading),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/charge-points",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the connected chargers, as the CSMS does.",
-        handle=list_connected,
-        answer=list[ConnectedCharger],
-    ),
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -12,13 +12,16 @@ from starlette.responses import Response
 
 from levity_trio.documents.code_sheet import CodeSheet, Label
 from levity_trio.documents.paper import Form
+from levity_trio.store.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.web.api.chargers import TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.papers import MEDIA_TYPES, document
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 PLACE: Final = "/d/at"
 """The page of a place, below the address of the drivers' pages."""
@@ -32,7 +35,16 @@ class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The only one whose labels are wanted."""
 
 
-async def get_codes(asked: Asked) -> Response:
+@ENDPOINTS.get(
+    "/api/admin/codes",
+    Role.OPERATOR,
+    "not_made",
+    "busy",
+    media_type=MEDIA_TYPES[Form.HTML],
+    other_media_types=(MEDIA_TYPES[Form.PDF],),
+)
+async def get_codes(asked: Asked[CodesQuery, None]) -> Response:
+    """Download the sheet of codes for chargers, as HTML or PDF: one label for each connector."""
     api, config = asked.api, asked.api.config
     address = drivers_address(config)
     if address is None:
@@ -42,7 +54,7 @@ async def get_codes(asked: Asked) -> Response:
         words = f"the codes would lead to {address}, which only programs on this machine reach; {SAY_WHERE}"
         raise Problem(HTTPStatus.CONFLICT, "not_made", words)
 
-    def read_labels(db: Any) -> Mapping[str, Sequence[Label]]:
+    def read_labels(db: Database) -> Mapping[str, Sequence[Label]]:
         db.execute("BEGIN")
         biller = db.execute(_BILLER).fetchone()
         connectors = connectors_of(db, None)
@@ -71,20 +83,3 @@ def _labels(charger: KnownCharger, connectors: list[int], site: str, address: st
         return
     for one in connectors:
         yield Label(site=site, charger=name, connector=f"Connector {one}", url=f"{url}/{one}")
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/admin/codes",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Download the sheet of codes for chargers, as HTML or PDF: one label for each connector.",
-        handle=get_codes,
-        query=CodesQuery,
-        answer=str,
-        media_type=MEDIA_TYPES[Form.HTML],
-        other_media_types=(MEDIA_TYPES[Form.PDF],),
-        problems=("not_made", "busy"),
-    ),
-)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
-from levity_trio.operations.configuration import is_standard
-from levity_trio.operations.reading import Reading
+from levity_trio.operations import OPERATIONS
+from levity_trio.operations.answers import status_of
+from levity_trio.operations.configuration import is_standard, unknown_in, values_in
+from levity_trio.operations.reading import USUAL_PART, Reading
 from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.writes.configuration import NewReading, add_reading
-from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, whose
+from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
-from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, page_of, wanted, whole
-from levity_trio.web.api.operations import Order, WaitQuery, submit
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, wanted, whole
+from levity_trio.web.api.operations import Order, Sender, WaitQuery, prepare, submit
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.secrets import MASK, is_secret_key
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 READ: Final = "GetConfiguration"
 LAST_TWO: Final = Wanted(limit=2)
@@ -68,7 +72,7 @@ class Difference:
 # As it was reported
 
 
-def seen(asked: Asked, key: str, value: str | None) -> str | None:
+def seen(asked: Request, key: str, value: str | None) -> str | None:
     """Return the value of a key as the caller may see it: of a charger's own keys, a viewer sees none.
 
     A secret is masked at every caller, because it may have been stored before its name was known for one.
@@ -77,27 +81,40 @@ def seen(asked: Asked, key: str, value: str | None) -> str | None:
     return value if value is None or (is_shown and not is_secret_key(key)) else MASK
 
 
-def _seen(asked: Asked, entry: Entry | None) -> Entry | None:
-    return None if entry is None else replace(entry, value=seen(asked, entry.key, entry.value))
+def _seen(asked: Request, entry: Entry) -> Entry:
+    return replace(entry, value=seen(asked, entry.key, entry.value))
 
 
-async def list_configuration(asked: Asked) -> Any:
+@both(ENDPOINTS, "configuration", "the configuration")
+async def list_configuration(asked: Asked[ConfigurationQuery, None]) -> Page[Entry]:
     charger, at = await whose(asked), moment(asked.query.at, "at") or ALWAYS
     found = await asked.api.reader.run(lambda db: stored.of_all(db, charger, at))
     return whole([_seen(asked, entry) for entry in found])
 
 
-async def list_changes(asked: Asked) -> Any:
-    charger, query = asked.path["id"], asked.query
-    await whose(asked)
+@both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
+async def list_readings(asked: Asked[PagedWhose, None]) -> Page[ConfigurationReading]:
+    charger, query = await whose(asked), asked.query
+    return await page(asked.api, lambda db: hidden_in(asked, stored.readings(db, charger, wanted(query)), "asked_by"))
+
+
+@ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
+async def list_changes(asked: Asked[ChangesQuery, None]) -> Page[Change]:
+    """List what changed between two readings."""
+    charger, query = await known_charger(asked), asked.query
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
     if since is None:
         since, until = await _last_two(asked, charger)
     found = await asked.api.reader.run(lambda db: stored.changes(db, charger, since, until))
-    return whole([replace(one, before=_seen(asked, one.before), after=_seen(asked, one.after)) for one in found])
+    return whole(
+        [
+            replace(one, before=one.before and _seen(asked, one.before), after=one.after and _seen(asked, one.after))
+            for one in found
+        ]
+    )
 
 
-async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
+async def _last_two(asked: Request, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
     found = await asked.api.reader.run(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(found) < LAST_TWO.limit:
@@ -108,32 +125,37 @@ async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
     return earlier.ended_at, later.ended_at
 
 
-async def list_history(asked: Asked) -> Any:
-    charger = asked.path["id"]
-    await whose(asked)
+@ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
+async def list_history(asked: Asked[HistoryQuery, None]) -> Page[Entry]:
+    """List the values of one key, newest first."""
+    charger = await known_charger(asked)
     found = await asked.api.reader.run(lambda db: stored.history(db, charger, asked.query.key))
     return whole([_seen(asked, entry) for entry in found])
 
 
-async def list_differences(asked: Asked) -> Any:
-    charger, other = asked.path["id"], asked.query.other
-    await whose(asked)
+@ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
+async def list_differences(asked: Asked[DifferencesQuery, None]) -> Page[Difference]:
+    """Compare with another charger."""
+    charger, other = await known_charger(asked), asked.query.other
     found = await asked.api.reader.run(lambda db: stored.differences(db, charger, other))
-    return whole([Difference(key=key, one=_seen(asked, one), other=_seen(asked, theirs)) for key, one, theirs in found])
+    return whole(
+        [
+            Difference(key=key, one=one and _seen(asked, one), other=theirs and _seen(asked, theirs))
+            for key, one, theirs in found
+        ]
+    )
 
 
 # Readings
 
 
-async def list_readings(asked: Asked) -> Any:
-    charger, query = await whose(asked), asked.query
-    return await page(asked.api, lambda db: hidden_in(asked, stored.readings(db, charger, wanted(query)), "asked_by"))
-
-
-async def read_all(asked: Asked) -> Any:
-    """Read the whole configuration, by as many commands as the charger needs. Raises Problem."""
-    api, charger = asked.api, asked.path["id"]
-    await whose(asked)
+@ENDPOINTS.post(
+    f"{CHARGER}/configuration/read",
+    *(Role.OPERATOR, "not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
+)
+async def read_all(asked: Asked[WaitQuery, None]) -> ConfigurationReading:
+    """Read the whole configuration, in parts if the charger does not tell it at once."""
+    api, charger = asked.api, await known_charger(asked)
     reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
     began_at = api.stamp()
     async with api.places.wait():
@@ -149,10 +171,10 @@ async def read_all(asked: Asked) -> Any:
         commands=commands,
     )
     number = await api.writer.run(add_reading, new)
-    return show(await api.reader.run(partial(stored.reading, number=number)))
+    return await asked.find(partial(stored.reading, number=number), f"reading {number}")
 
 
-async def _ask_all(asked: Asked, charger: str, reading: Reading) -> list[int]:
+async def _ask_all(asked: Sender, charger: str, reading: Reading) -> list[int]:
     """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could be sent."""
     commands: list[int] = []
     while (keys := reading.next_keys()) is not None:
@@ -167,13 +189,13 @@ async def _ask_all(asked: Asked, charger: str, reading: Reading) -> list[int]:
     return commands
 
 
-async def ask_for(asked: Asked, charger: str, keys: Sequence[str]) -> int:
+async def ask_for(asked: Sender, charger: str, keys: Sequence[str]) -> int:
     """Ask a charger for some keys, for all if none are given; return the command. Raises Problem."""
     payload = {"key": list(keys)} if keys else {}
     return await submit(asked, Order(charger, READ, payload, payload))
 
 
-async def _follow(asked: Asked, command: int, reading: Reading) -> None:
+async def _follow(asked: Request, command: int, reading: Reading) -> None:
     """Wait for a command and note what came of it."""
     result = await asked.api.chargers.wait(command)
     if result.state == "timed out":
@@ -184,35 +206,58 @@ async def _follow(asked: Asked, command: int, reading: Reading) -> None:
         reading.stop()
 
 
-def _of_one(name: str, handle: Handler, query: type[msgspec.Struct], answer: type, summary: str) -> Endpoint:
-    return Endpoint(
-        method="GET",
-        path=f"{CHARGER}/configuration/{name}",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary=summary,
-        handle=handle,
-        query=query,
-        answer=page_of(answer),
-        problems=("not_found", "invalid"),
-    )
+# Changes of keys, one after the other, and what the charger says of them afterwards
+
+CHANGE: Final = OPERATIONS["ChangeConfiguration"]
+WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
+"""The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
+CHANGED: Final = ("accepted", "reboot required")
 
 
-ENDPOINTS: Final = (
-    *both("configuration", list_configuration, ConfigurationQuery, Entry, "the configuration"),
-    *both("configuration/readings", list_readings, PagedWhose, ConfigurationReading, "the readings, newest first,"),
-    _of_one("changes", list_changes, ChangesQuery, Change, "List what changed between two readings."),
-    _of_one("history", list_history, HistoryQuery, Entry, "List the values of one key, newest first."),
-    _of_one("differences", list_differences, DifferencesQuery, Difference, "Compare with another charger."),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/configuration/read",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Read the whole configuration, in parts if the charger does not tell it at once.",
-        handle=read_all,
-        query=WaitQuery,
-        answer=shown_as(ConfigurationReading),
-        problems=("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
-    ),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyResult:
+    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value afterwards, as read."""
+
+    key: str
+    result: str
+    wanted: str
+    had: str | None
+    has: str | None = None
+    command: int | None = None
+    detail: str | None = None
+
+
+async def change_key(asked: Sender, charger: str, key: KeyResult) -> KeyResult:
+    """Send one key and return what came of it."""
+    try:
+        order = await prepare(asked, charger, CHANGE, {"key": key.key, "value": key.wanted})
+        command = await submit(asked, order)
+    except Problem as problem:
+        return replace(key, result=problem.code.replace("_", " "), detail=problem.detail)
+    done = await asked.api.chargers.wait(command)
+    words = WORDS.get(status_of(done.answer) or "", done.state)
+    return replace(key, result=words, command=command, detail=done.error_description)
+
+
+async def read_back(asked: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
+    """Ask for the keys that the charger accepted; return the results with the values that it then tells."""
+    changed = [one.key for one in results if one.command is not None and one.result in CHANGED]
+    if not changed:
+        return list(results)
+    with suppress(Problem):  # it has left; what it has stays as last read
+        await read_keys(asked, charger, changed)
+    now = await asked.api.reader.run(partial(stored.has, charger=charger))
+    return [replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one for one in results]
+
+
+async def read_keys(asked: Sender, charger: str, keys: Sequence[str]) -> None:
+    """Ask for some keys, as many at a time as the charger answers for. Raises Problem."""
+    before = await asked.api.reader.run(partial(stored.before_reading, charger=charger))
+    most, left = before.most or USUAL_PART, {key.casefold(): key for key in keys}
+    while left:
+        part = list(left.values())[:most]
+        answer = (await asked.api.chargers.wait(await ask_for(asked, charger, part))).answer
+        told = [*(value.key for value in values_in(answer)), *unknown_in(answer)]
+        answered = left.keys() & {key.casefold() for key in told}
+        for key in answered or {key.casefold() for key in part}:
+            del left[key]

@@ -7,39 +7,83 @@ and warnings for operators stay theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from levity_trio.access.tags import Status
 from levity_trio.operations import OPERATIONS
+from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
 from levity_trio.store.reads import driving as stored
 from levity_trio.store.reads.driving import (
     START,
     STOP,
     Household,
-    OwnCommand,
     OwnTag,
     OwnTransaction,
     Place,
     PlacesOfCharger,
+    PlaceState,
     UnderWay,
 )
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.driving_words import AWAY, NO_TAG, NOT_YOURS, REFUSED, SPENT, WHY_NOT, words_of
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Page, page_of, whole
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import whole
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 
 TAG: Final = "drivers"
+ENDPOINTS: Final = Endpoints(TAG)
 ME: Final = "/api/me"
 LONGEST_TAG: Final = 255
+
+
+# What drivers are told: why nothing can be started, and what came of what they asked for. It never tells of others.
+AWAY: Final = "the charger cannot be reached at present; nothing was sent. Try again later"
+NO_TAG: Final = "your household has no card to charge with; ask whoever runs the chargers"
+NOT_YOURS: Final = "this place is another household's, which would pay for your session"
+REFUSED: Final[Mapping[PlaceState, str]] = {
+    PlaceState.IN_USE: "this connector is in use",
+    PlaceState.RESERVED: "this connector is reserved for somebody else",
+    PlaceState.BROKEN: "this connector is out of order",
+    PlaceState.AWAY: AWAY,
+}
+WHY_NOT: Final[Mapping[str, str]] = {
+    Status.BLOCKED: "it is blocked",
+    Status.EXPIRED: "it has expired",
+    Status.INVALID: "it is not enabled here",
+}
+SPENT: Final = "nothing is left of what your household paid in advance"
+_STARTING: Final[Mapping[str, str]] = {
+    "queued": "Your start waits to be sent to the charger.",
+    "sent": "Your start was sent; the charger has not answered yet.",
+    "accepted": "The charger agreed. Plug in the car, if it is not plugged in yet.",
+    "rejected": "The charger refused to start.",
+    "error": "The charger could not start.",
+    State.FULFILLED: "Your session has begun.",
+    State.NOT_SEEN: "The charger agreed, but no session began in time.",
+}
+_STOPPING: Final[Mapping[str, str]] = {
+    "queued": "Your stop waits to be sent to the charger.",
+    "sent": "Your stop was sent; the charger has not answered yet.",
+    "accepted": "The charger agreed; your session ends in a moment.",
+    "rejected": "The charger refused to stop.",
+    "error": "The charger could not stop.",
+    State.FULFILLED: "Your session has ended.",
+    State.NOT_SEEN: "The charger agreed, but did not tell that your session ended.",
+    State.CONTRADICTED: "The charger agreed, but your car goes on charging.",
+}
+_LOST: Final[Mapping[str, str]] = {
+    "timed out": "The charger did not answer.",
+    "gone": "The charger was lost before it answered.",
+    "expired": "It was not sent.",
+    "cancelled": "It was not sent.",
+}
 
 
 class StartBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -69,40 +113,40 @@ class DriversCommand:
     ended_at: str | None
 
 
-def account_of(asked: Asked) -> int:
+def account_of(asked: Request) -> int:
     """Return the account of a driver. Raises Problem for somebody without one."""
     if asked.caller.account is None:
-        raise _conflict("you belong to no household")
+        raise conflict("you belong to no household")
     return asked.caller.account
 
 
-def household(asked: Asked) -> Household:
+def household(asked: Request) -> Household:
     """Return the household of a driver. Raises Problem for somebody without one."""
     return Household(account_of(asked), rule(asked))
-
-
-def _conflict(words: str) -> Problem:
-    return Problem(HTTPStatus.CONFLICT, "conflict", words)
 
 
 # Chargers
 
 
-async def list_chargers(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(f"{ME}/chargers", Role.DRIVER)
+async def list_chargers(asked: Request) -> Page[PlacesOfCharger]:
+    """List the chargers: which connectors are free, and your own open sessions"""
     return whole(await _places(asked))
 
 
-async def get_charger(asked: Asked) -> Any:
-    return show(await _charger(asked))
+@ENDPOINTS.get(f"{ME}/chargers/{{id}}", Role.DRIVER, "not_found")
+async def get_charger(asked: Request) -> PlacesOfCharger:
+    """Show which connectors of a charger are free"""
+    return await _charger(asked)
 
 
-async def _places(asked: Asked, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
+async def _places(asked: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
     own = Household(asked.caller.account, rule(asked))  # anybody may look
     read = partial(stored.places, household=own, now=asked.api.now(), charger=charger, tag=tag)
     return await asked.api.reader.run(read)
 
 
-async def _charger(asked: Asked, tag: str | None = None) -> PlacesOfCharger:
+async def _charger(asked: Request, tag: str | None = None) -> PlacesOfCharger:
     """Return the charger in the path, as seen with a tag. Raises Problem."""
     charger = asked.path["id"]
     found = await _places(asked, charger, tag)
@@ -114,14 +158,18 @@ async def _charger(asked: Asked, tag: str | None = None) -> PlacesOfCharger:
 # Start
 
 
-async def start(asked: Asked) -> Any:
+@ENDPOINTS.post(
+    f"{ME}/chargers/{{id}}/start", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
+)
+async def start(asked: Asked[None, StartBody]) -> DriversCommand | Answer[DriversCommand]:
+    """Start a session with a tag of your household"""
     own = household(asked)
     async with asked.api.allotting:  # so that two never start at one connector
         number = await _start(asked, own)
     return await _respond(asked, number)
 
 
-async def _start(asked: Asked, own: Household) -> int:
+async def _start(asked: Asked[None, StartBody], own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
     connector = _connector(asked, await _charger(asked))
     tag = _tag(asked, await tags_of(asked))
@@ -136,30 +184,30 @@ async def _start(asked: Asked, own: Household) -> int:
     await _check_tag(asked, own, tag)
     pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=asked.api.stamp())
     if not await asked.api.reader.run(partial(pays, household=own)):
-        raise _conflict(NOT_YOURS)
+        raise conflict(NOT_YOURS)
     return await _send(asked, charger.id, START, payload)
 
 
-async def tags_of(asked: Asked) -> list[OwnTag]:
+async def tags_of(asked: Request) -> list[OwnTag]:
     """Return the tags of the household as they are now. Raises Problem."""
     return await asked.api.reader.run(partial(stored.tags_of, account=account_of(asked), at=asked.api.stamp()))
 
 
-def _connector(asked: Asked, charger: PlacesOfCharger) -> int:
+def _connector(asked: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
     known, given = [one.id for one in charger.connectors], asked.body.connector_id
     if not known:
-        raise _conflict(AWAY)
+        raise conflict(AWAY)
     if given is None and len(known) == 1:
         return known[0]
-    if given not in known:
+    if given is None or given not in known:
         raise invalid("connector_id", f"choose one of {', '.join(map(str, known))}")
-    return int(given)
+    return given
 
 
-def _tag(asked: Asked, tags: list[OwnTag]) -> OwnTag:
+def _tag(asked: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     """Return the tag that was chosen, else the only one that may charge. Raises Problem."""
     if not tags:
-        raise _conflict(NO_TAG)
+        raise conflict(NO_TAG)
     usable = [one for one in tags if why_not(asked, one) is None]
     given, choices = asked.body.id_tag, ", ".join(one.id_tag for one in usable or tags)
     if given is not None:
@@ -172,7 +220,7 @@ def _tag(asked: Asked, tags: list[OwnTag]) -> OwnTag:
     return chosen[0]
 
 
-def why_not(asked: Asked, tag: OwnTag) -> str | None:
+def why_not(asked: Request, tag: OwnTag) -> str | None:
     """Return why a tag may not charge, None if it may, as far as is known before it is presented."""
     tags, at = asked.api.id_tags, asked.api.stamp()
     known = tags.find(tag.key)
@@ -183,83 +231,87 @@ def why_not(asked: Asked, tag: OwnTag) -> str | None:
     return SPENT if is_spent else WHY_NOT.get(verdict.status, "it is refused here")
 
 
-async def _same(asked: Asked, action: str, payload: Mapping[str, Any]) -> int | None:
+async def _same(asked: Request, action: str, payload: Payload) -> int | None:
     """Return the command of the same driver that asks for the same and is under way. Raises Problem for another start
     at the same connector: what it begins is not an open transaction yet."""
     for one in await _under_way(asked, asked.path["id"], action):
         if one.asked_by == asked.caller.name and one.payload == payload:
             return one.id
         if one.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
-            raise _conflict("somebody is starting a session at this connector just now")
+            raise conflict("somebody is starting a session at this connector just now")
     return None
 
 
-async def _under_way(asked: Asked, charger: str, action: str) -> list[UnderWay]:
+async def _under_way(asked: Request, charger: str, action: str) -> list[UnderWay]:
     read = partial(stored.under_way, charger=charger, action=action, now=asked.api.now())
     return await asked.api.reader.run(read)
 
 
 def _check_free(place: Place) -> None:
     if place.transaction is not None:
-        raise _conflict(f"your session {place.transaction} is open at this connector")
+        raise conflict(f"your session {place.transaction} is open at this connector")
     if (words := REFUSED.get(place.state)) is not None:
-        raise _conflict(words)
+        raise conflict(words)
 
 
-async def _check_tag(asked: Asked, own: Household, tag: OwnTag) -> None:
+async def _check_tag(asked: Request, own: Household, tag: OwnTag) -> None:
     words, known = why_not(asked, tag), asked.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
         count = await asked.api.reader.run(partial(stored.running, rule=own.rule, key=tag.key))
         words = "it is charging already" if count >= known.most else None
     if words is not None:
-        raise _conflict(f"the card {tag.id_tag} cannot be used: {words}")
+        raise conflict(f"the card {tag.id_tag} cannot be used: {words}")
 
 
 # Stop
 
 
-async def stop(asked: Asked) -> Any:
+@ENDPOINTS.post(
+    f"{ME}/transactions/{{id}}/stop", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
+)
+async def stop(asked: Request) -> DriversCommand | Answer[DriversCommand]:
+    """Stop an open session of your household"""
     own, number = household(asked), asked.number()
     async with asked.api.allotting:
-        found = await asked.api.reader.run(partial(stored.own_transaction, household=own, number=number))
-        if found is None:
-            raise _not_open(number)
+        read = partial(stored.own_transaction, household=own, number=number)
+        found = await asked.find(read, _open_session(number))
         sent = await _stop(asked, number, found)
     return await _respond(asked, sent)
 
 
-async def _stop(asked: Asked, number: int, found: OwnTransaction) -> int:
+async def _stop(asked: Request, number: int, found: OwnTransaction) -> int:
     """Send a stop, unless it is under way already; return its command. Raises Problem."""
     payload = checked(OPERATIONS[STOP], {"transactionId": number})
     again = await repeated(asked, found.charger, OPERATIONS[STOP], payload)
     if again is not None:
         return again
     if not found.is_open:
-        raise _not_open(number)
+        raise not_found(_open_session(number))
     for one in await _under_way(asked, found.charger, STOP):
         if one.asked_by == asked.caller.name and one.payload == payload:
             return one.id
     return await _send(asked, found.charger, STOP, payload)
 
 
-def _not_open(number: int) -> Problem:
-    return not_found(f"open session {number} of your household")
+def _open_session(number: int) -> str:
+    return f"open session {number} of your household"
 
 
 # Commands
 
 
-async def _send(asked: Asked, charger: str, action: str, payload: dict[str, Any]) -> int:
+async def _send(asked: Request, charger: str, action: str, payload: Payload) -> int:
     """Send what is asked for, as an operator's request does. Raises Problem, in words for drivers."""
+    sender = Asked(asked.api, asked.caller, asked.path, WaitQuery(), None, asked.headers)
     try:
-        return (await order(replace(asked, query=WaitQuery()), charger, OPERATIONS[action], payload)).command
+        return (await order(sender, charger, OPERATIONS[action], payload)).command
     except Problem as problem:
         if problem.code in ("not_connected", "not_registered"):
-            raise _conflict(AWAY) from None
+            raise conflict(AWAY) from None
         raise
 
 
-async def _respond(asked: Asked, number: int) -> Any:
+async def _respond(asked: Request, number: int) -> DriversCommand | Answer[DriversCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     if not is_waiting(asked):
         return accepted(await _shown(asked, number), f"{ME}/commands/{number}")
@@ -268,84 +320,33 @@ async def _respond(asked: Asked, number: int) -> Any:
     return await _shown(asked, number)
 
 
-async def get_command(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{ME}/commands/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+async def get_command(asked: Request) -> DriversCommand:
+    """Show what came of a start or a stop that you asked for"""
     return await _shown(asked, asked.number())
 
 
-async def _shown(asked: Asked, number: int) -> Any:
+async def _shown(asked: Request, number: int) -> DriversCommand:
     read = partial(stored.own_command, household=household(asked), asked_by=asked.caller.name, number=number)
-    found = await asked.api.reader.run(read)
-    if found is None:
-        raise not_found(f"command {number}")
-    return show(_for_driver(found))
-
-
-def _for_driver(own: OwnCommand) -> DriversCommand:
-    one = own.command
-    is_over = one.state in FINAL and one.outcome != State.PENDING
+    own = await asked.find(read, f"command {number}")
+    command = own.command
+    is_over = command.state in FINAL and command.outcome != State.PENDING
     return DriversCommand(
-        id=one.id,
-        charger=one.charger,
+        id=command.id,
+        charger=command.charger,
         connector_id=own.connector,
         transaction=own.transaction,
-        action="start" if one.action == START else "stop",
-        state=one.state,
-        outcome=one.outcome,
-        words=words_of(one.action, one.state, one.outcome),
-        submitted_at=one.requested_at,
-        ended_at=(one.outcome_at or one.answered_at) if is_over else None,
+        action="start" if command.action == START else "stop",
+        state=command.state,
+        outcome=command.outcome,
+        words=words_of(command.action, command.state, command.outcome),
+        submitted_at=command.requested_at,
+        ended_at=(command.outcome_at or command.answered_at) if is_over else None,
     )
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{ME}/chargers",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="List the chargers: which connectors are free, and your own open sessions",
-        handle=list_chargers,
-        answer=page_of(PlacesOfCharger),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{ME}/chargers/{{id}}",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Show which connectors of a charger are free",
-        handle=get_charger,
-        answer=shown_as(PlacesOfCharger),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ME}/chargers/{{id}}/start",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Start a session with a tag of your household",
-        handle=start,
-        body=StructBody(StartBody),
-        answer=shown_as(DriversCommand),
-        problems=("not_found", "conflict", "invalid", "queue_full", "too_many_waiting"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ME}/transactions/{{id}}/stop",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Stop an open session of your household",
-        handle=stop,
-        answer=shown_as(DriversCommand),
-        problems=("not_found", "conflict", "invalid", "queue_full", "too_many_waiting"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{ME}/commands/{{id}}",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Show what came of a start or a stop that you asked for",
-        handle=get_command,
-        answer=shown_as(DriversCommand),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-)
+def words_of(action: str, state: str, outcome: str | None) -> str:
+    """Return what came of a start or a stop so far. An outcome that was seen says more than an answer that was not."""
+    words = {**(_STARTING if action == START else _STOPPING), **_LOST}
+    is_told = outcome == State.FULFILLED or (state == "accepted" and outcome in words)
+    return words.get(outcome or "" if is_told else state, "Nothing is known of it.")

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from functools import partial
+from http import HTTPStatus
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    Final,
+    Generic,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    TypeVarTuple,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
+from starlette.responses import Response
 
+from levity_trio.store.database import Database
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.problems import Problem, invalid
-from levity_trio.web.api.shown import Later
+from levity_trio.web.api.problems import Problem, invalid, not_found, of_upload
+from levity_trio.web.api.shown import shown_type
 from levity_trio.wire.frames import MAX_DEPTH
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 NO_CONTENT: Final = 204
+UPLOAD: Final = ("too_large", "too_slow", "unfinished")
+"""The problems of a body that is read as it arrives."""
 HIGHEST_ID: Final = 2**62
 CONNECTORS: Final = 2**31
 """A connector's number is below."""
@@ -27,9 +48,9 @@ LARGEST: Final = 2**63 - 1
 LARGEST_EXACT: Final = 2**53
 """Of the floating-point numbers, in which each whole number up to this one is exact."""
 DIGITS: Final = len(str(HIGHEST_ID))
-MINOR_UNITS: Final[dict[str, Any]] = {"format": "minor-units"}
+MINOR_UNITS: Final[Values] = {"format": "minor-units"}
 """In the schema of a whole number: an amount of money in minor units of its currency, such as cents."""
-WATT_HOURS: Final[dict[str, Any]] = {"format": "watt-hours"}
+WATT_HOURS: Final[Values] = {"format": "watt-hours"}
 """In the schema of a whole number: an energy or a register in Wh."""
 
 
@@ -66,6 +87,16 @@ class Caller:
     account: int | None = None
 
 
+Values = dict[str, Any]
+"""Fields of a body, a row or a line of a file, by their names: what is left out is not there."""
+Schema = Mapping[str, Any]
+"""A JSON schema."""
+Components = Callable[[type], Schema]
+"""Returns the schema of a type."""
+Fields = Mapping[str, Schema]
+"""JSON schemas by the name of a field."""
+
+
 class Body(Protocol):
     """How the body of a request is read, and its JSON schema."""
 
@@ -76,19 +107,17 @@ class Body(Protocol):
     def read(self, raw: bytes) -> Any:
         """Return the body. Raises Problem."""
 
-    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def schema(self, components: Components) -> Schema:
         """Return the JSON schema; `components` gives that of a type."""
 
 
-Fields = Mapping[str, Mapping[str, Any]]
-"""JSON schemas by the name of a field."""
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Of names in paths."""
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
 """Of months in paths."""
-ABSENT: Final[Mapping[str, Any]] = {"type": "null"}
+ABSENT: Final[Schema] = {"type": "null"}
 """Of a field that a way leaves out."""
-IDENTITIES: Final[Mapping[str, Any]] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
 class StructBody:
@@ -111,7 +140,7 @@ class StructBody:
         except msgspec.ValidationError as error:
             raise of_validation(error) from None
 
-    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def schema(self, components: Components) -> Schema:
         """Return the schema of the struct, or one for each way."""
         if self._ways is None:
             return components(self.kind)
@@ -127,7 +156,7 @@ class SignedBody(StructBody):
         return raw
 
 
-def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+def _variant(described: Schema, fields: Fields) -> Schema:
     """Return the schema of a body with these fields instead of their general ones, called after those that it needs.
 
     Those that may be left out are false, or an object without required fields.
@@ -139,7 +168,7 @@ def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     return {**described, "title": title, "properties": kept, "required": [*others, *needed]}
 
 
-def _word(name: str, schema: Mapping[str, Any]) -> str:
+def _word(name: str, schema: Schema) -> str:
     """Return what a field adds to the name of a way: its one value, or its name; a payload belongs to its action."""
     if schema.get("type") == "object":
         return ""
@@ -147,7 +176,7 @@ def _word(name: str, schema: Mapping[str, Any]) -> str:
     return f"{word[:1].upper()}{word[1:]}"
 
 
-def _may_be_left_out(schema: Mapping[str, Any]) -> bool:
+def _may_be_left_out(schema: Schema) -> bool:
     is_empty = schema.get("type") == "null" or schema.get("const") is False
     return is_empty or (schema.get("type") == "object" and not schema.get("required"))
 
@@ -182,21 +211,39 @@ class StreamedBody:
         """Return a body that was read already."""
         return raw
 
-    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
+    def schema(self, components: Components) -> Schema:  # noqa: ARG002 - a Body
         """Return the schema of any bytes."""
         return {"type": "string", "format": "binary"}
 
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Query_co = TypeVar("Query_co", covariant=True)
+Body_co = TypeVar("Body_co", covariant=True)
+Content_co = TypeVar("Content_co", covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""
+class Asked(Generic[Query_co, Body_co]):
+    """A request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""
 
     api: Api
     caller: Caller
     path: Mapping[str, str]
-    query: Any
-    body: Any
+    query: Query_co
+    body: Body_co
     headers: Headers
+
+    async def find(self, read: Callable[[Database], T | None], what: str) -> T:
+        """Return what is read. Raises Problem if there is no such thing; `what` names it."""
+        found = await self.api.reader.run(read)
+        if found is None:
+            raise not_found(what)
+        return found
+
+    async def write(self, write: Callable[[UnitOfWork, *Ts, str, str], T], *values: *Ts) -> T:
+        """Run a write that ends with the time and with who asks for it; return its result. Raises StoreUnavailable."""
+        return await self.api.writer.run(write, *values, self.api.stamp(), self.caller.name)
 
     @property
     def sees_all(self) -> bool:
@@ -211,16 +258,36 @@ class Asked:
         return int(text)
 
 
+Request = Asked[object, object]
+"""A request whose query and body do not matter, or that has neither."""
+
+
+Upload = Asked[object, AsyncGenerator[bytes, None]]
+"""A request whose body is read as it arrives."""
+
+
+async def content_of(upload: Upload, most: int) -> bytes:
+    """Return a whole body that has so many bytes at most. Raises Problem."""
+    content = bytearray()
+    with of_upload():
+        async for part in upload.body:
+            content += part
+            if len(content) > most:
+                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"give at most {most} bytes")
+    return bytes(content)
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Generic[Content_co]):
     """A response other than the usual: with its own status or headers."""
 
-    content: Any
+    content: Content_co
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Asked], Awaitable[Any]]
+Handler = Callable[[Asked[Any, Any]], Awaitable[Any]]
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,13 +316,96 @@ class Endpoint:
 
     @property
     def answer_type(self) -> Any:
-        """The type of the answer, which may be made only now."""
-        return self.answer.make() if isinstance(self.answer, Later) else self.answer
+        """The type of the answer as it is shown, which is made only now: all of them would take a megabyte."""
+        return shown_type(self.answer)
 
     @property
     def changes(self) -> bool:
         """Whether it changes something, so that it is recorded."""
         return self.method not in ("GET", "HEAD")
+
+
+class Declared(TypedDict, total=False):
+    """What a decorator says of an endpoint beside its function: the fields of Endpoint of these names.
+
+    `query`, `body` and `answer` are given where the annotations do not say enough: a query of fewer parameters, a body
+    that fits one of several ways or is read as it arrives, and what a Response has in it.
+    """
+
+    tag: str
+    summary: str
+    query: type[msgspec.Struct]
+    body: Body
+    answer: type
+    status: int
+    media_type: str
+    other_media_types: tuple[str, ...]
+    personal: tuple[str, ...]
+
+
+class Endpoints(list[Endpoint]):
+    """The endpoints of a module, in the order of the documentation. Its methods are decorators:
+
+        @ENDPOINTS.get("/api/admin/stations", Role.VIEWER, "invalid")
+        async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
+            \"""List stations, the newest first.\"""
+
+    Query, body and answer are those of the annotations, the summary is the first paragraph of the docstring. After the
+    role come the codes of the problems beside those of all endpoints.
+    """
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self._tag = tag
+
+    def get(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+        return self._declared("GET", path, role, problems, more)
+
+    def post(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+        return self._declared("POST", path, role, problems, more)
+
+    def put(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+        return self._declared("PUT", path, role, problems, more)
+
+    def patch(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+        return self._declared("PATCH", path, role, problems, more)
+
+    def delete(self, path: str, role: Role, *problems: str, **more: Unpack[Declared]) -> Callable[[H], H]:
+        return self._declared("DELETE", path, role, problems, more)
+
+    def _declared(
+        self, method: str, path: str, role: Role, problems: tuple[str, ...], more: Declared
+    ) -> Callable[[H], H]:
+        def declare(handle: H) -> H:
+            said: Declared = {"tag": self._tag, **_said_by(handle), **more}
+            self.append(Endpoint(method=method, path=path, role=role, handle=handle, problems=problems, **said))
+            return handle
+
+        return declare
+
+
+def _said_by(handle: Handler) -> Declared:
+    """Return what a function says of its endpoint by its docstring and its annotations."""
+    function = handle.func if isinstance(handle, partial) else handle
+    hints = get_type_hints(function)
+    returned = hints.pop("return")
+    answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
+    query, body = next(get_args(hint) for hint in hints.values() if get_origin(hint) is Asked)
+    said: Declared = {"summary": " ".join((function.__doc__ or "").partition("\n\n")[0].split()), "answer": str}
+    for answer in answers:
+        if not _is(answer, Response):
+            said["answer"] = get_args(answer)[0] if get_origin(answer) is Answer else answer
+    if said["answer"] is NoneType:
+        del said["answer"]
+    if _is(query, msgspec.Struct):
+        said["query"] = query
+    if _is(body, msgspec.Struct):
+        said["body"] = StructBody(body)
+    return said
+
+
+def _is(hint: Any, kind: type) -> bool:
+    return isinstance(hint, type) and issubclass(hint, kind)
 
 
 def read_query(kind: type[msgspec.Struct] | None, given: QueryParams) -> Any:

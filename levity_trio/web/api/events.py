@@ -10,10 +10,12 @@ import msgspec
 import trio
 
 from levity_trio.web.api.access import is_admitted
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import busy, invalid
 from levity_trio.web.feed import Frame
 from levity_trio.web.streaming import EventStream
+
+ENDPOINTS: Final = Endpoints("events")
 
 COMMENT_SECONDS: Final = 15.0
 COMMENT: Final = b": waiting\n\n"
@@ -27,13 +29,15 @@ class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[str, msgspec.Meta(description="Only of these kinds, separated by commas.")] | None = None
 
 
-async def _stream(asked: Asked) -> EventStream:
+@ENDPOINTS.get("/api/events", Role.VIEWER, "too_many_streams", media_type="text/event-stream")
+async def _stream(asked: Asked[EventsQuery, None]) -> EventStream:
+    """Stream the facts as they are committed (server-sent events); Last-Event-ID resumes"""
     words = "all places of event streams are taken (--api-max-streams)"
     full = busy("too_many_streams", words, 10).response()
     return EventStream(partial(_frames, asked, _last_id(asked)), asked.api.streams, full)
 
 
-def _last_id(asked: Asked) -> int | None:
+def _last_id(asked: Request) -> int | None:
     text = asked.headers.get("last-event-id")
     if text is None or text == "":
         return None
@@ -42,7 +46,7 @@ def _last_id(asked: Asked) -> int | None:
     return int(text)
 
 
-async def _frames(asked: Asked, last: int | None) -> AsyncGenerator[bytes, None]:
+async def _frames(asked: Asked[EventsQuery, object], last: int | None) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the server stops."""
     feed = asked.api.feed
     joined = await feed.join()
@@ -57,7 +61,7 @@ async def _frames(asked: Asked, last: int | None) -> AsyncGenerator[bytes, None]
         feed.leave(joined)
 
 
-async def _live(asked: Asked, frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
+async def _live(asked: Asked[EventsQuery, object], frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
     while is_admitted(asked.api, asked.caller):
         frame = None
         try:
@@ -71,7 +75,7 @@ async def _live(asked: Asked, frames: trio.MemoryReceiveChannel[Frame]) -> Async
             yield _bytes(asked, frame)
 
 
-def _bytes(asked: Asked, frame: Frame) -> bytes:
+def _bytes(asked: Request, frame: Frame) -> bytes:
     return frame.whole if asked.caller.role >= Role.OPERATOR else frame.anonymous
 
 
@@ -80,19 +84,3 @@ def _is_wanted(query: EventsQuery, frame: Frame) -> bool:
         return True
     is_of_charger = query.charger is None or frame.charger == query.charger
     return is_of_charger and (query.kind is None or frame.kind in query.kind.split(","))
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/events",
-        role=Role.VIEWER,
-        tag="events",
-        summary="Stream the facts as they are committed (server-sent events); Last-Event-ID resumes",
-        handle=_stream,
-        query=EventsQuery,
-        answer=str,
-        media_type="text/event-stream",
-        problems=("too_many_streams",),
-    ),
-)

@@ -5,25 +5,27 @@ Diagnostics and logs may hold secrets of a charger, so only operators, who can a
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
+from starlette.responses import Response
 
 from levity_trio.store.file_folder import DiskRefuses, Written
 from levity_trio.store.reads import files as stored
 from levity_trio.store.reads.files import StoredFile
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody
-from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
-from levity_trio.web.api.problems import Problem, busy, not_found, of_upload
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, StreamedBody, Upload
+from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
+from levity_trio.web.api.problems import Problem, busy, conflict, not_found, of_upload
 from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, file_name, file_response
 
 TAG: Final = "files"
+ENDPOINTS: Final = Endpoints(TAG)
 FILES: Final = "/api/admin/files"
 FILE: Final = f"{FILES}/{{id}}"
 FIRMWARE: Final = "firmware"
@@ -42,26 +44,22 @@ class NewFirmware(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: Annotated[str, msgspec.Meta(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
 
 
-async def list_files(asked: Asked) -> Page[Any]:
-    query: FilesQuery = asked.query
+@ENDPOINTS.get(FILES, Role.VIEWER)
+async def list_files(asked: Asked[FilesQuery, None]) -> Page[StoredFile]:
+    """List files, the newest first"""
+    query = asked.query
     return await page(asked.api, partial(stored.files, charger=query.charger, wanted=wanted(query)))
 
 
-async def get_file(asked: Asked) -> Any:
-    return show(await _found(asked.api, asked.number()))
-
-
-async def get_content(asked: Asked) -> Any:
-    found = await _found(asked.api, asked.number())
-    response = None
-    if found.deleted_at is None:
-        response = await file_response(asked.api.shelf, found.name, called=found.title or found.name)
-    if response is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {found.id} is deleted")
-    return response
-
-
-async def add_firmware(asked: Asked) -> Any:
+@ENDPOINTS.post(
+    FILES,
+    Role.ADMIN,
+    *("conflict", "not_stored", "too_large", "too_slow", "busy", "unfinished"),
+    body=StreamedBody(),
+    status=HTTPStatus.CREATED,
+)
+async def add_firmware(asked: Asked[NewFirmware, AsyncGenerator[bytes, None]]) -> StoredFile:
+    """Add firmware, which the location of UpdateFirmware may then name"""
     api, title = asked.api, asked.query.title
     if await api.reader.run(partial(stored.firmware, title=title)) is not None:
         raise _taken(title)
@@ -83,95 +81,53 @@ async def add_firmware(asked: Asked) -> Any:
 
     async with api.places.wait():
         number = await _keep(asked, name, store)
-    return show(await _found(api, number))
+    return await _found(asked, number)
 
 
-async def _keep(asked: Asked, name: str, store: Any) -> int:
-    shelf = asked.api.shelf
+@ENDPOINTS.get(FILE, Role.VIEWER, "not_found")
+async def get_file(asked: Request) -> StoredFile:
+    """Show a file, also one that was deleted"""
+    return await _found(asked, asked.number())
+
+
+@ENDPOINTS.get(f"{FILE}/content", Role.OPERATOR, "not_found", media_type=MEDIA_TYPE)
+async def get_content(asked: Request) -> Response:
+    """Download a file, or a range of it"""
+    found = await _found(asked, asked.number())
+    response = None
+    if found.deleted_at is None:
+        response = await file_response(asked.api.shelf, found.name, called=found.title or found.name)
+    if response is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {found.id} is deleted")
+    return response
+
+
+async def _keep(upload: Upload, name: str, store: Callable[[Written], Awaitable[int]]) -> int:
+    shelf = upload.api.shelf
     try:
         async with shelf.place():
             with of_upload():
-                kept: int = await shelf.folder.keep(name, asked.body, store)
+                return await shelf.folder.keep(name, upload.body, store)
     except DiskRefuses as error:
         raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
     except NoPlace as error:
         raise busy("busy", str(error), PLACE_SECONDS) from None
-    return kept
 
 
-async def delete_file(asked: Asked) -> None:
+@ENDPOINTS.delete(FILE, Role.ADMIN, "not_found")
+async def delete_file(asked: Request) -> None:
+    """Delete a file; its row stays"""
     number = asked.number()
-    name = await asked.api.writer.run(writes.delete, number, asked.api.stamp(), asked.caller.name)
+    name = await asked.write(writes.delete, number)
     if name is None:
         raise not_found(f"file {number}")
     await asked.api.shelf.folder.remove([name])
 
 
-async def _found(api: Api, number: int) -> StoredFile:
-    found = await api.reader.run(partial(stored.file, number=number))
-    if found is None:
-        raise not_found(f"file {number}")
-    return found
+async def _found(asked: Request, number: int) -> StoredFile:
+    return await asked.find(partial(stored.file, number=number), f"file {number}")
 
 
 def _taken(title: str) -> Problem:
     words = f"there is firmware of the name {title}; delete it first, or choose another name"
-    return Problem(HTTPStatus.CONFLICT, "conflict", words)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=FILES,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List files, the newest first",
-        handle=list_files,
-        query=FilesQuery,
-        answer=page_of(StoredFile),
-    ),
-    Endpoint(
-        method="POST",
-        path=FILES,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Add firmware, which the location of UpdateFirmware may then name",
-        handle=add_firmware,
-        query=NewFirmware,
-        body=StreamedBody(),
-        answer=shown_as(StoredFile),
-        status=HTTPStatus.CREATED,
-        problems=("conflict", "not_stored", "too_large", "too_slow", "busy", "unfinished"),
-    ),
-    Endpoint(
-        method="GET",
-        path=FILE,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show a file, also one that was deleted",
-        handle=get_file,
-        answer=shown_as(StoredFile),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{FILE}/content",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Download a file, or a range of it",
-        handle=get_content,
-        answer=str,
-        media_type=MEDIA_TYPE,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=FILE,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Delete a file; its row stays",
-        handle=delete_file,
-        status=204,
-        problems=("not_found",),
-    ),
-)
+    return conflict(words)

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.problems import Problem
-from levity_trio.web.api.shown import show, shown_as
+
+ENDPOINTS: Final = Endpoints("history")
 
 MOST_DAYS: Final = 400
 MOST_YEARS: Final = 20
@@ -37,15 +38,17 @@ class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     account: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
 
 
-async def get_history(asked: Asked) -> Any:
-    query: HistoryQuery = asked.query
+@ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden")
+async def get_history(asked: Asked[HistoryQuery, None]) -> History:
+    """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most."""
+    query = asked.query
     if (query.of is Grouping.ACCOUNT or query.account is not None) and not asked.sees_all:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
     zone = asked.api.config.time_zone
     periods = _periods(query, today(asked.api.now(), zone), zone)
     wanted = Wanted(query.of, query.charger, query.account)
     found = await asked.api.reader.run(partial(series, wanted=wanted, periods=periods, rule=rule_of(asked)))
-    return show(History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found))
+    return History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:
@@ -79,18 +82,3 @@ def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
         after = month.next
         yield Period(name=str(month), since=begins_at(month.first_day, zone), before=begins_at(after.first_day, zone))
         month = after
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/history",
-        role=Role.VIEWER,
-        tag="history",
-        summary="Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.",
-        handle=get_history,
-        query=HistoryQuery,
-        answer=shown_as(History),
-        problems=("invalid", "forbidden"),
-    ),
-)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +11,10 @@ import trio
 
 from levity_trio.store.reads.levity.rows import KINDS, Imported
 from levity_trio.store.writes.imports import Impossible, take
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody
+from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, StreamedBody, Upload
 from levity_trio.web.api.problems import Problem, invalid, of_upload
 
+ENDPOINTS: Final = Endpoints("imports")
 PATH: Final = "/api/admin/imports/levity"
 LINES: Final = "application/x-ndjson"
 LONGEST_LINE: Final = 8 * 1024 * 1024
@@ -34,15 +33,14 @@ TIMES: Final = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class ImportReport:
+class ImportReport(msgspec.Struct, kw_only=True):
     """What became of the rows: how many were added, were changed there since, or were known. `ids` are the ids here of
     imported transactions, in the order of their rows."""
 
     added: int = 0
     changed: int = 0
     known: int = 0
-    ids: list[int] = field(default_factory=list)
+    ids: list[int] = msgspec.field(default_factory=list[int])
 
     def add(self, part: Imported) -> None:
         """Add what became of a part."""
@@ -50,18 +48,6 @@ class ImportReport:
         self.changed += part.changed
         self.known += part.known
         self.ids += part.ids
-
-
-async def _import_rows(asked: Asked, kind: str) -> ImportReport:
-    """Import the parts of a body, one line each. What came before a faulty line stays: it may be imported again."""
-    report = ImportReport()
-    async with asked.api.places.wait():
-        with of_upload():
-            async for line in _lines(asked.body):
-                began = trio.current_time()
-                report.add(await _import(asked, kind, line))
-                await trio.sleep(REST * (trio.current_time() - began))
-    return report
 
 
 async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -76,7 +62,7 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield rest
 
 
-async def _import(asked: Asked, kind: str, line: bytes) -> Imported:
+async def _import(asked: Request, kind: str, line: bytes) -> Imported:
     if not line.strip():
         return Imported(0, 0, 0)
     row_type = KINDS[kind]
@@ -101,17 +87,21 @@ def _check_times(row: tuple[Any, ...], places: list[tuple[str, int]]) -> None:
             raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
 
 
-ENDPOINTS: Final = tuple(
-    Endpoint(
-        method="POST",
-        path=f"{PATH}/{kind}",
-        role=Role.ADMIN,
-        tag="imports",
-        summary=f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields",
-        handle=partial(_import_rows, kind=kind),
-        body=StreamedBody(LINES),
-        answer=ImportReport,
-        problems=("invalid", "too_large", "too_slow", "unfinished"),
-    )
-    for kind in KINDS
-)
+def _declare(kind: str) -> None:
+    summary = f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
+
+    @ENDPOINTS.post(f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES))
+    async def import_rows(asked: Upload) -> ImportReport:
+        """Import the parts of a body, one line each. What came before a faulty line stays: it may be imported again."""
+        report = ImportReport()
+        async with asked.api.places.wait():
+            with of_upload():
+                async for line in _lines(asked.body):
+                    began = trio.current_time()
+                    report.add(await _import(asked, kind, line))
+                    await trio.sleep(REST * (trio.current_time() - began))
+        return report
+
+
+for _kind in KINDS:
+    _declare(_kind)

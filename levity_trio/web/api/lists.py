@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from levity_trio.store.reads import pages
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
+from levity_trio.store.database import Database
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Page, Wanted
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import CONNECTORS, Asked
+from levity_trio.web.api.endpoints import CONNECTORS, Request
 from levity_trio.web.api.problems import Problem, invalid
-from levity_trio.web.api.shown import Later, answer, show
 from levity_trio.wire.times import parse_time, stamp
 
 T = TypeVar("T")
@@ -40,61 +39,33 @@ class Paged(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
-    """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on with `next_cursor`."""
-
-    data: list[T]
-    page: int
-    limit: int
-    total: int | None = None
-    total_at_least: int | None = None
-    next_cursor: str | None = None
-
-
-def page_of(kind: type) -> Later:
-    """Return the type of a page of these."""
-    return Later(lambda: Page[answer(kind)])  # type: ignore[misc]  # made of the fields of another type
-
-
 def wanted(query: Paged) -> Wanted:
     return Wanted(query.page, query.limit, query.cursor)
 
 
-async def page(api: Api, read: Callable[[Any], pages.Page[T]]) -> Page[Any]:
-    """Read a page and return the answer."""
+async def page(api: Api, read: Callable[[Database], Page[T]]) -> Page[T]:
+    """Read a page. Raises Problem if there is no such page."""
     try:
-        found = await api.reader.run(read)
+        return await api.reader.run(read)
     except NoPage as error:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
-    return shown(found)
 
 
-def shown(found: pages.Page[Any]) -> Page[Any]:
-    return Page(
-        data=show(found.data),
-        page=found.page,
-        limit=found.limit,
-        total=found.total,
-        total_at_least=found.total_at_least,
-        next_cursor=found.next_cursor,
-    )
-
-
-def hidden(asked: Asked, rows: Iterable[T], *names: str) -> list[T]:
+def hidden(asked: Request, rows: Iterable[T], *names: str) -> list[T]:
     """Return the rows; a viewer sees these fields as null."""
     if asked.sees_all:
         return list(rows)
     return [replace(row, **dict.fromkeys(names)) for row in rows]  # type: ignore[type-var]  # dataclasses of the store
 
 
-def hidden_in(asked: Asked, found: pages.Page[T], *names: str) -> pages.Page[T]:
+def hidden_in(asked: Request, found: Page[T], *names: str) -> Page[T]:
     """Return a page; a viewer sees these fields of its rows as null."""
-    return replace(found, data=hidden(asked, found.data, *names))
+    return found.of_rows(hidden(asked, found.data, *names))
 
 
-def whole(rows: list[Any]) -> Page[Any]:
+def whole(rows: list[T]) -> Page[T]:
     """Return a list that needs no pages as one page."""
-    return Page(data=show(rows), page=1, limit=max(1, len(rows)), total=len(rows))
+    return Page(data=rows, page=1, limit=max(1, len(rows)), total=len(rows))
 
 
 def moment(text: str | None, field: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import trio
@@ -13,14 +12,14 @@ from levity_trio.authority import folder as files
 from levity_trio.config import certificates_folder
 from levity_trio.operations import Operation
 from levity_trio.operations.fields import Allotted
-from levity_trio.operations.operation import filled, left_out
+from levity_trio.operations.operation import Payload, filled, left_out
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.store.database import Database
 from levity_trio.store.reads.files import firmware
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Asked
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.endpoints import Request
+from levity_trio.web.api.problems import conflict
 from levity_trio.web.drivers_address import is_local
 from levity_trio.web.files.urls import SecretUrl
 from levity_trio.wire.proxy_header import peer_of
@@ -37,11 +36,11 @@ class Receiver(NamedTuple):
 class Located(NamedTuple):
     """A payload, and the URL of ours in it, if there is one."""
 
-    payload: dict[str, Any]
+    payload: Payload
     url: NewUrl | None
 
 
-async def located(asked: Asked, operation: Operation, payload: dict[str, Any], to: Receiver) -> Located:
+async def located(asked: Request, operation: Operation, payload: Payload, to: Receiver) -> Located:
     """Put a URL of ours where a location was left out, or is the name of a firmware file. Raises Problem.
 
     Any other location is passed on unchanged. A certificate that was left out is our root.
@@ -55,7 +54,7 @@ async def located(asked: Asked, operation: Operation, payload: dict[str, Any], t
     if operation.action not in FIRMWARE_AT:
         return Located(payload, None)
     place = FIRMWARE_AT[operation.action]
-    found = await asked.api.reader.run(partial(firmware, title=_value(payload, place)))
+    found = await asked.api.reader.run(partial(firmware, title=_text(payload, place)))
     if found is None:
         return Located(payload, None)
     url, at = await _new_url(asked, to, place), wanted_at(payload)
@@ -69,25 +68,25 @@ async def root_pem(api: Api) -> str:
     try:
         return (await trio.to_thread.run_sync(files.read, path)).decode()
     except AuthorityProblem as problem:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem), field="certificate") from None
+        raise conflict(str(problem), field="certificate") from None
 
 
-def _value(payload: dict[str, Any], path: tuple[str, ...]) -> Any:
+def _text(payload: Payload, path: tuple[str, ...]) -> str:
     value: Any = payload
     for name in path:
         value = value[name]
-    return value
+    return str(value)
 
 
-async def _new_url(asked: Asked, to: Receiver, path: tuple[str, ...]) -> SecretUrl:
+async def _new_url(asked: Request, to: Receiver, path: tuple[str, ...]) -> SecretUrl:
     field, url = ".".join(path), asked.api.shelf.new_url(to.protocols)
     if url is None:
         words = "give the URL of another server, or start this one with --files-port"
         detail = f"{field}: this server takes and gives no files; {words}"
-        raise Problem(HTTPStatus.CONFLICT, "conflict", detail, field=field)
+        raise conflict(detail, field=field)
     if is_local(url.text) and await asked.api.reader.run(partial(_is_elsewhere, charger=to.charger)):
         words = f"only programs on this machine reach {url.base}; say with --files-url where chargers reach this server"
-        raise Problem(HTTPStatus.CONFLICT, "conflict", f"{field}: {words}", field=field)
+        raise conflict(f"{field}: {words}", field=field)
     return url
 
 

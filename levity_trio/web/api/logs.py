@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from levity_trio.store.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
-from levity_trio.web.api import lists
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
+
+ENDPOINTS: Final = Endpoints("logs")
 
 FILTERED_DAYS: Final = 1
 """How far back a filter looks without `from`: the log has no index but the time."""
@@ -44,57 +46,34 @@ class LogEntry(msgspec.Struct, kw_only=True):
     session: int | None
 
 
-async def list_frames(asked: Asked) -> lists.Page[Any]:
-    query: LogsQuery = asked.query
+@ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
+async def list_frames(asked: Asked[LogsQuery, None]) -> Page[LogEntry]:
+    """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be empty
+    without being the last: go on while there is a next_cursor.
+    """
+    query = asked.query
     is_filtered = bool(query.charger or query.action or query.direction or query.message_id or query.text)
     since = moment(query.since, "from") or (ago(asked.api, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
-        query.charger,
-        query.action,
-        query.direction,
-        query.message_id,
-        query.text,
-        since,
-        moment(query.before, "to"),
-    )
-    return await page(asked.api, lambda db: _entries(frames(db, filters, query.limit, query.cursor)))
-
-
-def _entries(found: Page[Frame]) -> Page[LogEntry]:
-    return Page(
-        [_entry(one) for one in found.data],
-        found.page,
-        found.limit,
-        found.total,
-        found.total_at_least,
-        found.next_cursor,
+        *(query.charger, query.action, query.direction, query.message_id, query.text),
+        *(since, moment(query.before, "to")),
     )
 
+    def read(db: Database) -> Page[LogEntry]:
+        found = frames(db, filters, query.limit, query.cursor)
+        return found.of_rows([_entry(frame) for frame in found.data])
 
-def _entry(one: Frame) -> LogEntry:
+    return await page(asked.api, read)
+
+
+def _entry(frame: Frame) -> LogEntry:
     return LogEntry(
-        id=one.id,
-        charge_point_id=one.charger,
-        direction=DIRECTIONS.get(one.direction, one.direction),
-        message_type=one.action,
-        payload=one.frame,
-        timestamp=one.at,
-        correlation_id=one.message_id,
-        session=one.session,
+        id=frame.id,
+        charge_point_id=frame.charger,
+        direction=DIRECTIONS.get(frame.direction, frame.direction),
+        message_type=frame.action,
+        payload=frame.frame,
+        timestamp=frame.at,
+        correlation_id=frame.message_id,
+        session=frame.session,
     )
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/logs",
-        role=Role.OPERATOR,
-        tag="logs",
-        summary="List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be"
-        " empty without being the last: go on while there is a next_cursor.",
-        handle=list_frames,
-        query=LogsQuery,
-        answer=lists.Page[LogEntry],
-        problems=("invalid",),
-    ),
-)

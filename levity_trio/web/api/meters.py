@@ -1,31 +1,36 @@
-"""The meters of the house, and their readings: by hand, or as CSV."""
+"""The meters of the house, their readings by hand or as CSV, and what they say about the energy of a month."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
+from levity_trio.store.database import Database
 from levity_trio.store.reads import meters as stored
 from levity_trio.store.reads.meters import Meter, MeterReading
+from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, SHOWN, MeterData, Taken
-from levity_trio.store.writes.ownership import Said
-from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, converted, import_lines
-from levity_trio.web.api.accounts import Name, given_fields, refusals, stored_fields
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
+from levity_trio.web.api.accounts import Name, given_fields, refusals, said, stored_fields
+from levity_trio.web.api.billing import month_of, rule
+from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, StreamedBody, Upload, Values
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
-from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.sheets import Cells, Sheet
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.sheets import Cells, Sheet, converted
+from levity_trio.web.api.shown import extended
 from levity_trio.web.api.tags import CSV
+from levity_trio.wire.times import stamp
 
 TAG: Final = "meters"
+ENDPOINTS: Final = Endpoints(TAG)
 METERS: Final = "/api/admin/meters"
 METER: Final = f"{METERS}/{{id}}"
 READINGS: Final = f"{METER}/readings"
@@ -114,175 +119,108 @@ class EnteredReading(MeterReading):
     contradicts: list[int]
 
 
-def _fields(asked: Asked, body: msgspec.Struct) -> dict[str, Any]:
+def _fields(asked: Request, body: msgspec.Struct) -> Values:
     fields = stored_fields(asked, given_fields(body))
     return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
 
 
-async def list_meters(asked: Asked) -> Page[Any]:
-    query: MetersQuery = asked.query
+@ENDPOINTS.get(METERS, Role.OPERATOR)
+async def list_meters(asked: Asked[MetersQuery, None]) -> Page[Meter]:
+    """List the meters of the house, by their names."""
+    query = asked.query
     return await page(asked.api, partial(stored.meters, name=query.name, wanted=wanted(query)))
 
 
-async def get_meter(asked: Asked) -> Any:
-    return await _shown(asked, asked.number())
-
-
-async def create_meter(asked: Asked) -> Any:
+@ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=HTTPStatus.CREATED)
+async def create_meter(asked: Asked[None, MeterBody]) -> Meter:
+    """Add a meter of the house, of the whole site or of some chargers."""
     fields = _fields(asked, asked.body)
     fields["since"] = fields["since"] or midnight(asked.api.now(), asked.api.config.time_zone)
     with refusals():
-        number = await asked.api.writer.run(writes.add, MeterData(**fields), asked.api.stamp(), asked.caller.name)
+        number = await asked.write(writes.add, MeterData(**fields))
     return await _shown(asked, number)
 
 
-async def change_meter(asked: Asked) -> Any:
-    fields = _fields(asked, asked.body)
-    with refusals():
-        await asked.api.writer.run(writes.change, asked.number(), fields, asked.api.stamp(), asked.caller.name)
+@ENDPOINTS.get(METER, Role.OPERATOR, "not_found", "invalid")
+async def get_meter(asked: Request) -> Meter:
+    """Show a meter of the house."""
     return await _shown(asked, asked.number())
 
 
-async def _shown(asked: Asked, number: int) -> Any:
-    found = await asked.api.reader.run(partial(stored.meter, number=number))
-    if found is None:
-        raise not_found(f"meter {number}")
-    return show(found)
+@ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
+async def change_meter(asked: Asked[None, MeterChangeBody]) -> Meter:
+    """Change a meter of the house. One that is replaced is given an end, and its successor is added."""
+    fields = _fields(asked, asked.body)
+    with refusals():
+        await asked.write(writes.change, asked.number(), fields)
+    return await _shown(asked, asked.number())
+
+
+async def _shown(asked: Request, number: int) -> Meter:
+    return await asked.find(partial(stored.meter, number=number), f"meter {number}")
 
 
 # Readings
 
 
-async def list_readings(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(READINGS, Role.OPERATOR, "not_found")
+async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[MeterReading]:
+    """List the readings of a meter, the newest first."""
     query, number = asked.query, asked.number()
     await _shown(asked, number)
     return await page(asked.api, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid))
 
 
-async def enter_reading(asked: Asked) -> Any:
-    body: ReadingBody = asked.body
+@ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=HTTPStatus.CREATED)
+async def enter_reading(asked: Asked[None, ReadingBody]) -> EnteredReading:
+    """Enter a reading of a meter. The same again changes nothing."""
+    body = asked.body
     now = asked.api.stamp()
     at = local_moment(body.at, "at", asked.api.config.time_zone) or now
     taken = Taken(str(asked.number()), at, body.value, body.unit)
     with refusals():
         added = await asked.api.writer.run(writes.read, taken, HAND, now, asked.caller.name)
 
-    def read(db: Any) -> Any:
-        found = stored.reading(db, added.id)
-        assert found is not None  # noqa: S101 - it was added just now
-        numbers = [other.id for other in stored.contradictions(db, found)]
-        return show(found) | {"result": added.word, "contradicts": numbers}
+    def read(db: Database) -> EnteredReading | None:
+        reading = stored.reading(db, added.id)
+        if reading is None:
+            return None
+        numbers = [other.id for other in stored.contradictions(db, reading)]
+        return extended(EnteredReading, reading, result=added.word, contradicts=numbers)
 
-    return await asked.api.reader.run(read)
+    return await asked.find(read, f"reading {added.id}")
 
 
-async def void_reading(asked: Asked) -> Any:
-    said = Said(asked.api.stamp(), asked.caller.name, asked.body.reason.strip())
+@ENDPOINTS.post(f"{READINGS}/{{reading}}/void", Role.OPERATOR, "not_found", "conflict")
+async def void_reading(asked: Asked[None, VoidBody]) -> MeterReading:
+    """Void a reading that is wrong; it stays on record."""
     number = asked.number("reading")
     with refusals():
-        await asked.api.writer.run(writes.void, asked.number(), number, said)
-    return show(await asked.api.reader.run(partial(stored.reading, number=number)))
+        await asked.api.writer.run(writes.void, asked.number(), number, said(asked, asked.body.reason))
+    return await asked.find(partial(stored.reading, number=number), f"reading {number}")
 
 
-def _line(asked: Asked, cells: Cells) -> Taken:
+def _line(asked: Request, cells: Cells) -> Taken:
     """Return the reading of a line. Raises Problem."""
     line = converted(cells, ReadingLine)
     at = local_moment(line.at, "at", asked.api.config.time_zone)
     return Taken(line.meter, at or "", line.value, line.unit)
 
 
-async def import_readings(asked: Asked) -> Any:
+@ENDPOINTS.post("/api/admin/meter-reading-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+async def import_readings(asked: Upload) -> ImportedLines:
+    """Import readings of meters as CSV: all lines of the file, or none and what is wrong with each."""
     sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, "reading", partial(_line, asked))
     return await import_lines(asked, sheet, writes.import_readings)
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=METERS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List the meters of the house, by their names.",
-        handle=list_meters,
-        query=MetersQuery,
-        answer=page_of(Meter),
-    ),
-    Endpoint(
-        method="POST",
-        path=METERS,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Add a meter of the house, of the whole site or of some chargers.",
-        handle=create_meter,
-        body=StructBody(MeterBody),
-        answer=shown_as(Meter),
-        status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict", "not_found"),
-    ),
-    Endpoint(
-        method="GET",
-        path=METER,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show a meter of the house.",
-        handle=get_meter,
-        answer=shown_as(Meter),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="PATCH",
-        path=METER,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Change a meter of the house. One that is replaced is given an end, and its successor is added.",
-        handle=change_meter,
-        body=StructBody(MeterChangeBody),
-        answer=shown_as(Meter),
-        problems=("not_found", "in_use", "conflict"),
-    ),
-    Endpoint(
-        method="GET",
-        path=READINGS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List the readings of a meter, the newest first.",
-        handle=list_readings,
-        query=ReadingsQuery,
-        answer=page_of(MeterReading),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path=READINGS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Enter a reading of a meter. The same again changes nothing.",
-        handle=enter_reading,
-        body=StructBody(ReadingBody),
-        answer=shown_as(EnteredReading),
-        status=HTTPStatus.CREATED,
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{READINGS}/{{reading}}/void",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Void a reading that is wrong; it stays on record.",
-        handle=void_reading,
-        body=StructBody(VoidBody),
-        answer=shown_as(MeterReading),
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/meter-reading-import",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Import readings of meters as CSV: all lines of the file, or none and what is wrong with each.",
-        handle=import_readings,
-        body=StreamedBody(CSV),
-        answer=shown_as(ImportedLines),
-        problems=("too_large", "too_slow", "unfinished", "too_many_waiting"),
-    ),
-)
+# The reconciliation of a month: whether the energy of the registers is that of the transactions, and of the house
+
+
+@ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
+async def get_reconciliation(asked: Request) -> Reconciliation:
+    """Reconcile a month: the registers' energy with that of transactions and of the house's meters."""
+    month, zone = month_of(asked), asked.api.config.time_zone
+    span = Span(stamp(month.since(zone)), stamp(month.until(zone)))
+    read = partial(reconciliation, month=str(month), span=span, now=asked.api.stamp(), rule=rule(asked))
+    return await asked.api.reader.run(read)

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 from starlette.responses import Response
 
-from levity_trio.documents.json_file import StatementDocument
-from levity_trio.documents.paper import Form
+from levity_trio.store.database import Database
 from levity_trio.store.reads import mine as stored
-from levity_trio.store.reads import pages
 from levity_trio.store.reads.curve import Curve
+from levity_trio.store.reads.driving import OwnTag
 from levity_trio.store.reads.mine import DriversTransaction
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted, whole
-from levity_trio.web.api.papers import MEDIA_TYPES, document
-from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.shown import Later, answer, show, shown_as
-from levity_trio.web.api.statements import NOT_MADE, DocumentQuery, paper_of
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import Paged, page, wanted, whole
+from levity_trio.web.api.papers import document
+from levity_trio.web.api.shown import show
+from levity_trio.web.api.statements import ANY_FORM, NOT_MADE, DocumentQuery, paper_of
 from levity_trio.wire.times import in_zone
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 T = TypeVar("T")
 TRANSACTIONS: Final = f"{ME}/transactions"
@@ -75,11 +76,13 @@ class DriversStatement:
     energy_wh: int
 
 
-async def list_tags(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
+async def list_tags(asked: Request) -> Page[DriversTag]:
+    """List the tags of your household, and whether they may charge"""
     return whole([_tag(asked, one) for one in await tags_of(asked)])
 
 
-def _tag(asked: Asked, one: Any) -> DriversTag:
+def _tag(asked: Request, one: OwnTag) -> DriversTag:
     words = why_not(asked, one)
     return DriversTag(id_tag=one.id_tag, note=one.name, is_valid=words is None, why_not=words)
 
@@ -87,8 +90,10 @@ def _tag(asked: Asked, one: Any) -> DriversTag:
 # Sessions
 
 
-async def list_transactions(asked: Asked) -> Listing[Any]:
-    query: OwnQuery = asked.query
+@ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict", "invalid")
+async def list_transactions(asked: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
+    """List the sessions of your household, the newest first"""
+    query = asked.query
     read = partial(
         stored.transactions,
         household=household(asked),
@@ -96,38 +101,39 @@ async def list_transactions(asked: Asked) -> Listing[Any]:
         before=query.before,
         is_open=query.open,
     )
-    found = await asked.api.reader.run(read)
-    if found is None:
-        raise not_found(f"transaction {query.before}")
+    found = await asked.find(read, f"transaction {query.before}")
     return Listing(data=show(found.data), limit=query.limit, next=found.next)
 
 
-async def get_transaction(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
+async def get_transaction(asked: Request) -> DriversTransaction:
+    """Show a session of your household"""
     return await _own(asked, stored.transaction)
 
 
-async def get_curve(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")
+async def get_curve(asked: Request) -> Curve:
+    """Show the power and the register of a session over its time, with few points"""
     return await _own(asked, stored.own_curve)
 
 
-async def _own(asked: Asked, read: Any) -> Any:
+async def _own(asked: Request, read: Callable[..., T | None]) -> T:
     """Return what is read of a session of the household. Raises Problem for any other."""
     own, number = household(asked), asked.number()
-    found = await asked.api.reader.run(partial(read, household=own, number=number))
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return show(found)
+    return await asked.find(partial(read, household=own, number=number), f"transaction {number}")
 
 
 # Statements
 
 
-async def list_statements(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
+async def list_statements(asked: Asked[Paged, None]) -> Page[DriversStatement]:
+    """List the closed statements of your household, the newest first"""
     account, zone = account_of(asked), asked.api.config.time_zone
 
-    def read(db: Any) -> pages.Page[Any]:
-        found: pages.Page[Any] = closed_statements(db, account, None, wanted(asked.query))
-        return replace(found, data=[_statement(one, zone) for one in found.data])
+    def read(db: Database) -> Page[DriversStatement]:
+        found = closed_statements(db, account, None, wanted(asked.query))
+        return found.of_rows([_statement(one, zone) for one in found.data])
 
     return await page(asked.api, read)
 
@@ -145,78 +151,9 @@ def _statement(one: ClosedStatement, zone: tzinfo) -> DriversStatement:
     )
 
 
-async def get_statement(asked: Asked) -> Response:
+@ENDPOINTS.get(f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM)
+async def get_statement(asked: Asked[DocumentQuery, None]) -> Response:
+    """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
     account, number, form = account_of(asked), asked.number("number"), asked.query.format
-    found = await asked.api.reader.run(partial(id_of_own, account=account, number=number))
-    if found is None:
-        raise not_found(f"statement {number}")
+    found = await asked.find(partial(id_of_own, account=account, number=number), f"statement {number}")
     return document(asked.api, paper_of(asked, found), form, f"statement-{number}")
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{ME}/tags",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="List the tags of your household, and whether they may charge",
-        handle=list_tags,
-        answer=page_of(DriversTag),
-        problems=("conflict",),
-    ),
-    Endpoint(
-        method="GET",
-        path=TRANSACTIONS,
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="List the sessions of your household, the newest first",
-        handle=list_transactions,
-        query=OwnQuery,
-        answer=Later(lambda: Listing[answer(DriversTransaction)]),  # type: ignore[misc]  # as page_of does it
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Show a session of your household",
-        handle=get_transaction,
-        answer=shown_as(DriversTransaction),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/curve",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Show the power and the register of a session over its time, with few points",
-        handle=get_curve,
-        answer=shown_as(Curve),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=STATEMENTS,
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="List the closed statements of your household, the newest first",
-        handle=list_statements,
-        query=Paged,
-        answer=page_of(DriversStatement),
-        problems=("not_found", "conflict", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{STATEMENTS}/{{number}}",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Download a closed statement of your household as HTML, PDF, CSV or JSON",
-        handle=get_statement,
-        query=DocumentQuery,
-        answer=StatementDocument,
-        media_type=MEDIA_TYPES[Form.HTML],
-        other_media_types=tuple(MEDIA_TYPES[one] for one in Form if one is not Form.HTML),
-        problems=(*NOT_MADE, "changed", "conflict", "invalid"),
-    ),
-)

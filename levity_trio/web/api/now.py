@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from levity_trio.addresses import present_address
 from levity_trio.own_addresses import is_of_this_machine
 from levity_trio.store.backup_note import last_backup, saved_by
+from levity_trio.store.database import Database
 from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+
+ENDPOINTS: Final = Endpoints("now")
 
 Chargers = Annotated[str, msgspec.Meta(description="Only these, separated by commas; the rest stays whole.")]
 
@@ -24,12 +26,14 @@ class NowQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     charger: Chargers | None = None
 
 
-async def get_now(asked: Asked) -> Any:
+@ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
+async def get_now(asked: Asked[NowQuery, None]) -> Now:
+    """Show the site as it is now: power and energy, what wants a look, and each charger."""
     api, query = asked.api, asked.query
     chosen = None if query.charger is None else frozenset(_named(query.charger))
     is_trusted, terms, at = api.is_clock_trusted(), rule(asked), api.now()
 
-    def read(db: Any) -> Now:
+    def read(db: Database) -> Now:
         machine = Machine(
             begun_at=api.begun_at,
             can_store=not api.writer.is_failing,
@@ -44,7 +48,7 @@ async def get_now(asked: Asked) -> Any:
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)
 
-    return show(await api.reader.run(read))
+    return await api.reader.run(read)
 
 
 def _of_another_server(_address: str) -> bool:
@@ -55,18 +59,3 @@ def _of_another_server(_address: str) -> bool:
 def _named(text: str) -> list[str]:
     """Return the chargers that a text names. It may be the identity of one that has a comma in it."""
     return [text, *(one.strip() for one in text.split(","))]
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/now",
-        role=Role.VIEWER,
-        tag="now",
-        summary="Show the site as it is now: power and energy, what wants a look, and each charger.",
-        handle=get_now,
-        query=NowQuery,
-        answer=shown_as(Now),
-        problems=("invalid",),
-    ),
-)

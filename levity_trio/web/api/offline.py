@@ -1,11 +1,11 @@
-"""Who can charge at a charger while it has no connection to us: its keys, and what follows from them."""
+"""Who can charge at a charger that has no connection to us: by its keys, and by the local list that is kept there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,12 +13,19 @@ from levity_trio.access import offline
 from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations.templates import Has
 from levity_trio.store.reads import configuration
-from levity_trio.web.api.changes import KeyResult, change_key, read_back, read_keys
-from levity_trio.web.api.charger_facts import whose
+from levity_trio.store.reads import local_lists as stored
+from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
+from levity_trio.store.reads.pages import Page
+from levity_trio.store.writes.local_lists import resume
+from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.configuration import KeyResult, change_key, read_back, read_keys
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
 from levity_trio.web.api.operations import WaitQuery
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import not_found
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 PATH: Final = f"{CHARGER}/offline-policy"
 
@@ -79,23 +86,26 @@ class OfflinePolicy:
     changes: list[KeyResult]
 
 
-async def get_policy(asked: Asked) -> Any:
-    await whose(asked)
-    return show(await _policy(asked, []))
+@ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
+async def get_policy(asked: Request) -> OfflinePolicy:
+    """Show who can charge at a charger while it has no connection to us, by its configuration."""
+    await known_charger(asked)
+    return await _policy(asked, [])
 
 
-async def change_policy(asked: Asked) -> Any:
-    await whose(asked)
-    charger, wanted = asked.path["id"], asked.body.values()
+@ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
+async def change_policy(asked: Asked[ChangeQuery, PolicyBody]) -> OfflinePolicy:
+    """Change who can charge without us: send the keys that are given, and read them back."""
+    charger, wanted = await known_charger(asked), asked.body.values()
     if asked.query.read:
         await read_keys(asked, charger, KEYS)
     had = await _has(asked)
     told = [KeyResult(key=key, result="", wanted=value, had=_value(had, key)) for key, value in wanted.items()]
     results = [await change_key(asked, charger, key) for key in told]
-    return show(await _policy(asked, await read_back(asked, charger, results)))
+    return await _policy(asked, await read_back(asked, charger, results))
 
 
-async def _policy(asked: Asked, changes: list[KeyResult]) -> OfflinePolicy:
+async def _policy(asked: Request, changes: list[KeyResult]) -> OfflinePolicy:
     has = await _has(asked)
     keys = [_key(key, has.get(key.casefold())) for key in KEYS]
     found = explain({one.key: Switch(one.value) for one in keys})
@@ -104,7 +114,7 @@ async def _policy(asked: Asked, changes: list[KeyResult]) -> OfflinePolicy:
     )
 
 
-async def _has(asked: Asked) -> Mapping[str, Has]:
+async def _has(asked: Request) -> Mapping[str, Has]:
     return await asked.api.reader.run(partial(configuration.has, charger=asked.path["id"]))
 
 
@@ -120,27 +130,34 @@ def _key(key: str, has: Has | None) -> PolicyKey:
     return PolicyKey(key=key, value=value.value, readonly=has.readonly, read_at=has.read_at)
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=PATH,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show who can charge at a charger while it has no connection to us, by its configuration.",
-        handle=get_policy,
-        answer=shown_as(OfflinePolicy),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path=PATH,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Change who can charge without us: send the keys that are given, and read them back.",
-        handle=change_policy,
-        query=ChangeQuery,
-        body=StructBody(PolicyBody),
-        answer=shown_as(OfflinePolicy),
-        problems=("not_found", "not_connected", "queue_full"),
-    ),
-)
+# The local lists as they are kept at the chargers
+
+
+@both(ENDPOINTS, "local-lists/status", "how the local list is kept")
+async def list_statuses(asked: Asked[Whose, None]) -> Page[LocalListStatus]:
+    return whole(hidden(asked, await _statuses(asked, await whose(asked)), "paused_by"))
+
+
+async def _statuses(asked: Request, charger: str | None) -> list[LocalListStatus]:
+    api = asked.api
+    lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
+    is_on = api.config.local_list == "on"
+    read = partial(stored.statuses, charger=charger, now=api.clock(), open_lines=lines, is_on=is_on)
+    return await api.reader.run(read)
+
+
+@ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
+async def list_left_out(asked: Asked[Paged, None]) -> Page[LeftOutTag]:
+    """List the tags for which the local list of a charger has no room."""
+    charger = await known_charger(asked)
+    return await page(asked.api, partial(stored.left_out, charger=charger, wanted=wanted(asked.query)))
+
+
+@ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
+async def resume_upkeep(asked: Request) -> LocalListStatus:
+    """Keep the local list of a charger again after one was sent by hand, or try again at once."""
+    charger = await known_charger(asked)
+    if not await asked.write(resume, charger):
+        raise not_found(f"local list that is kept at {charger}; start `serve` with --local-list on")
+    (status,) = await _statuses(asked, charger)
+    return status

@@ -17,7 +17,9 @@ from levity_trio.web.api.endpoints import (
     NO_CONTENT,
     Endpoint,
     Role,
+    Schema,
     StructBody,
+    Values,
 )
 
 REFERENCE: Final = "#/components/schemas/{name}"
@@ -62,7 +64,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "too_many_log_ins": 503,
 }
 """The HTTP status of each code of a problem."""
-PROBLEM: Final[Mapping[str, Any]] = {
+PROBLEM: Final[Schema] = {
     "type": "object",
     "description": "RFC 9457, with a code for programs.",
     "required": ["type", "title", "status", "detail"],
@@ -77,7 +79,7 @@ PROBLEM: Final[Mapping[str, Any]] = {
 }
 
 
-INFO: Final[Mapping[str, Any]] = {
+INFO: Final[Schema] = {
     "title": "levity-trio",
     "version": __version__,
     "description": "The operator API.",
@@ -85,7 +87,7 @@ INFO: Final[Mapping[str, Any]] = {
 }
 
 
-def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def document(endpoints: Iterable[Endpoint]) -> Values:
     """Return the document."""
     every = list(endpoints)
     schemas = Schemas(kind for one in every for kind in _kinds(one))
@@ -119,14 +121,14 @@ class Schemas:
         for name, schema in components.items():
             self.plain({**schema, "title": _name(name)})
 
-    def of(self, kind: Any) -> Mapping[str, Any]:
+    def of(self, kind: Any) -> Schema:
         """Return the schema of a type: most often a reference."""
-        found: Mapping[str, Any] = self.plain(self._of_kind[repr(kind)])
+        found: Schema = self.plain(self._of_kind[repr(kind)])
         return found
 
-    def described(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    def described(self, schema: Schema) -> Schema:
         """Return the component that a schema refers to, or the schema itself."""
-        found: Mapping[str, Any] = self._components[_referred(schema)] if "$ref" in schema else schema
+        found: Schema = self._components[_referred(schema)] if "$ref" in schema else schema
         return found
 
     def plain(self, node: Any) -> Any:
@@ -140,7 +142,7 @@ class Schemas:
         made = {name: one if name in _VALUES else self.plain(one) for name, one in node.items()}
         return self._referable(_typed(made))
 
-    def _referable(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def _referable(self, schema: Values) -> Values:
         name = schema.get("title")
         if not isinstance(name, str):
             return schema
@@ -148,7 +150,7 @@ class Schemas:
             raise ValueError(f"two schemas are called {name}")
         return {"$ref": REFERENCE.format(name=name)}
 
-    def used_by(self, paths: Any) -> dict[str, Any]:
+    def used_by(self, paths: Any) -> Values:
         """Return the components to which paths refer, and the components to which these refer."""
         used: set[str] = set()
         waiting = _references(paths)
@@ -170,7 +172,7 @@ def _name(name: str) -> str:
     return _GENERIC.sub(r"\2\1", name)
 
 
-def _referred(schema: Mapping[str, Any]) -> str:
+def _referred(schema: Schema) -> str:
     return str(schema["$ref"]).rpartition("/")[2]
 
 
@@ -183,7 +185,7 @@ def _references(node: Any) -> set[str]:
     return own | {name for one in node.values() for name in _references(one)}
 
 
-def _typed(schema: dict[str, Any]) -> dict[str, Any]:
+def _typed(schema: Values) -> Values:
     """Return a schema whose values have a type, and whose tuple says what its items are.
 
     Generators read no `const`, and no `items` that is false: a length says the same.
@@ -210,7 +212,7 @@ def _kinds(one: Endpoint) -> list[Any]:
     return [kind for kind in (one.answer_type, one.query, *body) if kind is not None]
 
 
-def _operation(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
+def _operation(one: Endpoint, schemas: Schemas) -> Values:
     found: dict[str, Any] = {
         "operationId": _identity(one),
         "tags": [one.tag],
@@ -239,20 +241,20 @@ def _identity(one: Endpoint) -> str:
     return f"{one.method.lower()}_{words}".strip("_")
 
 
-def _has_required(schema: Mapping[str, Any], schemas: Schemas) -> bool:
+def _has_required(schema: Schema, schemas: Schemas) -> bool:
     """Whether an empty body does not fit a schema."""
     described = schemas.described(schema)
     ways = map(schemas.described, described.get("anyOf", [{}]))
     return bool(described.get("required")) or all(one.get("required") for one in ways)
 
 
-def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
+def _path_parameters(one: Endpoint) -> list[Values]:
     """Identities of chargers, names and months are texts; all others are numbers."""
     names = _PARAMETER.findall(one.path)
     return [{"name": name, "in": "path", "required": True, "schema": _kind_of(one.path, name)} for name in names]
 
 
-def _kind_of(path: str, name: str) -> Mapping[str, Any]:
+def _kind_of(path: str, name: str) -> Schema:
     if name == "tag":
         return {"type": "string", "minLength": 1}
     if name == "name":
@@ -264,7 +266,7 @@ def _kind_of(path: str, name: str) -> Mapping[str, Any]:
     return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
 
 
-def _query_parameters(one: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
+def _query_parameters(one: Endpoint, schemas: Schemas) -> list[Values]:
     if one.query is None:
         return []
     described = schemas.described(schemas.of(one.query))
@@ -275,7 +277,7 @@ def _query_parameters(one: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
+def _responses(one: Endpoint, schemas: Schemas) -> Values:
     if one.answer is None:
         found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
@@ -293,7 +295,7 @@ def _responses(one: Endpoint, schemas: Schemas) -> dict[str, Any]:
     return found
 
 
-def _of_media_type(media_type: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_media_type(media_type: str, answer: Schema) -> Schema:
     """Return the schema of an answer in a media type: only JSON has the fields of its type."""
     if media_type == "application/json":
         return answer
@@ -306,7 +308,7 @@ def _of_input(one: Endpoint) -> tuple[str, ...]:
     return ("invalid", *(("not_json",) if one.body is not None else ()), *(("not_found",) if is_list else ()))
 
 
-def page(described: Mapping[str, Any], demo: str | None = None) -> str:
+def page(described: Schema, demo: str | None = None) -> str:
     """Return the document as a page for people. That of a demo says so, and how its clock runs."""
     said = "" if demo is None else f"<p><strong>Demo</strong> · invented data · {html.escape(demo)}</p>"
     parts = [HEAD, STYLE, f"<main>{said}<h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
@@ -316,7 +318,7 @@ def page(described: Mapping[str, Any], demo: str | None = None) -> str:
     return "".join([*parts, "</main></html>"])
 
 
-def _shown(path: str, method: str, one: Mapping[str, Any], components: Mapping[str, Any]) -> str:
+def _shown(path: str, method: str, one: Schema, components: Schema) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(given['name'])}</code><td>{given['in']}<td>{html.escape(_type(given['schema']))}"
         for given in one["parameters"]
@@ -330,15 +332,15 @@ def _shown(path: str, method: str, one: Mapping[str, Any], components: Mapping[s
     )
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(schema: Schema) -> str:
     return str(schema.get("type") or "any")
 
 
-def _text(schema: Any, components: Mapping[str, Any]) -> str:
+def _text(schema: Any, components: Schema) -> str:
     return msgspec.json.format(msgspec.json.encode(_whole(schema, components)), indent=1).decode()
 
 
-def _whole(node: Any, components: Mapping[str, Any]) -> Any:
+def _whole(node: Any, components: Schema) -> Any:
     """Return a schema with what it refers to in its place; no body refers to itself."""
     if isinstance(node, list):
         return [_whole(one, components) for one in node]

@@ -6,41 +6,69 @@ states of it. With `errors=http` (the default on the routes that other systems h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 import orjson
+import trio
 
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, spelt
+from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, find, spelt
 from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
-from levity_trio.operations.operation import filled, left_out, role_for, transactions_in_the_way
+from levity_trio.operations.operation import Payload, filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
+from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.commands import Command
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.files import NewUrl
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Fields, Role, StructBody, read_json
+from levity_trio.web.api.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.endpoints import (
+    ABSENT,
+    IDENTITIES,
+    Answer,
+    Asked,
+    Components,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    Schema,
+    StructBody,
+    Values,
+    read_json,
+)
+from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.locations import Receiver, located
-from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem, busy, conflict, invalid, not_found, not_storable
+from levity_trio.web.api.shown import extended, show
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
 from levity_trio.wire.texts import digest
 
+ENDPOINTS: Final = Endpoints("operations")
+
 OLDER: Final = ("remote-start", "remote-stop", "change-availability")
 """The routes of the CSMS that this server replaces; its clients expect an error as an HTTP status."""
+T = TypeVar("T")
 LONGEST_KEY: Final = 200
 RESPOND_ASYNC: Final = "respond-async"
 Timeout = Annotated[float, msgspec.Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
 Deadline = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
+
+
+PROBLEMS: Final = (
+    *("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting", "charger_error", "no_answer"),
+)
 
 
 class WaitQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,11 +85,15 @@ class OperationQuery(WaitQuery, kw_only=True):
     errors: Annotated[Literal["http", "state"], msgspec.Meta(description="http: 502 and 504 for errors.")] | None = None
 
 
+Sender = Asked[WaitQuery, object]
+"""A request that sends operations."""
+
+
 class RawCall(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Any CALL; the payload is sent as it is."""
 
     action: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-    payload: dict[str, Any] = {}
+    payload: Values = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +103,11 @@ class OperationBody:
     operation: Operation
     media_type: str = "application/json"
 
-    def read(self, raw: bytes) -> dict[str, Any]:
+    def read(self, raw: bytes) -> Payload:
         """Return the payload. Raises Problem."""
         return checked(self.operation, read_json(raw))
 
-    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
+    def schema(self, components: Components) -> Schema:  # noqa: ARG002 - a Body
         """Return the schema of the payload."""
         return _payload_of(self.operation)
 
@@ -99,7 +131,7 @@ def _fields_of(operation: Operation) -> Fields:
     return {"action": {"const": operation.action}, "payload": _payload_of(operation)}
 
 
-def _payload_of(operation: Operation) -> dict[str, Any]:
+def _payload_of(operation: Operation) -> Schema:
     return {"title": f"{operation.action}Payload", **operation.payload.json_schema()}
 
 
@@ -109,7 +141,7 @@ _OTHER: Final[Fields] = {
 }
 
 
-def checked(operation: Operation, values: object) -> dict[str, Any]:
+def checked(operation: Operation, values: Payload) -> Payload:
     """Return the payload that values make. Raises Problem."""
     try:
         return check(operation, values)
@@ -130,14 +162,14 @@ class Order:
 
     charger: str
     action: str
-    payload: Mapping[str, Any]
-    body: Any
+    payload: Payload
+    body: Payload
     """As it was asked for, without the numbers that the server allots; it tells whether a request is repeated."""
     warnings: tuple[str, ...] = ()
     url: NewUrl | None = None
 
 
-async def prepare(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Order:
+async def prepare(asked: Sender, charger: str, operation: Operation, payload: Payload) -> Order:
     """Fill in what was left out, and look at what is in the way. Raises Problem."""
     check_role(asked, role_for(operation, payload))
     api, body = asked.api, payload
@@ -150,12 +182,11 @@ async def prepare(asked: Asked, charger: str, operation: Operation, payload: dic
         payload = filled(payload, path, number)
     if in_the_way := transactions_in_the_way(operation, payload, known):
         _check_force(asked, operation, [one.id for one in in_the_way])
-    return Order(
-        charger, operation.action, payload, body, (*operation.warn(payload, known), *_of_tag(asked, payload)), url
-    )
+    warnings = (*operation.warn(payload, known), *_of_tag(asked, payload))
+    return Order(charger, operation.action, payload, body, warnings, url)
 
 
-def _of_tag(asked: Asked, payload: Mapping[str, Any]) -> Sequence[str]:
+def _of_tag(asked: Request, payload: Payload) -> Sequence[str]:
     """Return a warning if the tag of a start or a reservation is refused; it is sent all the same."""
     id_tag = payload.get("idTag")
     verdict = None if id_tag is None else asked.api.id_tags.judge(id_tag, asked.api.stamp())
@@ -164,43 +195,43 @@ def _of_tag(asked: Asked, payload: Mapping[str, Any]) -> Sequence[str]:
     return (f"the tag {id_tag} is {verdict.status} here, as the charger is told when it asks; add or unblock it first",)
 
 
-async def _number(asked: Asked, charger: str, allotted: Allotted, known: Situation) -> int:
+async def _number(asked: Request, charger: str, allotted: Allotted, known: Situation) -> int:
     if allotted is Allotted.TRANSACTION:
         try:
             return only_transaction(known)
         except FieldProblem as problem:
-            raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem), field=problem.field) from None
+            raise conflict(str(problem), field=problem.field) from None
     return await asked.api.reader.run(partial(next_number, charger=charger, allotted=allotted))
 
 
-def check_role(asked: Asked, role: OperationRole) -> None:
+def check_role(asked: Request, role: OperationRole) -> None:
     """Raise Problem if the caller may not send this."""
     if role is OperationRole.ADMIN and asked.caller.role < Role.ADMIN:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this operation needs a token with the role admin")
 
 
-def _check_force(asked: Asked, operation: Operation, transactions: list[int]) -> None:
-    if not asked.query.force:
+def _check_force(asked: Sender, operation: Operation, transactions: list[int]) -> None:
+    if not (isinstance(asked.query, OperationQuery) and asked.query.force):
         ids = ", ".join(map(str, transactions))
         words = f"{operation.action} would interrupt transaction {ids}; stop it first, or send it with force"
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
     check_role(asked, OperationRole.ADMIN)
 
 
-async def send(asked: Asked, order: Order) -> int:
+async def send(asked: Sender, order: Order) -> int:
     """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
     return await submit(asked, order, _repeatable(asked, order))
 
 
-def _repeatable(asked: Asked, order: Order) -> Repeatable | None:
+def _repeatable(asked: Request, order: Order) -> Repeatable | None:
     """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
     key = asked.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
-    return None if key is None else Repeatable(key, _digest(order))
+    return None if key is None else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
 
 
-async def repeated(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> int | None:
+async def repeated(asked: Request, charger: str, operation: Operation, payload: Payload) -> int | None:
     """Return the command of an earlier request with the same key, for those who look at more than `order` does before
     they send. Raises Problem."""
     repeatable = _repeatable(asked, Order(charger, operation.action, payload, payload))
@@ -216,17 +247,16 @@ def _reused() -> Problem:
     return invalid("Idempotency-Key", "it was used for another command; choose a new one")
 
 
-async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = None) -> int:
+async def submit(asked: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
     """Submit one of the operations of a request and return the id of its command. Raises Problem."""
-    query: WaitQuery = asked.query
     try:
         return await asked.api.chargers.submit(
             order.charger,
             order.action,
             order.payload,
             asked_by=asked.caller.name,
-            timeout_seconds=query.timeout,
-            deadline_seconds=query.deadline,
+            timeout_seconds=asked.query.timeout,
+            deadline_seconds=asked.query.deadline,
             repeatable=repeatable,
             url=order.url,
         )
@@ -249,10 +279,6 @@ async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = Non
         raise Problem(HTTPStatus.CONFLICT, "not_connected", f"{order.charger}: {error}; nothing was sent") from None
 
 
-def _digest(order: Order) -> str:
-    return digest(orjson.dumps([order.action, order.body]).decode())
-
-
 class Sending(NamedTuple):
     """A command that was stored, and what to say about it."""
 
@@ -260,14 +286,14 @@ class Sending(NamedTuple):
     warnings: tuple[str, ...]
 
 
-async def order(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Sending:
+async def order(asked: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
     """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is given twice."""
     async with asked.api.allotting if left_out(operation, payload) else nullcontext():
         prepared = await prepare(asked, charger, operation, payload)
         return Sending(await send(asked, prepared), prepared.warnings)
 
 
-async def respond(asked: Asked, sending: Sending, *, errors: str) -> Answer:
+async def respond(asked: Asked[OperationQuery, object], sending: Sending, *, errors: str) -> Answer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
     if not is_waiting(asked):
@@ -279,53 +305,78 @@ async def respond(asked: Asked, sending: Sending, *, errors: str) -> Answer:
     return Answer(shown)
 
 
-def is_waiting(asked: Asked) -> bool:
+def is_waiting(asked: Request) -> bool:
     """Whether the client waits for the charger."""
     return RESPOND_ASYNC not in asked.headers.get("prefer", "").casefold()
 
 
-def accepted(shown: Any, location: str) -> Answer:
+def accepted(command: T, location: str) -> Answer[T]:
     """Return the answer to a client that does not wait: the command so far, and where to look for it later."""
-    return Answer(shown, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC})
+    return Answer(command, HTTPStatus.ACCEPTED, {"location": location, "preference-applied": RESPOND_ASYNC})
 
 
 async def show_command(
-    asked: Asked, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
-) -> dict[str, Any]:
+    asked: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
+) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
     found = stored_one or await asked.api.reader.run(partial(stored.command, number=command))
     if found is None:  # it was committed, so a reader sees it
         raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
-    return {**show(found), "warnings": list(warnings)}
+    return extended(SentCommand, found, warnings=list(warnings))
 
 
-def _check_state(shown: Mapping[str, Any], errors: str) -> None:
-    if errors != "http" or shown["state"] in ("accepted", "rejected"):
+def _check_state(command: SentCommand, errors: str) -> None:
+    if errors != "http" or command.state in ("accepted", "rejected"):
         return
-    if shown["state"] == "error":
-        words = f"the charger answered with an error: {shown['error_code']} {shown['error_description'] or ''}".strip()
-        raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=shown)
-    words = f"command {shown['id']}: the charger gave no answer: {shown['state']}"
-    raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=shown)
+    if command.state == "error":
+        words = f"the charger answered with an error: {command.error_code} {command.error_description or ''}".strip()
+        raise Problem(HTTPStatus.BAD_GATEWAY, "charger_error", words, command=show(command))
+    words = f"command {command.id}: the charger gave no answer: {command.state}"
+    raise Problem(HTTPStatus.GATEWAY_TIMEOUT, "no_answer", words, command=show(command))
 
 
-async def _operate(operation: Operation, asked: Asked) -> Answer:
-    sending = await order(asked, asked.path["id"], operation, asked.body)
-    return await respond(asked, sending, errors="http" if operation.path in OLDER else "state")
+def _declare(operation: Operation) -> None:
+    role = Role.OPERATOR if operation.role is OperationRole.OPERATOR else Role.ADMIN
+    needs_force = ("needs_force",) if operation.needs_force_under_transaction else ()
+
+    @ENDPOINTS.post(
+        f"/api/admin/chargers/{{id}}/{operation.path}",
+        *(role, *PROBLEMS, "conflict", *needs_force),
+        summary=f"{operation.action}: {operation.summary}",
+        body=OperationBody(operation),
+    )
+    async def operate(asked: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
+        sending = await order(asked, asked.path["id"], operation, asked.body)
+        return await respond(asked, sending, errors="http" if operation.path in OLDER else "state")
 
 
-async def _raw(asked: Asked) -> Answer:
+for _operation in OPERATIONS.values():
+    _declare(_operation)
+
+
+@ENDPOINTS.post("/api/admin/chargers/{id}/raw", Role.ADMIN, *PROBLEMS)
+async def _raw(asked: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+    """Send any CALL; its payload is not checked"""
     return await respond(asked, await _send_raw(asked), errors="state")
 
 
-async def _send_raw(asked: Asked) -> Sending:
-    body: RawCall = asked.body
+async def _send_raw(asked: Asked[OperationQuery, RawCall]) -> Sending:
+    body = asked.body
     return Sending(await send(asked, Order(asked.path["id"], spelt(body.action), body.payload, body.payload)), ())
 
 
-async def _older(asked: Asked) -> Answer:
-    """Any command, as the CSMS took it: an operation is checked, and others need an admin."""
-    body: RawCall = asked.body
+@ENDPOINTS.post(
+    "/api/charge-points/{id}/request",
+    *(Role.OPERATOR, *PROBLEMS, "conflict", "needs_force"),
+    tag="older",
+    body=ActionBody(RawCall, has_others=True),
+)
+async def _older(asked: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+    """Send any operation by its action and payload
+
+    The CSMS took any command here. An operation is checked, and others need an admin.
+    """
+    body = asked.body
     operation = OPERATIONS.get(spelt(body.action))
     if operation is None:
         check_role(asked, OperationRole.ADMIN)
@@ -334,71 +385,123 @@ async def _older(asked: Asked) -> Answer:
     return await respond(asked, sending, errors="http")
 
 
-async def _cancel(asked: Asked) -> Any:
+@ENDPOINTS.delete("/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", tag="commands")
+async def _cancel(asked: Request) -> SentCommand:
+    """Cancel a command that is still queued"""
     command = asked.number()
     if await asked.api.chargers.cancel(command):
         return await show_command(asked, command)
-    found = await asked.api.reader.run(partial(stored.command, number=command))
-    if found is None:
-        raise not_found(f"command {command}")
+    found = await asked.find(partial(stored.command, number=command), f"command {command}")
     words = f"command {command} is {found.state}; only a queued one can be cancelled"
     raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
 
 
-PROBLEMS: Final = (
-    *("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting", "charger_error", "no_answer"),
+# Many chargers
+
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class BulkBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An operation for the chargers in a list, of a model, or all that are known: exactly one of them is given."""
+
+    action: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    payload: Values = {}
+    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    model: str | None = None
+    all: bool = False
+    at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "model": ABSENT, "all": {"const": False}},
+    {"chargers": ABSENT, "model": {"type": "string"}, "all": {"const": False}},
+    {"chargers": ABSENT, "model": ABSENT, "all": {"const": True}},
 )
+"""Exactly one of them says for which chargers."""
 
 
-def _endpoint(operation: Operation) -> Endpoint:
-    return Endpoint(
-        method="POST",
-        path=f"/api/admin/chargers/{{id}}/{operation.path}",
-        role=Role.OPERATOR if operation.role is OperationRole.OPERATOR else Role.ADMIN,
-        tag="operations",
-        summary=f"{operation.action}: {operation.summary}",
-        handle=partial(_operate, operation),
-        query=OperationQuery,
-        body=OperationBody(operation),
-        answer=shown_as(SentCommand),
-        problems=(*PROBLEMS, "conflict", *(("needs_force",) if operation.needs_force_under_transaction else ())),
-    )
+class BulkResult(msgspec.Struct, kw_only=True):
+    """What one charger said: its command, or the problem because of which nothing was sent."""
+
+    charger: str
+    command: Any = None
+    problem: Any = None
 
 
-ENDPOINTS: Final = (
-    *(_endpoint(operation) for operation in OPERATIONS.values()),
-    Endpoint(
-        method="POST",
-        path="/api/admin/chargers/{id}/raw",
-        role=Role.ADMIN,
-        tag="operations",
-        summary="Send any CALL; its payload is not checked",
-        handle=_raw,
-        query=OperationQuery,
-        body=StructBody(RawCall),
-        answer=shown_as(SentCommand),
-        problems=PROBLEMS,
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/charge-points/{id}/request",
-        role=Role.OPERATOR,
-        tag="older",
-        summary="Send any operation by its action and payload",
-        handle=_older,
-        query=OperationQuery,
-        body=ActionBody(RawCall, has_others=True),
-        answer=shown_as(SentCommand),
-        problems=(*PROBLEMS, "conflict", "needs_force"),
-    ),
-    Endpoint(
-        method="DELETE",
-        path="/api/admin/commands/{id}",
-        role=Role.OPERATOR,
-        tag="commands",
-        summary="Cancel a command that is still queued",
-        handle=_cancel,
-        answer=shown_as(SentCommand),
-        problems=("not_found", "wrong_state"),
-    ),
-)
+class BulkReport(msgspec.Struct, kw_only=True):
+    """The results in the order of the chargers, and how many there are of each state or code of a problem."""
+
+    action: str
+    counts: dict[str, int]
+    results: list[BulkResult]
+
+
+@ENDPOINTS.post("/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS))
+async def _send_to_many(asked: Asked[OperationQuery, BulkBody]) -> BulkReport:
+    """Send one operation to many chargers; the answer reports what each of them said"""
+    body = asked.body
+    try:
+        operation = find(body.action)
+    except FieldProblem as problem:
+        raise invalid("action", problem.words) from None
+    payload = checked(operation, body.payload)
+    chargers = await _chosen(asked, body)
+    results = await of_each(asked, chargers, body.at_once, partial(_ask_charger, asked, operation, payload))
+    states = (result.command["state"] if result.problem is None else result.problem["code"] for result in results)
+    return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
+
+
+async def of_each(asked: Request, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]) -> list[T]:
+    """Ask some chargers at a time; return the results in the order of the chargers. Raises Problem."""
+    results: dict[str, T] = {}
+    turns = trio.Semaphore(at_once)
+
+    async def ask_one(charger: str) -> None:
+        try:
+            results[charger] = await ask(charger)
+        finally:
+            turns.release()
+
+    async with asked.api.places.wait(), trio.open_nursery() as tasks:
+        for charger in chargers:
+            await turns.acquire()
+            tasks.start_soon(ask_one, charger)
+    return [results[charger] for charger in chargers]
+
+
+async def _chosen(asked: Request, body: BulkBody) -> list[str]:
+    ways = [body.chargers is not None, body.model is not None, body.all]
+    if sum(ways) != 1:
+        raise invalid("chargers", "give exactly one of chargers, model and all")
+    if body.chargers is not None:
+        return list(dict.fromkeys(body.chargers))
+    if body.model is not None:
+        return await asked.api.reader.run(partial(of_model, model=body.model))
+    return sorted(asked.api.chargers.known())
+
+
+async def _ask_charger(asked: Sender, operation: Operation, payload: Payload, charger: str) -> BulkResult:
+    try:
+        command, warnings = await order(asked, charger, operation, payload)
+        await asked.api.chargers.wait(command)
+        return BulkResult(charger=charger, command=show(await show_command(asked, command, warnings)))
+    except Problem as problem:
+        told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
+        return BulkResult(charger=charger, problem=told)
+
+
+# Commands: what was asked of chargers, what they answered, and what came of it
+
+
+@both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
+async def list_commands(asked: Asked[PagedWhose, None]) -> Page[Command]:
+    charger = await whose(asked)
+    return await page(asked.api, partial(stored.commands, charger=charger, wanted=wanted(asked.query)))
+
+
+@ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", tag="commands")
+async def get_command(asked: Request) -> Command:
+    """Show a command: its state, its answer, and its outcome so far."""
+    number = asked.number()
+    return await asked.find(partial(stored.command, number=number), f"command {number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -20,27 +20,26 @@ from levity_trio.store.reads.owned import (
     transactions_of,
     unowned,
 )
-from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
     EndedSince,
     OfCharger,
-    Page,
     Since,
     moment,
     page,
-    page_of,
     whole,
 )
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.review import DECISION_PROBLEMS, ReviewBody, decide
-from levity_trio.web.api.shown import show, shown_as
 from levity_trio.web.api.transactions import TRANSACTIONS
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 OWNED_TAGS: Final = "/api/admin/owned-id-tags"
 MOST_TAGS: Final = 500
@@ -75,12 +74,18 @@ class OwnerBody(ReviewBody, kw_only=True):
     account: Id
 
 
-def rule_of(asked: Asked) -> Rule:
+def rule_of(asked: Request) -> Rule:
     """Return by what transactions belong to accounts."""
     return Rule(asked.api.id_tags.policy, BillBy(asked.api.config.bill_by))
 
 
-async def list_transactions_of(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(
+    f"{ACCOUNT}/transactions",
+    Role.OPERATOR,
+    "not_found",
+    summary=f"List the transactions of an account, the newest first. {PARTS}",
+)
+async def list_transactions_of(asked: Asked[EndedQuery, None]) -> Page[OwnedTransaction]:
     number, query = asked.number(), asked.query
     if await asked.api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
@@ -95,8 +100,9 @@ async def list_transactions_of(asked: Asked) -> Page[Any]:
     return await page(asked.api, read)
 
 
-async def list_unowned(asked: Asked) -> Page[Any]:
-    query: UnownedQuery = asked.query
+@ENDPOINTS.get(UNOWNED, Role.VIEWER, summary=f"List the transactions that belong to nobody, the newest first. {PARTS}")
+async def list_unowned(asked: Asked[UnownedQuery, None]) -> Page[Transaction]:
+    query = asked.query
     filters = UnownedFilters(
         charger=query.charger,
         since=moment(query.since, "from"),
@@ -107,89 +113,31 @@ async def list_unowned(asked: Asked) -> Page[Any]:
     return await page(asked.api, read)
 
 
-async def list_owned_tags(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(
+    OWNED_TAGS,
+    Role.OPERATOR,
+    summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
+)
+async def list_owned_tags(asked: Request) -> Page[UnlistedTag]:
     return whole(await asked.api.reader.run(partial(unlisted_tags, now=asked.api.stamp(), most=MOST_TAGS)))
 
 
-async def get_account_of(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
+async def get_account_of(asked: Request) -> Ownership:
+    """Say whose a transaction is, and why."""
     number = asked.number()
-    found = await asked.api.reader.run(partial(owned, number=number, rule=rule_of(asked)))
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return show(found)
+    return await asked.find(partial(owned, number=number, rule=rule_of(asked)), f"transaction {number}")
 
 
-async def give_transaction(asked: Asked) -> Any:
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
+async def give_transaction(asked: Asked[None, OwnerBody]) -> Ownership:
+    """Give a transaction to an account by hand, whatever its tag and its connector say."""
     await decide(asked, decisions.give, asked.number(), asked.body.account)
     return await get_account_of(asked)
 
 
-async def take_transaction_back(asked: Asked) -> Any:
+@ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
+async def take_transaction_back(asked: Asked[None, ReviewBody]) -> Ownership:
+    """Take back a transaction that was given by hand, so that its tag and its connector decide again."""
     await decide(asked, decisions.take_back, asked.number())
     return await get_account_of(asked)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{ACCOUNT}/transactions",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary=f"List the transactions of an account, the newest first. {PARTS}",
-        handle=list_transactions_of,
-        query=EndedQuery,
-        answer=page_of(OwnedTransaction),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=UNOWNED,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary=f"List the transactions that belong to nobody, the newest first. {PARTS}",
-        handle=list_unowned,
-        query=UnownedQuery,
-        answer=page_of(Transaction),
-    ),
-    Endpoint(
-        method="GET",
-        path=OWNED_TAGS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
-        handle=list_owned_tags,
-        answer=page_of(UnlistedTag),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/account",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Say whose a transaction is, and why.",
-        handle=get_account_of,
-        answer=shown_as(Ownership),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{TRANSACTIONS}/{{id}}/give",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Give a transaction to an account by hand, whatever its tag and its connector say.",
-        handle=give_transaction,
-        body=StructBody(OwnerBody),
-        answer=shown_as(Ownership),
-        problems=DECISION_PROBLEMS,
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{TRANSACTIONS}/{{id}}/take-back",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Take back a transaction that was given by hand, so that its tag and its connector decide again.",
-        handle=take_transaction_back,
-        body=StructBody(ReviewBody),
-        answer=shown_as(Ownership),
-        problems=DECISION_PROBLEMS,
-    ),
-)

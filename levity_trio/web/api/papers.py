@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,6 +23,7 @@ from levity_trio.documents.paper import Form, Paper
 from levity_trio.store.among import parts
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
+from levity_trio.store.database import Database
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy
@@ -163,7 +164,7 @@ def _lacks(character: str, text: str) -> str:
 
 
 async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
-    def read(db: Any) -> list[Printed]:
+    def read(db: Database) -> list[Printed]:
         db.execute("BEGIN")
         return list(printed(rows_of(db), statement_ids))
 

@@ -25,13 +25,21 @@ from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.payment_services import NewService
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import NAME_PATTERN, Asked, Endpoint, Role, SignedBody, StructBody
+from levity_trio.web.api.endpoints import (
+    NAME_PATTERN,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    SignedBody,
+    StructBody,
+)
 from levity_trio.web.api.problems import Problem, busy, needing_key, not_found
-from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.api.wallets import Currency
 from levity_trio.web.webhooks.incoming import HEADER, WrongSignature, WrongTime, check
 
 TAG: Final = "payment services"
+ENDPOINTS: Final = Endpoints(TAG)
 SERVICES: Final = "/api/admin/payment-services"
 SECRET_BYTES: Final = 32
 LARGEST_BODY: Final = 4096
@@ -77,11 +85,15 @@ class EnteredPayment(msgspec.Struct):
 _BODY: Final = StructBody(PaymentBody)
 
 
-async def _list(asked: Asked) -> object:
-    return show(await asked.api.reader.run(stored.services))
+@ENDPOINTS.get(SERVICES, Role.ADMIN)
+async def _list(asked: Request) -> list[ServiceRow]:
+    """List the payment services, the newest first."""
+    return await asked.api.reader.run(stored.services)
 
 
-async def _add(asked: Asked) -> AddedService:
+@ENDPOINTS.post(SERVICES, Role.ADMIN, "in_use", "conflict", status=HTTPStatus.CREATED)
+async def _add(asked: Asked[None, NewServiceBody]) -> AddedService:
+    """Add a payment service; its secret is shown only in this answer."""
     body, secret = asked.body, token_urlsafe(SECRET_BYTES)
     new = NewService(body.name, secret, asked.api.stamp(), asked.caller.name)
     with needing_key():
@@ -92,17 +104,27 @@ async def _add(asked: Asked) -> AddedService:
     return AddedService(number, body.name, secret)
 
 
-async def _revoke(asked: Asked) -> None:
+@ENDPOINTS.delete(f"{SERVICES}/{{id}}", Role.ADMIN, "not_found")
+async def _revoke(asked: Request) -> None:
+    """Revoke a payment service; its requests are refused from then on."""
     number = asked.number()
-    if not await asked.api.writer.run(writes.revoke, number, asked.api.stamp(), asked.caller.name):
+    if not await asked.write(writes.revoke, number):
         raise not_found(f"payment service {number} in use")
 
 
 # The webhook
 
 
-async def take_payment(asked: Asked) -> EnteredPayment:
-    """Enter what a service reports, once; count what is refused."""
+@ENDPOINTS.post(
+    f"{SIGNED}{{name}}",
+    *(Role.OUTSIDE, "wrong_signature", "wrong_time", "not_found", "conflict", "too_large", "busy"),
+    body=SignedBody(PaymentBody),
+)
+async def take_payment(asked: Asked[None, bytes]) -> EnteredPayment:
+    """Report a top-up or a chargeback, signed; a repeat enters nothing and is answered the same.
+
+    What is refused is counted.
+    """
     try:
         return await _take(asked)
     except Problem as problem:
@@ -113,13 +135,13 @@ async def take_payment(asked: Asked) -> EnteredPayment:
         raise
 
 
-async def _take(asked: Asked) -> EnteredPayment:
+async def _take(asked: Asked[None, bytes]) -> EnteredPayment:
     name, raw = asked.path["name"], asked.body
     if len(raw) > LARGEST_BODY:
         words = f"the body is too large; the limit is {LARGEST_BODY} bytes"
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", words)
     await _check_signature(asked, name, raw)
-    body: PaymentBody = _BODY.read(raw)
+    body = _BODY.read(raw)
     kind = Kind(body.kind)
     entry = Entry(
         account=body.account,
@@ -137,11 +159,10 @@ async def _take(asked: Asked) -> EnteredPayment:
     return EnteredPayment(row.id, body.id, row.account, body.amount, row.currency, row.kind, row.entered_at)
 
 
-async def _check_signature(asked: Asked, name: str, raw: bytes) -> None:
+async def _check_signature(asked: Request, name: str, raw: bytes) -> None:
     """Raise Problem unless the service signed the body lately. One that does not exist is refused the same."""
-    secret = await asked.api.reader.run(partial(stored.secret_of, name=name, key=asked.api.key)) or token_urlsafe(
-        SECRET_BYTES
-    )
+    known = await asked.api.reader.run(partial(stored.secret_of, name=name, key=asked.api.key))
+    secret = known or token_urlsafe(SECRET_BYTES)
     try:
         check(asked.headers.get(HEADER), secret, raw, asked.api.now().timestamp())
     except WrongSignature as wrong:
@@ -157,48 +178,3 @@ def _in_a_known_currency(db: UnitOfWork, entry: Entry) -> Entered:
     if currency_of(db.rows) is None:
         raise Refused(Code.CONFLICT, "this site has no currency yet; add a tariff first", "currency")
     return ledger.enter(db, entry)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=SERVICES,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="List the payment services, the newest first.",
-        handle=_list,
-        answer=list_of(ServiceRow),
-    ),
-    Endpoint(
-        method="POST",
-        path=SERVICES,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Add a payment service; its secret is shown only in this answer.",
-        handle=_add,
-        body=StructBody(NewServiceBody),
-        answer=AddedService,
-        status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict"),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=f"{SERVICES}/{{id}}",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Revoke a payment service; its requests are refused from then on.",
-        handle=_revoke,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{SIGNED}{{name}}",
-        role=Role.OUTSIDE,
-        tag=TAG,
-        summary="Report a top-up or a chargeback, signed; a repeat enters nothing and is answered the same.",
-        handle=take_payment,
-        body=SignedBody(PaymentBody),
-        answer=EnteredPayment,
-        problems=("wrong_signature", "wrong_time", "not_found", "conflict", "too_large", "busy"),
-    ),
-)

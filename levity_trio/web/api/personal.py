@@ -1,22 +1,194 @@
-"""The deletion of what is personal of an account that has moved out."""
+"""What is personal of an account: all of it in one ZIP file, as somebody may ask who moves out, and its deletion."""
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import fields
 from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import IO, Annotated, Any, Final, cast
 
 import msgspec
+import trio
+from starlette.responses import StreamingResponse
 
+from levity_trio.cells import inert
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.paper import Form
 from levity_trio.store.forgetting import forget_due, scrub
 from levity_trio.store.reads import accounts as stored
+from levity_trio.store.reads import statements as closed
+from levity_trio.store.reads import wallets
+from levity_trio.store.reads.everything import About, about, decided
+from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.personal import Obstacle, PersonalDeletion, deletion, obstacles
+from levity_trio.store.reads.readings import Reading, of_transaction
+from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
+from levity_trio.web.api.problems import Problem, conflict, not_found
+from levity_trio.web.api.sheets import encoded
+from levity_trio.web.api.shown import show
+
+ENDPOINTS: Final = Endpoints(TAG)
+
+ROWS: Final = 500
+DOCUMENTS: Final = (Form.HTML, Form.CSV, Form.JSON)
+EVENT: Final = ("id", "transaction", "kind", "who", "reason", "received_at")
+Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
+"""The name of each file, and its parts."""
+
+
+class _Sink(io.RawIOBase):
+    """What zipfile writes to: it keeps bytes until they are taken."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: Any) -> int:
+        self._written += part
+        return len(part)
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+@ENDPOINTS.get(f"{ACCOUNT}/everything", Role.OPERATOR, "not_found", "invalid", media_type=ZIP)
+async def get_everything(asked: Request) -> StreamingResponse:
+    """Download everything about an account, also readings and statements, as one ZIP file."""
+    number = asked.number()
+    found = await asked.find(partial(about, account=number, policy=asked.api.id_tags.policy), f"account {number}")
+    headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
+    return StreamingResponse(_zipped(_files(asked, number, found)), media_type=ZIP, headers=headers)
+
+
+async def _zipped(files: Files) -> AsyncIterator[bytes]:
+    sink = _Sink()
+    archive = zipfile.ZipFile(cast("IO[bytes]", sink), "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    async for name, parts in files:
+        member = archive.open(name, "w", force_zip64=True)
+        async for part in parts:
+            await trio.to_thread.run_sync(member.write, part)
+            yield sink.take()
+        member.close()
+    archive.close()
+    yield sink.take()
+
+
+async def _files(asked: Request, number: int, found: About) -> Files:
+    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(found)), indent=2))
+    yield "ledger.csv", _ledger(asked, number)
+    yield "transactions.csv", _transactions(asked, number)
+    yield "decisions.csv", _decisions(asked, number)
+    yield "readings.csv", _readings(asked, number)
+    async for name, parts in _statements(asked, number):
+        yield name, parts
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _ledger(asked: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(EntryRow)])
+    cursor: str | None = None
+    while True:
+        read = partial(wallets.entries, account=number, kind=None, wanted=_wanted(cursor))
+        found = await asked.api.reader.run(read)
+        yield encoded(map(_cells, found.data))
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _owned(asked: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
+    """Yield the transactions of an account, some at once, the newest first."""
+    rule, cursor = rule_of(asked), None
+    while True:
+        found = await asked.api.reader.run(
+            partial(transactions_of, account=number, rule=rule, limit=ROWS, cursor=cursor)
+        )
+        yield list(found.data)
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _transactions(asked: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([[*_names(Transaction), "ground", "outside"]])
+    async for some in _owned(asked, number):
+        yield encoded([*_cells(one.transaction), one.ground, one.outside] for one in some)
+
+
+async def _decisions(asked: Request, number: int) -> AsyncIterator[bytes]:
+    """Yield what people decided about the transactions."""
+    yield encoded([EVENT])
+    async for some in _owned(asked, number):
+        ids = [one.transaction.id for one in some]
+        found = await asked.api.reader.run(partial(decided, transactions=ids))
+        yield encoded([one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at] for tx, one in found)
+
+
+async def _readings(asked: Request, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(Reading)])
+    async for some in _owned(asked, number):
+        for one in some:
+            async for part in _readings_of(asked, one.transaction.id):
+                yield part
+
+
+async def _readings_of(asked: Request, transaction: int) -> AsyncIterator[bytes]:
+    cursor: str | None = None
+    while True:
+        read = partial(of_transaction, number=transaction, measurand=None, wanted=_wanted(cursor))
+        found = await asked.api.reader.run(read)
+        if found is None:
+            return
+        yield encoded(map(_cells, found.data))
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _statements(asked: Request, number: int) -> Files:
+    after = 0
+    while found := await asked.api.reader.run(
+        partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
+    ):
+        papers = await read_papers(asked.api, [row for row, _ in found])
+        for form in DOCUMENTS:
+            try:
+                made = await printing.documents(papers, form, asked.api.config.font)
+            except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
+                yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
+                continue
+            for (_, of_statement), content in zip(found, made, strict=True):
+                yield f"statements/statement-{of_statement}.{form}", _once(content)
+        after = found[-1][1]
+
+
+def _wanted(cursor: str | None) -> Wanted:
+    return Wanted(limit=ROWS, cursor=cursor)
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _cells(row: Any) -> list[object]:
+    return [inert(getattr(row, name)) for name in _names(type(row))]
+
+
+# The deletion of what is personal of an account that has moved out
+
 
 PERSONAL: Final = f"{ACCOUNT}/personal"
 KEEP_YEARS: Final = 10
@@ -31,18 +203,19 @@ class DeletionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     force: Annotated[bool, msgspec.Meta(description="Although something of it is not billed.")] = False
 
 
-async def get_deletion(asked: Asked) -> Any:
-    found = await asked.api.reader.run(partial(deletion, account=asked.number()))
-    if found is None:
-        raise not_found(f"deletion of account {asked.number()}")
-    return show(found)
+@ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
+async def get_deletion(asked: Request) -> PersonalDeletion:
+    """Say when what was personal of an account was deleted, and how many statements still have names."""
+    return await asked.find(partial(deletion, account=asked.number()), f"deletion of account {asked.number()}")
 
 
-async def delete_personal(asked: Asked) -> Any:
+@ENDPOINTS.delete(PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting")
+async def delete_personal(asked: Asked[DeletionQuery, None]) -> PersonalDeletion:
+    """Delete what is personal of a closed account; closed statements keep names for the years of keeping."""
     api, number, query = asked.api, asked.number(), asked.query
     zone = api.config.time_zone
     if not api.is_clock_trusted():
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "this machine's clock cannot be trusted; set it, and try again")
+        raise conflict("this machine's clock cannot be trusted; set it, and try again")
     if await api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
     look = partial(obstacles, account=number, rule=rule_of(asked), now=api.now(), zone=zone)
@@ -61,29 +234,4 @@ def _refuse(found: list[Obstacle], *, is_forced: bool) -> None:
     if left := [one for one in found if not (is_forced and one.may_be_forced)]:
         words = "; ".join(one.words for one in left)
         force = " (or leave it so, with force)" if all(one.may_be_forced for one in left) else ""
-        raise Problem(HTTPStatus.CONFLICT, "conflict", f"nothing was deleted: {words}{force}")
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=PERSONAL,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Say when what was personal of an account was deleted, and how many statements still have names.",
-        handle=get_deletion,
-        answer=shown_as(PersonalDeletion),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=PERSONAL,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Delete what is personal of a closed account; closed statements keep names for the years of keeping.",
-        handle=delete_personal,
-        query=DeletionQuery,
-        answer=shown_as(PersonalDeletion),
-        problems=("not_found", "invalid", "conflict", "in_use", "too_many_waiting"),
-    ),
-)
+        raise conflict(f"nothing was deleted: {words}{force}")

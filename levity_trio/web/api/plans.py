@@ -7,46 +7,36 @@ from typing import Final
 
 from levity_trio.store.reads import limits, plans
 from levity_trio.store.reads.limits import ConnectorLimit
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.plans import ChargingProfile, LocalList, Reservation
-from levity_trio.web.api.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
-from levity_trio.web.api.lists import page, page_of, wanted, whole
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import page, wanted, whole
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 
-async def list_reservations(asked: Asked) -> object:
+@both(ENDPOINTS, "reservations", "the reservations")
+async def list_reservations(asked: Asked[PagedWhose, None]) -> Page[Reservation]:
     charger, now = await whose(asked), asked.api.now()
     return await page(asked.api, partial(plans.reservations, charger=charger, wanted=wanted(asked.query), now=now))
 
 
-async def list_profiles(asked: Asked) -> object:
+@both(ENDPOINTS, "profiles", "the charging profiles")
+async def list_profiles(asked: Asked[PagedWhose, None]) -> Page[ChargingProfile]:
     charger, now = await whose(asked), asked.api.now()
     return await page(asked.api, partial(plans.profiles, charger=charger, wanted=wanted(asked.query), now=now))
 
 
-async def list_limits(asked: Asked) -> object:
-    charger, now = asked.path["id"], asked.api.now()
-    await whose(asked)
+@ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
+async def list_limits(asked: Request) -> Page[ConnectorLimit]:
+    """Show what each connector should obey now, beside the last composite schedule."""
+    charger, now = await known_charger(asked), asked.api.now()
     return whole(await asked.api.reader.run(partial(limits.limits, charger=charger, now=now)))
 
 
-async def list_local_lists(asked: Asked) -> object:
+@both(ENDPOINTS, "local-lists", "the versions of the local list")
+async def list_local_lists(asked: Asked[PagedWhose, None]) -> Page[LocalList]:
     charger = await whose(asked)
     return await page(asked.api, partial(plans.local_lists, charger=charger, wanted=wanted(asked.query)))
-
-
-ENDPOINTS: Final = (
-    *both("reservations", list_reservations, PagedWhose, Reservation, "the reservations"),
-    *both("profiles", list_profiles, PagedWhose, ChargingProfile, "the charging profiles"),
-    Endpoint(
-        method="GET",
-        path=f"{CHARGER}/profiles/limits",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show what each connector should obey now, beside the last composite schedule.",
-        handle=list_limits,
-        answer=page_of(ConnectorLimit),
-        problems=("not_found",),
-    ),
-    *both("local-lists", list_local_lists, PagedWhose, LocalList, "the versions of the local list"),
-)

@@ -42,6 +42,11 @@ def invalid(field: str, words: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{field}: {words}", field=field)
 
 
+def conflict(words: str, **members: object) -> Problem:
+    """Return the problem for what the present state of something does not allow."""
+    return Problem(HTTPStatus.CONFLICT, "conflict", words, **members)
+
+
 def busy(code: str, detail: str, seconds: int) -> Problem:
     """Return a problem that may be gone after some seconds."""
     found = Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from levity_trio.charger.facade import Change
 from levity_trio.store.reads import registration as stored
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.registration import Newcomer
 from levity_trio.store.reads.registration import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
-from levity_trio.web.api.charger_facts import PagedWhose, whose
+from levity_trio.web.api.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Page, Paged, hidden_in, page, page_of, wanted
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.lists import Paged, hidden_in, page, wanted
 from levity_trio.web.api.problems import Problem, not_found
+
+ENDPOINTS: Final = Endpoints(TAG)
 
 ADMIN: Final = "/api/admin"
 
@@ -55,26 +58,37 @@ class AdoptionReport(msgspec.Struct, kw_only=True):
     adopted: list[str]
 
 
-async def list_newcomers(asked: Asked) -> Page[Any]:
-    query: NewcomersQuery = asked.query
+@ENDPOINTS.get(f"{ADMIN}/newcomers", Role.VIEWER, "invalid")
+async def list_newcomers(asked: Asked[NewcomersQuery, None]) -> Page[Newcomer]:
+    """List the chargers that nobody adopted or refused, in the order of their identities."""
+    query = asked.query
     read = partial(stored.newcomers, wanted=wanted(query), is_waiting=query.waiting)
     return await page(asked.api, lambda db: hidden_in(asked, read(db), "remote_address"))
 
 
-async def list_decisions(asked: Asked) -> Page[Any]:
-    read = partial(stored.decisions, charger=await whose(asked), wanted=wanted(asked.query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
+@ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
+async def adopt_all(asked: Asked[None, RegistrationBody]) -> AdoptionReport:
+    """Adopt all newcomers with a transaction."""
+    return AdoptionReport(adopted=await asked.api.chargers.adopt_all(_decided(asked)))
 
 
-async def adopt(asked: Asked) -> RegistrationChange:
-    return await _decide(asked, "adopted", asked.api.chargers.adopt)
-
-
-async def refuse(asked: Asked) -> RegistrationChange:
+@ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
+async def refuse(asked: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+    """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept."""
     return await _decide(asked, "refused", asked.api.chargers.refuse)
 
 
-async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[Change]]) -> RegistrationChange:
+@ENDPOINTS.post(f"{CHARGER}/adopt", Role.OPERATOR, "not_found", "already_decided")
+async def adopt(asked: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+    """Adopt a charger: it is registered. One that waits and is connected is asked to boot."""
+    return await _decide(asked, "adopted", asked.api.chargers.adopt)
+
+
+async def _decide(
+    asked: Asked[None, ChargerDecisionBody],
+    decision: str,
+    decide: Callable[[str, Decided, str | None], Awaitable[Change]],
+) -> RegistrationChange:
     charger = asked.path["id"]
     try:
         change = await decide(charger, _decided(asked), asked.body.seen)
@@ -85,78 +99,22 @@ async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[C
     return RegistrationChange(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
 
 
-async def adopt_all(asked: Asked) -> AdoptionReport:
-    return AdoptionReport(adopted=await asked.api.chargers.adopt_all(_decided(asked)))
+@ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
+async def list_decisions(asked: Asked[PagedWhose, None]) -> Page[Decision]:
+    """List the decisions about all chargers, the newest first."""
+    return await _decisions(asked, asked.query.charger)
 
 
-def _decided(asked: Asked) -> Decided:
+@ENDPOINTS.get(f"{CHARGER}/registrations", Role.VIEWER, "not_found", "invalid")
+async def list_decisions_about(asked: Asked[Paged, None]) -> Page[Decision]:
+    """List the decisions about a charger, the newest first."""
+    return await _decisions(asked, await known_charger(asked))
+
+
+async def _decisions(asked: Asked[Paged, None], charger: str | None) -> Page[Decision]:
+    read = partial(stored.decisions, charger=charger, wanted=wanted(asked.query))
+    return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
+
+
+def _decided(asked: Asked[None, RegistrationBody]) -> Decided:
     return Decided(asked.api.stamp(), asked.caller.name, asked.body.reason)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{ADMIN}/newcomers",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the chargers that nobody adopted or refused, in the order of their identities.",
-        handle=list_newcomers,
-        query=NewcomersQuery,
-        answer=page_of(Newcomer),
-        problems=("invalid",),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ADMIN}/newcomers/adopt",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Adopt all newcomers with a transaction.",
-        handle=adopt_all,
-        body=StructBody(RegistrationBody),
-        answer=AdoptionReport,
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/refuse",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept.",
-        handle=refuse,
-        body=StructBody(ChargerDecisionBody),
-        answer=RegistrationChange,
-        problems=("not_found", "already_decided"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/adopt",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Adopt a charger: it is registered. One that waits and is connected is asked to boot.",
-        handle=adopt,
-        body=StructBody(ChargerDecisionBody),
-        answer=RegistrationChange,
-        problems=("not_found", "already_decided"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{ADMIN}/registrations",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the decisions about all chargers, the newest first.",
-        handle=list_decisions,
-        query=PagedWhose,
-        answer=page_of(Decision),
-        problems=("invalid",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{CHARGER}/registrations",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the decisions about a charger, the newest first.",
-        handle=list_decisions,
-        query=Paged,
-        answer=page_of(Decision),
-        problems=("not_found", "invalid"),
-    ),
-)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 
 import msgspec
 
 from levity_trio.charger.telling import Unreadable, read_again
 from levity_trio.store.reads import transactions as stored
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.to_review import ReviewItem, message, to_review
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.waiting import Counts, counts
@@ -26,15 +27,16 @@ from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.store.writes.transactions.waiting import Made
-from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
+from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.local_times import LocalInstant, local_instant
 from levity_trio.web.api.openapi import OF_CODE
-from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem
 
 TAG: Final = "review"
-ADMIN: Final = "/api/admin"
+ENDPOINTS: Final = Endpoints(TAG)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 DECISION_PROBLEMS: Final = tuple(Refusal)
 
 Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
@@ -52,6 +54,10 @@ class ReviewBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
     event: Id | None = None
+
+
+Review = Asked[object, ReviewBody]
+"""A request that decides something."""
 
 
 class FigureBody(ReviewBody, kw_only=True):
@@ -95,26 +101,34 @@ class LostStartBody(ReviewBody, kw_only=True):
 # The queue
 
 
-async def list_queue(asked: Asked) -> Page[Any]:
-    query: QueueQuery = asked.query
+@ENDPOINTS.get("/api/admin/review", Role.OPERATOR, "invalid")
+async def list_queue(asked: Asked[QueueQuery, None]) -> Page[ReviewItem]:
+    """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
+    query = asked.query
     is_newest_first = query.sort == "newest"
     read = partial(to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first)
     return await page(asked.api, partial(read, wanted=wanted(query)))
 
 
-async def count_waiting(asked: Asked) -> Any:
-    return show(await asked.api.reader.run(counts))
+@ENDPOINTS.get("/api/admin/review/counts", Role.VIEWER)
+async def count_waiting(asked: Request) -> Counts:
+    """Count what waits for a person, of each kind, with the times since when the newest wait"""
+    return await asked.api.reader.run(counts)
 
 
 # Decisions
 
 
-async def confirm_transaction(asked: Asked) -> Any:
+@ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
+async def confirm_transaction(asked: Asked[None, ReviewBody]) -> Transaction:
+    """Make the figure of a transaction certain"""
     return await _decided(asked, decisions.confirm, asked.number())
 
 
-async def correct_transaction(asked: Asked) -> Any:
-    body: FigureBody = asked.body
+@ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
+async def correct_transaction(asked: Asked[None, FigureBody]) -> Transaction:
+    """Set the figure of a transaction"""
+    body = asked.body
     correction = Correction(
         figure_wh=body.figure_wh,
         meter_start=body.meter_start_wh,
@@ -126,25 +140,33 @@ async def correct_transaction(asked: Asked) -> Any:
     return await _decided(asked, correct, asked.number(), correction)
 
 
-async def close_transaction(asked: Asked) -> Any:
-    body: TransactionEndBody = asked.body
+@ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)
+async def close_transaction(asked: Asked[None, TransactionEndBody]) -> Transaction:
+    """Close an open transaction"""
+    body = asked.body
     at = _time(asked, body.stop_time, "stop_time")
     close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
     return await _decided(asked, close, asked.number())
 
 
-async def dismiss_review(asked: Asked) -> Any:
+@ENDPOINTS.post("/api/admin/reviews/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
+async def dismiss_review(asked: Asked[None, ReviewBody]) -> Transaction:
+    """Dismiss a doubt that does not question the figure"""
     return await _decided(asked, decisions.dismiss_review, asked.number())
 
 
-async def attach_message(asked: Asked) -> Any:
-    body: AttachmentBody = asked.body
+@ENDPOINTS.post("/api/admin/set-aside/{id}/attach", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
+async def attach_message(asked: Asked[None, AttachmentBody]) -> Transaction:
+    """Apply a message to a transaction"""
+    body = asked.body
     told = await _read_again(asked, body)
     return await _decided(asked, waiting.attach, asked.number(), body.transaction, told)
 
 
-async def make_transaction(asked: Asked) -> Any:
-    body: LostStartBody = asked.body
+@ENDPOINTS.post("/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
+async def make_transaction(asked: Asked[None, LostStartBody]) -> Transaction:
+    """Make a transaction of a stop"""
+    body = asked.body
     told = await _read_again(asked, body)
     if not isinstance(told, StopWithData):
         raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
@@ -153,37 +175,32 @@ async def make_transaction(asked: Asked) -> Any:
     return await _decided(asked, waiting.make, asked.number(), told, made)
 
 
-async def dismiss_message(asked: Asked) -> None:
+@ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
+async def dismiss_message(asked: Asked[None, ReviewBody]) -> None:
+    """Dismiss a message that affects no bill"""
     await decide(asked, waiting.dismiss, asked.number())
 
 
-async def _decided(asked: Asked, write: Callable[..., Known], *args: object) -> Any:
+async def _decided(asked: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
-    tx: Known = await decide(asked, write, *args)
-    return show(await asked.api.reader.run(partial(stored.transaction, number=tx.id)))
+    tx = await decide(asked, write, *values)
+    return await asked.find(partial(stored.transaction, number=tx.id), f"transaction {tx.id}")
 
 
-async def decide(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
+async def decide(asked: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts) -> T:
     """Make a decision, of which the body has the reason. Raises Problem."""
-    body: ReviewBody = asked.body
-
-    def decided(db: UnitOfWork) -> Any:
-        return write(db, *args, decision)
-
+    decision = Decision(asked.caller.name, asked.body.reason, asked.api.stamp(), asked.body.event)
     try:
-        decision = Decision(asked.caller.name, body.reason, asked.api.stamp(), body.event)
-        return await asked.api.writer.run(decided)
+        return await asked.api.writer.run(write, *values, decision)
     except DecisionRefused as refused:
         members = {} if refused.field is None else {"field": refused.field}
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
 
 
-async def _read_again(asked: Asked, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
+async def _read_again(asked: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
     number = asked.number()
-    found = await asked.api.reader.run(partial(message, number=number))
-    if found is None:
-        raise not_found(f"message {number} that was set aside")
+    found = await asked.find(partial(message, number=number), f"message {number} that was set aside")
     given = {"meterStop": body.meter_stop_wh, "timestamp": _time(asked, body.stop_time, "stop_time")}
     known = {name: value for name, value in given.items() if value is not None}
     try:
@@ -192,64 +209,6 @@ async def _read_again(asked: Asked, body: AttachmentBody | LostStartBody) -> Sto
         raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
 
 
-def _time(asked: Asked, text: str | None, field: str) -> str | None:
+def _time(asked: Request, text: str | None, field: str) -> str | None:
     """Return a time in the database's format; one without an offset is that of the site. Raises Problem."""
     return local_instant(text, field, asked.api.config.time_zone)
-
-
-def _post(path: str, summary: str, handle: Any, body: type[msgspec.Struct], *problems: str) -> Endpoint:
-    """Declare a decision that answers with its transaction."""
-    return Endpoint(
-        method="POST",
-        path=f"{ADMIN}/{path}",
-        role=Role.OPERATOR,
-        summary=summary,
-        tag=TAG,
-        handle=handle,
-        body=StructBody(body),
-        answer=shown_as(Transaction),
-        problems=(*DECISION_PROBLEMS, *problems),
-    )
-
-
-_TRANSACTION, _MESSAGE = "transactions/{id}", "set-aside/{id}"
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{ADMIN}/review",
-        role=Role.OPERATOR,
-        summary="List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}",
-        tag=TAG,
-        handle=list_queue,
-        query=QueueQuery,
-        answer=page_of(ReviewItem),
-        problems=("invalid",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{ADMIN}/review/counts",
-        role=Role.VIEWER,
-        summary="Count what waits for a person, of each kind, with the times since when the newest wait",
-        tag=TAG,
-        handle=count_waiting,
-        answer=shown_as(Counts),
-    ),
-    _post(f"{_TRANSACTION}/confirm", "Make the figure of a transaction certain", confirm_transaction, ReviewBody),
-    _post(f"{_TRANSACTION}/correct", "Set the figure of a transaction", correct_transaction, FigureBody),
-    _post(f"{_TRANSACTION}/close", "Close an open transaction", close_transaction, TransactionEndBody),
-    _post("reviews/{id}/dismiss", "Dismiss a doubt that does not question the figure", dismiss_review, ReviewBody),
-    _post(f"{_MESSAGE}/attach", "Apply a message to a transaction", attach_message, AttachmentBody, "unreadable"),
-    _post(
-        f"{_MESSAGE}/make-transaction", "Make a transaction of a stop", make_transaction, LostStartBody, "unreadable"
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{ADMIN}/{_MESSAGE}/dismiss",
-        role=Role.OPERATOR,
-        summary="Dismiss a message that affects no bill",
-        tag=TAG,
-        handle=dismiss_message,
-        body=StructBody(ReviewBody),
-        problems=DECISION_PROBLEMS,
-    ),
-)

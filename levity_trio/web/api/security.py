@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,12 +18,12 @@ from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.web.api.chargers import CHARGER
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.problems import conflict, not_found
 from levity_trio.wire.times import stamp
 
 TAG: Final = "security"
+ENDPOINTS: Final = Endpoints(TAG)
 READMITTED_MINUTES: Final = 10
 
 ProfileNumber = Annotated[int, msgspec.Meta(ge=0, le=3, description="Security profile of OCPP 1.6.")]
@@ -75,28 +75,31 @@ class Readmission(msgspec.Struct):
     until: str
 
 
-async def get_security(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{CHARGER}/security", Role.OPERATOR, "not_found")
+async def get_security(asked: Request) -> SecurityOfCharger:
+    """Show who may connect as a charger: required profile, last use, passwords, certificates."""
     charger = asked.path["id"]
-    found = await asked.api.reader.run(partial(stored.security, charger=charger))
-    if found is None:
-        raise not_found(f"charger {charger}")
-    return show(found)
+    return await asked.find(partial(stored.security, charger=charger), f"charger {charger}")
 
 
-async def set_profile(asked: Asked) -> Any:
+@ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
+async def set_profile(asked: Asked[None, ProfileBody]) -> SecurityOfCharger:
+    """Set the security profile that is required of a charger. It rises by itself; only this lowers it."""
     charger, profile = asked.path["id"], asked.body.profile
     try:
-        await asked.api.writer.run(credentials.require, charger, profile, asked.api.stamp(), asked.caller.name)
+        await asked.write(credentials.require, charger, profile)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     except NotProvable:
         need = "certificate" if profile > 2 else "password"
         detail = f"{charger} has no {need}, so that profile {profile} would lock it out"
-        raise Problem(409, "conflict", detail) from None
+        raise conflict(detail) from None
     return await get_security(asked)
 
 
-async def set_password(asked: Asked) -> MadePassword:
+@ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=201)
+async def set_password(asked: Asked[None, PasswordBody]) -> MadePassword:
+    """Make a password, to be entered at the charger; it is shown only in this answer."""
     charger, body = asked.path["id"], asked.body
     text = passwords.make() if body.password is None else body.password.lower()
     kind: Kind = GENERATED if body.password is None else GIVEN
@@ -115,7 +118,9 @@ async def set_password(asked: Asked) -> MadePassword:
     return MadePassword(charger, text)
 
 
-async def readmit(asked: Asked) -> Readmission:
+@ENDPOINTS.post(f"{CHARGER}/readmit", Role.ADMIN, "not_found")
+async def readmit(asked: Asked[None, ReadmitBody]) -> Readmission:
+    """Let a charger in once below its required profile, within 10 minutes, as after a factory reset."""
     charger, profile, now = asked.path["id"], asked.body.profile, asked.api.now()
     until = stamp(now + timedelta(minutes=READMITTED_MINUTES))
     try:
@@ -123,51 +128,3 @@ async def readmit(asked: Asked) -> Readmission:
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     return Readmission(charger, profile, until)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=f"{CHARGER}/security",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show who may connect as a charger: required profile, last use, passwords, certificates.",
-        handle=get_security,
-        answer=shown_as(SecurityOfCharger),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PUT",
-        path=f"{CHARGER}/security",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Set the security profile that is required of a charger. It rises by itself; only this lowers it.",
-        handle=set_profile,
-        body=StructBody(ProfileBody),
-        answer=shown_as(SecurityOfCharger),
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/password",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Make a password, to be entered at the charger; it is shown only in this answer.",
-        handle=set_password,
-        body=StructBody(PasswordBody),
-        answer=MadePassword,
-        status=201,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{CHARGER}/readmit",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Let a charger in once below its required profile, within 10 minutes, as after a factory reset.",
-        handle=readmit,
-        body=StructBody(ReadmitBody),
-        answer=Readmission,
-        problems=("not_found",),
-    ),
-)

@@ -28,6 +28,7 @@ from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role, StreamedBody, read_query
 from levity_trio.web.api.problems import Problem, of_problem, of_store
+from levity_trio.web.api.shown import show
 from levity_trio.web.problems import application
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
 from levity_trio.wire.texts import cut
@@ -212,7 +213,7 @@ def _masked(text: str) -> str | None:
 async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
     body = await _body(endpoint, request)
-    asked = Asked(api, caller, request.path_params, query, body, request.headers)
+    asked: Asked[Any, Any] = Asked(api, caller, request.path_params, query, body, request.headers)
     return _response(await endpoint.handle(asked), endpoint.status)
 
 
@@ -230,7 +231,7 @@ def _response(content: Any, status: int) -> Response:
         content, status, headers = content.content, content.status, content.headers
     if content is None:
         return Response(status_code=NO_CONTENT, headers=dict(headers))
-    return Response(_encode(content), status, dict(headers), media_type="application/json")
+    return Response(_encode(show(content)), status, dict(headers), media_type="application/json")
 
 
 def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:

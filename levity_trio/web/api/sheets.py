@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+import msgspec
 import trio
 
 from levity_trio.cells import plain
+from levity_trio.web.api.endpoints import of_validation
 from levity_trio.web.api.problems import Problem
 
 T = TypeVar("T")
@@ -70,10 +72,18 @@ async def read(content: bytes, sheet: Sheet[T]) -> Found[T]:
         found.columns = [name.strip().lower() for name in next(reader, [])]
         found.faults += _of_header(found.columns, sheet)
         if not found.faults:
-            await _read_lines(found, reader, sheet)
+            await _read_lines(found, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
         found.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
     return found
+
+
+def converted(cells: Cells, kind: type[T]) -> T:
+    """Return the cells that are not empty as a struct. Raises Problem."""
+    try:
+        return msgspec.convert({name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise of_validation(error) from None
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -94,12 +104,12 @@ def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
     return faults + [Fault(1, name, "this column is missing; add it") for name in sheet.needed if name not in columns]
 
 
-async def _read_lines(found: Found[T], reader: Any, sheet: Sheet[T]) -> None:
+async def _read_lines(found: Found[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
     """Read all lines; after each slice the chargers have as much time as it took."""
-    began = trio.current_time()
-    for number, cells in enumerate(reader):
+    began, line = trio.current_time(), 1
+    for number, (line, cells) in enumerate(lines):
         if any(cells):
-            _read_line(found, reader.line_num, cells, sheet)
+            _read_line(found, line, cells, sheet)
         if len(found.faults) >= MOST_FAULTS or len(found.rows) > sheet.most:
             break
         if number % LINES_AT_ONCE == 0:
@@ -108,7 +118,7 @@ async def _read_lines(found: Found[T], reader: Any, sheet: Sheet[T]) -> None:
     if not found.rows and not found.faults:
         found.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
     if len(found.rows) > sheet.most:
-        found.faults.append(Fault(reader.line_num, "", f"there are more than {sheet.most} lines; divide the file"))
+        found.faults.append(Fault(line, "", f"there are more than {sheet.most} lines; divide the file"))
 
 
 def _read_line(found: Found[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:

@@ -5,33 +5,33 @@ The type for OpenAPI and the value come from the same fields, so that the two ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache, partial
+from functools import cache
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+
+from levity_trio.store.reads import pages
 
 WH, KWH = "wh", "kwh"
 PLAIN = frozenset({str, int, float, bool, type(None)})
 """Nearly all values; the others are looked at more closely, which takes longer."""
 
 
-class Later(NamedTuple):
-    """A type that is made when the documentation is asked for: all of them at the start would take a megabyte."""
-
-    make: Callable[[], Any]
+T = TypeVar("T")
 
 
-def shown_as(kind: type) -> Later:
-    """Return the type of what `show` makes of a dataclass."""
-    return Later(partial(answer, kind))
+class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
+    """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on with `next_cursor`."""
 
-
-def list_of(kind: type) -> Later:
-    """Return the type of a list of them."""
-    return Later(lambda: list[answer(kind)])  # type: ignore[misc]  # made of the fields of another type
+    data: list[T]
+    page: int
+    limit: int
+    total: int | None = None
+    total_at_least: int | None = None
+    next_cursor: str | None = None
 
 
 @cache
@@ -40,20 +40,23 @@ def answer(kind: type) -> type[msgspec.Struct]:
     hints = get_type_hints(kind)
     given: list[tuple[str, Any]] = []
     for field in fields(kind):
-        given.append((field.name, _shown_type(hints[field.name])))
+        given.append((field.name, shown_type(hints[field.name])))
         if (beside := _in_kwh(field.name)) is not None:
             given.append((beside, float | None))
     return msgspec.defstruct(kind.__name__, given, kw_only=True, namespace={"__doc__": kind.__doc__})
 
 
-def _shown_type(hint: Any) -> Any:
+def shown_type(hint: Any) -> Any:
+    """Return the type of what `show` makes of a value of a type."""
     if is_dataclass(hint) and isinstance(hint, type):
         return answer(hint)
-    parts = tuple(_shown_type(part) if part is not Ellipsis else part for part in get_args(hint))
+    parts = tuple(shown_type(part) if part is not Ellipsis else part for part in get_args(hint))
     origin: Any = get_origin(hint)
     if origin in (Union, UnionType):
         return Union[parts]  # noqa: UP007 - of types that are known only now
-    return origin[parts] if origin in (list, tuple) else hint
+    made = Page if origin is pages.Page else origin
+    is_struct = isinstance(made, type) and issubclass(made, msgspec.Struct)
+    return made[parts] if made in (list, tuple) or is_struct else hint
 
 
 def _in_kwh(name: str) -> str | None:
@@ -62,9 +65,11 @@ def _in_kwh(name: str) -> str | None:
 
 
 def show(value: Any) -> Any:
-    """Return a dataclass, or a list of them, as plain values."""
+    """Return a dataclass, a list or a page of them, as plain values."""
     if type(value) in PLAIN:
         return value
+    if isinstance(value, pages.Page):
+        return Page(**_fields(value))
     if is_dataclass(value):
         return _fields(value)
     if isinstance(value, list | tuple):
@@ -79,3 +84,8 @@ def _fields(row: Any) -> dict[str, Any]:
         if (beside := _in_kwh(field.name)) is not None:
             shown[beside] = None if value is None else value / 1000
     return shown
+
+
+def extended(kind: type[T], row: object, **more: object) -> T:
+    """Return a row with more fields: `kind` is a dataclass that begins with those of the row."""
+    return kind(**{field.name: getattr(row, field.name) for field in fields(row)}, **more)  # type: ignore[arg-type]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 
+import msgspec
 import trio
 
 from levity_trio import __version__
@@ -16,9 +17,11 @@ from levity_trio.plugins.base import PluginState
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.problems import conflict
 from levity_trio.wire.secrets import masked_url
+
+ENDPOINTS: Final = Endpoints("server")
 
 STATUS: Final = Path("/proc/self/status")
 
@@ -88,38 +91,37 @@ class System:
     settings: list[SettingRow] | None
 
 
-async def get_system(asked: Asked) -> Any:
+@ENDPOINTS.get("/api/system", Role.OPERATOR)
+async def get_system(asked: Request) -> System:
+    """Show the server: version, database, retention, plugins; to admins its settings, and whence each came."""
     api, is_admin = asked.api, asked.caller.role >= Role.ADMIN
     config = api.config
     database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
     backup = await trio.to_thread.run_sync(last_backup, config.database)
-    shown = show(
-        System(
-            program=await _program(asked),
-            at=api.stamp(),
-            time_zone=str(config.time_zone),
-            is_clock_trusted=api.is_clock_trusted(),
-            can_store=not api.writer.is_failing,
-            is_damaged=api.writer.is_damaged,
-            database=database,
-            last_backup=backup if backup is None or is_admin else replace(backup, file=None),
-            saved_by=await trio.to_thread.run_sync(saved_by, config.database),
-            retention=Retention(
-                frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
-            ),
-            load=Load(
-                chargers=len(api.chargers.connected()),
-                streams=int(api.streams.borrowed_tokens),
-                waiting_writes=api.writer.statistics().waiting,
-            ),
-            plugins=list(api.plugins()),
-            settings=list(_settings(asked)) if is_admin else None,
-        )
+    return System(
+        program=await _program(asked),
+        at=api.stamp(),
+        time_zone=str(config.time_zone),
+        is_clock_trusted=api.is_clock_trusted(),
+        can_store=not api.writer.is_failing,
+        is_damaged=api.writer.is_damaged,
+        database=database if is_admin else replace(database, path=None),
+        last_backup=backup if backup is None or is_admin else replace(backup, file=None),
+        saved_by=await trio.to_thread.run_sync(saved_by, config.database),
+        retention=Retention(
+            frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
+        ),
+        load=Load(
+            chargers=len(api.chargers.connected()),
+            streams=int(api.streams.borrowed_tokens),
+            waiting_writes=api.writer.statistics().waiting,
+        ),
+        plugins=list(api.plugins()),
+        settings=list(_settings(asked)) if is_admin else None,
     )
-    return shown if is_admin else shown | {"database": shown["database"] | {"path": None}}
 
 
-async def _program(asked: Asked) -> Program:
+async def _program(asked: Request) -> Program:
     return Program(
         version=__version__,
         python=platform.python_version(),
@@ -140,20 +142,45 @@ def _memory_bytes() -> int | None:
     return next((1024 * int(size) for size in sizes), None)
 
 
-def _settings(asked: Asked) -> Iterator[SettingRow]:
+def _settings(asked: Request) -> Iterator[SettingRow]:
     for one in asked.api.config.in_force:
         value = masked_url(one.text) if one.text is not None and one.is_secret else one.text
         yield SettingRow(name=one.name, group=one.group, value=value, origin=one.origin, help=one.help)
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/system",
-        role=Role.OPERATOR,
-        tag="server",
-        summary="Show the server: version, database, retention, plugins; to admins its settings, and whence each came.",
-        handle=get_system,
-        answer=shown_as(System),
-    ),
-)
+# Draining a server before it is stopped
+
+PATH: Final = "/api/admin/drain"
+TAG: Final = "server"
+ALONE: Final = "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
+
+
+class DrainBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Over how many seconds the chargers are told to connect again."""
+
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainState:
+    """Whether the server is being drained, and how many chargers are still connected to it."""
+
+    is_draining: bool
+    chargers: int
+
+
+@ENDPOINTS.get(PATH, Role.ADMIN)
+async def _get(asked: Request) -> DrainState:
+    """Show whether the server is being drained, and how many chargers are still connected to it."""
+    chargers = asked.api.chargers
+    return DrainState(is_draining=chargers.draining.is_asked, chargers=len(chargers.links()))
+
+
+@ENDPOINTS.post(PATH, Role.ADMIN, "conflict")
+async def _drain(asked: Asked[None, DrainBody]) -> DrainState:
+    """Drain the server before its stop: its chargers are told to connect again, and no new ones admitted."""
+    body = asked.body
+    if asked.api.writer.sharing.is_alone:
+        raise conflict(ALONE)
+    asked.api.chargers.draining.ask(body.seconds)
+    return await _get(asked)

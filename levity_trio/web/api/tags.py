@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -13,23 +14,36 @@ import trio
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
+from levity_trio.cells import inert
 from levity_trio.charger.facade import UnknownCharger
+from levity_trio.store.database import Database
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
-from levity_trio.store.reads.pages import Page as Listed
-from levity_trio.store.reads.tags import AskedTag, Filters, TagRow
+from levity_trio.store.reads.pages import Page
+from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, tags_from
 from levity_trio.store.reads.used_tags import UsedTag, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
-from levity_trio.web.api import tag_file
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody, of_validation
-from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, page, page_of, wanted, whole
+from levity_trio.web.api.endpoints import (
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    StreamedBody,
+    Upload,
+    Values,
+    content_of,
+)
+from levity_trio.web.api.lists import FORMATS, Paged, hidden, page, wanted, whole
 from levity_trio.web.api.local_times import local_moment
-from levity_trio.web.api.problems import Problem, not_found, of_upload
-from levity_trio.web.api.sheets import Sheet, read, refuse
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import Problem, not_found
+from levity_trio.web.api.sheets import Sheet, converted, encoded, read, refuse
+from levity_trio.web.api.shown import extended
 from levity_trio.wire.errors import CallFailed
 
 TAG: Final = "id tags"
+ENDPOINTS: Final = Endpoints(TAG)
 ID_TAGS: Final = "/api/admin/id-tags"
 ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
 ASKED: Final = "/api/admin/asked-id-tags"
@@ -37,6 +51,9 @@ OF_PEOPLE: Final = ("name", "notes", "created_by", "ended_by")
 OF_HOUSEHOLDS: Final = ("account", "account_name")
 CSV: Final = "text/csv"
 MOST_BYTES: Final = 32 * 1024 * 1024
+COLUMNS: Final = TagData._fields
+PAGE_ROWS: Final = 500
+MOST_TAGS: Final = 200_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
@@ -84,13 +101,13 @@ class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_transactions: Most | msgspec.UnsetType = msgspec.UNSET
     notes: Notes | msgspec.UnsetType = msgspec.UNSET
 
-    def fields(self, zone: ZoneInfo) -> dict[str, Any]:
+    def fields(self, zone: ZoneInfo) -> Values:
         """Return the fields that are given. Raises Problem."""
         given = msgspec.structs.asdict(self)
         return _as_stored({name: value for name, value in given.items() if value is not msgspec.UNSET}, zone)
 
 
-def _as_stored(fields: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
     """Return fields as they are stored: times in the database's format, texts of people trimmed. Raises Problem."""
     trimmed = {name: fields[name].strip() or None for name in ("name", "notes") if fields.get(name) is not None}
     times = {name: local_moment(fields[name], name, zone) for name in ("expires_at",) if name in fields}
@@ -139,8 +156,10 @@ class TagImport:
     commands: list[int]
 
 
-async def list_tags(asked: Asked) -> Page[Any]:
-    query: TagsQuery = asked.query
+@ENDPOINTS.get(ID_TAGS, Role.VIEWER)
+async def list_tags(asked: Asked[TagsQuery, None]) -> Page[UsedTag]:
+    """List the tags that were added, in their alphabetical order."""
+    query = asked.query
     filters = Filters(
         status=query.status,
         parent=query.parent,
@@ -149,18 +168,30 @@ async def list_tags(asked: Asked) -> Page[Any]:
         expired=query.expired,
         now=asked.api.stamp(),
     )
-    policy, now = asked.api.id_tags.policy, filters.now
+    policy = asked.api.id_tags.policy
 
-    def listed(db: Any) -> Listed[UsedTag]:
+    def listed(db: Database) -> Page[UsedTag]:
         found = stored.tags(db, filters, wanted(query))
-        used = [with_use(db, one, policy, now) for one in found.data]
-        shown_rows = hidden(asked, used, *OF_PEOPLE, *OF_HOUSEHOLDS)
-        return Listed(shown_rows, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
+        used = [with_use(db, tag, policy, filters.now) for tag in found.data]
+        return found.of_rows(hidden(asked, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
 
     return await page(asked.api, listed)
 
 
-async def get_tag(asked: Asked) -> Any:
+@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=HTTPStatus.CREATED, personal=OF_PEOPLE)
+async def create_tag(asked: Asked[None, TagBody]) -> ChangedTag:
+    """Add a tag, also one that waits for an operator."""
+    api, data = asked.api, asked.body.data(asked.api.config.time_zone)
+    try:
+        change = await asked.write(writes.add, api.id_tags.policy, data)
+    except TagInUse as known:
+        raise Problem(HTTPStatus.CONFLICT, "in_use", f"the tag {known} was added before; change it instead") from None
+    return await _changed(asked, change)
+
+
+@ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
+async def get_tag(asked: Request) -> TagWithPeriods:
+    """Show a tag as it is and as it was, also one that was removed."""
     policy = asked.api.id_tags.policy
     key = policy.key(asked.path["tag"])
     found = hidden(asked, await asked.api.reader.run(partial(stored.periods, key=key)), *OF_PEOPLE)
@@ -168,55 +199,48 @@ async def get_tag(asked: Asked) -> Any:
         raise _unknown(asked)
     use = await asked.api.reader.run(partial(use_of, key=key, policy=policy, now=asked.api.stamp()))
     (shown_use,) = hidden(asked, [use], *OF_HOUSEHOLDS)
-    return show(found[0]) | show(shown_use) | {"periods": show(found)}
+    return extended(TagWithPeriods, found[0], periods=found, **asdict(shown_use))
 
 
-async def create_tag(asked: Asked) -> Any:
-    api, data = asked.api, asked.body.data(asked.api.config.time_zone)
-    try:
-        change = await api.writer.run(writes.add, api.id_tags.policy, data, api.stamp(), asked.caller.name)
-    except TagInUse as known:
-        raise Problem(HTTPStatus.CONFLICT, "in_use", f"the tag {known} was added before; change it instead") from None
-    return await _changed(asked, change)
-
-
-async def change_tag(asked: Asked) -> Any:
+@ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found", personal=OF_PEOPLE)
+async def change_tag(asked: Asked[None, ChangeBody]) -> ChangedTag:
+    """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their caches."""
     api, tag, fields = asked.api, asked.path["tag"], asked.body.fields(asked.api.config.time_zone)
     try:
-        change = await api.writer.run(writes.change, api.id_tags.policy, tag, fields, api.stamp(), asked.caller.name)
+        change = await asked.write(writes.change, api.id_tags.policy, tag, fields)
     except UnknownTag:
         raise _unknown(asked) from None
     return await _changed(asked, change)
 
 
-async def remove_tag(asked: Asked) -> None:
+@ENDPOINTS.delete(ID_TAG, Role.ADMIN, "not_found")
+async def remove_tag(asked: Request) -> None:
+    """Remove a tag, which then is unknown; what it was stays."""
     api, policy = asked.api, asked.api.id_tags.policy
     try:
-        removed = await api.writer.run(writes.remove, policy, asked.path["tag"], api.stamp(), asked.caller.name)
+        removed = await asked.write(writes.remove, policy, asked.path["tag"])
     except UnknownTag:
         raise _unknown(asked) from None
     if policy.is_withdrawn(policy.key(removed.id_tag), removed.tag, None, api.stamp()):
         await _clear_caches(asked)
 
 
-async def _changed(asked: Asked, change: writes.Change) -> Any:
+async def _changed(asked: Request, change: writes.Change) -> ChangedTag:
     policy, before = asked.api.id_tags.policy, None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
     is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, asked.api.stamp())
     commands = await _clear_caches(asked) if is_withdrawn else []
-    found = await asked.api.reader.run(partial(stored.periods, key=key))
-    return show(found[0]) | {"commands": commands}
+    tag, *_ = await asked.api.reader.run(partial(stored.periods, key=key))
+    return extended(ChangedTag, tag, commands=commands)
 
 
-async def _clear_caches(asked: Asked) -> list[int]:
+async def _clear_caches(asked: Request) -> list[int]:
     """Ask the connected chargers to forget whom they let charge (§5.4); return the commands."""
     commands: list[int] = []
 
     async def ask(charger: str) -> None:
         try:
-            commands.append(
-                await asked.api.chargers.submit(charger, "ClearCache", {}, asked_by=asked.caller.name),
-            )
+            commands.append(await asked.api.chargers.submit(charger, "ClearCache", {}, asked_by=asked.caller.name))
         except (CallFailed, UnknownCharger):  # it has left, or has too much to do; it will ask again some day
             return
 
@@ -226,19 +250,23 @@ async def _clear_caches(asked: Asked) -> list[int]:
     return sorted(commands)
 
 
-def _unknown(asked: Asked) -> Problem:
+def _unknown(asked: Request) -> Problem:
     return not_found(f"tag {asked.path['tag']}")
 
 
 # Tags that wait for an operator
 
 
-async def list_asked(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(ASKED, Role.VIEWER)
+async def list_asked(asked: Request) -> Page[AskedTag]:
+    """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
     found = await asked.api.reader.run(partial(stored.asked_tags, now=asked.api.stamp()))
     return whole(hidden(asked, found, *OF_HOUSEHOLDS))
 
 
-async def dismiss_asked(asked: Asked) -> None:
+@ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")
+async def dismiss_asked(asked: Request) -> None:
+    """Forget an unknown tag until it is presented again."""
     try:
         await asked.api.writer.run(writes.dismiss, asked.api.id_tags.policy, asked.path["tag"])
     except UnknownTag:
@@ -248,149 +276,41 @@ async def dismiss_asked(asked: Asked) -> None:
 # Files
 
 
-async def import_tags(asked: Asked) -> Any:
+@ENDPOINTS.post("/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
+async def import_tags(asked: Upload) -> TagImport:
+    """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
     api = asked.api
     sheet = Sheet(
-        *(tag_file.COLUMNS, tag_file.NEEDED, tag_file.MOST_TAGS, "tag"),
-        read=partial(_checked, api.config.time_zone),
+        *(COLUMNS, ("id_tag",), MOST_TAGS, "tag"),
+        read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),
     )
     async with api.places.wait():
-        found = await read(await content_of(asked), sheet)
+        found = await read(await content_of(asked, MOST_BYTES), sheet)
         refuse(found.faults)
         rows = [[getattr(tag, name) for name in found.columns] for tag in found.rows]
         report = await api.imports.run(found.columns, rows, asked.caller.name)
     results = zip(found.lines, report.results, strict=False)
-    return show(
-        TagImport(
-            tags=len(rows),
-            added=report.counts["added"],
-            changed=report.counts["changed"],
-            same=report.counts["same"],
-            lines=[ImportedLine(line=line, result=result) for line, result in results],
-            commands=await _clear_caches(asked) if report.is_withdrawn else [],
-        )
+    return TagImport(
+        tags=len(rows),
+        added=report.counts["added"],
+        changed=report.counts["changed"],
+        same=report.counts["same"],
+        lines=[ImportedLine(line=line, result=result) for line, result in results],
+        commands=await _clear_caches(asked) if report.is_withdrawn else [],
     )
 
 
-async def content_of(asked: Asked) -> bytes:
-    """Return the file that a request brings. Raises Problem."""
-    content = bytearray()
-    with of_upload():
-        async for part in asked.body:
-            content += part
-            if len(content) > MOST_BYTES:
-                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"give at most {MOST_BYTES} bytes")
-    return bytes(content)
+@ENDPOINTS.get("/api/admin/id-tag-export", Role.OPERATOR, media_type=CSV)
+async def export_tags(asked: Request) -> StreamingResponse:
+    """Download all tags as CSV."""
+    return StreamingResponse(_file(asked.api.reader), media_type=CSV)
 
 
-def _checked(zone: ZoneInfo, cells: Any) -> TagData:
-    """Return the tag of a line; an empty cell is what a body leaves out. Raises Problem."""
-    given = {name: value for name, value in cells.items() if value is not None}
-    try:
-        return msgspec.convert(given, TagBody, strict=False).data(zone)
-    except msgspec.ValidationError as error:
-        raise of_validation(error) from None
-
-
-async def export_tags(asked: Asked) -> StreamingResponse:
-    return StreamingResponse(tag_file.write(asked.api.reader), media_type=CSV)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=ID_TAGS,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the tags that were added, in their alphabetical order.",
-        handle=list_tags,
-        query=TagsQuery,
-        answer=page_of(UsedTag),
-    ),
-    Endpoint(
-        method="POST",
-        path=ID_TAGS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Add a tag, also one that waits for an operator.",
-        handle=create_tag,
-        body=StructBody(TagBody),
-        answer=shown_as(ChangedTag),
-        status=HTTPStatus.CREATED,
-        problems=("in_use",),
-        personal=OF_PEOPLE,
-    ),
-    Endpoint(
-        method="GET",
-        path=ID_TAG,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show a tag as it is and as it was, also one that was removed.",
-        handle=get_tag,
-        answer=shown_as(TagWithPeriods),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PATCH",
-        path=ID_TAG,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their caches.",
-        handle=change_tag,
-        body=StructBody(ChangeBody),
-        answer=shown_as(ChangedTag),
-        problems=("not_found",),
-        personal=OF_PEOPLE,
-    ),
-    Endpoint(
-        method="DELETE",
-        path=ID_TAG,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Remove a tag, which then is unknown; what it was stays.",
-        handle=remove_tag,
-        status=204,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=ASKED,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the unknown tags that wait for an operator (--unknown-tags ask), the last one first.",
-        handle=list_asked,
-        answer=page_of(AskedTag),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=f"{ASKED}/{{tag}}",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Forget an unknown tag until it is presented again.",
-        handle=dismiss_asked,
-        status=204,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/id-tag-import",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line.",
-        handle=import_tags,
-        body=StreamedBody(CSV),
-        answer=shown_as(TagImport),
-        problems=("too_large", "too_slow", "unfinished", "too_many_waiting"),
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/admin/id-tag-export",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Download all tags as CSV.",
-        handle=export_tags,
-        answer=str,
-        media_type=CSV,
-    ),
-)
+async def _file(reader: Reader) -> AsyncIterator[bytes]:
+    """Yield the file of all tags, by their normal form."""
+    yield encoded([COLUMNS])
+    last = ""
+    while rows := await reader.run(partial(tags_from, key=last, most=PAGE_ROWS)):
+        yield encoded([[inert(getattr(row, name)) for name in COLUMNS] for _, row in rows])
+        last = rows[-1][0]

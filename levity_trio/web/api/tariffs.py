@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 import trio
 
 from levity_trio.billing.assignments import SITE, Scope, Target
-from levity_trio.billing.examples import FLAT
+from levity_trio.billing.examples import FLAT, one_price
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.store.reads import tariffs as stored
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.tariffs import AssignedTariff, Tariff, TariffInForce, TariffVersion, UnknownTarget
 from levity_trio.store.tariffs import first_open_day
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -25,16 +26,27 @@ from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tariff_corrections import CorrectedStatement, correcting
 from levity_trio.store.writes.tariffs import Assigning, Given
-from levity_trio.web.api.accounts import Id, refusals
+from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import ABSENT, HIGHEST_ID, Asked, Endpoint, Fields, Role, StructBody
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.web.api.endpoints import (
+    ABSENT,
+    HIGHEST_ID,
+    Asked,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    StructBody,
+)
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
 from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.shown import extended
+from levity_trio.web.api.wallets import Currency
 
 T = TypeVar("T")
 TAG: Final = "tariffs"
+ENDPOINTS: Final = Endpoints(TAG)
 TARIFFS: Final = "/api/admin/tariffs"
 TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
@@ -73,6 +85,52 @@ class AssignmentBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     site: bool = False
     reason: Reason = None
     correct_statements: Corrects = False
+
+
+OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name", "currency": "currency", "tax": "tax"}
+"""The fields of a tariff with one price, by their places in its text."""
+
+Price = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=20,
+        description="For a kWh, with a decimal point.",
+        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
+    ),
+]
+TariffName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=60,
+        description="Of the tariff; not just a number.",
+        extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
+    ),
+]
+Tax = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=10,
+        description="In per cent; as before by default, else 0.",
+        extra_json_schema={"pattern": r"^\s*(0|[1-9][0-9]?([.,][0-9]{1,6})?)\s*$"},
+    ),
+]
+
+
+class PriceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One price a kWh at all times, tax included, from a day on."""
+
+    price: Price
+    since: LocalDay
+    name: TariffName = "Flat"
+    currency: Currency | None = None
+    tax: Tax | None = None
+    site: Annotated[bool, msgspec.Meta(description="Assign it to the whole site from that day on, too.")] = False
+    reason: Reason = None
+    correct_statements: Corrects = False
+
+
+Correcting = Asked[object, VersionBody | WithdrawalBody | AssignmentBody | PriceBody]
+"""A request that may correct statements that are closed already."""
 
 
 class TariffsQuery(Paged, kw_only=True):
@@ -126,28 +184,35 @@ class VersionWithdrawal(TariffWithVersions):
 # Versions
 
 
-async def list_tariffs(asked: Asked) -> Page[Any]:
-    query: TariffsQuery = asked.query
+@ENDPOINTS.get(TARIFFS, Role.OPERATOR)
+async def list_tariffs(asked: Asked[TariffsQuery, None]) -> Page[Tariff]:
+    """List tariffs, by their names."""
+    query = asked.query
     return await page(asked.api, partial(stored.tariffs, name=query.name, today=_today(asked), wanted=wanted(query)))
 
 
-async def get_tariff(asked: Asked) -> Any:
-    return await shown(asked, asked.number())
-
-
-async def add_version(asked: Asked) -> Any:
-    toml: str = asked.body.toml
-    given, said = Given(toml, await parsed(toml)), said_by(asked)
+@ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=HTTPStatus.CREATED)
+async def add_version(asked: Asked[None, VersionBody]) -> VersionAddition:
+    """Add a version of a tariff; one that is there already changes nothing."""
+    toml, who = asked.body.toml, said_by(asked)
+    given = Given(toml, await parsed(toml))
 
     def change(db: UnitOfWork) -> Change:
-        return writes.add(db, given, first_open_day(db.rows), said)
+        return writes.add(db, given, first_open_day(db.rows), who)
 
     with refusals({"valid_from": "toml"}):
         done, corrected = await made(asked, change)
-    return await shown(asked, done.id) | {"result": done.word, "corrected": show(corrected)}
+    tariff = await shown(asked, done.id)
+    return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
 
 
-async def made(asked: Asked, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
+@ENDPOINTS.get(TARIFF, Role.OPERATOR, "not_found", "invalid")
+async def get_tariff(asked: Request) -> TariffWithVersions:
+    """Show a tariff, its versions, also those that were withdrawn, and for whom it was assigned."""
+    return await shown(asked, asked.number())
+
+
+async def made(asked: Correcting, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
     """Make a change, and return what it corrects of closed statements. Raises Refused."""
     billed_by, may_correct = rule(asked), asked.body.correct_statements
 
@@ -171,74 +236,39 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
         raise Problem(422, "invalid", f"{field}: {first}{more}", field=field, faults=faults.args) from None
 
 
-async def withdraw_version(asked: Asked) -> Any:
-    number, since, said = asked.number(), local_day(asked.body.since, "since"), said_by(asked)
+@ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
+async def withdraw_version(asked: Asked[None, WithdrawalBody]) -> VersionWithdrawal:
+    """Withdraw a version that no closed month has used: it never held."""
+    number, since, who = asked.number(), local_day(asked.body.since, "since"), said_by(asked)
 
     def change(db: UnitOfWork) -> None:
-        writes.withdraw(db, number, since, first_open_day(db.rows), said)
+        writes.withdraw(db, number, since, first_open_day(db.rows), who)
 
     with refusals():
         _, corrected = await made(asked, change)
-    return await shown(asked, number) | {"corrected": show(corrected)}
+    return extended(VersionWithdrawal, await shown(asked, number), corrected=corrected)
 
 
-def said_by(asked: Asked) -> Said:
-    return Said(asked.api.stamp(), asked.caller.name, (asked.body.reason or "").strip() or None)
+def said_by(asked: Correcting) -> Said:
+    return said(asked, asked.body.reason)
 
 
-async def shown(asked: Asked, number: int) -> dict[str, Any]:
-    found = await asked.api.reader.run(partial(stored.tariff, number=number, today=_today(asked)))
-    if found is None:
-        raise not_found(f"tariff {number}")
-    tariff, versions, assignments = found
-    return {**show(tariff), "versions": show(versions), "assignments": show(assignments)}
+async def shown(asked: Request, number: int) -> TariffWithVersions:
+    read = partial(stored.tariff, number=number, today=_today(asked))
+    tariff, versions, assignments = await asked.find(read, f"tariff {number}")
+    return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 
 # Assignments
 
 
-async def list_assignments(asked: Asked) -> Page[Any]:
-    query: AssignmentsQuery = asked.query
+@ENDPOINTS.get(ASSIGNMENTS, Role.OPERATOR)
+async def list_assignments(asked: Asked[AssignmentsQuery, None]) -> Page[AssignedTariff]:
+    """List for whom tariffs were assigned, the newest first."""
+    query = asked.query
     targets = _targets(query.account, query.charger, is_site=query.site)
     read = partial(stored.assignments, targets=targets, tariff=query.tariff, wanted=wanted(query))
     return await page(asked.api, read)
-
-
-async def assign(asked: Asked) -> Any:
-    body: AssignmentBody = asked.body
-    since, said = local_day(body.since, "since"), said_by(asked)
-    targets = _targets(body.account, body.charger, is_site=body.site)
-    if len(targets) != 1:
-        raise invalid("body", "give exactly one of account, charger and site")
-    given = Assigning(targets[0], body.tariff, since, begins_at(since, asked.api.config.time_zone))
-
-    def change(db: UnitOfWork) -> Change:
-        return writes.assign(db, given, first_open_day(db.rows), said)
-
-    with refusals():
-        done, corrected = await made(asked, change)
-    found = show(await asked.api.reader.run(partial(stored.assignment, number=done.id)))
-    return found | {"result": done.word, "corrected": show(corrected)}
-
-
-def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[Target]:
-    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
-    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
-    return [*found, SITE] if is_site else found
-
-
-def _today(asked: Asked) -> date:
-    return today(asked.api.now(), asked.api.config.time_zone)
-
-
-async def get_in_force(asked: Asked) -> Any:
-    query: InForceQuery = asked.query
-    day = _today(asked) if query.day is None else local_day(query.day, "day")
-    read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
-    try:
-        return show(await asked.api.reader.run(read))
-    except UnknownTarget as unknown:
-        raise not_found(str(unknown)) from None
 
 
 def _ways() -> list[Fields]:
@@ -252,81 +282,81 @@ def _ways() -> list[Fields]:
     ]
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=TARIFFS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List tariffs, by their names.",
-        handle=list_tariffs,
-        query=TariffsQuery,
-        answer=page_of(Tariff),
-    ),
-    Endpoint(
-        method="POST",
-        path=TARIFFS,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Add a version of a tariff; one that is there already changes nothing.",
-        handle=add_version,
-        body=StructBody(VersionBody),
-        answer=shown_as(VersionAddition),
-        status=HTTPStatus.CREATED,
-        problems=("in_use", "conflict", "corrects_statements"),
-    ),
-    Endpoint(
-        method="GET",
-        path=TARIFF,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show a tariff, its versions, also those that were withdrawn, and for whom it was assigned.",
-        handle=get_tariff,
-        answer=shown_as(TariffWithVersions),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{TARIFF}/withdraw",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Withdraw a version that no closed month has used: it never held.",
-        handle=withdraw_version,
-        body=StructBody(WithdrawalBody),
-        answer=shown_as(VersionWithdrawal),
-        problems=("not_found", "conflict", "corrects_statements"),
-    ),
-    Endpoint(
-        method="GET",
-        path=ASSIGNMENTS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List for whom tariffs were assigned, the newest first.",
-        handle=list_assignments,
-        query=AssignmentsQuery,
-        answer=page_of(AssignedTariff),
-    ),
-    Endpoint(
-        method="POST",
-        path=ASSIGNMENTS,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Make a tariff, or none, hold for an account, a charger or the site from a day on.",
-        handle=assign,
-        body=StructBody(AssignmentBody, _ways),
-        answer=shown_as(Assignment),
-        status=HTTPStatus.CREATED,
-        problems=("not_found", "conflict", "corrects_statements"),
-    ),
-    Endpoint(
-        method="GET",
-        path=IN_FORCE,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Say which tariff holds for an account at a charger on a day, and why.",
-        handle=get_in_force,
-        query=InForceQuery,
-        answer=shown_as(TariffInForce),
-        problems=("not_found", "invalid"),
-    ),
+@ENDPOINTS.post(
+    ASSIGNMENTS,
+    *(Role.ADMIN, "not_found", "conflict", "corrects_statements"),
+    body=StructBody(AssignmentBody, _ways),
+    status=HTTPStatus.CREATED,
 )
+async def assign(asked: Asked[None, AssignmentBody]) -> Assignment:
+    """Make a tariff, or none, hold for an account, a charger or the site from a day on."""
+    body = asked.body
+    since, who = local_day(body.since, "since"), said_by(asked)
+    targets = _targets(body.account, body.charger, is_site=body.site)
+    if len(targets) != 1:
+        raise invalid("body", "give exactly one of account, charger and site")
+    given = Assigning(targets[0], body.tariff, since, begins_at(since, asked.api.config.time_zone))
+
+    def change(db: UnitOfWork) -> Change:
+        return writes.assign(db, given, first_open_day(db.rows), who)
+
+    with refusals():
+        done, corrected = await made(asked, change)
+    assigned = await asked.api.reader.run(partial(stored.assignment, number=done.id))
+    return extended(Assignment, assigned, result=done.word, corrected=corrected)
+
+
+def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list[Target]:
+    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
+    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
+    return [*found, SITE] if is_site else found
+
+
+def _today(asked: Request) -> date:
+    return today(asked.api.now(), asked.api.config.time_zone)
+
+
+@ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
+async def get_in_force(asked: Asked[InForceQuery, None]) -> TariffInForce:
+    """Say which tariff holds for an account at a charger on a day, and why."""
+    query = asked.query
+    day = _today(asked) if query.day is None else local_day(query.day, "day")
+    read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
+    try:
+        return await asked.api.reader.run(read)
+    except UnknownTarget as unknown:
+        raise not_found(str(unknown)) from None
+
+
+# One price a kWh from a day on: a version of a tariff, without writing TOML
+
+
+@ENDPOINTS.post(
+    "/api/admin/tariff-prices", Role.ADMIN, "in_use", "conflict", "corrects_statements", status=HTTPStatus.CREATED
+)
+async def add_price(asked: Asked[None, PriceBody]) -> VersionAddition:
+    """Set one price a kWh from a day on: a version of a tariff, without writing TOML.
+
+    A comma is taken for a decimal point.
+    """
+    body = asked.body
+    if body.price.strip().startswith("-"):
+        raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
+    since, name = local_day(body.since, "since"), body.name.strip()
+    usual = await asked.api.reader.run(partial(stored.usual_terms, name=name))
+    currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
+    price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
+    toml = one_price(name, since, currency, tax, price)
+    given, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(asked)
+
+    def change(db: UnitOfWork) -> Change:
+        first_open = first_open_day(db.rows)
+        done = writes.add(db, given, first_open, who)
+        if body.site:
+            begin = begins_at(since, asked.api.config.time_zone)
+            writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, who)
+        return done
+
+    with refusals(OF_PRICE):
+        done, corrected = await made(asked, change)
+    return extended(VersionAddition, await shown(asked, done.id), result=done.word, corrected=corrected)

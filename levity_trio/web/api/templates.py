@@ -7,27 +7,35 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
 from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, Standing
 from levity_trio.store.reads import templates
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
-from levity_trio.web.api.bulk import Count, of_each
-from levity_trio.web.api.changes import CHANGE, KeyResult, change_key, read_back
-from levity_trio.web.api.configuration import seen
-from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, NAME_PATTERN, Asked, Endpoint, Fields, Role, StructBody
-from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
-from levity_trio.web.api.operations import WaitQuery, check_role, checked
-from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.configuration import CHANGE, KeyResult, change_key, read_back, seen
+from levity_trio.web.api.endpoints import (
+    ABSENT,
+    IDENTITIES,
+    NAME_PATTERN,
+    Asked,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    StructBody,
+)
+from levity_trio.web.api.lists import OfCharger, hidden, whole
+from levity_trio.web.api.operations import Count, Sender, WaitQuery, check_role, checked, of_each
+from levity_trio.web.api.problems import conflict, invalid, not_found
 from levity_trio.wire.secrets import masked_value
 
 TAG: Final = "configuration"
+ENDPOINTS: Final = Endpoints(TAG)
 TEMPLATES: Final = "/api/admin/configuration-templates"
 MOST_KEYS: Final = 200
 NAME: Final = "created_by"
@@ -94,21 +102,27 @@ class ApplyReport:
     chargers: list[ChargerResult]
 
 
-async def list_templates(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(TEMPLATES, Role.VIEWER)
+async def list_templates(asked: Request) -> Page[Template]:
+    """List the templates of configurations, by name."""
     found = await asked.api.reader.run(templates.templates)
     return whole([_seen(asked, one) for one in found])
 
 
-async def get_template(asked: Asked) -> Any:
-    return show(_seen(asked, await _named(asked)))
+@ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
+async def get_template(asked: Request) -> Template:
+    """Show a template."""
+    return _seen(asked, await _named(asked))
 
 
-def _seen(asked: Asked, template: Template) -> Template:
+def _seen(asked: Request, template: Template) -> Template:
     (shown,) = hidden(asked, [template], NAME)
     return replace(shown, entries={key: seen(asked, key, value) for key, value in shown.entries.items()})
 
 
-async def put_template(asked: Asked) -> Any:
+@ENDPOINTS.put(f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS))
+async def put_template(asked: Asked[None, TemplateBody]) -> Template:
+    """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
     name, body = asked.path["name"], asked.body
     if re.fullmatch(NAME_PATTERN, name) is None:
         raise invalid("name", "give at most 64 letters, digits, dots, hyphens and underscores")
@@ -117,19 +131,21 @@ async def put_template(asked: Asked) -> Any:
     _check_entries(asked, body.entries)
     chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
     template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
-    await asked.api.writer.run(set_template, template, asked.api.stamp(), asked.caller.name)
-    return show(await _named(asked))
+    await asked.write(set_template, template)
+    return await _named(asked)
 
 
-async def delete_template(asked: Asked) -> None:
+@ENDPOINTS.delete(f"{TEMPLATES}/{{name}}", Role.ADMIN, "not_found")
+async def delete_template(asked: Request) -> None:
+    """Remove a template. Its row stays, ended."""
     name = asked.path["name"]
     try:
-        await asked.api.writer.run(remove_template, name, asked.api.stamp(), asked.caller.name)
+        await asked.write(remove_template, name)
     except UnknownTemplate:
         raise not_found(f"template {name}") from None
 
 
-def _check_entries(asked: Asked, entries: dict[str, str]) -> None:
+def _check_entries(asked: Request, entries: dict[str, str]) -> None:
     """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
     twice = [key for key, count in Counter(key.casefold() for key in entries).items() if count > 1]
     if twice:
@@ -141,132 +157,71 @@ def _check_entries(asked: Asked, entries: dict[str, str]) -> None:
         check_role(asked, role_for(CHANGE, payload))
 
 
-async def _named(asked: Asked) -> Template:
+async def _named(asked: Request) -> Template:
     name = asked.path["name"]
-    found = await asked.api.reader.run(partial(templates.template, name=name))
-    if found is None:
-        raise not_found(f"template {name}")
-    return found
+    return await asked.find(partial(templates.template, name=name), f"template {name}")
 
 
 # The report
 
 
-async def report(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
+async def report(asked: Asked[ReportQuery, None]) -> TemplateReport:
+    """Compare the chargers of a template with it, as they were last read."""
     template = await _named(asked)
     only = None if asked.query.charger is None else await _among(asked, template, [asked.query.charger])
     found = await asked.api.reader.run(lambda db: templates.standings(db, template, only))
     counts = dict(Counter(str(one.standing) for one in found))
     chargers = [replace(one, keys=[_key_seen(asked, key) for key in one.keys]) for one in found]
-    return show(TemplateReport(template=template.name, counts=counts, chargers=chargers))
+    return TemplateReport(template=template.name, counts=counts, chargers=chargers)
 
 
-def _key_seen(asked: Asked, key: ComparedKey) -> ComparedKey:
+def _key_seen(asked: Request, key: ComparedKey) -> ComparedKey:
     return replace(key, wanted=seen(asked, key.key, key.wanted) or "", has=seen(asked, key.key, key.has))
 
 
-async def _among(asked: Asked, template: Template, chargers: Iterable[str]) -> list[str]:
+async def _among(asked: Request, template: Template, chargers: Iterable[str]) -> list[str]:
     """Return the chargers, each once. Raises Problem for one that the template is not for."""
     its_own = await asked.api.reader.run(partial(templates.chargers_of, template=template))
     wanted = list(dict.fromkeys(chargers))
     if others := [charger for charger in wanted if charger not in its_own]:
         words = f"template {template.name} is not for {', '.join(others)}"
-        raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="chargers")
+        raise conflict(words, field="chargers")
     return wanted
 
 
 # Bringing into line
 
 
-async def apply(asked: Asked) -> Any:
+@ENDPOINTS.post(
+    f"{TEMPLATES}/{{name}}/apply",
+    *(Role.OPERATOR, "not_found", "conflict", "too_many_waiting"),
+    body=StructBody(ApplyBody, lambda: APPLY_WAYS),
+)
+async def apply(asked: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
+    """Bring chargers into line: change exactly the keys that differ, and report each."""
     template, body = await _named(asked), asked.body
     if (body.chargers is None) != body.all:
         raise invalid("chargers", "give exactly one of chargers and all")
     _check_entries(asked, template.entries)  # whoever may read a template may not set every key in it
-    chargers = None if body.all else await _among(asked, template, body.chargers)
+    chargers = None if body.chargers is None else await _among(asked, template, body.chargers)
     standings = {
         one.charger: one.keys
         for one in await asked.api.reader.run(lambda db: templates.standings(db, template, chargers))
     }
     results = await of_each(asked, [*standings], body.at_once, lambda one: _bring_into_line(asked, one, standings[one]))
     counts = dict(Counter(key.result for one in results for key in one.keys))
-    return show(ApplyReport(template=template.name, counts=counts, chargers=results))
+    return ApplyReport(template=template.name, counts=counts, chargers=results)
 
 
-async def _bring_into_line(asked: Asked, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
+async def _bring_into_line(asked: Sender, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
     """Change the keys that differ, one after the other, and read back once what the charger accepted."""
     results = [await _change(asked, charger, key) for key in keys]
     return ChargerResult(charger=charger, keys=await read_back(asked, charger, results))
 
 
-async def _change(asked: Asked, charger: str, key: ComparedKey) -> KeyResult:
+async def _change(asked: Sender, charger: str, key: ComparedKey) -> KeyResult:
     told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
     if key.standing != Standing.DIFFERS:
         return told
     return await change_key(asked, charger, told)
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=TEMPLATES,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the templates of configurations, by name.",
-        handle=list_templates,
-        answer=page_of(Template),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TEMPLATES}/{{name}}",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show a template.",
-        handle=get_template,
-        answer=shown_as(Template),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PUT",
-        path=f"{TEMPLATES}/{{name}}",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Add a template, or replace it. Security keys need an admin; secrets are not stored.",
-        handle=put_template,
-        body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS),
-        answer=shown_as(Template),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=f"{TEMPLATES}/{{name}}",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Remove a template. Its row stays, ended.",
-        handle=delete_template,
-        status=204,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TEMPLATES}/{{name}}/report",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Compare the chargers of a template with it, as they were last read.",
-        handle=report,
-        query=ReportQuery,
-        answer=shown_as(TemplateReport),
-        problems=("not_found", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{TEMPLATES}/{{name}}/apply",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Bring chargers into line: change exactly the keys that differ, and report each.",
-        handle=apply,
-        query=WaitQuery,
-        body=StructBody(ApplyBody, lambda: APPLY_WAYS),
-        answer=shown_as(ApplyReport),
-        problems=("not_found", "conflict", "too_many_waiting"),
-    ),
-)

@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.states import BillState
+from levity_trio.cells import inert
 from levity_trio.store.database import Database
-from levity_trio.store.reads import pages, readings
+from levity_trio.store.reads import readings
 from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import MOST_ROWS, Page, Wanted
 from levity_trio.store.reads.readings import Reading
 from levity_trio.store.reads.transactions import Filters, TransactionEvent, anonymous_event, events_of
-from levity_trio.web.api import transaction_file
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
     EndedSince,
     OfCharger,
     OfConnector,
-    Page,
     Paged,
     Since,
     hidden,
     hidden_in,
     moment,
     page,
-    page_of,
     wanted,
     whole,
 )
 from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.sheets import encoded
+from levity_trio.web.api.shown import extended
+from levity_trio.wire.times import in_zone
 
 TAG: Final = "transactions"
+ENDPOINTS: Final = Endpoints(TAG)
 TRANSACTIONS: Final = "/api/admin/transactions"
 CSV: Final = "text/csv"
+COLUMNS: Final = (
+    *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
+)
+"""Those of `levity-trio transactions --csv`, and names."""
 PERSONAL: Final = ("who", "space")
 """What a viewer sees as null."""
 FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."
@@ -74,6 +81,11 @@ class TransactionsQuery(Paged, kw_only=True, rename={"since": "from", "before": 
     format: Annotated[Literal["json", "csv"], msgspec.Meta(description=OF_FORMAT)] = "json"
 
 
+Listed = Asked[TransactionsQuery, None]
+Read = Callable[..., Page[BilledTransaction]]
+"""Reads the page that is `wanted`."""
+
+
 class ReadingsQuery(Paged, kw_only=True):
     measurand: str | None = None
 
@@ -89,17 +101,18 @@ class TransactionExplanation(Explanation):
     lines: tuple[str, ...]
 
 
-async def list_transactions(asked: Asked) -> Any:
-    query: TransactionsQuery = asked.query
+@ENDPOINTS.get(TRANSACTIONS, Role.VIEWER, "invalid", other_media_types=(CSV,))
+async def list_transactions(asked: Listed) -> Page[BilledTransaction] | StreamingResponse:
+    """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
+    query = asked.query
     if query.format == "csv":
-        zone = asked.api.config.time_zone
-        return StreamingResponse(transaction_file.write(asked.api.reader, _reading(asked), zone), media_type=CSV)
+        return StreamingResponse(_file(asked.api, _reading(asked)), media_type=CSV)
     return await page(asked.api, partial(_reading(asked), wanted=wanted(query)))
 
 
-def _reading(asked: Asked) -> Callable[..., pages.Page[BilledTransaction]]:
+def _reading(asked: Listed) -> Read:
     """Return what reads a page of the transactions that were asked for. Raises Problem."""
-    query: TransactionsQuery = asked.query
+    query = asked.query
     filters = Filters(
         charger=query.charger,
         connector=query.connector,
@@ -113,42 +126,45 @@ def _reading(asked: Asked) -> Callable[..., pages.Page[BilledTransaction]]:
     )
     of_bill, is_newest_first = OfBill(query.bill, query.account), query.sort == "newest"
 
-    def read(db: Any, wanted: Wanted) -> pages.Page[BilledTransaction]:
+    def read(db: Database, wanted: Wanted) -> Page[BilledTransaction]:
         found = billed_transactions(db, filters, rule(asked), wanted, of_bill=of_bill, is_newest_first=is_newest_first)
         return hidden_in(asked, found, *PERSONAL)
 
     return read
 
 
-async def get_transaction(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.VIEWER, "not_found")
+async def get_transaction(asked: Request) -> BilledTransaction:
+    """Show one transaction."""
     number = asked.number()
-    found = await asked.api.reader.run(partial(billed_transaction, number=number, rule=rule(asked)))
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return show(hidden(asked, [found], *PERSONAL)[0])
+    found = await asked.find(partial(billed_transaction, number=number, rule=rule(asked)), f"transaction {number}")
+    return hidden(asked, [found], *PERSONAL)[0]
 
 
-async def get_curve(asked: Asked) -> Any:
-    number = asked.number()
-    found = await asked.api.reader.run(partial(curve, number=number))
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return show(found)
-
-
-async def list_readings(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
+async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[Reading]:
+    """List the readings of a transaction, the oldest first."""
     number, query = asked.number(), asked.query
 
-    def read(db: Database) -> pages.Page[Reading]:
-        found = readings.of_transaction(db, number, query.measurand, wanted(query))
-        if found is None:
+    def read(db: Database) -> Page[Reading]:
+        listed = readings.of_transaction(db, number, query.measurand, wanted(query))
+        if listed is None:
             raise not_found(f"transaction {number}")
-        return found
+        return listed
 
     return await page(asked.api, read)
 
 
-async def list_events(asked: Asked) -> Page[Any]:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.VIEWER, "not_found")
+async def get_curve(asked: Request) -> Curve:
+    """Show the power and the register of a transaction over its time, with few points."""
+    number = asked.number()
+    return await asked.find(partial(curve, number=number), f"transaction {number}")
+
+
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
+async def list_events(asked: Request) -> Page[TransactionEvent]:
+    """List what happened to a transaction: who did it, why, and the message as sent."""
     number = asked.number()
     found = await asked.api.reader.run(partial(events_of, number=number))
     if not found:
@@ -156,85 +172,40 @@ async def list_events(asked: Asked) -> Page[Any]:
     return whole(found if asked.sees_all else [anonymous_event(one) for one in found])
 
 
-async def explain_transaction(asked: Asked) -> Any:
+@ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
+async def explain_transaction(asked: Asked[ExplainQuery, None]) -> TransactionExplanation:
+    """Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill."""
     number = asked.number()
-    found = await asked.api.reader.run(
-        partial(
-            explain,
-            number=number,
-            rule=rule(asked),
-            is_anonymous=not asked.sees_all,
-            is_weighed=asked.query.weighed,
-        )
-    )
-    if found is None:
-        raise not_found(f"transaction {number}")
-    return show(found) | {"lines": [*lines(found, asked.api.config.time_zone)]}
+    read = partial(explain, rule=rule(asked), is_anonymous=not asked.sees_all, is_weighed=asked.query.weighed)
+    explanation = await asked.find(partial(read, number=number), f"transaction {number}")
+    said = tuple(lines(explanation, asked.api.config.time_zone))
+    return extended(TransactionExplanation, explanation, lines=said)
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=TRANSACTIONS,
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List transactions by their start, or with ended_since or ended_before by their end; CSV too.",
-        handle=list_transactions,
-        query=TransactionsQuery,
-        answer=page_of(BilledTransaction),
-        other_media_types=(CSV,),
-        problems=("invalid",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show one transaction.",
-        handle=get_transaction,
-        answer=shown_as(BilledTransaction),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/meter-values",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List the readings of a transaction, the oldest first.",
-        handle=list_readings,
-        query=ReadingsQuery,
-        answer=page_of(Reading),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/curve",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Show the power and the register of a transaction over its time, with few points.",
-        handle=get_curve,
-        answer=shown_as(Curve),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/events",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="List what happened to a transaction: who did it, why, and the message as sent.",
-        handle=list_events,
-        answer=page_of(TransactionEvent),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{TRANSACTIONS}/{{id}}/explain",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary="Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill.",
-        handle=explain_transaction,
-        query=ExplainQuery,
-        answer=shown_as(TransactionExplanation),
-        problems=("not_found",),
-    ),
-)
+# The file of transactions
+
+
+async def _file(api: Api, read: Read) -> AsyncIterator[bytes]:
+    """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
+    yield encoded([COLUMNS])
+    cursor: str | None = None
+    while True:
+        found = await api.reader.run(partial(read, wanted=Wanted(limit=MOST_ROWS, cursor=cursor)))
+        yield encoded(_cells(transaction, api.config.time_zone) for transaction in found.data)
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:
+    wh = transaction.energy_wh if transaction.energy_wh is not None else transaction.energy_so_far_wh
+    made = {
+        "start": _local(transaction.start_time, zone),
+        "stop": transaction.stop_time and _local(transaction.stop_time, zone),
+        "kwh": None if wh is None else wh / 1000,
+    }
+    return [made[name] if name in made else inert(getattr(transaction, name)) for name in COLUMNS]
+
+
+def _local(text: str, zone: tzinfo) -> str:
+    """Return a time of the site with its offset: an hour that a change of the clock repeats is told apart."""
+    return in_zone(datetime.fromisoformat(text), zone).isoformat(timespec="seconds")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -17,14 +17,14 @@ from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, given_fields, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import list_of, show, shown_as
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.drivers_address import is_local, welcome_page
 from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
 from levity_trio.wire.times import stamp
 
 TAG: Final = "access"
+ENDPOINTS: Final = Endpoints(TAG)
 USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
@@ -127,80 +127,13 @@ def _managing() -> Iterator[None]:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
 
 
-def _manager(asked: Asked) -> Manager:
+def _manager(asked: Request) -> Manager:
     return Manager(asked.caller.name, asked.caller.role >= Role.ADMIN, asked.api.stamp())
 
 
-async def list_users(asked: Asked) -> Any:
-    return show(await asked.api.reader.run(stored.users))
-
-
-async def get_user(asked: Asked) -> Any:
-    found = await asked.api.reader.run(partial(stored.user, number=asked.number()))
-    if found is None:
-        raise not_found(f"user {asked.number()}")
-    return show(found)
-
-
-async def add_user(asked: Asked) -> AddedUser:
-    body: NewUserBody = asked.body
-    check_first(asked.caller, body.role, has_password=body.password is not None)
-    logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
-    password = None if body.password is None else await logins.stretch(body.password)
-    kind: Kind | None = body.invite or (LINK if password is None else None)
-    made = None if kind is None else await _make(asked, kind)
-    with _managing():
-        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(asked))
-    invitation = None if made is None or code is None else _shown(asked, number, body.role, code, made)
-    return AddedUser(number, body.name, body.role, body.account, invitation)
-
-
-async def change_user(asked: Asked) -> Any:
-    fields, logins = given_fields(asked.body), asked.api.logins
-    if fields.get("password") is not None:
-        fields["password"] = await logins.stretch(fields["password"])
-    with _managing():
-        await logins.change(writes.change, asked.number(), fields, _manager(asked))
-    return await get_user(asked)
-
-
-async def remove_user(asked: Asked) -> None:
-    with _managing():
-        await asked.api.logins.change(writes.remove, asked.number(), _manager(asked))
-
-
-async def invite_user(asked: Asked) -> Invitation:
-    number, made = asked.number(), await _make(asked, asked.body.kind)
-    with _managing():
-        code = await asked.api.logins.change(writes.invite, number, made.new, _manager(asked))
-    role = (await get_user(asked))["role"]
-    return _shown(asked, number, role, code, made)
-
-
-async def _make(asked: Asked, kind: Kind) -> _Made:
-    api, secret = asked.api, make_secret(kind)
-    of_link = stored_link(secret)
-    salt, digest = (of_link.salt, of_link.digest) if kind == LINK else await api.logins.stretch(secret)
-    return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
-
-
-def _shown(asked: Asked, user: int, role: str, invitation: int, made: _Made) -> Invitation:
-    kind, until = made.new.kind, made.new.expires_at
-    page, named = welcome_page(asked.api.config, role), (asked.api.config.public_url, asked.api.config.drivers_url)
-    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or "", *named))
-
-
-async def list_logins(asked: Asked) -> Any:
-    query: LoginsQuery = asked.query
-    return show(await asked.api.reader.run(partial(stored.logins, limit=query.limit, is_ended=query.ended)))
-
-
-async def end_login(asked: Asked) -> None:
-    if not await asked.api.logins.end(asked.number(), asked.caller.name):
-        raise not_found(f"log-in {asked.number()} that is open")
-
-
-async def get_me(asked: Asked) -> CallerIdentity:
+@ENDPOINTS.get("/api/me", Role.DRIVER)
+async def get_me(asked: Request) -> CallerIdentity:
+    """Who asks, and with which role"""
     caller = asked.caller
     login = None if caller.login is None else asked.api.logins.get(caller.login)
     household = None
@@ -215,117 +148,96 @@ async def get_me(asked: Asked) -> CallerIdentity:
     )
 
 
-async def change_my_password(asked: Asked) -> None:
+@ENDPOINTS.post(
+    "/api/me/password",
+    *(Role.DRIVER, "conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
+    personal=("old_password", "new_password"),
+)
+async def change_my_password(asked: Asked[None, NewPasswordBody]) -> None:
+    """Change your own password; your other log-ins end"""
     body, logins = asked.body, asked.api.logins
     login = None if asked.caller.login is None else logins.get(asked.caller.login)
     if login is None or login.user is None:
-        raise Problem(HTTPStatus.CONFLICT, "conflict", "you did not log in as a user, so you have no password")
+        raise conflict("you did not log in as a user, so you have no password")
     await logins.change_password(login, body.old_password, body.new_password)
 
 
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/me",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Who asks, and with which role",
-        handle=get_me,
-        answer=CallerIdentity,
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/me/password",
-        role=Role.DRIVER,
-        tag=TAG,
-        summary="Change your own password; your other log-ins end",
-        handle=change_my_password,
-        body=StructBody(NewPasswordBody),
-        problems=("conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
-        personal=("old_password", "new_password"),
-    ),
-    Endpoint(
-        method="GET",
-        path=USERS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List the users, the newest first",
-        handle=list_users,
-        answer=list_of(UserRow),
-    ),
-    Endpoint(
-        method="POST",
-        path=USERS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Add a user, with a password or an invitation; an operator only drivers",
-        handle=add_user,
-        body=StructBody(NewUserBody),
-        answer=AddedUser,
-        status=HTTPStatus.CREATED,
-        problems=REFUSED,
-        personal=("name", "password"),
-    ),
-    Endpoint(
-        method="GET",
-        path=USER,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show a user",
-        handle=get_user,
-        answer=shown_as(UserRow),
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="PATCH",
-        path=USER,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Change role, account or password of a user",
-        handle=change_user,
-        body=StructBody(UserChangeBody),
-        answer=shown_as(UserRow),
-        problems=REFUSED,
-        personal=("password",),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=USER,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Remove a user; the user's log-ins end",
-        handle=remove_user,
-        problems=REFUSED,
-    ),
-    Endpoint(
-        method="POST",
-        path=f"{USER}/invitations",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Make a one-time code with which a user logs in; it is shown only in this answer",
-        handle=invite_user,
-        body=StructBody(InvitationBody),
-        answer=Invitation,
-        status=HTTPStatus.CREATED,
-        problems=REFUSED,
-    ),
-    Endpoint(
-        method="GET",
-        path=LOGINS,
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="List the log-ins of browsers, the newest first",
-        handle=list_logins,
-        query=LoginsQuery,
-        answer=list_of(LoginRow),
-    ),
-    Endpoint(
-        method="DELETE",
-        path=f"{LOGINS}/{{id}}",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="End a log-in; its event streams end too",
-        handle=end_login,
-        problems=("not_found",),
-    ),
-)
+@ENDPOINTS.get(USERS, Role.OPERATOR)
+async def list_users(asked: Request) -> list[UserRow]:
+    """List the users, the newest first"""
+    return await asked.api.reader.run(stored.users)
+
+
+@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=HTTPStatus.CREATED, personal=("name", "password"))
+async def add_user(asked: Asked[None, NewUserBody]) -> AddedUser:
+    """Add a user, with a password or an invitation; an operator only drivers"""
+    body = asked.body
+    check_first(asked.caller, body.role, has_password=body.password is not None)
+    logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
+    password = None if body.password is None else await logins.stretch(body.password)
+    kind: Kind | None = body.invite or (LINK if password is None else None)
+    made = None if kind is None else await _make(asked, kind)
+    with _managing():
+        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(asked))
+    invitation = None if made is None or code is None else _shown(asked, number, body.role, code, made)
+    return AddedUser(number, body.name, body.role, body.account, invitation)
+
+
+@ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
+async def get_user(asked: Request) -> UserRow:
+    """Show a user"""
+    return await asked.find(partial(stored.user, number=asked.number()), f"user {asked.number()}")
+
+
+@ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED, personal=("password",))
+async def change_user(asked: Asked[None, UserChangeBody]) -> UserRow:
+    """Change role, account or password of a user"""
+    fields, logins = given_fields(asked.body), asked.api.logins
+    if fields.get("password") is not None:
+        fields["password"] = await logins.stretch(fields["password"])
+    with _managing():
+        await logins.change(writes.change, asked.number(), fields, _manager(asked))
+    return await get_user(asked)
+
+
+async def _make(asked: Request, kind: Kind) -> _Made:
+    api, secret = asked.api, make_secret(kind)
+    of_link = stored_link(secret)
+    salt, digest = (of_link.salt, of_link.digest) if kind == LINK else await api.logins.stretch(secret)
+    return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
+
+
+def _shown(asked: Request, user: int, role: str, invitation: int, made: _Made) -> Invitation:
+    kind, until = made.new.kind, made.new.expires_at
+    page, named = welcome_page(asked.api.config, role), (asked.api.config.public_url, asked.api.config.drivers_url)
+    return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or "", *named))
+
+
+@ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
+async def remove_user(asked: Request) -> None:
+    """Remove a user; the user's log-ins end"""
+    with _managing():
+        await asked.api.logins.change(writes.remove, asked.number(), _manager(asked))
+
+
+@ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=HTTPStatus.CREATED)
+async def invite_user(asked: Asked[None, InvitationBody]) -> Invitation:
+    """Make a one-time code with which a user logs in; it is shown only in this answer"""
+    number, made = asked.number(), await _make(asked, asked.body.kind)
+    with _managing():
+        code = await asked.api.logins.change(writes.invite, number, made.new, _manager(asked))
+    return _shown(asked, number, (await get_user(asked)).role, code, made)
+
+
+@ENDPOINTS.get(LOGINS, Role.ADMIN)
+async def list_logins(asked: Asked[LoginsQuery, None]) -> list[LoginRow]:
+    """List the log-ins of browsers, the newest first"""
+    query = asked.query
+    return await asked.api.reader.run(partial(stored.logins, limit=query.limit, is_ended=query.ended))
+
+
+@ENDPOINTS.delete(f"{LOGINS}/{{id}}", Role.ADMIN, "not_found")
+async def end_login(asked: Request) -> None:
+    """End a log-in; its event streams end too"""
+    if not await asked.api.logins.end(asked.number(), asked.caller.name):
+        raise not_found(f"log-in {asked.number()} that is open")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.store.database import Database
 from levity_trio.store.reads import wallets as stored
+from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.wallets import currency_of
@@ -22,18 +23,19 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.wallets import NewTerms
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import MINOR_UNITS, Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.web.api.endpoints import MINOR_UNITS, Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
-from levity_trio.web.api.problems import invalid, not_found
-from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.problems import invalid
+from levity_trio.web.api.shown import extended
 
 TAG: Final = "wallets"
+ENDPOINTS: Final = Endpoints(TAG)
 WALLETS: Final = "/api/admin/wallets"
 WALLET: Final = f"{WALLETS}/{{id}}"
 MOST_RESERVATIONS: Final = 500
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
-KEY_NOTE: Final = "With an Idempotency-Key that was used before it is that entry again."
+ENTRY: Final[Declared] = {"status": HTTPStatus.CREATED, "personal": ("reason",)}
 
 CENTS: Final = "Minor units of the currency, such as cents."
 Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
@@ -94,33 +96,70 @@ class WalletWithTerms(WalletRow):
     history: list[TermsRow]
 
 
-async def list_wallets(asked: Asked) -> Page[Any]:
-    query: WalletsQuery = asked.query
+@ENDPOINTS.get(WALLETS, Role.OPERATOR)
+async def list_wallets(asked: Asked[WalletsQuery, None]) -> Page[WalletRow]:
+    """List the wallets of all accounts with their balances, by the names of accounts."""
+    query = asked.query
     filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
     return await page(asked.api, partial(stored.wallets, filters=filters, wanted=wanted(query)))
 
 
-async def get_wallet(asked: Asked) -> Any:
+@ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")
+async def get_wallet(asked: Request) -> WalletWithTerms:
+    """Show the wallet of an account."""
     number = asked.number()
 
-    def read(db: Any) -> tuple[WalletRow | None, list[ReservationRow], list[TermsRow]]:
+    def read(db: Database) -> WalletWithTerms | None:
         db.execute("BEGIN")
-        reserved = stored.reservations(db, number, MOST_RESERVATIONS)
-        return stored.wallet(db, number), reserved, stored.terms(db, number)
+        reserved, history = stored.reservations(db, number, MOST_RESERVATIONS), stored.terms(db, number)
+        wallet = stored.wallet(db, number)
+        if wallet is None:
+            return None
+        return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
 
-    found, reservations, history = await asked.api.reader.run(read)
-    if found is None:
-        raise not_found(f"account {number}")
-    return show(found) | {"reservations": show(reservations), "history": show(history)}
+    return await asked.find(read, f"account {number}")
 
 
-async def list_entries(asked: Asked) -> Page[Any]:
-    query: EntriesQuery = asked.query
+@ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
+async def list_entries(asked: Asked[EntriesQuery, None]) -> Page[EntryRow]:
+    """List the entries of an account's ledger, the newest first."""
+    query = asked.query
     read = partial(stored.entries, account=asked.number(), kind=query.kind, wanted=wanted(query))
     return await page(asked.api, read)
 
 
-async def enter(asked: Asked, kind: Kind) -> Any:
+@ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_payment(asked: Asked[None, EntryBody]) -> EntryRow:
+    """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is that entry again."""
+    return await _enter(asked, Kind.PAYMENT)
+
+
+@ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_top_up(asked: Asked[None, EntryBody]) -> EntryRow:
+    """Enter money that the account pays in advance. With an Idempotency-Key that was used before it is that entry
+    again."""
+    return await _enter(asked, Kind.TOP_UP)
+
+
+@ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_refund(asked: Asked[None, RefundBody]) -> EntryRow:
+    """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry again."""
+    return await _enter(asked, Kind.REFUND)
+
+
+@ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_chargeback(asked: Asked[None, EntryBody]) -> EntryRow:
+    """Enter money that a bank took back. With an Idempotency-Key that was used before it is that entry again."""
+    return await _enter(asked, Kind.CHARGEBACK)
+
+
+@ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
+async def enter_correction(asked: Asked[None, CorrectionBody]) -> EntryRow:
+    """Correct the balance of an account. With an Idempotency-Key that was used before it is that entry again."""
+    return await _enter(asked, Kind.CORRECTION)
+
+
+async def _enter(asked: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
     """Enter what an operator says; an amount that is taken from the balance is given without its sign."""
     body, key = asked.body, asked.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
@@ -138,7 +177,7 @@ async def enter(asked: Asked, kind: Kind) -> Any:
     )
     with refusals():
         entered = await asked.api.writer.run(_in_currency_of_site, entry)
-    return show(await asked.api.reader.run(partial(stored.entry, number=entered.id)))
+    return await asked.api.reader.run(partial(stored.entry, number=entered.id))
 
 
 def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
@@ -150,78 +189,11 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     return ledger.enter(db, entry._replace(currency=currency, statement=statement))
 
 
-async def set_terms(asked: Asked) -> Any:
-    body: TermsBody = asked.body
+@ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS, personal=("reason",))
+async def set_terms(asked: Asked[None, TermsBody]) -> WalletWithTerms:
+    """Make an account prepaid or postpaid, or change the limit at which it is spent."""
+    body = asked.body
     new = NewTerms(Terms(body.terms), body.limit, body.reason.strip(), asked.api.stamp(), asked.caller.name)
     with refusals():
         await asked.api.writer.run(writes.set_terms, asked.number(), new)
     return await get_wallet(asked)
-
-
-def _entering(path: str, kind: Kind, summary: str, body: type[msgspec.Struct] = EntryBody) -> Endpoint:
-    handle: Callable[[Asked], Any] = partial(enter, kind=kind)
-    return Endpoint(
-        method="POST",
-        path=f"{WALLET}/{path}",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary=f"{summary} {KEY_NOTE}",
-        handle=handle,
-        body=StructBody(body),
-        answer=shown_as(EntryRow),
-        status=HTTPStatus.CREATED,
-        problems=PROBLEMS,
-        personal=("reason",),
-    )
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path=WALLETS,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List the wallets of all accounts with their balances, by the names of accounts.",
-        handle=list_wallets,
-        query=WalletsQuery,
-        answer=page_of(WalletRow),
-    ),
-    Endpoint(
-        method="GET",
-        path=WALLET,
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="Show the wallet of an account.",
-        handle=get_wallet,
-        answer=shown_as(WalletWithTerms),
-        problems=("not_found", "invalid"),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{WALLET}/entries",
-        role=Role.OPERATOR,
-        tag=TAG,
-        summary="List the entries of an account's ledger, the newest first.",
-        handle=list_entries,
-        query=EntriesQuery,
-        answer=page_of(EntryRow),
-        problems=("invalid",),
-    ),
-    _entering("payment", Kind.PAYMENT, "Enter a payment of what the account owes."),
-    _entering("top-up", Kind.TOP_UP, "Enter money that the account pays in advance."),
-    _entering("refund", Kind.REFUND, "Enter money that was paid out.", RefundBody),
-    _entering("chargeback", Kind.CHARGEBACK, "Enter money that a bank took back."),
-    _entering("correction", Kind.CORRECTION, "Correct the balance of an account.", CorrectionBody),
-    Endpoint(
-        method="POST",
-        path=f"{WALLET}/terms",
-        role=Role.ADMIN,
-        tag=TAG,
-        summary="Make an account prepaid or postpaid, or change the limit at which it is spent.",
-        handle=set_terms,
-        body=StructBody(TermsBody),
-        answer=shown_as(WalletWithTerms),
-        problems=PROBLEMS,
-        personal=("reason",),
-    ),
-)

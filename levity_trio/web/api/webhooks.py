@@ -13,12 +13,13 @@ from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, w
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
 from levity_trio.web.api.administration import Name
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
-from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
 from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
+
+ENDPOINTS: Final = Endpoints("webhooks")
 
 KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
 Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": KINDS})]
@@ -66,12 +67,16 @@ class GivenUpQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
 
 
-async def _list(asked: Asked) -> object:
-    return show(await asked.api.reader.run(webhooks))
+@ENDPOINTS.get("/api/admin/webhooks", Role.ADMIN)
+async def _list(asked: Request) -> list[WebhookRow]:
+    """List the webhooks, the newest first"""
+    return await asked.api.reader.run(webhooks)
 
 
-async def _add(asked: Asked) -> AddedWebhook:
-    body: NewWebhookBody = asked.body
+@ENDPOINTS.post("/api/admin/webhooks", Role.ADMIN, "in_use", "conflict", status=201)
+async def _add(asked: Asked[None, NewWebhookBody]) -> AddedWebhook:
+    """Add a webhook, which gets the facts from now on; its secret is shown only in this answer"""
+    body = asked.body
     _check(body)
     api, secret = asked.api, new_secret()
     new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
@@ -92,14 +97,18 @@ def _check(body: NewWebhookBody) -> None:
         raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(KINDS)}")
 
 
-async def _remove(asked: Asked) -> None:
+@ENDPOINTS.delete("/api/admin/webhooks/{id}", Role.ADMIN, "not_found")
+async def _remove(asked: Request) -> None:
+    """Remove a webhook; what waits for it is not delivered"""
     api, webhook = asked.api, asked.number()
-    if not await api.writer.run(writes.remove, webhook, api.stamp(), asked.caller.name):
+    if not await asked.write(writes.remove, webhook):
         raise not_found(f"webhook {webhook} in use")
     api.webhooks.note_change()
 
 
-async def _test(asked: Asked) -> DeliveryTest:
+@ENDPOINTS.post("/api/admin/webhooks/{id}/test", Role.ADMIN, "not_found", "too_many_waiting")
+async def _test(asked: Request) -> DeliveryTest:
+    """Send a test message once, and tell what came of it"""
     api, webhook = asked.api, await _in_use(asked)
     message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
     if webhook.secret is None:
@@ -111,7 +120,7 @@ async def _test(asked: Asked) -> DeliveryTest:
             return DeliveryTest(False, None, str(problem))
 
 
-async def _in_use(asked: Asked) -> StoredWebhook:
+async def _in_use(asked: Request) -> StoredWebhook:
     number = asked.number()
     for webhook, _ in await asked.api.writer.run(writes.in_use, asked.api.key):
         if webhook.id == number:
@@ -119,61 +128,9 @@ async def _in_use(asked: Asked) -> StoredWebhook:
     raise not_found(f"webhook {number} in use")
 
 
-async def _list_given_up(asked: Asked) -> object:
-    query: GivenUpQuery = asked.query
+@ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)
+async def _list_given_up(asked: Asked[GivenUpQuery, None]) -> list[GivenUpRow]:
+    """List the facts that were never delivered, the newest first"""
+    query = asked.query
     read = partial(given_up, webhook=asked.number(), before=query.before, limit=query.limit)
-    return show(await asked.api.reader.run(read))
-
-
-ENDPOINTS: Final = (
-    Endpoint(
-        method="GET",
-        path="/api/admin/webhooks",
-        role=Role.ADMIN,
-        tag="webhooks",
-        summary="List the webhooks, the newest first",
-        handle=_list,
-        answer=list_of(WebhookRow),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/webhooks",
-        role=Role.ADMIN,
-        tag="webhooks",
-        summary="Add a webhook, which gets the facts from now on; its secret is shown only in this answer",
-        handle=_add,
-        body=StructBody(NewWebhookBody),
-        answer=AddedWebhook,
-        status=201,
-        problems=("in_use", "conflict"),
-    ),
-    Endpoint(
-        method="DELETE",
-        path="/api/admin/webhooks/{id}",
-        role=Role.ADMIN,
-        tag="webhooks",
-        summary="Remove a webhook; what waits for it is not delivered",
-        handle=_remove,
-        problems=("not_found",),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/admin/webhooks/{id}/test",
-        role=Role.ADMIN,
-        tag="webhooks",
-        summary="Send a test message once, and tell what came of it",
-        handle=_test,
-        answer=DeliveryTest,
-        problems=("not_found", "too_many_waiting"),
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/admin/webhooks/{id}/given-up",
-        role=Role.ADMIN,
-        tag="webhooks",
-        summary="List the facts that were never delivered, the newest first",
-        handle=_list_given_up,
-        query=GivenUpQuery,
-        answer=list_of(GivenUpRow),
-    ),
-)
+    return await asked.api.reader.run(read)

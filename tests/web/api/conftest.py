@@ -19,6 +19,7 @@ from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
+from levity_trio.web.api.shown import show
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.web.api.driving import Yard
@@ -71,7 +72,7 @@ class Site:
         given = read_query(endpoint.query, QueryParams(query or {}))
         sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
         asked = Asked(self.api, Caller("anna", role, "127.0.0.1", token=1), path, given, sent, Headers())
-        encoded = msgspec.json.encode(await endpoint.handle(asked))
+        encoded = msgspec.json.encode(show(await endpoint.handle(asked)))
         if endpoint.answer is not None:
             msgspec.json.decode(encoded, type=endpoint.answer_type)
         return msgspec.json.decode(encoded)

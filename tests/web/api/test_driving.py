@@ -11,7 +11,7 @@ import trio
 
 from levity_trio.access.wallets import OwnedTag
 from levity_trio.billing.ownership import BillBy, Thing, What
-from levity_trio.web.api.driving_words import NO_TAG, NOT_YOURS, REFUSED, words_of
+from levity_trio.web.api.driving import NO_TAG, NOT_YOURS, REFUSED, words_of
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.wire.times import stamp

@@ -17,7 +17,7 @@ from tests.store.books import Station
 from tests.web.api.conftest import Site
 from tests.web.stores import POSTGRESQL, in_file, on_postgresql
 
-(SYSTEM,) = system.ENDPOINTS
+SYSTEM, *_ = system.ENDPOINTS
 
 
 def configure(site: Site, environment: Mapping[str, str] | None = None, **flags: str) -> None:

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.datastructures import Headers, QueryParams
+from starlette.responses import StreamingResponse
 
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
-from levity_trio.web.api import transaction_file, transactions
+from levity_trio.web.api import transactions
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station, meter_value
@@ -59,8 +60,10 @@ async def file(site: Site, role: Role = Role.OPERATOR, **query: str) -> list[str
     given = read_query(transactions.TransactionsQuery, QueryParams({**query, "format": "csv"}))
     asked = Asked(site.api, Caller("anna", role, "127.0.0.1"), {}, given, None, Headers())
     response = await transactions.list_transactions(asked)
+    assert isinstance(response, StreamingResponse)
     assert response.media_type == "text/csv"
-    return b"".join([part async for part in response.body_iterator]).decode().splitlines()
+    parts: list[Any] = [part async for part in response.body_iterator]
+    return b"".join(parts).decode().splitlines()
 
 
 async def test_those_of_a_household(site: Site, station: Station) -> None:
@@ -101,7 +104,7 @@ async def test_the_name_of_a_tag_stands_for_nobody(site: Site, station: Station)
 
 
 async def test_all_of_them_as_a_file(site: Site, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("levity_trio.web.api.transaction_file.MOST_ROWS", 2)
+    monkeypatch.setattr("levity_trio.web.api.transactions.MOST_ROWS", 2)
     every = [charge(station, FORMULA) for _ in range(5)]
     head, *rows = await file(site)
     assert head == "id,charger,connector,space,who,id_tag,start,stop,kwh,confidence,review,bill"
@@ -140,7 +143,7 @@ async def test_an_explanation_without_weighing(site: Site, station: Station) -> 
 
 def test_the_file_tells_the_repeated_hour_apart() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    told = [transaction_file._local(f"2026-10-25T{hour}:30:00.000Z", berlin) for hour in ("00", "01")]
+    told = [transactions._local(f"2026-10-25T{hour}:30:00.000Z", berlin) for hour in ("00", "01")]
     assert told == ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"]
 
 

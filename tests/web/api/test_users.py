@@ -180,7 +180,7 @@ async def test_an_event_stream_ends_with_its_log_in(users: Site) -> None:
     await users.call(ADD, body={"name": "anna", "role": "admin", "password": PASSWORD})
     login = await logged_in(users, "anna")
     sender, frames = trio.open_memory_channel[Frame](2)
-    asked = Asked(users.api, caller_of(login, "a"), {}, SimpleNamespace(charger=None, kind=None), None, Headers())
+    asked = Asked(users.api, caller_of(login, "a"), {}, events.EventsQuery(), None, Headers())
     stream = events._live(asked, frames)
     frame: Any = SimpleNamespace(kind="x", charger=None, whole=b"seen", anonymous=b"")
     for _ in range(2):

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Endpoint, Request, Role, StructBody
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.fields import (
     ENERGY,
@@ -170,7 +170,7 @@ class Kinds(msgspec.Struct, kw_only=True):
     anything: dict[str, Any] = {}
 
 
-async def _nothing(_asked: Asked) -> None:
+async def _nothing(_request: Request) -> None:
     pass
 
 
