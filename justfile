@@ -26,12 +26,12 @@ venv:
 # Arguments go to pytest: `just test -k writer`.
 # run all tests on all cores
 test *arguments: venv
-    {{ bin }}/pytest -n auto {{ arguments }}
+    {{ bin }}/pytest --workers auto {{ arguments }}
 
 # What each run shortens (tests/sizes.py) is done in full.
 # run all tests at full size
 test-full *arguments: venv
-    FULL_SIZE=1 {{ bin }}/pytest -n auto {{ arguments }}
+    FULL_SIZE=1 {{ bin }}/pytest --workers auto {{ arguments }}
 
 # test single units: no process, no connection
 test-unit *arguments: venv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import re
 import select
@@ -12,8 +13,7 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
@@ -75,14 +75,55 @@ def _run(folder: Path, name: str, *arguments: str) -> None:
     subprocess.run([program(name), *arguments], check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
 
 
-@cache
-def _initialised() -> Path:
-    """The data of a new server, which others copy: that takes a tenth of the time."""
-    folder = new_folder()
-    atexit.register(shutil.rmtree, folder)
-    data = folder / "data"
-    _run(folder, "initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
-    return data
+_numbers = count(1)
+_free: defaultdict[type, list[Any]] = defaultdict(list)
+_started: list[Server] = []
+_places: dict[Path, int] = {}
+"""The folder of the data and the server that all tests have together, and the process that removes it."""
+
+
+def share() -> None:
+    """Let the processes that are forked from this one have one server, which the first that needs it starts."""
+    if not _places:
+        (folder := new_folder()).chmod(0o755)
+        _places[folder] = os.getpid()
+        atexit.register(stop_shared)
+
+
+def stop_shared() -> None:
+    """Stop that server, if one was needed, in the process that has made its folder."""
+    for folder, owner in [*_places.items()]:
+        if owner == os.getpid():
+            if _is_running(server := folder / "shared"):
+                _run(server, "pg_ctl", "-D", str(server / "data"), "-w", "-s", "-m", "immediate", "stop")
+            shutil.rmtree(folder)
+            _places.clear()
+            _started.clear()
+            _free.clear()
+
+
+@contextmanager
+def _place(name: str) -> Iterator[Path]:
+    """A folder that all tests have together, and which no other process uses meanwhile."""
+    share()
+    (common,) = _places
+    with (common / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder := common / name).mkdir(exist_ok=True)
+        yield folder
+
+
+def _is_running(folder: Path) -> bool:
+    return (folder / "data" / "postmaster.pid").exists()
+
+
+def _copy_new(folder: Path) -> None:
+    """Copy the data of a new server into a folder: that takes a tenth of the time that making it takes."""
+    with _place("new") as new:
+        if not (new / "data").exists():
+            options = ("-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync")
+            _run(new, "initdb", "-D", str(new / "data"), *options)
+    _run(folder, "cp", "-a", str(new / "data"), str(folder / "data"))
 
 
 class Server:
@@ -91,7 +132,8 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
-        _run(folder, "cp", "-a", str(_initialised()), str(self.data))
+        if not self.data.exists():
+            _copy_new(folder)
 
     def start(self, **settings: str) -> None:
         """Start it, and wait until it takes connections."""
@@ -152,31 +194,19 @@ def running(place: Path | None = None, **settings: str) -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-_numbers = count(1)
-_free: defaultdict[type, list[Any]] = defaultdict(list)
-_started: list[Server] = []
-
-
 def shared() -> Server:
-    """The server of this process, for tests that do not stop it. It does not wait for the disk."""
+    """The server of all tests, for those that do not stop it. It does not wait for the disk."""
     if not _started:
-        server = Server(new_folder())
-        server.start(fsync="off", autovacuum_naptime="60s")  # in a hundred databases, each visit is a process
-        _started.append(server)
-        server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
-        model = PostgresqlConnection(connect(server.address("model")))
-        migrate(model)
-        model.run(_CLEAR)
-        model.close()
+        with _place("shared") as folder:
+            server = Server(folder)
+            if not _is_running(folder):
+                server.start(fsync="off", autovacuum_naptime="60s", max_connections="200")  # a visit is a process
+                server.sql("CREATE DATABASE model TEMPLATE template0 LOCALE 'C'")
+                with closing(PostgresqlConnection(connect(server.address("model")))) as model:
+                    migrate(model)
+                    model.run(_CLEAR)
+            _started.append(server)
     return _started[0]
-
-
-def stop_shared() -> None:
-    """Stop the server of this process, if it was needed."""
-    for server in _started:
-        server.stop("immediate")
-        shutil.rmtree(server.folder)
-    _started.clear()
 
 
 class Pooled(PostgresqlConnection):
@@ -188,7 +218,7 @@ class Pooled(PostgresqlConnection):
         return _free[cls].pop() if _free[cls] else cls()
 
     def __init__(self) -> None:
-        self._name = f"pooled_{next(_numbers)}"
+        self._name = f"pooled_{os.getpid()}_{next(_numbers)}"
         self.address = shared().address(self._name)
         shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
         super().__init__(connect(self.address))

@@ -105,6 +105,14 @@ _started: list[_Forker] = []
 _starting = threading.Lock()
 
 
+def start(environment: Mapping[str, str]) -> None:
+    """Start the process that forks, unless it runs. Processes that are forked from this one have it in common."""
+    with _starting:
+        if not _started:
+            _started.append(_Forker(Path(__file__).parents[2], environment))
+            atexit.register(_started[0].close)
+
+
 def fork(
     arguments: Sequence[str],
     folder: Path,
@@ -153,10 +161,7 @@ def _ask(
 ) -> TextIO:
     """Ask for a process; return what tells its number, and in the end its status."""
     module, arguments, folder, environment = what
-    with _starting:
-        if not _started:
-            _started.append(_Forker(Path(__file__).parents[2], environment))
-            atexit.register(_started[0].close)
+    start(environment)
     asking = _started[0].asking
     request = json.dumps([module, [*arguments], str(folder), dict(environment)]).encode()
     read, write = os.pipe()

@@ -10,7 +10,6 @@ import pytest
 
 from levity_trio.access import user_passwords
 from tests.charger.conftest import run_in_virtual_time
-from tests.postgresql import stop_shared
 from tests.store.books import Books
 from tests.web.entering import House
 from tests.web.stores import STORES, Stored
@@ -19,10 +18,6 @@ from tests.web.stores import STORES, Stored
 def pytest_itemcollected(item: pytest.Function) -> None:
     if "house" in item.fixturenames and inspect.iscoroutinefunction(item.function):
         item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
-
-
-def pytest_unconfigure() -> None:
-    stop_shared()
 
 
 @pytest.fixture(params=[*STORES.values()], ids=[*STORES])

@@ -1,0 +1,79 @@
+"""Tests on several processes: what these tell arrives, also if one is killed or fails after its last test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.integration.serving import ROOT, environment
+
+TESTS: Final = """
+import os
+import pytest
+
+@pytest.fixture(scope="session")
+def leaving():
+    yield
+    raise ValueError("after all tests")
+
+def test_uses_it(leaving):
+    pass
+
+def test_is_killed():
+    os.kill(os.getpid(), 9)
+
+def test_captures(capsys, tmp_path):
+    print("one")
+    assert capsys.readouterr().out == "one\\n"
+
+def test_fails():
+    print("what it printed")
+    assert 1 == 2
+
+def test_is_skipped():
+    pytest.skip("because")
+
+def test_uses_it_again(leaving):
+    pass
+"""
+
+
+def run(folder: Path, *flags: str) -> tuple[int, str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.workers",
+        "-p",
+        "no:schemathesis",
+        "-c",
+        "/dev/null",
+        *flags,
+    ]
+    command += [f"--rootdir={folder}", f"--basetemp={folder / 'tmp'}", "-ra", str(folder)]
+    ended = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stdout
+
+
+def test_all_tests_are_reported(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"test_{name}.py").write_text(TESTS)
+    status, told = run(tmp_path, "--workers", "2")
+    assert status == 1
+    assert "2 failed, 6 passed, 2 skipped, " in told
+    assert told.count("its worker ended with -9") == 2
+    assert "ValueError: after all tests" in told
+    assert told.count("what it printed") >= 2
+    assert told.count("SKIPPED [1]") == 2
+
+
+def test_nothing_begins_after_the_failure_that_ends_it(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"test_{number}.py").write_text(TESTS)
+    status, told = run(tmp_path, "--workers", "2", "-x")
+    assert status == 1
+    assert told.count("its worker ended with -9") == 1
+    assert "stopping after 1 failures" in told
