@@ -1,7 +1,11 @@
-"""Reading the house with `ast`: who imports whom, how large the rooms are. The rules: test_house.py."""
+"""Reading the house with `ast`: who imports whom, how large the rooms are. The rules: test_house.py.
+
+`python -m tests.house` prints the figures of its structure.
+"""
 
 import ast
 from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,3 +89,55 @@ def functions(source: str) -> Iterator[tuple[str, int]]:
 def is_within(name: str, places: Iterable[str]) -> bool:
     """Whether a dotted name is one of the places or lies below one."""
     return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+class Structure(NamedTuple):
+    """Packages and modules, imports between modules of different packages and pairs of packages that they join, the
+    modules in the longest chain of imports, and the imports that make circles between modules and between packages."""
+
+    packages: int
+    modules: int
+    imports_between: int
+    pairs: int
+    levels: int
+    circles: int
+    circles_of_packages: int
+
+
+def structure(modules: list[Module]) -> Structure:
+    """Return the figures of a package."""
+    names = {module.name for module in modules}
+    packages = {module.name for module in modules if module.is_package}
+    inner = {found for found in imports(modules) if found.imported in names and found.importer != found.imported}
+
+    def package(name: str) -> str:
+        return name if name in packages else name.rpartition(".")[0]
+
+    between = [found for found in inner if package(found.importer) != package(found.imported)]
+    pairs = {Import(package(found.importer), package(found.imported)) for found in between}
+    return Structure(
+        packages=len(packages),
+        modules=len(modules),
+        imports_between=len(between),
+        pairs=len(pairs),
+        levels=_longest(inner),
+        circles=len(circles(inner)),
+        circles_of_packages=len(circles(pairs)),
+    )
+
+
+def _longest(found: Iterable[Import]) -> int:
+    """Return the number of modules in the longest chain of imports, without circles."""
+    below: dict[str, list[str]] = {}
+    for importer, imported in set(found) - set(circles(found)):
+        below.setdefault(importer, []).append(imported)
+    order = TopologicalSorter(below).static_order()
+    depth: dict[str, int] = {}
+    for name in order:
+        depth[name] = 1 + max((depth[imported] for imported in below.get(name, ())), default=0)
+    return max(depth.values(), default=0)
+
+
+if __name__ == "__main__":
+    for figure, number in structure(read_modules(Path(__file__).parents[1] / PACKAGE))._asdict().items():
+        print(f"{figure.replace('_', ' '):20}{number:8,}")

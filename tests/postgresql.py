@@ -18,8 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self
 
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.database import Parameters
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.database import Parameters
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Result, connect
 from levity_trio.store.postgresql.definitions import migration
 from levity_trio.store.postgresql.schema import migrate

@@ -16,12 +16,12 @@ from levity_trio.authority import folder as authority
 from levity_trio.cli.bill_papers import File, _write_into
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy import files as deploy
-from levity_trio.log_queue import RotatingFile
+from levity_trio.log.queue import RotatingFile
 from levity_trio.simulator.ledger import Ledger, check_writable, write_ledger
 from levity_trio.simulator.park import registry as park
 from levity_trio.store import backup_note
 from levity_trio.store.backup_note import LastBackup
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.file_folder import Folder
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up

@@ -33,9 +33,9 @@ from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charging.refute.table import Refutation
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.file_store import FileStore
-from levity_trio.store.writer import open_writer
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.file_store import FileStore
+from levity_trio.store.engine.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 from tests.charger.peers import Charger

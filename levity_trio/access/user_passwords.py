@@ -8,6 +8,8 @@ from secrets import token_bytes
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
+MOST_TRIES: Final = 5
+"""Of a PIN."""
 SALT_BYTES: Final = 16
 SCRYPT_N: Final = 2**13
 SCRYPT_R: Final = 8

@@ -24,7 +24,7 @@ from levity_trio.access.certificates import LONGEST_CSR, Described, Requested, i
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import PAGES, ROOT, SERVER
-from levity_trio.own_addresses import is_of_this_machine
+from levity_trio.listening.own_addresses import is_of_this_machine
 
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")

@@ -21,7 +21,7 @@ from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import HandshakeRefused
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.wire.handshake import BadRequest, Head, identity, page_problem, upgrade_problem
 from levity_trio.wire.proxy_header import peer_of
 

@@ -27,7 +27,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import CertificateRevoked, ChargerConnected, ChargerRefused, Event, PasswordChanged
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.writer import Writer
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]

@@ -21,9 +21,9 @@ from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
-from levity_trio.store.faults import DatabaseDamaged
+from levity_trio.store.engine.faults import DatabaseDamaged
+from levity_trio.store.engine.retrying import persist
 from levity_trio.store.reads.commands import Command
-from levity_trio.store.retrying import persist
 from levity_trio.store.writes import commands, responses
 from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin

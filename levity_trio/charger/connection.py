@@ -28,7 +28,7 @@ from levity_trio.charger.tls import HANDSHAKE_BYTE, TlsFailed
 from levity_trio.charger.transcript import refused as refused_row
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
 from levity_trio.events import HandshakeRefused
-from levity_trio.log_output import bind_contextvars, get_logger
+from levity_trio.log.output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
     BadRequest,
     Head,

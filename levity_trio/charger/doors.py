@@ -23,7 +23,7 @@ from levity_trio.events import (
     ProfileChanged,
     ReadmissionUsed,
 )
-from levity_trio.store.writer import Writer
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import Security
 

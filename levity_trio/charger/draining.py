@@ -9,8 +9,8 @@ import trio
 
 from levity_trio.charger.registry import Registry
 from levity_trio.charger.websocket import CloseCode
-from levity_trio.log_output import get_logger
-from levity_trio.store.writes.sessions import STOPPING
+from levity_trio.log.output import get_logger
+from levity_trio.store.reads.links import STOPPING
 
 NOTICE_SECONDS: Final = 3.0
 """The time in which a proxy finds out: it asks each second, and believes the second answer."""

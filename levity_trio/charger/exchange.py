@@ -23,10 +23,10 @@ from levity_trio.charger.registry import Visitor
 from levity_trio.charger.telling import parts, transaction_data
 from levity_trio.charging.sent.readings import Reading
 from levity_trio.events import Fact, MessageHandled, PluginFailed
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Amendment
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames, notices, rates, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, fields_of, set_aside

@@ -17,9 +17,9 @@ from levity_trio.charger.draining import Draining
 from levity_trio.charger.pending import CommandResult, Waiting
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.retrying import surviving
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import Asking, Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl

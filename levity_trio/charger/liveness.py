@@ -20,7 +20,7 @@ from levity_trio.charger.pings import Pings
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import WebSocketConnection
 from levity_trio.config import ServerConfig
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.store.writes.pings import PingOutcome
 
 SILENT_INTERVALS: Final = 3

@@ -37,11 +37,11 @@ from levity_trio.events import (
     WalletCovered,
     WalletSpent,
 )
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
-from levity_trio.store.retrying import surviving
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp

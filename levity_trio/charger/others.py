@@ -11,9 +11,9 @@ from functools import partial
 from levity_trio.charger.central import Central
 from levity_trio.events import CallAnswered, CallFailed, ChargerConnected, ChargerDisconnected, Fact, TransactionStarted
 from levity_trio.events.stored import read_fact
+from levity_trio.store.engine.unit_of_work import News
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.elsewhere import sessions_elsewhere
-from levity_trio.store.unit_of_work import News
 from levity_trio.store.writes.commands import Unfinished
 
 

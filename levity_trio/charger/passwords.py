@@ -13,7 +13,7 @@ from levity_trio.access import passwords
 from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
 from levity_trio.charger import turns
 from levity_trio.charger.central import Central
-from levity_trio.store.retrying import persist
+from levity_trio.store.engine.retrying import persist
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.commands import Taken
 from levity_trio.wire.secrets import MASK

@@ -9,7 +9,7 @@ from levity_trio.access.registration import Mode
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import CHALLENGE, UNPROVEN
 from levity_trio.config import ConfigError
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.store.writes import registration
 from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.handshake import BadRequest, Head

@@ -22,9 +22,9 @@ from levity_trio.charger.facade import Chargers, UnknownCharger
 from levity_trio.charger.passwords import ROTATE
 from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import DatabaseDamaged, StoreUnavailable
-from levity_trio.store.retrying import persist
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import DatabaseDamaged, StoreUnavailable
+from levity_trio.store.engine.retrying import persist
 from levity_trio.store.securing import Plan
 from levity_trio.store.writes import securing
 from levity_trio.store.writes.commands import Repeatable

@@ -35,8 +35,9 @@ from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import MalformedFrame
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import RateExceeded, StoreUnavailable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import RateExceeded, StoreUnavailable
+from levity_trio.store.reads import links
 from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
@@ -63,7 +64,7 @@ def _log_frame(direction: str, masked: str) -> None:
         frames_log.debug("frame", dir=direction, msg=masked)
 
 
-STOPPING: Final = Closing(CloseCode.GOING_AWAY, sessions.STOPPING)
+STOPPING: Final = Closing(CloseCode.GOING_AWAY, links.STOPPING)
 
 
 class Received(NamedTuple):

@@ -14,8 +14,8 @@ import trio
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.liveness import Liveness
-from levity_trio.store.faults import DatabaseDamaged, RateExceeded
-from levity_trio.store.retrying import persist
+from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded
+from levity_trio.store.engine.retrying import persist
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults

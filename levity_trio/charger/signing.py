@@ -18,8 +18,8 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers, UnknownCharger
 from levity_trio.config import certificates_folder
 from levity_trio.events import CallAnswered, CallFailed, CertificateRequested, ChargerConnected, Event
-from levity_trio.log_output import get_logger
-from levity_trio.store.retrying import surviving
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.writes import certificates
 from levity_trio.store.writes.certificates import AUTHORITY, CertificateWork, NewCertificate
 from levity_trio.store.writes.commands import Repeatable

@@ -21,7 +21,7 @@ import trio
 
 from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.config import EnvironmentProblem
-from levity_trio.tls_files import Pair, use
+from levity_trio.listening.tls_files import Pair, use
 from levity_trio.wire.client_hello import offers_tls_1_3
 
 RECORD_BYTES: Final = 4 * 1024

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.charger.tls import Certificates, Files, Tls, load
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
-from levity_trio.tls_files import LOOK_SECONDS, Pair, stamps, watch_files
+from levity_trio.listening.tls_files import LOOK_SECONDS, Pair, stamps, watch_files
 
 OWN_SERVER: Final = ("server-rsa.pem", "server-ecdsa.pem")
 OWN_ROOT: Final = "root.pem"

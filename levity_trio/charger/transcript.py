@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from levity_trio.clock import Clock
-from levity_trio.store.writes.frames import FrameRow
+from levity_trio.store.engine.frame_log import FrameRow
 from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp

@@ -18,10 +18,10 @@ from levity_trio import events
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader, charges
 from levity_trio.store.reads.charges import Look
-from levity_trio.store.retrying import surviving
 from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp

@@ -16,7 +16,7 @@ from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, counted, say, warn
 from levity_trio.config import EnvironmentProblem
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.copies import Content

@@ -20,7 +20,7 @@ from levity_trio.cli.operator import OF_STATE, Operator, RefusedByApi, command
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say, show_record
 from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 from levity_trio.wire.times import stamp
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from levity_trio.cli.backup import as_dict, in_words
 from levity_trio.cli.databases import place, read_database
 from levity_trio.cli.progress import overwrite
 from levity_trio.cli.tables import cell, say
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.output import is_terminal
-from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.checking import Report

@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from levity_trio.settings import DATABASE, DatabaseAddress, Unusable
+from levity_trio.config.settings import DATABASE, DatabaseAddress, Unusable
 
 
 def read_database(_context: click.Context, _parameter: click.Parameter, value: str | None) -> DatabaseAddress | None:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from levity_trio.memory import use_one_arena
+from levity_trio.cli.memory import use_one_arena
 from levity_trio.output import hold_standard_streams
 
 EXAMPLES = """\

@@ -11,7 +11,7 @@ import click
 
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 
 EXAMPLES = """\
 \b
@@ -43,7 +43,7 @@ def _read_day(_context: click.Context, _option: click.Parameter, text: str | Non
 
 
 def run_forget(*, chargers: Sequence[str], like: str | None, retired_on: str | None, **given: object) -> int:
-    from levity_trio.store.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.keeping.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
 
     if not chargers and not like:
         raise click.UsageError("name chargers, or give --like a pattern")

@@ -15,10 +15,10 @@ from levity_trio.cli.import_report import Report
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.serve import database_options
 from levity_trio.config import ConfigError, ServerConfig, socket_path
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 
 if TYPE_CHECKING:
-    from levity_trio.store.offline import Import
+    from levity_trio.store.keeping.offline import Import
     from levity_trio.store.reads.levity.history import History, Part
     from levity_trio.store.reads.levity.rows import Imported
 
@@ -80,7 +80,7 @@ def _imported(history: History, take: Import) -> Iterator[tuple[Sequence[Part], 
 @contextmanager
 def _open_target(config: ServerConfig) -> Iterator[Import]:
     """Import into a database itself or, if a server runs on it, over its local socket."""
-    from levity_trio.store.offline import ServerRuns, open_import  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.store.keeping.offline import ServerRuns, open_import  # noqa: PLC0415 - so that --help answers at once
 
     with ExitStack() as stack:
         try:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from levity_trio.cli.progress import overwrite
 from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.output import is_terminal
-from levity_trio.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.levity.history import Odd, Part

@@ -15,8 +15,8 @@ import click
 from levity_trio.cli.deploy import run_deploy
 from levity_trio.cli.tables import say, show_table, warn
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config.time_zones import UnknownZone, named
 from levity_trio.output import is_terminal
-from levity_trio.time_zones import UnknownZone, named
 
 if TYPE_CHECKING:
     from levity_trio.deploy.plan import Answers

@@ -16,7 +16,7 @@ import click
 
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:

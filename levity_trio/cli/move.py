@@ -14,7 +14,7 @@ from levity_trio.cli.databases import read_database
 from levity_trio.cli.progress import StepProgress
 from levity_trio.cli.tables import cell, say, show_table
 from levity_trio.config import SETTINGS, certificates_folder, pages_folder
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.store.moving.move import Moved, Plan

@@ -11,7 +11,7 @@ import click
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.serve import database_options
 from levity_trio.config import socket_path
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 
 
 def over_socket(function: Callable[..., None]) -> Callable[..., None]:

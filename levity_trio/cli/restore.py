@@ -18,8 +18,8 @@ from levity_trio.cli.progress import ByteProgress
 from levity_trio.cli.serve import options
 from levity_trio.cli.tables import cell, counted, say
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config_sources import load
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.sources import load
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored

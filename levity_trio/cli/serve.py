@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import click
 
+from levity_trio.cli.memory import use_one_arena
 from levity_trio.config import SETTINGS
-from levity_trio.config_sources import load
-from levity_trio.memory import use_one_arena
-from levity_trio.settings import Setting
+from levity_trio.config.settings import Setting
+from levity_trio.config.sources import load
 
 EXAMPLES = """\
 \b

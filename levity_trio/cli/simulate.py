@@ -15,7 +15,7 @@ from levity_trio.cli.databases import read_database
 from levity_trio.cli.tables import say
 from levity_trio.cli.verify import VERBOSE
 from levity_trio.config import ConfigError
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 
 if TYPE_CHECKING:
     from levity_trio.simulator.plan import Plan

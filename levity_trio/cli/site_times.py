@@ -8,7 +8,7 @@ from email.message import Message
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio import time_zones
+from levity_trio.config import time_zones
 from levity_trio.wire.times import in_zone
 
 HEADER: Final = "Time-Zone"

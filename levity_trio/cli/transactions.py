@@ -11,11 +11,11 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cells import inert
 from levity_trio.cli.named import check_charger
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.site_times import local
 from levity_trio.cli.tables import say, show_table
+from levity_trio.documents.cells import inert
 
 ADMIN: Final = "admin"
 PAGE: Final = 500

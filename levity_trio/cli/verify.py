@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from levity_trio.cli.databases import read_database
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 VERBOSE = click.Option(

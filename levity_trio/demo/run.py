@@ -34,7 +34,7 @@ import trio
 from levity_trio import server
 from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
 from levity_trio.config import Guests, ServerConfig
-from levity_trio.config_log import LogConfig
+from levity_trio.config.log import LogConfig
 from levity_trio.demo.house import (
     CHARGERS,
     FAULT,
@@ -58,7 +58,7 @@ from levity_trio.simulator.fleet import open_fleet
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.store.backup_note import LastBackup, note
-from levity_trio.store.offline import resume
+from levity_trio.store.keeping.offline import resume
 from levity_trio.store.writes.demo import Resumed
 from levity_trio.web.logins import new_cookie
 from levity_trio.wire.frames import CallResult

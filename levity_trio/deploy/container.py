@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config_log import LogConfig
-from levity_trio.config_sources import load
-from levity_trio.config_web import API_PORT
+from levity_trio.config.log import LogConfig
+from levity_trio.config.sources import load
+from levity_trio.config.web import API_PORT
 from levity_trio.deploy.installation import (
     METRICS_PORT,
     STATE_FOLDER,

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config_log import LogConfig
-from levity_trio.config_sources import load, parse_toml, read_toml
-from levity_trio.settings import DATABASE, FILE, FILES, Setting, Unusable, has_secret
+from levity_trio.config.log import LogConfig
+from levity_trio.config.settings import DATABASE, FILE, FILES, Setting, Unusable, has_secret
+from levity_trio.config.sources import load, parse_toml, read_toml
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 BACKUPS: Final = Path("/var/backups/levity-trio")

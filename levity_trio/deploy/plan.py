@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from levity_trio import time_zones
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, SERVER, has_root
 from levity_trio.authority.reading import described, load_certificate
-from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder
-from levity_trio.config_sources import parse_toml
-from levity_trio.config_web import API_PORT
+from levity_trio.config import EnvironmentProblem, certificates_folder, pages_folder, time_zones
+from levity_trio.config.sources import parse_toml
+from levity_trio.config.web import API_PORT
 from levity_trio.deploy import files
 from levity_trio.deploy.installation import (
     BACKUPS,

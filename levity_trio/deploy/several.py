@@ -18,7 +18,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from levity_trio.config import ConfigError, ServerConfig
-from levity_trio.config_web import API_PORT
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.config.web import API_PORT
 from levity_trio.deploy.installation import (
     METRICS_PORT,
     ONE_SERVER,
@@ -33,7 +34,6 @@ from levity_trio.deploy.installation import (
     target,
     unit_values,
 )
-from levity_trio.settings import PostgresqlAddress
 
 STEP: Final = 1000
 LAST_PORT: Final = 65535

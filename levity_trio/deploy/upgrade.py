@@ -189,12 +189,16 @@ def _files(upgrade: Upgrade) -> list[File]:
     return [step for step in missing(plan.unit_files(texts), HERE) if isinstance(step, File)]
 
 
+_NEWEST: Final = "from levity_trio.store.moving.tables import newest_version as n; print(n())"
+"""Prints the newest schema of a version. It names a module that has had its place since the first upgrade."""
+
+
 def _try(upgrade: Upgrade, told: Told) -> bool:
     """Let the new program look at the database, and at a copy; return whether going back needs a copy.
 
     Raises EnvironmentProblem: the new version cannot serve on it, or one could not go back.
     """
-    old = run([_python(upgrade.before), "-c", "from levity_trio.store.schema import newest_version as n; print(n())"])
+    old = run([_python(upgrade.before), "-c", _NEWEST])
     seen = _ask(upgrade.wheel.version, "look", upgrade.address, old.strip())
     if upgrade.database is None:
         if not seen["serves_old"]:

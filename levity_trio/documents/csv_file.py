@@ -1,7 +1,7 @@
 """A statement as CSV, for spreadsheets: a row for each of its lines, then what is held back, tax by rate, the total.
 
 The names of the columns are stable. Sums stand in columns of their own, so that the column `amount` can be added up:
-it is what the lines ask for. Cells that a spreadsheet could take for a formula are quoted (levity_trio.cells).
+it is what the lines ask for. Cells that a spreadsheet could take for a formula are quoted (documents.cells).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.statement import Line, LineKind, Position, Statement
-from levity_trio.cells import inert
+from levity_trio.documents.cells import inert
 from levity_trio.documents.formats import units
 from levity_trio.documents.sheet import tidy
 from levity_trio.documents.template import Template

@@ -16,10 +16,9 @@ from typing import ClassVar, Final, NamedTuple
 import trio
 
 from levity_trio.events import AutoStart, ChargerAdopted, Fact, StatusChanged, TransactionClosed, TransactionStopped
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import ConnectedCharger, Plugin, Site
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
 from levity_trio.wire.errors import CallFailed, CallRefused, CallTimedOut
 from levity_trio.wire.payloads import call

@@ -18,10 +18,10 @@ import trio
 from levity_trio.clock import Clock
 from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.events import Event, Fact, PluginFailed
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
-from levity_trio.store.unit_of_work import UnitOfWork, UnitOfWorkLost
-from levity_trio.store.writer import Writer
 from levity_trio.store.writes.origin import Origin
 
 log = get_logger("system")

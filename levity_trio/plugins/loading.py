@@ -16,9 +16,9 @@ import trio
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.events import PluginFailed
 from levity_trio.groups import innermost
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks, Open, Plugin, PluginSettings, Site
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import Unreadable
 
 GROUP: Final = "levity_trio.plugins"
 OURS: Final = "levity_trio."

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from levity_trio.addresses import Flags, listen
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.config_log import LogConfig
+from levity_trio.config.log import LogConfig
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.groups import unwrapped
-from levity_trio.log_output import STDOUT, get_logger, open_log
+from levity_trio.listening.addresses import Flags, listen
+from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
-from levity_trio.settings import DatabaseAddress
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit

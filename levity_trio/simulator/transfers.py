@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import trio
 
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.simulator.charger.state import Download, Upload
 from levity_trio.wire.secrets import masked_url
 

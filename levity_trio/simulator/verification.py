@@ -38,7 +38,7 @@ from itertools import groupby, pairwise
 from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import Proof, is_overlapping, prove, without_overlaps, without_start
 from levity_trio.store.reads import look

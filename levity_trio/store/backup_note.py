@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.writing import give, replacing
 
 LITESTREAM: Final = "litestream"

@@ -19,13 +19,14 @@ from typing import Final, NamedTuple, TypeVar
 
 import trio
 
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.pruning import ENOUGH_BYTES
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.writing import make_folder, opened, sync_folder
 
 TEMPORARY: Final = ".part"
 PIECE_BYTES: Final = 512 * 1024
+ENOUGH_BYTES: Final = 220_000_000
+"""What the disk must have free, so that another file is taken; the database needs the rest."""
 THREADS: Final = 2
 """Separate from those of the database."""
 REMOVE_SECONDS: Final = 5.0

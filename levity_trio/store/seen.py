@@ -26,7 +26,7 @@ from levity_trio.operations.seen import (
     TransferStatus,
 )
 from levity_trio.store.connectors import connectors
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.wire.numbers import number
 from levity_trio.wire.times import in_zone, parse_time, stamp
 

@@ -15,7 +15,7 @@ import orjson
 import trio
 
 from levity_trio.access.tags import LONGEST_TAG, Status, Verdict
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.web.post import Destination, Unanswered, post
 from levity_trio.wire.times import parse_time, stamp
 

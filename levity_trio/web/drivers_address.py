@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.addresses import as_own, is_loopback, reachable
 from levity_trio.config import ServerConfig
-from levity_trio.config_web import API_PORT
+from levity_trio.config.web import API_PORT
+from levity_trio.listening.addresses import as_own, is_loopback, reachable
 
 WELCOME: Final = "/welcome"
 """The page of the dashboard that takes codes."""

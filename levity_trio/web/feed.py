@@ -18,9 +18,9 @@ import trio
 from levity_trio.events import Event, Fact
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.plugins.base import Hooks
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after, before_oldest, newest
-from levity_trio.store.retrying import surviving
 
 ROOM: Final = 256
 """Facts that wait for one stream."""

@@ -32,8 +32,8 @@ from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WW
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from levity_trio.addresses import is_loopback
-from levity_trio.log_output import get_logger
+from levity_trio.listening.addresses import is_loopback
+from levity_trio.log.output import get_logger
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import application, problem
 from levity_trio.web.proxied import client_of

@@ -15,8 +15,8 @@ from typing import Final, Literal
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
+from levity_trio.access.user_passwords import MOST_TRIES
 from levity_trio.store.writes.logins import StoredInvitation
-from levity_trio.store.writes.users import MOST_TRIES
 
 Kind = Literal["link", "pin"]
 LINK: Final = "link"

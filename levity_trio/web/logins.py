@@ -26,8 +26,8 @@ from levity_trio.access.user_passwords import NOBODYS, Stretched
 from levity_trio.charger.failures import Failures
 from levity_trio.charger.turns import RETRY_SECONDS, TooManyWait, Turns
 from levity_trio.clock import Clock
-from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writer import Writer
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.writes import logins as writes
 from levity_trio.store.writes import users
 from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser

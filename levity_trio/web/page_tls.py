@@ -13,8 +13,8 @@ from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.apart import renew_pages
 from levity_trio.authority.folder import PAGES
 from levity_trio.config import EnvironmentProblem, ServerConfig, pages_folder
-from levity_trio.log_output import get_logger
-from levity_trio.tls_files import Pair, stamps, use, watch_files
+from levity_trio.listening.tls_files import Pair, stamps, use, watch_files
+from levity_trio.log.output import get_logger
 from levity_trio.web.api.context import Api
 
 RENEWAL_SECONDS: Final = 24 * 3600.0

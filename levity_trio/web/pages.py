@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from levity_trio.addresses import reachable
 from levity_trio.charger.central import Central
-from levity_trio.log_output import get_logger
+from levity_trio.listening.addresses import reachable
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Page
 from levity_trio.web.http import OwnHosts, application, open_http, problem
 from levity_trio.web.negotiation import accepts_gzip, preferred

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.web.problems import MEDIA_TYPE, problem
 from levity_trio.wire.handshake import last_response
 from levity_trio.wire.proxy_header import BadProxyHeader, Proxies, is_from, missing_bytes, read_proxy_header

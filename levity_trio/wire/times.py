@@ -145,6 +145,11 @@ def shifted_stamp(text: str, by: timedelta) -> str:
     return stamp(shifted(datetime.fromisoformat(text), by))
 
 
+def minutes_before(at: str, minutes: int) -> str:
+    """Return a stamp that is this many minutes earlier."""
+    return shifted_stamp(at, timedelta(minutes=-minutes))
+
+
 def wire_time(moment: datetime) -> str:
     """Return `YYYY-MM-DDTHH:MM:SSZ`, fractions truncated. Raises ValueError for a time without a zone."""
     if moment.tzinfo is None:

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from levity_trio import cli, server
-from levity_trio.addresses import Flags, listen
+from levity_trio.listening.addresses import Flags, listen
 from levity_trio.web.api.context import Api
 from levity_trio.web.http import Limits, application, open_http
 from levity_trio.wire.times import stamp

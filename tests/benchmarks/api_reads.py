@@ -23,7 +23,7 @@ from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import look
 from levity_trio.store.reads.billed import OfBill, billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses

@@ -26,10 +26,10 @@ from levity_trio.client import Api, Sought
 from levity_trio.store.billing.closable import closables
 from levity_trio.store.billing.due import Terms
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.connection import open_database
-from levity_trio.store.preparing import plan
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.unit_of_work import commit
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.unit_of_work import commit
+from levity_trio.store.upkeep.preparing import plan
 from levity_trio.store.writes.billing import closing as closings
 from tests.store.reading import view
 

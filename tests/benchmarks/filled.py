@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 
 from . import filled_statements
 

@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.database import Database
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.database import Database
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.reads import curve, present

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from levity_trio.charging.energy import judge
-from levity_trio.store.cases import case_of
-from levity_trio.store.connection import open_database
-from levity_trio.store.transaction import Known, known, readings
+from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.transaction import Known, known, readings
+from levity_trio.store.engine.connection import open_database
 from tests.store.books import Books, Station
 
 from .report import table

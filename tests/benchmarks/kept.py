@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import Row, open_reader
 from tests.integration.fleet import Account, answered
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 from tests import postgresql
 from tests.integration.forking import Child, fork_into
 from tests.integration.serving import LEFT_OUT

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from tests.benchmarks.api_reads import lines
 from tests.benchmarks.filled import CHARGERS, READINGS, amount_in, fill
 

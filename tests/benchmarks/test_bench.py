@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 
 from . import durable_echo, judging
 from .plan import Results, Row

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from tests.benchmarks import growth
 from tests.benchmarks.growth import CHARGERS, IN_TRANSACTION, fill, grown, measure

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, TypeVarTuple
 
-from levity_trio.store.connection import open_database
-from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, sessions
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.frame_log import store_frames
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from tests.store.books import Books, Station, meter_value
 
@@ -45,7 +46,7 @@ class _Logged(Station):
         if origin.received_at > self.log_since:
             row = (origin.charger, origin.session, origin.received_at)
             call = (*row, "recv", f'"{number:08}"', "MeterValues", CALL % (number, origin.received_at, SAMPLE))
-            frames.add(db, [call, (*row, "send", f'"{number:08}"', "MeterValues", ANSWER % number)])
+            store_frames(db, [call, (*row, "send", f'"{number:08}"', "MeterValues", ANSWER % number)])
         return write(db, origin, *args)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.charging.sent.readings import BILLED
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.levity.rows import ReadingRow, TransactionRow
 from levity_trio.store.writes import imports, sessions
 from levity_trio.wire.times import stamp

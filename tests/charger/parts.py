@@ -11,14 +11,13 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
-from levity_trio.store.database import WritingConnection
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.frame_log import FrameLogStatistics
-from levity_trio.store.sharing import Sharing
-from levity_trio.store.unit_of_work import Result, UnitOfWork, commit
-from levity_trio.store.writer import DEFAULT_LIMITS, Writer, WriterStatistics
-from levity_trio.store.writes import frames, sessions
-from levity_trio.store.writes.frames import FrameRow
+from levity_trio.store.engine.database import WritingConnection
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.frame_log import FrameLogStatistics, FrameRow, store_frames
+from levity_trio.store.engine.sharing import Sharing
+from levity_trio.store.engine.unit_of_work import Result, UnitOfWork, commit
+from levity_trio.store.engine.writer import DEFAULT_LIMITS, Writer, WriterStatistics
+from levity_trio.store.writes import sessions
 from levity_trio.wire.times import stamp
 
 F = TypeVar("F", bound=Fact)
@@ -88,7 +87,7 @@ class InlineWriter:
         self._commit(lambda db: write(db, *args)).unwrap()
 
     def log_frame(self, row: FrameRow) -> None:
-        self.run_now(frames.add, [row])
+        self.run_now(store_frames, [row])
 
     def statistics(self) -> WriterStatistics:
         return WriterStatistics(0, self._commits, self._commits, 0, 0, self.is_failing, FrameLogStatistics())

@@ -12,7 +12,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.session import REFUSAL_SECONDS
 from levity_trio.charger.stream import ARRIVAL_SECONDS, STALL_SECONDS, STRANGERS_SHARE
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts
 from levity_trio.wire import large
 from tests.charger.parts import InlineWriter, configure

@@ -10,7 +10,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
 from levity_trio.plugins.base import ConnectedCharger, Hooks, Limits, Plugin
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter

@@ -16,7 +16,7 @@ from levity_trio.charger.registration import begin_registration
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import registration, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import Decided

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.sent.readings import understand
 from levity_trio.charging.sent.timeline import Behind, Stretch, Told, behind_of, stretches
-from levity_trio.store.writes.origin import minutes_before
-from levity_trio.wire.times import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, stamp
+from levity_trio.wire.times import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, minutes_before, stamp
 from tests.store.books import NOON, UNSET_CLOCK
 
 NOW = stamp(NOON)

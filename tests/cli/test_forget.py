@@ -9,7 +9,7 @@ import pytest
 from levity_trio.cli import main
 from levity_trio.clock import SimulatedTime
 from levity_trio.events import ChargerHidden, ChargerShown
-from levity_trio.store.connection import locked, open_database, open_reader
+from levity_trio.store.engine.connection import locked, open_database, open_reader
 from levity_trio.store.reads import Beginning, beginning
 from levity_trio.store.reads.present import present, waiting
 from tests.charger.parts import START

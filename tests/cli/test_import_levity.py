@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.connection import open_reader
+from levity_trio.store.engine.connection import open_reader
 from levity_trio.store.reads.totals import totals
 from tests.integration.serving import PROGRAM, environment
 from tests.store.files import contents

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import commit
 from levity_trio.store.reads.levity.history import TABLES, History
-from levity_trio.store.unit_of_work import commit
 from levity_trio.store.writes import imports
 from tests.sizes import size
 from tests.store.books import in_memory

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.cli import main, progress
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.moving import move, proof
 from tests.postgresql import Server, running
 from tests.store.keeping import charge, run

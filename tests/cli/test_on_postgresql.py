@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.opening import open_store
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.opening import open_store
 from tests.postgresql import Server, program, running
 from tests.store.levity_file import OldFile
 from tests.store.postgresql.stored import change, empty_database, name_of, query
@@ -144,7 +144,7 @@ def rows_of_both(path: Path, address: PostgresqlAddress) -> Iterator[tuple[str, 
 def test_the_same_history_is_imported(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: PostgresqlAddress
 ) -> None:
-    monkeypatch.setattr("levity_trio.store.offline.system_clock", lambda: NOW)
+    monkeypatch.setattr("levity_trio.store.keeping.offline.system_clock", lambda: NOW)
     old, site = history(tmp_path / "old.db"), tmp_path / "site.db"
     told = []
     for target in (str(site), str(address)):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from tests.store.books import Books, Station
 from tests.store.files import make
 

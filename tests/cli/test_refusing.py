@@ -9,7 +9,7 @@ import pytest
 from levity_trio.cli import site_times
 from levity_trio.cli.refusing import in_words
 from levity_trio.client import Refusal
-from levity_trio.time_zones import named
+from levity_trio.config.time_zones import named
 
 
 def no_answer(state: str) -> str:

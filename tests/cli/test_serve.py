@@ -11,7 +11,7 @@ import pytest
 from levity_trio import __version__
 from levity_trio.cli import main
 from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, ServerConfig
-from levity_trio.config_log import LogConfig
+from levity_trio.config.log import LogConfig
 
 Run = Callable[[ServerConfig, LogConfig], int]
 

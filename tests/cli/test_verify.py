@@ -10,7 +10,7 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.simulator.ledger import write_ledger
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from tests.simulator.site import Site
 from tests.store.books import Books
 

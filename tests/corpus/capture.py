@@ -18,9 +18,9 @@ import pytest
 
 from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.store.cases import case_of
+from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.transaction import Known
 from levity_trio.store.connectors import Rows
-from levity_trio.store.transaction import Known
 from levity_trio.store.writes.transactions import judging
 from tests.corpus.kept import Said, Truth, save
 from tests.store import stories, telling

@@ -46,7 +46,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.scenario import Kind
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.wire.times import stamp
 from tests.benchmarks.months.books import open_books, save
 from tests.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links

@@ -11,10 +11,10 @@ import pytest
 from levity_trio.clock import SimulatedTime
 from levity_trio.demo.house import CHARGERS, HOUSEHOLDS, SPEED, TIME_ZONE
 from levity_trio.demo.run import HISTORY, unpack
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.reads import beginning, look
-from levity_trio.store.schema import newest_version
 from tests.demo.making import FILE
 from tests.integration.serving import query
 

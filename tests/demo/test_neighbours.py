@@ -14,7 +14,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Pace
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.plan import ChargerPlan
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
 from tests.benchmarks.months.books import open_books
 from tests.benchmarks.months.fleet import Network, Switchboard, charger_of, open_links
 from tests.benchmarks.months.leaping import run

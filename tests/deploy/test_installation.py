@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 from levity_trio.deploy.installation import Installation, values
 
 PROGRAM = ("/opt/levity/bin/levity-trio",)

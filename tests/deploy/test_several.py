@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import ConfigError
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 from levity_trio.deploy.files import DASHBOARD, README_OF_SEVERAL, TEMPLATES_OF_SEVERAL, UNIT, texts_of_several
 from levity_trio.deploy.installation import Installation
 from levity_trio.deploy.several import SITE_SERIES, values_of_several

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from levity_trio.billing.statement import Statement
-from levity_trio.cells import FORMULAS, plain
+from levity_trio.documents.cells import FORMULAS, plain
 from levity_trio.documents.csv_file import COLUMNS, csv_text
 from levity_trio.documents.json_file import StatementDocument, json_bytes, json_schema
 from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, parse

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.cells import plain
+from levity_trio.documents.cells import plain
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.fonts import open_fonts
 from levity_trio.documents.html import html

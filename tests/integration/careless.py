@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from levity_trio.cli import main
-from levity_trio.store import connection as store_connection
+from levity_trio.store.engine import connection as store_connection
 
 
 class Careless(store_connection.FileConnection):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from tests.postgresql import Server, running
 from tests.store.postgresql.stored import empty_database
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from tests.ports import free_port
 from tests.postgresql import SETTINGS, Server, program, running
 from tests.store.postgresql.stored import change, query

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from levity_trio.store.pruning import DEFAULT_LIMITS
+from levity_trio.store.upkeep.pruning import DEFAULT_LIMITS
 from tests.integration.fleet import Fleet, accounts
 from tests.integration.old_frames import fill_log, frames_left, free_bytes
 from tests.integration.serving import PROGRAM, environment, serving

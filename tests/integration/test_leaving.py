@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.billing.statement import Party
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from tests.documents import statements as forms
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of

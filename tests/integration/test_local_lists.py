@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from levity_trio.cli import main
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from tests.integration.foreign import api_of, foreign_charger, operate

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.web.api.server import ENDPOINTS
 from tests.benchmarks.websocket import upgrade_request
 from tests.browser.furnished import FLAGS, PASSWORD, furnished_site

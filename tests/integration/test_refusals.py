@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.schema import APPLICATION_ID
+from levity_trio.store.engine.schema import APPLICATION_ID
 
 from .charger import Charger
 from .forking import run_forked

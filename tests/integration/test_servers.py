@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from levity_trio.client import Api, Refusal, Sought
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from tests.postgresql import Server
 from tests.store.postgresql.stored import change, query
 

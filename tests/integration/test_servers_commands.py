@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.client import Refusal
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from tests.store.postgresql.stored import query
 

@@ -19,7 +19,7 @@ from levity_trio.billing.statement import Party, Statement
 from levity_trio.cli import main
 from levity_trio.documents.making import PACKAGES
 from levity_trio.documents.template import ENGLISH_TEXT
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from tests.documents import statements as forms
 from tests.documents.reading import html_texts, parsed, pdf_text
 from tests.documents.test_names import TAGS

@@ -23,13 +23,13 @@ from levity_trio.charging.refute.table import REFUTATIONS, Group
 from levity_trio.charging.reviews import Code
 from levity_trio.cli import GROUPS, levity_trio
 from levity_trio.config import SETTINGS
+from levity_trio.config.settings import Setting
 from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Installation, values
 from levity_trio.events import Fact
 from levity_trio.operations.catalogue import table
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.settings import Setting
-from levity_trio.store.schema import migrations, model, newest_version
+from levity_trio.store.engine.schema import migrations, model, newest_version
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.server import ENDPOINTS

@@ -18,7 +18,7 @@ from levity_trio.events import Event, MalformedFrame, PluginFailed
 from levity_trio.plugins import loading
 from levity_trio.plugins.base import Hooks, Plugin, Site
 from levity_trio.plugins.loading import GROUP, check_plugins, open_plugins
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import Unreadable
 
 EVENT = MalformedFrame(charger="CP-1", kind="not JSON")
 

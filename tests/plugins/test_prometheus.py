@@ -21,6 +21,7 @@ from levity_trio.events import (
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
+from levity_trio.store.reads import links
 from levity_trio.store.writes import outcomes, pings, sessions
 from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.registration import begin_waiting
@@ -71,7 +72,7 @@ def test_an_outage_is_counted_once(books: Books, run: Run) -> None:
 def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None:
     station = Station(books)
     station.start(1000)
-    station.lose(reason=sessions.STOPPING)
+    station.lose(reason=links.STOPPING)
     books.run(sessions.start_run, SERVER, "2", books.at, True)
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from levity_trio.store import event_sums
-from levity_trio.store.ceilings import DAILY_FACTS, REPORT_MINUTES
+from levity_trio.store.engine.ceilings import DAILY_FACTS, REPORT_MINUTES
+from levity_trio.store.upkeep import event_sums
 from levity_trio.store.writes import rates
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import parse

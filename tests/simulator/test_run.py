@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.simulator import run
 from levity_trio.simulator.ledger import Ledger, read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan

@@ -18,10 +18,10 @@ from levity_trio.store.billing.closable import Closables
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
-from levity_trio.store.database import Database
-from levity_trio.store.preparing import Preparing, Progress
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import billing as reads
 from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.upkeep.preparing import Preparing, Progress
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Closed, Order

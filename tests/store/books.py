@@ -20,8 +20,8 @@ from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.unit_of_work import UnitOfWork, commit
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import closing, judging, starts, stops, waiting

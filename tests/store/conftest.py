@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
 from tests.both_stores import both_in_memory
 from tests.store.books import Books, Station, in_memory
 from tests.store.plans import Recorder, recording, whole_reads

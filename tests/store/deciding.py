@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from levity_trio.charger.telling import read_again
-from levity_trio.store.transaction import Known
+from levity_trio.store.cases.transaction import Known
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.requests import StopWithData

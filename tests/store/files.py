@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 
 LEVITY = """
 CREATE TABLE cp (id TEXT PRIMARY KEY, vendor TEXT);

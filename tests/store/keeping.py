@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from levity_trio.store.connection import open_database
-from levity_trio.store.schema import migrations, statements
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.schema import migrations, statements
 from tests.store.books import Books, Station
 
 CHARGED_WH = 1000

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
 from levity_trio.charging.sent.readings import Moment
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing

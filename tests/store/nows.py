@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.database import Space
+from levity_trio.store.engine.database import Space
 from levity_trio.store.reads.now import Asked, Now, now
 from levity_trio.store.reads.now.attention import Attention, Machine
 from levity_trio.store.reads.now.cards import ChargerNow, SessionNow

@@ -15,7 +15,7 @@ from contextlib import closing
 from types import FrameType
 from typing import Any, ClassVar
 
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
 from tests.store.history import with_history
 
 FEW_TRANSACTIONS = 100
@@ -65,11 +65,16 @@ PERMITTED = {
 """Parts of statements that may scan tables, and the reasons."""
 PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 """The first rows of a table in the order of their ids."""
-PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work", "levity_trio.store.connection", "tests.store.reading")
+PASSED_ON = (
+    "sqlite_utils",
+    "levity_trio.store.engine.unit_of_work",
+    "levity_trio.store.engine.connection",
+    "tests.store.reading",
+)
 """Modules that run the statements of other modules."""
 OURS = "levity_trio"
 READ_ALL = (
-    *("levity_trio.store.schema", "levity_trio.store.keeping", "levity_trio.store.moving"),
+    *("levity_trio.store.engine.schema", "levity_trio.store.keeping", "levity_trio.store.moving"),
     "levity_trio.store.postgresql.checking",
 )
 """Migrations, which run once, and commands that copy, check and move a whole database, in a process of their own."""

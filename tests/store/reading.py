@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from levity_trio.store.connection import FileDatabase
-from levity_trio.store.database import Connection, Database
+from levity_trio.store.engine.connection import FileDatabase
+from levity_trio.store.engine.database import Connection, Database
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase
 from levity_trio.store.reads import Reader
 from tests.store.books import Books

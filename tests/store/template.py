@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from levity_trio.clock import SimulatedTime
-from levity_trio.store.connection import FileConnection, open_database
-from levity_trio.store.schema import keep_simulated_time, migrate
+from levity_trio.store.engine.connection import FileConnection, open_database
+from levity_trio.store.engine.schema import keep_simulated_time, migrate
 
 
 @cache

@@ -14,10 +14,10 @@ from levity_trio.access.tags import Index, Policy
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader, pages
 from levity_trio.store.reads.owned import UnownedFilters, transactions_of
-from levity_trio.store.tagging import open_tags
-from levity_trio.store.writer import Writer
+from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes import accounts, tags, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ownership import Said

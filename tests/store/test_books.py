@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from levity_trio.charging.lifecycle import DECISIONS, rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.books import NOTHING, Booked, LifecycleRow, Mark, booked_since, lifecycle_rows, mark
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import view

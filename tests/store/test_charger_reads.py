@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads import logged
 from levity_trio.store.reads.commands import command, commands
 from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
@@ -13,7 +14,6 @@ from levity_trio.store.reads.links import Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.writes import sessions
-from levity_trio.store.writes.frames import add
 from levity_trio.wire.times import stamp
 from tests.store.books import NOON, Books, Station
 from tests.store.reading import reading
@@ -152,7 +152,7 @@ def log(books: Books) -> list[str]:
     for number in range(40):
         name, action = f"CP-{number % 2 + 1}", ("Heartbeat", "MeterValues")[number % 3 == 0]
         row = (name, None, books.at, ("recv", "send")[number % 2], f'"{number}"', action, f"[{number}]")
-        books.run(add, [row])
+        books.run(store_frames, [row])
         times.append(books.at)
         books.wait(1)
     books.connection.execute("DELETE FROM log WHERE id <= 10")
@@ -203,7 +203,7 @@ def test_the_total_of_frames_costs_no_count(books: Books) -> None:
 def test_a_page_of_large_frames_ends_early(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logged, "MOST_CHARACTERS", 10)
     for number in range(3):
-        books.run(add, [("CP-1", None, books.at, "recv", None, None, f"{number} is large")])
+        books.run(store_frames, [("CP-1", None, books.at, "recv", None, None, f"{number} is large")])
     with reading(books) as db:
         page = frames(db, FrameFilters(), 50, None)
         assert [one.frame for one in page.data] == ["2 is large"]

@@ -10,9 +10,8 @@ import pytest
 
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.store.reads import charges as reads
-from levity_trio.store.reads.charges import Look
+from levity_trio.store.reads.charges import Look, Used
 from levity_trio.store.writes import charges
-from levity_trio.store.writes.charges import Used
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import connect
+from levity_trio.store.engine.connection import connect
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import CHECKS, Report, check
 from levity_trio.store.keeping.restoring import restore
-from levity_trio.store.schema import newest_version
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
 

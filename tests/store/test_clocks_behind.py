@@ -13,12 +13,12 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.evidence import Needs
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.states import states
-from levity_trio.store.database import Database
+from levity_trio.store.cases.transaction import LAST_TIME, TIMES, ReadAhead, known, of_readings
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.curve import curve
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.transaction import LAST_TIME, TIMES, ReadAhead, known, of_readings
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Correction, Decision
 from levity_trio.wire.times import stamp

@@ -10,8 +10,8 @@ from levity_trio.billing.ledger import Terms
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.due import Plan
-from levity_trio.store.preparing import plan
 from levity_trio.store.reads import months
+from levity_trio.store.upkeep.preparing import plan
 from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused

@@ -14,8 +14,8 @@ import pytest
 
 from levity_trio.charger.telling import Unreadable
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.settled import settled_by
+from levity_trio.store.cases.settled import settled_by
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import DecisionRefused
 from tests.sizes import size

@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.billing.assignments import SITE
 from levity_trio.billing.tariff_file import parse
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.accounts import Change, Code, Refused
 from levity_trio.store.writes.tariff_corrections import CorrectedStatement, correcting

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from levity_trio.store.faults import RateExceeded
+from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.keeping.copies import is_contained
 from levity_trio.store.writes import frames, rates, sessions
 from levity_trio.store.writes.frames import (

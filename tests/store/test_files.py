@@ -17,9 +17,8 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.events import FileReceived
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.file_folder import PIECE_BYTES, DiskRefuses, Folder, Written
-from levity_trio.store.pruning import ENOUGH_BYTES
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.file_folder import ENOUGH_BYTES, PIECE_BYTES, DiskRefuses, Folder, Written
 from levity_trio.store.reads import files as reads
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.writes import commands, files, outcomes
@@ -27,7 +26,7 @@ from levity_trio.store.writes.files import NewFile, NewUrl
 from tests.store.books import Books, Station
 from tests.store.reading import view
 from tests.store.test_commands import answer, queue
-from tests.store.test_pruning import Disk
+from tests.store.upkeep.test_pruning import Disk
 
 PAYLOAD = '{"location":"http://x/f/***"}'
 CONTENT = os.urandom(PIECE_BYTES * 2 + 5)

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from levity_trio.charging.sent.readings import understand
-from levity_trio.store.beside import boundaries, earlier, spans_beside
-from levity_trio.store.cases import span_of
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.cases.beside import boundaries, earlier, spans_beside
+from levity_trio.store.cases.case import span_of
+from levity_trio.store.cases.transaction import LAST_TIME, known
+from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
-from levity_trio.store.transaction import LAST_TIME, known
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening

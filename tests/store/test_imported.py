@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads import beginning
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines

@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import minutes_before
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions.readings import MOVE, MOVE_OR_STAY
+from levity_trio.wire.times import minutes_before
 from tests.store.books import Books, in_memory
 from tests.store.lives import ACTS, Living, by_the_table, lived
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import Restored
-from levity_trio.store.schema import model
 from tests.store.bills import ANNA, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.keeping import change, ignore, query

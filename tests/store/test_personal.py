@@ -13,10 +13,10 @@ import trio
 
 from levity_trio.billing.ledger import Kind, Terms
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.store import forgetting
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
+from levity_trio.store.upkeep import forgetting
 from levity_trio.store.writes import accounts, ledger, ownership, personal, tags, vehicles, wallets
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.personal import Deletion

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import open_database
+from levity_trio.store.cases.transaction import COLUMNS, Known
+from levity_trio.store.engine.connection import open_database
 from levity_trio.store.reads.recheck import Cause, Difference, Rechecking, compare
-from levity_trio.store.transaction import COLUMNS, Known
 from tests.store.books import Books, Station, in_memory
 from tests.store.deciding import Operator
 from tests.store.files import contents, make

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import InUse, connect, lock_held, open_database
+from levity_trio.store.engine.connection import InUse, connect, lock_held, open_database
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.restoring import Restored
-from levity_trio.store.schema import newest_version
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run

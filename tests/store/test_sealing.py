@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.keeping import statements
 from levity_trio.store.postgresql.connection import PostgresqlConnection
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from levity_trio.access.securing import Step
 from levity_trio.events import SecuringEnded, SecuringStopped, SecurityEventReported
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import securing as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials, responses, securing
 from levity_trio.store.writes.responses import CommandEnd
 from levity_trio.store.writes.securing import NewPlan

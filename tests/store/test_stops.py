@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from levity_trio.events import EnergyUnbilled, MessageSetAside, StopConflicted, TransactionStopped
-from levity_trio.store.transaction import PAGE, SAMPLES, ReadAhead, known, readings
+from levity_trio.store.cases.transaction import PAGE, SAMPLES, ReadAhead, known, readings
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
@@ -400,7 +400,7 @@ def test_what_was_read_ahead_in_pages_is_what_the_judge_asks_for(
     books: Books, monkeypatch: pytest.MonkeyPatch, at_once: int, told: int
 ) -> None:
     """In order of receipt, though not in order of time; unless more came meanwhile."""
-    monkeypatch.setattr("levity_trio.store.transaction.READ_AT_ONCE", at_once)
+    monkeypatch.setattr("levity_trio.store.cases.transaction.READ_AT_ONCE", at_once)
     station, asked = Station(books), list[str]()
     number = station.start(1000)
 

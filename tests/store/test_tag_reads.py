@@ -10,13 +10,13 @@ import trio
 
 from levity_trio.access.tags import Index, Policy, Unknown
 from levity_trio.events import TagsImported
-from levity_trio.store import tagging
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.sharing import Sharing
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_from
-from levity_trio.store.sharing import Sharing
-from levity_trio.store.tagging import LINES, PART_ROWS, open_tags
-from levity_trio.store.writer import Writer
+from levity_trio.store.upkeep import tagging
+from levity_trio.store.upkeep.tagging import LINES, PART_ROWS, open_tags
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData
 from tests.charger.parts import InlineWriter

@@ -14,9 +14,9 @@ from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
 from levity_trio.billing.tariff import NoVersion
 from levity_trio.billing.tariff_file import parse
 from levity_trio.events import TariffAssigned, TariffChanged
+from levity_trio.store.billing.tariffs import Tariffs, first_open_day
 from levity_trio.store.reads import tariffs as reads
 from levity_trio.store.reads.pages import Wanted
-from levity_trio.store.tariffs import Tariffs, first_open_day
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import AccountData, Change, Code, Refused

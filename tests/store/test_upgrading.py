@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.upgrading import look_at, main, try_on, undo
-from levity_trio.store.schema import newest_version
 from tests.store.keeping import OLD_SCHEMA, change, charge, make_old, query, run
 
 pytestmark = pytest.mark.sqlite

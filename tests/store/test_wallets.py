@@ -16,10 +16,10 @@ from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.charger.central import policy_of
 from levity_trio.config import ServerConfig
 from levity_trio.events import TransactionStarted, WalletTermsChanged
-from levity_trio.store.connection import open_database
+from levity_trio.store.engine.connection import open_database
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
-from levity_trio.store.tagging import open_tags
-from levity_trio.store.writer import Writer
+from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.authorization import judge
 from tests.charger.parts import InlineWriter

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 import trio
 
-from levity_trio.addresses import Flags, listen
+from levity_trio.listening.addresses import Flags, listen
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 10

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 from tests.postgresql import new_database as new_on_postgresql
 from tests.store.template import new_database as new_in_file
 

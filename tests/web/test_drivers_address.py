@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.addresses import present_address
 from levity_trio.config import ServerConfig
+from levity_trio.listening.addresses import present_address
 from levity_trio.web.drivers_address import drivers_address, is_local, own_address, welcome_page
 
 CERTIFICATE = Path("cert.pem")

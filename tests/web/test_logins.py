@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from levity_trio.access.admission import network_of
-from levity_trio.store import forgetting
+from levity_trio.store.upkeep import forgetting
 from levity_trio.store.writes import logins as writes
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes import users

@@ -11,8 +11,8 @@ from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
-from levity_trio.store.faults import RateExceeded
-from levity_trio.store.transaction import ReadAhead
+from levity_trio.store.cases.transaction import ReadAhead
+from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
 from levity_trio.store.writes.transactions import starts, stops, waiting

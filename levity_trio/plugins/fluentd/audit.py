@@ -18,11 +18,12 @@ from typing import Final, NamedTuple, NoReturn
 import trio
 
 from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Plugin, Site
 from levity_trio.plugins.fluentd.forward import Broken, Chunk, Connect, Link, Packer, open_link
 from levity_trio.plugins.fluentd.records import entry, lost
-from levity_trio.store.reads import AuditPosition, LoggedFrames, Unreadable, audit_position, frames_after
+from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.reads import AuditPosition, LoggedFrames, audit_position, frames_after
 from levity_trio.store.writes import audit
 from levity_trio.wire.times import stamp
 

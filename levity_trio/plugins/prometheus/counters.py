@@ -13,8 +13,8 @@ from levity_trio.plugins.base import Plugin
 from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SECURITY_EVENTS, SUCCESS, known
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
+from levity_trio.store.reads.links import NO_OUTAGES, STOPPING
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
-from levity_trio.store.writes.sessions import NO_OUTAGES, STOPPING
 from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
 from levity_trio.store.writes.transactions.closing import REBOOT
 from levity_trio.wire.errors import ErrorCode

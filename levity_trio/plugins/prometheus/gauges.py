@@ -14,7 +14,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
-from levity_trio.store.database import Space
+from levity_trio.store.engine.database import Space
 from levity_trio.store.reads.local_lists import LocalListStatus
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 

@@ -20,10 +20,10 @@ from levity_trio.plugins.base import LinkState, Page, Plugin, Site
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
-from levity_trio.store.retrying import surviving
 
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import trio
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory

@@ -17,12 +17,12 @@ from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.sums import Foot, foot
 from levity_trio.billing.tariff import NoVersion, Versions
-from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.pricing import Priced, Pricer, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.sealing import content_of
 from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.among import marks, parts
 from levity_trio.store.wallets import is_prepaid
 from levity_trio.wire.times import in_zone, shifted, stamp
 

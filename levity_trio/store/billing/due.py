@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.billing.months import Month, beginning
-from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.months import Begun
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.among import marks, parts
 from levity_trio.wire.times import stamp
 
 _REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"

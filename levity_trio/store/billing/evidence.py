@@ -26,15 +26,15 @@ from levity_trio.billing.tariff import Versions
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import judge
 from levity_trio.charging.explain import course_of
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.operations.in_force import Charging, Installed
 from levity_trio.operations.in_force import Rules as RulesInForce
 from levity_trio.operations.limits import VOLTS
-from levity_trio.store.cases import AVAILABLE, case_of
+from levity_trio.store.cases.case import AVAILABLE, case_of
+from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.transaction import LAST_TIME, Known, known, span
 from levity_trio.store.connectors import Rows
-from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import LAST_TIME, Known, known, span
-from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.wire.times import from_seconds, stamp
 
 FINE_WH: Final = 10
@@ -337,7 +337,7 @@ def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
 def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stretch:
     """Return when a session certainly lasted. If the server crashed, until its last message of this transaction."""
     connected_at, ended_at = session.connected_at, session.ended_at
-    if session.close_reason == SERVER_ENDED:
+    if session.close_reason == Cause.SERVER_ENDED.value:
         of_transaction = (tx.charger, tx.connector, tx.id, *span(tx))
         ((heard_at,),) = rows(_HEARD, (*of_transaction, session.id, connected_at, ended_at))
         ended_at = max(connected_at, heard_at or "")

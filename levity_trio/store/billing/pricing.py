@@ -15,13 +15,13 @@ from levity_trio.billing.pricing import Evidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
-from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.months import bills_since
+from levity_trio.store.billing.tariffs import Tariffs
+from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.connectors import Rows
+from levity_trio.store.engine.among import marks, parts
 from levity_trio.store.ownership import Owners
-from levity_trio.store.so_far import energies_so_far
-from levity_trio.store.tariffs import Tariffs
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 
 _COLUMNS: Final = (

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress
-from levity_trio.store.database import Database
-from levity_trio.store.faults import advice
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import advice
+from levity_trio.store.engine.opening import of_postgresql
+from levity_trio.store.engine.schema import migrations, model
 from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
 from levity_trio.store.keeping.examined import MOST_PROBLEMS, Examined
 from levity_trio.store.keeping.file_checking import ExaminedFile
-from levity_trio.store.opening import of_postgresql
-from levity_trio.store.schema import migrations, model
 
 GUARD: Final = re.compile(r"BEFORE INSERT ON (\w+) WHEN\s(.*?)\sBEGIN\s+SELECT RAISE\(ABORT, '([^']*)'\)", re.DOTALL)
 TARIFFS_VERSION: Final = 30

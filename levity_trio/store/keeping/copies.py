@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.schema import check_ownership, look
 from levity_trio.store.keeping.examined import tables_of
 from levity_trio.store.reads.newest import newest
-from levity_trio.store.schema import check_ownership, look
 
 ADVICE: Final = "give a backup, or the database of a stopped server"
 HEADER_BYTES: Final = 100

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 MOST_PROBLEMS: Final = 10
 """Of one check; the rest is only announced."""

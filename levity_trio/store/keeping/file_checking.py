@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from levity_trio.store.connection import FileDatabase
+from levity_trio.store.engine.connection import FileDatabase
 from levity_trio.store.keeping.examined import MOST_PROBLEMS, Definitions, GivenIds, numbered
 
 LITESTREAMS: Final = frozenset({"_litestream_lock", "_litestream_seq"})

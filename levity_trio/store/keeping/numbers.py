@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.database import Connection, Database
+from levity_trio.store.engine.database import Connection, Database
 from levity_trio.store.keeping.statements import LOST_STATEMENTS_VERSION, STATEMENTS_VERSION
 
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Final
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.store.connection import lock_held, open_database
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.store.engine.connection import lock_held, open_database
+from levity_trio.store.engine.opening import open_known
+from levity_trio.store.engine.schema import Version, look, new_version
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.copies import STAMPED, open_copy
 from levity_trio.store.keeping.copying import copy, open_partial
 from levity_trio.store.keeping.examined import tables_of
 from levity_trio.store.keeping.restoring import RESTORING, swap
-from levity_trio.store.opening import open_known
-from levity_trio.store.schema import Version, look, new_version
 
 ACKNOWLEDGED: Final = STAMPED.keys() - {"run", "tx_event", "event"}
 """Tables to one of which whatever a charger or a person was told adds a row. The others also get rows from a start

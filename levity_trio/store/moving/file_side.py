@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.connection import FileConnection, InUse, checkpoint, connect, lock_held, open_reader
-from levity_trio.store.keeping.copies import prepared
-from levity_trio.store.moving.lines import Lines, read
-from levity_trio.store.moving.sides import Mark
-from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
-from levity_trio.store.schema import (
+from levity_trio.store.engine.connection import FileConnection, InUse, checkpoint, connect, lock_held, open_reader
+from levity_trio.store.engine.schema import (
     UNFINISHED_MOVE,
     UnfinishedMove,
     check_ownership,
@@ -22,6 +18,10 @@ from levity_trio.store.schema import (
     migrate,
     newest_version,
 )
+from levity_trio.store.keeping.copies import prepared
+from levity_trio.store.moving.lines import Lines, read
+from levity_trio.store.moving.sides import Mark
+from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
 
 CACHE_KIBIBYTES: Final = 32768
 """For the indexes, which rows come to in any order."""

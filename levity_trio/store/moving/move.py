@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.store.faults import is_not_allowed
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.opening import of_postgresql
+from levity_trio.store.engine.schema import new_version, newest_version
 from levity_trio.store.moving import file_side
 from levity_trio.store.moving.proof import Proof, prove
 from levity_trio.store.moving.sides import Mark, Reading, Source, Target
 from levity_trio.store.moving.tables import Table, tables
-from levity_trio.store.opening import of_postgresql
-from levity_trio.store.schema import new_version, newest_version
 
 PART_BYTES: Final = 1_000_000
 SECONDS_PER_ROW: Final = 1 / 20_000

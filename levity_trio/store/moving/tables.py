@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final, NamedTuple
 
-from levity_trio.store.database import Connection
-from levity_trio.store.schema import model, newest_version
+from levity_trio.store.engine.database import Connection
+from levity_trio.store.engine.schema import model, newest_version
 
 _NAMES: Final = (
     "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema"

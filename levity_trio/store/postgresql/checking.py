@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-from levity_trio.store.database import Parameters
+from levity_trio.store.engine.database import Parameters
 from levity_trio.store.keeping.examined import Definitions, GivenIds, tables_of
 from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
 from levity_trio.store.postgresql.definitions import COUNTED, migration

@@ -21,9 +21,9 @@ from typing import Any, Final
 from psycopg import OperationalError, ProgrammingError, conninfo, pq
 from psycopg.errors import error_from_result
 
-from levity_trio.store.database import Parameters, Space
+from levity_trio.store.engine.database import Parameters, Space
+from levity_trio.store.engine.schema import Version
 from levity_trio.store.postgresql.dialect import translated
-from levity_trio.store.schema import Version
 
 Row = tuple[Any, ...]
 Bound = tuple[bytes, Sequence[bytes | None]]

@@ -18,8 +18,8 @@ from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
-from levity_trio.store.connection import InUse
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.servers import keep_alone, take_turn
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.engine.schema import UNFINISHED_MOVE, UnfinishedMove
 from levity_trio.store.moving.file_side import check_version, not_empty
 from levity_trio.store.moving.lines import from_postgresql
 from levity_trio.store.moving.sides import MOVER, Mark
@@ -17,7 +18,6 @@ from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
 from levity_trio.store.postgresql.definitions import COUNTED
 from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
-from levity_trio.store.schema import UNFINISHED_MOVE, UnfinishedMove
 
 _TAKEN: Final = "a server has started on the database meanwhile; stop it, and run levity-trio move again"
 KEEP_SECONDS: Final = 3.0

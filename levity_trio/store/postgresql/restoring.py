@@ -12,7 +12,8 @@ from contextlib import closing
 
 from levity_trio.clock import system_clock
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.faults import is_not_allowed
+from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.schema import model
 from levity_trio.store.keeping.checking import check_schema
 from levity_trio.store.keeping.copies import Content, content
 from levity_trio.store.keeping.examined import numbered
@@ -23,7 +24,6 @@ from levity_trio.store.postgresql.connection import PostgresqlConnection, Postgr
 from levity_trio.store.postgresql.schema import check_known
 from levity_trio.store.postgresql.servers import keep_alone
 from levity_trio.store.postgresql.store import OWNER_ADVICE
-from levity_trio.store.schema import model
 from levity_trio.store.secret_key import SECRETS_VERSION
 from levity_trio.wire.times import stamp
 

@@ -12,13 +12,9 @@ from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import advice
-from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
-from levity_trio.store.postgresql.days import divide
-from levity_trio.store.postgresql.definitions import migration
-from levity_trio.store.postgresql.servers import keep_alone
-from levity_trio.store.schema import (
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import advice
+from levity_trio.store.engine.schema import (
     NotOurs,
     Version,
     check_speed,
@@ -29,6 +25,10 @@ from levity_trio.store.schema import (
     statements,
     transaction_id_base,
 )
+from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
+from levity_trio.store.postgresql.days import divide
+from levity_trio.store.postgresql.definitions import migration
+from levity_trio.store.postgresql.servers import keep_alone
 
 OLDEST_SERVER: Final = 150000
 """PostgreSQL 15."""

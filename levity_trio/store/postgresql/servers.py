@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.store.connection import InUse
+from levity_trio.store.engine.connection import InUse
 from levity_trio.store.postgresql.connection import PostgresqlConnection
 
 LEASE_SECONDS: Final = 15.0

@@ -19,17 +19,17 @@ from typing import Any, Final
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.store import secret_key
-from levity_trio.store.connection import InUse
-from levity_trio.store.database import Parameters
-from levity_trio.store.faults import is_not_allowed
+from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.database import Parameters
+from levity_trio.store.engine.faults import is_not_allowed
+from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import Bound, PostgresqlConnection, connect
 from levity_trio.store.postgresql.listening import CHANNEL
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
 from levity_trio.store.postgresql.servers import LEASE_SECONDS
-from levity_trio.store.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 
 PAUSE_SECONDS: Final = 0.2
 OWNER_ADVICE: Final = (

@@ -17,20 +17,16 @@ import trio
 from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress
-from levity_trio.store.database import Database
-from levity_trio.store.faults import advice
-from levity_trio.store.opening import open_known, open_reader
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import Unreadable, advice
+from levity_trio.store.engine.opening import open_known, open_reader
 from levity_trio.store.reads.newest import Newest, newest
 from levity_trio.wire.times import stamp
 
 T = TypeVar("T")
 APART: Final = timedelta(seconds=2)
 """The clock of a server may differ so much from that of its database."""
-
-
-class Unreadable(Exception):
-    """The database cannot be read at present."""
 
 
 class Reader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True)

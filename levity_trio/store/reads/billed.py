@@ -13,7 +13,7 @@ from levity_trio.billing.states import BillState
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import candidates
 from levity_trio.store.reads.pages import Branch, Listing, NoPage, Page, Row, Wanted, sift
 from levity_trio.store.reads.shapes import rows_of

@@ -8,7 +8,7 @@ from typing import Final
 from levity_trio.store.billing.closable import Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 

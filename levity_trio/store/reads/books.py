@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 _TRANSACTIONS: Final = (
     "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, start_time, stop_time, meter_start, meter_stop,"

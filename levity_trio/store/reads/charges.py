@@ -10,12 +10,11 @@ from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.positions import Kind
 from levity_trio.config import ServerConfig
-from levity_trio.store.among import marks
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.writes.charges import Used
 from levity_trio.wire.times import stamp
 
 _CHANGED: Final = (
@@ -33,6 +32,21 @@ _TO_STOP: Final = (
     "SELECT tx_id, cp_id FROM wallet INDEXED BY wallet_spent CROSS JOIN wallet_reservation USING (account_id)"
     " JOIN tx ON tx.id = tx_id WHERE spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?"
 )
+
+
+class Used(NamedTuple):
+    """What a transaction costs its account now, in minor units; None where no price can be told.
+
+    `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None while it is open.
+    """
+
+    transaction: int
+    revision: int
+    account: int | None
+    amount: int | None
+    currency: str
+    is_certain: bool
+    ended_at: str | None
 
 
 class Look(NamedTuple):

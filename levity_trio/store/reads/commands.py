@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 

@@ -15,10 +15,10 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, whole_wh
+from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.transaction import Known, by_our_clock, known, span
 
 STRETCHES: Final = 240
 

@@ -17,7 +17,7 @@ import orjson
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.operations.situation import Reservation
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners, periods_of
 from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.chargers import SERVED

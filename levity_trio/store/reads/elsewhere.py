@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 _ELSEWHERE: Final = (
     "SELECT cp.id, session.id FROM cp JOIN session ON session.id = cp.session_id JOIN run ON run.id = session.run_id"

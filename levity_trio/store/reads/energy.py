@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 _SUMS: Final = "coalesce(sum(energy_delivered), 0), count(*), count(*) FILTER (WHERE confidence = 'doubtful')"
 _OF_SITE: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 
 class StoredFact(NamedTuple):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from levity_trio.access.tags import Policy
-from levity_trio.store.database import Database
+from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
@@ -15,7 +16,6 @@ from levity_trio.store.reads.tags import TagRow, periods
 from levity_trio.store.reads.transactions import TransactionEvent, events_of
 from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.reads.wallets import TermsRow, WalletRow
-from levity_trio.store.settled import NO_PERSONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,18 +17,18 @@ from levity_trio.charging.explain import Interpretation, weigh
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.sent.evidence import Case
-from levity_trio.store.adjacent import AFTER, BEFORE, Row, place_of
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.cases import case_of
-from levity_trio.store.database import Database
+from levity_trio.store.cases.adjacent import AFTER, BEFORE, Row, place_of
+from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.transaction import LAST_TIME, Known, by_our_clock, known, span
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.bill.reading import bill_of
 from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.store.reads.review_queue import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
-from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import LAST_TIME, Known, by_our_clock, known, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

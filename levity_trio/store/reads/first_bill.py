@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.store.billing.months import begun
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
 
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from levity_trio.clock import accelerated, system_clock
-from levity_trio.settings import DatabaseAddress
-from levity_trio.store.database import Database
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import LoggedFrame, look, simulated_time
 from levity_trio.wire.times import in_zone, stamp
 

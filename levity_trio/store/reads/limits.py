@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.plans import TRANSACTION
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.wire.times import shifted_stamp
+
+ABNORMAL: Final = 1006
+"""The close code of a connection that ended without one (RFC 6455 §7.4.1)."""
+SERVER_ENDED: Final = Cause.SERVER_ENDED.value
+"""The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
+STOPPING: Final = "the server is stopping"
+NO_OUTAGES: Final = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
+"""Causes of a suspension other than the charger's absence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Final
 from levity_trio.access.local_lists import ASKER, Known, Line, State, plan
 from levity_trio.store import local_lists as stored
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import SPENT_KEYS

@@ -13,13 +13,13 @@ from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
-from levity_trio.store.adjacent import is_other_meter
+from levity_trio.store.cases.adjacent import is_other_meter
+from levity_trio.store.cases.settled import settled_by
+from levity_trio.store.cases.transaction import register
 from levity_trio.store.connectors import connectors
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.settled import settled_by
-from levity_trio.store.transaction import register
 
 IDLE_READINGS: Final = 1000
 """The readings between two transactions that are searched for a register next to a time."""

@@ -13,7 +13,7 @@ from levity_trio.billing.months import Month, beginning
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.wire.times import in_zone, stamp
 

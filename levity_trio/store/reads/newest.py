@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.wire.times import shifted_stamp
 
 STRAY_ROWS: Final = 3

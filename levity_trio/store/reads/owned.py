@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Ground, Owner
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, given, sift
 from levity_trio.store.reads.shapes import rows_of

@@ -16,8 +16,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from levity_trio.store.among import marks
-from levity_trio.store.database import Database
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.database import Database
 
 T = TypeVar("T")
 U = TypeVar("U")

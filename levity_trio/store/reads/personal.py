@@ -15,7 +15,7 @@ from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.pricing import Rule as PricingRule
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.shapes import Shape, rows_of

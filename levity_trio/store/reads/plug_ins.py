@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from levity_trio.store.database import Database
-from levity_trio.store.writes.origin import minutes_before
+from levity_trio.store.engine.database import Database
+from levity_trio.wire.times import minutes_before
 
 STATUSES: Final = 5000
 """The number of a connector's newest statuses that are searched for its plug-in."""

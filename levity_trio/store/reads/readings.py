@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.store.cases.transaction import known, span
 from levity_trio.store.connectors import connectors
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.transaction import known, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

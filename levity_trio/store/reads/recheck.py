@@ -21,16 +21,16 @@ from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress
-from levity_trio.store.cases import case_of
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.habits import NO_HABITS
+from levity_trio.store.cases.settled import OPEN_REVIEWS, overruled, settled_by
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
-from levity_trio.store.habits import NO_HABITS
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.schema import newest_version
-from levity_trio.store.settled import OPEN_REVIEWS, overruled, settled_by
-from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5

@@ -15,7 +15,7 @@ from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.metered import Site
 from levity_trio.store.reads.shapes import rows_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from levity_trio.store.database import Database
+from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.charger_facts import SetAsideMessage
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
-from levity_trio.store.settled import NO_PERSONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

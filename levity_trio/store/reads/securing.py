@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.access.securing import State, next_step, with_report
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of

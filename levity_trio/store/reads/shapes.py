@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeV
 import orjson
 
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.pages import Row

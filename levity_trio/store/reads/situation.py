@@ -8,7 +8,7 @@ from typing import Final
 
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.situation import Connector, OpenTransaction, Reservation, Situation
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.wire.times import stamp
 
 _CONNECTORS: Final = (

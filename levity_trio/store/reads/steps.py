@@ -8,12 +8,12 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from levity_trio.store.clocks import clock_words
-from levity_trio.store.database import Database
+from levity_trio.store.cases.clocks import clock_words
+from levity_trio.store.cases.transaction import LAST_TIME, Known
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.links import ABNORMAL
 from levity_trio.store.reads.review_queue import Review
 from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
-from levity_trio.store.transaction import LAST_TIME, Known
-from levity_trio.store.writes.sessions import ABNORMAL
 from levity_trio.wire.times import shifted_stamp
 
 MARGIN: Final = timedelta(minutes=5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 
 DAY_SECONDS: Final = 86_400.0
 _FRAMES: Final = "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id LIMIT 1)"

@@ -11,11 +11,11 @@ from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion
+from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.tariffs import Tariffs, first_open_day, parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

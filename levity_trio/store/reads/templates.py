@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from levity_trio.operations.templates import ComparedKey, compare, together
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.shapes import Shape

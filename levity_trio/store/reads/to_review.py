@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.charging.lifecycle import Answer, State, about_message, about_transaction, state_of, takes
-from levity_trio.store.database import Database
-from levity_trio.store.evidence import evidence_of
+from levity_trio.store.cases.evidence import evidence_of
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.reads.review_queue import Waiting, queue
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from levity_trio.store.database import Database
-from levity_trio.store.writes.sessions import NO_OUTAGES, SERVER_ENDED, STOPPING
+from levity_trio.store.engine.database import Database
+from levity_trio.store.reads.links import NO_OUTAGES, SERVER_ENDED, STOPPING
 
 Pair = tuple[str, str]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from levity_trio.charging.lifecycle import state_of
-from levity_trio.store.among import marks
-from levity_trio.store.database import Database
+from levity_trio.store.cases.settled import NO_PERSONS
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.store.settled import NO_PERSONS
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from levity_trio.access.tags import Policy
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.tags import TagRow
 

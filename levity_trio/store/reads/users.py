@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.store.database import Database
+from levity_trio.access.user_passwords import MOST_TRIES
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.store.writes.users import MOST_TRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

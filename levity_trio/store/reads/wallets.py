@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import currency_of, standing_of

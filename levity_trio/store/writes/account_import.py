@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import Span, Thing, What
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts, ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.ownership import Belonging, Said

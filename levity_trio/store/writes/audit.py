@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 
 def move(db: UnitOfWork, log_id: int, lost: int, lost_told: int) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
 from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
-from levity_trio.store.transaction import Known
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.cases.transaction import Known
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.wallets import OF_SPENT, is_withheld
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.bank_accounts import fault
 from levity_trio.events import BillerChanged
-from levity_trio.store.among import marks
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 _COLUMNS: Final = "name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
 

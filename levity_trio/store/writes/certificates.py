@@ -16,10 +16,10 @@ from levity_trio.events import (
     CertificateRequested,
     CertificateRevoked,
 )
-from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import Origin, minutes_before
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import LONGEST_OF, cut
-from levity_trio.wire.times import stamp
+from levity_trio.wire.times import minutes_before, stamp
 
 DAILY_CERTIFICATES: Final = 20
 """Certificates that a charger may request in a day."""

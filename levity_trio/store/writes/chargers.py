@@ -12,12 +12,12 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
-from levity_trio.store.cases import CHARGING
+from levity_trio.store.cases.case import CHARGING
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import NEWEST_STATUSES
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import availability
 from levity_trio.store.writes.effects import end_unusable
-from levity_trio.store.writes.origin import Message, Origin, minutes_before
+from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.sessions import (
     SHARING_MINUTES,
     SHARING_ROWS,
@@ -29,7 +29,7 @@ from levity_trio.store.writes.sessions import (
 from levity_trio.store.writes.transactions.judging import look_again
 from levity_trio.store.writes.transactions.states import Sign, follow_free, resume_connector, suspend
 from levity_trio.wire.texts import cut_payload
-from levity_trio.wire.times import shifted_stamp
+from levity_trio.wire.times import minutes_before, shifted_stamp
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.billing.ledger import Kind
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.charges import Used
 from levity_trio.store.wallets import is_on_closed_statement
 from levity_trio.store.writes import ledger
 from levity_trio.store.writes.commands import Message
@@ -32,21 +33,6 @@ _TO_STOP: Final = (
     "SELECT 1 FROM wallet_reservation JOIN wallet USING (account_id) JOIN tx ON tx.id = tx_id WHERE tx_id = ?1"
     " AND spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?2"
 )
-
-
-class Used(NamedTuple):
-    """What a transaction costs its account now, in minor units; None where no price can be told.
-
-    `revision` is the one of its last change that the price knows, 0 without any. `ended_at` is None while it is open.
-    """
-
-    transaction: int
-    revision: int
-    account: int | None
-    amount: int | None
-    currency: str
-    is_certain: bool
-    ended_at: str | None
 
 
 def settle(db: UnitOfWork, found: Iterable[Used], at: str) -> None:

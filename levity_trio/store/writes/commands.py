@@ -14,11 +14,12 @@ import orjson
 
 from levity_trio.access.registration import Status, objection
 from levity_trio.events import CallFailed
-from levity_trio.store.unit_of_work import INSERT_COMMAND, UnitOfWork
+from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.writes import files, outcomes
 from levity_trio.store.writes.files import NewUrl
-from levity_trio.store.writes.origin import Origin, minutes_before
+from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import cut
+from levity_trio.wire.times import minutes_before
 
 T = TypeVar("T")
 IDEMPOTENT_MINUTES: Final = 24 * 60

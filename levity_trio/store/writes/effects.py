@@ -12,8 +12,8 @@ import orjson
 from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import clock_skew, time_of
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import availability
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.times import shifted_stamp, stamp

@@ -9,35 +9,16 @@ and when the disk runs low.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import chain, product
+from itertools import product
 from typing import Final, NamedTuple
 
-from levity_trio.store.ceilings import DATE
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.ceilings import DATE
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.hiding import NEVER_CHARGED
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import CUT, digest
 from levity_trio.wire.times import stamp
-
-FrameRow = tuple[str, int | None, str, str, str | None, str | None, str]
-"""A row for the log: charger, session, at, direction, message id, action, frame (secrets masked).
-
-A plain tuple, because two are created for every CALL and a named tuple takes six times as long.
-"""
-
-INSERTS: Final = tuple(
-    (
-        size,
-        "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES "  # noqa: S608 - places
-        + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * size),
-    )
-    for size in (64, 32, 16, 8, 4, 2, 1)
-)
-"""Statements that insert several rows, by number of rows. A statement for each row takes a third longer, and releases
-the interpreter lock each time."""
-
 
 FRAMES: Final = ("StartTransaction", "StopTransaction")
 """The messages that a transaction consists of."""
@@ -151,12 +132,3 @@ def delete_of_strangers(db: UnitOfWork, now: str, seconds: float, is_disk_low: b
             if time.monotonic() > until:
                 return Swept(rows, after)
     return Swept(rows, chargers[-1][0] if chargers else None)
-
-
-def add(db: UnitOfWork, rows: Sequence[FrameRow]) -> None:
-    """Add rows to the log, in this order."""
-    first = 0
-    for size, sql in INSERTS:
-        while len(rows) - first >= size:
-            db.execute(sql, [*chain.from_iterable(rows[first : first + size])])
-            first += size

@@ -14,8 +14,8 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.lifecycle import Kind, State, stopped_by
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, Imported, ReadingRow, TransactionRow, encoded
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.wire.texts import digest
 
 LEVITY: Final = "levity"

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from levity_trio.billing.ledger import Kind, objection, refund_objection
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.events import WalletEntered
-from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.wallets import currency_of, is_on_closed_statement, standing_of
 from levity_trio.store.writes.accounts import Code, Refused, find
 from levity_trio.store.writes.wallets import assess

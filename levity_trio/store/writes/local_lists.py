@@ -18,7 +18,7 @@ from levity_trio.events import LocalListFailing, LocalListPaused, LocalListResum
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
-from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.wallets import OF_SPENT
 from levity_trio.store.writes.commands import Message
 from levity_trio.wire.texts import stored_object

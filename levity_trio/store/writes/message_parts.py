@@ -9,10 +9,11 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.charging.sent.readings import Reading, are_meter_values, read
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
-from levity_trio.store.writes.origin import Message, Origin, minutes_before
+from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import digest
+from levity_trio.wire.times import minutes_before
 
 DATA: Final = "transactionData"
 LOOK_BACK_MINUTES: Final = 31 * 24 * 60

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.charging.sent.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.account_import import ADDED, SAME, each
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_free, check_name, number_of
 from levity_trio.store.writes.hiding import UnknownCharger, check_known

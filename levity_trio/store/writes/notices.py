@@ -17,8 +17,8 @@ from levity_trio.events import (
     LogStatusChanged,
     SecurityEventReported,
 )
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import newest_notice
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 REPEATED: Final = (FirmwareStatusChanged, DiagnosticsStatusChanged, LogStatusChanged, SecurityEventReported)

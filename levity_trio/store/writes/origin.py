@@ -5,10 +5,7 @@ Named tuples, because several are created for every message and a frozen datacla
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import NamedTuple
-
-from levity_trio.wire.times import shifted_stamp
 
 
 class Origin(NamedTuple):
@@ -29,8 +26,3 @@ class Message(NamedTuple):
     payload: str
     message_id: str
     frame: str
-
-
-def minutes_before(at: str, minutes: int) -> str:
-    """Return the time this many minutes earlier, in the database's format."""
-    return shifted_stamp(at, timedelta(minutes=-minutes))

@@ -10,15 +10,15 @@ import orjson
 
 from levity_trio.access.local_lists import ASKER
 from levity_trio.events import OutcomeKnown
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared, is_followed
 from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
 from levity_trio.operations.transfers import TRANSFERS
-from levity_trio.store.among import marks
 from levity_trio.store.connectors import connectors
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.seen import Followed, load, moment, statuses
-from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
 from levity_trio.events import OwnershipChanged
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.ownership import periods_of
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import hiding
 from levity_trio.store.writes.accounts import Code, Refused, check_known, find
 from levity_trio.store.writes.hiding import UnknownCharger

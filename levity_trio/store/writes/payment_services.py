@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.unit_of_work import UnitOfWork
 
 
 class NewService(NamedTuple):

@@ -12,8 +12,8 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from levity_trio.events import AccountChanged, VehicleChanged
-from levity_trio.store.settled import SYSTEM
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 

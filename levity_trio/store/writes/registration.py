@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status, Stranger, who_makes_room
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import withdraw
 from levity_trio.store.writes.hiding import CHARGED, NEVER_CHARGED, UnknownCharger, hide, show
 

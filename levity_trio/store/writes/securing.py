@@ -10,8 +10,8 @@ import orjson
 
 from levity_trio.access.securing import State, Step, next_step
 from levity_trio.events import SecuringBegan, SecuringEnded, SecuringStopped
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.securing import Plan, open_plan, standings
-from levity_trio.store.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

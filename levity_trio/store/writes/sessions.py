@@ -18,22 +18,17 @@ from levity_trio.events import (
     ServerLost,
     ServerStarted,
 )
-from levity_trio.store.faults import RateExceeded
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.faults import RateExceeded
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.links import ABNORMAL, SERVER_ENDED, STOPPING
 from levity_trio.store.writes import credentials, tags, turned_away
 from levity_trio.store.writes.commands import end_left_over, give_up_masked, give_up_queued, give_up_sent
-from levity_trio.store.writes.origin import Origin, minutes_before
+from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.registration import begin_waiting, make_room
 from levity_trio.store.writes.transactions.states import suspend
+from levity_trio.wire.times import minutes_before
 
 REPLACED = "replaced by a newer connection"
-SERVER_ENDED = Cause.SERVER_ENDED.value
-"""The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
-ABNORMAL = 1006
-"""The close code of a connection that ended without one (RFC 6455 §7.4.1)."""
-STOPPING = "the server is stopping"
-NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
-"""Causes of a suspension other than the charger's absence."""
 SHARING_MINUTES = 10
 FIRST_SESSIONS = 20
 """Sessions of each stranger on one day that do not count among those of all."""

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from levity_trio.events import MessageSetAside
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import cut, cut_payload, digest, stored_object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from levity_trio.events import ChargerShown
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.registration import Decided, adopt
 

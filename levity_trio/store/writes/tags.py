@@ -13,7 +13,7 @@ import orjson
 
 from levity_trio.access.tags import REMOVED, Policy, Status, Tag
 from levity_trio.events import TagChanged, TagsImported
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 _NO_TAGS: Final = "[[]]"

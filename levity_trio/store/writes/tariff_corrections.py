@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.store.billing.early import corrections
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.accounts import Code, Refused
 
 T = TypeVar("T")

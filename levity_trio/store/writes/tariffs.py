@@ -13,7 +13,7 @@ from typing import NamedTuple
 from levity_trio.billing.assignments import Scope, Target
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused
 from levity_trio.store.writes.hiding import UnknownCharger, check_known

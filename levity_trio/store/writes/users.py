@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from levity_trio.access.user_passwords import Stretched
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Code, Refused
 
 DRIVER: Final = "driver"
 ADMIN: Final = "admin"
-MOST_TRIES: Final = 5
-"""Of a PIN."""
 
 
 class NotAllowed(Exception):

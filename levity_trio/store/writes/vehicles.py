@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.events import VehicleChanged
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused, check_name
 from levity_trio.store.writes.ownership import Said, leave

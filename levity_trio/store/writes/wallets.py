@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import LARGEST, Terms
 from levity_trio.events import WalletCovered, WalletSpent, WalletTermsChanged
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.wallets import standing_of
 from levity_trio.store.writes.accounts import Code, Refused, find
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from levity_trio.events import WebhookGivenUp
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)

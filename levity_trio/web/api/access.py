@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from levity_trio.addresses import is_loopback
+from levity_trio.listening.addresses import is_loopback
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid

@@ -12,12 +12,12 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ownership import Thing, What
-from levity_trio.cells import inert
+from levity_trio.documents.cells import inert
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.accounts import Vehicle
 from levity_trio.store.reads.belongings import Exported, belongings_after
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.web.api.accounts import AccountBody, Reason, VehicleBody, stored_fields, vehicle_fields

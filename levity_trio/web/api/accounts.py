@@ -13,12 +13,12 @@ import msgspec
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.accounts import Account, AccountFilters, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of, periods_of_vehicle
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts as writes
 from levity_trio.store.writes import ownership, tags, vehicles
 from levity_trio.store.writes.accounts import AccountData, Code, Refused

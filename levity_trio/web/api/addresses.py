@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from levity_trio.addresses import is_loopback, reachable
+from levity_trio.listening.addresses import is_loopback, reachable
 from levity_trio.web.api.chargers import TAG
 from levity_trio.web.api.endpoints import Endpoints, Request, Role
 

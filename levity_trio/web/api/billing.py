@@ -16,13 +16,13 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.preparing import Progress
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.reads import months
 from levity_trio.store.reads.first_bill import FirstBill, first_bill
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.statements import draft_of
+from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
 from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, MONTH_PATTERN, Asked, Endpoints, Request, Role

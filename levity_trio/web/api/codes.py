@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from levity_trio.documents.code_sheet import CodeSheet, Label
 from levity_trio.documents.paper import Form
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.web.api.chargers import TAG

@@ -16,12 +16,12 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
 from levity_trio.plugins.base import PluginState
-from levity_trio.store.preparing import Preparing
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.tagging import TagImports
-from levity_trio.store.writer import Writer
+from levity_trio.store.upkeep.preparing import Preparing
+from levity_trio.store.upkeep.tagging import TagImports
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed

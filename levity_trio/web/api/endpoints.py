@@ -28,8 +28,8 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from levity_trio.store.database import Database
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, invalid, not_found, of_upload
 from levity_trio.web.api.shown import shown_type

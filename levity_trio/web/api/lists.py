@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Page, Wanted
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import CONNECTORS, Request

@@ -14,7 +14,7 @@ from levity_trio.operations import Operation
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import Payload, filled, left_out
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.files import firmware
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.web.api.context import Api

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.web.api.endpoints import Asked, Endpoints, Role

@@ -11,7 +11,7 @@ import msgspec
 
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import meters as stored
 from levity_trio.store.reads.meters import Meter, MeterReading
 from levity_trio.store.reads.pages import Page

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import msgspec
 from starlette.responses import Response
 
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
 from levity_trio.store.reads.driving import OwnTag

@@ -24,7 +24,7 @@ from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import Payload, filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.commands import Command

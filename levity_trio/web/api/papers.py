@@ -20,10 +20,10 @@ from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.code_sheet import CodeSheet
 from levity_trio.documents.paper import Form, Paper
-from levity_trio.store.among import parts
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.database import Database
+from levity_trio.store.engine.among import parts
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy

@@ -11,12 +11,11 @@ import msgspec
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind
 from levity_trio.events import PaymentRefused
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import payment_services as stored
 from levity_trio.store.reads import wallets as stored_wallets
 from levity_trio.store.reads.payment_services import ServiceRow
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.wallets import currency_of
 from levity_trio.store.writes import ledger
 from levity_trio.store.writes import payment_services as writes

@@ -13,10 +13,9 @@ import msgspec
 import trio
 from starlette.responses import StreamingResponse
 
-from levity_trio.cells import inert
 from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.cells import inert
 from levity_trio.documents.paper import Form
-from levity_trio.store.forgetting import forget_due, scrub
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
@@ -27,6 +26,7 @@ from levity_trio.store.reads.personal import Obstacle, PersonalDeletion, deletio
 from levity_trio.store.reads.readings import Reading, of_transaction
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.reads.wallets import EntryRow
+from levity_trio.store.upkeep.forgetting import forget_due, scrub
 from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role

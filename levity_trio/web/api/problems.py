@@ -9,8 +9,7 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.secret_key import NoKey
 from levity_trio.web.problems import BodyRefused, problem
 

@@ -11,9 +11,9 @@ import msgspec
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, GIVEN, Kind
 from levity_trio.charger.turns import stretch
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import security as stored
 from levity_trio.store.reads.security import SecurityOfCharger
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger

@@ -20,11 +20,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from levity_trio.addresses import Flags, is_loopback, listen, reachable
 from levity_trio.config import EnvironmentProblem, Guests, ServerConfig, socket_path
-from levity_trio.config_web import API_PORT
-from levity_trio.log_output import get_logger
-from levity_trio.store.retrying import surviving
+from levity_trio.config.web import API_PORT
+from levity_trio.listening.addresses import Flags, is_loopback, listen, reachable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     account_files,

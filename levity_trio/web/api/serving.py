@@ -20,8 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 import trio
 
-from levity_trio.cells import plain
+from levity_trio.documents.cells import plain
 from levity_trio.web.api.endpoints import of_validation
 from levity_trio.web.api.problems import Problem
 

@@ -14,7 +14,7 @@ from levity_trio.billing.statement import Statement
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import Form, Paper
 from levity_trio.store.billing.statements import statement
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import statements as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.shapes import rows_of

@@ -14,9 +14,9 @@ import trio
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
-from levity_trio.cells import inert
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.store.database import Database
+from levity_trio.documents.cells import inert
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import Page

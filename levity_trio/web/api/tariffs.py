@@ -16,11 +16,11 @@ from levity_trio.billing.assignments import SITE, Scope, Target
 from levity_trio.billing.examples import FLAT, one_price
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.store.billing.tariffs import first_open_day
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.tariffs import AssignedTariff, Tariff, TariffInForce, TariffVersion, UnknownTarget
-from levity_trio.store.tariffs import first_open_day
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said

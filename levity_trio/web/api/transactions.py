@@ -12,8 +12,8 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.states import BillState
-from levity_trio.cells import inert
-from levity_trio.store.database import Database
+from levity_trio.documents.cells import inert
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import readings
 from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
 from levity_trio.store.reads.curve import Curve, curve

@@ -11,11 +11,11 @@ import msgspec
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import wallets as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.wallets import currency_of
 from levity_trio.store.writes import ledger
 from levity_trio.store.writes import wallets as writes

@@ -19,8 +19,8 @@ import orjson
 import trio
 
 from levity_trio.locale import language
-from levity_trio.log_output import get_logger
-from levity_trio.store.reads import Unreadable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role

@@ -22,8 +22,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
 from levity_trio.locale import languages, speaking
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.access import check_host, check_url
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role

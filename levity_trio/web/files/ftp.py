@@ -25,9 +25,8 @@ from typing import Final
 import trio
 
 from levity_trio.access.admission import network_of
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Unreadable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS
 from levity_trio.web.files.shelf import FAILURES, Transfers
 from levity_trio.web.problems import BodyRefused

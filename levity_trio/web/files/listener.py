@@ -22,17 +22,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
-from levity_trio.config_web import FTP_DATA_PORTS
-from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.config.web import FTP_DATA_PORTS
+from levity_trio.listening.addresses import Flags, listen, reachable
+from levity_trio.log.output import get_logger
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import DiskRefuses, Folder, Parts
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads import files as stored
-from levity_trio.store.retrying import surviving
-from levity_trio.store.writer import Writer
 from levity_trio.store.writes import files as writes
 from levity_trio.web.files.ftp import open_ftp
 from levity_trio.web.files.multipart import NotMultipart, boundary_of, file_in

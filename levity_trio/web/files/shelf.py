@@ -16,14 +16,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
 from levity_trio.clock import Clock
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.operations.transfers import KIND_OF
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
-from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads import files as stored
 from levity_trio.store.reads.files import Url
-from levity_trio.store.writer import Writer
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
 from levity_trio.web.files.multipart import NotMultipart

@@ -20,15 +20,15 @@ import trio
 
 from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, WebhookGivenUp
-from levity_trio.log_output import get_logger
+from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.engine.faults import StoreUnavailable
+from levity_trio.store.engine.retrying import surviving
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.events import StoredFact, after
 from levity_trio.store.reads.webhooks import of_charger
-from levity_trio.store.retrying import surviving
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.writer import Writer
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting
 from levity_trio.web.webhooks.request import Message, Undelivered, send

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeVarTuple
 
-from levity_trio.store.connection import CACHED_STATEMENTS, FileConnection
-from levity_trio.store.unit_of_work import Result, UnitOfWork, Write, commit
-from levity_trio.store.writes.frames import FrameRow
+from levity_trio.store.engine.connection import CACHED_STATEMENTS, FileConnection
+from levity_trio.store.engine.frame_log import FrameRow
+from levity_trio.store.engine.unit_of_work import Result, UnitOfWork, Write, commit
 from tests.charger.parts import InlineWriter
 from tests.store.template import migrated
 

@@ -20,12 +20,12 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Site
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.connection import FileConnection
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.charges import rule_of
-from levity_trio.store.rejudging import open_rejudging
-from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writer import Writer
+from levity_trio.store.upkeep.rejudging import open_rejudging
 from levity_trio.store.writes import sessions
 from levity_trio.wire.handshake import SUBPROTOCOLS, BadRequest, Head, parse_head
 from levity_trio.wire.payloads import prepare

@@ -18,10 +18,11 @@ from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
 from levity_trio.plugins.base import Chargers, Plugin, Site
 from levity_trio.plugins.fluentd import open_fluentd_audit
 from levity_trio.plugins.fluentd.audit import open_audit
-from levity_trio.store.connection import FileConnection
-from levity_trio.store.database import Database
-from levity_trio.store.reads import Reader, Unreadable
-from levity_trio.store.writer import Writer
+from levity_trio.store.engine.connection import FileConnection
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import Unreadable
+from levity_trio.store.engine.writer import Writer
+from levity_trio.store.reads import Reader
 from tests.charger.parts import InlineWriter, wall_clock
 from tests.plugins.fluentd.fluentds import Fluentd, open_fluentd
 from tests.store.books import in_memory

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.moving import move, proof
 from tests.browser.past import write_past
 from tests.postgresql import Server, running

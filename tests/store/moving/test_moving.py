@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.store.engine.opening import open_known, open_store
+from levity_trio.store.engine.schema import UnfinishedMove
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.moving.move import Interrupted, move
-from levity_trio.store.opening import open_known, open_store
-from levity_trio.store.schema import UnfinishedMove
 from tests.postgresql import Server
 from tests.store.keeping import charge, run
 from tests.store.postgresql.relay import Side, relayed

@@ -13,12 +13,12 @@ import pytest
 
 from levity_trio.cli import main
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.connection import InUse, open_database
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.connection import InUse, open_database
+from levity_trio.store.engine.opening import open_store
+from levity_trio.store.engine.schema import NotOurs, UnfinishedMove
 from levity_trio.store.moving.move import Interrupted, move
-from levity_trio.store.opening import open_store
 from levity_trio.store.postgresql.moving import open_source
-from levity_trio.store.schema import NotOurs, UnfinishedMove
 from tests.postgresql import Server
 from tests.store.files import contents, make
 from tests.store.keeping import make_old

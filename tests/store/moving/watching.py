@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from levity_trio.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
 from levity_trio.store.moving.move import Moved, Plan, move
 from tests.store.postgresql.stored import change
 

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from tests.postgresql import USER
 
 SOCKET = ".s.PGSQL.5432"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from tests.store.books import Books, Station
 

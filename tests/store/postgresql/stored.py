@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import count
 
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.faults import DatabaseFault
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.faults import DatabaseFault
+from levity_trio.store.engine.unit_of_work import Result, Write
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Row, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import PostgresqlStore
-from levity_trio.store.unit_of_work import Result, Write
 from tests.postgresql import Server
 
 MODEL = "model"

@@ -8,9 +8,9 @@ from hashlib import sha256
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.schema import newest_version
 from levity_trio.store.keeping.checking import CHECKS, Check, Report, Subject, check
-from levity_trio.store.schema import newest_version
 from tests.postgresql import Server
 from tests.store.keeping import CHARGED_WH, charge
 

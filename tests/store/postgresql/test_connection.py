@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.faults import is_damage, is_the_databases
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.faults import is_damage, is_the_databases
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
 from tests.postgresql import Pooled, new_database, running, shared
 

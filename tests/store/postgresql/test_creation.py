@@ -15,13 +15,13 @@ import pytest
 from structlog.typing import EventDict
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID, migrations, newest_version
 from levity_trio.store.keeping.upgrading import look_at
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, connect, open_reader
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.store import open_store
 from levity_trio.store.reads import look
-from levity_trio.store.schema import FIRST_TRANSACTION_ID, migrations, newest_version
 from tests.postgresql import USER, Server
 from tests.store.batches import keep
 from tests.store.postgresql.relay import relayed
@@ -110,7 +110,7 @@ def add_migration(newer: pytest.MonkeyPatch, path: Path) -> int:
     every, later = migrations(), newest_version() + 1
     newer.setattr("levity_trio.store.postgresql.schema.migrations", lambda: [*every, (later, path)])
     newer.setattr("levity_trio.store.postgresql.schema.newest_version", lambda: later)
-    newer.setattr("levity_trio.store.schema.newest_version", lambda: later)
+    newer.setattr("levity_trio.store.engine.schema.newest_version", lambda: later)
     return later
 
 
@@ -140,7 +140,9 @@ def test_the_older_program_serves_where_the_migration_says_so(
         before, every = newest_version(), migrations()
         later = add_migration(newer, tmp_path / "later.sql")
         with pytest.MonkeyPatch.context() as looking:
-            looking.setattr("levity_trio.store.schema.migrations", lambda: [*every, (later, tmp_path / "later.sql")])
+            looking.setattr(
+                "levity_trio.store.engine.schema.migrations", lambda: [*every, (later, tmp_path / "later.sql")]
+            )
             assert look_at(address, before)["serves_old"] == is_served  # an upgrade is refused otherwise
         with open_store(address, "newer") as store:
             store.commit([keep("a")])

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
 from levity_trio.store.postgresql.connection import SETTINGS
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
-from levity_trio.store.unit_of_work import UnitOfWork, Write
 from tests.postgresql import Server
 from tests.store.batches import fact, keep
 from tests.store.postgresql.relay import Relay, Side, relayed

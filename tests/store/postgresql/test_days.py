@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from levity_trio.config import ServerConfig
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.writer import open_writer
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.postgresql import days
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, Row, connect
@@ -18,9 +19,8 @@ from levity_trio.store.postgresql.days import AHEAD, Days, Partition, partitions
 from levity_trio.store.postgresql.schema import migrate
 from levity_trio.store.postgresql.servers import take_turn
 from levity_trio.store.postgresql.store import open_store
-from levity_trio.store.pruning import Limits, Pruning
 from levity_trio.store.reads import Reader
-from levity_trio.store.writer import open_writer
+from levity_trio.store.upkeep.pruning import Limits, Pruning
 from tests.postgresql import Server
 from tests.store.batches import keep
 from tests.store.postgresql.stored import change, empty_database, kept, new_database, query

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from levity_trio.store.engine.schema import migrations
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.schema import migrate
-from levity_trio.store.schema import migrations
 from tests.postgresql import Server, shared
 from tests.store.template import migrated
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from levity_trio.store.faults import DatabaseFault
+from levity_trio.store.engine.faults import DatabaseFault
 from levity_trio.store.postgresql.store import PostgresqlStore, open_store
 from tests.postgresql import Server
 from tests.store.batches import keep

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
 from levity_trio.store.postgresql.store import open_store
-from levity_trio.store.unit_of_work import UnitOfWork, Write
 from tests.postgresql import Server
 from tests.store.batches import ADD, fact, keep, repeat_a_key_unseen
 from tests.store.postgresql.relay import Side, relayed

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store.connection import InUse
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.opening import open_store
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import MARGIN_IDS, Restored, go_on
-from levity_trio.store.opening import open_store
 from tests.postgresql import Server, program
 from tests.store.keeping import charge
 

@@ -14,14 +14,14 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.settings import PostgresqlAddress
-from levity_trio.store import duties
-from levity_trio.store.duties import CLOCKS_AGREE, CLOCKS_APART
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.listening import listen
 from levity_trio.store.postgresql.store import LeaseEnded, PostgresqlStore, open_store
 from levity_trio.store.reads import Reader
-from levity_trio.store.unit_of_work import INSERT_COMMAND, UnitOfWork
+from levity_trio.store.upkeep import duties
+from levity_trio.store.upkeep.duties import CLOCKS_AGREE, CLOCKS_APART
 from tests.postgresql import Server
 from tests.store.batches import fail, keep
 from tests.store.postgresql.stored import change, commit_at_last, kept, new_database, query

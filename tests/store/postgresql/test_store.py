@@ -13,11 +13,11 @@ import pytest
 
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.settings import PostgresqlAddress
+from levity_trio.config.settings import PostgresqlAddress
+from levity_trio.store.engine.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
+from levity_trio.store.engine.unit_of_work import UnitOfWork, Write
 from levity_trio.store.postgresql.connection import SETTINGS, PostgresqlConnection, connect
 from levity_trio.store.postgresql.store import LeaseEnded, open_store
-from levity_trio.store.schema import FIRST_TRANSACTION_ID, NewerSchema, NotOurs, newest_version
-from levity_trio.store.unit_of_work import UnitOfWork, Write
 from tests.postgresql import Server, running
 from tests.store.batches import fact, fail, keep, repeat_a_key
 from tests.store.postgresql.stored import (

@@ -12,8 +12,8 @@ import pytest
 import trio
 from starlette.datastructures import Headers, QueryParams
 
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.plugins.base import Hooks
-from levity_trio.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey

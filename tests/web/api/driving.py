@@ -12,7 +12,7 @@ import orjson
 import trio
 
 from levity_trio.charger.facade import Chargers
-from levity_trio.settings import DatabaseAddress
+from levity_trio.config.settings import DatabaseAddress
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.writes import outcomes, tags

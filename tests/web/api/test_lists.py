@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from starlette.datastructures import QueryParams
 
+from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads.pages import cursor_of
-from levity_trio.store.writes.frames import add
 from levity_trio.store.writes.registration import Decided, adopt
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
@@ -366,7 +366,7 @@ async def test_a_station_over_the_api(site: Site) -> None:
 
 
 async def test_frames_with_the_names_of_the_csms(site: Site) -> None:
-    site.books.run(add, [("CP-1", None, site.books.at, "recv", '"1"', "Heartbeat", '[2,"1","Heartbeat",{}]')])
+    site.books.run(store_frames, [("CP-1", None, site.books.at, "recv", '"1"', "Heartbeat", '[2,"1","Heartbeat",{}]')])
     found = await site.call(get("/api/logs"))
     assert found["data"] == [
         {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from levity_trio import __version__
-from levity_trio.config_sources import load
+from levity_trio.config.sources import load
 from levity_trio.web.api import system
 from levity_trio.web.api.endpoints import Role
 from tests.store.books import Station

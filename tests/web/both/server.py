@@ -21,7 +21,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.server import _api as make_api
 from levity_trio.store.reads import Reader
 from levity_trio.store.secret_key import SecretKey
-from levity_trio.store.tagging import open_tags
+from levity_trio.store.upkeep.tagging import open_tags
 from levity_trio.web.api.access import Door
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role

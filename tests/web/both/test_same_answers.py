@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 
 from levity_trio.access import user_passwords
 from levity_trio.cli import main
-from levity_trio.settings import DatabaseAddress
-from levity_trio.store.connection import open_database
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.connection import open_database
 from levity_trio.web.api import billing
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import ENDPOINTS

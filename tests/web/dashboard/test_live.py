@@ -21,7 +21,7 @@ from trio.testing import MockClock
 
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.reads import Unreadable
+from levity_trio.store.engine.faults import Unreadable
 from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard.inside import Refused

@@ -8,7 +8,7 @@ from datetime import date
 import orjson
 import pytest
 
-from levity_trio.store.writes.frames import add
+from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.pages import session
@@ -303,7 +303,7 @@ class TestProof:
 
 def frame(site: Site, station: Station, text: str) -> None:
     row = (station.name, station.session, site.books.at, "recv", '"1"', "DataTransfer", text)
-    site.books.run(add, [row])
+    site.books.run(store_frames, [row])
 
 
 class TestWhoSeesWhat:

@@ -21,7 +21,7 @@ from levity_trio.store.billing.rows import lines_of
 from levity_trio.store.billing.statements import line_of_position
 from levity_trio.store.billing.states import Billed, billed, states
 from levity_trio.store.connectors import Rows
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.bill.advice import advice
 from levity_trio.store.reads.bill.local_times import local

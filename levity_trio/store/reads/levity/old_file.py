@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.store.schema import APPLICATION_ID, is_levity
+from levity_trio.store.engine.schema import APPLICATION_ID, is_levity
 
 BESIDE: Final = ("-wal", "-journal")
 

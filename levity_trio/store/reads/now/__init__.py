@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
 from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
 from levity_trio.store.reads.now.chargers import (

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
-from levity_trio.store.clocks import length
-from levity_trio.store.database import Database, Space
+from levity_trio.store.cases.clocks import length
+from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.store.among import marks
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.database import Database
+from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from levity_trio.charging.sent.evidence import POWER, seconds
-from levity_trio.store.database import Database
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
 
 _VERSIONS: Final = (

@@ -16,13 +16,13 @@ from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
-from levity_trio.log_output import get_logger
-from levity_trio.store.cases import CHARGING, available_until
-from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import Known, after, by_our_clock
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.log.output import get_logger
+from levity_trio.store.cases.case import CHARGING, available_until
+from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.transaction import Known, after, by_our_clock
+from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.reads.links import SERVER_ENDED
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since

@@ -24,11 +24,11 @@ from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
-from levity_trio.store import habits
-from levity_trio.store.cases import case_of
-from levity_trio.store.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
-from levity_trio.store.transaction import Known, by_our_clock, known
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.cases import habits
+from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
+from levity_trio.store.cases.transaction import Known, by_our_clock, known
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing

@@ -22,17 +22,17 @@ from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
-from levity_trio.log_output import get_logger
-from levity_trio.store import habits
-from levity_trio.store.adjacent import factor_of
-from levity_trio.store.beside import AROUND, Span, may_share, newest_beside, spans_beside
+from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
-from levity_trio.store.cases import case_of, span_of
-from levity_trio.store.clocks import Dating, clock_words, dating
+from levity_trio.store.cases import habits
+from levity_trio.store.cases.adjacent import factor_of
+from levity_trio.store.cases.beside import AROUND, Span, may_share, newest_beside, spans_beside
+from levity_trio.store.cases.case import case_of, span_of
+from levity_trio.store.cases.clocks import Dating, clock_words, dating
+from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
+from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.connectors import connectors
-from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM, overruled
-from levity_trio.store.transaction import COLUMNS, LAST_TIME, Known, after, before, known
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.reviews import (
     is_known,
@@ -243,7 +243,7 @@ def _at_once(db: UnitOfWork, tx: Known) -> list[Span]:
 
 def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
-    the register fell to 0 among them (levity_trio/store/adjacent.py)."""
+    the register fell to 0 among them (levity_trio/store/cases/adjacent.py)."""
     found: list[Known] = []
     has_fallen = False
     for one in after(db.rows, tx.place, _MOST_EMPTY):

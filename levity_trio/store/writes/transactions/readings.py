@@ -23,10 +23,10 @@ from levity_trio.charging.sent.power import JUMP_WH, is_jump
 from levity_trio.charging.sent.readings import REGISTER, Moment, Reading, ahead_when_sent, is_register, with_register
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_SECONDS, MOST_LAG
 from levity_trio.events import EnergyJumped
-from levity_trio.store.among import marks, parts
-from levity_trio.store.cases import idle_since_boot, was_available
-from levity_trio.store.transaction import SAMPLED, Known, after, before, by_our_clock
-from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.cases.case import idle_since_boot, was_available
+from levity_trio.store.cases.transaction import SAMPLED, Known, after, before, by_our_clock
+from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
 from levity_trio.store.writes.transactions.requests import STOP_DATA, Stop

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import orjson
 
 from levity_trio.charging.reviews import LASTING, OF_THE_PRICE, Code, Doubt
-from levity_trio.store.settled import OPEN_REVIEWS, SYSTEM, settled_by
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, settled_by
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 CONFIRMED, CORRECTED = "confirmed", "corrected"
 """What becomes of all open reviews when an operator settles the figure."""

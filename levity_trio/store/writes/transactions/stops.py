@@ -42,11 +42,11 @@ from levity_trio.charging.sent.readings import AT_BEGIN, Moment, Reading, correc
 from levity_trio.charging.sent.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import CLOCK_SECONDS, REACH_WH
 from levity_trio.events import StopConflicted
-from levity_trio.store.cases import available_at, idle_since_boot
+from levity_trio.store.cases.case import available_at, idle_since_boot
+from levity_trio.store.cases.settled import SYSTEM
+from levity_trio.store.cases.transaction import COLUMNS, Known, ReadAhead, before, readings, span
 from levity_trio.store.connectors import connectors
-from levity_trio.store.settled import SYSTEM
-from levity_trio.store.transaction import COLUMNS, Known, ReadAhead, before, readings, span
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.authorization import is_stranger, judge
 from levity_trio.store.writes.origin import Origin

@@ -19,7 +19,7 @@ from levity_trio.charging.sent.evidence import is_rising, seconds
 from levity_trio.charging.sent.readings import AT_BEGIN, Moment, Reading
 from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W
 from levity_trio.store.connectors import connectors
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import starts

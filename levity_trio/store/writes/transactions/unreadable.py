@@ -9,7 +9,7 @@ from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.readings import Reading, understand
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts
 from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import Message, Origin

@@ -18,10 +18,10 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment, are_meter_values, read, understand
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
-from levity_trio.store.evidence import evidence_of
-from levity_trio.store.settled import DISMISSED, SYSTEM
-from levity_trio.store.transaction import Known
-from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.cases.evidence import evidence_of
+from levity_trio.store.cases.settled import DISMISSED, SYSTEM
+from levity_trio.store.cases.transaction import Known
+from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts

@@ -1,0 +1,1 @@
+"""Where the server listens: addresses and ports, and certificates in files."""

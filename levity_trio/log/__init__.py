@@ -1,0 +1,1 @@
+"""The log: its lines, the threads that write them, and the lines of facts."""

@@ -1,0 +1,1 @@
+"""The database without nouns: connections, the writer and its batches, faults, files, the schema."""

@@ -1,0 +1,288 @@
+"""Ownership, creation and migration of the database file.
+
+Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that also sets the new
+user_version, so a crash leaves either the old or the new version.
+
+A migration with a line `-- serves: 36` leaves a schema on which the program of schema 36 still works, if that is so of
+each one between them. One can then go back to that program.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from levity_trio.clock import SimulatedTime
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.engine.database import Connection
+from levity_trio.wire.times import stamp
+
+APPLICATION_ID = 0x4C565433  # "LVT3"
+FIRST_TRANSACTION_ID = 1_000_000
+TRANSACTION_ID_BASES = 1_000_000_000
+SMALLEST_DATABASE_BYTES = 512
+SIMULATED_TIME_VERSION = 2
+"""The first version that stores the clock a database was created for; older databases keep real time."""
+
+LEVITY = {
+    "cp": {"id"},
+    "cp_conn": {"id", "cp_id", "conn_id"},
+    "tx": {"id", "cp_id", "cp_conn_id", "start_time", "created_at"},
+    "meter_val": {"id", "tx_id", "cp_id", "cp_conn_id", "timestamp", "value"},
+}
+"""The tables of Levity by which its database is recognised."""
+
+PACKAGE = Path(__file__).resolve().parents[2]
+PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
+"""Inside the package in a wheel, one level up in a checkout."""
+
+
+class Version(NamedTuple):
+    """The version of a schema, and of the oldest program that may still serve on it: the schema which that one writes.
+
+    Both are kept as one number, of which an earlier program knows only that it is too high.
+    """
+
+    schema: int
+    oldest: int
+
+    @classmethod
+    def kept(cls, number: int) -> Version:
+        """Return the version that a database keeps."""
+        later, schema = divmod(number, _STEP)
+        return cls(schema, schema - later)
+
+    @property
+    def number(self) -> int:
+        """The number to be kept."""
+        return _STEP * (self.schema - self.oldest) + self.schema
+
+    def after(self, schema: int, script: str) -> Version:
+        """Return the version after a migration."""
+        said = _SERVES.search(script)
+        return Version(schema, max(self.oldest, int(said[1])) if said else schema)
+
+
+_STEP = 1000
+_SERVES = re.compile(r"^-- serves: (\d+)$", re.MULTILINE)
+
+UNFINISHED_MOVE: Final = 2**31 - 1
+"""Stands in the place of the version while a database is moved here: to other versions of this program it is newer."""
+
+
+class NotOurs(EnvironmentProblem):
+    """The file belongs to another program, a newer version or another clock, or is not a database.
+
+    The text contains advice.
+    """
+
+
+class Unreadable(NotOurs):
+    """The file is damaged, or no SQLite database at all."""
+
+
+class NewerSchema(NotOurs):
+    """The file was written by a newer version."""
+
+
+class UnfinishedMove(NotOurs):
+    """`levity-trio move` has not yet copied everything into it."""
+
+
+def migrations() -> list[tuple[int, Path]]:
+    """Return the numbered files of schema/ in order, as (version, path)."""
+    folder = next(place for place in PLACES if place.is_dir())
+    return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
+
+
+def check_ownership(path: Path, advice: str = "choose another file with --db") -> None:
+    """Check that a file is ours without writing to it. A missing or empty file passes.
+
+    Raises:
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), is not a SQLite database
+            (Unreadable), or is not complete (UnfinishedMove).
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if size == 0:
+        return
+    if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
+        raise Unreadable(f"{path} is not a SQLite database; {advice}, it was not touched")
+    try:
+        with closing(look(path.resolve())) as connection:
+            application_id, version = _marks(connection)
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+            is_levitys = is_levity(connection)
+    except sqlite3.DatabaseError as error:
+        raise Unreadable(f"{path} cannot be read as a SQLite database ({error}); {advice}") from error
+    if application_id != APPLICATION_ID and is_levitys:
+        raise NotOurs(_how_to_import(path))
+    if application_id != APPLICATION_ID and (application_id or version.schema or tables):
+        raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
+    check_version(path, version, advice)
+
+
+def check_version(database: object, version: Version, advice: str) -> None:
+    """Check that this program may serve on a schema. Raises NewerSchema, UnfinishedMove."""
+    if version.number == UNFINISHED_MOVE:
+        raise UnfinishedMove(
+            f"{database} is an unfinished move: run levity-trio move FROM TO again, with the same two, or {advice}"
+        )
+    if version.oldest > newest_version():
+        raise NewerSchema(
+            f"{database} was written by a newer levity-trio (schema {version.schema}, this one knows"
+            f" {newest_version()}); "
+            f"install that version, or {advice}"
+        )
+
+
+def is_levity(connection: sqlite3.Connection) -> bool:
+    """Whether a database has Levity's tables, with the columns without which there is no history."""
+    return all(
+        columns <= {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+        for table, columns in LEVITY.items()
+    )
+
+
+def _how_to_import(path: Path) -> str:
+    new = path.with_name(f"{path.stem}-trio.db")
+    command = shlex.join(["levity-trio", "import", "levity", str(path), "--db", str(new)])
+    return (
+        f"{path} is a database of Levity, and was not touched; bring its history into a new one with:"
+        f" {command} (then start the server with --db {shlex.quote(str(new))})"
+    )
+
+
+def check_clock_speed(path: Path, speed: int) -> None:
+    """Check that a database was created for a wall clock of this speed. One that is still to be created passes.
+
+    Raises:
+        NotOurs: it was created for another speed.
+    """
+    made_for = clock_speed(path)
+    if made_for is not None:
+        check_speed(path, made_for, speed)
+
+
+def check_speed(database: object, made_for: int, speed: int) -> None:
+    """Check that a database was created for a wall clock of this speed. Raises NotOurs."""
+    if made_for == speed:
+        return
+    if made_for == 1:
+        raise NotOurs(f"{database} keeps real time; leave out --clock-speed, or choose a new database with --db")
+    raise NotOurs(f"{database} was made for --clock-speed {made_for}; give that, or choose another one with --db")
+
+
+def clock_speed(path: Path) -> int | None:
+    """Return the clock speed that a database was created for; None if it is still to be created."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with closing(look(path.resolve())) as connection:
+        _, version = _marks(connection)
+        if version.schema < SIMULATED_TIME_VERSION:
+            return 1 if version.schema else None
+        found = connection.execute("SELECT speed FROM simulated_time").fetchall()
+    return int(found[0][0]) if found else 1
+
+
+def look(path: Path) -> sqlite3.Connection:
+    """Open the file without creating others beside it: SQLite creates a WAL and its index even for reading."""
+    wal = path.with_name(f"{path.name}-wal")
+    has_data = wal.exists() and wal.stat().st_size > 0
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
+
+
+def model(version: int) -> sqlite3.Connection:
+    """Return an empty database in memory, of this version."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for number, path in migrations():
+        if number <= version:
+            for statement in statements(path.read_text(encoding="utf-8")):
+                connection.execute(statement)
+    return connection
+
+
+def newest_version() -> int:
+    """Return the schema version that this program writes."""
+    return migrations()[-1][0]
+
+
+def new_version(version: Version = Version(0, 0)) -> Version:  # noqa: B008 - it cannot change
+    """Return the version of a database after all migrations; of a new one, if none is given."""
+    for number, path in migrations():
+        if number > version.schema:
+            version = version.after(number, path.read_text(encoding="utf-8"))
+    return version
+
+
+def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = None) -> None:
+    """Migrate the database to the newest version, if it is older.
+
+    Only a new database is marked for a simulated time.
+    """
+    application_id, version = _marks(connection)
+    is_new = not version.schema
+    if application_id == 0:
+        # Both must precede WAL mode and the first table; later they would need a VACUUM.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    for number, path in migrations():
+        if number > version.schema:
+            script = path.read_text(encoding="utf-8")
+            version = version.after(number, script)
+            _apply(connection, version, script, simulated if is_new else None)
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, Version]:
+    application_id = connection.execute("PRAGMA application_id").fetchall()[0][0]
+    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    return application_id, Version.kept(version)
+
+
+def _apply(connection: sqlite3.Connection, version: Version, script: str, simulated: SimulatedTime | None) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements(script):
+            connection.execute(statement)
+        if version.schema == 1:
+            values = ("tx", transaction_id_base())
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", values)
+        if version.schema == SIMULATED_TIME_VERSION and simulated is not None:
+            keep_simulated_time(connection, simulated)
+        connection.execute(f"PRAGMA user_version = {version.number}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script. executescript would commit the open transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():  # a last statement without a semicolon, or a comment, which has no effect
+        yield statement
+
+
+def transaction_id_base() -> int:
+    """Return where a new database begins its transactionIds.
+
+    It is random, so that a stop for an earlier database matches no new transaction.
+    """
+    return FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
+
+
+def keep_simulated_time(connection: Connection, simulated: SimulatedTime) -> None:
+    """Store the clock that a new database is created for. Raises sqlite3.Error."""
+    values = (stamp(simulated.begun), simulated.speed)
+    connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, ?)", values)

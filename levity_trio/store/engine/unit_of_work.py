@@ -1,0 +1,303 @@
+"""One write's view of the database, and the group commit of many writes.
+
+A write is a plain function of a UnitOfWork. A batch may be retried, so a write must change nothing but the database,
+and receives the time and ids as arguments. Facts that it records are stored in `event` in the same transaction and
+published after the commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+import outcome
+
+from levity_trio.events import PRESENT_FACTS, Fact
+from levity_trio.store.engine.ceilings import has_ceiling, is_below, is_kept, is_stranger, may_come, only_count
+from levity_trio.store.engine.database import WritingConnection
+from levity_trio.store.engine.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
+
+Row = tuple[Any, ...]
+Write = Callable[["UnitOfWork"], object]
+
+INSERT_COMMAND = (
+    "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id, timeout_seconds,"
+    " deadline_at, is_masked, idempotency_key, request_digest)"
+    " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
+
+
+class UnitOfWorkLost(Exception):
+    """SQLite rolled back the whole transaction with an interrupted statement; the same batch runs again."""
+
+
+class UnitOfWork:
+    """Statements inside the present transaction, and the facts recorded in it. Created only by `commit`."""
+
+    __slots__ = ("_connection", "evidence", "facts")
+
+    def __init__(self, connection: WritingConnection) -> None:
+        self._connection = connection
+        self.facts: list[Fact] = []
+        self.evidence: Callable[[str, Sequence[object]], list[Row]] | None = None
+        """Reads what the judge asks for, if an earlier write has read a part of it."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""
+        self._connection.send(sql, parameters)
+
+    def changed(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement that returns no rows; return the number of rows that it changed."""
+        return self._connection.execute(sql, parameters).rowcount
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a statement. A RETURNING that is not read to its end would block the commit."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Return the first row of a statement, or None."""
+        found = self._connection.execute(sql, parameters).fetchall()
+        return found[0] if found else None
+
+    def insert(self, sql: str, parameters: Sequence[object]) -> int:
+        """Run an `INSERT … RETURNING id` and return the id."""
+        return int(self._connection.execute(sql, parameters).fetchall()[0][0])
+
+    def attempt(self, change: Callable[[], None], seconds: float) -> Exception | None:
+        """Make a change that may fail; on failure, undo it and its facts and return its error.
+
+        A statement that runs beyond `seconds` is interrupted. Raises UnitOfWorkLost if SQLite rolled back the whole
+        transaction, and faults of the database itself.
+        """
+        recorded = len(self.facts)
+        self._connection.execute("SAVEPOINT attempt")
+        error = self._within(change, seconds)
+        if isinstance(error, sqlite3.Error) and is_the_databases(error):
+            raise error
+        if not self._connection.in_transaction:  # interrupted, or the change itself ended it
+            raise UnitOfWorkLost from error
+        if error is not None:
+            self._connection.execute("ROLLBACK TO attempt")
+            del self.facts[recorded:]
+        self._connection.execute("RELEASE attempt")
+        return error
+
+    def _within(self, change: Callable[[], None], seconds: float) -> Exception | None:
+        try:
+            with self._connection.limited(seconds):
+                change()
+        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything; the error is returned
+            return error
+        return None
+
+    def record(self, fact: Fact, session: int | None = None) -> bool:
+        """Store a fact with the session that caused it; the writer publishes it after the commit.
+
+        Return False if it exceeds its daily ceiling: it is then not stored, and is published only if observers need it
+        to follow the present state.
+        """
+        kind, charger = type(fact).__name__, fact.charger
+        is_kept = charger is None or not has_ceiling(fact) or self.is_kept(charger, kind, fact.at)
+        if is_kept:
+            values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
+            self._connection.send(INSERT_EVENT, values)
+        if is_kept or isinstance(fact, PRESENT_FACTS):
+            self.facts.append(fact)
+        return is_kept
+
+    def end_lapsed(self) -> list[str]:
+        """End the leases of servers that were silent for too long; return their names."""
+        return self._connection.end_lapsed()
+
+    def take_duties(self) -> bool:
+        """Take the duties of the site, unless another server has them; return whether this one has."""
+        return self._connection.take_duties()
+
+    def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
+        """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
+        return is_below(self._connection, charger, kind, at, most, amount)
+
+    def may_come(self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1) -> bool:
+        """Count what a stranger sends; return whether it is among its first on this day, or the most of all of them."""
+        return may_come(self._connection, charger, kind, at, most, first=first, amount=amount)
+
+    def is_stranger(self, charger: str, at: str) -> bool:
+        """Whether a charger was not adopted, and began no transaction until a day ago."""
+        return is_stranger(self._connection, charger, at)
+
+    def is_kept(self, charger: str, kind: str, at: str) -> bool:
+        """Count a fact; return whether it is within its daily ceilings and must be stored."""
+        if is_kept(self._connection, charger, kind, at):
+            return True
+        if (counted := only_count(self._connection, charger, kind, at)) is not None:
+            self.record(counted)
+        return False
+
+
+class News(NamedTuple):
+    """What other servers stored: facts, each as its kind and its fields in JSON, and queued commands, each as its id,
+    charger, message id and deadline."""
+
+    facts: Sequence[tuple[str, str]]
+    commands: Sequence[tuple[int, str, str, str | None]]
+
+
+class Store(Protocol):
+    """Where the writer commits: a file, or PostgreSQL."""
+
+    @property
+    def path(self) -> str:
+        """The database, to be named in the log."""
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long it may go without a commit."""
+
+    @property
+    def gather_seconds(self) -> float:
+        """How long a batch of few writes waits for more; 0: only while many arrive."""
+
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
+        """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
+
+        Raises:
+            DatabaseFault: nothing was stored; the same batch may be retried.
+            DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
+            CommitLost: the batch was committed, but perhaps to a file that no path leads to.
+        """
+
+    @property
+    def server(self) -> str:
+        """The name of this server among those of the database; empty if there can be no others."""
+
+    @property
+    def held_until(self) -> float:
+        """Until when this server may answer without a commit, by the monotonic clock."""
+
+    def take_news(self) -> Sequence[News]:
+        """Return what other servers stored before the last batch, and was not returned yet."""
+
+    def save(self) -> None:
+        """Save the content of a lost file to where it can be found."""
+
+    def forget_plain_secrets(self) -> None:
+        """Let no free space have what stood in place of encrypted secrets. At the start only. Raises sqlite3.Error."""
+
+
+class Result(NamedTuple):
+    """The outcome of one write: its return value or its own error, and its facts."""
+
+    value: object
+    error: BaseException | None
+    facts: Sequence[Fact]
+
+    def unwrap(self) -> object:
+        """Return the value. Raises the write's own error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def commit(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
+    """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
+
+    Most batches contain no failing write, so the first attempt uses no savepoints. If a write fails, the whole batch
+    runs again with a savepoint for each.
+
+    Raises:
+        DatabaseFault: nothing was stored; the same batch may be retried.
+        DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
+    """
+    together = outcome.capture(_in_transaction, connection, writes, _plainly)
+    if isinstance(together, outcome.Error) and not isinstance(together.error, DatabaseFault):
+        return _each_alone(connection, writes)
+    return together.unwrap()
+
+
+def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[Result]:
+    """Run each write in a savepoint; those that meet a damaged page fail, and the others run again without them.
+
+    After such an error SQLite accepts no further change in the transaction, and does not commit it.
+    """
+    damaged: dict[int, Result] = {}
+    while True:
+        others = [index for index in range(len(writes)) if index not in damaged]
+        results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint)
+        if not results or not _is_damaged(results[-1]):
+            found = damaged | dict(zip(others, results, strict=True))
+            return [found[index] for index in range(len(writes))]
+        damaged[others[len(results) - 1]] = results[-1]
+
+
+def _is_damaged(result: Result) -> bool:
+    return isinstance(result.error, DatabaseDamaged)
+
+
+Run = Callable[[WritingConnection, Write], Result]
+
+
+def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run: Run) -> list[Result]:
+    """Run the writes and commit them; where one meets a damaged page, nothing, and its result is the last one."""
+    results: list[Result] = []
+    try:
+        _roll_back(connection)  # an earlier ROLLBACK may have failed
+        connection.begin()
+        for write in writes:
+            results.append(run(connection, write))
+            if _is_damaged(results[-1]):
+                return results
+        connection.commit()
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise DatabaseDamaged(str(error)) from error
+        # On a full disk SQLite rolls back the whole transaction, not only the statement that failed.
+        if is_the_databases(error) or not connection.in_transaction:
+            raise DatabaseFault(str(error)) from error
+        raise
+    finally:
+        _roll_back(connection)
+    return results
+
+
+def _roll_back(connection: WritingConnection) -> None:
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise DatabaseFault(f"ROLLBACK: {error}") from error
+
+
+def _plainly(connection: WritingConnection, write: Write) -> Result:
+    transaction = UnitOfWork(connection)
+    return Result(write(transaction), None, transaction.facts)
+
+
+def _in_savepoint(connection: WritingConnection, write: Write) -> Result:
+    transaction = UnitOfWork(connection)
+    connection.execute("SAVEPOINT write")
+    captured = outcome.capture(_released, connection, write, transaction)  # carries a failure to its caller
+    if isinstance(captured, outcome.Value):
+        return Result(captured.value, None, transaction.facts)
+    if is_damage(captured.error):
+        return Result(None, _damaged(captured.error), ())
+    if is_the_databases(captured.error):
+        raise captured.error
+    connection.execute("ROLLBACK TO write")
+    connection.execute("RELEASE write")
+    return Result(None, captured.error, ())
+
+
+def _released(connection: WritingConnection, write: Write, transaction: UnitOfWork) -> object:
+    """Run a write and release its savepoint. PostgreSQL refuses that if a statement failed and the write went on."""
+    value = write(transaction)
+    connection.execute("RELEASE write")
+    return value
+
+
+def _damaged(error: BaseException) -> DatabaseDamaged:
+    damaged = DatabaseDamaged(str(error))
+    damaged.__cause__ = error
+    return damaged

@@ -1,0 +1,103 @@
+"""Changes made from the command line while no server runs, under the database's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any, cast
+
+from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config.settings import DatabaseAddress
+from levity_trio.store.engine.connection import InUse
+from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.faults import DatabaseFault
+from levity_trio.store.engine.opening import is_new, open_store
+from levity_trio.store.engine.schema import SIMULATED_TIME_VERSION
+from levity_trio.store.engine.unit_of_work import Store
+from levity_trio.store.reads import look, simulated_time
+from levity_trio.store.reads.levity.rows import Imported, total
+from levity_trio.store.writes import demo, hiding, imports
+from levity_trio.store.writes.demo import Resumed
+from levity_trio.store.writes.logins import digest_of
+from levity_trio.wire.times import stamp
+
+
+def forget(
+    address: DatabaseAddress, server: str, chargers: Sequence[str], pattern: str | None, retired_on: str | None
+) -> list[str]:
+    """Hide chargers until they charge again: those named, and the strangers whose identities fit a shell pattern.
+
+    Return which. `retired_on` is the day of their removal (YYYY-MM-DD), if they were removed.
+
+    Raises:
+        ConfigError: no charger has one of these identities; nothing was changed.
+        EnvironmentProblem: a server runs, the database cannot be used, or a charger has an open transaction.
+    """
+    with _open_known(address, server) as store:
+        at = stamp(look(address, _clock)())
+        write = partial(hiding.hide_each, chargers=chargers, pattern=pattern, at=at, retired_on=retired_on)
+        try:
+            return cast("list[str]", store.commit([write])[0].unwrap())
+        except hiding.UnknownCharger as unknown:
+            raise ConfigError(f"no charger {unknown} is in {address}") from None
+        except hiding.StillCharging as charging:
+            raise EnvironmentProblem(f"{charging} has an open transaction; hide it after that has ended") from None
+        except DatabaseFault as fault:
+            raise EnvironmentProblem(f"cannot write the database {address}: {fault}") from None
+
+
+def resume(address: DatabaseAddress, server: str, speed: int, started: datetime, cookies: Mapping[str, str]) -> Resumed:
+    """Let a history with a simulated clock go on from its last moment, and log in the first user of each role.
+
+    `started` is the machine's present moment. Raises EnvironmentProblem.
+    """
+    logins = {role: digest_of(cookie) for role, cookie in cookies.items()}
+    with _open_known(address, server) as store:
+        write = partial(demo.resume, speed=speed, started=started, logins=logins)
+        return cast("Resumed", store.commit([write])[0].unwrap())
+
+
+ServerRuns = InUse
+Import = Callable[[str, Sequence[Sequence[Any]]], Imported]
+"""Imports parts of a history: the kind of their rows, one of KINDS, and the rows of each part."""
+
+
+@contextmanager
+def open_import(address: DatabaseAddress, server: str) -> Iterator[Import]:
+    """Import history into a database as the server of this name. A missing file, or the schema, is created.
+
+    Raises:
+        ServerRuns: a server runs on the database; it has to import.
+        EnvironmentProblem: the database cannot be used.
+    """
+    with open_store(address, server, None if is_new(address) else _simulated(address)) as store:
+        clock = look(address, _clock)
+
+        def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
+            at = stamp(clock())
+            try:
+                results = store.commit([partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts])
+            except DatabaseFault as fault:
+                raise EnvironmentProblem(f"cannot write the database {address}: {fault}; then import again") from None
+            return total([cast("Imported", result.unwrap()) for result in results])
+
+        yield take
+
+
+def _clock(db: Database) -> Clock:
+    simulated = simulated_time(db)
+    return accelerated(simulated, system_clock) if simulated else system_clock
+
+
+@contextmanager
+def _open_known(address: DatabaseAddress, server: str) -> Iterator[Store]:
+    """Open an existing database as the server of this name, at the clock speed that it was created for."""
+    with open_store(address, server, _simulated(address)) as store:
+        yield store
+
+
+def _simulated(address: DatabaseAddress) -> SimulatedTime | None:
+    return look(address, lambda db: simulated_time(db) if db.version() >= SIMULATED_TIME_VERSION else None)

@@ -1,0 +1,1 @@
+"""Tasks and steps that keep the database in order while the server runs."""
