@@ -243,10 +243,10 @@ class Session:
                 self._end_too_large(len(message), most)
                 return
         frame, masked, is_utf8 = await self._parsed(message)
-        received_at = stamp(at)
         if isinstance(frame, Call):
             await inbox.put((self._received(frame, masked, at, is_utf8=is_utf8), charge))
             return
+        received_at = stamp(at)
         if isinstance(frame, Malformed):
             self.transcript.received(received_at, masked, frame.raw_id, None)
             self._count(frame.kind)
@@ -317,12 +317,11 @@ class Session:
 
     async def _work(self, inbox: Inbox[tuple[Waiting, Charge]]) -> None:
         with suppress(trio.EndOfChannel):
-            while True:  # keeps no reference, as in `_read`
-                self._stream.account.give_back(await self._work_off(*await inbox.take()))
-
-    async def _work_off(self, waiting: Waiting, charge: Charge) -> Charge:
-        await self._answer(waiting)
-        return charge
+            while True:
+                waiting, charge = await inbox.take()
+                await self._answer(waiting)
+                del waiting  # its memory is given back
+                self._stream.account.give_back(charge)
 
     async def _answer(self, waiting: Waiting) -> None:
         try:

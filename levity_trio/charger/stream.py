@@ -200,10 +200,11 @@ class ChargerStream(trio.abc.Stream):
         if not self._unpaid:
             self._unpaid = await self._follow_next()
         for at, size in self._begun:
-            if at and not self.account.take_nowait(size):
+            if self.account.take_nowait(size):  # nearly always
+                continue
+            if at:
                 return self._pass_on(at)  # a paid message never waits for an unpaid one behind it
-            if not at:
-                await self.account.take(size)
+            await self.account.take(size)
         if self._framing.message_bytes > LARGE_BYTES and not self._framing.is_too_large:
             await self._begin_large()
         return self._pass_on(len(self._unpaid))
