@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.access.wallets import Wallets
-from levity_trio.charging.names import clean_tag
+from levity_trio.charging.names import EDGES
 from levity_trio.events import Event
 from levity_trio.events.access import TagChanged, TagsImported
 
@@ -84,8 +84,8 @@ class Policy:
 
     def key(self, id_tag: str) -> str:
         """Return the normal form of a tag; two tags with the same one are the same tag."""
-        key = clean_tag(id_tag)
-        if self.strip is not None and (stripped := clean_tag(self.strip.sub("", key, count=1))):
+        key = id_tag.strip(EDGES)
+        if self.strip is not None and (stripped := self.strip.sub("", key, count=1).strip(EDGES)):
             key = stripped  # never nothing: a pattern that fits whole tags would make them all the same
         return key.translate(_LOWER)
 

@@ -46,7 +46,8 @@ def told_by_stop(request: call.StopTransaction, payload: object, message: Messag
         message=message,
         sent_meter_stop=sent_number(payload, "meterStop"),
     )
-    return StopWithData(stop, readings.read(request.transaction_data or (), at))
+    data = request.transaction_data
+    return StopWithData(stop, readings.read(data, at) if data else [])
 
 
 def transaction_data(payload: object, at: datetime) -> list[Reading]:

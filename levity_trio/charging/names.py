@@ -11,8 +11,8 @@ HIGHEST_ID: Final = 2**31 - 1
 _INVISIBLE: Final = ("Cc", "Cf")
 _NUL: Final = "\u2400"
 """How PostgreSQL keeps a NUL."""
-_EDGES: Final = _NUL + "".join(one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE)
-"""White space, and the characters that control or format a text."""
+EDGES: Final = _NUL + "".join(one for one in map(chr, range(2**16)) if one.isspace() or category(one) in _INVISIBLE)
+"""White space, and the characters that control or format a text; some readers add those of their protocol to a tag."""
 
 
 def is_id(transaction: int | None) -> bool:
@@ -43,11 +43,6 @@ def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | No
     return True
 
 
-def clean_tag(id_tag: str) -> str:
-    """Return a tag without white space and control characters at its ends; some readers add those of their protocol."""
-    return id_tag.strip(_EDGES)
-
-
 def comparable_tag(id_tag: str | None) -> str | None:
     """Return a tag for comparison, cleaned and case-folded; None if it is empty."""
-    return clean_tag(id_tag or "").casefold() or None
+    return (id_tag or "").strip(EDGES).casefold() or None

@@ -179,7 +179,7 @@ class Bounds:
 
     @cached_property
     def percents(self) -> dict[float, float]:
-        return dict(self.case.charges) if is_shown(self.case) else {}
+        return dict(self.case.charges) if self.case.charges and is_shown(self.case) else {}
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether this energy in Wh can have flowed in one step, by power or else by the fastest other step."""
@@ -297,23 +297,16 @@ class Bounds:
 
     def confirms(self, wh: int) -> bool:
         """Whether another source confirms this figure, in Wh."""
-        least, most = self._confirmed
-        return least <= wh <= most
-
-    @cached_property
-    def _confirmed(self) -> tuple[float, float]:
-        """The lowest and the highest figure in Wh that another source confirms."""
         power, share = self.case.power, tolerances.STEADY_SHARE
         if power and self.is_tracked_by_power and power.expected_wh is not None:
             least, most = power.expected_wh
             ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
-            return least * (1 - share) - tolerances.ROUNDED_WH, (most + power.most * ends / HOUR) * (
-                1 + share
-            ) + tolerances.ROUNDED_WH
+            highest = (most + power.most * ends / HOUR) * (1 + share) + tolerances.ROUNDED_WH
+            return least * (1 - share) - tolerances.ROUNDED_WH <= wh <= highest
         if not power and (rise := charged(self.case)) >= tolerances.LEAST_CHARGE_RISE:
             smallest, largest = tolerances.USUAL_BATTERY_WH
-            return smallest * rise / 100, largest * rise / 100
-        return inf, -inf
+            return smallest * rise / 100 <= wh <= largest * rise / 100
+        return False
 
 
 def is_shown(case: Case) -> bool:

@@ -27,7 +27,6 @@ from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.readings import (
     AT_BEGIN,
     KILO,
-    LOCATIONS,
     OUTLET,
     PERIODIC,
     PHASES,
@@ -35,7 +34,7 @@ from levity_trio.charging.sent.readings import (
     coarser,
     counting,
     digit_of,
-    distance,
+    distance_of,
     exact_wh,
     phase_of,
     watts_of,
@@ -495,7 +494,7 @@ class Measurements(NamedTuple):
 def gather(rows: Sequence[Row]) -> Measurements:
     """Group the readings of one transaction, in order of arrival, by measurand."""
     by_measurand = defaultdict[str, list[Row]](list)
-    for row in _at_outlet(rows):
+    for row in rows if {*map(_LOCATION, rows)} <= {OUTLET} else _nearest_to_outlet(rows):
         by_measurand[row[MEASURAND]].append(row)
     timestamps, registers = dict.fromkeys(map(_TIMESTAMP, rows)), by_measurand[REGISTER]  # each is parsed once
     times = dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
@@ -506,7 +505,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
     power = _power(by_measurand[POWER], times)
     power = power or _power_of_current(by_measurand[CURRENT], voltages, times, is_battery=bool(percents))
-    power = _at_readings(power, max((view.at for view in views), key=len, default=()))
+    if power and views and (at := max((view.at for view in views), key=len)) != power.at:
+        power = _at_readings(power, at)
     is_above_ac = max(volts, default=0) > tolerances.HIGHEST_AC_V or max(offers, default=0) > tolerances.AC_W
     is_dc_shown = bool(percents) or is_above_ac
     is_dc = is_dc_shown or (bool(power) and power.most > tolerances.AC_W)
@@ -514,10 +514,12 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_ac_shown = is_phase and not is_dc and all(row[LOCATION] == OUTLET for row in by_measurand[VOLTAGE])
     by_context = {row[CONTEXT]: row[WH] for row in registers if row[CONTEXT] != PERIODIC}
     begin_wh, end_wh = by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
-    intervals = _intervals(by_measurand[INTERVALS])
-    exported = _exported(by_measurand[EXPORT], _intervals(by_measurand[EXPORT_INTERVALS]), times)
+    intervals = _intervals(by_measurand[INTERVALS]) if INTERVALS in by_measurand else []
+    is_export = EXPORT in by_measurand or EXPORT_INTERVALS in by_measurand
+    exported = _exported(by_measurand[EXPORT], by_measurand[EXPORT_INTERVALS], times) if is_export else 0
+    charges = _charges(percents, times) if percents else []
     kinds = is_dc, is_dc_shown, is_ac_shown
-    return Measurements(views, begin_wh, end_wh, power, _charges(percents, times), *kinds, intervals, exported)
+    return Measurements(views, begin_wh, end_wh, power, charges, *kinds, intervals, exported)
 
 
 def _intervals(rows: Sequence[Row]) -> list[float]:
@@ -527,23 +529,22 @@ def _intervals(rows: Sequence[Row]) -> list[float]:
     return [_total(phases)[0] for _, phases in sorted(sampled.items())]
 
 
-def _exported(rows: Sequence[Row], intervals: Sequence[float], times: Mapping[str, float]) -> int:
+def _exported(rows: Sequence[Row], intervals: Sequence[Row], times: Mapping[str, float]) -> int:
     """Return by how much the register of export rose, in Wh; by what it shows now, if it was reset. Without a register,
     the sum of the intervals. A step of its last digit shows nothing."""
     views = [view for found in _by_source(rows) if (view := _view(found, times)) is not None] if rows else []
     rises = [max(0, view.wh[-1] - view.wh[0]) or (view.wh[-1] < view.wh[0]) * view.wh[-1] for view in views]
-    exported = max(rises) if rises else round(sum(intervals))
+    exported = max(rises) if rises else round(sum(_intervals(intervals)))
     return exported if exported > max([tolerances.ROUNDED_WH, *(view.digit for view in views)]) else 0
 
 
-def _at_outlet(rows: Sequence[Row]) -> Sequence[Row]:
+def _nearest_to_outlet(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the readings of each measurand at the outlet, or else at the location nearest to it."""
-    if set(map(_LOCATION, rows)) <= {OUTLET}:
-        return rows
     nearest: dict[str, int] = {}
     for row in rows:
-        nearest[row[MEASURAND]] = min(distance(row[LOCATION]), nearest.get(row[MEASURAND], len(LOCATIONS)))
-    return [row for row in rows if distance(row[LOCATION]) == nearest[row[MEASURAND]]]
+        what, distance = row[MEASURAND], distance_of(row[LOCATION])
+        nearest[what] = min(distance, nearest.get(what, distance))
+    return [row for row in rows if distance_of(row[LOCATION]) == nearest[row[MEASURAND]]]
 
 
 def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -630,7 +631,8 @@ def _by_phase(rows: Sequence[Row], wanted: AbstractSet[str]) -> Iterator[tuple[s
 
 def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
-    rows = _imported(rows)
+    if "-" in "".join([row[VALUE] for row in rows]):
+        rows = _imported(rows)
     digit = _last_digit(rows) if rows else 1
     if digit > 1 or any(map(itemgetter(PHASE), rows)):
         error = digit if digit > 1 else 0  # of W, it is nothing beside POWER_SHARE
@@ -645,15 +647,13 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
 
 def _imported(rows: Sequence[Row]) -> Sequence[Row]:
     """Take negative power for 0: the car feeds back. Where no power is positive, its sign may be wrong."""
-    if "-" not in "".join([row[VALUE] for row in rows]) or not any((number(row[VALUE]) or 0) > 0 for row in rows):
+    if not any((number(row[VALUE]) or 0) > 0 for row in rows):
         return rows
     return [(*row[:VALUE], "0", *row[UNIT:]) if row[VALUE].startswith("-") else row for row in rows]
 
 
 def _at_readings(power: Power, at: Sequence[float]) -> Power:
     """Return the power at the times of the readings, if each was sent within METER_AGE of a reading of its own."""
-    if power.at == at or not power.at or not at:
-        return power
     near = [_nearest(at, time) for time in power.at]
     is_each_near = all(abs(one - time) <= tolerances.METER_AGE for one, time in zip(near, power.at, strict=True))
     return replace(power, at=near) if is_each_near and is_strictly_rising(near) else power

@@ -72,7 +72,7 @@ def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     if there are several others.
     """
     found = set(places)
-    location = min((location for location, _ in found), key=distance, default=OUTLET)
+    location = OUTLET if not found else min((location for location, _ in found), key=distance_of)
     phases = frozenset(phase_of(phase) for place, phase in found if place == location)
     for wanted in (frozenset({""}), ALL_PHASES):
         if wanted <= phases:
@@ -80,7 +80,7 @@ def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     return Place(location, phases) if len(phases) == 1 else None
 
 
-def distance(location: str) -> int:
+def distance_of(location: str) -> int:
     """Return how far a location is from the outlet."""
     return LOCATIONS.index(location) if location in LOCATIONS else len(LOCATIONS)
 

@@ -47,10 +47,13 @@ def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) ->
     key = (origin.session, message.message_id, at)
     if db.row("SELECT 1 FROM evidence WHERE session_id = ? AND message_id = ? AND at = ?", key) is None:
         return
+    limits = {"transaction messages": MESSAGES_OF_STARTS * most_starts}
     if message.action == "StartTransaction":
         connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
-        _count(db, charger, at, f"StartTransaction on {connector}", most_starts)
-    _count(db, charger, at, "transaction messages", MESSAGES_OF_STARTS * most_starts)
+        limits = {f"StartTransaction on {connector}": most_starts} | limits
+    for what, most in limits.items():
+        if not db.is_below(charger, what, at, most):
+            raise RateExceeded(f"more than {most} a day: {what}")
     first = 0 if is_long(message.frame) else FIRST_MESSAGES
     _check(db, origin, "transaction messages", MESSAGES_OF_STARTS * most_starts, first=first)
 
@@ -63,11 +66,6 @@ def check_readings(db: UnitOfWork, origin: Origin, count: int, most_starts: int)
 def _check(db: UnitOfWork, origin: Origin, what: str, most: int, *, first: int = 0, amount: int = 1) -> None:
     if not db.may_come(origin.charger, what, origin.received_at, most, first=first, amount=amount):
         raise RateExceeded(f"more than {most} a day: {what} of new chargers")
-
-
-def _count(db: UnitOfWork, charger: str, at: str, what: str, most: int) -> None:
-    if not db.is_below(charger, what, at, most):
-        raise RateExceeded(f"more than {most} a day: {what}")
 
 
 def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
@@ -26,7 +26,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import JUDGING_SECONDS, end
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before, unlink_since
-from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state, step
+from levity_trio.store.writes.transactions.states import Entry, by_the_system, load, open_ones, state
 
 log = get_logger("system")
 
@@ -149,7 +149,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     """Close a transaction, if the table has such a step. It ended when it was last seen: when its charger was lost,
     when its connector became available before the next start, when the next one began (even if that start was lost),
     or at the time of the closing. An operator may give it."""
-    if step(tx, closing.cause).kind is not Kind.CLOSE:
+    if TABLE[state(tx), closing.cause].kind is not Kind.CLOSE:
         return
     at = min([closing.at, *(one.own_start_time for one in after(db.rows, tx.place))])
     if closing.cause is Cause.NEXT_START:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.charging.energy import CERTAIN, judge
-from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.reviews import DISMISSIBLE, Code
 from levity_trio.charging.sent.evidence import seconds
@@ -36,7 +36,7 @@ from levity_trio.store.writes.transactions.closing import OTHER, Closing
 from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
-from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state
 
 _INSTEAD: Final = {
     Cause.OPERATOR: "it has ended, so confirm or correct its figure",
@@ -128,7 +128,7 @@ def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> Kind:
     if decision.seen_event not in (None, newest):
         words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
         raise DecisionRefused(Problem.CHANGED, words)
-    if (kind := step(tx, cause).kind) is None:
+    if (kind := TABLE[state(tx), cause].kind) is None:
         instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, "this is not possible")
         words = f"transaction {tx.id} is {state(tx)}: {instead}"
         raise DecisionRefused(Problem.WRONG_STATE, words)

@@ -14,8 +14,8 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain
 
-from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, is_about, judge
-from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.figures import overlap
@@ -41,7 +41,7 @@ from levity_trio.store.writes.transactions.reviews import (
     replace_doubts,
     resolve,
 )
-from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, open_ones, state, step
+from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, open_ones, state
 from levity_trio.wire.times import shifted_stamp
 
 MOST_AT_ONCE = 100
@@ -90,7 +90,7 @@ def end(
         replace_doubts(db, tx.id, judgement.doubts, event, at)
         for doubt in doubts:
             open_review(db, tx.id, doubt, event, at)
-    confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
+    confidence = _confidence(db, tx, judgement) if is_reviewed else CERTAIN
     _complete(db, ended, judgement, confidence, at)
     ask_later(db, date(db, ended, clock), at)
     habits.learn(db, tx, case, found, at)
@@ -153,7 +153,7 @@ def _review_of(db: UnitOfWork, transaction: int) -> str | None:
 def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) -> None:
     """Judge an ended transaction again after later facts, at most once in REJUDGE_SECONDS; otherwise schedule it."""
     tx = known(db.rows, transaction)
-    if tx is None or tx.judged_at is None or step(tx, cause).kind is not Kind.REJUDGE:
+    if tx is None or tx.judged_at is None or TABLE[state(tx), cause].kind is not Kind.REJUDGE:
         return
     due = _due(tx.judged_at, origin.received_at)
     if origin.received_at < due:
@@ -226,7 +226,7 @@ def tell_neighbours(db: UnitOfWork, origin: Origin, former: Known | None, transa
     own = span_of(tx)
     sharing = (load(db, one.id) for one in _at_once(db, tx) if may_share(own, one))
     for other in [*before(db.rows, tx.place), *_following(db, tx), *sharing]:
-        if other.judged_at is None or step(other, Cause.LATER).kind is not Kind.REJUDGE:
+        if other.judged_at is None or TABLE[state(other), Cause.LATER].kind is not Kind.REJUDGE:
             continue
         if steps < MOST_STEPS:
             db.execute(_SCHEDULE, (_due(other.judged_at, origin.received_at), steps, other.id))
@@ -343,7 +343,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
     shared = [one for one in earlier if one.review is not None and _has_review(db, one.id, Code.SHARED_REGISTER)]
-    doubted = shared + _passing_over(tx, earlier) + _not_reset(tx, earlier)
+    doubted = shared + (_in_question(tx, *earlier[:2]) if len(earlier) > 1 else [])
     at_once = _judge_beside(db, origin, tx)
     for one in doubted:
         _judge_beside(db, origin, one)
@@ -435,24 +435,18 @@ def _is_touched(tx: Known, other: Known) -> bool:
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
-def _not_reset(tx: Known, earlier: Sequence[Known]) -> list[Known]:
-    """Return the previous transaction if it began where the one before ended, and this one begins at 0: these registers
-    may count each transaction."""
-    if len(earlier) < 2 or tx.meter_start != 0:
-        return []
-    previous, last = earlier[:2]
-    return [previous] if previous.meter_start and previous.meter_start == last.billed_until else []
+def _in_question(tx: Known, last: Known, before: Known) -> list[Known]:
+    """Return the last of the previous transactions if this one shows that its registers may be others.
 
-
-def _passing_over(tx: Known, earlier: Sequence[Known]) -> list[Known]:
-    """Return the previous transaction if it began at or below the start of the one before and went beyond its end, and
-    this one goes on from there: its own start may be an old one."""
-    if len(earlier) < 2 or tx.meter_start is None:
-        return []
-    (last, before), begin = earlier[:2], tx.meter_start
-    ends = (last.billed_from, before.billed_from, before.billed_until, last.billed_until)
+    It began at or below the start of the one before and went beyond its end, and this one goes on from there: its own
+    start may be an old one. Or it began where the one before ended, and this one begins at 0: these registers may count
+    each transaction.
+    """
+    ends = (last.billed_from, before.billed_from, before.billed_until, last.billed_until, tx.meter_start)
     known = [wh for wh in ends if wh is not None]
-    return [last] if len(known) == len(ends) and [*known, begin] == sorted([*known, begin]) else []
+    is_passing_over = len(known) == len(ends) and known == sorted(known)
+    is_not_reset = tx.meter_start == 0 and bool(last.meter_start) and last.meter_start == before.billed_until
+    return [last] if is_passing_over or is_not_reset else []
 
 
 def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:

@@ -14,7 +14,7 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.matching.readings import Covering, Reached, is_of_named, match_readings
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import CURRENT, POWER, TIMESTAMP, WH, gather, seconds
@@ -41,7 +41,6 @@ from levity_trio.store.writes.transactions.states import (
     resume,
     skew,
     state,
-    step,
     told,
     wait_again,
 )
@@ -393,7 +392,7 @@ def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: 
     goes_on = _is_above(tx, register) and not after(db.rows, tx.place) and not is_settled(db, tx.id)
     goes_on = goes_on and _is_since(db, origin, tx, sign.moment.understood, by_our_clock(tx, tx.own_stop_time or ""))
     cause = Cause.RISE if goes_on else Cause.LATE_RISE
-    following = step(tx, cause)
+    following = TABLE[state(tx), cause]
     if following.kind is Kind.REOPEN:
         reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))
         resolve_doubts(db, reopened.id, origin.received_at)
@@ -443,7 +442,7 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, b
             db.execute(reach, (at, transaction))
     link_again(db, received, transaction, batch)
     tx = load(db, transaction)
-    if step(tx, Cause.LATER).kind is Kind.REJUDGE:
+    if TABLE[state(tx), Cause.LATER].kind is Kind.REJUDGE:
         judge_now(db, origin, tx, Cause.LATER)
 
 

@@ -4,7 +4,7 @@ links the readings to it that arrived before (field.md B11)."""
 from __future__ import annotations
 
 from levity_trio.access.tags import Policy, Verdict
-from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind
 from levity_trio.charging.names import reported_id
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment, corrected
@@ -27,7 +27,7 @@ from levity_trio.store.writes.transactions.states import (
     load,
     resume,
     revised_skew,
-    step,
+    state,
     wait_again,
 )
 from levity_trio.wire.texts import digest
@@ -154,7 +154,7 @@ def link_earlier(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     for one in [] if is_without_start else before(db.rows, tx.place):
         if one.own_start_time < begun and unlink_since(db, one, begun, tx.meter_start):
             left = load(db, one.id)
-            if step(left, Cause.LATER).kind is Kind.REJUDGE:  # its range of the register bounds this one
+            if TABLE[state(left), Cause.LATER].kind is Kind.REJUDGE:  # its range of the register bounds this one
                 judge_now(db, origin, left, Cause.LATER)
     ended = next((one.own_start_time for one in after(db.rows, tx.place)), LAST_TIME)
     place = (transaction, tx.charger, tx.connector, begun, ended, reported_id(tx.told_id), is_without_start)

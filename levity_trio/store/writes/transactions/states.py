@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
-from levity_trio.charging.names import is_id
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, state_of
+from levity_trio.charging.names import HIGHEST_ID, LOWEST_ID
 from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
@@ -62,7 +62,7 @@ def load(db: UnitOfWork, transaction: int) -> Known:
 
 def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """Return the transaction whose id this charger was told. It was told no id of an imported one."""
-    tx = known(db.rows, transaction) if is_id(transaction) else None
+    tx = known(db.rows, transaction) if LOWEST_ID <= transaction <= HIGHEST_ID else None
     return tx if tx and tx.charger == charger and state(tx) is not State.IMPORTED else None
 
 
@@ -148,11 +148,6 @@ def state(tx: Known) -> State:
     return state_of(tx.status, tx.suspended_at is not None, tx.stopped_by)
 
 
-def step(tx: Known, cause: Cause) -> Step:
-    """Return the step that the table has for a cause."""
-    return TABLE[state(tx), cause]
-
-
 def suspend(db: UnitOfWork, origin: Origin, cause: Cause) -> int:
     """Suspend the open transactions of a charger that this cause suspends; return their number."""
     return sum(suspend_one(db, origin, tx, cause) for tx in open_ones(db, origin.charger))
@@ -160,7 +155,7 @@ def suspend(db: UnitOfWork, origin: Origin, cause: Cause) -> int:
 
 def suspend_one(db: UnitOfWork, origin: Origin, tx: Known, cause: Cause) -> bool:
     """Suspend a transaction; return False if the table has no such step."""
-    if step(tx, cause).kind is not Kind.SUSPEND:
+    if TABLE[state(tx), cause].kind is not Kind.SUSPEND:
         return False
     at = origin.received_at
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
@@ -174,7 +169,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
 
     Reopening a transaction that the system closed removes its stop and figure until it ends.
     """
-    kind = step(tx, sign.cause).kind
+    kind = TABLE[state(tx), sign.cause].kind
     if kind not in (Kind.RESUME, Kind.REOPEN):
         return tx
     db.execute(

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from levity_trio.access.tags import Policy, Verdict
-from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.matching.stops import (
     Begun,
     Match,
@@ -64,7 +64,6 @@ from levity_trio.store.writes.transactions.states import (
     open_ones,
     revised_skew,
     state,
-    step,
     told,
 )
 from levity_trio.wire.texts import digest
@@ -169,7 +168,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list
     """Close a transaction by its charger's stop."""
     is_joined = request.transaction != tx.id
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
-    following = step(tx, cause)
+    following = TABLE[state(tx), cause]
     is_named = state(tx) is State.JOINED and not is_joined
     if following.kind is not Kind.STOP or (is_equal(tx, request) and not is_named):
         _stop_again(db, origin, tx, request, cause)
@@ -197,10 +196,10 @@ def _end(
     waited_as_sent = (tx.start_skew or 0) < -CLOCK_SECONDS and tx.start_time == tx.own_start_time
     if ahead is not None and ahead > CLOCK_SECONDS and (waited_as_sent or _was_set(db, tx, moment)):
         ahead = None
-    stopped = stopped_by(step(tx, cause).state)
+    is_joined = TABLE[state(tx), cause].state is State.JOINED
     tx = begin_by(db, tx, moment.understood)
     ended = tx._replace(
-        stopped_by=stopped,
+        stopped_by="joined" if is_joined else "charger",
         stop_time=corrected(moment, received.received_at, ahead),
         own_stop_time=moment.understood,
         sent_stop_time=moment.sent,
