@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from levity_trio.web.dashboard.done import TAGS
+from levity_trio.web.dashboard.titles import TAGS
 from tests.integration.browsing import Browser, Form, Page
 from tests.integration.charger import Charger, now
 from tests.integration.serving import Serving, serving

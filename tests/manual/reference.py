@@ -34,7 +34,7 @@ from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.doubts import doubt
-from levity_trio.web.dashboard.wording import METHODS
+from levity_trio.web.dashboard.saying import METHODS
 from levity_trio.wire.repair import Wrong
 from tests.corpus.worth import LEDGER
 from tests.integration.bounds import BOUNDS

@@ -1,4 +1,4 @@
-"""The course of what a driver asked for: sent → accepted → charging, or how far it came and why not further."""
+"""How far a command is, in words: step by step for those who run a site, in few words on Now, and for drivers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,73 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-QUEUED: Final = "queued"
-UNSENT: Final = ("expired", "cancelled")
-ENDS: Final[Mapping[str, str]] = {"start": "charging", "stop": "stopped"}
-
 
 class Step(NamedTuple):
-    """A step: `kind` is done, busy or broken."""
+    """A step of a command: `kind` is done, busy, look or broken."""
 
     kind: str
     words: str
+    at: str | None = None
+
+
+_ENDS: Final[Mapping[str, tuple[str, str]]] = {
+    "error": ("broken", "the charger answered with an error"),
+    "timed out": ("broken", "no answer in time"),
+    "gone": ("broken", "the connection ended before the answer"),
+    "expired": ("broken", "it came too late to be sent"),
+    "cancelled": ("look", "cancelled before it was sent"),
+}
+_OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
+
+
+def steps(command: Mapping[str, Any]) -> list[Step]:
+    """Return the course of a command so far, in order."""
+    return [*_sending(command), *_answer(command), *_outcome(command)]
+
+
+def _sending(command: Mapping[str, Any]) -> Iterator[Step]:
+    if command["sent_at"] is not None:
+        yield Step("done", "sent", command["sent_at"])
+    elif command["state"] == "queued":
+        yield Step("busy", "waits for the charger", command["requested_at"])
+
+
+def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
+    state, at = command["state"], command["answered_at"]
+    if state == "sent":
+        yield Step("busy", "waits for the answer")
+    elif state == "accepted":
+        yield Step("done", "answered late" if command["is_late"] else _status(command) or "accepted", at)
+    elif state == "rejected":
+        yield Step("broken", f"refused by the charger ({_status(command) or 'no reason given'})", at)
+    elif state in _ENDS:
+        kind, words = _ENDS[state]
+        details = " ".join(one for one in (command["error_code"], command["error_description"]) if one)
+        yield Step(kind, f"{words}: {details}" if details else words, at)
+
+
+def _status(command: Mapping[str, Any]) -> str:
+    answer = command["answer"]
+    status = answer.get("status") if isinstance(answer, Mapping) else None
+    return "" if status is None else str(status).lower()
+
+
+def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
+    outcome = command["outcome"]
+    if outcome == "pending":
+        yield Step("busy", "what comes of it is not seen yet")
+    elif outcome is not None:
+        kind = _OUTCOMES.get(outcome, "look")
+        words = "not seen in time" if outcome == "not seen" else command["outcome_words"] or outcome
+        yield Step(kind, words, command["outcome_at"])
+
+
+# For drivers
+
+QUEUED: Final = "queued"
+UNSENT: Final = ("expired", "cancelled")
+DONE: Final[Mapping[str, str]] = {"start": "charging", "stop": "stopped"}
+"""What came of what a driver asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +99,10 @@ class Course:
 
 def course(command: Mapping[str, Any]) -> Course:
     """Return the course of a command."""
-    return Course(tuple(_steps(command["state"], command["outcome"], command["action"])))
+    return Course(tuple(_driver_steps(command["state"], command["outcome"], command["action"])))
 
 
-def _steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
+def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
     if state == QUEUED:
         yield Step("busy", "waits for the charger")
         return
@@ -53,17 +110,66 @@ def _steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
         yield Step("broken", "not sent")
         return
     yield Step("done", "sent")
-    yield from _answer(state, outcome, action)
+    yield from _driver_answer(state, outcome, action)
 
 
-def _answer(state: str, outcome: str | None, action: str) -> Iterator[Step]:
+def _driver_answer(state: str, outcome: str | None, action: str) -> Iterator[Step]:
     if outcome == "fulfilled":  # also where the answer was lost
         yield Step("done", "accepted")
-        yield Step("done", ENDS[action])
+        yield Step("done", DONE[action])
     elif state == "sent":
         yield Step("busy", "waits for the answer")
     elif state != "accepted":
         yield Step("broken", "not accepted" if state == "rejected" else "no success")
     else:
         yield Step("done", "accepted")
-        yield Step("busy", "…") if outcome in (None, "pending") else Step("broken", f"not {ENDS[action]}")
+        yield Step("busy", "…") if outcome in (None, "pending") else Step("broken", f"not {DONE[action]}")
+
+
+# In few words, on Now
+
+ANSWERS: Final[Mapping[str, str]] = {
+    "queued": "waits for the charger",
+    "accepted": "accepted",
+    "rejected": "the charger refused",
+    "error": "the charger answered with an error",
+    "timed out": "the charger did not answer",
+    "gone": "the connection ended before an answer",
+    "expired": "never sent",
+    "cancelled": "cancelled",
+}
+ENDS: Final[Mapping[str, str]] = {
+    "RemoteStartTransaction": "charging",
+    "RemoteStopTransaction": "ended",
+    "Reset": "restarted",
+    "UnlockConnector": "released",
+}
+"""What came of a command that was fulfilled."""
+FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
+
+
+def short_steps(command: Mapping[str, Any]) -> list[str]:
+    """Return the course of a command in few words: sent, accepted, what came of it."""
+    return [*_short_steps(command)]
+
+
+def has_failed(command: Mapping[str, Any]) -> bool:
+    """Whether a command did not do what it was sent for."""
+    return command["state"] in FAILED or command["outcome"] in FAILED
+
+
+def _short_steps(command: Mapping[str, Any]) -> Iterator[str]:
+    state, outcome = command["state"], command["outcome"]
+    if state not in ("queued", "expired", "cancelled"):
+        yield "sent"
+    if state in ANSWERS:
+        yield ANSWERS[state]
+    match outcome:
+        case "fulfilled":
+            yield ENDS.get(command["action"], "done")
+        case "contradicted":
+            yield command["outcome_words"] or "it did otherwise"
+        case "not seen":
+            yield "nothing came of it"
+        case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):
+            yield "…"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import trio
 from starlette.requests import Request
@@ -17,9 +18,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
 from levity_trio.web.dashboard.front import Front
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.navigation import sections_of, start_of
-from levity_trio.web.dashboard.notes import Note, Notes
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, View, sections_of, start_of
 from levity_trio.web.dashboard.reader import Reader
 from levity_trio.web.dashboard.saying import sentence
 from levity_trio.web.dashboard.templating import Templates, personal
@@ -118,3 +117,36 @@ class _Page(HTMLResponse):
         reader: Reader = scope[READER]
         body = personal(bytes(self.body), reader.form_value)
         await Response(body, self.status_code, media_type="text/html")(scope, receive, send)
+
+
+MOST_READERS: Final = 1000
+MOST_NOTES: Final = 5
+
+
+class Note(NamedTuple):
+    """A line for the reader. `kind` is done, warning or problem."""
+
+    kind: str
+    words: str
+
+
+class Notes:
+    """Notes by reader. They are few and short-lived, so memory is their place."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, list[Note]] = {}
+
+    def leave(self, cookie: str, notes: list[Note]) -> None:
+        """Keep notes for a reader."""
+        key = _key(cookie)
+        self._notes[key] = [*self._notes.pop(key, []), *notes][-MOST_NOTES:]
+        if len(self._notes) > MOST_READERS:
+            del self._notes[next(iter(self._notes))]
+
+    def take(self, cookie: str) -> list[Note]:
+        """Return the notes of a reader, once."""
+        return self._notes.pop(_key(cookie), [])
+
+
+def _key(cookie: str) -> str:
+    return sha256(cookie.encode()).hexdigest()

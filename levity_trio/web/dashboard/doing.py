@@ -6,8 +6,9 @@ request. What the API refuses is shown at the field and at the top, with all tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -21,38 +22,40 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.config import ServerConfig
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.endpoints import Endpoint, Role, StreamedBody
+from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.below import API
-from levity_trio.web.dashboard.desk import Desk
-from levity_trio.web.dashboard.done import told, under_way
+from levity_trio.web.dashboard.desk import Desk, Note
 from levity_trio.web.dashboard.fields import (
     ENERGY,
+    LABELS,
     MONEY,
     MORE_ROWS,
     QUERY,
     Field,
+    Unreadable,
+    body_of,
     every,
     fields_of,
     filled,
     last_name,
     leaves,
+    query_of,
+    texts,
     with_rows,
 )
-from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
-from levity_trio.web.dashboard.inviting import TEMPLATE as HANDED
-from levity_trio.web.dashboard.inviting import handed_out
-from levity_trio.web.dashboard.money import currency_of_site, money
-from levity_trio.web.dashboard.notes import Note
-from levity_trio.web.dashboard.obstacles import EXPLAINED, explained
-from levity_trio.web.dashboard.offers import Offers
+from levity_trio.web.dashboard.money import money
+from levity_trio.web.dashboard.offers import OPERATIONS, Offers, subject_of
 from levity_trio.web.dashboard.operations import CHARGER, page_of
-from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.web.dashboard.saying import capital, in_words, sentence
-from levity_trio.web.dashboard.shapes import minute, typed_kwh
-from levity_trio.web.dashboard.subjects import subject_of
-from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, help_of, title_of
+from levity_trio.web.dashboard.shapes import minute, moment, typed_kwh
+from levity_trio.web.dashboard.titles import OF_DRIVERS, TOPICS, done_of, help_of, title_of
+from levity_trio.web.drivers_address import drivers_address
+from levity_trio.web.invitations import LINK
 from levity_trio.web.problems import MEDIA_TYPE as PROBLEM
 
 BEFORE: Final = "before:"
@@ -283,8 +286,8 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if "json" not in reply.headers.get("content-type", "json"):
         return Response(reply.body, reply.status, reply.headers)
     answer = reply.content
-    if (handed := await handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
-        return await form.desk.page(HANDED, form.view, {**handed, "next": next_of(content, form.home)})
+    if (handed := await _handed_out(form.view, form.endpoint, answer, form.desk.api.config)) is not None:
+        return await form.desk.page(INVITED, form.view, {**handed, "next": next_of(content, form.home)})
     if isinstance(form.endpoint.body, StreamedBody) or _has_secret(answer):
         return await form.desk.page(
             "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
@@ -314,9 +317,9 @@ async def _done(form: Form, reply: Reply) -> Note:
     if reply.status == HTTPStatus.ACCEPTED:
         charger = await form.view.get(f"/api/admin/chargers/{reply.content['charger']}")
         said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
-        return under_way(form.title, charger, reply.content, said)
+        return _under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
-    return Note("done", told(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.title}")
+    return Note("done", done_of(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.title}")
 
 
 def next_of(content: FormData, home: str = "") -> str:
@@ -384,3 +387,95 @@ class _HandedOn(Response):
 def _begins_problem(message: Message) -> bool:
     """Whether a part of a response is the beginning of a problem document."""
     return message["type"] == "http.response.start" and Headers(raw=message["headers"]).get("content-type") == PROBLEM
+
+
+# What follows
+
+
+def _under_way(
+    title: str, charger: Mapping[str, Any], command: Mapping[str, Any], said: Callable[[datetime], str]
+) -> Note:
+    """Return how far a command is: what a charger is asked that is away was not sent, it waits."""
+    name = charger["name"] or charger["id"]
+    if charger["is_connected"] or command["state"] != "queued":
+        return Note("done", f"Sent to {name}: {title}. Its course stands below")
+    until = f", until {said(moment(command['deadline_at']))}" if command["deadline_at"] else ""
+    return Note("warning", f"Waits for {name}, which is away: {title}{until}")
+
+
+NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
+EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
+"""Of which the words say all."""
+AWAY: Final = "it is away, and nothing was sent: say how long this may wait for it"
+LOOK_AGAIN: Final = "this session has changed since you looked: look again"
+OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
+
+
+async def explained(view: View, endpoint: Endpoint, refused: Refused) -> Refused:
+    """Return a refused request to an endpoint as a person understands it."""
+    words = await _explanation(view, endpoint, refused)
+    return refused if words is None else Refused(refused.status, {**refused.document, "detail": words})
+
+
+async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str | None:
+    """Return other words than those of the API, None where these will do."""
+    if refused.code == NEEDS_FORCE and "id" in view.path:
+        return await _interrupts(view, refused)
+    if refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
+        return LOOK_AGAIN
+    may_wait = refused.code == NOT_CONNECTED and endpoint.tag == OPERATIONS
+    return AWAY if may_wait else None
+
+
+async def _interrupts(view: View, refused: Refused) -> str:
+    """Return whose sessions are in the way, and what to do about it."""
+    ids = refused.document.get("transactions", ())
+    names = [one["who"] for one in await open_sessions(view, view.path["id"]) if one["id"] in ids]
+    words = _are_charging(names) if names else "a session is open here: stop it first"
+    return f"{words}, or tick “{LABELS['force']}”" if view.caller.role >= Role.ADMIN else words
+
+
+def _are_charging(names: Sequence[str]) -> str:
+    *others, last = names
+    if not others:
+        return f"{last} is charging here: stop that session first"
+    return f"{', '.join(others)} and {last} are charging here: stop those sessions first"
+
+
+DRIVER: Final = "driver"
+WELCOME: Final = "/welcome"
+"""The page that takes codes."""
+INVITED: Final = "invited.html"
+
+
+async def _handed_out(view: View, endpoint: Endpoint, answer: Any, config: ServerConfig) -> Mapping[str, Any] | None:
+    """Return what the page of a new code shows, None unless it is a driver's."""
+    made = _invitation(endpoint, answer)
+    address = drivers_address(config)
+    if made is None or address is None:
+        return None
+    user = await view.get(f"{USERS}/{made['user']}")
+    if user["role"] != DRIVER:
+        return None
+    is_link = made["kind"] == LINK and not made["is_local"]
+    url = f"{address}{WELCOME}#{made['code']}" if is_link else None
+    return {
+        "user": user,
+        "invitation": made,
+        "url": url,
+        "rows": url and _code_of(url),
+        "welcome": f"{address}{WELCOME}",
+    }
+
+
+def _invitation(endpoint: Endpoint, answer: Any) -> Mapping[str, Any] | None:
+    if endpoint.status != HTTPStatus.CREATED:
+        return None
+    found: Any = {USERS: lambda: answer["invitation"], f"{USER}/invitations": lambda: answer}.get(endpoint.path)
+    return None if found is None else found()
+
+
+def _code_of(url: str) -> tuple[str, ...]:
+    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
+
+    return text_code(url)

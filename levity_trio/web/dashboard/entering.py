@@ -17,7 +17,7 @@ from levity_trio.web.dashboard.desk import READER, Desk
 from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
 from levity_trio.web.dashboard.front import is_of_drivers
 from levity_trio.web.dashboard.page import Api, View
-from levity_trio.web.dashboard.place import Place, place_of
+from levity_trio.web.dashboard.pages.driver import Place, place_of
 from levity_trio.web.dashboard.reader import Reader, cookie_header
 from levity_trio.web.logins import Entered
 from levity_trio.web.pace import Pace

@@ -10,22 +10,13 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents import formats
 from levity_trio.documents.template import ENGLISH, Template
-from levity_trio.web.dashboard.page import View
 from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
 LARGEST: Final = 2**53
-USUAL: Final = "EUR"
-"""As for a first tariff."""
 _NUMBERS: Final = {**ENGLISH.values["numbers"], "thousands": THIN}
 HERE: Final = Template({**ENGLISH.values, "numbers": _NUMBERS})
 """The formats of English statements, with the thousands of the dashboard."""
-
-
-async def currency_of_site(view: View) -> str:
-    """Return the currency in which this site bills."""
-    wallets = (await view.get("/api/admin/wallets", limit=1))["data"]
-    return (wallets[0]["currency"] if wallets else None) or USUAL
 
 
 def money(minor: int | None, code: str | None) -> str:

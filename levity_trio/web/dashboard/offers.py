@@ -1,11 +1,12 @@
-"""What a form can know beforehand: values to choose from, defaults that make sense, and whose session it would end."""
+"""What a form can know beforehand: values to choose from, defaults that make sense, and whose session it would end,
+and what it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
@@ -24,10 +25,8 @@ from levity_trio.web.dashboard.fields import (
     leaves,
 )
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.money import currency_of_site
 from levity_trio.web.dashboard.operations import CHARGER
-from levity_trio.web.dashboard.page import View
-from levity_trio.web.dashboard.whose import open_sessions
+from levity_trio.web.dashboard.page import View, currency_of_site, open_sessions
 from levity_trio.wire.times import in_zone
 
 MOST: Final = 200
@@ -231,3 +230,33 @@ _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequenc
     "station": Offers._stations,
 }
 """By the last part of a field's name."""
+
+
+SESSION, WALLET, TAG = "/api/admin/transactions/{id}", "/api/admin/wallets/{id}", "/api/admin/id-tags/{tag}"
+SOURCES: Final[Mapping[str, tuple[str, str]]] = {
+    SESSION: ("session", SESSION),
+    WALLET: ("wallet", WALLET),
+    "/api/admin/accounts/{id}": ("wallet", WALLET),
+    TAG: ("tag", TAG),
+}
+"""By the beginning of an endpoint's path: which subject it names, and where the API shows that."""
+
+
+class Subject(NamedTuple):
+    """As the API shows it; None for what the path does not name."""
+
+    session: Mapping[str, Any] | None = None
+    wallet: Mapping[str, Any] | None = None
+    """Of a household."""
+    tag: Mapping[str, Any] | None = None
+
+
+async def subject_of(view: View, endpoint: Endpoint) -> Subject | None:
+    """Return what a request is about, None if that is nothing of these, or if there is none."""
+    for begin, (name, path) in SOURCES.items():
+        if f"{endpoint.path}/".startswith(f"{begin}/"):
+            try:
+                return Subject(**{name: await view.get(path.format(**view.path))})
+            except Refused:
+                return None
+    return None

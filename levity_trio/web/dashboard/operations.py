@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from levity_trio.operations import OPERATIONS
@@ -132,71 +132,3 @@ def words_of(action: str) -> str:
 def page_of(charger: str) -> str:
     """Return the path of a charger's page."""
     return f"/chargers/{quote(charger, safe='')}"
-
-
-# What came of it
-
-
-class Step(NamedTuple):
-    """A step of a command: `kind` is done, busy, look or broken."""
-
-    kind: str
-    words: str
-    at: str | None = None
-
-
-_ENDS: Final[Mapping[str, tuple[str, str]]] = {
-    "error": ("broken", "the charger answered with an error"),
-    "timed out": ("broken", "no answer in time"),
-    "gone": ("broken", "the connection ended before the answer"),
-    "expired": ("broken", "it came too late to be sent"),
-    "cancelled": ("look", "cancelled before it was sent"),
-}
-_OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
-
-
-def steps(command: Mapping[str, Any]) -> list[Step]:
-    """Return the course of a command so far, in order."""
-    return [*_sending(command), *_answer(command), *_outcome(command)]
-
-
-def is_under_way(command: Mapping[str, Any]) -> bool:
-    """Whether more is to come."""
-    return command["state"] in ("queued", "sent") or command["outcome"] == "pending"
-
-
-def _sending(command: Mapping[str, Any]) -> Iterator[Step]:
-    if command["sent_at"] is not None:
-        yield Step("done", "sent", command["sent_at"])
-    elif command["state"] == "queued":
-        yield Step("busy", "waits for the charger", command["requested_at"])
-
-
-def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
-    state, at = command["state"], command["answered_at"]
-    if state == "sent":
-        yield Step("busy", "waits for the answer")
-    elif state == "accepted":
-        yield Step("done", "answered late" if command["is_late"] else _status(command) or "accepted", at)
-    elif state == "rejected":
-        yield Step("broken", f"refused by the charger ({_status(command) or 'no reason given'})", at)
-    elif state in _ENDS:
-        kind, words = _ENDS[state]
-        details = " ".join(one for one in (command["error_code"], command["error_description"]) if one)
-        yield Step(kind, f"{words}: {details}" if details else words, at)
-
-
-def _status(command: Mapping[str, Any]) -> str:
-    answer = command["answer"]
-    status = answer.get("status") if isinstance(answer, Mapping) else None
-    return "" if status is None else str(status).lower()
-
-
-def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
-    outcome = command["outcome"]
-    if outcome == "pending":
-        yield Step("busy", "what comes of it is not seen yet")
-    elif outcome is not None:
-        kind = _OUTCOMES.get(outcome, "look")
-        words = "not seen in time" if outcome == "not seen" else command["outcome_words"] or outcome
-        yield Step(kind, words, command["outcome_at"])

@@ -1,11 +1,12 @@
-"""What a page is: where it stands, who may see it, what it reads, and which of its parts change while it is open."""
+"""What a page is: where it stands, who may see it, what it reads, and which of its parts change while it is open
+And the sections, in the order of how often they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -85,7 +86,7 @@ Changed = frozenset[str] | None
 Live = Callable[[View, Changed], Awaitable[Sequence[Part]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page. `read` returns the values of its template; `live` returns those of its parts that may have changed."""
 
@@ -93,6 +94,7 @@ class Page:
     title: str
     template: str
     read: Read
+    _: KW_ONLY
     role: Role = Role.VIEWER
     live: Live | None = None
     rest: float = 0.0
@@ -105,3 +107,69 @@ class Page:
     """The entry of the navigation that leads here."""
     help: str = ""
     """The topic of the manual that is about it; "" leads to the contents."""
+
+
+# What several pages ask
+
+USUAL: Final = "EUR"
+"""As for a first tariff."""
+OPEN: Final = "Active"
+MOST_SESSIONS: Final = 20
+MOST_CHARGERS: Final = 500
+
+
+async def open_sessions(view: View, charger: str) -> list[dict[str, Any]]:
+    """Return the open sessions of a charger, with whose they are: the household or the tag's name, else the tag."""
+    found = (await view.get("/api/admin/transactions", charger=charger, status=OPEN, limit=MOST_SESSIONS))["data"]
+    return [{**one, "who": one["who"] or one["id_tag"] or "somebody"} for one in found]
+
+
+async def names_of_chargers(view: View) -> Mapping[str, str]:
+    """Return the names of the chargers that have one."""
+    found = (await view.get("/api/admin/chargers", limit=MOST_CHARGERS))["data"]
+    return {one["id"]: one["name"] for one in found if one["name"]}
+
+
+async def currency_of_site(view: View) -> str:
+    """Return the currency in which this site bills."""
+    wallets = (await view.get("/api/admin/wallets", limit=1))["data"]
+    return (wallets[0]["currency"] if wallets else None) or USUAL
+
+
+class Section(NamedTuple):
+    """An entry of the navigation. Of more than five, a phone shows the first four, and the others behind a button."""
+
+    name: str
+    path: str
+    role: Role = Role.VIEWER
+
+
+SECTIONS: Final = (
+    Section("Now", "/"),
+    Section("Sessions", "/sessions"),
+    Section("Review", "/review"),
+    Section("Bills", "/bills", Role.OPERATOR),
+    Section("Chargers", "/chargers"),
+    Section("Households", "/accounts", Role.OPERATOR),
+    Section("Tags", "/tags", Role.OPERATOR),
+    Section("Tariffs", "/tariffs", Role.OPERATOR),
+    Section("History", "/history"),
+    Section("System", "/system", Role.ADMIN),
+)
+OF_DRIVERS: Final = (
+    Section("Charge", DRIVERS, Role.DRIVER),
+    Section("Sessions", f"{DRIVERS}sessions", Role.DRIVER),
+    Section("Statements", f"{DRIVERS}statements", Role.DRIVER),
+    Section("Me", f"{DRIVERS}me", Role.DRIVER),
+)
+
+
+def sections_of(role: Role) -> list[Section]:
+    """Return the sections of those who have a role."""
+    sections = OF_DRIVERS if role is Role.DRIVER else SECTIONS
+    return [one for one in sections if role >= one.role]
+
+
+def start_of(role: Role) -> str:
+    """Return what the first page of those who have a role is called."""
+    return next((one.name for one in sections_of(role)), "Log in")

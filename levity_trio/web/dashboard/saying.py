@@ -1,17 +1,24 @@
-"""Words of the API as people read them: sentences, with the names that pages give to things."""
+"""Words of programs as people read them: texts of the API and of the judge, states, and why a session is whose it is.
+
+The judge's texts are stored as they were told, in Wh, W, seconds and UTC. What is not recognised stays as it is.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Final, NamedTuple
 
-NAMES: Final = {"transaction": "session", "account": "household"}
+from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment, written
+
+_THINGS: Final = {"transaction": "session", "account": "household"}
 _NAMED: Final = re.compile(r"(?<![\w-])(?<!bank )(transaction|account)(s?)(?![\w-])")
 
 
 def in_words(words: str) -> str:
     """Return words of the API with the names of pages: sessions and households."""
-    return _NAMED.sub(lambda found: NAMES[found[1]] + found[2], words)
+    return _NAMED.sub(lambda found: _THINGS[found[1]] + found[2], words)
 
 
 def capital(words: str) -> str:
@@ -22,3 +29,134 @@ def capital(words: str) -> str:
 def sentence(words: str) -> str:
     """Return words as a sentence."""
     return capital(words).rstrip(".") + "."
+
+
+# Whose a session is
+
+
+def grounds(bill: Mapping[str, Any] | None, id_tag: str | None) -> Sequence[str]:
+    """Return why a session is whose it is, with the name of its household, and its tag as the charger sent it."""
+    if bill is None:
+        return ()
+    named = {f"account {bill['account']}": bill["account_name"], f"the tag {id_tag}": id_tag and f"the tag {id_tag}"}
+    return [
+        in_words(_with_names(one, {key.lower(): name for key, name in named.items() if name}))
+        for one in bill["grounds"]
+    ]
+
+
+def _with_names(ground: str, names: Mapping[str, str]) -> str:
+    """Return a ground with what people call the things in it; the API writes tags in lower case."""
+    keys = "|".join(map(re.escape, names))
+    return (
+        re.sub(rf"\b(?:{keys})(?!\w)", lambda found: names[found[0].lower()], ground, flags=re.IGNORECASE)
+        if names
+        else ground
+    )
+
+
+LONGEST_SECONDS: Final = 2 * MINUTE
+"""Up to here a length of time is told in seconds."""
+LONGEST_MINUTES: Final = 120
+_REGISTERS: Final = {"meterStart": "start register", "meterStop": "stop register"}
+_TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
+_REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
+_NUMBER: Final = r"(?<![\w.+,-])(-?\d{1,15}(?:\.\d+)?)"
+_MEASURED: Final = re.compile(rf"{_NUMBER}(?: to {_NUMBER})? (Wh|W|s)(?!\w)")
+
+
+def told(words: str, now: datetime, zone: tzinfo) -> str:
+    """Return a text with its figures in the units of people."""
+    timed = _TIME.sub(lambda found: _local(found[0], now, zone), words)
+    named = _REGISTER.sub(_named, timed)
+    return in_words(_MEASURED.sub(_measured, named))
+
+
+def measured(value: float | None, unit: str) -> str:
+    """Return a value with its unit, energy in kWh and power in kW."""
+    if value is None:
+        return UNKNOWN
+    number, shown = _in_units(value, unit)
+    return f"{number} {shown}".rstrip()
+
+
+def _local(text: str, now: datetime, zone: tzinfo) -> str:
+    try:
+        return clock(moment(text), now, zone)
+    except ValueError:  # only looks like a time
+        return text
+
+
+def _named(found: re.Match[str]) -> str:
+    name, verb, wh = found.groups()
+    figure = "" if wh is None else f" {measured(int(wh), 'Wh')}"
+    return f"{_REGISTERS[name]}{verb or ''}{figure}"
+
+
+def _measured(found: re.Match[str]) -> str:
+    first, last, unit = found.groups()
+    if last is None:
+        return measured(float(first), unit)
+    (low, shown), (high, other) = _in_units(float(first), unit), _in_units(float(last), unit)
+    return f"{low} to {high} {other}" if shown == other else f"{low} {shown} to {high} {other}"
+
+
+def _in_units(value: float, unit: str) -> tuple[str, str]:
+    """Return a number and its unit as people write them."""
+    if unit in ("Wh", "W", "varh", "var", "VA"):
+        return _trimmed(value / 1000), f"k{unit}"
+    if unit != "s" or value < LONGEST_SECONDS:
+        return _trimmed(value), unit
+    if value < LONGEST_MINUTES * MINUTE:
+        return str(round(value / MINUTE)), "min"
+    number, _, shown = duration(value).partition(" ")
+    return number, shown
+
+
+def _trimmed(value: float) -> str:
+    """Return a number with three decimals at most."""
+    number = written(value, 3)
+    return number.rstrip("0").rstrip(".")
+
+
+class State(NamedTuple):
+    """A state as a word, of a kind that has a mark and a colour: good, busy, look, broken, away or quiet."""
+
+    kind: str
+    word: str
+
+
+_NO_STATE: Final = State("quiet", "–")
+STATES: Final[Mapping[str, State]] = {
+    "Available": State("quiet", "Available"),
+    "Preparing": State("busy", "Cable in"),
+    "Charging": State("good", "Charging"),
+    "SuspendedEV": State("busy", "Paused by car"),
+    "SuspendedEVSE": State("busy", "Paused by charger"),
+    "Finishing": State("busy", "Finishing"),
+    "Reserved": State("busy", "Reserved"),
+    "Unavailable": State("away", "Unavailable"),
+    "Faulted": State("broken", "Faulted"),
+}
+METHODS: Final[Mapping[str, str]] = {
+    "register": "from the registers at its start and its end",
+    "segments": "from its readings, part by part",
+    "session readings": "from readings that count from 0",
+    "rollover": "from a meter that passed its highest number",
+    "scaled": "from readings in another unit",
+    "corrected": "as somebody corrected it",
+    "imported": "as the earlier system said",
+}
+"""How the energy of a session was found."""
+
+
+def state_of(status: str | None) -> State:
+    """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
+    if status in (None, "", "Unknown"):
+        return _NO_STATE
+    return STATES.get(status, State("look", status))
+
+
+def method(name: str | None) -> str:
+    """Return how a figure was found."""
+    return METHODS.get(name or "", name or "")

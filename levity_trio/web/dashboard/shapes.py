@@ -24,9 +24,14 @@ _TYPED: Final = re.compile(r"[+-]?(?:[0-9]{1,15}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,
 _INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+def written(value: float, digits: int) -> str:
+    """Return a number with narrow spaces between thousands."""
+    return f"{value:,.{digits}f}".replace(",", THIN)
+
+
 def kwh(wh: float | None, digits: int = 1) -> str:
     """Return energy in kWh, without its unit."""
-    return UNKNOWN if wh is None else f"{wh / 1000:,.{digits}f}".replace(",", THIN)
+    return UNKNOWN if wh is None else written(wh / 1000, digits)
 
 
 def typed_kwh(wh: int) -> str:

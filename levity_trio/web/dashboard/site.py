@@ -30,12 +30,11 @@ from levity_trio.web.api.problems import Problem
 from levity_trio.web.below import API
 from levity_trio.web.dashboard import assets, entering
 from levity_trio.web.dashboard.assets import MANIFEST
-from levity_trio.web.dashboard.desk import READER, Desk
+from levity_trio.web.dashboard.desk import READER, Desk, Note
 from levity_trio.web.dashboard.doing import Form, download, perform
 from levity_trio.web.dashboard.front import DRIVERS, Front
 from levity_trio.web.dashboard.inside import JSON, Refused
 from levity_trio.web.dashboard.live import Channels, open_channels
-from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.page import Api as InnerApi
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.pages import PAGES

@@ -20,10 +20,9 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.locale import N_, _, _n, language
-from levity_trio.web.dashboard import charts, money, shapes, telling
+from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
-from levity_trio.web.dashboard.saying import in_words, sentence
-from levity_trio.web.dashboard.wording import method, state_of
+from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
 from levity_trio.wire.times import in_zone
 
 GIVE_WAY_SECONDS: Final = 0.001
@@ -119,7 +118,7 @@ def _exactly(context: Context, stamp: str) -> str:
 @pass_context
 def _told(context: Context, words: str) -> str:
     """Return a text of the API with its figures and times as people write them."""
-    return telling.told(words, context["now"], context["zone"])
+    return saying.told(words, context["now"], context["zone"])
 
 
 _TIME: Final = Markup('<time datetime="{}" title="{}">{}</time>')
@@ -169,7 +168,7 @@ def _environment() -> Environment:
         "period": _period,
         "exactly": _exactly,
         "told": _told,
-        "measured": telling.measured,
+        "measured": saying.measured,
         "on_day": _on_day,
         "second": _second,
         "dash": _dash,

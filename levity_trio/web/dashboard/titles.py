@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.web.dashboard.operations import ASKED, CHARGER
 
@@ -193,6 +193,26 @@ HELPS: Final[Mapping[tuple[str, str], str]] = {
 """What helps to decide, beneath the title."""
 
 
+DONE: Final[Mapping[tuple[str, str], str]] = {
+    ("POST", "/api/admin/transactions/{id}/confirm"): "Confirmed: {energy_kwh} kWh",
+    ("POST", "/api/admin/transactions/{id}/correct"): "Corrected: the session has {energy_kwh} kWh",
+    ("POST", "/api/admin/transactions/{id}/close"): "Closed: the session has {energy_kwh} kWh",
+    ("POST", "/api/admin/reviews/{id}/dismiss"): "Done: the session keeps its {energy_kwh} kWh",
+    ("POST", "/api/admin/set-aside/{id}/attach"): "Done: the message belongs to session {id}",
+    ("POST", "/api/admin/set-aside/{id}/make-transaction"): "Done: the message became session {id}",
+    ("POST", "/api/admin/set-aside/{id}/dismiss"): "Done: the message does not matter",
+    ("POST", "/api/admin/chargers/{id}/adopt"): "{charger} is adopted",
+    ("POST", "/api/admin/chargers/{id}/refuse"): "{charger} is refused",
+    ("POST", "/api/admin/id-tags"): "Added: {id_tag} {can}",
+    ("PATCH", "/api/admin/id-tags/{tag}"): "Changed: {id_tag} {can}",
+    ("DELETE", "/api/admin/id-tags/{tag}"): "Removed: {tag}",
+    ("DELETE", "/api/admin/users/{id}"): "Removed: the code and the log-ins of this user have ended",
+    ("DELETE", "/api/admin/asked-id-tags/{tag}"): "Forgotten: {tag}, until it is presented again",
+}
+TAGS: Final[Mapping[str, str]] = {"Accepted": "may charge", "Blocked": "is blocked"}
+"""What a tag can, by its status."""
+
+
 class Deed(NamedTuple):
     """What was done, and to what: the names in its path."""
 
@@ -209,6 +229,13 @@ def title_of(method: str, path: str) -> str:
 def help_of(method: str, path: str) -> str:
     """Return what to know before, "" where the title says it all."""
     return HELPS.get((method, path), "")
+
+
+def done_of(method: str, path: str, values: Mapping[str, Any]) -> str | None:
+    """Return what was done, of the values in the path and in the answer."""
+    words = DONE.get((method, path))
+    status = values.get("status")
+    return None if words is None else words.format_map({**values, "can": TAGS.get(str(status), f"is {status}")})
 
 
 def deed(method: str, path: str) -> Deed | None:

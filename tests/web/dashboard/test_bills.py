@@ -15,7 +15,7 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard import money
 from levity_trio.web.dashboard.page import Api, Page, View
-from levity_trio.web.dashboard.pages import bills, books, tariffs
+from levity_trio.web.dashboard.pages import bills, tariffs
 from levity_trio.web.dashboard.templating import Templates
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ ANSWERS: Mapping[str, Any] = {
     "/api/admin/first-bill": FIRST,
     f"POST {DRAFT}": {"ready": True, "done": 12, "accounts": 12, "sums": SUMS},
 }
-EVERY_PAGE = (*bills.PAGES, *tariffs.PAGES, *books.PAGES)
+EVERY_PAGE = (*bills.PAGES, *tariffs.PAGES)
 
 
 def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **query: str) -> View:

@@ -15,9 +15,10 @@ from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.api.serving import application_of
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.operations import groups_for, steps, words_of
+from levity_trio.web.dashboard.course import steps
+from levity_trio.web.dashboard.operations import groups_for, words_of
 from levity_trio.web.dashboard.page import Api, Page, View
-from levity_trio.web.dashboard.pages import charger, charger_facts, charger_frames, chargers, commands
+from levity_trio.web.dashboard.pages import charger, charger_facts
 from levity_trio.web.dashboard.templating import Templates
 from tests.integration.browsing import Page as Shown
 from tests.store.books import Station
@@ -25,9 +26,8 @@ from tests.web.api.conftest import Site, site, station
 
 __all__ = ["site", "station"]
 TEMPLATES = Templates(base="", zone=ZoneInfo("Europe/Berlin"))
-(CHARGER,) = charger.PAGES
-(CHARGERS,) = chargers.PAGES
-OF_ENGINEERS = [*charger_frames.PAGES, *commands.PAGES, *(one for one in charger_facts.PAGES if "security" in one.path)]
+CHARGER, CHARGERS, *_COMMANDS, FRAMES = charger.PAGES
+OF_ENGINEERS = [FRAMES, *_COMMANDS, *(one for one in charger_facts.PAGES if "security" in one.path)]
 SEEN_BY_ALL = [one for one in charger_facts.PAGES if one.role is Role.VIEWER]
 ADDRESS = "10.0.0.1"
 LINKS = {"show": "links"}
@@ -144,7 +144,7 @@ async def test_one_that_is_away_says_what_its_connectors_told_before(site: Site,
 
 
 async def test_frames_say_that_some_come_later(site: Site) -> None:
-    (frames,) = charger_frames.PAGES
+    frames = FRAMES
     assert "such as a heartbeat, stands here after a few seconds" in (await look(site, frames)).words
 
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.web.dashboard.charts import Band, Bar, Curve, bars, curve, sparkline
-from levity_trio.web.dashboard.scales import MOST_POINTS, Point
+from levity_trio.web.dashboard.charts import MOST_POINTS, Band, Bar, Curve, Point, bars, curve
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script>'
@@ -76,7 +75,6 @@ def test_a_single_reading_is_a_dot() -> None:
 def test_nothing_known_is_an_empty_chart() -> None:
     (line,) = of_class(made([]), "line")
     assert line.get("d") == ""
-    assert sparkline([], "nothing") == ""
     assert list(drawn(bars([], "kWh", "nothing")).iter("rect")) == []
 
 
@@ -110,7 +108,6 @@ def test_of_many_bars_some_are_labelled() -> None:
 @pytest.mark.parametrize(
     "svg",
     [
-        sparkline([(0.0, 1.0), (60.0, 2.0)], HOSTILE),
         curve(
             Curve(words=HOSTILE, unit=HOSTILE, points=[], since=NOON, until=NOON, zone=UTC, bands=[Band(0, 1, HOSTILE)])
         ),
@@ -127,4 +124,3 @@ def test_any_readings_are_drawn(points: list[Point], minutes: float) -> None:
     svg = made(points, minutes, is_area=True)
     assert len(orjson.loads(svg.get("data-points", ""))) <= MOST_POINTS
     assert "nan" not in ET.tostring(svg, "unicode")
-    drawn(sparkline(points, "any") or "<svg/>")

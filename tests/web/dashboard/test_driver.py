@@ -9,13 +9,12 @@ import pytest
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.pages import driver, driver_books
+from levity_trio.web.dashboard.pages import driver
 from tests.integration.browsing import Page as Shown
 from tests.web.api.driving import Driver, Yard
 from tests.web.dashboard.opening import Opening, attributes
 
-CHARGE, CHARGER, CONNECTOR = driver.PAGES
-SESSIONS, SESSION, STATEMENTS, ME = driver_books.PAGES
+CHARGE, CHARGER, CONNECTOR, SESSIONS, SESSION, STATEMENTS, ME = driver.PAGES
 HOSTILE = '"><script>alert(1)</script>'
 
 

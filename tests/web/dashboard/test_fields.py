@@ -18,13 +18,16 @@ from levity_trio.web.dashboard.fields import (
     MONEY,
     YES_OR_NO,
     Field,
+    Unreadable,
+    body_of,
     fields_of,
     filled,
     label_of,
     leaves,
+    query_of,
+    texts,
     with_rows,
 )
-from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
 from levity_trio.web.dashboard.templating import Templates
 
 BERLIN = ZoneInfo("Europe/Berlin")

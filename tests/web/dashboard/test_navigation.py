@@ -10,8 +10,7 @@ import pytest
 
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.dashboard import assets
-from levity_trio.web.dashboard.navigation import sections_of
-from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.page import View, sections_of
 from tests.integration.browsing import Page as Shown
 from tests.web.dashboard.opening import TEMPLATES, attributes
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.web.dashboard.scales import (
+from levity_trio.web.dashboard.charts import (
     LEAST_TICKS,
     MOST_POINTS,
     MOST_TICKS,

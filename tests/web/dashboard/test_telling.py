@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from levity_trio.charging.sent.figures import METHODS
-from levity_trio.web.dashboard import wording
-from levity_trio.web.dashboard.telling import measured, told
-from levity_trio.web.dashboard.whose import grounds
+from levity_trio.web.dashboard import saying
+from levity_trio.web.dashboard.saying import grounds, measured, told
 from tests.web.dashboard.opening import BERLIN
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -62,8 +61,8 @@ def test_a_value_has_the_unit_of_people(value: float | None, unit: str, shown: s
 
 
 def test_each_way_to_find_a_figure_has_words() -> None:
-    assert {*METHODS} < {*wording.METHODS}
-    assert wording.method("a new one") == "a new one"
+    assert {*METHODS} < {*saying.METHODS}
+    assert saying.method("a new one") == "a new one"
 
 
 def test_a_ground_names_the_household_and_the_tag_as_it_was_sent() -> None:

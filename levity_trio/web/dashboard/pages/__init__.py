@@ -7,14 +7,9 @@ from typing import Final
 from levity_trio.web.dashboard.page import Page
 from levity_trio.web.dashboard.pages import (
     bills,
-    books,
     charger,
     charger_facts,
-    charger_frames,
-    chargers,
-    commands,
     driver,
-    driver_books,
     history,
     households,
     manual,
@@ -27,24 +22,8 @@ from levity_trio.web.dashboard.pages import (
     tariffs,
 )
 
-PAGES: Final[tuple[Page, ...]] = (
-    *now.PAGES,
-    *chargers.PAGES,
-    *charger.PAGES,
-    *charger_facts.PAGES,
-    *charger_frames.PAGES,
-    *commands.PAGES,
-    *driver.PAGES,
-    *driver_books.PAGES,
-    *sessions.PAGES,
-    *session.PAGES,
-    *review.PAGES,
-    *bills.PAGES,
-    *households.PAGES,
-    *tags.PAGES,
-    *tariffs.PAGES,
-    *books.PAGES,
-    *history.PAGES,
-    *system.PAGES,
-    *manual.PAGES,
+ROOMS: Final = (
+    *(now, charger, charger_facts, driver, sessions, session, review, bills, households, tags, tariffs),
+    *(history, system, manual),
 )
+PAGES: Final[tuple[Page, ...]] = tuple(page for room in ROOMS for page in room.PAGES)

@@ -1,25 +1,25 @@
-"""Bills: the months, and one month from its preview to its closed statements."""
+"""Bills: the months, and one month from its preview to its closed statements; who bills; payments; and meters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.billing.states import BillState
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.money import currency_of_site, minor_of, money
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.money import minor_of, money
+from levity_trio.web.dashboard.page import Page, View, currency_of_site, names_of_chargers
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.whose import names_of_chargers
 from levity_trio.wire.times import in_zone
 
 SECTION: Final = "Bills"
 STEP_SECONDS: Final = 2.0
 """A look at a preview that is not ready works on it for so long; the page then comes back by itself."""
 MOST: Final = 200
-"""Statements of one page."""
+"""Statements, wallets or meters of one page."""
 AT_ONCE: Final = 20
 """Statements of one archive."""
 
@@ -132,60 +132,104 @@ async def _drafted(view: View) -> Values:
     return {"one": one, "document": f"/get{path}/document", "names": await names_of_chargers(view)}
 
 
+async def _biller(view: View) -> Values:
+    try:
+        return {"biller": await view.get("/api/admin/biller")}
+    except Refused as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        return {"biller": None}
+
+
+async def _payments(view: View) -> Values:
+    return {"wallets": await view.get("/api/admin/wallets", limit=MOST, cursor=view.query.get("cursor"))}
+
+
+async def _meters(view: View) -> Values:
+    meters = (await view.get("/api/admin/meters", limit=MOST))["data"]
+    return {"meters": meters, "names": await names_of_chargers(view)}
+
+
+async def _meter(view: View) -> Values:
+    path = f"/api/admin/meters/{view.path['id']}"
+    readings = await view.get(f"{path}/readings", cursor=view.query.get("cursor"))
+    return {"meter": await view.get(path), "readings": readings, "names": await names_of_chargers(view)}
+
+
 PAGES: Final = (
+    Page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month", role=Role.OPERATOR, section=SECTION),
     Page(
-        path="/bills",
+        "/bills/{month}",
+        "Bills of a month",
+        "bills/month.html",
+        _month,
         help="tasks/close-a-month",
-        title="Bills",
-        template="bills.html",
-        read=_months,
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
-    Page(
-        path="/bills/{month}",
-        help="tasks/close-a-month",
-        title="Bills of a month",
-        template="bills/month.html",
-        read=_month,
         role=Role.OPERATOR,
         is_work=True,
         section=SECTION,
     ),
     Page(
-        path="/bills/{month}/reconciliation",
+        "/bills/{month}/reconciliation",
+        "Does it add up?",
+        "bills/reconciliation.html",
+        _reconciliation,
         help="tasks/does-it-add-up",
-        title="Does it add up?",
-        template="bills/reconciliation.html",
-        read=_reconciliation,
         role=Role.OPERATOR,
         section=SECTION,
     ),
     Page(
-        path="/bills/{month}/papers",
+        "/bills/{month}/papers",
+        "Papers",
+        "bills/papers.html",
+        _papers,
         help="tasks/close-a-month#5-print-and-send",
-        title="Papers",
-        template="bills/papers.html",
-        read=_papers,
         role=Role.OPERATOR,
         is_work=True,
         section=SECTION,
     ),
     Page(
-        path="/bills/{month}/draft/{number}",
+        "/bills/{month}/draft/{number}",
+        "Draft of a statement",
+        "bills/statement.html",
+        _drafted,
         help="tasks/close-a-month#2-look-at-the-preview",
-        title="Draft of a statement",
-        template="bills/statement.html",
-        read=_drafted,
         role=Role.OPERATOR,
         section=SECTION,
     ),
     Page(
-        path="/statements/{number}",
+        "/statements/{number}",
+        "Statement",
+        "bills/statement.html",
+        _statement,
         help="tasks/a-neighbour-asks",
-        title="Statement",
-        template="bills/statement.html",
-        read=_statement,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page(
+        "/biller",
+        "Who bills",
+        "biller.html",
+        _biller,
+        help="tasks/close-a-month#what-stands-on-a-statement",
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page(
+        "/payments",
+        "Payments",
+        "payments.html",
+        _payments,
+        help="tasks/close-a-month#6-enter-payments",
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up", role=Role.OPERATOR, section=SECTION),
+    Page(
+        "/meters/{id}",
+        "Meter",
+        "meters/meter.html",
+        _meter,
+        help="tasks/does-it-add-up",
         role=Role.OPERATOR,
         section=SECTION,
     ),

@@ -1,15 +1,17 @@
-"""A charger: what it is, how it is, what it was asked for, and what it can be asked for."""
+"""Chargers: all of them; one of them, what it was asked for and can be asked for; and its frames, for engineers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.operations import groups_for, page_of, steps, words_of
-from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View
-from levity_trio.web.dashboard.shapes import length, moment
-from levity_trio.web.dashboard.whose import open_sessions
+from levity_trio.web.dashboard.course import steps
+from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
+from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions
+from levity_trio.web.dashboard.shapes import json_text, length, moment
 
 SECTION: Final = "Chargers"
 PATH: Final = "/chargers/{id}"
@@ -111,14 +113,159 @@ async def _state(view: View, charger: Mapping[str, Any]) -> Values:
     }
 
 
+MOST_CHARGERS: Final = 200
+ALL: Final = "chargers"
+CODES: Final = "/api/admin/codes"
+
+
+async def _read_all(view: View) -> Values:
+    found = await _all(view)
+    is_hidden = "hidden" in view.query
+    return {
+        "list": _list_part(view, found["data"]),
+        "cursor": found.get("next_cursor"),
+        "is_hidden": is_hidden,
+        "sees_codes": bool(found["data"]) and view.may("GET", CODES),
+    }
+
+
+async def _live_all(view: View, _changed: Changed) -> Sequence[Part]:
+    return [_list_part(view, (await _all(view))["data"])]
+
+
+async def _all(view: View) -> Any:
+    hidden = True if "hidden" in view.query else None
+    return await view.get("/api/admin/chargers", hidden=hidden, limit=MOST_CHARGERS, cursor=view.query.get("cursor"))
+
+
+def _list_part(view: View, rows: Sequence[Mapping[str, Any]]) -> Part:
+    chargers = [{**one, "home": page_of(one["id"])} for one in rows]
+    return Part(ALL, "charger/list.html", {"chargers": chargers, "is_hidden": "hidden" in view.query})
+
+
+MOST_COMMANDS: Final = 50
+COMMAND: Final = "command"
+
+
+async def _read_commands(view: View) -> Values:
+    found = await _commands(view)
+    return {
+        **await head(view, "commands"),
+        "list": commands_part(found["data"]),
+        "cursor": found.get("next_cursor"),
+    }
+
+
+async def _live_commands(view: View, changed: Changed) -> Sequence[Part]:
+    return () if is_elsewhere(view, changed) else [commands_part((await _commands(view))["data"])]
+
+
+async def _commands(view: View) -> Any:
+    return await view.get(f"{api_of(view)}/commands", limit=MOST_COMMANDS, cursor=view.query.get("cursor"))
+
+
+async def _read_command(view: View) -> Values:
+    command = await _command(view)
+    charger = await view.get(f"/api/admin/chargers/{command['charger']}")
+    return {"command": command, "charger": charger, "home": page_of(charger["id"]), "part_": _command_part(command)}
+
+
+async def _live_command(view: View, _changed: Changed) -> Sequence[Part]:
+    return [_command_part(await _command(view))]
+
+
+async def _command(view: View) -> dict[str, Any]:
+    found = await view.get(f"/api/admin/commands/{view.path['id']}")
+    return {**found, "words": words_of(found["action"]), "steps": steps(found)}
+
+
+def _command_part(command: Mapping[str, Any]) -> Part:
+    return Part(COMMAND, "charger/command.html", {"command": command})
+
+
+MOST_FRAMES: Final = 40
+SECONDS: Final = 2.0
+"""Frames are told by no fact, so the page looks for itself."""
+MOST_CHARACTERS: Final = 4000
+"""Of a frame that a page shows; one may have half a million."""
+FILTERS: Final = ("action", "direction", "text")
+DIRECTIONS: Final = (("recv", "from the charger"), ("send", "to the charger"))
+
+
+async def _read_frames(view: View) -> Values:
+    found = await _frames(view)
+    return {
+        **await head(view, "frames"),
+        "frames": _frames_part(found["data"]),
+        "cursor": found.get("next_cursor"),
+        "given": {name: view.query.get(name, "") for name in FILTERS},
+        "directions": DIRECTIONS,
+        "is_paused": _stands_still(view),
+    }
+
+
+async def _live_frames(view: View, _changed: Changed) -> Sequence[Part]:
+    return () if _stands_still(view) else [_frames_part((await _frames(view))["data"])]
+
+
+def _stands_still(view: View) -> bool:
+    return "pause" in view.query or "cursor" in view.query
+
+
+async def _frames(view: View) -> Any:
+    given = {name: view.query.get(name) for name in (*FILTERS, "cursor")}
+    return await view.get("/api/logs", charger=view.path["id"], limit=MOST_FRAMES, **given)
+
+
+def _frames_part(frames: Sequence[Mapping[str, Any]]) -> Part:
+    return Part("frames", "charger/frame_rows.html", {"frames": [{**one, **_opened(one["payload"])} for one in frames]})
+
+
+def _opened(frame: str) -> Mapping[str, str]:
+    """Return a frame as it is opened, and as one line."""
+    if len(frame) > MOST_CHARACTERS:
+        opened = f"{frame[:MOST_CHARACTERS]}\n… {len(frame)} characters in all; `levity-trio logs` shows them"
+        return {"opened": opened, "line": frame[:200]}
+    try:
+        return {"opened": json_text(orjson.loads(frame)), "line": frame[:200]}
+    except orjson.JSONDecodeError:
+        return {"opened": frame, "line": frame[:200]}
+
+
 PAGES: Final = (
+    Page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live, section=SECTION),
     Page(
-        path=PATH,
-        help="tasks/a-charger-is-away",
-        title="Charger",
-        template="charger.html",
-        read=_read,
-        live=_live,
+        "/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all, section=SECTION
+    ),
+    Page(
+        f"{PATH}/commands",
+        "Commands",
+        "charger/all_commands.html",
+        _read_commands,
+        help="reference/operations",
+        live=_live_commands,
+        role=Role.OPERATOR,
         section=SECTION,
+    ),
+    Page(
+        "/commands/{id}",
+        "Command",
+        "command.html",
+        _read_command,
+        help="reference/operations",
+        live=_live_command,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page(
+        f"{PATH}/frames",
+        "Frames",
+        "charger/frames.html",
+        _read_frames,
+        help="explanation/what-happens-to-a-message",
+        live=_live_frames,
+        role=Role.OPERATOR,
+        section=SECTION,
+        seconds=SECONDS,
     ),
 )

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Read, Values, View
 from levity_trio.web.dashboard.pages.charger import PATH, SECTION, api_of, head
-from levity_trio.web.dashboard.tables import Column, Table
 
 ROWS: Final = 50
 SAME: Final = "same"
 OF_OTHERS: Final = "conflict"
 """What the API answers for a template that is not for a charger."""
+
+
+class Column(NamedTuple):
+    """A column: its head, the field that it shows, and how: text, time, number, size, yes, code or state."""
+
+    title: str
+    field: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of rows as the API answers them. `empty` is what stands there without rows."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Mapping[str, Any]]
+    empty: str
+    cursor: str | None = None
+    """Of the page with older rows."""
 
 
 class Kind(NamedTuple):
@@ -294,7 +314,7 @@ HELP: Final = {"oddities": "reference/repairs", "limits": "reference/operations"
 
 def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = "") -> Page:
     chosen, help_ = f"charger/{template or tab}.html", HELP.get(tab, "tasks/a-charger-is-away")
-    return Page(path=f"{PATH}/{tab}", title=title, template=chosen, read=read, role=role, section=SECTION, help=help_)
+    return Page(f"{PATH}/{tab}", title, chosen, read, role=role, section=SECTION, help=help_)
 
 
 PAGES: Final = (

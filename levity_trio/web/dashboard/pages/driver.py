@@ -1,4 +1,4 @@
-"""For drivers: all places with the own sessions on top, and the one place that the code at a charger names.
+"""For drivers: all places with the own sessions on top, the place that the code at a charger names, and their books.
 
 A place shows what became of what its driver asked for: the number of the command stands in the query, so it is there
 without JavaScript, too.
@@ -6,16 +6,19 @@ without JavaScript, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote
 
 from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import course
+from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View
-from levity_trio.web.dashboard.place import SHAPES
-from levity_trio.web.dashboard.sparkline import sparkline
+from levity_trio.web.dashboard.pages.session import curves
 
 CHARGERS: Final = "/api/me/chargers"
 OWN: Final = "/api/me/transactions"
@@ -134,13 +137,114 @@ async def _command(view: View, charger: str, connectors: Sequence[Mapping[str, A
     return None if command["charger"] != charger or is_over else {**command, "course": shown}
 
 
+ROWS: Final = 50
+STATEMENTS: Final = "/api/me/statements"
+
+
+async def _read_sessions(view: View) -> Values:
+    if is_nobody(view):
+        return {"is_nobody": True}
+    found = await view.get(OWN, limit=ROWS, before=view.query.get("before"))
+    return {"is_nobody": False, "found": found, "is_first": "before" not in view.query}
+
+
+async def _read_session(view: View) -> Values:
+    if is_nobody(view):
+        return {"is_nobody": True, "one": None}
+    one = await view.get(f"{OWN}/{view.path['id']}")
+    return {"is_nobody": False, "one": one, "parts": await _session_parts(view, one)}
+
+
+async def _live_session(view: View, changed: Changed) -> Sequence[Part]:
+    if is_nobody(view):
+        return []
+    one = await view.get(f"{OWN}/{view.path['id']}")
+    is_about = changed is EVERYTHING or not changed.isdisjoint({one["charger"], SITE})
+    return await _session_parts(view, one) if is_about else []
+
+
+async def _session_parts(view: View, one: Mapping[str, Any]) -> Sequence[Part]:
+    known = await view.get(f"{OWN}/{one['id']}/curve")
+    count = len(known["power"])
+    return [
+        Part("own-head", "driver/head.html", {"one": one}),
+        Part("curves", "session/curves.html", {"known": known, "count": count, **curves(known, None, view.api.zone)}),
+    ]
+
+
+async def _read_statements(view: View) -> Values:
+    if is_nobody(view):
+        return {"is_nobody": True}
+    found = await view.get(STATEMENTS, cursor=view.query.get("cursor"))
+    return {"is_nobody": False, "statements": found["data"], "cursor": found.get("next_cursor")}
+
+
+async def _read_me(view: View) -> Values:
+    tags = [] if is_nobody(view) else (await view.get("/api/me/tags"))["data"]
+    return {"is_nobody": is_nobody(view), "me": await view.get("/api/me"), "tags": tags}
+
+
+_AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
+SHAPES: Final[Mapping[str, tuple[str, str]]] = {
+    "free": ("free", "Free"),
+    "plugged_in": ("busy", "Plugged in"),
+    "in_use": ("used", "In use"),
+    "reserved": ("look", "Reserved"),
+    "broken": ("broken", "Out of order"),
+    "away": ("away", "Away"),
+}
+"""The shape and the word for the state of a connector."""
+
+
+class Connector(NamedTuple):
+    """A connector: what it is called, "" if there is no other, and its state."""
+
+    name: str
+    kind: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A charger, and one or all of its connectors."""
+
+    name: str
+    connectors: Sequence[Connector]
+
+
+async def place_of(view: View, path: str) -> Place | None:
+    """Return the place that the page with this path, as in a URL, is about; None for an unknown one, or no such page.
+
+    Hold a place among the requests at work.
+    """
+    found = _AT.fullmatch(path)
+    if found is None:
+        return None
+    try:
+        charger = await view.get(f"/api/me/chargers/{unquote(found['charger'])}")
+    except Refused:
+        return None
+    wanted = None if found["connector"] is None else int(found["connector"])
+    connectors = [one for one in charger["connectors"] if wanted in (None, one["id"])]
+    if wanted is not None and not connectors:
+        return None
+    return Place(
+        charger["name"] or charger["id"], [_shown_connector(one, len(charger["connectors"])) for one in connectors]
+    )
+
+
+def _shown_connector(connector: Mapping[str, Any], count: int) -> Connector:
+    kind, word = SHAPES[connector["state"]]
+    return Connector("" if count == 1 else f"Connector {connector['id']}", kind, word)
+
+
 PAGES: Final = (
     Page(
-        path="/d/",
+        "/d/",
+        "Charge",
+        "driver/charge.html",
+        _read_all,
         help="drivers/charge-and-stop",
-        title="Charge",
-        template="driver/charge.html",
-        read=_read_all,
         live=_live_all,
         rest=1.0,
         role=Role.DRIVER,
@@ -148,15 +252,47 @@ PAGES: Final = (
     ),
     *(
         Page(
-            path=path,
+            path,
+            "Charge here",
+            "driver/at.html",
+            _read_place,
             help="drivers/charge-and-stop",
-            title="Charge here",
-            template="driver/at.html",
-            read=_read_place,
             live=_live_place,
             role=Role.DRIVER,
             section=SECTION,
         )
         for path in ("/d/at/{charger}", "/d/at/{charger}/{connector}")
+    ),
+    Page(
+        "/d/sessions",
+        "Your sessions",
+        "driver/sessions.html",
+        _read_sessions,
+        help="drivers/what-i-pay",
+        role=Role.DRIVER,
+        section="Sessions",
+    ),
+    Page(
+        "/d/sessions/{id}",
+        "Your session",
+        "driver/session.html",
+        _read_session,
+        help="drivers/what-i-pay",
+        live=_live_session,
+        rest=1.0,
+        role=Role.DRIVER,
+        section="Sessions",
+    ),
+    Page(
+        "/d/statements",
+        "Your statements",
+        "driver/statements.html",
+        _read_statements,
+        help="drivers/what-i-pay#look-at-a-statement",
+        role=Role.DRIVER,
+        section="Statements",
+    ),
+    Page(
+        "/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", role=Role.DRIVER, section="Me"
     ),
 )

@@ -87,13 +87,4 @@ def _label(first: date, by: str | None) -> str:
     return f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
 
 
-PAGES: Final = (
-    Page(
-        path="/history",
-        help="tasks/close-a-month",
-        title="History",
-        template="history.html",
-        read=_read,
-        section="History",
-    ),
-)
+PAGES: Final = (Page("/history", "History", "history.html", _read, help="tasks/close-a-month", section="History"),)

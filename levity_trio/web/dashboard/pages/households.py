@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View
-from levity_trio.web.dashboard.whose import names_of_chargers
+from levity_trio.web.dashboard.page import Page, View, names_of_chargers
 
 ACCOUNTS: Final = "/api/admin/accounts"
 WALLETS: Final = "/api/admin/wallets"
@@ -91,20 +90,20 @@ async def _personal(view: View, number: str) -> Any:
 
 PAGES: Final = (
     Page(
-        path="/accounts",
+        "/accounts",
+        "Households",
+        "households.html",
+        _list,
         help="tasks/household",
-        title="Households",
-        template="households.html",
-        read=_list,
         role=Role.OPERATOR,
         section="Households",
     ),
     Page(
-        path="/accounts/{id}",
+        "/accounts/{id}",
+        "Household",
+        "household.html",
+        _show,
         help="tasks/household",
-        title="Household",
-        template="household.html",
-        read=_show,
         role=Role.OPERATOR,
         section="Households",
     ),

@@ -54,6 +54,6 @@ def _may_see(view: View, page: manual.Page) -> bool:
 
 
 PAGES: Final = (
-    Page(path=HELP, title="Help", template="help.html", read=_contents, role=Role.DRIVER),
-    Page(path=f"{HELP}/{{topic:path}}", title="Help", template="help/page.html", read=_page, role=Role.DRIVER),
+    Page(HELP, "Help", "help.html", _contents, role=Role.DRIVER),
+    Page(f"{HELP}/{{topic:path}}", "Help", "help/page.html", _page, role=Role.DRIVER),
 )

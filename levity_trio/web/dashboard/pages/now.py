@@ -10,11 +10,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.navigation import SECTIONS
+from levity_trio.web.dashboard.charts import sparkline
+from levity_trio.web.dashboard.course import has_failed, short_steps
 from levity_trio.web.dashboard.operations import words_of
-from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, part_id
-from levity_trio.web.dashboard.sparkline import sparkline
-from levity_trio.web.dashboard.wording import has_failed, state_of, steps
+from levity_trio.web.dashboard.page import EVERYTHING, SECTIONS, Changed, Page, Part, Values, View, part_id
+from levity_trio.web.dashboard.saying import state_of
 
 NOW: Final = "/api/now"
 ADDRESSES: Final = "/api/admin/addresses"
@@ -158,7 +158,7 @@ def _card(charger: Mapping[str, Any] | None, site: Mapping[str, Any]) -> Values:
         "name": charger["name"] or charger["id"],
         "whole": _whole(charger),
         "connectors": [_connector(one) for one in charger["connectors"]],
-        "command": command and {**command, "steps": steps(command), "has_failed": has_failed(command)},
+        "command": command and {**command, "steps": short_steps(command), "has_failed": has_failed(command)},
         "action": command and words_of(command["action"]),
         "is_quiet": _is_quiet(charger),
         "is_used": any(one["transaction"] for one in charger["connectors"]),
@@ -199,14 +199,4 @@ def _speaks(place: Mapping[str, Any]) -> bool:
     return place["status"] not in ("Available", "Unknown", None) or place["error_code"] is not None
 
 
-PAGES: Final = (
-    Page(
-        path="/",
-        help="tasks/a-charger-is-away",
-        title="Now",
-        template="now.html",
-        read=_read,
-        live=_live,
-        section="Now",
-    ),
-)
+PAGES: Final = (Page("/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"),)

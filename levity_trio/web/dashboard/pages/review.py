@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Changed, Page, Part, View
+from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
 from levity_trio.web.dashboard.shapes import kwh
-from levity_trio.web.dashboard.whose import names_of_chargers
 
 REVIEW: Final = "/api/admin/review"
 COUNTS: Final = f"{REVIEW}/counts"
@@ -258,13 +257,5 @@ def _newest(view: View, waiting: Item) -> str:
 
 
 PAGES: Final = (
-    Page(
-        path="/review",
-        help="tasks/a-session-in-doubt",
-        title="Review",
-        template="review.html",
-        read=_read,
-        live=_live,
-        section="Review",
-    ),
+    Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),
 )

@@ -14,8 +14,8 @@ from levity_trio.charging.lifecycle import Answer, Kind, State, about_transactio
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
+from levity_trio.web.dashboard.saying import grounds
 from levity_trio.web.dashboard.shapes import moment
-from levity_trio.web.dashboard.whose import grounds
 from levity_trio.wire.times import shifted_stamp
 
 ONE: Final = "/api/admin/transactions"
@@ -238,29 +238,29 @@ _PATH: Final = "/sessions/{id}"
 _SECTION: Final = "Sessions"
 PAGES: Final = (
     Page(
-        path=_PATH,
+        _PATH,
+        "Session",
+        "session.html",
+        _read,
         help="tasks/a-neighbour-asks#2-explain-it",
-        title="Session",
-        template="session.html",
-        read=_read,
         live=_live,
         rest=1.0,
         section=_SECTION,
     ),
     Page(
-        path=f"{_PATH}/readings",
+        f"{_PATH}/readings",
+        "Readings",
+        "session/readings.html",
+        _readings,
         help="tasks/a-session-in-doubt#2-look-at-the-evidence",
-        title="Readings",
-        template="session/readings.html",
-        read=_readings,
         section=_SECTION,
     ),
     Page(
-        path=f"{_PATH}/frames",
+        f"{_PATH}/frames",
+        "Frames",
+        "session/frames.html",
+        _frames,
         help="explanation/what-happens-to-a-message",
-        title="Frames",
-        template="session/frames.html",
-        read=_frames,
         role=Role.OPERATOR,
         section=_SECTION,
     ),

@@ -126,11 +126,11 @@ def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
 
 PAGES: Final = (
     Page(
-        path="/sessions",
+        "/sessions",
+        "Sessions",
+        "sessions.html",
+        _read,
         help="tasks/a-neighbour-asks#1-find-the-session",
-        title="Sessions",
-        template="sessions.html",
-        read=_read,
         section="Sessions",
     ),
 )

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
-from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.page import Page, View, names_of_chargers
 from levity_trio.web.dashboard.titles import deed
-from levity_trio.web.dashboard.whose import names_of_chargers
 
 ADMIN: Final = "/api/admin"
 FEW: Final = 20
@@ -77,37 +76,23 @@ def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
 
 
 PAGES: Final = (
+    Page("/system", "System", "system.html", _system, help="reference/settings", role=Role.ADMIN, section=SECTION),
     Page(
-        path="/system",
-        help="reference/settings",
-        title="System",
-        template="system.html",
-        read=_system,
-        role=Role.ADMIN,
-        section=SECTION,
-    ),
-    Page(
-        path="/system/people",
+        "/system/people",
+        "Who may use it",
+        "system/people.html",
+        _people,
         help="tasks/phone#1-add-yourself",
-        title="Who may use it",
-        template="system/people.html",
-        read=_people,
         role=Role.ADMIN,
         section=SECTION,
     ),
+    Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
     Page(
-        path=TRUST,
-        help="tasks/phone#2-at-home",
-        title="Trust this site",
-        template="trust.html",
-        read=_trust,
-    ),
-    Page(
-        path="/system/audit",
+        "/system/audit",
+        "What was done",
+        "system/audit.html",
+        _audit,
         help="explanation/security#who-may-do-what",
-        title="What was done",
-        template="system/audit.html",
-        read=_audit,
         role=Role.ADMIN,
         section=SECTION,
     ),

@@ -94,20 +94,6 @@ async def _households(view: View) -> Any:
 
 
 PAGES: Final = (
-    Page(
-        path="/tags",
-        help="tasks/cards",
-        title="Tags",
-        template="tags.html",
-        read=_list,
-        section="Tags",
-    ),
-    Page(
-        path="/tags/{tag:path}",
-        help="tasks/cards",
-        title="Tag",
-        template="tag.html",
-        read=_show,
-        section="Tags",
-    ),
+    Page("/tags", "Tags", "tags.html", _list, help="tasks/cards", section="Tags"),
+    Page("/tags/{tag:path}", "Tag", "tag.html", _show, help="tasks/cards", section="Tags"),
 )

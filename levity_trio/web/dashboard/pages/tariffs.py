@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.web.api.endpoints import Role
-from levity_trio.web.dashboard.page import Page, View
-from levity_trio.web.dashboard.whose import names_of_chargers
+from levity_trio.web.dashboard.page import Page, View, names_of_chargers
 
 SECTION: Final = "Tariffs"
 MOST: Final = 200
@@ -40,20 +39,14 @@ async def _tariff(view: View) -> Values:
 
 PAGES: Final = (
     Page(
-        path="/tariffs",
-        help="tasks/night-tariff",
-        title="Tariffs",
-        template="tariffs.html",
-        read=_tariffs,
-        role=Role.OPERATOR,
-        section=SECTION,
+        "/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff", role=Role.OPERATOR, section=SECTION
     ),
     Page(
-        path="/tariffs/{id}",
+        "/tariffs/{id}",
+        "Tariff",
+        "tariffs/tariff.html",
+        _tariff,
         help="tasks/night-tariff#change-a-price",
-        title="Tariff",
-        template="tariffs/tariff.html",
-        read=_tariff,
         role=Role.OPERATOR,
         section=SECTION,
     ),
