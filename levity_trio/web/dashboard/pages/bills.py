@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -156,81 +157,35 @@ async def _meter(view: View) -> Values:
     return {"meter": await view.get(path), "readings": readings, "names": await names_of_chargers(view)}
 
 
+_page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
 PAGES: Final = (
-    Page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month", role=Role.OPERATOR, section=SECTION),
-    Page(
-        "/bills/{month}",
-        "Bills of a month",
-        "bills/month.html",
-        _month,
-        help="tasks/close-a-month",
-        role=Role.OPERATOR,
-        is_work=True,
-        section=SECTION,
-    ),
-    Page(
+    _page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month"),
+    _page("/bills/{month}", "Bills of a month", "bills/month.html", _month, help="tasks/close-a-month", is_work=True),
+    _page(
         "/bills/{month}/reconciliation",
         "Does it add up?",
         "bills/reconciliation.html",
         _reconciliation,
         help="tasks/does-it-add-up",
-        role=Role.OPERATOR,
-        section=SECTION,
     ),
-    Page(
+    _page(
         "/bills/{month}/papers",
         "Papers",
         "bills/papers.html",
         _papers,
         help="tasks/close-a-month#5-print-and-send",
-        role=Role.OPERATOR,
         is_work=True,
-        section=SECTION,
     ),
-    Page(
+    _page(
         "/bills/{month}/draft/{number}",
         "Draft of a statement",
         "bills/statement.html",
         _drafted,
         help="tasks/close-a-month#2-look-at-the-preview",
-        role=Role.OPERATOR,
-        section=SECTION,
     ),
-    Page(
-        "/statements/{number}",
-        "Statement",
-        "bills/statement.html",
-        _statement,
-        help="tasks/a-neighbour-asks",
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
-    Page(
-        "/biller",
-        "Who bills",
-        "biller.html",
-        _biller,
-        help="tasks/close-a-month#what-stands-on-a-statement",
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
-    Page(
-        "/payments",
-        "Payments",
-        "payments.html",
-        _payments,
-        help="tasks/close-a-month#6-enter-payments",
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
-    Page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up", role=Role.OPERATOR, section=SECTION),
-    Page(
-        "/meters/{id}",
-        "Meter",
-        "meters/meter.html",
-        _meter,
-        help="tasks/does-it-add-up",
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
+    _page("/statements/{number}", "Statement", "bills/statement.html", _statement, help="tasks/a-neighbour-asks"),
+    _page("/biller", "Who bills", "biller.html", _biller, help="tasks/close-a-month#what-stands-on-a-statement"),
+    _page("/payments", "Payments", "payments.html", _payments, help="tasks/close-a-month#6-enter-payments"),
+    _page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up"),
+    _page("/meters/{id}", "Meter", "meters/meter.html", _meter, help="tasks/does-it-add-up"),
 )

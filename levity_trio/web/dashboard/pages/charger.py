@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -232,12 +233,11 @@ def _opened(frame: str) -> Mapping[str, str]:
         return {"opened": frame, "line": frame[:200]}
 
 
+_page: Final = partial(Page, section=SECTION)
 PAGES: Final = (
-    Page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live, section=SECTION),
-    Page(
-        "/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all, section=SECTION
-    ),
-    Page(
+    _page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live),
+    _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
+    _page(
         f"{PATH}/commands",
         "Commands",
         "charger/all_commands.html",
@@ -245,9 +245,8 @@ PAGES: Final = (
         help="reference/operations",
         live=_live_commands,
         role=Role.OPERATOR,
-        section=SECTION,
     ),
-    Page(
+    _page(
         "/commands/{id}",
         "Command",
         "command.html",
@@ -255,9 +254,8 @@ PAGES: Final = (
         help="reference/operations",
         live=_live_command,
         role=Role.OPERATOR,
-        section=SECTION,
     ),
-    Page(
+    _page(
         f"{PATH}/frames",
         "Frames",
         "charger/frames.html",
@@ -265,7 +263,6 @@ PAGES: Final = (
         help="explanation/what-happens-to-a-message",
         live=_live_frames,
         role=Role.OPERATOR,
-        section=SECTION,
         seconds=SECONDS,
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -238,8 +239,9 @@ def _shown_connector(connector: Mapping[str, Any], count: int) -> Connector:
     return Connector("" if count == 1 else f"Connector {connector['id']}", kind, word)
 
 
+_page: Final = partial(Page, role=Role.DRIVER)
 PAGES: Final = (
-    Page(
+    _page(
         "/d/",
         "Charge",
         "driver/charge.html",
@@ -247,32 +249,29 @@ PAGES: Final = (
         help="drivers/charge-and-stop",
         live=_live_all,
         rest=1.0,
-        role=Role.DRIVER,
         section=SECTION,
     ),
     *(
-        Page(
+        _page(
             path,
             "Charge here",
             "driver/at.html",
             _read_place,
             help="drivers/charge-and-stop",
             live=_live_place,
-            role=Role.DRIVER,
             section=SECTION,
         )
         for path in ("/d/at/{charger}", "/d/at/{charger}/{connector}")
     ),
-    Page(
+    _page(
         "/d/sessions",
         "Your sessions",
         "driver/sessions.html",
         _read_sessions,
         help="drivers/what-i-pay",
-        role=Role.DRIVER,
         section="Sessions",
     ),
-    Page(
+    _page(
         "/d/sessions/{id}",
         "Your session",
         "driver/session.html",
@@ -280,19 +279,15 @@ PAGES: Final = (
         help="drivers/what-i-pay",
         live=_live_session,
         rest=1.0,
-        role=Role.DRIVER,
         section="Sessions",
     ),
-    Page(
+    _page(
         "/d/statements",
         "Your statements",
         "driver/statements.html",
         _read_statements,
         help="drivers/what-i-pay#look-at-a-statement",
-        role=Role.DRIVER,
         section="Statements",
     ),
-    Page(
-        "/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", role=Role.DRIVER, section="Me"
-    ),
+    _page("/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", section="Me"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -88,23 +89,8 @@ async def _personal(view: View, number: str) -> Any:
         return None
 
 
+_page: Final = partial(Page, role=Role.OPERATOR, section="Households", help="tasks/household")
 PAGES: Final = (
-    Page(
-        "/accounts",
-        "Households",
-        "households.html",
-        _list,
-        help="tasks/household",
-        role=Role.OPERATOR,
-        section="Households",
-    ),
-    Page(
-        "/accounts/{id}",
-        "Household",
-        "household.html",
-        _show,
-        help="tasks/household",
-        role=Role.OPERATOR,
-        section="Households",
-    ),
+    _page("/accounts", "Households", "households.html", _list),
+    _page("/accounts/{id}", "Household", "household.html", _show),
 )

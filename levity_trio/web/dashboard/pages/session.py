@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
+from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.money import CURRENCIES, written
@@ -236,32 +237,22 @@ async def _frames(view: View) -> Mapping[str, Any]:
 
 _PATH: Final = "/sessions/{id}"
 _SECTION: Final = "Sessions"
+_page: Final = partial(Page, section=_SECTION)
 PAGES: Final = (
-    Page(
-        _PATH,
-        "Session",
-        "session.html",
-        _read,
-        help="tasks/a-neighbour-asks#2-explain-it",
-        live=_live,
-        rest=1.0,
-        section=_SECTION,
-    ),
-    Page(
+    _page(_PATH, "Session", "session.html", _read, help="tasks/a-neighbour-asks#2-explain-it", live=_live, rest=1.0),
+    _page(
         f"{_PATH}/readings",
         "Readings",
         "session/readings.html",
         _readings,
         help="tasks/a-session-in-doubt#2-look-at-the-evidence",
-        section=_SECTION,
     ),
-    Page(
+    _page(
         f"{_PATH}/frames",
         "Frames",
         "session/frames.html",
         _frames,
         help="explanation/what-happens-to-a-message",
         role=Role.OPERATOR,
-        section=_SECTION,
     ),
 )

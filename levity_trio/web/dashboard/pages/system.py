@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
@@ -75,25 +76,10 @@ def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
     return f"{done.title}: {', '.join((named, *others))}"
 
 
+_page: Final = partial(Page, section=SECTION, role=Role.ADMIN)
 PAGES: Final = (
-    Page("/system", "System", "system.html", _system, help="reference/settings", role=Role.ADMIN, section=SECTION),
-    Page(
-        "/system/people",
-        "Who may use it",
-        "system/people.html",
-        _people,
-        help="tasks/phone#1-add-yourself",
-        role=Role.ADMIN,
-        section=SECTION,
-    ),
+    _page("/system", "System", "system.html", _system, help="reference/settings"),
+    _page("/system/people", "Who may use it", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
     Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
-    Page(
-        "/system/audit",
-        "What was done",
-        "system/audit.html",
-        _audit,
-        help="explanation/security#who-may-do-what",
-        role=Role.ADMIN,
-        section=SECTION,
-    ),
+    _page("/system/audit", "What was done", "system/audit.html", _audit, help="explanation/security#who-may-do-what"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.examples import EXAMPLES
@@ -37,17 +38,8 @@ async def _tariff(view: View) -> Values:
     return {"tariff": found, "newest": standing[0] if standing else None, "names": await names_of_chargers(view)}
 
 
+_page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
 PAGES: Final = (
-    Page(
-        "/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff", role=Role.OPERATOR, section=SECTION
-    ),
-    Page(
-        "/tariffs/{id}",
-        "Tariff",
-        "tariffs/tariff.html",
-        _tariff,
-        help="tasks/night-tariff#change-a-price",
-        role=Role.OPERATOR,
-        section=SECTION,
-    ),
+    _page("/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff"),
+    _page("/tariffs/{id}", "Tariff", "tariffs/tariff.html", _tariff, help="tasks/night-tariff#change-a-price"),
 )
