@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ownership import Thing, What
@@ -26,6 +27,7 @@ from levity_trio.web.api.endpoints import (
     Endpoints,
     Request,
     Role,
+    Sent,
     StreamedBody,
     Upload,
     Values,
@@ -46,10 +48,10 @@ OF_ACCOUNT: Final = ("name", "address", "contact", "notes", "since", "until")
 OF_TAG: Final = ("account", "id_tag", "vehicle", *PERIOD)
 OF_SPACE: Final = ("account", "charger", "connector", "name", *PERIOD)
 OF_VEHICLE: Final = ("name", "plate", "battery_kwh", "account", *PERIOD)
-Named = Annotated[str, msgspec.Meta(max_length=200)]
+Named = Annotated[str, Meta(max_length=200)]
 
 
-class PeriodLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class PeriodLine(Sent):
     since: LocalTime = None
     until: LocalTime = None
     reason: Reason | None = None
@@ -63,12 +65,12 @@ class TagLine(PeriodLine, kw_only=True):
 
 class SpaceLine(PeriodLine, kw_only=True):
     account: Named
-    charger: Annotated[str, msgspec.Meta(max_length=48)]
-    connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
+    charger: Annotated[str, Meta(max_length=48)]
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     name: Named | None = None
 
 
-class OfVehicle(PeriodLine, kw_only=True):
+class OfVehicle(PeriodLine):
     account: Named | None = None
 
 
@@ -86,34 +88,34 @@ class ImportedLines:
 # Lines
 
 
-def _account(asked: Request, cells: Cells) -> Values:
-    fields = stored_fields(asked, msgspec.structs.asdict(converted(cells, AccountBody)))
+def _account(request: Request, cells: Cells) -> Values:
+    fields = stored_fields(request, msgspec.structs.asdict(converted(cells, AccountBody)))
     return {name: fields[name] for name in cells}
 
 
-def _period(asked: Request, line: PeriodLine) -> Values:
-    return stored_fields(asked, {name: getattr(line, name) for name in PERIOD})
+def _period(request: Request, line: PeriodLine) -> Values:
+    return stored_fields(request, {name: getattr(line, name) for name in PERIOD})
 
 
-def _tag(asked: Request, cells: Cells) -> OwnedLine:
+def _tag(request: Request, cells: Cells) -> OwnedLine:
     line = converted(cells, TagLine)
-    thing = Thing(What.TAG, asked.api.id_tags.policy.key(line.id_tag))
-    return OwnedLine(line.account, thing, line.id_tag, line.vehicle, **_period(asked, line))
+    thing = Thing(What.TAG, request.api.id_tags.policy.key(line.id_tag))
+    return OwnedLine(line.account, thing, line.id_tag, line.vehicle, **_period(request, line))
 
 
-def _space(asked: Request, cells: Cells) -> OwnedLine:
+def _space(request: Request, cells: Cells) -> OwnedLine:
     line = converted(cells, SpaceLine)
     thing = Thing(What.SPACE, line.charger, line.connector or 0)
-    return OwnedLine(line.account, thing, space=line.name, **_period(asked, line))
+    return OwnedLine(line.account, thing, space=line.name, **_period(request, line))
 
 
-def _vehicle(asked: Request, cells: Cells) -> VehicleLine:
+def _vehicle(request: Request, cells: Cells) -> VehicleLine:
     of_vehicle = {name: cell for name, cell in cells.items() if name in ("name", "plate", "battery_kwh")}
-    fields = vehicle_fields(asked, converted(of_vehicle, VehicleBody))
+    fields = vehicle_fields(request, converted(of_vehicle, VehicleBody))
     line = converted({name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle)
     given = {name.replace("_kwh", "_wh") for name in of_vehicle}
     return VehicleLine(
-        {name: fields[name] for name in fields if name in given}, OwnedLine(line.account, **_period(asked, line))
+        {name: fields[name] for name in fields if name in given}, OwnedLine(line.account, **_period(request, line))
     )
 
 
@@ -123,14 +125,14 @@ Line = TypeVar("Line")
 
 
 async def import_lines(
-    asked: Upload, sheet: Sheet[Line], write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]]
+    request: Upload, sheet: Sheet[Line], write: Callable[[UnitOfWork, Sequence[Line], str, str], list[str]]
 ) -> ImportedLines:
     """Import a file; return what became of it. Raises Problem."""
-    async with asked.api.places.wait():
-        found = await read(await content_of(asked, MOST_BYTES), sheet)
+    async with request.api.places.wait():
+        found = await read(await content_of(request, MOST_BYTES), sheet)
         refuse(found.faults)
         try:
-            results = await asked.write(write, found.rows)
+            results = await request.write(write, found.rows)
         except ImportRefused as refused:
             refuse([Fault(found.lines[place], name, words) for place, name, words in refused.faults])
             raise
@@ -188,60 +190,60 @@ def _file(columns: Sequence[str], *parts: AsyncIterator[bytes]) -> StreamingResp
 
 
 @ENDPOINTS.post("/api/admin/account-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_accounts(asked: Upload) -> ImportedLines:
+async def import_accounts(request: Upload) -> ImportedLines:
     """Import accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    today = midnight(asked.api.now(), asked.api.config.time_zone)
-    sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, "account", partial(_account, asked))
-    return await import_lines(asked, sheet, partial(writes.import_accounts, today=today))
+    today = midnight(request.api.now(), request.zone)
+    sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, "account", partial(_account, request))
+    return await import_lines(request, sheet, partial(writes.import_accounts, today=today))
 
 
 @ENDPOINTS.get("/api/admin/account-export", Role.OPERATOR, media_type=CSV)
-async def export_accounts(asked: Request) -> StreamingResponse:
+async def export_accounts(request: Request) -> StreamingResponse:
     """Download accounts as CSV, in the form of an import."""
-    return _file(OF_ACCOUNT, _rows(asked.api.reader, OF_ACCOUNT, stored.accounts_after, asdict))
+    return _file(OF_ACCOUNT, _rows(request.api.reader, OF_ACCOUNT, stored.accounts_after, asdict))
 
 
 @ENDPOINTS.post("/api/admin/account-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_tags(asked: Upload) -> ImportedLines:
+async def import_tags(request: Upload) -> ImportedLines:
     """Import the tags of accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, "tag", partial(_tag, asked))
-    return await import_lines(asked, sheet, partial(writes.import_owned, policy=asked.api.id_tags.policy))
+    sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, "tag", partial(_tag, request))
+    return await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
 
 
 @ENDPOINTS.get("/api/admin/account-tag-export", Role.OPERATOR, media_type=CSV)
-async def export_tags(asked: Request) -> StreamingResponse:
+async def export_tags(request: Request) -> StreamingResponse:
     """Download the tags of accounts as CSV, in the form of an import."""
-    return _belongings(asked, What.TAG, OF_TAG)
+    return _belongings(request, What.TAG, OF_TAG)
 
 
 @ENDPOINTS.post("/api/admin/account-space-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_spaces(asked: Upload) -> ImportedLines:
+async def import_spaces(request: Upload) -> ImportedLines:
     """Import the spaces of accounts as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, asked))
-    return await import_lines(asked, sheet, partial(writes.import_owned, policy=asked.api.id_tags.policy))
+    sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, request))
+    return await import_lines(request, sheet, partial(writes.import_owned, policy=request.api.id_tags.policy))
 
 
 @ENDPOINTS.get("/api/admin/account-space-export", Role.OPERATOR, media_type=CSV)
-async def export_spaces(asked: Request) -> StreamingResponse:
+async def export_spaces(request: Request) -> StreamingResponse:
     """Download the spaces of accounts as CSV, in the form of an import."""
-    return _belongings(asked, What.SPACE, OF_SPACE)
+    return _belongings(request, What.SPACE, OF_SPACE)
 
 
 @ENDPOINTS.post("/api/admin/vehicle-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_vehicles(asked: Upload) -> ImportedLines:
+async def import_vehicles(request: Upload) -> ImportedLines:
     """Import vehicles and whose they are as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, "vehicle", partial(_vehicle, asked))
-    return await import_lines(asked, sheet, writes.import_vehicles)
+    sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, "vehicle", partial(_vehicle, request))
+    return await import_lines(request, sheet, writes.import_vehicles)
 
 
 @ENDPOINTS.get("/api/admin/vehicle-export", Role.OPERATOR, media_type=CSV)
-async def export_vehicles(asked: Request) -> StreamingResponse:
+async def export_vehicles(request: Request) -> StreamingResponse:
     """Download vehicles and whose they are as CSV, in the form of an import."""
-    reader = asked.api.reader
+    reader = request.api.reader
     owned = _rows(reader, OF_VEHICLE, partial(belongings_after, what=What.VEHICLE), _vehicle_cells)
     return _file(OF_VEHICLE, owned, _rows(reader, OF_VEHICLE, stored.vehicles_of_nobody_after, _vehicle_cells))
 
 
-def _belongings(asked: Request, what: What, columns: Sequence[str]) -> StreamingResponse:
+def _belongings(request: Request, what: What, columns: Sequence[str]) -> StreamingResponse:
     rows = partial(belongings_after, what=what)
-    return _file(columns, _rows(asked.api.reader, columns, rows, _owned_cells))
+    return _file(columns, _rows(request.api.reader, columns, rows, _owned_cells))

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
@@ -25,7 +25,18 @@ from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import Belonging as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
-from levity_trio.web.api.endpoints import ABSENT, Asked, Endpoints, Fields, Request, Role, StructBody, Values
+from levity_trio.web.api.endpoints import (
+    ABSENT,
+    CREATED,
+    Asked,
+    Endpoints,
+    Fields,
+    Request,
+    Role,
+    Sent,
+    StructBody,
+    Values,
+)
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
@@ -43,19 +54,19 @@ NOT_ONLY_DIGITS: Final = {"pattern": r"[^\d\s]"}
 
 Name = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         min_length=1,
         max_length=200,
         description="Unlike all others, and not just a number.",
         extra_json_schema=NOT_ONLY_DIGITS | {"examples": ["Flat 3"]},
     ),
 ]
-Text = Annotated[str, msgspec.Meta(max_length=2000)] | None
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
-Reason = Annotated[str, msgspec.Meta(max_length=500, description="Needed to take time before now from an account.")]
+Text = Annotated[str, Meta(max_length=2000)] | None
+Id = Annotated[int, Meta(ge=1, le=2**62)]
+Reason = Annotated[str, Meta(max_length=500, description="Needed to take time before now from an account.")]
 
 
-class AccountBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AccountBody(Sent):
     """A household, open since today if nothing else is given."""
 
     name: Name
@@ -66,52 +77,52 @@ class AccountBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     until: LocalTime = None
 
 
-class AccountChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AccountChangeBody(Sent):
     """What is to change of an account; the rest stays."""
 
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    address: Text | msgspec.UnsetType = msgspec.UNSET
-    contact: Text | msgspec.UnsetType = msgspec.UNSET
-    notes: Text | msgspec.UnsetType = msgspec.UNSET
-    since: GivenTime | msgspec.UnsetType = msgspec.UNSET
-    until: LocalTime | msgspec.UnsetType = msgspec.UNSET
+    name: Name | UnsetType = UNSET
+    address: Text | UnsetType = UNSET
+    contact: Text | UnsetType = UNSET
+    notes: Text | UnsetType = UNSET
+    since: GivenTime | UnsetType = UNSET
+    until: LocalTime | UnsetType = UNSET
 
 
-class AccountEndBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AccountEndBody(Sent):
     """Until when an account is open: now, if nothing is given."""
 
     until: LocalTime = None
 
 
-class ThingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ThingBody(Sent):
     """A tag, a charger or one of its connectors, or a vehicle; of a tag, `vehicle` is the one that it names."""
 
     tag: IdTag | None = None
-    charger: Annotated[str, msgspec.Meta(min_length=1, max_length=48)] | None = None
-    connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
+    charger: Annotated[str, Meta(min_length=1, max_length=48)] | None = None
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     vehicle: Id | None = None
 
 
-class GiveBody(ThingBody, kw_only=True):
+class GiveBody(ThingBody):
     """What belongs to the account, since when (now) and until when. `name` is that of a space."""
 
     since: LocalTime = None
     until: LocalTime = None
     reason: Reason | None = None
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
-class TakeBody(ThingBody, kw_only=True):
+class TakeBody(ThingBody):
     """What no longer belongs to the account, and since when (now)."""
 
     since: LocalTime = None
     reason: Reason | None = None
 
 
-class AccountsQuery(Paged, kw_only=True):
-    name: Annotated[str, msgspec.Meta(description="Only with this name.")] | None = None
-    search: Annotated[str, msgspec.Meta(description="A part of the name.")] | None = None
-    open: Annotated[bool, msgspec.Meta(description="Only those that are open now, or are not.")] | None = None
+class AccountsQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    search: Annotated[str, Meta(description="A part of the name.")] | None = None
+    open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +144,9 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 
-def stored_fields(asked: Request, given: Values) -> Values:
+def stored_fields(request: Request, given: Values) -> Values:
     """Return fields as they are stored: times in the database's format, texts trimmed. Raises Problem."""
-    zone = asked.api.config.time_zone
+    zone = request.zone
     times: Values = {name: local_moment(given[name], name, zone) for name in ("since", "until") if name in given}
     texts = {name: value.strip() or None for name, value in given.items() if isinstance(value, str)}
     if "name" in given and not texts.get("name"):
@@ -145,60 +156,60 @@ def stored_fields(asked: Request, given: Values) -> Values:
 
 def given_fields(body: msgspec.Struct) -> Values:
     """Return the fields that a body has."""
-    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
 
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)
-async def list_accounts(asked: Asked[AccountsQuery, None]) -> Page[Account]:
+async def list_accounts(request: Asked[AccountsQuery, None]) -> Page[Account]:
     """List accounts, by their names."""
-    query = asked.query
-    filters = AccountFilters(now=asked.api.stamp(), name=query.name, search=query.search, is_open=query.open)
-    return await page(asked.api, partial(stored.accounts, filters=filters, wanted=wanted(query)))
+    query = request.query
+    filters = AccountFilters(now=request.api.stamp(), name=query.name, search=query.search, is_open=query.open)
+    return await page(request, partial(stored.accounts, filters=filters, wanted=wanted(query)))
 
 
-@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=HTTPStatus.CREATED, personal=OF_PEOPLE)
-async def create_account(asked: Asked[None, AccountBody]) -> AccountWithBelongings:
+@ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED, personal=OF_PEOPLE)
+async def create_account(request: Asked[None, AccountBody]) -> AccountWithBelongings:
     """Add an account."""
-    fields = stored_fields(asked, given_fields(asked.body))
-    fields["since"] = fields["since"] or midnight(asked.api.now(), asked.api.config.time_zone)
+    fields = stored_fields(request, given_fields(request.body))
+    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
     with refusals():
-        number = await asked.write(writes.add, AccountData(**fields))
-    return await _shown(asked, number)
+        number = await request.write(writes.add, AccountData(**fields))
+    return await _shown(request, number)
 
 
 @ENDPOINTS.get(ACCOUNT, Role.OPERATOR, "not_found", "invalid")
-async def get_account(asked: Request) -> AccountWithBelongings:
+async def get_account(request: Request) -> AccountWithBelongings:
     """Show an account, what belongs to it, and what did."""
-    return await _shown(asked, asked.number())
+    return await _shown(request, request.number())
 
 
 @ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict", personal=OF_PEOPLE)
-async def change_account(asked: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
+async def change_account(request: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
     """Change an account."""
-    return await _change(asked, stored_fields(asked, given_fields(asked.body)))
+    return await _change(request, stored_fields(request, given_fields(request.body)))
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/close", Role.OPERATOR, "not_found", "conflict")
-async def close_account(asked: Asked[None, AccountEndBody]) -> AccountWithBelongings:
+async def close_account(request: Asked[None, AccountEndBody]) -> AccountWithBelongings:
     """Close an account. What belongs to it goes on to, until it is taken or given to another."""
-    until = local_moment(asked.body.until, "until", asked.api.config.time_zone)
-    return await _change(asked, {"until": until or asked.api.stamp()})
+    until = local_moment(request.body.until, "until", request.zone)
+    return await _change(request, {"until": until or request.api.stamp()})
 
 
-async def _change(asked: Request, fields: Values) -> AccountWithBelongings:
+async def _change(request: Request, fields: Values) -> AccountWithBelongings:
     with refusals():
-        await asked.write(writes.change, asked.number(), fields)
-    return await _shown(asked, asked.number())
+        await request.write(writes.change, request.number(), fields)
+    return await _shown(request, request.number())
 
 
-async def _shown(asked: Request, number: int) -> AccountWithBelongings:
+async def _shown(request: Request, number: int) -> AccountWithBelongings:
     def read(db: Database) -> AccountWithBelongings | None:
         account = stored.account(db, number)
         if account is None:
             return None
         return extended(AccountWithBelongings, account, belongings=belongings_of(db, number))
 
-    return await asked.find(read, f"account {number}")
+    return await request.find(read, f"account {number}")
 
 
 # What belongs to them
@@ -223,10 +234,10 @@ def _ways(*others: str) -> list[Fields]:
     body=StructBody(GiveBody, partial(_ways, "name")),
     personal=("name", "reason"),
 )
-async def give(asked: Asked[None, GiveBody]) -> AccountWithBelongings:
+async def give(request: Asked[None, GiveBody]) -> AccountWithBelongings:
     """Make a tag, which then may charge, a space or a vehicle belong to an account, and to no other."""
-    body = asked.body
-    belongs, who, zone = _belongs(asked, body), said(asked, body.reason), asked.api.config.time_zone
+    body = request.body
+    belongs, who, zone = _belongs(request, body), said(request, body.reason), request.zone
     span = Span(local_moment(body.since, "since", zone) or who.at, local_moment(body.until, "until", zone))
     if body.name is not None and body.charger is None:
         raise invalid("name", "only a space has a name here")
@@ -234,40 +245,40 @@ async def give(asked: Asked[None, GiveBody]) -> AccountWithBelongings:
     def write(db: UnitOfWork) -> None:
         if belongs.vehicle is not None:
             vehicles.find(db, belongs.vehicle)
-        ownership.give(db, asked.number(), belongs, span, who)
+        ownership.give(db, request.number(), belongs, span, who)
         if belongs.id_tag is not None:
-            tags.admit(db, asked.api.id_tags.policy, belongs.id_tag, span.until, who.at, who.by)
+            tags.admit(db, request.api.id_tags.policy, belongs.id_tag, span.until, who.at, who.by)
         if body.name is not None:
             ownership.name_space(db, belongs.thing, body.name.strip())
 
     with refusals():
-        await asked.api.writer.run(write)
-    return await _shown(asked, asked.number())
+        await request.api.writer.run(write)
+    return await _shown(request, request.number())
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/take", Role.OPERATOR, *PROBLEMS, body=StructBody(TakeBody, _ways), personal=("reason",))
-async def take(asked: Asked[None, TakeBody]) -> AccountWithBelongings:
+async def take(request: Asked[None, TakeBody]) -> AccountWithBelongings:
     """Take a tag, a space or a vehicle from an account; then it belongs to nobody."""
-    body = asked.body
-    thing, who = _belongs(asked, body).thing, said(asked, body.reason)
-    since = local_moment(body.since, "since", asked.api.config.time_zone) or who.at
+    body = request.body
+    thing, who = _belongs(request, body).thing, said(request, body.reason)
+    since = local_moment(body.since, "since", request.zone) or who.at
     with refusals():
-        await asked.api.writer.run(ownership.take, asked.number(), thing, since, who)
-    return await _shown(asked, asked.number())
+        await request.api.writer.run(ownership.take, request.number(), thing, since, who)
+    return await _shown(request, request.number())
 
 
-def said(asked: Request, reason: str | None) -> Said:
+def said(request: Request, reason: str | None) -> Said:
     """Return when who says something, and why."""
-    return Said(asked.api.stamp(), asked.caller.name, (reason or "").strip() or None)
+    return Said(request.api.stamp(), request.caller.name, (reason or "").strip() or None)
 
 
-def _belongs(asked: Request, body: ThingBody) -> Belongs:
+def _belongs(request: Request, body: ThingBody) -> Belongs:
     """Return the thing that a body names. Raises Problem."""
     if body.connector is not None and body.charger is None:
         raise invalid("charger", "give the charger of the connector")
     if body.tag is not None and body.charger is None:
         tag = body.tag.strip()
-        return Belongs(Thing(What.TAG, asked.api.id_tags.policy.key(tag)), tag, body.vehicle)
+        return Belongs(Thing(What.TAG, request.api.id_tags.policy.key(tag)), tag, body.vehicle)
     if body.charger is not None and body.tag is None and body.vehicle is None:
         return Belongs(Thing(What.SPACE, body.charger, body.connector or 0))
     if body.vehicle is not None and body.charger is None:
@@ -282,11 +293,11 @@ VEHICLE: Final = f"{VEHICLES}/{{id}}"
 OF_VEHICLES: Final = ("name", "plate")
 REMOVED: Final = "the vehicle was removed"
 
-Plate = Annotated[str, msgspec.Meta(max_length=20)] | None
-Battery = Annotated[float, msgspec.Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
+Plate = Annotated[str, Meta(max_length=20)] | None
+Battery = Annotated[float, Meta(ge=0.1, le=10_000, description="The capacity of its battery.")] | None
 
 
-class VehicleBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class VehicleBody(Sent):
     """A vehicle."""
 
     name: Name
@@ -294,17 +305,17 @@ class VehicleBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     battery_kwh: Battery = None
 
 
-class VehicleChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class VehicleChangeBody(Sent):
     """What is to change of a vehicle; the rest stays."""
 
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    plate: Plate | msgspec.UnsetType = msgspec.UNSET
-    battery_kwh: Battery | msgspec.UnsetType = msgspec.UNSET
+    name: Name | UnsetType = UNSET
+    plate: Plate | UnsetType = UNSET
+    battery_kwh: Battery | UnsetType = UNSET
 
 
-class VehiclesQuery(Paged, kw_only=True):
-    name: Annotated[str, msgspec.Meta(description="Only with this name.")] | None = None
-    search: Annotated[str, msgspec.Meta(description="A part of the name or of the plate.")] | None = None
+class VehiclesQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
+    search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,9 +325,9 @@ class VehicleWithPeriods(Vehicle):
     periods: list[Belonging]
 
 
-def vehicle_fields(asked: Request, body: msgspec.Struct) -> Values:
+def vehicle_fields(request: Request, body: msgspec.Struct) -> Values:
     """Return the given fields as they are stored. Raises Problem."""
-    fields = stored_fields(asked, given_fields(body))
+    fields = stored_fields(request, given_fields(body))
     if "battery_kwh" in fields:
         kwh = fields.pop("battery_kwh")
         fields["battery_wh"] = None if kwh is None else round(kwh * 1000)
@@ -324,49 +335,49 @@ def vehicle_fields(asked: Request, body: msgspec.Struct) -> Values:
 
 
 @ENDPOINTS.get(VEHICLES, Role.OPERATOR)
-async def list_vehicles(asked: Asked[VehiclesQuery, None]) -> Page[Vehicle]:
+async def list_vehicles(request: Asked[VehiclesQuery, None]) -> Page[Vehicle]:
     """List vehicles, by their names."""
-    query = asked.query
+    query = request.query
     read = partial(stored.vehicles, name=query.name, search=query.search, wanted=wanted(query))
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
-@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=HTTPStatus.CREATED, personal=OF_VEHICLES)
-async def create_vehicle(asked: Asked[None, VehicleBody]) -> VehicleWithPeriods:
+@ENDPOINTS.post(VEHICLES, Role.OPERATOR, "in_use", status=CREATED, personal=OF_VEHICLES)
+async def create_vehicle(request: Asked[None, VehicleBody]) -> VehicleWithPeriods:
     """Add a vehicle."""
-    data = VehicleData(**vehicle_fields(asked, asked.body))
+    data = VehicleData(**vehicle_fields(request, request.body))
     with refusals():
-        number = await asked.write(vehicles.add, data)
-    return await _vehicle(asked, number)
+        number = await request.write(vehicles.add, data)
+    return await _vehicle(request, number)
 
 
 @ENDPOINTS.get(VEHICLE, Role.OPERATOR, "not_found", "invalid")
-async def get_vehicle(asked: Request) -> VehicleWithPeriods:
+async def get_vehicle(request: Request) -> VehicleWithPeriods:
     """Show a vehicle, also one that was removed, and whose it is and was."""
-    return await _vehicle(asked, asked.number())
+    return await _vehicle(request, request.number())
 
 
 @ENDPOINTS.patch(VEHICLE, Role.OPERATOR, "not_found", "in_use", personal=OF_VEHICLES)
-async def change_vehicle(asked: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
+async def change_vehicle(request: Asked[None, VehicleChangeBody]) -> VehicleWithPeriods:
     """Change a vehicle."""
-    fields = vehicle_fields(asked, asked.body)
+    fields = vehicle_fields(request, request.body)
     with refusals():
-        await asked.write(vehicles.change, asked.number(), fields)
-    return await _vehicle(asked, asked.number())
+        await request.write(vehicles.change, request.number(), fields)
+    return await _vehicle(request, request.number())
 
 
 @ENDPOINTS.delete(VEHICLE, Role.OPERATOR, "not_found", "invalid")
-async def remove_vehicle(asked: Request) -> None:
+async def remove_vehicle(request: Request) -> None:
     """Remove a vehicle, which then belongs to nobody; what it was stays."""
     with refusals():
-        await asked.api.writer.run(vehicles.remove, asked.number(), said(asked, REMOVED))
+        await request.api.writer.run(vehicles.remove, request.number(), said(request, REMOVED))
 
 
-async def _vehicle(asked: Request, number: int) -> VehicleWithPeriods:
+async def _vehicle(request: Request, number: int) -> VehicleWithPeriods:
     def read(db: Database) -> VehicleWithPeriods | None:
         vehicle = stored.vehicle(db, number)
         if vehicle is None:
             return None
         return extended(VehicleWithPeriods, vehicle, periods=periods_of_vehicle(db, number))
 
-    return await asked.find(read, f"vehicle {number}")
+    return await request.find(read, f"vehicle {number}")

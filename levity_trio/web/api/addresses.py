@@ -13,7 +13,7 @@ from levity_trio.web.api.endpoints import Endpoints, Request, Role
 ENDPOINTS: Final = Endpoints(TAG)
 
 
-class ChargerAddress(msgspec.Struct, kw_only=True):
+class ChargerAddress(msgspec.Struct):
     """Where chargers connect. Most append their identity to `url` by themselves; others are given both.
 
     `is_local` is whether only programs of this machine reach it.
@@ -24,16 +24,16 @@ class ChargerAddress(msgspec.Struct, kw_only=True):
     is_local: bool
 
 
-class Addresses(msgspec.Struct, kw_only=True):
+class Addresses(msgspec.Struct):
     """Where chargers connect, TLS first."""
 
     chargers: list[ChargerAddress]
 
 
 @ENDPOINTS.get("/api/admin/addresses", Role.OPERATOR)
-async def get_addresses(asked: Request) -> Addresses:
+async def get_addresses(request: Request) -> Addresses:
     """Show the addresses to enter in chargers."""
-    config = asked.api.config
+    config = request.api.config
     tls = [] if config.tls_port is None else [_address("wss", config.host, config.tls_port)]
     return Addresses(chargers=[*tls, _address("ws", config.host, config.port)])
 

@@ -6,21 +6,22 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio import __version__
 from levity_trio.store.reads.access import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import NewToken
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.tokens import make, written
 
 ENDPOINTS: Final = Endpoints("access")
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
 
 
-class NewTokenBody(msgspec.Struct, forbid_unknown_fields=True):
+class NewTokenBody(Sent):
     """A token to be made."""
 
     name: Name
@@ -43,31 +44,31 @@ class ProgramVersion(msgspec.Struct):
     version: str
 
 
-class ActionsQuery(msgspec.Struct, forbid_unknown_fields=True):
+class ActionsQuery(Sent):
     """Which actions: those with an id below `before`."""
 
-    before: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
 @ENDPOINTS.get("/api/version", Role.VIEWER, tag="server")
-async def _version(_asked: Request) -> ProgramVersion:
+async def _version(_request: Request) -> ProgramVersion:
     """The version of the server"""
     return ProgramVersion("levity-trio", __version__)
 
 
 @ENDPOINTS.get("/api/admin/tokens", Role.ADMIN)
-async def _list_tokens(asked: Request) -> list[TokenRow]:
+async def _list_tokens(request: Request) -> list[TokenRow]:
     """List the tokens, the newest first"""
-    return await asked.api.reader.run(tokens)
+    return await request.read(tokens)
 
 
-@ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=201)
-async def _create_token(asked: Asked[None, NewTokenBody]) -> MadeToken:
+@ENDPOINTS.post("/api/admin/tokens", Role.ADMIN, "in_use", status=CREATED)
+async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
     """Make a token; its text is shown only in this answer"""
-    body = asked.body
-    made, api = make(), asked.api
-    new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), asked.caller.name)
+    body = request.body
+    made, api = make(), request.api
+    new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
     token = await api.writer.run(token_writes.create, new)
     if token is None:
         raise Problem(409, "in_use", f"a token named {body.name} is in use; revoke it first, or choose another name")
@@ -76,16 +77,16 @@ async def _create_token(asked: Asked[None, NewTokenBody]) -> MadeToken:
 
 
 @ENDPOINTS.delete("/api/admin/tokens/{id}", Role.ADMIN, "not_found")
-async def _revoke_token(asked: Request) -> None:
+async def _revoke_token(request: Request) -> None:
     """Revoke a token"""
-    api, token = asked.api, asked.number()
-    if not await asked.write(token_writes.revoke, token):
+    api, token = request.api, request.number()
+    if not await request.write(token_writes.revoke, token):
         raise not_found(f"token {token} in use")
     api.tokens.load(await api.writer.run(token_writes.stored))
 
 
 @ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
-async def _list_actions(asked: Asked[ActionsQuery, None]) -> list[ActionRow]:
+async def _list_actions(request: Asked[ActionsQuery, None]) -> list[ActionRow]:
     """List the changes that were asked for and the refused attempts, the newest first"""
-    query = asked.query
-    return await asked.api.reader.run(partial(actions, before=query.before, limit=query.limit))
+    query = request.query
+    return await request.read(partial(actions, before=query.before, limit=query.limit))

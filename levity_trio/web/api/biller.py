@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.billing.bank_accounts import grouped
@@ -24,6 +25,7 @@ from levity_trio.web.api.endpoints import (
     Endpoints,
     Request,
     Role,
+    Sent,
     StreamedBody,
     Upload,
     Values,
@@ -40,46 +42,46 @@ TOML: Final = "application/toml"
 LARGEST_TEMPLATE_BYTES: Final = 100_000
 NOSNIFF: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 OF_PEOPLE: Final = ("name", "address", "contact", "bank_account", "bank_name", "tax_number")
-Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
-Lines = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] | None
+Text = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
+Lines = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")] | None
 
 
-class BillerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class BillerBody(Sent):
     """Who bills. What is left out is empty. An IBAN is checked, and makes the QR code of a payment in EUR."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    address: Annotated[Lines, msgspec.Meta(description="Its lines.")] = None
-    contact: Annotated[Text, msgspec.Meta(description="Whom to ask about a line.")] = None
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    address: Annotated[Lines, Meta(description="Its lines.")] = None
+    contact: Annotated[Text, Meta(description="Whom to ask about a line.")] = None
     bank_account: Text = None
     bank_name: Text = None
     tax_number: Text = None
-    payment_days: Annotated[int, msgspec.Meta(ge=0, le=365, description="After closing.")] = 14
+    payment_days: Annotated[int, Meta(ge=0, le=365, description="After closing.")] = 14
 
 
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
-async def get_biller(asked: Request) -> BillerRow:
+async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
-    return await asked.find(stored.biller, "owner yet who bills; say who with levity-trio bill owner set")
+    return await request.find(stored.biller, "owner yet who bills; say who with levity-trio bill owner set")
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found", personal=OF_PEOPLE)
-async def set_biller(asked: Asked[None, BillerBody]) -> BillerRow:
+async def set_biller(request: Asked[None, BillerBody]) -> BillerRow:
     """Say who bills: logo and template stay."""
-    body = asked.body
+    body = request.body
     fields = {
         name: (value.strip() or None) if isinstance(value, str) else value
         for name, value in msgspec.structs.asdict(body).items()
     }
     if fields["bank_account"]:
         fields["bank_account"] = grouped(fields["bank_account"])
-    await _change(asked, fields | {"name": fields["name"] or ""})
-    return await get_biller(asked)
+    await _change(request, fields | {"name": fields["name"] or ""})
+    return await get_biller(request)
 
 
 @ENDPOINTS.get(LOGO, Role.OPERATOR, "not_found", media_type="image/png", other_media_types=("image/jpeg",))
-async def get_logo(asked: Request) -> Response:
+async def get_logo(request: Request) -> Response:
     """Download the logo."""
-    found = await _newest(asked)
+    found = await _newest(request)
     if found is None or found.owner.logo is None:
         raise not_found("logo")
     return Response(found.owner.logo, headers=NOSNIFF, media_type=media_type(found.owner.logo))
@@ -95,38 +97,38 @@ async def get_logo(asked: Request) -> Response:
     summary=f"Give the logo of statements: a PNG or JPEG of {LARGEST_BYTES:,} bytes at most.",
     body=StreamedBody("image/*"),
 )
-async def set_logo(asked: Upload) -> BillerRow:
-    logo = await content_of(asked, LARGEST_BYTES)
+async def set_logo(request: Upload) -> BillerRow:
+    logo = await content_of(request, LARGEST_BYTES)
     try:
         media_type(logo)
-        async with asked.api.places.wait():
+        async with request.api.places.wait():
             await printing.check_logo(logo)
     except NotInstalled as problem:
         raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
     except DocumentProblem as problem:
         raise invalid("body", str(problem)) from None
-    await _change(asked, {"logo": logo})
-    return await get_biller(asked)
+    await _change(request, {"logo": logo})
+    return await get_biller(request)
 
 
 @ENDPOINTS.delete(LOGO, Role.ADMIN, "invalid")
-async def remove_logo(asked: Request) -> None:
+async def remove_logo(request: Request) -> None:
     """Remove the logo."""
-    await _remove(asked, "logo")
+    await _remove(request, "logo")
 
 
 @ENDPOINTS.get(TEMPLATE, Role.OPERATOR, media_type=TOML)
-async def get_template(asked: Request) -> Response:
+async def get_template(request: Request) -> Response:
     """Download the words and formats of statements, those of this program without own ones."""
-    found = await _newest(asked)
+    found = await _newest(request)
     text = found.template if found is not None else None
     return Response(text or ENGLISH_TEXT, headers=NOSNIFF, media_type=TOML)
 
 
 @ENDPOINTS.put(TEMPLATE, Role.ADMIN, "not_found", *UPLOAD, body=StreamedBody(TOML))
-async def set_template(asked: Upload) -> BillerRow:
+async def set_template(request: Upload) -> BillerRow:
     """Give own words and formats of statements. Nothing is stored if the file has a fault."""
-    content = await content_of(asked, LARGEST_TEMPLATE_BYTES)
+    content = await content_of(request, LARGEST_TEMPLATE_BYTES)
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
         parse(text)
@@ -137,27 +139,27 @@ async def set_template(asked: Upload) -> BillerRow:
         words = f"body: {first}" + (f" (and {len(others)} more faults)" if others else "")
         members = {"field": "body", "faults": [*problem.args]}
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", words, **members) from None
-    await _change(asked, {"template": text})
-    return await get_biller(asked)
+    await _change(request, {"template": text})
+    return await get_biller(request)
 
 
 @ENDPOINTS.delete(TEMPLATE, Role.ADMIN, "invalid")
-async def remove_template(asked: Request) -> None:
+async def remove_template(request: Request) -> None:
     """Return to the words and formats of this program."""
-    await _remove(asked, "template")
+    await _remove(request, "template")
 
 
-async def _remove(asked: Request, name: str) -> None:
-    if await _newest(asked) is not None:
-        await _change(asked, {name: None})
+async def _remove(request: Request, name: str) -> None:
+    if await _newest(request) is not None:
+        await _change(request, {name: None})
 
 
-async def _newest(asked: Request) -> Biller | None:
-    return await asked.api.reader.run(lambda db: newest_biller(rows_of(db)))
+async def _newest(request: Request) -> Biller | None:
+    return await request.read(lambda db: newest_biller(rows_of(db)))
 
 
-async def _change(asked: Request, fields: Values) -> None:
+async def _change(request: Request, fields: Values) -> None:
     try:
-        await asked.write(writes.change, fields)
+        await request.write(writes.change, fields)
     except BillerRefused as refused:
         raise invalid(refused.field, str(refused)) from None

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
@@ -25,7 +25,7 @@ from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
-from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, MONTH_PATTERN, Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, MONTH_PATTERN, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, local_day
 from levity_trio.web.api.problems import Problem, invalid
@@ -41,34 +41,34 @@ REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff",
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
 Minor = Annotated[
-    int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
+    int, Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
 ]
-Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
+Account = Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
-MonthName = Annotated[str, msgspec.Meta(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
+MonthName = Annotated[str, Meta(pattern=MONTH_PATTERN, description="Such as 2026-10.")]
 
 
-class BeginBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class BeginBody(Sent):
     begun_on: LocalDay
 
 
-class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TermsBody(Sent):
     account: Account | None = None
     carry_below: Minor = 0
 
 
-class DraftBody(TermsBody, kw_only=True):
+class DraftBody(TermsBody):
     """By which terms, and for how long this request may work."""
 
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS)] = SECONDS
+    seconds: Annotated[float, Meta(ge=0, le=SECONDS)] = SECONDS
 
 
-class MonthClosingBody(TermsBody, kw_only=True):
+class MonthClosingBody(TermsBody):
     """By which terms. With what the preview showed, a month that comes to something else meanwhile is refused."""
 
-    statements: Annotated[int, msgspec.Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
-    charged: Annotated[int, msgspec.Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
+    statements: Annotated[int, Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
+    charged: Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,49 +103,49 @@ def refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.CONFLICT, refused.code, refused.words) from None
 
 
-def rule(asked: Request) -> Rule:
+def rule(request: Request) -> Rule:
     """Return by what transactions are billed."""
-    config = asked.api.config
-    return Rule(config.time_zone, asked.api.id_tags.policy, BillBy(config.bill_by))
+    config = request.api.config
+    return Rule(config.time_zone, request.api.id_tags.policy, BillBy(config.bill_by))
 
 
-def month_of(asked: Request) -> Month:
+def month_of(request: Request) -> Month:
     """Return the month in the path. Raises Problem."""
     try:
-        return Month.parse(asked.path["month"])
+        return Month.parse(request.path["month"])
     except ValueError as error:
         raise invalid("month", str(error)) from None
 
 
-async def draft_id(asked: Request) -> int:
+async def draft_id(request: Request) -> int:
     """Return the draft of the month in the path, if it is ready. Raises Problem."""
-    month = month_of(asked)
-    return await asked.find(
+    month = month_of(request)
+    return await request.find(
         partial(draft_of, month=str(month)),
         f"draft of {month} that is ready; make one with levity-trio bill preview {month}",
     )
 
 
 @ENDPOINTS.get(BILLING, Role.OPERATOR, "not_found")
-async def get_billing(asked: Request) -> stored.Billing:
+async def get_billing(request: Request) -> stored.Billing:
     """Show since when this system bills, and which months are closed."""
-    return await asked.find(stored.billing, "billing yet; say since when this system bills")
+    return await request.find(stored.billing, "billing yet; say since when this system bills")
 
 
 @ENDPOINTS.put(BILLING, Role.ADMIN, "conflict")
-async def begin(asked: Asked[None, BeginBody]) -> stored.Billing:
+async def begin(request: Asked[None, BeginBody]) -> stored.Billing:
     """Say since when this system bills. The day stays when a month is closed."""
-    day = local_day(asked.body.begun_on, "begun_on")
+    day = local_day(request.body.begun_on, "begun_on")
     with refusals():
-        await asked.write(closing.begin, day)
-    return await get_billing(asked)
+        await request.write(closing.begin, day)
+    return await get_billing(request)
 
 
 @ENDPOINTS.post(DRAFT, Role.OPERATOR, "not_begun", "conflict", "no_tariff", "too_many_waiting")
-async def prepare(asked: Asked[None, DraftBody]) -> Draft:
+async def prepare(request: Asked[None, DraftBody]) -> Draft:
     """Work on the draft of a month for some seconds; ask again until it is ready."""
-    planned, progress = await _prepare(asked, asked.body.seconds)
-    sums = await _sums(asked, planned, progress) if progress.is_ready else None
+    planned, progress = await _prepare(request, request.body.seconds)
+    sums = await _sums(request, planned, progress) if progress.is_ready else None
     return Draft(
         month=str(planned.month),
         account=planned.account,
@@ -156,32 +156,30 @@ async def prepare(asked: Asked[None, DraftBody]) -> Draft:
     )
 
 
-async def _sums(asked: Request, planned: Plan, progress: Progress) -> stored.DraftSums:
-    return await asked.api.reader.run(lambda db: stored.draft_sums(db, progress.draft, planned))
+async def _sums(request: Request, planned: Plan, progress: Progress) -> stored.DraftSums:
+    return await request.read(lambda db: stored.draft_sums(db, progress.draft, planned))
 
 
-async def _prepare(asked: Asked[object, TermsBody], seconds: float) -> tuple[Plan, Progress]:
-    terms = Terms(rule(asked), asked.body.carry_below)
+async def _prepare(request: Asked[object, TermsBody], seconds: float) -> tuple[Plan, Progress]:
+    terms = Terms(rule(request), request.body.carry_below)
     with refusals():
-        async with asked.api.places.wait():
-            return await asked.api.preparing.prepare(month_of(asked), asked.body.account, terms, seconds)
+        async with request.api.places.wait():
+            return await request.api.preparing.prepare(month_of(request), request.body.account, terms, seconds)
 
 
 @ENDPOINTS.post(CLOSING, Role.ADMIN, *REFUSED, "too_many_waiting")
-async def close(asked: Asked[None, MonthClosingBody]) -> ClosedMonth:
+async def close(request: Asked[None, MonthClosingBody]) -> ClosedMonth:
     """Close a month: number and seal its statements."""
-    planned, progress = await _prepare(asked, SECONDS)
-    order = Order(asked.caller.name, asked.api.stamp())
+    planned, progress = await _prepare(request, SECONDS)
+    order = Order(request.caller.name, request.api.stamp())
     with refusals():
         if not progress.is_ready:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
             raise Refused(Code.NOT_READY, words)
-        _check_shown(asked.body, await _sums(asked, planned, progress))
-        found = await asked.api.reader.run(
-            partial(stored.closable, draft=progress.draft, salt=secrets.token_bytes(SALT_BYTES))
-        )
-        closed = await asked.api.writer.run(closing.close, planned, order, found)
-    await _tidy(asked, planned, progress.draft)
+        _check_shown(request.body, await _sums(request, planned, progress))
+        found = await request.read(partial(stored.closable, draft=progress.draft, salt=secrets.token_bytes(SALT_BYTES)))
+        closed = await request.api.writer.run(closing.close, planned, order, found)
+    await _tidy(request, planned, progress.draft)
     return ClosedMonth(
         month=str(planned.month),
         account=planned.account,
@@ -198,12 +196,12 @@ def _check_shown(body: MonthClosingBody, sums: stored.DraftSums) -> None:
         raise Refused(Code.NOT_READY, "the month comes to something else now; look at its preview, and close it again")
 
 
-async def _tidy(asked: Request, planned: Plan, draft: int) -> None:
+async def _tidy(request: Request, planned: Plan, draft: int) -> None:
     """Delete what the closing settled, in short writes. What is left after a crash goes with the next closing."""
-    await asked.api.preparing.discard(draft)
+    await request.api.preparing.discard(draft)
     settled = SETTLED_AT_ONCE if planned.account is None else 0
     while settled == SETTLED_AT_ONCE:
-        settled = await asked.api.writer.run(closing.settle, planned, SETTLED_AT_ONCE)
+        settled = await request.api.writer.run(closing.settle, planned, SETTLED_AT_ONCE)
 
 
 # How far each month is, and what of it is held back
@@ -213,46 +211,46 @@ MONTHS: Final = "/api/admin/months"
 AT_ONCE: Final = 24
 
 
-class MonthsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class MonthsQuery(Sent):
     """The months before a cursor, which is one of them."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=120)] = AT_ONCE
+    limit: Annotated[int, Meta(ge=1, le=120)] = AT_ONCE
     cursor: MonthName | None = None
 
 
 @ENDPOINTS.get("/api/admin/first-bill", Role.OPERATOR)
-async def get_first_bill(asked: Request) -> FirstBill:
+async def get_first_bill(request: Request) -> FirstBill:
     """Show what must be there before the first bill, and what of it is."""
-    return await asked.api.reader.run(first_bill)
+    return await request.read(first_bill)
 
 
 @ENDPOINTS.get(MONTHS, Role.OPERATOR)
-async def list_months(asked: Asked[MonthsQuery, None]) -> Page[BillMonth]:
+async def list_months(request: Asked[MonthsQuery, None]) -> Page[BillMonth]:
     """List the months since this system bills, the newest first: how far each is, and what it comes to."""
-    query = asked.query
-    zone, now = asked.api.config.time_zone, asked.api.now()
+    query = request.query
+    zone, now = request.zone, request.api.now()
     read = partial(months.months, zone=zone, now=now, before=query.cursor, most=query.limit + 1)
-    found = await asked.api.reader.run(read)
+    found = await request.read(read)
     shown = found[: query.limit]
     next_cursor = shown[-1].month if len(found) > len(shown) else None
     return Page(data=shown, page=1, limit=query.limit, next_cursor=next_cursor)
 
 
 @ENDPOINTS.get(f"{MONTHS}/{{month}}", Role.OPERATOR, "not_found")
-async def get_month(asked: Request) -> BillMonth:
+async def get_month(request: Request) -> BillMonth:
     """Show how far a month is, and what it comes to."""
-    month = month_of(asked)
-    read = partial(months.month, month=month, zone=asked.api.config.time_zone, now=asked.api.now())
-    return await asked.find(read, f"bill for {month}: it is before this system began to bill, or has not begun")
+    month = month_of(request)
+    read = partial(months.month, month=month, zone=request.zone, now=request.api.now())
+    return await request.find(read, f"bill for {month}: it is before this system began to bill, or has not begun")
 
 
 @ENDPOINTS.get("/api/admin/closings/{month}/held-back", Role.OPERATOR)
-async def list_held_back(asked: Request) -> Page[HeldBackTransaction]:
+async def list_held_back(request: Request) -> Page[HeldBackTransaction]:
     """List the sessions that the closed statements of a month did not ask for, and why."""
-    return whole(await asked.api.reader.run(partial(months.held_back_of_month, month=str(month_of(asked)))))
+    return whole(await request.read(partial(months.held_back_of_month, month=str(month_of(request)))))
 
 
 @ENDPOINTS.get("/api/admin/drafts/{month}/held-back", Role.OPERATOR, "not_found")
-async def list_held_back_of_draft(asked: Request) -> Page[HeldBackTransaction]:
+async def list_held_back_of_draft(request: Request) -> Page[HeldBackTransaction]:
     """List the sessions that the statements of a draft do not ask for, and why."""
-    return whole(await asked.api.reader.run(partial(months.held_back_of_draft, draft=await draft_id(asked))))
+    return whole(await request.read(partial(months.held_back_of_draft, draft=await draft_id(request))))

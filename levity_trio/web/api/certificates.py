@@ -9,6 +9,7 @@ from ssl import PEM_cert_to_DER_cert
 from typing import Annotated, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.access.certificates import Described
@@ -26,7 +27,7 @@ from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import conflict, invalid, not_found
 from levity_trio.wire.times import stamp
@@ -69,58 +70,58 @@ class PagesCertificate(msgspec.Struct):
     site: OwnCertificate
 
 
-class AdoptedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AdoptedBody(Sent):
     """A certificate of another authority that shall open the door of a charger."""
 
-    charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-    pem: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PEM)]
+    charger: Annotated[str, Meta(min_length=1, max_length=255)]
+    pem: Annotated[str, Meta(min_length=1, max_length=LONGEST_PEM)]
 
 
-class NameBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NameBody(Sent):
     """Why a charger may have a certificate with a name that does not contain its serial number."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
-class RevocationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class RevocationBody(Sent):
     """Why a certificate is revoked."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
-async def _list(asked: Asked[PagedWhose, None]) -> Page[Certificate]:
-    charger = await whose(asked)
-    return await page(asked.api, partial(securing.certificates, charger=charger, wanted=wanted(asked.query)))
+async def _list(request: Asked[PagedWhose, None]) -> Page[Certificate]:
+    charger = await whose(request)
+    return await page(request, partial(securing.certificates, charger=charger, wanted=wanted(request.query)))
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
-async def _list_requests(asked: Asked[PagedWhose, None]) -> Page[CertificateRequest]:
-    charger = await whose(asked)
-    return await page(asked.api, partial(securing.requests, charger=charger, wanted=wanted(asked.query)))
+async def _list_requests(request: Asked[PagedWhose, None]) -> Page[CertificateRequest]:
+    charger = await whose(request)
+    return await page(request, partial(securing.requests, charger=charger, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post("/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid")
-async def _allow(asked: Asked[None, NameBody]) -> CertificateRequest:
+async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
-    api, number = asked.api, asked.number()
-    found = await asked.find(partial(securing.request, number=number), f"certificate request {number}")
+    api, number = request.api, request.number()
+    found = await request.find(partial(securing.request, number=number), f"certificate request {number}")
     if found.result != "rejected":
         raise conflict(f"certificate request {number} was not rejected")
     try:
         organization, requested = await examine(api.config, found.csr)
     except (AuthorityProblem, NoRequest) as problem:
         raise conflict(str(problem)) from None
-    given = (number, requested, organization, api.stamp(), asked.caller.name, asked.body.reason)
+    given = (number, requested, organization, api.stamp(), request.caller.name, request.body.reason)
     if (words := await api.writer.run(writes.allow_name, *given)) is not None:
         raise conflict(words)
     return found
 
 
 @ENDPOINTS.get("/api/admin/certificate-authority", Role.VIEWER, "not_found", "conflict")
-async def _authority(asked: Request) -> Authority:
+async def _authority(request: Request) -> Authority:
     """Show the root and the server certificates of this server's authority."""
-    folder = certificates_folder(asked.api.config.beside)
+    folder = certificates_folder(request.api.config.beside)
     own = await _read(folder, read_own, "certificate authority; create one with `levity-trio certificate init`")
     return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
 
@@ -136,9 +137,9 @@ async def _read(folder: Path, read: Callable[[Path], Awaitable[T]], missing: str
 
 
 @ENDPOINTS.get(PAGES, Role.VIEWER, "not_found", "conflict")
-async def _pages(asked: Request) -> PagesCertificate:
+async def _pages(request: Request) -> PagesCertificate:
     """Show the root for the pages of this site, and the certificate of the site."""
-    folder = pages_folder(asked.api.config.beside)
+    folder = pages_folder(request.api.config.beside)
     root, site = await _read(folder, read_pages, "root for pages; create one with `levity-trio certificate pages`")
     return PagesCertificate(_own(root), _own(site))
 
@@ -156,45 +157,45 @@ def _own(described: Described) -> OwnCertificate:
 
 
 @ENDPOINTS.get(f"{PAGES}/root", Role.VIEWER, "not_found", "conflict", media_type=CA_CERTIFICATE)
-async def _pages_root(asked: Request) -> Response:
+async def _pages_root(request: Request) -> Response:
     """Download the root for the pages of this site, for phones and computers that shall trust it.
 
     They take it in DER, shown and not kept, and then offer to install it.
     """
-    found = await _pages(asked)
+    found = await _pages(request)
     headers = {"content-disposition": f'inline; filename="{ROOT_FILE}"', "x-content-type-options": "nosniff"}
     return Response(PEM_cert_to_DER_cert(found.root.pem), headers=headers, media_type=CA_CERTIFICATE)
 
 
-@ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=201)
-async def _adopt(asked: Asked[None, AdoptedBody]) -> Certificate:
+@ENDPOINTS.post(CERTIFICATES, Role.ADMIN, "not_found", "conflict", "invalid", status=CREATED)
+async def _adopt(request: Asked[None, AdoptedBody]) -> Certificate:
     """Adopt a certificate of another authority: it opens the door of this charger, and of no other."""
-    api, body = asked.api, asked.body
+    api, body = request.api, request.body
     if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
         raise not_found(f"charger {body.charger}")
     try:
         described = await read_certificate(body.pem)
     except ValueError as problem:
         raise invalid("pem", str(problem)) from None
-    number = await asked.write(writes.adopt, body.charger, NewCertificate.of(described))
+    number = await request.write(writes.adopt, body.charger, NewCertificate.of(described))
     if number is None:
         raise conflict("this certificate is known already; look at the list")
-    return await _shown(asked, number)
+    return await _shown(request, number)
 
 
 @ENDPOINTS.post(f"{CERTIFICATES}/{{id}}/revoke", Role.ADMIN, "not_found", "conflict", "invalid")
-async def _revoke(asked: Asked[None, RevocationBody]) -> Certificate:
+async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
-    api, number = asked.api, asked.number()
-    if await api.writer.run(writes.revoke, number, api.stamp(), asked.caller.name, asked.body.reason) is None:
-        found = await _shown(asked, number)
+    api, number = request.api, request.number()
+    if await api.writer.run(writes.revoke, number, api.stamp(), request.caller.name, request.body.reason) is None:
+        found = await _shown(request, number)
         detail = f"certificate {number} was revoked at {found.revoked_at}"
         raise conflict(detail)
-    return await _shown(asked, number)
+    return await _shown(request, number)
 
 
-async def _shown(asked: Request, number: int) -> Certificate:
-    return await asked.find(partial(securing.certificate, number=number), f"certificate {number}")
+async def _shown(request: Request, number: int) -> Certificate:
+    return await request.find(partial(securing.certificate, number=number), f"certificate {number}")
 
 
 # Security profiles: which one a charger shall have, and where the way to it stands
@@ -204,35 +205,35 @@ WITH_TLS, WITH_CERTIFICATE = 2, 3
 LONGEST_ADDRESS: Final = 500
 
 
-class SecuringBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SecuringBody(Sent):
     """The security profile that a charger shall have: 1 (password), 2 (TLS and password), 3 (client certificate).
 
     `address` is what the charger's own setting for our address is set to, where that setting is known; left out, it is
     made of the server certificate and --tls-port.
     """
 
-    profile: Annotated[int, msgspec.Meta(ge=1, le=3)]
-    address: Annotated[str, msgspec.Meta(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
+    profile: Annotated[int, Meta(ge=1, le=3)]
+    address: Annotated[str, Meta(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
 
 
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
-async def _list_securing(asked: Asked[PagedWhose, None]) -> Page[Securing]:
+async def _list_securing(request: Asked[PagedWhose, None]) -> Page[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
-    charger = await whose(asked)
-    return await page(asked.api, partial(securing.all_securing, charger=charger, wanted=wanted(asked.query)))
+    charger = await whose(request)
+    return await page(request, partial(securing.all_securing, charger=charger, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
-async def _begin(asked: Asked[None, SecuringBody]) -> Securing:
+async def _begin(request: Asked[None, SecuringBody]) -> Securing:
     """Raise a charger's security profile, step by step; the same one renews its password or its keys."""
-    charger = asked.path["id"]
-    known = await asked.find(partial(securing.secured, charger=charger), f"charger {charger}")
-    number = await asked.write(plans.begin, await _plan(asked, asked.body, known))
-    return await asked.find(partial(securing.securing, number=number), f"security profile {number}")
+    charger = request.path["id"]
+    known = await request.find(partial(securing.secured, charger=charger), f"charger {charger}")
+    number = await request.write(plans.begin, await _plan(request, request.body, known))
+    return await request.find(partial(securing.securing, number=number), f"security profile {number}")
 
 
-async def _plan(asked: Request, body: SecuringBody, known: Secured) -> NewPlan:
-    config, charger = asked.api.config, asked.path["id"]
+async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan:
+    config, charger = request.api.config, request.path["id"]
     folder = certificates_folder(config.beside)
     has_authority = has_root(folder)
     if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
@@ -281,16 +282,16 @@ async def _names(folder: Path) -> tuple[str, list[str]]:
 
 
 @ENDPOINTS.get(PROFILE, Role.VIEWER, "not_found")
-async def _show(asked: Request) -> Securing:
+async def _show(request: Request) -> Securing:
     """Show where the security profile stands that was last asked for."""
-    read = partial(securing.newest_securing, charger=await known_charger(asked))
-    return await asked.find(read, f"security profile that was asked for {asked.path['id']}")
+    read = partial(securing.newest_securing, charger=await known_charger(request))
+    return await request.find(read, f"security profile that was asked for {request.path['id']}")
 
 
 @ENDPOINTS.delete(PROFILE, Role.ADMIN, "not_found")
-async def _cancel(asked: Request) -> Securing:
+async def _cancel(request: Request) -> Securing:
     """Cancel the way to a security profile; what was sent to the charger stays."""
-    charger = asked.path["id"]
-    if not await asked.write(plans.cancel, charger):
+    charger = request.path["id"]
+    if not await request.write(plans.cancel, charger):
         raise not_found(f"security profile under way for {charger}")
-    return await _show(asked)
+    return await _show(request)

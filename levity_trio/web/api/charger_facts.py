@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, links
 from levity_trio.store.reads.pages import Page
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role, Sent
 from levity_trio.web.api.lists import (
     OfCharger,
     OfConnector,
@@ -34,46 +34,46 @@ UPTIME_DAYS: Final = 30
 ADMIN: Final = "/api/admin"
 
 
-class Whose(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Whose(Sent):
     charger: OfCharger = None
 
 
-class PagedWhose(Paged, kw_only=True):
+class PagedWhose(Paged):
     charger: OfCharger = None
 
 
-class StatusesQuery(PagedWhose, kw_only=True):
+class StatusesQuery(PagedWhose):
     connector: OfConnector = None
 
 
-class FaultsQuery(PagedWhose, kw_only=True):
-    open: Annotated[bool, msgspec.Meta(description="Only those that are not resolved.")] = False
+class FaultsQuery(PagedWhose):
+    open: Annotated[bool, Meta(description="Only those that are not resolved.")] = False
 
 
-class SetAsideQuery(PagedWhose, kw_only=True):
-    waiting: Annotated[bool, msgspec.Meta(description="Only those that no person has looked at.")] = False
+class SetAsideQuery(PagedWhose):
+    waiting: Annotated[bool, Meta(description="Only those that no person has looked at.")] = False
 
 
-class HabitsQuery(Whose, kw_only=True):
+class HabitsQuery(Whose):
     revoked: bool = False
 
 
-class UptimeQuery(Whose, kw_only=True, rename={"since": "from", "until": "to"}):
+class UptimeQuery(Whose, rename={"since": "from", "until": "to"}):
     since: Since = None
     until: Since = None
 
 
-async def known_charger(asked: Request) -> str:
+async def known_charger(request: Request) -> str:
     """Return the charger in the path. Raises Problem if it is not known."""
-    named = asked.path["id"]
-    if not await asked.api.reader.run(partial(chargers.is_known, identity=named)):
+    named = request.path["id"]
+    if not await request.read(partial(chargers.is_known, identity=named)):
         raise not_found(f"charger {named}")
     return named
 
 
-async def whose(asked: Asked[Whose | PagedWhose, object]) -> str | None:
+async def whose(request: Asked[Whose | PagedWhose, object]) -> str | None:
     """Return the charger in the path, which must be known, or the one in the query, if any."""
-    return await known_charger(asked) if "id" in asked.path else asked.query.charger
+    return await known_charger(request) if "id" in request.path else request.query.charger
 
 
 def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) -> Callable[[H], H]:
@@ -88,61 +88,61 @@ def both(endpoints: Endpoints, name: str, words: str, role: Role = Role.VIEWER) 
 
 
 @both(ENDPOINTS, "boots", "the boots, newest first,")
-async def list_boots(asked: Asked[PagedWhose, None]) -> Page[facts.Boot]:
-    charger = await whose(asked)
-    return await page(asked.api, lambda db: facts.boots(db, charger, wanted(asked.query)))
+async def list_boots(request: Asked[PagedWhose, None]) -> Page[facts.Boot]:
+    charger = await whose(request)
+    return await page(request, lambda db: facts.boots(db, charger, wanted(request.query)))
 
 
 @both(ENDPOINTS, "statuses", "the changes of status, newest first,")
-async def list_statuses(asked: Asked[StatusesQuery, None]) -> Page[facts.StatusReport]:
-    charger = await whose(asked)
-    return await page(asked.api, lambda db: facts.statuses(db, charger, asked.query.connector, wanted(asked.query)))
+async def list_statuses(request: Asked[StatusesQuery, None]) -> Page[facts.StatusReport]:
+    charger = await whose(request)
+    return await page(request, lambda db: facts.statuses(db, charger, request.query.connector, wanted(request.query)))
 
 
 @both(ENDPOINTS, "faults", "the faults and warnings, newest first,")
-async def list_faults(asked: Asked[FaultsQuery, None]) -> Page[facts.Fault]:
-    charger = await whose(asked)
-    return await page(asked.api, lambda db: facts.faults(db, charger, wanted(asked.query), is_open=asked.query.open))
+async def list_faults(request: Asked[FaultsQuery, None]) -> Page[facts.Fault]:
+    charger = await whose(request)
+    return await page(request, lambda db: facts.faults(db, charger, wanted(request.query), is_open=request.query.open))
 
 
 @both(ENDPOINTS, "set-aside", "the messages set aside", Role.OPERATOR)
-async def list_set_aside(asked: Asked[SetAsideQuery, None]) -> Page[facts.SetAsideMessage]:
-    charger, query = await whose(asked), asked.query
-    return await page(asked.api, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting))
+async def list_set_aside(request: Asked[SetAsideQuery, None]) -> Page[facts.SetAsideMessage]:
+    charger, query = await whose(request), request.query
+    return await page(request, lambda db: facts.set_aside(db, charger, wanted(query), is_waiting=query.waiting))
 
 
 @both(ENDPOINTS, "links", "the connections, newest first,")
-async def list_links(asked: Asked[PagedWhose, None]) -> Page[links.Link]:
-    charger = await whose(asked)
+async def list_links(request: Asked[PagedWhose, None]) -> Page[links.Link]:
+    charger = await whose(request)
 
-    read = partial(links.links, charger=charger, wanted=wanted(asked.query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), "remote_address"))
+    read = partial(links.links, charger=charger, wanted=wanted(request.query))
+    return await page(request, lambda db: hidden_in(request, read(db), "remote_address"))
 
 
 @both(ENDPOINTS, "uptime", "the time connected, in the last 30 days,")
-async def list_uptimes(asked: Asked[UptimeQuery, None]) -> Page[links.Uptime]:
-    charger, query = await whose(asked), asked.query
-    now = asked.api.stamp()
+async def list_uptimes(request: Asked[UptimeQuery, None]) -> Page[links.Uptime]:
+    charger, query = await whose(request), request.query
+    now = request.api.stamp()
     until = min(moment(query.until, "to") or now, now)
-    since = moment(query.since, "from") or ago(asked.api, UPTIME_DAYS)
-    return whole(await asked.api.reader.run(lambda db: links.uptimes(db, charger, since, until)))
+    since = moment(query.since, "from") or ago(request.api, UPTIME_DAYS)
+    return whole(await request.read(lambda db: links.uptimes(db, charger, since, until)))
 
 
 @both(ENDPOINTS, "repairs", "what had to be repaired in the messages")
-async def list_repairs(asked: Asked[Whose, None]) -> Page[facts.Repair]:
-    charger = await whose(asked)
-    return whole(await asked.api.reader.run(partial(facts.repairs, charger=charger)))
+async def list_repairs(request: Asked[Whose, None]) -> Page[facts.Repair]:
+    charger = await whose(request)
+    return whole(await request.read(partial(facts.repairs, charger=charger)))
 
 
 @both(ENDPOINTS, "habits", "the habits")
-async def list_habits(asked: Asked[HabitsQuery, None]) -> Page[facts.Habit]:
-    charger, is_valid = await whose(asked), not asked.query.revoked
-    found = await asked.api.reader.run(partial(facts.habits, charger=charger, is_valid=is_valid))
-    return whole(hidden(asked, found, "revoked_by", "reason"))
+async def list_habits(request: Asked[HabitsQuery, None]) -> Page[facts.Habit]:
+    charger, is_valid = await whose(request), not request.query.revoked
+    found = await request.read(partial(facts.habits, charger=charger, is_valid=is_valid))
+    return whole(hidden(request, found, "revoked_by", "reason"))
 
 
 @both(ENDPOINTS, "connectors", "the connectors")
-async def list_connectors(asked: Asked[Whose, None]) -> Page[chargers.Connector]:
-    charger = await whose(asked)
-    found = await asked.api.reader.run(partial(chargers.connectors, charger=charger))
-    return whole(hidden(asked, found, "said_by"))
+async def list_connectors(request: Asked[Whose, None]) -> Page[chargers.Connector]:
+    charger = await whose(request)
+    found = await request.read(partial(chargers.connectors, charger=charger))
+    return whole(hidden(request, found, "said_by"))

@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import chargers as stored
@@ -27,6 +28,7 @@ from levity_trio.store.writes.stations import (
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import (
     ABSENT,
+    CREATED,
     HIGHEST_ID,
     IDENTITIES,
     Asked,
@@ -34,6 +36,7 @@ from levity_trio.web.api.endpoints import (
     Fields,
     Request,
     Role,
+    Sent,
     StructBody,
 )
 from levity_trio.web.api.lists import Before, OfConnector, Paged, Since, moment, page, wanted
@@ -49,20 +52,18 @@ HIGHEST_CONNECTOR: Final = 100
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-Name = Annotated[str, msgspec.Meta(max_length=200, examples=["Parking space 7"])] | None
-Word = Annotated[str, msgspec.Meta(max_length=50)] | None
-Station = (
-    Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")] | None
-)
+Name = Annotated[str, Meta(max_length=200, examples=["Parking space 7"])] | None
+Word = Annotated[str, Meta(max_length=50)] | None
+Station = Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Its station, a place that groups chargers.")] | None
 
 
-class ChargersQuery(Paged, kw_only=True):
-    station: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID)] | None = None
+class ChargersQuery(Paged):
+    station: Annotated[int, Meta(ge=0, le=HIGHEST_ID)] | None = None
     connected: bool | None = None
-    hidden: Annotated[bool, msgspec.Meta(description="Those that were retired or forgotten, instead.")] = False
+    hidden: Annotated[bool, Meta(description="Those that were retired or forgotten, instead.")] = False
 
 
-class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChargerBody(Sent):
     """What a person says about a charger. Its BootNotification replaces vendor and model."""
 
     name: Name = None
@@ -74,12 +75,12 @@ class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return ChargerData(self.name, self.station, self.vendor, self.model)
 
 
-class NewCharger(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewCharger(Sent):
     """A charger that is going to connect. Its identity comes first, as it is asked first: so nothing is inherited."""
 
     id: Annotated[
         str,
-        msgspec.Meta(
+        Meta(
             description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
             pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
             max_length=MAX_IDENTITY,
@@ -98,11 +99,11 @@ class NewCharger(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
 
 
-class ForgetBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ForgetBody(msgspec.Struct, forbid_unknown_fields=True):
     """Which chargers are forgotten: those named, and the strangers whose identities fit the pattern."""
 
-    chargers: Annotated[list[str], msgspec.Meta(max_length=10_000)] = []
-    like: Annotated[str, msgspec.Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
+    chargers: Annotated[list[str], Meta(max_length=10_000)] = []
+    like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
 
 
 FORGET_WAYS: Final[Sequence[Fields]] = (
@@ -111,19 +112,19 @@ FORGET_WAYS: Final[Sequence[Fields]] = (
 )
 
 
-class ForgetReport(msgspec.Struct, kw_only=True):
+class ForgetReport(msgspec.Struct):
     """The chargers that are hidden now."""
 
     forgotten: list[str]
 
 
-class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ConnectorBody(Sent):
     """What a person says about a connector; it replaces what was said before."""
 
-    type: Annotated[str, msgspec.Meta(max_length=50, examples=["Type2"])] | None = None
-    phases: Annotated[int, msgspec.Meta(ge=1, le=3)] | None = None
-    max_a: Annotated[int, msgspec.Meta(ge=1, le=2000, description="Maximum current, in A.")] | None = None
-    max_kw: Annotated[float, msgspec.Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
+    type: Annotated[str, Meta(max_length=50, examples=["Type2"])] | None = None
+    phases: Annotated[int, Meta(ge=1, le=3)] | None = None
+    max_a: Annotated[int, Meta(ge=1, le=2000, description="Maximum current, in A.")] | None = None
+    max_kw: Annotated[float, Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
 
     def data(self) -> ConnectorData:
         return ConnectorData(
@@ -131,13 +132,13 @@ class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         )
 
 
-class ReadingsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
+class ReadingsQuery(Paged, rename={"since": "from", "before": "to"}):
     connector: OfConnector = None
     since: Since = None
     before: Before = None
 
 
-class ConnectedCharger(msgspec.Struct, kw_only=True):
+class ConnectedCharger(msgspec.Struct):
     """A connected charger, as the CSMS shows it."""
 
     charge_point_id: str
@@ -146,59 +147,59 @@ class ConnectedCharger(msgspec.Struct, kw_only=True):
 
 
 @ENDPOINTS.get(CHARGERS, Role.VIEWER, "invalid")
-async def list_chargers(asked: Asked[ChargersQuery, None]) -> Page[Charger]:
+async def list_chargers(request: Asked[ChargersQuery, None]) -> Page[Charger]:
     """List chargers with their connectors, in the order of their identities."""
-    query = asked.query
+    query = request.query
     return await page(
-        asked.api, lambda db: stored.chargers(db, query.station, query.connected, wanted(query), is_hidden=query.hidden)
+        request, lambda db: stored.chargers(db, query.station, query.connected, wanted(query), is_hidden=query.hidden)
     )
 
 
-@ENDPOINTS.post(CHARGERS, Role.OPERATOR, "conflict", "invalid", status=201)
-async def create_charger(asked: Asked[None, NewCharger]) -> Charger:
+@ENDPOINTS.post(CHARGERS, Role.OPERATOR, "conflict", "invalid", status=CREATED)
+async def create_charger(request: Asked[None, NewCharger]) -> Charger:
     """Register a charger before it connects, or show one again that was retired or forgotten."""
-    body = asked.body
+    body = request.body
     if identity(f"/{quote(body.id)}") != body.id:
         raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
     try:
-        await asked.write(add_charger, body.id, body.data())
+        await request.write(add_charger, body.id, body.data())
     except AlreadyKnown:
         raise conflict(f"there is a charger {body.id} already; if it waits, adopt it") from None
     except UnknownStation:
         raise _no_station(body) from None
-    return await _shown(asked, body.id)
+    return await _shown(request, body.id)
 
 
 @ENDPOINTS.get(CHARGER, Role.VIEWER, "not_found")
-async def get_charger(asked: Request) -> Charger:
+async def get_charger(request: Request) -> Charger:
     """Show a charger with its connectors."""
-    return await _shown(asked, asked.path["id"])
+    return await _shown(request, request.path["id"])
 
 
 @ENDPOINTS.put(CHARGER, Role.OPERATOR, "not_found", "conflict", "invalid")
-async def replace_charger(asked: Asked[None, ChargerBody]) -> Charger:
+async def replace_charger(request: Asked[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
-    charger, body = asked.path["id"], asked.body
+    charger, body = request.path["id"], request.body
     try:
-        await asked.api.writer.run(change_charger, charger, body.data(), asked.api.stamp())
+        await request.api.writer.run(change_charger, charger, body.data(), request.api.stamp())
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     except UnknownStation:
         raise _no_station(body) from None
-    return await _shown(asked, charger)
+    return await _shown(request, charger)
 
 
 @ENDPOINTS.delete(CHARGER, Role.ADMIN, "not_found", "conflict")
-async def retire_charger(asked: Request) -> None:
+async def retire_charger(request: Request) -> None:
     """Retire a charger: it is hidden until it charges again. Its data stays."""
-    at = asked.api.stamp()
-    await _hide(asked.api, hide, asked.path["id"], at, at[:10])
+    at = request.api.stamp()
+    await _hide(request.api, hide, request.path["id"], at, at[:10])
 
 
 @ENDPOINTS.post(f"{CHARGER}/forget", Role.ADMIN, "not_found", "conflict")
-async def forget_charger(asked: Request) -> None:
+async def forget_charger(request: Request) -> None:
     """Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data stays."""
-    await _hide(asked.api, hide, asked.path["id"], asked.api.stamp())
+    await _hide(request.api, hide, request.path["id"], request.api.stamp())
 
 
 @ENDPOINTS.post(
@@ -209,12 +210,12 @@ async def forget_charger(asked: Request) -> None:
     "invalid",
     body=StructBody(ForgetBody, lambda: FORGET_WAYS),
 )
-async def forget_chargers(asked: Asked[None, ForgetBody]) -> ForgetReport:
+async def forget_chargers(request: Asked[None, ForgetBody]) -> ForgetReport:
     """Forget several: those named, and the strangers whose identities fit a pattern. All of them, or none."""
-    body = asked.body
+    body = request.body
     if not body.chargers and body.like is None:
         raise invalid("chargers", "name chargers, or give a pattern")
-    return ForgetReport(forgotten=await _hide(asked.api, hide_each, body.chargers, body.like, asked.api.stamp()))
+    return ForgetReport(forgotten=await _hide(request.api, hide_each, body.chargers, body.like, request.api.stamp()))
 
 
 async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -> T:
@@ -231,40 +232,40 @@ def _no_station(body: ChargerBody | NewCharger) -> Problem:
     return conflict(f"there is no station {body.station}", field="station")
 
 
-async def _shown(asked: Request, charger: str) -> Charger:
-    return await asked.find(partial(stored.charger, identity=charger), f"charger {charger}")
+async def _shown(request: Request, charger: str) -> Charger:
+    return await request.find(partial(stored.charger, identity=charger), f"charger {charger}")
 
 
 @ENDPOINTS.put(f"{CHARGER}/connectors/{{connector}}", Role.OPERATOR, "not_found")
-async def describe(asked: Asked[None, ConnectorBody]) -> Connector:
+async def describe(request: Asked[None, ConnectorBody]) -> Connector:
     """Say what a connector is: type, phases, maximum current and power."""
-    charger, connector = asked.path["id"], asked.path["connector"]
+    charger, connector = request.path["id"], request.path["connector"]
     if not connector.isdecimal() or len(connector) > len(str(HIGHEST_CONNECTOR)) or int(connector) == 0:
         raise not_found(f"connector {connector}")
     number = int(connector)
     try:
-        await asked.write(describe_connector, charger, number, asked.body.data())
+        await request.write(describe_connector, charger, number, request.body.data())
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
-    found = await asked.api.reader.run(partial(stored.connectors, charger=charger))
+    found = await request.read(partial(stored.connectors, charger=charger))
     return next(one for one in found if one.connector == number)
 
 
 @ENDPOINTS.get(f"{CHARGER}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[Reading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[Reading]:
     """List the readings of a charger, the newest first."""
-    charger, query = asked.path["id"], asked.query
+    charger, query = request.path["id"], request.query
     since, before = moment(query.since, "from"), moment(query.before, "to")
-    if not await asked.api.reader.run(partial(stored.is_known, identity=charger)):
+    if not await request.read(partial(stored.is_known, identity=charger)):
         raise not_found(f"charger {charger}")
-    return await page(asked.api, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
+    return await page(request, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
 
 
 @ENDPOINTS.get("/api/charge-points", Role.VIEWER)
-async def list_connected(asked: Request) -> list[ConnectedCharger]:
+async def list_connected(request: Request) -> list[ConnectedCharger]:
     """List the connected chargers, as the CSMS does.
 
     All of them: the CSMS knows no pages here.
     """
-    found = await asked.api.reader.run(stored.connected)
+    found = await request.read(stored.connected)
     return [ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen) for name, seen in found]

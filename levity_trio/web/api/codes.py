@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import quote
 
-import msgspec
 from starlette.responses import Response
 
 from levity_trio.documents.code_sheet import CodeSheet, Label
@@ -16,7 +15,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels
 from levity_trio.web.api.chargers import TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
 from levity_trio.web.api.papers import MEDIA_TYPES, document
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.drivers_address import SAY_WHERE, drivers_address, is_local, own_address
@@ -29,7 +28,7 @@ _BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
 """Whose name stands on the labels, where somebody said it: drivers know him from their statements."""
 
 
-class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CodesQuery(Sent):
     format: Literal["html", "pdf"] = "html"
     charger: str | None = None
     """The only one whose labels are wanted."""
@@ -43,9 +42,9 @@ class CodesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     media_type=MEDIA_TYPES[Form.HTML],
     other_media_types=(MEDIA_TYPES[Form.PDF],),
 )
-async def get_codes(asked: Asked[CodesQuery, None]) -> Response:
+async def get_codes(request: Asked[CodesQuery, None]) -> Response:
     """Download the sheet of codes for chargers, as HTML or PDF: one label for each connector."""
-    api, config = asked.api, asked.api.config
+    api, config = request.api, request.api.config
     address = drivers_address(config)
     if address is None:
         words = "no page for drivers is served, to which codes could lead; start the server with the dashboard"
@@ -60,7 +59,7 @@ async def get_codes(asked: Asked[CodesQuery, None]) -> Response:
         connectors = connectors_of(db, None)
         found: dict[str, Sequence[Label]] = {}
         for one in served(db):
-            if asked.query.charger in (None, one.id):
+            if request.query.charger in (None, one.id):
                 site = biller[0] if biller else one.station_name or config.server_name
                 of = [connector.connector for connector in connectors.get(one.id, ())]
                 found[one.id] = [*_labels(one, of, site, address)]
@@ -72,7 +71,7 @@ async def get_codes(asked: Asked[CodesQuery, None]) -> Response:
         await api.writer.run(note_labels, own_address(address), counts)
         return CodeSheet(tuple(label for labels in found.values() for label in labels))
 
-    return document(api, read, Form(asked.query.format), "codes")
+    return document(api, read, Form(request.query.format), "codes")
 
 
 def _labels(charger: KnownCharger, connectors: list[int], site: str, address: str) -> Iterator[Label]:

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.answers import status_of
@@ -22,7 +22,7 @@ from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.writes.configuration import NewReading, add_reading
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, wanted, whole
 from levity_trio.web.api.operations import Order, Sender, WaitQuery, prepare, submit
 from levity_trio.web.api.problems import Problem
@@ -34,15 +34,15 @@ READ: Final = "GetConfiguration"
 LAST_TWO: Final = Wanted(limit=2)
 
 
-class ConfigurationQuery(Whose, kw_only=True):
-    at: Annotated[str, msgspec.Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
+class ConfigurationQuery(Whose):
+    at: Annotated[str, Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
 
 
-class ChangesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+class ChangesQuery(Sent, rename={"since": "from", "until": "to"}):
     since: (
         Annotated[
             str,
-            msgspec.Meta(
+            Meta(
                 description="The earlier of two times; without it, between the last two readings.",
                 extra_json_schema=FORMATS,
             ),
@@ -52,12 +52,12 @@ class ChangesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     until: Before = None
 
 
-class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class HistoryQuery(Sent):
     key: str
 
 
-class DifferencesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    other: Annotated[str, msgspec.Meta(description="Another charger.")]
+class DifferencesQuery(Sent):
+    other: Annotated[str, Meta(description="Another charger.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,51 +72,53 @@ class Difference:
 # As it was reported
 
 
-def seen(asked: Request, key: str, value: str | None) -> str | None:
+def seen(request: Request, key: str, value: str | None) -> str | None:
     """Return the value of a key as the caller may see it: of a charger's own keys, a viewer sees none.
 
     A secret is masked at every caller, because it may have been stored before its name was known for one.
     """
-    is_shown = is_standard(key) or asked.sees_all
+    is_shown = is_standard(key) or request.sees_all
     return value if value is None or (is_shown and not is_secret_key(key)) else MASK
 
 
-def _seen(asked: Request, entry: Entry) -> Entry:
-    return replace(entry, value=seen(asked, entry.key, entry.value))
+def _seen(request: Request, entry: Entry) -> Entry:
+    return replace(entry, value=seen(request, entry.key, entry.value))
 
 
 @both(ENDPOINTS, "configuration", "the configuration")
-async def list_configuration(asked: Asked[ConfigurationQuery, None]) -> Page[Entry]:
-    charger, at = await whose(asked), moment(asked.query.at, "at") or ALWAYS
-    found = await asked.api.reader.run(lambda db: stored.of_all(db, charger, at))
-    return whole([_seen(asked, entry) for entry in found])
+async def list_configuration(request: Asked[ConfigurationQuery, None]) -> Page[Entry]:
+    charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
+    found = await request.read(lambda db: stored.of_all(db, charger, at))
+    return whole([_seen(request, entry) for entry in found])
 
 
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
-async def list_readings(asked: Asked[PagedWhose, None]) -> Page[ConfigurationReading]:
-    charger, query = await whose(asked), asked.query
-    return await page(asked.api, lambda db: hidden_in(asked, stored.readings(db, charger, wanted(query)), "asked_by"))
+async def list_readings(request: Asked[PagedWhose, None]) -> Page[ConfigurationReading]:
+    charger, query = await whose(request), request.query
+    return await page(request, lambda db: hidden_in(request, stored.readings(db, charger, wanted(query)), "asked_by"))
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/changes", Role.VIEWER, "not_found", "invalid")
-async def list_changes(asked: Asked[ChangesQuery, None]) -> Page[Change]:
+async def list_changes(request: Asked[ChangesQuery, None]) -> Page[Change]:
     """List what changed between two readings."""
-    charger, query = await known_charger(asked), asked.query
+    charger, query = await known_charger(request), request.query
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
     if since is None:
-        since, until = await _last_two(asked, charger)
-    found = await asked.api.reader.run(lambda db: stored.changes(db, charger, since, until))
+        since, until = await _last_two(request, charger)
+    found = await request.read(lambda db: stored.changes(db, charger, since, until))
     return whole(
         [
-            replace(one, before=one.before and _seen(asked, one.before), after=one.after and _seen(asked, one.after))
+            replace(
+                one, before=one.before and _seen(request, one.before), after=one.after and _seen(request, one.after)
+            )
             for one in found
         ]
     )
 
 
-async def _last_two(asked: Request, charger: str) -> tuple[str, str]:
+async def _last_two(request: Request, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
-    found = await asked.api.reader.run(lambda db: stored.readings(db, charger, LAST_TWO).data)
+    found = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(found) < LAST_TWO.limit:
         words = f"{charger} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again"
         words += f" (levity-trio configuration {shlex.quote(charger)} --read), or give the time since when (--since)"
@@ -126,21 +128,21 @@ async def _last_two(asked: Request, charger: str) -> tuple[str, str]:
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/history", Role.VIEWER, "not_found", "invalid")
-async def list_history(asked: Asked[HistoryQuery, None]) -> Page[Entry]:
+async def list_history(request: Asked[HistoryQuery, None]) -> Page[Entry]:
     """List the values of one key, newest first."""
-    charger = await known_charger(asked)
-    found = await asked.api.reader.run(lambda db: stored.history(db, charger, asked.query.key))
-    return whole([_seen(asked, entry) for entry in found])
+    charger = await known_charger(request)
+    found = await request.read(lambda db: stored.history(db, charger, request.query.key))
+    return whole([_seen(request, entry) for entry in found])
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
-async def list_differences(asked: Asked[DifferencesQuery, None]) -> Page[Difference]:
+async def list_differences(request: Asked[DifferencesQuery, None]) -> Page[Difference]:
     """Compare with another charger."""
-    charger, other = await known_charger(asked), asked.query.other
-    found = await asked.api.reader.run(lambda db: stored.differences(db, charger, other))
+    charger, other = await known_charger(request), request.query.other
+    found = await request.read(lambda db: stored.differences(db, charger, other))
     return whole(
         [
-            Difference(key=key, one=one and _seen(asked, one), other=theirs and _seen(asked, theirs))
+            Difference(key=key, one=one and _seen(request, one), other=theirs and _seen(request, theirs))
             for key, one, theirs in found
         ]
     )
@@ -153,16 +155,16 @@ async def list_differences(asked: Asked[DifferencesQuery, None]) -> Page[Differe
     f"{CHARGER}/configuration/read",
     *(Role.OPERATOR, "not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
 )
-async def read_all(asked: Asked[WaitQuery, None]) -> ConfigurationReading:
+async def read_all(request: Asked[WaitQuery, None]) -> ConfigurationReading:
     """Read the whole configuration, in parts if the charger does not tell it at once."""
-    api, charger = asked.api, await known_charger(asked)
+    api, charger = request.api, await known_charger(request)
     reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
     began_at = api.stamp()
     async with api.places.wait():
-        commands = await _ask_all(asked, charger, reading)
+        commands = await _ask_all(request, charger, reading)
     new = NewReading(
         charger=charger,
-        asked_by=asked.caller.name,
+        asked_by=request.caller.name,
         began_at=began_at,
         ended_at=api.stamp(),
         keys=len(reading.known),
@@ -171,33 +173,33 @@ async def read_all(asked: Asked[WaitQuery, None]) -> ConfigurationReading:
         commands=commands,
     )
     number = await api.writer.run(add_reading, new)
-    return await asked.find(partial(stored.reading, number=number), f"reading {number}")
+    return await request.find(partial(stored.reading, number=number), f"reading {number}")
 
 
-async def _ask_all(asked: Sender, charger: str, reading: Reading) -> list[int]:
+async def _ask_all(request: Sender, charger: str, reading: Reading) -> list[int]:
     """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could be sent."""
     commands: list[int] = []
     while (keys := reading.next_keys()) is not None:
         try:
-            commands.append(await ask_for(asked, charger, keys))
+            commands.append(await ask_for(request, charger, keys))
         except Problem:
             if not commands:
                 raise
             reading.stop()
         else:
-            await _follow(asked, commands[-1], reading)
+            await _follow(request, commands[-1], reading)
     return commands
 
 
-async def ask_for(asked: Sender, charger: str, keys: Sequence[str]) -> int:
+async def ask_for(request: Sender, charger: str, keys: Sequence[str]) -> int:
     """Ask a charger for some keys, for all if none are given; return the command. Raises Problem."""
     payload = {"key": list(keys)} if keys else {}
-    return await submit(asked, Order(charger, READ, payload, payload))
+    return await submit(request, Order(charger, READ, payload, payload))
 
 
-async def _follow(asked: Request, command: int, reading: Reading) -> None:
+async def _follow(request: Request, command: int, reading: Reading) -> None:
     """Wait for a command and note what came of it."""
-    result = await asked.api.chargers.wait(command)
+    result = await request.api.chargers.wait(command)
     if result.state == "timed out":
         reading.miss()
     elif result.state in ("accepted", "rejected", "error"):
@@ -227,36 +229,36 @@ class KeyResult:
     detail: str | None = None
 
 
-async def change_key(asked: Sender, charger: str, key: KeyResult) -> KeyResult:
+async def change_key(request: Sender, charger: str, key: KeyResult) -> KeyResult:
     """Send one key and return what came of it."""
     try:
-        order = await prepare(asked, charger, CHANGE, {"key": key.key, "value": key.wanted})
-        command = await submit(asked, order)
+        order = await prepare(request, charger, CHANGE, {"key": key.key, "value": key.wanted})
+        command = await submit(request, order)
     except Problem as problem:
         return replace(key, result=problem.code.replace("_", " "), detail=problem.detail)
-    done = await asked.api.chargers.wait(command)
+    done = await request.api.chargers.wait(command)
     words = WORDS.get(status_of(done.answer) or "", done.state)
     return replace(key, result=words, command=command, detail=done.error_description)
 
 
-async def read_back(asked: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
+async def read_back(request: Sender, charger: str, results: Sequence[KeyResult]) -> list[KeyResult]:
     """Ask for the keys that the charger accepted; return the results with the values that it then tells."""
     changed = [one.key for one in results if one.command is not None and one.result in CHANGED]
     if not changed:
         return list(results)
     with suppress(Problem):  # it has left; what it has stays as last read
-        await read_keys(asked, charger, changed)
-    now = await asked.api.reader.run(partial(stored.has, charger=charger))
+        await read_keys(request, charger, changed)
+    now = await request.read(partial(stored.has, charger=charger))
     return [replace(one, has=now[one.key.casefold()].value) if one.key.casefold() in now else one for one in results]
 
 
-async def read_keys(asked: Sender, charger: str, keys: Sequence[str]) -> None:
+async def read_keys(request: Sender, charger: str, keys: Sequence[str]) -> None:
     """Ask for some keys, as many at a time as the charger answers for. Raises Problem."""
-    before = await asked.api.reader.run(partial(stored.before_reading, charger=charger))
+    before = await request.read(partial(stored.before_reading, charger=charger))
     most, left = before.most or USUAL_PART, {key.casefold(): key for key in keys}
     while left:
         part = list(left.values())[:most]
-        answer = (await asked.api.chargers.wait(await ask_for(asked, charger, part))).answer
+        answer = (await request.api.chargers.wait(await ask_for(request, charger, part))).answer
         told = [*(value.key for value in values_in(answer)), *unknown_in(answer)]
         answered = left.keys() & {key.casefold() for key in told}
         for key in answered or {key.casefold() for key in part}:

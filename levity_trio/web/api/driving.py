@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.access.tags import Status
 from levity_trio.operations import OPERATIONS
@@ -32,7 +32,7 @@ from levity_trio.store.reads.driving import (
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
@@ -86,11 +86,11 @@ _LOST: Final[Mapping[str, str]] = {
 }
 
 
-class StartBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class StartBody(Sent):
     """Where, and with which tag of the household. Both may be left out where there is only one."""
 
-    connector_id: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
-    id_tag: Annotated[str, msgspec.Meta(max_length=LONGEST_TAG)] | None = None
+    connector_id: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    id_tag: Annotated[str, Meta(max_length=LONGEST_TAG)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,43 +113,43 @@ class DriversCommand:
     ended_at: str | None
 
 
-def account_of(asked: Request) -> int:
+def account_of(request: Request) -> int:
     """Return the account of a driver. Raises Problem for somebody without one."""
-    if asked.caller.account is None:
+    if request.caller.account is None:
         raise conflict("you belong to no household")
-    return asked.caller.account
+    return request.caller.account
 
 
-def household(asked: Request) -> Household:
+def household(request: Request) -> Household:
     """Return the household of a driver. Raises Problem for somebody without one."""
-    return Household(account_of(asked), rule(asked))
+    return Household(account_of(request), rule(request))
 
 
 # Chargers
 
 
 @ENDPOINTS.get(f"{ME}/chargers", Role.DRIVER)
-async def list_chargers(asked: Request) -> Page[PlacesOfCharger]:
+async def list_chargers(request: Request) -> Page[PlacesOfCharger]:
     """List the chargers: which connectors are free, and your own open sessions"""
-    return whole(await _places(asked))
+    return whole(await _places(request))
 
 
 @ENDPOINTS.get(f"{ME}/chargers/{{id}}", Role.DRIVER, "not_found")
-async def get_charger(asked: Request) -> PlacesOfCharger:
+async def get_charger(request: Request) -> PlacesOfCharger:
     """Show which connectors of a charger are free"""
-    return await _charger(asked)
+    return await _charger(request)
 
 
-async def _places(asked: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
-    own = Household(asked.caller.account, rule(asked))  # anybody may look
-    read = partial(stored.places, household=own, now=asked.api.now(), charger=charger, tag=tag)
-    return await asked.api.reader.run(read)
+async def _places(request: Request, charger: str | None = None, tag: str | None = None) -> list[PlacesOfCharger]:
+    own = Household(request.caller.account, rule(request))  # anybody may look
+    read = partial(stored.places, household=own, now=request.api.now(), charger=charger, tag=tag)
+    return await request.read(read)
 
 
-async def _charger(asked: Request, tag: str | None = None) -> PlacesOfCharger:
+async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
     """Return the charger in the path, as seen with a tag. Raises Problem."""
-    charger = asked.path["id"]
-    found = await _places(asked, charger, tag)
+    charger = request.path["id"]
+    found = await _places(request, charger, tag)
     if not found:
         raise not_found(f"charger {charger}")
     return found[0]
@@ -161,40 +161,40 @@ async def _charger(asked: Request, tag: str | None = None) -> PlacesOfCharger:
 @ENDPOINTS.post(
     f"{ME}/chargers/{{id}}/start", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
 )
-async def start(asked: Asked[None, StartBody]) -> DriversCommand | Answer[DriversCommand]:
+async def start(request: Asked[None, StartBody]) -> DriversCommand | Answer[DriversCommand]:
     """Start a session with a tag of your household"""
-    own = household(asked)
-    async with asked.api.allotting:  # so that two never start at one connector
-        number = await _start(asked, own)
-    return await _respond(asked, number)
+    own = household(request)
+    async with request.api.allotting:  # so that two never start at one connector
+        number = await _start(request, own)
+    return await _respond(request, number)
 
 
-async def _start(asked: Asked[None, StartBody], own: Household) -> int:
+async def _start(request: Asked[None, StartBody], own: Household) -> int:
     """Send a start, unless it is under way already; return its command. Raises Problem."""
-    connector = _connector(asked, await _charger(asked))
-    tag = _tag(asked, await tags_of(asked))
+    connector = _connector(request, await _charger(request))
+    tag = _tag(request, await tags_of(request))
     payload = checked(OPERATIONS[START], {"connectorId": connector, "idTag": tag.id_tag})
-    again = await repeated(asked, asked.path["id"], OPERATIONS[START], payload)
+    again = await repeated(request, request.path["id"], OPERATIONS[START], payload)
     if again is None:
-        again = await _same(asked, START, payload)
+        again = await _same(request, START, payload)
     if again is not None:
         return again
-    charger = await _charger(asked, tag=tag.key)
+    charger = await _charger(request, tag=tag.key)
     _check_free(next(one for one in charger.connectors if one.id == connector))
-    await _check_tag(asked, own, tag)
-    pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=asked.api.stamp())
-    if not await asked.api.reader.run(partial(pays, household=own)):
+    await _check_tag(request, own, tag)
+    pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp())
+    if not await request.read(partial(pays, household=own)):
         raise conflict(NOT_YOURS)
-    return await _send(asked, charger.id, START, payload)
+    return await _send(request, charger.id, START, payload)
 
 
-async def tags_of(asked: Request) -> list[OwnTag]:
+async def tags_of(request: Request) -> list[OwnTag]:
     """Return the tags of the household as they are now. Raises Problem."""
-    return await asked.api.reader.run(partial(stored.tags_of, account=account_of(asked), at=asked.api.stamp()))
+    return await request.read(partial(stored.tags_of, account=account_of(request), at=request.api.stamp()))
 
 
-def _connector(asked: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
-    known, given = [one.id for one in charger.connectors], asked.body.connector_id
+def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
+    known, given = [one.id for one in charger.connectors], request.body.connector_id
     if not known:
         raise conflict(AWAY)
     if given is None and len(known) == 1:
@@ -204,14 +204,14 @@ def _connector(asked: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
     return given
 
 
-def _tag(asked: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
+def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     """Return the tag that was chosen, else the only one that may charge. Raises Problem."""
     if not tags:
         raise conflict(NO_TAG)
-    usable = [one for one in tags if why_not(asked, one) is None]
-    given, choices = asked.body.id_tag, ", ".join(one.id_tag for one in usable or tags)
+    usable = [one for one in tags if why_not(request, one) is None]
+    given, choices = request.body.id_tag, ", ".join(one.id_tag for one in usable or tags)
     if given is not None:
-        key = asked.api.id_tags.policy.key(given)
+        key = request.api.id_tags.policy.key(given)
         chosen = [one for one in tags if one.key == key]
     else:
         chosen = usable or tags
@@ -220,9 +220,9 @@ def _tag(asked: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
     return chosen[0]
 
 
-def why_not(asked: Request, tag: OwnTag) -> str | None:
+def why_not(request: Request, tag: OwnTag) -> str | None:
     """Return why a tag may not charge, None if it may, as far as is known before it is presented."""
-    tags, at = asked.api.id_tags, asked.api.stamp()
+    tags, at = request.api.id_tags, request.api.stamp()
     known = tags.find(tag.key)
     verdict = tags.judge(tag.id_tag, at)
     if verdict.is_accepted or tags.policy.is_asked_outside(tag.key, known):
@@ -231,20 +231,20 @@ def why_not(asked: Request, tag: OwnTag) -> str | None:
     return SPENT if is_spent else WHY_NOT.get(verdict.status, "it is refused here")
 
 
-async def _same(asked: Request, action: str, payload: Payload) -> int | None:
+async def _same(request: Request, action: str, payload: Payload) -> int | None:
     """Return the command of the same driver that asks for the same and is under way. Raises Problem for another start
     at the same connector: what it begins is not an open transaction yet."""
-    for one in await _under_way(asked, asked.path["id"], action):
-        if one.asked_by == asked.caller.name and one.payload == payload:
+    for one in await _under_way(request, request.path["id"], action):
+        if one.asked_by == request.caller.name and one.payload == payload:
             return one.id
         if one.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
             raise conflict("somebody is starting a session at this connector just now")
     return None
 
 
-async def _under_way(asked: Request, charger: str, action: str) -> list[UnderWay]:
-    read = partial(stored.under_way, charger=charger, action=action, now=asked.api.now())
-    return await asked.api.reader.run(read)
+async def _under_way(request: Request, charger: str, action: str) -> list[UnderWay]:
+    read = partial(stored.under_way, charger=charger, action=action, now=request.api.now())
+    return await request.read(read)
 
 
 def _check_free(place: Place) -> None:
@@ -254,10 +254,10 @@ def _check_free(place: Place) -> None:
         raise conflict(words)
 
 
-async def _check_tag(asked: Request, own: Household, tag: OwnTag) -> None:
-    words, known = why_not(asked, tag), asked.api.id_tags.find(tag.key)
+async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
+    words, known = why_not(request, tag), request.api.id_tags.find(tag.key)
     if words is None and known is not None and known.most is not None:
-        count = await asked.api.reader.run(partial(stored.running, rule=own.rule, key=tag.key))
+        count = await request.read(partial(stored.running, rule=own.rule, key=tag.key))
         words = "it is charging already" if count >= known.most else None
     if words is not None:
         raise conflict(f"the card {tag.id_tag} cannot be used: {words}")
@@ -269,28 +269,28 @@ async def _check_tag(asked: Request, own: Household, tag: OwnTag) -> None:
 @ENDPOINTS.post(
     f"{ME}/transactions/{{id}}/stop", Role.DRIVER, "not_found", "conflict", "invalid", "queue_full", "too_many_waiting"
 )
-async def stop(asked: Request) -> DriversCommand | Answer[DriversCommand]:
+async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
     """Stop an open session of your household"""
-    own, number = household(asked), asked.number()
-    async with asked.api.allotting:
+    own, number = household(request), request.number()
+    async with request.api.allotting:
         read = partial(stored.own_transaction, household=own, number=number)
-        found = await asked.find(read, _open_session(number))
-        sent = await _stop(asked, number, found)
-    return await _respond(asked, sent)
+        found = await request.find(read, _open_session(number))
+        sent = await _stop(request, number, found)
+    return await _respond(request, sent)
 
 
-async def _stop(asked: Request, number: int, found: OwnTransaction) -> int:
+async def _stop(request: Request, number: int, found: OwnTransaction) -> int:
     """Send a stop, unless it is under way already; return its command. Raises Problem."""
     payload = checked(OPERATIONS[STOP], {"transactionId": number})
-    again = await repeated(asked, found.charger, OPERATIONS[STOP], payload)
+    again = await repeated(request, found.charger, OPERATIONS[STOP], payload)
     if again is not None:
         return again
     if not found.is_open:
         raise not_found(_open_session(number))
-    for one in await _under_way(asked, found.charger, STOP):
-        if one.asked_by == asked.caller.name and one.payload == payload:
+    for one in await _under_way(request, found.charger, STOP):
+        if one.asked_by == request.caller.name and one.payload == payload:
             return one.id
-    return await _send(asked, found.charger, STOP, payload)
+    return await _send(request, found.charger, STOP, payload)
 
 
 def _open_session(number: int) -> str:
@@ -300,9 +300,9 @@ def _open_session(number: int) -> str:
 # Commands
 
 
-async def _send(asked: Request, charger: str, action: str, payload: Payload) -> int:
+async def _send(request: Request, charger: str, action: str, payload: Payload) -> int:
     """Send what is asked for, as an operator's request does. Raises Problem, in words for drivers."""
-    sender = Asked(asked.api, asked.caller, asked.path, WaitQuery(), None, asked.headers)
+    sender = Asked(request.api, request.caller, request.path, WaitQuery(), None, request.headers)
     try:
         return (await order(sender, charger, OPERATIONS[action], payload)).command
     except Problem as problem:
@@ -311,24 +311,24 @@ async def _send(asked: Request, charger: str, action: str, payload: Payload) -> 
         raise
 
 
-async def _respond(asked: Request, number: int) -> DriversCommand | Answer[DriversCommand]:
+async def _respond(request: Request, number: int) -> DriversCommand | Answer[DriversCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
-    if not is_waiting(asked):
-        return accepted(await _shown(asked, number), f"{ME}/commands/{number}")
-    async with asked.api.places.wait():
-        await asked.api.chargers.wait(number)
-    return await _shown(asked, number)
+    if not is_waiting(request):
+        return accepted(await _shown(request, number), f"{ME}/commands/{number}")
+    async with request.api.places.wait():
+        await request.api.chargers.wait(number)
+    return await _shown(request, number)
 
 
 @ENDPOINTS.get(f"{ME}/commands/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_command(asked: Request) -> DriversCommand:
+async def get_command(request: Request) -> DriversCommand:
     """Show what came of a start or a stop that you asked for"""
-    return await _shown(asked, asked.number())
+    return await _shown(request, request.number())
 
 
-async def _shown(asked: Request, number: int) -> DriversCommand:
-    read = partial(stored.own_command, household=household(asked), asked_by=asked.caller.name, number=number)
-    own = await asked.find(read, f"command {number}")
+async def _shown(request: Request, number: int) -> DriversCommand:
+    read = partial(stored.own_command, household=household(request), asked_by=request.caller.name, number=number)
+    own = await request.find(read, f"command {number}")
     command = own.command
     is_over = command.state in FINAL and command.outcome != State.PENDING
     return DriversCommand(

@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import (
@@ -23,6 +22,7 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
@@ -39,6 +39,7 @@ _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 NO_CONTENT: Final = 204
+CREATED: Final = 201
 UPLOAD: Final = ("too_large", "too_slow", "unfinished")
 """The problems of a body that is read as it arrives."""
 HIGHEST_ID: Final = 2**62
@@ -120,8 +121,12 @@ ABSENT: Final[Schema] = {"type": "null"}
 IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """What a client sends, as a query or a body: a field of another name is refused."""
+
+
 class StructBody:
-    """A JSON body that is read into a msgspec.Struct with forbid_unknown_fields.
+    """A JSON body that is read into a struct.
 
     Where a body must fit one of several ways, `ways` returns for each of them the schemas of some fields. It is called
     when the documentation is asked for.
@@ -234,16 +239,24 @@ class Asked(Generic[Query_co, Body_co]):
     body: Body_co
     headers: Headers
 
+    async def read(self, read: Callable[[Database], T]) -> T:
+        """Run a read of the database and return its result. Raises Unreadable."""
+        return await self.api.reader.run(read)
+
     async def find(self, read: Callable[[Database], T | None], what: str) -> T:
         """Return what is read. Raises Problem if there is no such thing; `what` names it."""
-        found = await self.api.reader.run(read)
-        if found is None:
+        if (row := await self.read(read)) is None:
             raise not_found(what)
-        return found
+        return row
 
     async def write(self, write: Callable[[UnitOfWork, *Ts, str, str], T], *values: *Ts) -> T:
         """Run a write that ends with the time and with who asks for it; return its result. Raises StoreUnavailable."""
         return await self.api.writer.run(write, *values, self.api.stamp(), self.caller.name)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the site."""
+        return self.api.config.time_zone
 
     @property
     def sees_all(self) -> bool:
@@ -266,11 +279,11 @@ Upload = Asked[object, AsyncGenerator[bytes, None]]
 """A request whose body is read as it arrives."""
 
 
-async def content_of(upload: Upload, most: int) -> bytes:
+async def content_of(request: Upload, most: int) -> bytes:
     """Return a whole body that has so many bytes at most. Raises Problem."""
     content = bytearray()
     with of_upload():
-        async for part in upload.body:
+        async for part in request.body:
             content += part
             if len(content) > most:
                 raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"give at most {most} bytes")
@@ -386,12 +399,11 @@ class Endpoints(list[Endpoint]):
 
 def _said_by(handle: Handler) -> Declared:
     """Return what a function says of its endpoint by its docstring and its annotations."""
-    function = handle.func if isinstance(handle, partial) else handle
-    hints = get_type_hints(function)
+    hints = get_type_hints(handle)
     returned = hints.pop("return")
     answers = get_args(returned) if get_origin(returned) in (Union, UnionType) else (returned,)
     query, body = next(get_args(hint) for hint in hints.values() if get_origin(hint) is Asked)
-    said: Declared = {"summary": " ".join((function.__doc__ or "").partition("\n\n")[0].split()), "answer": str}
+    said: Declared = {"summary": " ".join((handle.__doc__ or "").partition("\n\n")[0].split()), "answer": str}
     for answer in answers:
         if not _is(answer, Response):
             said["answer"] = get_args(answer)[0] if get_origin(answer) is Answer else answer

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.store.file_folder import DiskRefuses, Written
@@ -19,7 +19,7 @@ from levity_trio.store.reads.files import StoredFile
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, StreamedBody, Upload
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent, StreamedBody, Upload
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.problems import Problem, busy, conflict, not_found, of_upload
 from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, file_name, file_response
@@ -34,21 +34,21 @@ TITLE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PLACE_SECONDS: Final = 30
 
 
-class FilesQuery(Paged, kw_only=True):
+class FilesQuery(Paged):
     charger: OfCharger = None
 
 
-class NewFirmware(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewFirmware(Sent):
     """The name by which the location of an update names the firmware."""
 
-    title: Annotated[str, msgspec.Meta(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
+    title: Annotated[str, Meta(pattern=TITLE, max_length=100, examples=["grizzl-5.6.bin"])]
 
 
 @ENDPOINTS.get(FILES, Role.VIEWER)
-async def list_files(asked: Asked[FilesQuery, None]) -> Page[StoredFile]:
+async def list_files(request: Asked[FilesQuery, None]) -> Page[StoredFile]:
     """List files, the newest first"""
-    query = asked.query
-    return await page(asked.api, partial(stored.files, charger=query.charger, wanted=wanted(query)))
+    query = request.query
+    return await page(request, partial(stored.files, charger=query.charger, wanted=wanted(query)))
 
 
 @ENDPOINTS.post(
@@ -56,11 +56,11 @@ async def list_files(asked: Asked[FilesQuery, None]) -> Page[StoredFile]:
     Role.ADMIN,
     *("conflict", "not_stored", "too_large", "too_slow", "busy", "unfinished"),
     body=StreamedBody(),
-    status=HTTPStatus.CREATED,
+    status=CREATED,
 )
-async def add_firmware(asked: Asked[NewFirmware, AsyncGenerator[bytes, None]]) -> StoredFile:
+async def add_firmware(request: Asked[NewFirmware, AsyncGenerator[bytes, None]]) -> StoredFile:
     """Add firmware, which the location of UpdateFirmware may then name"""
-    api, title = asked.api, asked.query.title
+    api, title = request.api, request.query.title
     if await api.reader.run(partial(stored.firmware, title=title)) is not None:
         raise _taken(title)
     name = file_name(api.now(), FIRMWARE, title)
@@ -80,34 +80,34 @@ async def add_firmware(asked: Asked[NewFirmware, AsyncGenerator[bytes, None]]) -
         return number
 
     async with api.places.wait():
-        number = await _keep(asked, name, store)
-    return await _found(asked, number)
+        number = await _keep(request, name, store)
+    return await _found(request, number)
 
 
 @ENDPOINTS.get(FILE, Role.VIEWER, "not_found")
-async def get_file(asked: Request) -> StoredFile:
+async def get_file(request: Request) -> StoredFile:
     """Show a file, also one that was deleted"""
-    return await _found(asked, asked.number())
+    return await _found(request, request.number())
 
 
 @ENDPOINTS.get(f"{FILE}/content", Role.OPERATOR, "not_found", media_type=MEDIA_TYPE)
-async def get_content(asked: Request) -> Response:
+async def get_content(request: Request) -> Response:
     """Download a file, or a range of it"""
-    found = await _found(asked, asked.number())
+    found = await _found(request, request.number())
     response = None
     if found.deleted_at is None:
-        response = await file_response(asked.api.shelf, found.name, called=found.title or found.name)
+        response = await file_response(request.api.shelf, found.name, called=found.title or found.name)
     if response is None:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {found.id} is deleted")
     return response
 
 
-async def _keep(upload: Upload, name: str, store: Callable[[Written], Awaitable[int]]) -> int:
-    shelf = upload.api.shelf
+async def _keep(request: Upload, name: str, store: Callable[[Written], Awaitable[int]]) -> int:
+    shelf = request.api.shelf
     try:
         async with shelf.place():
             with of_upload():
-                return await shelf.folder.keep(name, upload.body, store)
+                return await shelf.folder.keep(name, request.body, store)
     except DiskRefuses as error:
         raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
     except NoPlace as error:
@@ -115,17 +115,17 @@ async def _keep(upload: Upload, name: str, store: Callable[[Written], Awaitable[
 
 
 @ENDPOINTS.delete(FILE, Role.ADMIN, "not_found")
-async def delete_file(asked: Request) -> None:
+async def delete_file(request: Request) -> None:
     """Delete a file; its row stays"""
-    number = asked.number()
-    name = await asked.write(writes.delete, number)
+    number = request.number()
+    name = await request.write(writes.delete, number)
     if name is None:
         raise not_found(f"file {number}")
-    await asked.api.shelf.folder.remove([name])
+    await request.api.shelf.folder.remove([name])
 
 
-async def _found(asked: Request, number: int) -> StoredFile:
-    return await asked.find(partial(stored.file, number=number), f"file {number}")
+async def _found(request: Request, number: int) -> StoredFile:
+    return await request.find(partial(stored.file, number=number), f"file {number}")
 
 
 def _taken(title: str) -> Problem:

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role, Sent
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.owned import rule_of
@@ -27,7 +27,7 @@ DAYS: Final = 30
 """Without `from`; months are those of a year."""
 
 
-class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "before": "to"}):
+class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
     """Periods from the one with the day `from` on, before the day `to` (by default, up to today)."""
 
     by: Literal["day", "month"] = "day"
@@ -35,19 +35,19 @@ class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     since: LocalDay | None = None
     before: LocalDay | None = None
     charger: OfCharger = None
-    account: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
 
 
 @ENDPOINTS.get("/api/history", Role.VIEWER, "invalid", "forbidden")
-async def get_history(asked: Asked[HistoryQuery, None]) -> History:
+async def get_history(request: Asked[HistoryQuery, None]) -> History:
     """Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most."""
-    query = asked.query
-    if (query.of is Grouping.ACCOUNT or query.account is not None) and not asked.sees_all:
+    query = request.query
+    if (query.of is Grouping.ACCOUNT or query.account is not None) and not request.sees_all:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
-    zone = asked.api.config.time_zone
-    periods = _periods(query, today(asked.api.now(), zone), zone)
+    zone = request.zone
+    periods = _periods(query, today(request.api.now(), zone), zone)
     wanted = Wanted(query.of, query.charger, query.account)
-    found = await asked.api.reader.run(partial(series, wanted=wanted, periods=periods, rule=rule_of(asked)))
+    found = await request.read(partial(series, wanted=wanted, periods=periods, rule=rule_of(request)))
     return History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found)
 
 

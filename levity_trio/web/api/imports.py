@@ -33,7 +33,7 @@ TIMES: Final = (
 )
 
 
-class ImportReport(msgspec.Struct, kw_only=True):
+class ImportReport(msgspec.Struct):
     """What became of the rows: how many were added, were changed there since, or were known. `ids` are the ids here of
     imported transactions, in the order of their rows."""
 
@@ -62,7 +62,7 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield rest
 
 
-async def _import(asked: Request, kind: str, line: bytes) -> Imported:
+async def _import(request: Request, kind: str, line: bytes) -> Imported:
     if not line.strip():
         return Imported(0, 0, 0)
     row_type = KINDS[kind]
@@ -76,7 +76,7 @@ async def _import(asked: Request, kind: str, line: bytes) -> Imported:
     for row in rows:
         _check_times(row, places)
     try:
-        return await asked.api.writer.run(take, kind, rows, asked.api.stamp())
+        return await request.api.writer.run(take, kind, rows, request.api.stamp())
     except Impossible as error:
         raise invalid("body", f"a row cannot be stored: {error}") from None
 
@@ -91,14 +91,14 @@ def _declare(kind: str) -> None:
     summary = f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields"
 
     @ENDPOINTS.post(f"{PATH}/{kind}", Role.ADMIN, "invalid", *UPLOAD, summary=summary, body=StreamedBody(LINES))
-    async def import_rows(asked: Upload) -> ImportReport:
+    async def import_rows(request: Upload) -> ImportReport:
         """Import the parts of a body, one line each. What came before a faulty line stays: it may be imported again."""
         report = ImportReport()
-        async with asked.api.places.wait():
+        async with request.api.places.wait():
             with of_upload():
-                async for line in _lines(asked.body):
+                async for line in _lines(request.body):
                     began = trio.current_time()
-                    report.add(await _import(asked, kind, line))
+                    report.add(await _import(request, kind, line))
                     await trio.sleep(REST * (trio.current_time() - began))
         return report
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Page, Wanted
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import CONNECTORS, Request
+from levity_trio.web.api.endpoints import CONNECTORS, Request, Sent
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.wire.times import parse_time, stamp
 
@@ -22,20 +22,20 @@ DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
 
 FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
-Since = Annotated[str, msgspec.Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-EndedSince = Annotated[str, msgspec.Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-EndedBefore = Annotated[str, msgspec.Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
-OfCharger = Annotated[str, msgspec.Meta(description="Only of this charger.")] | None
+Since = Annotated[str, Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+Before = Annotated[str, Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+EndedSince = Annotated[str, Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+EndedBefore = Annotated[str, Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+OfCharger = Annotated[str, Meta(description="Only of this charger.")] | None
 OF_CONNECTOR: Final = "Of the charger that is named; 0 is the charger itself."
-OfConnector = Annotated[int, msgspec.Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
+OfConnector = Annotated[int, Meta(ge=0, lt=CONNECTORS, description=OF_CONNECTOR)] | None
 
 
-class Paged(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Paged(Sent):
     """A page of a list, by its number, or the one after a cursor, which goes before."""
 
-    page: Annotated[int, msgspec.Meta(ge=1)] = 1
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    page: Annotated[int, Meta(ge=1)] = 1
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
     cursor: str | None = None
 
 
@@ -43,24 +43,24 @@ def wanted(query: Paged) -> Wanted:
     return Wanted(query.page, query.limit, query.cursor)
 
 
-async def page(api: Api, read: Callable[[Database], Page[T]]) -> Page[T]:
+async def page(request: Request, read: Callable[[Database], Page[T]]) -> Page[T]:
     """Read a page. Raises Problem if there is no such page."""
     try:
-        return await api.reader.run(read)
+        return await request.read(read)
     except NoPage as error:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
 
 
-def hidden(asked: Request, rows: Iterable[T], *names: str) -> list[T]:
+def hidden(request: Request, rows: Iterable[T], *names: str) -> list[T]:
     """Return the rows; a viewer sees these fields as null."""
-    if asked.sees_all:
+    if request.sees_all:
         return list(rows)
     return [replace(row, **dict.fromkeys(names)) for row in rows]  # type: ignore[type-var]  # dataclasses of the store
 
 
-def hidden_in(asked: Request, found: Page[T], *names: str) -> Page[T]:
+def hidden_in(request: Request, found: Page[T], *names: str) -> Page[T]:
     """Return a page; a viewer sees these fields of its rows as null."""
-    return found.of_rows(hidden(asked, found.data, *names))
+    return found.of_rows(hidden(request, found.data, *names))
 
 
 def whole(rows: list[T]) -> Page[T]:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.tariff_values import YEARS
 from levity_trio.web.api.lists import FORMATS
@@ -18,17 +18,15 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
 
-GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
+GivenTime = Annotated[str, Meta(description=f"{_MEANT[0].upper()}{_MEANT[1:]}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
 _EXACT: Final = "a date and a time such as 2026-03-15T12:00; without an offset, that of the site"
 LocalInstant = (
-    Annotated[
-        str, msgspec.Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})
-    ]
+    Annotated[str, Meta(description=f"{_EXACT[0].upper()}{_EXACT[1:]}.", extra_json_schema={"format": "date-time"})]
     | None
 )
 DAY: Final[dict[str, Any]] = {"format": "date", "pattern": r"^2[01]\d\d-"}
-LocalDay = Annotated[str, msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]
+LocalDay = Annotated[str, Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]
 
 
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:

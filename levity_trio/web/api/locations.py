@@ -40,24 +40,24 @@ class Located(NamedTuple):
     url: NewUrl | None
 
 
-async def located(asked: Request, operation: Operation, payload: Payload, to: Receiver) -> Located:
+async def located(request: Request, operation: Operation, payload: Payload, to: Receiver) -> Located:
     """Put a URL of ours where a location was left out, or is the name of a firmware file. Raises Problem.
 
     Any other location is passed on unchanged. A certificate that was left out is our root.
     """
     for path, allotted in left_out(operation, payload):
         if allotted is Allotted.UPLOAD:
-            url = await _new_url(asked, to, path)
+            url = await _new_url(request, to, path)
             return Located(filled(payload, path, url.text), NewUrl(url.digest, None, None))
         if allotted is Allotted.ROOT:
-            return Located(filled(payload, path, await root_pem(asked.api)), None)
+            return Located(filled(payload, path, await root_pem(request.api)), None)
     if operation.action not in FIRMWARE_AT:
         return Located(payload, None)
     place = FIRMWARE_AT[operation.action]
-    found = await asked.api.reader.run(partial(firmware, title=_text(payload, place)))
+    found = await request.read(partial(firmware, title=_text(payload, place)))
     if found is None:
         return Located(payload, None)
-    url, at = await _new_url(asked, to, place), wanted_at(payload)
+    url, at = await _new_url(request, to, place), wanted_at(payload)
     named = filled(payload, place, url.of(found.title or found.name))
     return Located(named, NewUrl(url.digest, found.id, None if at is None else stamp(at)))
 
@@ -78,13 +78,13 @@ def _text(payload: Payload, path: tuple[str, ...]) -> str:
     return str(value)
 
 
-async def _new_url(asked: Request, to: Receiver, path: tuple[str, ...]) -> SecretUrl:
-    field, url = ".".join(path), asked.api.shelf.new_url(to.protocols)
+async def _new_url(request: Request, to: Receiver, path: tuple[str, ...]) -> SecretUrl:
+    field, url = ".".join(path), request.api.shelf.new_url(to.protocols)
     if url is None:
         words = "give the URL of another server, or start this one with --files-port"
         detail = f"{field}: this server takes and gives no files; {words}"
         raise conflict(detail, field=field)
-    if is_local(url.text) and await asked.api.reader.run(partial(_is_elsewhere, charger=to.charger)):
+    if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=to.charger)):
         words = f"only programs on this machine reach {url.base}; say with --files-url where chargers reach this server"
         raise conflict(f"{field}: {words}", field=field)
     return url

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
 from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
 
 ENDPOINTS: Final = Endpoints("logs")
@@ -19,21 +20,19 @@ FILTERED_DAYS: Final = 1
 DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
 
 
-class LogsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "before": "to"}):
+class LogsQuery(Sent, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     action: str | None = None
     direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
-    message_id: Annotated[str, msgspec.Meta(description="A charger's own with its quotes, as in its frame.")] | None = (
-        None
-    )
-    text: Annotated[str, msgspec.Meta(max_length=200, description="Only frames that contain it.")] | None = None
+    message_id: Annotated[str, Meta(description="A charger's own with its quotes, as in its frame.")] | None = None
+    text: Annotated[str, Meta(max_length=200, description="Only frames that contain it.")] | None = None
     since: Since = None
     before: Before = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
     cursor: str | None = None
 
 
-class LogEntry(msgspec.Struct, kw_only=True):
+class LogEntry(msgspec.Struct):
     """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a connection."""
 
     id: int
@@ -47,13 +46,13 @@ class LogEntry(msgspec.Struct, kw_only=True):
 
 
 @ENDPOINTS.get("/api/logs", Role.OPERATOR, "invalid")
-async def list_frames(asked: Asked[LogsQuery, None]) -> Page[LogEntry]:
+async def list_frames(request: Asked[LogsQuery, None]) -> Page[LogEntry]:
     """List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be empty
     without being the last: go on while there is a next_cursor.
     """
-    query = asked.query
+    query = request.query
     is_filtered = bool(query.charger or query.action or query.direction or query.message_id or query.text)
-    since = moment(query.since, "from") or (ago(asked.api, FILTERED_DAYS) if is_filtered else None)
+    since = moment(query.since, "from") or (ago(request.api, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
         *(query.charger, query.action, query.direction, query.message_id, query.text),
         *(since, moment(query.before, "to")),
@@ -63,7 +62,7 @@ async def list_frames(asked: Asked[LogsQuery, None]) -> Page[LogEntry]:
         found = frames(db, filters, query.limit, query.cursor)
         return found.of_rows([_entry(frame) for frame in found.data])
 
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 def _entry(frame: Frame) -> LogEntry:

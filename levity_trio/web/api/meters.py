@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
@@ -21,7 +21,18 @@ from levity_trio.store.writes.meters import HAND, SHOWN, MeterData, Taken
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
 from levity_trio.web.api.accounts import Name, given_fields, refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of, rule
-from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, StreamedBody, Upload, Values
+from levity_trio.web.api.endpoints import (
+    CREATED,
+    UPLOAD,
+    Asked,
+    Endpoints,
+    Request,
+    Role,
+    Sent,
+    StreamedBody,
+    Upload,
+    Values,
+)
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.sheets import Cells, Sheet, converted
@@ -36,19 +47,17 @@ METER: Final = f"{METERS}/{{id}}"
 READINGS: Final = f"{METER}/readings"
 OF_READING: Final = ("meter", "at", "value", "unit")
 
-Percent = Annotated[float, msgspec.Meta(ge=0, le=20)]
-Class = Annotated[Percent, msgspec.Meta(description="The greatest error of the meter in per cent: class B is 1.")]
-OfChargers = Annotated[Percent, msgspec.Meta(description="The greatest error of its chargers' meters in per cent.")]
-Digits = (
-    Annotated[int, msgspec.Meta(ge=3, le=9, description="Of whole kWh, after which the register goes on at 0.")] | None
-)
+Percent = Annotated[float, Meta(ge=0, le=20)]
+Class = Annotated[Percent, Meta(description="The greatest error of the meter in per cent: class B is 1.")]
+OfChargers = Annotated[Percent, Meta(description="The greatest error of its chargers' meters in per cent.")]
+Digits = Annotated[int, Meta(ge=3, le=9, description="Of whole kWh, after which the register goes on at 0.")] | None
 Chargers = Annotated[
-    list[Annotated[str, msgspec.Meta(min_length=1, max_length=48)]],
-    msgspec.Meta(max_length=1000, description="The chargers that it measures; none: the whole site."),
+    list[Annotated[str, Meta(min_length=1, max_length=48)]],
+    Meta(max_length=1000, description="The chargers that it measures; none: the whole site."),
 ]
 Register = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=20,
         description="What the register shows, as read.",
         extra_json_schema={"pattern": SHOWN.pattern, "examples": ["48211.3"]},
@@ -57,7 +66,7 @@ Register = Annotated[
 Unit = Literal["kWh", "Wh"]
 
 
-class MeterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class MeterBody(msgspec.Struct, forbid_unknown_fields=True):
     """A meter of the house, in use since today if nothing else is given."""
 
     name: Name
@@ -69,19 +78,19 @@ class MeterBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     chargers: Chargers = []
 
 
-class MeterChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class MeterChangeBody(Sent):
     """What is to change of a meter; the rest stays."""
 
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    class_percent: Class | msgspec.UnsetType = msgspec.UNSET
-    chargers_percent: OfChargers | msgspec.UnsetType = msgspec.UNSET
-    digits: Digits | msgspec.UnsetType = msgspec.UNSET
-    since: GivenTime | msgspec.UnsetType = msgspec.UNSET
-    until: LocalTime | msgspec.UnsetType = msgspec.UNSET
-    chargers: Chargers | msgspec.UnsetType = msgspec.UNSET
+    name: Name | UnsetType = UNSET
+    class_percent: Class | UnsetType = UNSET
+    chargers_percent: OfChargers | UnsetType = UNSET
+    digits: Digits | UnsetType = UNSET
+    since: GivenTime | UnsetType = UNSET
+    until: LocalTime | UnsetType = UNSET
+    chargers: Chargers | UnsetType = UNSET
 
 
-class ReadingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReadingBody(Sent):
     """What a meter shows: now, if no time is given."""
 
     value: Register
@@ -89,25 +98,25 @@ class ReadingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     at: LocalTime = None
 
 
-class ReadingLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    meter: Annotated[str, msgspec.Meta(max_length=200)]
+class ReadingLine(Sent):
+    meter: Annotated[str, Meta(max_length=200)]
     at: GivenTime
     value: Register
     unit: Unit = "kWh"
 
 
-class VoidBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class VoidBody(Sent):
     """Why a reading is wrong."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(max_length=500, pattern=r"\S")]
 
 
-class MetersQuery(Paged, kw_only=True):
-    name: Annotated[str, msgspec.Meta(description="Only with this name.")] | None = None
+class MetersQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
 
 
-class ReadingsQuery(Paged, kw_only=True):
-    valid: Annotated[bool, msgspec.Meta(description="Only those that hold, or that were voided.")] | None = None
+class ReadingsQuery(Paged):
+    valid: Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,67 +128,67 @@ class EnteredReading(MeterReading):
     contradicts: list[int]
 
 
-def _fields(asked: Request, body: msgspec.Struct) -> Values:
-    fields = stored_fields(asked, given_fields(body))
+def _fields(request: Request, body: msgspec.Struct) -> Values:
+    fields = stored_fields(request, given_fields(body))
     return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
 
 
 @ENDPOINTS.get(METERS, Role.OPERATOR)
-async def list_meters(asked: Asked[MetersQuery, None]) -> Page[Meter]:
+async def list_meters(request: Asked[MetersQuery, None]) -> Page[Meter]:
     """List the meters of the house, by their names."""
-    query = asked.query
-    return await page(asked.api, partial(stored.meters, name=query.name, wanted=wanted(query)))
+    query = request.query
+    return await page(request, partial(stored.meters, name=query.name, wanted=wanted(query)))
 
 
-@ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=HTTPStatus.CREATED)
-async def create_meter(asked: Asked[None, MeterBody]) -> Meter:
+@ENDPOINTS.post(METERS, Role.ADMIN, "in_use", "conflict", "not_found", status=CREATED)
+async def create_meter(request: Asked[None, MeterBody]) -> Meter:
     """Add a meter of the house, of the whole site or of some chargers."""
-    fields = _fields(asked, asked.body)
-    fields["since"] = fields["since"] or midnight(asked.api.now(), asked.api.config.time_zone)
+    fields = _fields(request, request.body)
+    fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
     with refusals():
-        number = await asked.write(writes.add, MeterData(**fields))
-    return await _shown(asked, number)
+        number = await request.write(writes.add, MeterData(**fields))
+    return await _shown(request, number)
 
 
 @ENDPOINTS.get(METER, Role.OPERATOR, "not_found", "invalid")
-async def get_meter(asked: Request) -> Meter:
+async def get_meter(request: Request) -> Meter:
     """Show a meter of the house."""
-    return await _shown(asked, asked.number())
+    return await _shown(request, request.number())
 
 
 @ENDPOINTS.patch(METER, Role.ADMIN, "not_found", "in_use", "conflict")
-async def change_meter(asked: Asked[None, MeterChangeBody]) -> Meter:
+async def change_meter(request: Asked[None, MeterChangeBody]) -> Meter:
     """Change a meter of the house. One that is replaced is given an end, and its successor is added."""
-    fields = _fields(asked, asked.body)
+    fields = _fields(request, request.body)
     with refusals():
-        await asked.write(writes.change, asked.number(), fields)
-    return await _shown(asked, asked.number())
+        await request.write(writes.change, request.number(), fields)
+    return await _shown(request, request.number())
 
 
-async def _shown(asked: Request, number: int) -> Meter:
-    return await asked.find(partial(stored.meter, number=number), f"meter {number}")
+async def _shown(request: Request, number: int) -> Meter:
+    return await request.find(partial(stored.meter, number=number), f"meter {number}")
 
 
 # Readings
 
 
 @ENDPOINTS.get(READINGS, Role.OPERATOR, "not_found")
-async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[MeterReading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[MeterReading]:
     """List the readings of a meter, the newest first."""
-    query, number = asked.query, asked.number()
-    await _shown(asked, number)
-    return await page(asked.api, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid))
+    query, number = request.query, request.number()
+    await _shown(request, number)
+    return await page(request, partial(stored.readings, meter=number, wanted=wanted(query), is_valid=query.valid))
 
 
-@ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=HTTPStatus.CREATED)
-async def enter_reading(asked: Asked[None, ReadingBody]) -> EnteredReading:
+@ENDPOINTS.post(READINGS, Role.OPERATOR, "not_found", "conflict", status=CREATED)
+async def enter_reading(request: Asked[None, ReadingBody]) -> EnteredReading:
     """Enter a reading of a meter. The same again changes nothing."""
-    body = asked.body
-    now = asked.api.stamp()
-    at = local_moment(body.at, "at", asked.api.config.time_zone) or now
-    taken = Taken(str(asked.number()), at, body.value, body.unit)
+    body = request.body
+    now = request.api.stamp()
+    at = local_moment(body.at, "at", request.zone) or now
+    taken = Taken(str(request.number()), at, body.value, body.unit)
     with refusals():
-        added = await asked.api.writer.run(writes.read, taken, HAND, now, asked.caller.name)
+        added = await request.api.writer.run(writes.read, taken, HAND, now, request.caller.name)
 
     def read(db: Database) -> EnteredReading | None:
         reading = stored.reading(db, added.id)
@@ -188,39 +197,39 @@ async def enter_reading(asked: Asked[None, ReadingBody]) -> EnteredReading:
         numbers = [other.id for other in stored.contradictions(db, reading)]
         return extended(EnteredReading, reading, result=added.word, contradicts=numbers)
 
-    return await asked.find(read, f"reading {added.id}")
+    return await request.find(read, f"reading {added.id}")
 
 
 @ENDPOINTS.post(f"{READINGS}/{{reading}}/void", Role.OPERATOR, "not_found", "conflict")
-async def void_reading(asked: Asked[None, VoidBody]) -> MeterReading:
+async def void_reading(request: Asked[None, VoidBody]) -> MeterReading:
     """Void a reading that is wrong; it stays on record."""
-    number = asked.number("reading")
+    number = request.number("reading")
     with refusals():
-        await asked.api.writer.run(writes.void, asked.number(), number, said(asked, asked.body.reason))
-    return await asked.find(partial(stored.reading, number=number), f"reading {number}")
+        await request.api.writer.run(writes.void, request.number(), number, said(request, request.body.reason))
+    return await request.find(partial(stored.reading, number=number), f"reading {number}")
 
 
-def _line(asked: Request, cells: Cells) -> Taken:
+def _line(request: Request, cells: Cells) -> Taken:
     """Return the reading of a line. Raises Problem."""
     line = converted(cells, ReadingLine)
-    at = local_moment(line.at, "at", asked.api.config.time_zone)
+    at = local_moment(line.at, "at", request.zone)
     return Taken(line.meter, at or "", line.value, line.unit)
 
 
 @ENDPOINTS.post("/api/admin/meter-reading-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_readings(asked: Upload) -> ImportedLines:
+async def import_readings(request: Upload) -> ImportedLines:
     """Import readings of meters as CSV: all lines of the file, or none and what is wrong with each."""
-    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, "reading", partial(_line, asked))
-    return await import_lines(asked, sheet, writes.import_readings)
+    sheet = Sheet(OF_READING, OF_READING[:3], MOST_LINES, "reading", partial(_line, request))
+    return await import_lines(request, sheet, writes.import_readings)
 
 
 # The reconciliation of a month: whether the energy of the registers is that of the transactions, and of the house
 
 
 @ENDPOINTS.get("/api/admin/reconciliations/{month}", Role.OPERATOR, "invalid")
-async def get_reconciliation(asked: Request) -> Reconciliation:
+async def get_reconciliation(request: Request) -> Reconciliation:
     """Reconcile a month: the registers' energy with that of transactions and of the house's meters."""
-    month, zone = month_of(asked), asked.api.config.time_zone
+    month, zone = month_of(request), request.zone
     span = Span(stamp(month.since(zone)), stamp(month.until(zone)))
-    read = partial(reconciliation, month=str(month), span=span, now=asked.api.stamp(), rule=rule(asked))
-    return await asked.api.reader.run(read)
+    read = partial(reconciliation, month=str(month), span=span, now=request.api.stamp(), rule=rule(request))
+    return await request.read(read)

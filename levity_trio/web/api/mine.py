@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.store.engine.database import Database
@@ -19,7 +20,7 @@ from levity_trio.store.reads.mine import DriversTransaction
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import Paged, page, wanted, whole
 from levity_trio.web.api.papers import document
 from levity_trio.web.api.shown import show
@@ -33,15 +34,15 @@ TRANSACTIONS: Final = f"{ME}/transactions"
 STATEMENTS: Final = f"{ME}/statements"
 
 
-class OwnQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OwnQuery(Sent):
     """Some sessions; `before` is the `next` of the answer before."""
 
-    open: Annotated[bool, msgspec.Meta(description="Whether only open ones, or only ended ones.")] | None = None
-    before: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    open: Annotated[bool, Meta(description="Whether only open ones, or only ended ones.")] | None = None
+    before: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Those before this one.")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
-class Listing(msgspec.Struct, Generic[T], kw_only=True):
+class Listing(msgspec.Struct, Generic[T]):
     """Sessions of a household, the newest first. `next` leads to older ones; it is null at the end."""
 
     data: list[T]
@@ -77,13 +78,13 @@ class DriversStatement:
 
 
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
-async def list_tags(asked: Request) -> Page[DriversTag]:
+async def list_tags(request: Request) -> Page[DriversTag]:
     """List the tags of your household, and whether they may charge"""
-    return whole([_tag(asked, one) for one in await tags_of(asked)])
+    return whole([_tag(request, one) for one in await tags_of(request)])
 
 
-def _tag(asked: Request, one: OwnTag) -> DriversTag:
-    words = why_not(asked, one)
+def _tag(request: Request, one: OwnTag) -> DriversTag:
+    words = why_not(request, one)
     return DriversTag(id_tag=one.id_tag, note=one.name, is_valid=words is None, why_not=words)
 
 
@@ -91,51 +92,51 @@ def _tag(asked: Request, one: OwnTag) -> DriversTag:
 
 
 @ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict", "invalid")
-async def list_transactions(asked: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
+async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
-    query = asked.query
+    query = request.query
     read = partial(
         stored.transactions,
-        household=household(asked),
+        household=household(request),
         limit=query.limit,
         before=query.before,
         is_open=query.open,
     )
-    found = await asked.find(read, f"transaction {query.before}")
+    found = await request.find(read, f"transaction {query.before}")
     return Listing(data=show(found.data), limit=query.limit, next=found.next)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_transaction(asked: Request) -> DriversTransaction:
+async def get_transaction(request: Request) -> DriversTransaction:
     """Show a session of your household"""
-    return await _own(asked, stored.transaction)
+    return await _own(request, stored.transaction)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.DRIVER, "not_found", "conflict", "invalid")
-async def get_curve(asked: Request) -> Curve:
+async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a session over its time, with few points"""
-    return await _own(asked, stored.own_curve)
+    return await _own(request, stored.own_curve)
 
 
-async def _own(asked: Request, read: Callable[..., T | None]) -> T:
+async def _own(request: Request, read: Callable[..., T | None]) -> T:
     """Return what is read of a session of the household. Raises Problem for any other."""
-    own, number = household(asked), asked.number()
-    return await asked.find(partial(read, household=own, number=number), f"transaction {number}")
+    own, number = household(request), request.number()
+    return await request.find(partial(read, household=own, number=number), f"transaction {number}")
 
 
 # Statements
 
 
 @ENDPOINTS.get(STATEMENTS, Role.DRIVER, "not_found", "conflict", "invalid")
-async def list_statements(asked: Asked[Paged, None]) -> Page[DriversStatement]:
+async def list_statements(request: Asked[Paged, None]) -> Page[DriversStatement]:
     """List the closed statements of your household, the newest first"""
-    account, zone = account_of(asked), asked.api.config.time_zone
+    account, zone = account_of(request), request.zone
 
     def read(db: Database) -> Page[DriversStatement]:
-        found = closed_statements(db, account, None, wanted(asked.query))
+        found = closed_statements(db, account, None, wanted(request.query))
         return found.of_rows([_statement(one, zone) for one in found.data])
 
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 def _statement(one: ClosedStatement, zone: tzinfo) -> DriversStatement:
@@ -152,8 +153,8 @@ def _statement(one: ClosedStatement, zone: tzinfo) -> DriversStatement:
 
 
 @ENDPOINTS.get(f"{STATEMENTS}/{{number}}", Role.DRIVER, *NOT_MADE, "changed", "conflict", "invalid", **ANY_FORM)
-async def get_statement(asked: Asked[DocumentQuery, None]) -> Response:
+async def get_statement(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement of your household as HTML, PDF, CSV or JSON"""
-    account, number, form = account_of(asked), asked.number("number"), asked.query.format
-    found = await asked.find(partial(id_of_own, account=account, number=number), f"statement {number}")
-    return document(asked.api, paper_of(asked, found), form, f"statement-{number}")
+    account, number, form = account_of(request), request.number("number"), request.query.format
+    found = await request.find(partial(id_of_own, account=account, number=number), f"statement {number}")
+    return document(request.api, paper_of(request, found), form, f"statement-{number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.listening.addresses import present_address
 from levity_trio.listening.own_addresses import is_of_this_machine
@@ -15,23 +15,23 @@ from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
 
 ENDPOINTS: Final = Endpoints("now")
 
-Chargers = Annotated[str, msgspec.Meta(description="Only these, separated by commas; the rest stays whole.")]
+Chargers = Annotated[str, Meta(description="Only these, separated by commas; the rest stays whole.")]
 
 
-class NowQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NowQuery(Sent):
     charger: Chargers | None = None
 
 
 @ENDPOINTS.get("/api/now", Role.VIEWER, "invalid")
-async def get_now(asked: Asked[NowQuery, None]) -> Now:
+async def get_now(request: Asked[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
-    api, query = asked.api, asked.query
+    api, query = request.api, request.query
     chosen = None if query.charger is None else frozenset(_named(query.charger))
-    is_trusted, terms, at = api.is_clock_trusted(), rule(asked), api.now()
+    is_trusted, terms, at = api.is_clock_trusted(), rule(request), api.now()
 
     def read(db: Database) -> Now:
         machine = Machine(
@@ -46,7 +46,7 @@ async def get_now(asked: Asked[NowQuery, None]) -> Now:
             address=partial(present_address, api.config.host),
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
-        return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)
+        return now(db, AskedNow(at, terms, name, tag, machine, request.sees_all, chosen), api.sessions)
 
     return await api.reader.run(read)
 

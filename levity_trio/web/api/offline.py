@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.access import offline
 from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
@@ -20,7 +21,7 @@ from levity_trio.store.writes.local_lists import resume
 from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.configuration import KeyResult, change_key, read_back, read_keys
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
 from levity_trio.web.api.operations import WaitQuery
 from levity_trio.web.api.problems import not_found
@@ -30,14 +31,12 @@ ENDPOINTS: Final = Endpoints(TAG)
 PATH: Final = f"{CHARGER}/offline-policy"
 
 
-class ChangeQuery(WaitQuery, kw_only=True):
-    read: Annotated[bool, msgspec.Meta(description="Ask the charger for all six keys first.")] = False
+class ChangeQuery(WaitQuery):
+    read: Annotated[bool, Meta(description="Ask the charger for all six keys first.")] = False
 
 
 class PolicyBody(
-    msgspec.Struct,
-    kw_only=True,
-    forbid_unknown_fields=True,
+    Sent,
     rename={
         "offline": offline.OFFLINE,
         "pre_authorize": offline.PRE_AUTHORIZE,
@@ -87,35 +86,35 @@ class OfflinePolicy:
 
 
 @ENDPOINTS.get(PATH, Role.VIEWER, "not_found")
-async def get_policy(asked: Request) -> OfflinePolicy:
+async def get_policy(request: Request) -> OfflinePolicy:
     """Show who can charge at a charger while it has no connection to us, by its configuration."""
-    await known_charger(asked)
-    return await _policy(asked, [])
+    await known_charger(request)
+    return await _policy(request, [])
 
 
 @ENDPOINTS.post(PATH, Role.OPERATOR, "not_found", "not_connected", "queue_full")
-async def change_policy(asked: Asked[ChangeQuery, PolicyBody]) -> OfflinePolicy:
+async def change_policy(request: Asked[ChangeQuery, PolicyBody]) -> OfflinePolicy:
     """Change who can charge without us: send the keys that are given, and read them back."""
-    charger, wanted = await known_charger(asked), asked.body.values()
-    if asked.query.read:
-        await read_keys(asked, charger, KEYS)
-    had = await _has(asked)
+    charger, wanted = await known_charger(request), request.body.values()
+    if request.query.read:
+        await read_keys(request, charger, KEYS)
+    had = await _has(request)
     told = [KeyResult(key=key, result="", wanted=value, had=_value(had, key)) for key, value in wanted.items()]
-    results = [await change_key(asked, charger, key) for key in told]
-    return await _policy(asked, await read_back(asked, charger, results))
+    results = [await change_key(request, charger, key) for key in told]
+    return await _policy(request, await read_back(request, charger, results))
 
 
-async def _policy(asked: Request, changes: list[KeyResult]) -> OfflinePolicy:
-    has = await _has(asked)
+async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
+    has = await _has(request)
     keys = [_key(key, has.get(key.casefold())) for key in KEYS]
     found = explain({one.key: Switch(one.value) for one in keys})
     return OfflinePolicy(
-        charger=asked.path["id"], keys=keys, who=list(found.who), notes=list(found.notes), changes=changes
+        charger=request.path["id"], keys=keys, who=list(found.who), notes=list(found.notes), changes=changes
     )
 
 
-async def _has(asked: Request) -> Mapping[str, Has]:
-    return await asked.api.reader.run(partial(configuration.has, charger=asked.path["id"]))
+async def _has(request: Request) -> Mapping[str, Has]:
+    return await request.read(partial(configuration.has, charger=request.path["id"]))
 
 
 def _value(has: Mapping[str, Has], key: str) -> str | None:
@@ -134,12 +133,12 @@ def _key(key: str, has: Has | None) -> PolicyKey:
 
 
 @both(ENDPOINTS, "local-lists/status", "how the local list is kept")
-async def list_statuses(asked: Asked[Whose, None]) -> Page[LocalListStatus]:
-    return whole(hidden(asked, await _statuses(asked, await whose(asked)), "paused_by"))
+async def list_statuses(request: Asked[Whose, None]) -> Page[LocalListStatus]:
+    return whole(hidden(request, await _statuses(request, await whose(request)), "paused_by"))
 
 
-async def _statuses(asked: Request, charger: str | None) -> list[LocalListStatus]:
-    api = asked.api
+async def _statuses(request: Request, charger: str | None) -> list[LocalListStatus]:
+    api = request.api
     lines = [charger for charger in api.chargers.connected() if api.chargers.is_served(charger)]
     is_on = api.config.local_list == "on"
     read = partial(stored.statuses, charger=charger, now=api.clock(), open_lines=lines, is_on=is_on)
@@ -147,17 +146,17 @@ async def _statuses(asked: Request, charger: str | None) -> list[LocalListStatus
 
 
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
-async def list_left_out(asked: Asked[Paged, None]) -> Page[LeftOutTag]:
+async def list_left_out(request: Asked[Paged, None]) -> Page[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
-    charger = await known_charger(asked)
-    return await page(asked.api, partial(stored.left_out, charger=charger, wanted=wanted(asked.query)))
+    charger = await known_charger(request)
+    return await page(request, partial(stored.left_out, charger=charger, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")
-async def resume_upkeep(asked: Request) -> LocalListStatus:
+async def resume_upkeep(request: Request) -> LocalListStatus:
     """Keep the local list of a charger again after one was sent by hand, or try again at once."""
-    charger = await known_charger(asked)
-    if not await asked.write(resume, charger):
+    charger = await known_charger(request)
+    if not await request.write(resume, charger):
         raise not_found(f"local list that is kept at {charger}; start `serve` with --local-list on")
-    (status,) = await _statuses(asked, charger)
+    (status,) = await _statuses(request, charger)
     return status

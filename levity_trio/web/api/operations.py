@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 import orjson
 import trio
+from msgspec import Meta
 
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, find, spelt
@@ -44,6 +45,7 @@ from levity_trio.web.api.endpoints import (
     Request,
     Role,
     Schema,
+    Sent,
     StructBody,
     Values,
     read_json,
@@ -62,8 +64,8 @@ OLDER: Final = ("remote-start", "remote-stop", "change-availability")
 T = TypeVar("T")
 LONGEST_KEY: Final = 200
 RESPOND_ASYNC: Final = "respond-async"
-Timeout = Annotated[float, msgspec.Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
-Deadline = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
+Timeout = Annotated[float, Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
+Deadline = Annotated[float, Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
 
 
 PROBLEMS: Final = (
@@ -71,28 +73,28 @@ PROBLEMS: Final = (
 )
 
 
-class WaitQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class WaitQuery(Sent):
     """How long a charger is waited for."""
 
     timeout: Timeout | None = None
     deadline: Deadline | None = None
 
 
-class OperationQuery(WaitQuery, kw_only=True):
+class OperationQuery(WaitQuery):
     """How an operation is sent."""
 
-    force: Annotated[bool, msgspec.Meta(description="Send it although a transaction is open (admin).")] = False
-    errors: Annotated[Literal["http", "state"], msgspec.Meta(description="http: 502 and 504 for errors.")] | None = None
+    force: Annotated[bool, Meta(description="Send it although a transaction is open (admin).")] = False
+    errors: Annotated[Literal["http", "state"], Meta(description="http: 502 and 504 for errors.")] | None = None
 
 
 Sender = Asked[WaitQuery, object]
 """A request that sends operations."""
 
 
-class RawCall(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class RawCall(msgspec.Struct, forbid_unknown_fields=True):
     """Any CALL; the payload is sent as it is."""
 
-    action: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    action: Annotated[str, Meta(min_length=1, max_length=50)]
     payload: Values = {}
 
 
@@ -169,76 +171,76 @@ class Order:
     url: NewUrl | None = None
 
 
-async def prepare(asked: Sender, charger: str, operation: Operation, payload: Payload) -> Order:
+async def prepare(request: Sender, charger: str, operation: Operation, payload: Payload) -> Order:
     """Fill in what was left out, and look at what is in the way. Raises Problem."""
-    check_role(asked, role_for(operation, payload))
-    api, body = asked.api, payload
+    check_role(request, role_for(operation, payload))
+    api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
     to = Receiver(charger, known.words("SupportedFileTransferProtocols"))
-    payload, url = await located(asked, operation, payload, to)
+    payload, url = await located(request, operation, payload, to)
     for path, allotted in left_out(operation, payload):
-        number = await _number(asked, charger, allotted, known)
+        number = await _number(request, charger, allotted, known)
         payload = filled(payload, path, number)
     if in_the_way := transactions_in_the_way(operation, payload, known):
-        _check_force(asked, operation, [one.id for one in in_the_way])
-    warnings = (*operation.warn(payload, known), *_of_tag(asked, payload))
+        _check_force(request, operation, [one.id for one in in_the_way])
+    warnings = (*operation.warn(payload, known), *_of_tag(request, payload))
     return Order(charger, operation.action, payload, body, warnings, url)
 
 
-def _of_tag(asked: Request, payload: Payload) -> Sequence[str]:
+def _of_tag(request: Request, payload: Payload) -> Sequence[str]:
     """Return a warning if the tag of a start or a reservation is refused; it is sent all the same."""
     id_tag = payload.get("idTag")
-    verdict = None if id_tag is None else asked.api.id_tags.judge(id_tag, asked.api.stamp())
+    verdict = None if id_tag is None else request.api.id_tags.judge(id_tag, request.api.stamp())
     if verdict is None or verdict.is_accepted:
         return ()
     return (f"the tag {id_tag} is {verdict.status} here, as the charger is told when it asks; add or unblock it first",)
 
 
-async def _number(asked: Request, charger: str, allotted: Allotted, known: Situation) -> int:
+async def _number(request: Request, charger: str, allotted: Allotted, known: Situation) -> int:
     if allotted is Allotted.TRANSACTION:
         try:
             return only_transaction(known)
         except FieldProblem as problem:
             raise conflict(str(problem), field=problem.field) from None
-    return await asked.api.reader.run(partial(next_number, charger=charger, allotted=allotted))
+    return await request.read(partial(next_number, charger=charger, allotted=allotted))
 
 
-def check_role(asked: Request, role: OperationRole) -> None:
+def check_role(request: Request, role: OperationRole) -> None:
     """Raise Problem if the caller may not send this."""
-    if role is OperationRole.ADMIN and asked.caller.role < Role.ADMIN:
+    if role is OperationRole.ADMIN and request.caller.role < Role.ADMIN:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this operation needs a token with the role admin")
 
 
-def _check_force(asked: Sender, operation: Operation, transactions: list[int]) -> None:
-    if not (isinstance(asked.query, OperationQuery) and asked.query.force):
+def _check_force(request: Sender, operation: Operation, transactions: list[int]) -> None:
+    if not (isinstance(request.query, OperationQuery) and request.query.force):
         ids = ", ".join(map(str, transactions))
         words = f"{operation.action} would interrupt transaction {ids}; stop it first, or send it with force"
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
-    check_role(asked, OperationRole.ADMIN)
+    check_role(request, OperationRole.ADMIN)
 
 
-async def send(asked: Sender, order: Order) -> int:
+async def send(request: Sender, order: Order) -> int:
     """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
-    return await submit(asked, order, _repeatable(asked, order))
+    return await submit(request, order, _repeatable(request, order))
 
 
-def _repeatable(asked: Request, order: Order) -> Repeatable | None:
+def _repeatable(request: Request, order: Order) -> Repeatable | None:
     """Return the key that the client gave to its request, and what it asks for. Raises Problem."""
-    key = asked.headers.get("idempotency-key")
+    key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
     return None if key is None else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode()))
 
 
-async def repeated(asked: Request, charger: str, operation: Operation, payload: Payload) -> int | None:
+async def repeated(request: Request, charger: str, operation: Operation, payload: Payload) -> int | None:
     """Return the command of an earlier request with the same key, for those who look at more than `order` does before
     they send. Raises Problem."""
-    repeatable = _repeatable(asked, Order(charger, operation.action, payload, payload))
+    repeatable = _repeatable(request, Order(charger, operation.action, payload, payload))
     if repeatable is None:
         return None
     try:
-        return await asked.api.chargers.repeated(charger, asked.caller.name, repeatable)
+        return await request.api.chargers.repeated(charger, request.caller.name, repeatable)
     except KeyReused:
         raise _reused() from None
 
@@ -247,16 +249,16 @@ def _reused() -> Problem:
     return invalid("Idempotency-Key", "it was used for another command; choose a new one")
 
 
-async def submit(asked: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
+async def submit(request: Sender, order: Order, repeatable: Repeatable | None = None) -> int:
     """Submit one of the operations of a request and return the id of its command. Raises Problem."""
     try:
-        return await asked.api.chargers.submit(
+        return await request.api.chargers.submit(
             order.charger,
             order.action,
             order.payload,
-            asked_by=asked.caller.name,
-            timeout_seconds=asked.query.timeout,
-            deadline_seconds=asked.query.deadline,
+            asked_by=request.caller.name,
+            timeout_seconds=request.query.timeout,
+            deadline_seconds=request.query.deadline,
             repeatable=repeatable,
             url=order.url,
         )
@@ -286,28 +288,28 @@ class Sending(NamedTuple):
     warnings: tuple[str, ...]
 
 
-async def order(asked: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
+async def order(request: Sender, charger: str, operation: Operation, payload: Payload) -> Sending:
     """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is given twice."""
-    async with asked.api.allotting if left_out(operation, payload) else nullcontext():
-        prepared = await prepare(asked, charger, operation, payload)
-        return Sending(await send(asked, prepared), prepared.warnings)
+    async with request.api.allotting if left_out(operation, payload) else nullcontext():
+        prepared = await prepare(request, charger, operation, payload)
+        return Sending(await send(request, prepared), prepared.warnings)
 
 
-async def respond(asked: Asked[OperationQuery, object], sending: Sending, *, errors: str) -> Answer[SentCommand]:
+async def respond(request: Asked[OperationQuery, object], sending: Sending, *, errors: str) -> Answer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
-    if not is_waiting(asked):
-        return accepted(await show_command(asked, command, warnings), f"/api/admin/commands/{command}")
-    async with asked.api.places.wait():
-        result = await asked.api.chargers.wait(command)
-    shown = await show_command(asked, command, warnings, result.stored)
-    _check_state(shown, asked.query.errors or errors)
+    if not is_waiting(request):
+        return accepted(await show_command(request, command, warnings), f"/api/admin/commands/{command}")
+    async with request.api.places.wait():
+        result = await request.api.chargers.wait(command)
+    shown = await show_command(request, command, warnings, result.stored)
+    _check_state(shown, request.query.errors or errors)
     return Answer(shown)
 
 
-def is_waiting(asked: Request) -> bool:
+def is_waiting(request: Request) -> bool:
     """Whether the client waits for the charger."""
-    return RESPOND_ASYNC not in asked.headers.get("prefer", "").casefold()
+    return RESPOND_ASYNC not in request.headers.get("prefer", "").casefold()
 
 
 def accepted(command: T, location: str) -> Answer[T]:
@@ -316,10 +318,10 @@ def accepted(command: T, location: str) -> Answer[T]:
 
 
 async def show_command(
-    asked: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
+    request: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
-    found = stored_one or await asked.api.reader.run(partial(stored.command, number=command))
+    found = stored_one or await request.read(partial(stored.command, number=command))
     if found is None:  # it was committed, so a reader sees it
         raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
     return extended(SentCommand, found, warnings=list(warnings))
@@ -345,9 +347,9 @@ def _declare(operation: Operation) -> None:
         summary=f"{operation.action}: {operation.summary}",
         body=OperationBody(operation),
     )
-    async def operate(asked: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
-        sending = await order(asked, asked.path["id"], operation, asked.body)
-        return await respond(asked, sending, errors="http" if operation.path in OLDER else "state")
+    async def operate(request: Asked[OperationQuery, Payload]) -> Answer[SentCommand]:
+        sending = await order(request, request.path["id"], operation, request.body)
+        return await respond(request, sending, errors="http" if operation.path in OLDER else "state")
 
 
 for _operation in OPERATIONS.values():
@@ -355,14 +357,14 @@ for _operation in OPERATIONS.values():
 
 
 @ENDPOINTS.post("/api/admin/chargers/{id}/raw", Role.ADMIN, *PROBLEMS)
-async def _raw(asked: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+async def _raw(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
     """Send any CALL; its payload is not checked"""
-    return await respond(asked, await _send_raw(asked), errors="state")
+    return await respond(request, await _send_raw(request), errors="state")
 
 
-async def _send_raw(asked: Asked[OperationQuery, RawCall]) -> Sending:
-    body = asked.body
-    return Sending(await send(asked, Order(asked.path["id"], spelt(body.action), body.payload, body.payload)), ())
+async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
+    body = request.body
+    return Sending(await send(request, Order(request.path["id"], spelt(body.action), body.payload, body.payload)), ())
 
 
 @ENDPOINTS.post(
@@ -371,27 +373,27 @@ async def _send_raw(asked: Asked[OperationQuery, RawCall]) -> Sending:
     tag="older",
     body=ActionBody(RawCall, has_others=True),
 )
-async def _older(asked: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
+async def _older(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
     """Send any operation by its action and payload
 
     The CSMS took any command here. An operation is checked, and others need an admin.
     """
-    body = asked.body
+    body = request.body
     operation = OPERATIONS.get(spelt(body.action))
     if operation is None:
-        check_role(asked, OperationRole.ADMIN)
-        return await respond(asked, await _send_raw(asked), errors="http")
-    sending = await order(asked, asked.path["id"], operation, checked(operation, body.payload))
-    return await respond(asked, sending, errors="http")
+        check_role(request, OperationRole.ADMIN)
+        return await respond(request, await _send_raw(request), errors="http")
+    sending = await order(request, request.path["id"], operation, checked(operation, body.payload))
+    return await respond(request, sending, errors="http")
 
 
 @ENDPOINTS.delete("/api/admin/commands/{id}", Role.OPERATOR, "not_found", "wrong_state", tag="commands")
-async def _cancel(asked: Request) -> SentCommand:
+async def _cancel(request: Request) -> SentCommand:
     """Cancel a command that is still queued"""
-    command = asked.number()
-    if await asked.api.chargers.cancel(command):
-        return await show_command(asked, command)
-    found = await asked.find(partial(stored.command, number=command), f"command {command}")
+    command = request.number()
+    if await request.api.chargers.cancel(command):
+        return await show_command(request, command)
+    found = await request.find(partial(stored.command, number=command), f"command {command}")
     words = f"command {command} is {found.state}; only a queued one can be cancelled"
     raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
 
@@ -399,18 +401,18 @@ async def _cancel(asked: Request) -> SentCommand:
 # Many chargers
 
 
-Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Count = Annotated[int, Meta(ge=1, le=100)]
 
 
-class BulkBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class BulkBody(msgspec.Struct, forbid_unknown_fields=True):
     """An operation for the chargers in a list, of a model, or all that are known: exactly one of them is given."""
 
-    action: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    action: Annotated[str, Meta(min_length=1, max_length=50)]
     payload: Values = {}
-    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     model: str | None = None
     all: bool = False
-    at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
 
 
 WAYS: Final[Sequence[Fields]] = (
@@ -421,7 +423,7 @@ WAYS: Final[Sequence[Fields]] = (
 """Exactly one of them says for which chargers."""
 
 
-class BulkResult(msgspec.Struct, kw_only=True):
+class BulkResult(msgspec.Struct):
     """What one charger said: its command, or the problem because of which nothing was sent."""
 
     charger: str
@@ -429,7 +431,7 @@ class BulkResult(msgspec.Struct, kw_only=True):
     problem: Any = None
 
 
-class BulkReport(msgspec.Struct, kw_only=True):
+class BulkReport(msgspec.Struct):
     """The results in the order of the chargers, and how many there are of each state or code of a problem."""
 
     action: str
@@ -438,21 +440,23 @@ class BulkReport(msgspec.Struct, kw_only=True):
 
 
 @ENDPOINTS.post("/api/admin/bulk", Role.OPERATOR, "too_many_waiting", body=ActionBody(BulkBody, WAYS))
-async def _send_to_many(asked: Asked[OperationQuery, BulkBody]) -> BulkReport:
+async def _send_to_many(request: Asked[OperationQuery, BulkBody]) -> BulkReport:
     """Send one operation to many chargers; the answer reports what each of them said"""
-    body = asked.body
+    body = request.body
     try:
         operation = find(body.action)
     except FieldProblem as problem:
         raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
-    chargers = await _chosen(asked, body)
-    results = await of_each(asked, chargers, body.at_once, partial(_ask_charger, asked, operation, payload))
+    chargers = await _chosen(request, body)
+    results = await of_each(request, chargers, body.at_once, partial(_ask_charger, request, operation, payload))
     states = (result.command["state"] if result.problem is None else result.problem["code"] for result in results)
     return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
 
 
-async def of_each(asked: Request, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]) -> list[T]:
+async def of_each(
+    request: Request, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]
+) -> list[T]:
     """Ask some chargers at a time; return the results in the order of the chargers. Raises Problem."""
     results: dict[str, T] = {}
     turns = trio.Semaphore(at_once)
@@ -463,29 +467,29 @@ async def of_each(asked: Request, chargers: Sequence[str], at_once: int, ask: Ca
         finally:
             turns.release()
 
-    async with asked.api.places.wait(), trio.open_nursery() as tasks:
+    async with request.api.places.wait(), trio.open_nursery() as tasks:
         for charger in chargers:
             await turns.acquire()
             tasks.start_soon(ask_one, charger)
     return [results[charger] for charger in chargers]
 
 
-async def _chosen(asked: Request, body: BulkBody) -> list[str]:
+async def _chosen(request: Request, body: BulkBody) -> list[str]:
     ways = [body.chargers is not None, body.model is not None, body.all]
     if sum(ways) != 1:
         raise invalid("chargers", "give exactly one of chargers, model and all")
     if body.chargers is not None:
         return list(dict.fromkeys(body.chargers))
     if body.model is not None:
-        return await asked.api.reader.run(partial(of_model, model=body.model))
-    return sorted(asked.api.chargers.known())
+        return await request.read(partial(of_model, model=body.model))
+    return sorted(request.api.chargers.known())
 
 
-async def _ask_charger(asked: Sender, operation: Operation, payload: Payload, charger: str) -> BulkResult:
+async def _ask_charger(request: Sender, operation: Operation, payload: Payload, charger: str) -> BulkResult:
     try:
-        command, warnings = await order(asked, charger, operation, payload)
-        await asked.api.chargers.wait(command)
-        return BulkResult(charger=charger, command=show(await show_command(asked, command, warnings)))
+        command, warnings = await order(request, charger, operation, payload)
+        await request.api.chargers.wait(command)
+        return BulkResult(charger=charger, command=show(await show_command(request, command, warnings)))
     except Problem as problem:
         told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
         return BulkResult(charger=charger, problem=told)
@@ -495,13 +499,13 @@ async def _ask_charger(asked: Sender, operation: Operation, payload: Payload, ch
 
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
-async def list_commands(asked: Asked[PagedWhose, None]) -> Page[Command]:
-    charger = await whose(asked)
-    return await page(asked.api, partial(stored.commands, charger=charger, wanted=wanted(asked.query)))
+async def list_commands(request: Asked[PagedWhose, None]) -> Page[Command]:
+    charger = await whose(request)
+    return await page(request, partial(stored.commands, charger=charger, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", tag="commands")
-async def get_command(asked: Request) -> Command:
+async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
-    number = asked.number()
-    return await asked.find(partial(stored.command, number=number), f"command {number}")
+    number = request.number()
+    return await request.find(partial(stored.command, number=number), f"command {number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.reads import accounts as stored
@@ -24,7 +24,7 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
@@ -47,14 +47,14 @@ UNOWNED: Final = "/api/admin/unowned-transactions"
 PARTS: Final = "A page may have fewer rows than its limit; next_cursor leads to the others."
 
 
-class NextQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NextQuery(Sent):
     """A page of a list that is read from its beginning, or from a cursor on."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
     cursor: str | None = None
 
 
-class EndedQuery(NextQuery, kw_only=True):
+class EndedQuery(NextQuery):
     ended_since: EndedSince = None
     ended_before: EndedBefore = None
 
@@ -62,7 +62,7 @@ class EndedQuery(NextQuery, kw_only=True):
         return Ends(moment(self.ended_since, "ended_since"), moment(self.ended_before, "ended_before"))
 
 
-class UnownedQuery(EndedQuery, kw_only=True, rename={"since": "from", "before": "to"}):
+class UnownedQuery(EndedQuery, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     since: Since = None
     before: Before = None
@@ -74,9 +74,9 @@ class OwnerBody(ReviewBody, kw_only=True):
     account: Id
 
 
-def rule_of(asked: Request) -> Rule:
+def rule_of(request: Request) -> Rule:
     """Return by what transactions belong to accounts."""
-    return Rule(asked.api.id_tags.policy, BillBy(asked.api.config.bill_by))
+    return Rule(request.api.id_tags.policy, BillBy(request.api.config.bill_by))
 
 
 @ENDPOINTS.get(
@@ -85,32 +85,32 @@ def rule_of(asked: Request) -> Rule:
     "not_found",
     summary=f"List the transactions of an account, the newest first. {PARTS}",
 )
-async def list_transactions_of(asked: Asked[EndedQuery, None]) -> Page[OwnedTransaction]:
-    number, query = asked.number(), asked.query
-    if await asked.api.reader.run(partial(stored.account, number=number)) is None:
+async def list_transactions_of(request: Asked[EndedQuery, None]) -> Page[OwnedTransaction]:
+    number, query = request.number(), request.query
+    if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
     read = partial(
         transactions_of,
         account=number,
-        rule=rule_of(asked),
+        rule=rule_of(request),
         limit=query.limit,
         cursor=query.cursor,
         ended=query.ended(),
     )
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 @ENDPOINTS.get(UNOWNED, Role.VIEWER, summary=f"List the transactions that belong to nobody, the newest first. {PARTS}")
-async def list_unowned(asked: Asked[UnownedQuery, None]) -> Page[Transaction]:
-    query = asked.query
+async def list_unowned(request: Asked[UnownedQuery, None]) -> Page[Transaction]:
+    query = request.query
     filters = UnownedFilters(
         charger=query.charger,
         since=moment(query.since, "from"),
         before=moment(query.before, "to"),
         ended=query.ended(),
     )
-    read = partial(unowned, filters=filters, rule=rule_of(asked), limit=query.limit, cursor=query.cursor)
-    return await page(asked.api, read)
+    read = partial(unowned, filters=filters, rule=rule_of(request), limit=query.limit, cursor=query.cursor)
+    return await page(request, read)
 
 
 @ENDPOINTS.get(
@@ -118,26 +118,26 @@ async def list_unowned(asked: Asked[UnownedQuery, None]) -> Page[Transaction]:
     Role.OPERATOR,
     summary=f"List the tags that belong to accounts now and that nobody added to the tags, {MOST_TAGS} at most.",
 )
-async def list_owned_tags(asked: Request) -> Page[UnlistedTag]:
-    return whole(await asked.api.reader.run(partial(unlisted_tags, now=asked.api.stamp(), most=MOST_TAGS)))
+async def list_owned_tags(request: Request) -> Page[UnlistedTag]:
+    return whole(await request.read(partial(unlisted_tags, now=request.api.stamp(), most=MOST_TAGS)))
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/account", Role.OPERATOR, "not_found", "invalid")
-async def get_account_of(asked: Request) -> Ownership:
+async def get_account_of(request: Request) -> Ownership:
     """Say whose a transaction is, and why."""
-    number = asked.number()
-    return await asked.find(partial(owned, number=number, rule=rule_of(asked)), f"transaction {number}")
+    number = request.number()
+    return await request.find(partial(owned, number=number, rule=rule_of(request)), f"transaction {number}")
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/give", Role.OPERATOR, *DECISION_PROBLEMS)
-async def give_transaction(asked: Asked[None, OwnerBody]) -> Ownership:
+async def give_transaction(request: Asked[None, OwnerBody]) -> Ownership:
     """Give a transaction to an account by hand, whatever its tag and its connector say."""
-    await decide(asked, decisions.give, asked.number(), asked.body.account)
-    return await get_account_of(asked)
+    await decide(request, decisions.give, request.number(), request.body.account)
+    return await get_account_of(request)
 
 
 @ENDPOINTS.post(f"{TRANSACTIONS}/{{id}}/take-back", Role.OPERATOR, *DECISION_PROBLEMS)
-async def take_transaction_back(asked: Asked[None, ReviewBody]) -> Ownership:
+async def take_transaction_back(request: Asked[None, ReviewBody]) -> Ownership:
     """Take back a transaction that was given by hand, so that its tag and its connector decide again."""
-    await decide(asked, decisions.take_back, asked.number())
-    return await get_account_of(asked)
+    await decide(request, decisions.take_back, request.number())
+    return await get_account_of(request)

@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind
 from levity_trio.events import PaymentRefused
@@ -25,11 +26,13 @@ from levity_trio.store.writes.payment_services import NewService
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.endpoints import (
+    CREATED,
     NAME_PATTERN,
     Asked,
     Endpoints,
     Request,
     Role,
+    Sent,
     SignedBody,
     StructBody,
 )
@@ -45,10 +48,10 @@ LARGEST_BODY: Final = 4096
 CLOCK_SECONDS: Final = 60
 
 
-class NewServiceBody(msgspec.Struct, forbid_unknown_fields=True):
+class NewServiceBody(Sent):
     """A payment service to be added; its webhook is /api/payments/NAME."""
 
-    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    name: Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
 class AddedService(msgspec.Struct):
@@ -59,12 +62,12 @@ class AddedService(msgspec.Struct):
     secret: str
 
 
-class PaymentBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class PaymentBody(Sent):
     """Money that a service has taken for an account, or has taken back. `id` is the service's own, one for each."""
 
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
     account: Id
-    amount: Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Minor units of the currency, such as cents.")]
+    amount: Annotated[int, Meta(ge=1, le=LARGEST, description="Minor units of the currency, such as cents.")]
     currency: Currency
     kind: Literal["top-up", "chargeback"] = "top-up"
 
@@ -85,18 +88,18 @@ _BODY: Final = StructBody(PaymentBody)
 
 
 @ENDPOINTS.get(SERVICES, Role.ADMIN)
-async def _list(asked: Request) -> list[ServiceRow]:
+async def _list(request: Request) -> list[ServiceRow]:
     """List the payment services, the newest first."""
-    return await asked.api.reader.run(stored.services)
+    return await request.read(stored.services)
 
 
-@ENDPOINTS.post(SERVICES, Role.ADMIN, "in_use", "conflict", status=HTTPStatus.CREATED)
-async def _add(asked: Asked[None, NewServiceBody]) -> AddedService:
+@ENDPOINTS.post(SERVICES, Role.ADMIN, "in_use", "conflict", status=CREATED)
+async def _add(request: Asked[None, NewServiceBody]) -> AddedService:
     """Add a payment service; its secret is shown only in this answer."""
-    body, secret = asked.body, token_urlsafe(SECRET_BYTES)
-    new = NewService(body.name, secret, asked.api.stamp(), asked.caller.name)
+    body, secret = request.body, token_urlsafe(SECRET_BYTES)
+    new = NewService(body.name, secret, request.api.stamp(), request.caller.name)
     with needing_key():
-        number = await asked.api.writer.run(writes.add, new, asked.api.key)
+        number = await request.api.writer.run(writes.add, new, request.api.key)
     if number is None:
         words = f"a payment service named {body.name} is in use; revoke it first, or choose another name"
         raise Problem(HTTPStatus.CONFLICT, "in_use", words)
@@ -104,10 +107,10 @@ async def _add(asked: Asked[None, NewServiceBody]) -> AddedService:
 
 
 @ENDPOINTS.delete(f"{SERVICES}/{{id}}", Role.ADMIN, "not_found")
-async def _revoke(asked: Request) -> None:
+async def _revoke(request: Request) -> None:
     """Revoke a payment service; its requests are refused from then on."""
-    number = asked.number()
-    if not await asked.write(writes.revoke, number):
+    number = request.number()
+    if not await request.write(writes.revoke, number):
         raise not_found(f"payment service {number} in use")
 
 
@@ -119,27 +122,27 @@ async def _revoke(asked: Request) -> None:
     *(Role.OUTSIDE, "wrong_signature", "wrong_time", "not_found", "conflict", "too_large", "busy"),
     body=SignedBody(PaymentBody),
 )
-async def take_payment(asked: Asked[None, bytes]) -> EnteredPayment:
+async def take_payment(request: Asked[None, bytes]) -> EnteredPayment:
     """Report a top-up or a chargeback, signed; a repeat enters nothing and is answered the same.
 
     What is refused is counted.
     """
     try:
-        return await _take(asked)
+        return await _take(request)
     except Problem as problem:
-        asked.api.publish(PaymentRefused(charger=None, code=problem.code))
+        request.api.publish(PaymentRefused(charger=None, code=problem.code))
         raise
     except (StoreUnavailable, Unreadable):
-        asked.api.publish(PaymentRefused(charger=None, code="not_storable"))
+        request.api.publish(PaymentRefused(charger=None, code="not_storable"))
         raise
 
 
-async def _take(asked: Asked[None, bytes]) -> EnteredPayment:
-    name, raw = asked.path["name"], asked.body
+async def _take(request: Asked[None, bytes]) -> EnteredPayment:
+    name, raw = request.path["name"], request.body
     if len(raw) > LARGEST_BODY:
         words = f"the body is too large; the limit is {LARGEST_BODY} bytes"
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", words)
-    await _check_signature(asked, name, raw)
+    await _check_signature(request, name, raw)
     body = _BODY.read(raw)
     kind = Kind(body.kind)
     entry = Entry(
@@ -148,26 +151,26 @@ async def _take(asked: Asked[None, bytes]) -> EnteredPayment:
         amount=-body.amount if kind in PAID_OUT else body.amount,
         currency=body.currency,
         reason=f"{body.kind} by {name}",
-        at=asked.api.stamp(),
+        at=request.api.stamp(),
         by=f"payment service {name}",
         service_id=f"{name.casefold()}/{body.id}",
     )
     with refusals():
-        entered = await asked.api.writer.run(_in_a_known_currency, entry)
-    row = await asked.api.reader.run(partial(stored_wallets.entry, number=entered.id))
+        entered = await request.api.writer.run(_in_a_known_currency, entry)
+    row = await request.read(partial(stored_wallets.entry, number=entered.id))
     return EnteredPayment(row.id, body.id, row.account, body.amount, row.currency, row.kind, row.entered_at)
 
 
-async def _check_signature(asked: Request, name: str, raw: bytes) -> None:
+async def _check_signature(request: Request, name: str, raw: bytes) -> None:
     """Raise Problem unless the service signed the body lately. One that does not exist is refused the same."""
-    known = await asked.api.reader.run(partial(stored.secret_of, name=name, key=asked.api.key))
+    known = await request.read(partial(stored.secret_of, name=name, key=request.api.key))
     secret = known or token_urlsafe(SECRET_BYTES)
     try:
-        check(asked.headers.get(HEADER), secret, raw, asked.api.now().timestamp())
+        check(request.headers.get(HEADER), secret, raw, request.api.now().timestamp())
     except WrongSignature as wrong:
         raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_signature", str(wrong)) from None
     except WrongTime as wrong:
-        if not asked.api.is_clock_trusted():
+        if not request.api.is_clock_trusted():
             raise busy("busy", "the clock of this server is not set yet; send it again", CLOCK_SECONDS) from None
         raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_time", str(wrong)) from None
 

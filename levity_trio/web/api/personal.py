@@ -11,6 +11,7 @@ from typing import IO, Annotated, Any, Final, cast
 
 import msgspec
 import trio
+from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from levity_trio.documents import DocumentProblem, printing
@@ -29,7 +30,7 @@ from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.upkeep.forgetting import forget_due, scrub
 from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -65,12 +66,12 @@ class _Sink(io.RawIOBase):
 
 
 @ENDPOINTS.get(f"{ACCOUNT}/everything", Role.OPERATOR, "not_found", "invalid", media_type=ZIP)
-async def get_everything(asked: Request) -> StreamingResponse:
+async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
-    number = asked.number()
-    found = await asked.find(partial(about, account=number, policy=asked.api.id_tags.policy), f"account {number}")
+    number = request.number()
+    found = await request.find(partial(about, account=number, policy=request.api.id_tags.policy), f"account {number}")
     headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
-    return StreamingResponse(_zipped(_files(asked, number, found)), media_type=ZIP, headers=headers)
+    return StreamingResponse(_zipped(_files(request, number, found)), media_type=ZIP, headers=headers)
 
 
 async def _zipped(files: Files) -> AsyncIterator[bytes]:
@@ -86,13 +87,13 @@ async def _zipped(files: Files) -> AsyncIterator[bytes]:
     yield sink.take()
 
 
-async def _files(asked: Request, number: int, found: About) -> Files:
+async def _files(request: Request, number: int, found: About) -> Files:
     yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(found)), indent=2))
-    yield "ledger.csv", _ledger(asked, number)
-    yield "transactions.csv", _transactions(asked, number)
-    yield "decisions.csv", _decisions(asked, number)
-    yield "readings.csv", _readings(asked, number)
-    async for name, parts in _statements(asked, number):
+    yield "ledger.csv", _ledger(request, number)
+    yield "transactions.csv", _transactions(request, number)
+    yield "decisions.csv", _decisions(request, number)
+    yield "readings.csv", _readings(request, number)
+    async for name, parts in _statements(request, number):
         yield name, parts
 
 
@@ -100,57 +101,55 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def _ledger(asked: Request, number: int) -> AsyncIterator[bytes]:
+async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([_names(EntryRow)])
     cursor: str | None = None
     while True:
         read = partial(wallets.entries, account=number, kind=None, wanted=_wanted(cursor))
-        found = await asked.api.reader.run(read)
+        found = await request.read(read)
         yield encoded(map(_cells, found.data))
         if (cursor := found.next_cursor) is None:
             return
 
 
-async def _owned(asked: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
+async def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
-    rule, cursor = rule_of(asked), None
+    rule, cursor = rule_of(request), None
     while True:
-        found = await asked.api.reader.run(
-            partial(transactions_of, account=number, rule=rule, limit=ROWS, cursor=cursor)
-        )
+        found = await request.read(partial(transactions_of, account=number, rule=rule, limit=ROWS, cursor=cursor))
         yield list(found.data)
         if (cursor := found.next_cursor) is None:
             return
 
 
-async def _transactions(asked: Request, number: int) -> AsyncIterator[bytes]:
+async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([[*_names(Transaction), "ground", "outside"]])
-    async for some in _owned(asked, number):
+    async for some in _owned(request, number):
         yield encoded([*_cells(one.transaction), one.ground, one.outside] for one in some)
 
 
-async def _decisions(asked: Request, number: int) -> AsyncIterator[bytes]:
+async def _decisions(request: Request, number: int) -> AsyncIterator[bytes]:
     """Yield what people decided about the transactions."""
     yield encoded([EVENT])
-    async for some in _owned(asked, number):
+    async for some in _owned(request, number):
         ids = [one.transaction.id for one in some]
-        found = await asked.api.reader.run(partial(decided, transactions=ids))
+        found = await request.read(partial(decided, transactions=ids))
         yield encoded([one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at] for tx, one in found)
 
 
-async def _readings(asked: Request, number: int) -> AsyncIterator[bytes]:
+async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([_names(Reading)])
-    async for some in _owned(asked, number):
+    async for some in _owned(request, number):
         for one in some:
-            async for part in _readings_of(asked, one.transaction.id):
+            async for part in _readings_of(request, one.transaction.id):
                 yield part
 
 
-async def _readings_of(asked: Request, transaction: int) -> AsyncIterator[bytes]:
+async def _readings_of(request: Request, transaction: int) -> AsyncIterator[bytes]:
     cursor: str | None = None
     while True:
         read = partial(of_transaction, number=transaction, measurand=None, wanted=_wanted(cursor))
-        found = await asked.api.reader.run(read)
+        found = await request.read(read)
         if found is None:
             return
         yield encoded(map(_cells, found.data))
@@ -158,15 +157,15 @@ async def _readings_of(asked: Request, transaction: int) -> AsyncIterator[bytes]
             return
 
 
-async def _statements(asked: Request, number: int) -> Files:
+async def _statements(request: Request, number: int) -> Files:
     after = 0
-    while found := await asked.api.reader.run(
+    while found := await request.read(
         partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
     ):
-        papers = await read_papers(asked.api, [row for row, _ in found])
+        papers = await read_papers(request.api, [row for row, _ in found])
         for form in DOCUMENTS:
             try:
-                made = await printing.documents(papers, form, asked.api.config.font)
+                made = await printing.documents(papers, form, request.api.config.font)
             except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
                 yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
                 continue
@@ -195,38 +194,38 @@ KEEP_YEARS: Final = 10
 MOST_YEARS: Final = 100
 
 
-class DeletionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class DeletionQuery(Sent):
     """Why, and for how many years closed statements keep their names."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
-    keep_years: Annotated[int, msgspec.Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
-    force: Annotated[bool, msgspec.Meta(description="Although something of it is not billed.")] = False
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+    keep_years: Annotated[int, Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
+    force: Annotated[bool, Meta(description="Although something of it is not billed.")] = False
 
 
 @ENDPOINTS.get(PERSONAL, Role.OPERATOR, "not_found", "invalid")
-async def get_deletion(asked: Request) -> PersonalDeletion:
+async def get_deletion(request: Request) -> PersonalDeletion:
     """Say when what was personal of an account was deleted, and how many statements still have names."""
-    return await asked.find(partial(deletion, account=asked.number()), f"deletion of account {asked.number()}")
+    return await request.find(partial(deletion, account=request.number()), f"deletion of account {request.number()}")
 
 
 @ENDPOINTS.delete(PERSONAL, Role.ADMIN, "not_found", "invalid", "conflict", "in_use", "too_many_waiting")
-async def delete_personal(asked: Asked[DeletionQuery, None]) -> PersonalDeletion:
+async def delete_personal(request: Asked[DeletionQuery, None]) -> PersonalDeletion:
     """Delete what is personal of a closed account; closed statements keep names for the years of keeping."""
-    api, number, query = asked.api, asked.number(), asked.query
+    api, number, query = request.api, request.number(), request.query
     zone = api.config.time_zone
     if not api.is_clock_trusted():
         raise conflict("this machine's clock cannot be trusted; set it, and try again")
     if await api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
-    look = partial(obstacles, account=number, rule=rule_of(asked), now=api.now(), zone=zone)
+    look = partial(obstacles, account=number, rule=rule_of(request), now=api.now(), zone=zone)
     _refuse(await api.reader.run(look), is_forced=query.force)
-    told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), asked.caller.name)
+    told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), request.caller.name)
     with refusals():
         await api.logins.change(writes.delete, number, told)
     async with api.places.wait():
         if not await forget_due(api.writer, api.now, zone):
             await scrub(api.writer)
-    return await get_deletion(asked)
+    return await get_deletion(request)
 
 
 def _refuse(found: list[Obstacle], *, is_forced: bool) -> None:

@@ -18,25 +18,25 @@ ENDPOINTS: Final = Endpoints(TAG)
 
 
 @both(ENDPOINTS, "reservations", "the reservations")
-async def list_reservations(asked: Asked[PagedWhose, None]) -> Page[Reservation]:
-    charger, now = await whose(asked), asked.api.now()
-    return await page(asked.api, partial(plans.reservations, charger=charger, wanted=wanted(asked.query), now=now))
+async def list_reservations(request: Asked[PagedWhose, None]) -> Page[Reservation]:
+    charger, now = await whose(request), request.api.now()
+    return await page(request, partial(plans.reservations, charger=charger, wanted=wanted(request.query), now=now))
 
 
 @both(ENDPOINTS, "profiles", "the charging profiles")
-async def list_profiles(asked: Asked[PagedWhose, None]) -> Page[ChargingProfile]:
-    charger, now = await whose(asked), asked.api.now()
-    return await page(asked.api, partial(plans.profiles, charger=charger, wanted=wanted(asked.query), now=now))
+async def list_profiles(request: Asked[PagedWhose, None]) -> Page[ChargingProfile]:
+    charger, now = await whose(request), request.api.now()
+    return await page(request, partial(plans.profiles, charger=charger, wanted=wanted(request.query), now=now))
 
 
 @ENDPOINTS.get(f"{CHARGER}/profiles/limits", Role.VIEWER, "not_found")
-async def list_limits(asked: Request) -> Page[ConnectorLimit]:
+async def list_limits(request: Request) -> Page[ConnectorLimit]:
     """Show what each connector should obey now, beside the last composite schedule."""
-    charger, now = await known_charger(asked), asked.api.now()
-    return whole(await asked.api.reader.run(partial(limits.limits, charger=charger, now=now)))
+    charger, now = await known_charger(request), request.api.now()
+    return whole(await request.read(partial(limits.limits, charger=charger, now=now)))
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
-async def list_local_lists(asked: Asked[PagedWhose, None]) -> Page[LocalList]:
-    charger = await whose(asked)
-    return await page(asked.api, partial(plans.local_lists, charger=charger, wanted=wanted(asked.query)))
+async def list_local_lists(request: Asked[PagedWhose, None]) -> Page[LocalList]:
+    charger = await whose(request)
+    return await page(request, partial(plans.local_lists, charger=charger, wanted=wanted(request.query)))

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.charger.facade import Change
 from levity_trio.store.reads import registration as stored
@@ -18,7 +19,7 @@ from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
 from levity_trio.web.api.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
 from levity_trio.web.api.lists import Paged, hidden_in, page, wanted
 from levity_trio.web.api.problems import Problem, not_found
 
@@ -27,23 +28,23 @@ ENDPOINTS: Final = Endpoints(TAG)
 ADMIN: Final = "/api/admin"
 
 
-class NewcomersQuery(Paged, kw_only=True):
-    waiting: Annotated[bool, msgspec.Meta(description="Only those that wait for a person.")] = False
+class NewcomersQuery(Paged):
+    waiting: Annotated[bool, Meta(description="Only those that wait for a person.")] = False
 
 
-class RegistrationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class RegistrationBody(Sent):
     """Why, for those who ask later."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
-class ChargerDecisionBody(RegistrationBody, kw_only=True):
+class ChargerDecisionBody(RegistrationBody):
     """With `seen`, the registration that was seen, the decision is refused if somebody has decided since."""
 
     seen: Literal["newcomer", "adopted", "refused"] | None = None
 
 
-class RegistrationChange(msgspec.Struct, kw_only=True):
+class RegistrationChange(msgspec.Struct):
     """What a decision changed; `boot` is the command that asks the charger to boot."""
 
     charger: str
@@ -52,46 +53,46 @@ class RegistrationChange(msgspec.Struct, kw_only=True):
     boot: int | None = None
 
 
-class AdoptionReport(msgspec.Struct, kw_only=True):
+class AdoptionReport(msgspec.Struct):
     """The chargers that were adopted now."""
 
     adopted: list[str]
 
 
 @ENDPOINTS.get(f"{ADMIN}/newcomers", Role.VIEWER, "invalid")
-async def list_newcomers(asked: Asked[NewcomersQuery, None]) -> Page[Newcomer]:
+async def list_newcomers(request: Asked[NewcomersQuery, None]) -> Page[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
-    query = asked.query
+    query = request.query
     read = partial(stored.newcomers, wanted=wanted(query), is_waiting=query.waiting)
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), "remote_address"))
+    return await page(request, lambda db: hidden_in(request, read(db), "remote_address"))
 
 
 @ENDPOINTS.post(f"{ADMIN}/newcomers/adopt", Role.OPERATOR)
-async def adopt_all(asked: Asked[None, RegistrationBody]) -> AdoptionReport:
+async def adopt_all(request: Asked[None, RegistrationBody]) -> AdoptionReport:
     """Adopt all newcomers with a transaction."""
-    return AdoptionReport(adopted=await asked.api.chargers.adopt_all(_decided(asked)))
+    return AdoptionReport(adopted=await request.api.chargers.adopt_all(_decided(request)))
 
 
 @ENDPOINTS.post(f"{CHARGER}/refuse", Role.OPERATOR, "not_found", "already_decided")
-async def refuse(asked: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+async def refuse(request: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
     """Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept."""
-    return await _decide(asked, "refused", asked.api.chargers.refuse)
+    return await _decide(request, "refused", request.api.chargers.refuse)
 
 
 @ENDPOINTS.post(f"{CHARGER}/adopt", Role.OPERATOR, "not_found", "already_decided")
-async def adopt(asked: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
+async def adopt(request: Asked[None, ChargerDecisionBody]) -> RegistrationChange:
     """Adopt a charger: it is registered. One that waits and is connected is asked to boot."""
-    return await _decide(asked, "adopted", asked.api.chargers.adopt)
+    return await _decide(request, "adopted", request.api.chargers.adopt)
 
 
 async def _decide(
-    asked: Asked[None, ChargerDecisionBody],
+    request: Asked[None, ChargerDecisionBody],
     decision: str,
     decide: Callable[[str, Decided, str | None], Awaitable[Change]],
 ) -> RegistrationChange:
-    charger = asked.path["id"]
+    charger = request.path["id"]
     try:
-        change = await decide(charger, _decided(asked), asked.body.seen)
+        change = await decide(charger, _decided(request), request.body.seen)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     except Otherwise as now:
@@ -100,21 +101,21 @@ async def _decide(
 
 
 @ENDPOINTS.get(f"{ADMIN}/registrations", Role.VIEWER, "invalid")
-async def list_decisions(asked: Asked[PagedWhose, None]) -> Page[Decision]:
+async def list_decisions(request: Asked[PagedWhose, None]) -> Page[Decision]:
     """List the decisions about all chargers, the newest first."""
-    return await _decisions(asked, asked.query.charger)
+    return await _decisions(request, request.query.charger)
 
 
 @ENDPOINTS.get(f"{CHARGER}/registrations", Role.VIEWER, "not_found", "invalid")
-async def list_decisions_about(asked: Asked[Paged, None]) -> Page[Decision]:
+async def list_decisions_about(request: Asked[Paged, None]) -> Page[Decision]:
     """List the decisions about a charger, the newest first."""
-    return await _decisions(asked, await known_charger(asked))
+    return await _decisions(request, await known_charger(request))
 
 
-async def _decisions(asked: Asked[Paged, None], charger: str | None) -> Page[Decision]:
-    read = partial(stored.decisions, charger=charger, wanted=wanted(asked.query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
+async def _decisions(request: Asked[Paged, None], charger: str | None) -> Page[Decision]:
+    read = partial(stored.decisions, charger=charger, wanted=wanted(request.query))
+    return await page(request, lambda db: hidden_in(request, read(db), "decided_by", "reason"))
 
 
-def _decided(asked: Asked[None, RegistrationBody]) -> Decided:
-    return Decided(asked.api.stamp(), asked.caller.name, asked.body.reason)
+def _decided(request: Asked[None, RegistrationBody]) -> Decided:
+    return Decided(request.api.stamp(), request.caller.name, request.body.reason)

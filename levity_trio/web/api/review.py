@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.charger.telling import Unreadable, read_again
 from levity_trio.store.cases.transaction import Known
@@ -27,7 +27,7 @@ from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.store.writes.transactions.waiting import Made
-from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.local_times import LocalInstant, local_instant
 from levity_trio.web.api.openapi import OF_CODE
@@ -39,20 +39,20 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 DECISION_PROBLEMS: Final = tuple(Refusal)
 
-Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Wh = Annotated[int, Meta(ge=0, lt=2**53, extra_json_schema=WATT_HOURS)]
+Id = Annotated[int, Meta(ge=1, le=2**62)]
 
 
-class QueueQuery(Paged, kw_only=True):
+class QueueQuery(Paged):
     charger: OfCharger = None
     kind: Literal["transaction", "message"] | None = None
     sort: Literal["newest", "oldest"] = "newest"
 
 
-class ReviewBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReviewBody(Sent):
     """Why. With `event`, the newest event that was seen, the decision is refused if the transaction has changed."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
     event: Id | None = None
 
 
@@ -60,7 +60,7 @@ Review = Asked[object, ReviewBody]
 """A request that decides something."""
 
 
-class FigureBody(ReviewBody, kw_only=True):
+class FigureBody(ReviewBody):
     """The figure, or the registers whose difference it is. Times are those of the bill; a tag only if none is known."""
 
     figure_wh: Wh | None = None
@@ -68,10 +68,10 @@ class FigureBody(ReviewBody, kw_only=True):
     meter_stop_wh: Wh | None = None
     start_time: LocalInstant = None
     stop_time: LocalInstant = None
-    id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
+    id_tag: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
 
-class TransactionEndBody(ReviewBody, kw_only=True):
+class TransactionEndBody(ReviewBody):
     """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
 
     stop_time: LocalInstant = None
@@ -86,13 +86,13 @@ class AttachmentBody(ReviewBody, kw_only=True):
     meter_stop_wh: Wh | None = None
 
 
-class LostStartBody(ReviewBody, kw_only=True):
+class LostStartBody(ReviewBody):
     """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
 
-    connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
+    connector: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     start_time: LocalInstant = None
     meter_start_wh: Wh | None = None
-    id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
+    id_tag: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
     figure_wh: Wh | None = None
     stop_time: LocalInstant = None
     meter_stop_wh: Wh | None = None
@@ -102,106 +102,106 @@ class LostStartBody(ReviewBody, kw_only=True):
 
 
 @ENDPOINTS.get("/api/admin/review", Role.OPERATOR, "invalid")
-async def list_queue(asked: Asked[QueueQuery, None]) -> Page[ReviewItem]:
+async def list_queue(request: Asked[QueueQuery, None]) -> Page[ReviewItem]:
     """List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}"""
-    query = asked.query
+    query = request.query
     is_newest_first = query.sort == "newest"
     read = partial(to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first)
-    return await page(asked.api, partial(read, wanted=wanted(query)))
+    return await page(request, partial(read, wanted=wanted(query)))
 
 
 @ENDPOINTS.get("/api/admin/review/counts", Role.VIEWER)
-async def count_waiting(asked: Request) -> Counts:
+async def count_waiting(request: Request) -> Counts:
     """Count what waits for a person, of each kind, with the times since when the newest wait"""
-    return await asked.api.reader.run(counts)
+    return await request.read(counts)
 
 
 # Decisions
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/confirm", Role.OPERATOR, *DECISION_PROBLEMS)
-async def confirm_transaction(asked: Asked[None, ReviewBody]) -> Transaction:
+async def confirm_transaction(request: Asked[None, ReviewBody]) -> Transaction:
     """Make the figure of a transaction certain"""
-    return await _decided(asked, decisions.confirm, asked.number())
+    return await _decided(request, decisions.confirm, request.number())
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/correct", Role.OPERATOR, *DECISION_PROBLEMS)
-async def correct_transaction(asked: Asked[None, FigureBody]) -> Transaction:
+async def correct_transaction(request: Asked[None, FigureBody]) -> Transaction:
     """Set the figure of a transaction"""
-    body = asked.body
+    body = request.body
     correction = Correction(
         figure_wh=body.figure_wh,
         meter_start=body.meter_start_wh,
         meter_stop=body.meter_stop_wh,
-        start_time=_time(asked, body.start_time, "start_time"),
-        stop_time=_time(asked, body.stop_time, "stop_time"),
+        start_time=_time(request, body.start_time, "start_time"),
+        stop_time=_time(request, body.stop_time, "stop_time"),
         id_tag=body.id_tag,
     )
-    return await _decided(asked, correct, asked.number(), correction)
+    return await _decided(request, correct, request.number(), correction)
 
 
 @ENDPOINTS.post("/api/admin/transactions/{id}/close", Role.OPERATOR, *DECISION_PROBLEMS)
-async def close_transaction(asked: Asked[None, TransactionEndBody]) -> Transaction:
+async def close_transaction(request: Asked[None, TransactionEndBody]) -> Transaction:
     """Close an open transaction"""
-    body = asked.body
-    at = _time(asked, body.stop_time, "stop_time")
+    body = request.body
+    at = _time(request, body.stop_time, "stop_time")
     close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
-    return await _decided(asked, close, asked.number())
+    return await _decided(request, close, request.number())
 
 
 @ENDPOINTS.post("/api/admin/reviews/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
-async def dismiss_review(asked: Asked[None, ReviewBody]) -> Transaction:
+async def dismiss_review(request: Asked[None, ReviewBody]) -> Transaction:
     """Dismiss a doubt that does not question the figure"""
-    return await _decided(asked, decisions.dismiss_review, asked.number())
+    return await _decided(request, decisions.dismiss_review, request.number())
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/attach", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
-async def attach_message(asked: Asked[None, AttachmentBody]) -> Transaction:
+async def attach_message(request: Asked[None, AttachmentBody]) -> Transaction:
     """Apply a message to a transaction"""
-    body = asked.body
-    told = await _read_again(asked, body)
-    return await _decided(asked, waiting.attach, asked.number(), body.transaction, told)
+    body = request.body
+    told = await _read_again(request, body)
+    return await _decided(request, waiting.attach, request.number(), body.transaction, told)
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/make-transaction", Role.OPERATOR, *DECISION_PROBLEMS, "unreadable")
-async def make_transaction(asked: Asked[None, LostStartBody]) -> Transaction:
+async def make_transaction(request: Asked[None, LostStartBody]) -> Transaction:
     """Make a transaction of a stop"""
-    body = asked.body
-    told = await _read_again(asked, body)
+    body = request.body
+    told = await _read_again(request, body)
     if not isinstance(told, StopWithData):
         raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
-    start_time = _time(asked, body.start_time, "start_time")
+    start_time = _time(request, body.start_time, "start_time")
     made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
-    return await _decided(asked, waiting.make, asked.number(), told, made)
+    return await _decided(request, waiting.make, request.number(), told, made)
 
 
 @ENDPOINTS.post("/api/admin/set-aside/{id}/dismiss", Role.OPERATOR, *DECISION_PROBLEMS)
-async def dismiss_message(asked: Asked[None, ReviewBody]) -> None:
+async def dismiss_message(request: Asked[None, ReviewBody]) -> None:
     """Dismiss a message that affects no bill"""
-    await decide(asked, waiting.dismiss, asked.number())
+    await decide(request, waiting.dismiss, request.number())
 
 
-async def _decided(asked: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts) -> Transaction:
+async def _decided(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], Known], *values: *Ts) -> Transaction:
     """Make a decision about a transaction; return the transaction after it."""
-    tx = await decide(asked, write, *values)
-    return await asked.find(partial(stored.transaction, number=tx.id), f"transaction {tx.id}")
+    tx = await decide(request, write, *values)
+    return await request.find(partial(stored.transaction, number=tx.id), f"transaction {tx.id}")
 
 
-async def decide(asked: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts) -> T:
+async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T], *values: *Ts) -> T:
     """Make a decision, of which the body has the reason. Raises Problem."""
-    decision = Decision(asked.caller.name, asked.body.reason, asked.api.stamp(), asked.body.event)
+    decision = Decision(request.caller.name, request.body.reason, request.api.stamp(), request.body.event)
     try:
-        return await asked.api.writer.run(write, *values, decision)
+        return await request.api.writer.run(write, *values, decision)
     except DecisionRefused as refused:
         members = {} if refused.field is None else {"field": refused.field}
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
 
 
-async def _read_again(asked: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
+async def _read_again(request: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
-    number = asked.number()
-    found = await asked.find(partial(message, number=number), f"message {number} that was set aside")
-    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(asked, body.stop_time, "stop_time")}
+    number = request.number()
+    found = await request.find(partial(message, number=number), f"message {number} that was set aside")
+    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(request, body.stop_time, "stop_time")}
     known = {name: value for name, value in given.items() if value is not None}
     try:
         return read_again(found.frame, datetime.fromisoformat(found.received_at), known)
@@ -209,6 +209,6 @@ async def _read_again(asked: Request, body: AttachmentBody | LostStartBody) -> S
         raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
 
 
-def _time(asked: Request, text: str | None, field: str) -> str | None:
+def _time(request: Request, text: str | None, field: str) -> str | None:
     """Return a time in the database's format; one without an offset is that of the site. Raises Problem."""
-    return local_instant(text, field, asked.api.config.time_zone)
+    return local_instant(text, field, request.zone)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, GIVEN, Kind
@@ -18,7 +19,7 @@ from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.web.api.chargers import CHARGER
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.problems import conflict, not_found
 from levity_trio.wire.times import stamp
 
@@ -26,22 +27,22 @@ TAG: Final = "security"
 ENDPOINTS: Final = Endpoints(TAG)
 READMITTED_MINUTES: Final = 10
 
-ProfileNumber = Annotated[int, msgspec.Meta(ge=0, le=3, description="Security profile of OCPP 1.6.")]
+ProfileNumber = Annotated[int, Meta(ge=0, le=3, description="Security profile of OCPP 1.6.")]
 
 
-class ProfileBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ProfileBody(Sent):
     """The security profile that is required of a charger from now on."""
 
     profile: ProfileNumber
 
 
-class PasswordBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class PasswordBody(Sent):
     """A new password, which somebody enters at the charger."""
 
     password: (
         Annotated[
             str,
-            msgspec.Meta(
+            Meta(
                 pattern=r"^([0-9A-Fa-f]{2}){16,20}$",
                 description="16 to 20 bytes, hexadecimal; left out, one is made.",
             ),
@@ -50,7 +51,7 @@ class PasswordBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ) = None
     keep_old: Annotated[
         bool,
-        msgspec.Meta(description="Whether the passwords so far open the door until the new one is used."),
+        Meta(description="Whether the passwords so far open the door until the new one is used."),
     ] = True
 
 
@@ -61,7 +62,7 @@ class MadePassword(msgspec.Struct):
     password: str
 
 
-class ReadmitBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReadmitBody(Sent):
     """A readmission: the profile with which the charger comes back."""
 
     profile: ProfileNumber = 0
@@ -76,35 +77,35 @@ class Readmission(msgspec.Struct):
 
 
 @ENDPOINTS.get(f"{CHARGER}/security", Role.OPERATOR, "not_found")
-async def get_security(asked: Request) -> SecurityOfCharger:
+async def get_security(request: Request) -> SecurityOfCharger:
     """Show who may connect as a charger: required profile, last use, passwords, certificates."""
-    charger = asked.path["id"]
-    return await asked.find(partial(stored.security, charger=charger), f"charger {charger}")
+    charger = request.path["id"]
+    return await request.find(partial(stored.security, charger=charger), f"charger {charger}")
 
 
 @ENDPOINTS.put(f"{CHARGER}/security", Role.ADMIN, "not_found", "conflict")
-async def set_profile(asked: Asked[None, ProfileBody]) -> SecurityOfCharger:
+async def set_profile(request: Asked[None, ProfileBody]) -> SecurityOfCharger:
     """Set the security profile that is required of a charger. It rises by itself; only this lowers it."""
-    charger, profile = asked.path["id"], asked.body.profile
+    charger, profile = request.path["id"], request.body.profile
     try:
-        await asked.write(credentials.require, charger, profile)
+        await request.write(credentials.require, charger, profile)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     except NotProvable:
         need = "certificate" if profile > 2 else "password"
         detail = f"{charger} has no {need}, so that profile {profile} would lock it out"
         raise conflict(detail) from None
-    return await get_security(asked)
+    return await get_security(request)
 
 
-@ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=201)
-async def set_password(asked: Asked[None, PasswordBody]) -> MadePassword:
+@ENDPOINTS.post(f"{CHARGER}/password", Role.ADMIN, "not_found", status=CREATED)
+async def set_password(request: Asked[None, PasswordBody]) -> MadePassword:
     """Make a password, to be entered at the charger; it is shown only in this answer."""
-    charger, body = asked.path["id"], asked.body
+    charger, body = request.path["id"], request.body
     text = passwords.make() if body.password is None else body.password.lower()
     kind: Kind = GENERATED if body.password is None else GIVEN
     made = await stretch(passwords.store, passwords.of_key(text), kind)
-    at, by = asked.api.stamp(), asked.caller.name
+    at, by = request.api.stamp(), request.caller.name
 
     def write(db: UnitOfWork) -> None:
         password = credentials.expect_password(db, charger, made, at, by)
@@ -112,19 +113,19 @@ async def set_password(asked: Asked[None, PasswordBody]) -> MadePassword:
             credentials.drop_others(db, charger, password, at, by)
 
     try:
-        await asked.api.writer.run(write)
+        await request.api.writer.run(write)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     return MadePassword(charger, text)
 
 
 @ENDPOINTS.post(f"{CHARGER}/readmit", Role.ADMIN, "not_found")
-async def readmit(asked: Asked[None, ReadmitBody]) -> Readmission:
+async def readmit(request: Asked[None, ReadmitBody]) -> Readmission:
     """Let a charger in once below its required profile, within 10 minutes, as after a factory reset."""
-    charger, profile, now = asked.path["id"], asked.body.profile, asked.api.now()
+    charger, profile, now = request.path["id"], request.body.profile, request.api.now()
     until = stamp(now + timedelta(minutes=READMITTED_MINUTES))
     try:
-        await asked.api.writer.run(credentials.readmit, charger, profile, stamp(now), until, asked.caller.name)
+        await request.api.writer.run(credentials.readmit, charger, profile, stamp(now), until, request.caller.name)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     return Readmission(charger, profile, until)

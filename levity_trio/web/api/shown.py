@@ -23,7 +23,7 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 T = TypeVar("T")
 
 
-class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
+class Page(msgspec.Struct, Generic[T], omit_defaults=True):
     """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on with `next_cursor`."""
 
     data: list[T]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from levity_trio.billing.statement import Statement
@@ -20,7 +21,7 @@ from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
 from levity_trio.web.api.billing import MonthName, draft_id, month_of
-from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.papers import (
     AT_ONCE,
@@ -54,22 +55,22 @@ ANY_FORM: Final[Declared] = {
 SHEET: Final[Declared] = {**ANY_FORM, "other_media_types": (MEDIA_TYPES[Form.PDF],)}
 
 
-class StatementsQuery(Paged, kw_only=True):
-    account: Annotated[int, msgspec.Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
+class StatementsQuery(Paged):
+    account: Annotated[int, Meta(ge=1, lt=2**62, description="Only of this account.")] | None = None
     month: MonthName | None = None
 
 
-class DocumentQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class DocumentQuery(Sent):
     format: Form = Form.HTML
 
 
-class CoverQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CoverQuery(Sent):
     format: Literal["html", "pdf"] = "html"
 
 
-class ArchiveQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ArchiveQuery(Sent):
     format: Form = Form.PDF
-    after: Annotated[int, msgspec.Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
+    after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,34 +84,34 @@ class DraftProblems:
 
 
 @ENDPOINTS.get(STATEMENTS, Role.OPERATOR)
-async def list_statements(asked: Asked[StatementsQuery, None]) -> Page[ClosedStatement]:
+async def list_statements(request: Asked[StatementsQuery, None]) -> Page[ClosedStatement]:
     """List closed statements, the newest first."""
-    query = asked.query
+    query = request.query
     read = partial(stored.closed_statements, account=query.account, month=query.month, wanted=wanted(query))
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 @ENDPOINTS.get(STATEMENT, Role.OPERATOR, "not_found")
-async def get_statement(asked: Request) -> StatementDocument:
+async def get_statement(request: Request) -> StatementDocument:
     """Show a closed statement with its lines."""
-    return await _as_json(asked, await _closed(asked))
+    return await _as_json(request, await _closed(request))
 
 
 @ENDPOINTS.get(f"{STATEMENT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
-async def get_document(asked: Asked[DocumentQuery, None]) -> Response:
+async def get_document(request: Asked[DocumentQuery, None]) -> Response:
     """Download a closed statement as HTML, PDF, CSV or JSON."""
-    read, name = paper_of(asked, await _closed(asked)), f"statement-{asked.number('number')}"
-    return document(asked.api, read, asked.query.format, name)
+    read, name = paper_of(request, await _closed(request)), f"statement-{request.number('number')}"
+    return document(request.api, read, request.query.format, name)
 
 
 @ENDPOINTS.get(f"{CLOSING}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
-async def get_cover(asked: Asked[CoverQuery, None]) -> Response:
+async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     """Download the covering sheet of a closed month."""
-    month = _month(asked)
-    found = await asked.api.reader.run(partial(stored.closed_after, month=month, number=0, most=MOST))
+    month = _month(request)
+    found = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
     if not found:
         raise not_found(f"closed statement of {month}")
-    return _cover(asked, [row for row, _ in found], f"covering-sheet-{month}")
+    return _cover(request, [row for row, _ in found], f"covering-sheet-{month}")
 
 
 @ENDPOINTS.get(
@@ -119,105 +120,105 @@ async def get_cover(asked: Asked[CoverQuery, None]) -> Response:
     summary=f"Download the next {AT_ONCE} closed statements of a month as one ZIP file.",
     media_type=ZIP,
 )
-async def get_archive(asked: Asked[ArchiveQuery, None]) -> Response:
-    month, query = _month(asked), asked.query
+async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
+    month, query = _month(request), request.query
     find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
-    found = await asked.api.reader.run(find)
+    found = await request.read(find)
     if not found:
         raise not_found(f"closed statement of {month} after number {query.after}")
 
     async def read() -> Mapping[str, Paper]:
-        papers = await read_papers(asked.api, [row for row, _ in found])
+        papers = await read_papers(request.api, [row for row, _ in found])
         return {f"statement-{number}": paper for (_, number), paper in zip(found, papers, strict=True)}
 
-    return archive(asked.api, read, query.format, f"statements-{month}-{found[0][1]}-{found[-1][1]}")
+    return archive(request.api, read, query.format, f"statements-{month}-{found[0][1]}-{found[-1][1]}")
 
 
-async def _closed(asked: Request) -> int:
-    number = asked.number("number")
-    return await asked.find(partial(stored.id_of_number, number=number), f"statement {number}")
+async def _closed(request: Request) -> int:
+    number = request.number("number")
+    return await request.find(partial(stored.id_of_number, number=number), f"statement {number}")
 
 
 # Those of a draft
 
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR)
-async def list_of_draft(asked: Asked[Paged, None]) -> Page[DraftStatement]:
+async def list_of_draft(request: Asked[Paged, None]) -> Page[DraftStatement]:
     """List the statements of a draft that is ready, by account."""
-    draft = await draft_id(asked)
-    return await page(asked.api, partial(stored.draft_statements, draft=draft, wanted=wanted(asked.query)))
+    draft = await draft_id(request)
+    return await page(request, partial(stored.draft_statements, draft=draft, wanted=wanted(request.query)))
 
 
 @ENDPOINTS.get(OF_DRAFT, Role.OPERATOR, "not_found")
-async def get_of_draft(asked: Request) -> StatementDocument:
+async def get_of_draft(request: Request) -> StatementDocument:
     """Show a statement of a draft with its lines."""
-    return await _as_json(asked, await _drafted(asked))
+    return await _as_json(request, await _drafted(request))
 
 
 @ENDPOINTS.get(f"{OF_DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **ANY_FORM)
-async def get_document_of_draft(asked: Asked[DocumentQuery, None]) -> Response:
+async def get_document_of_draft(request: Asked[DocumentQuery, None]) -> Response:
     """Download a statement of a draft."""
-    read, name = paper_of(asked, await _drafted(asked)), f"draft-{_month(asked)}-{asked.number()}"
-    return document(asked.api, read, asked.query.format, name)
+    read, name = paper_of(request, await _drafted(request)), f"draft-{_month(request)}-{request.number()}"
+    return document(request.api, read, request.query.format, name)
 
 
 @ENDPOINTS.get(f"{DRAFT}/document", Role.OPERATOR, *NOT_MADE, "changed", **SHEET)
-async def get_cover_of_draft(asked: Asked[CoverQuery, None]) -> Response:
+async def get_cover_of_draft(request: Asked[CoverQuery, None]) -> Response:
     """Download the covering sheet of a draft."""
-    ids = await _ids_of_draft(asked)
+    ids = await _ids_of_draft(request)
     if not ids:
-        raise not_found(f"statement in the draft of {_month(asked)}")
-    return _cover(asked, ids, f"draft-covering-sheet-{_month(asked)}")
+        raise not_found(f"statement in the draft of {_month(request)}")
+    return _cover(request, ids, f"draft-covering-sheet-{_month(request)}")
 
 
 @ENDPOINTS.get(f"{DRAFT}/problems", Role.OPERATOR, "not_found", "busy", "changed", answer=DraftProblems)
-async def get_problems(asked: Request) -> Response:
+async def get_problems(request: Request) -> Response:
     """List what would be wrong with the documents of a draft, such as characters that the font lacks."""
-    ids = await _ids_of_draft(asked)
+    ids = await _ids_of_draft(request)
 
     async def make() -> Response:
-        found = DraftProblems(problems=tuple(await problems_of(asked.api, ids)))
+        found = DraftProblems(problems=tuple(await problems_of(request.api, ids)))
         return Response(msgspec.json.encode(show(found)), media_type="application/json")
 
     return Made(make)
 
 
-async def _drafted(asked: Request) -> int:
-    draft, number = await draft_id(asked), asked.number()
-    if not await asked.api.reader.run(partial(stored.is_of_draft, draft=draft, statement=number)):
+async def _drafted(request: Request) -> int:
+    draft, number = await draft_id(request), request.number()
+    if not await request.read(partial(stored.is_of_draft, draft=draft, statement=number)):
         raise not_found(f"statement {number} in this draft")
     return number
 
 
-async def _ids_of_draft(asked: Request) -> list[int]:
-    read = partial(stored.drafted_after, draft=await draft_id(asked), place=(0, 0), most=MOST)
-    return [row for _, row in await asked.api.reader.run(read)]
+async def _ids_of_draft(request: Request) -> list[int]:
+    read = partial(stored.drafted_after, draft=await draft_id(request), place=(0, 0), most=MOST)
+    return [row for _, row in await request.read(read)]
 
 
 # Both
 
 
-async def _as_json(asked: Request, statement_id: int) -> StatementDocument:
+async def _as_json(request: Request, statement_id: int) -> StatementDocument:
     def read(db: Database) -> Statement:
         db.execute("BEGIN")
         return statement(rows_of(db), statement_id)
 
-    return msgspec.convert(await asked.api.reader.run(read), StatementDocument, from_attributes=True)
+    return msgspec.convert(await request.read(read), StatementDocument, from_attributes=True)
 
 
-def paper_of(asked: Request, statement_id: int) -> Callable[[], Awaitable[Paper]]:
+def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Paper]]:
     """Return what reads a statement to be printed."""
 
     async def read() -> Paper:
-        (paper,) = await read_papers(asked.api, [statement_id])
+        (paper,) = await read_papers(request.api, [statement_id])
         return paper
 
     return read
 
 
-def _cover(asked: Asked[CoverQuery, object], ids: Sequence[int], name: str) -> Response:
-    return document(asked.api, partial(read_cover, asked.api, ids), Form(asked.query.format), name)
+def _cover(request: Asked[CoverQuery, object], ids: Sequence[int], name: str) -> Response:
+    return document(request.api, partial(read_cover, request.api, ids), Form(request.query.format), name)
 
 
-def _month(asked: Request) -> str:
-    return str(month_of(asked))
+def _month(request: Request) -> str:
+    return str(month_of(request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.store.reads import stations as stored
 from levity_trio.store.reads.pages import Page
@@ -17,7 +17,7 @@ from levity_trio.store.writes.stations import (
     change_station,
     remove_station,
 )
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import Paged, hidden, hidden_in, page, wanted
 from levity_trio.web.api.problems import not_found
 
@@ -28,57 +28,57 @@ WHERE: Final = ("address", "latitude", "longitude")
 """Where people live: not for viewers."""
 
 
-class StationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class StationBody(Sent):
     """A station; its position in degrees (WGS 84)."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=["Garage"])]
-    address: Annotated[str, msgspec.Meta(max_length=500)] | None = None
-    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Garage"])]
+    address: Annotated[str, Meta(max_length=500)] | None = None
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
 
     def data(self) -> StationData:
         return StationData(self.name, self.address, self.latitude, self.longitude)
 
 
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
-async def list_stations(asked: Asked[Paged, None]) -> Page[Station]:
+async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
     """List stations, the newest first."""
-    read = partial(stored.stations, wanted=wanted(asked.query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), *WHERE))
+    read = partial(stored.stations, wanted=wanted(request.query))
+    return await page(request, lambda db: hidden_in(request, read(db), *WHERE))
 
 
-@ENDPOINTS.post(STATIONS, Role.OPERATOR, status=201)
-async def create_station(asked: Asked[None, StationBody]) -> Station:
+@ENDPOINTS.post(STATIONS, Role.OPERATOR, status=CREATED)
+async def create_station(request: Asked[None, StationBody]) -> Station:
     """Add a station."""
-    return await _shown(asked, await asked.api.writer.run(add_station, asked.body.data(), asked.api.stamp()))
+    return await _shown(request, await request.api.writer.run(add_station, request.body.data(), request.api.stamp()))
 
 
 @ENDPOINTS.get(f"{STATIONS}/{{id}}", Role.VIEWER, "not_found")
-async def get_station(asked: Request) -> Station:
+async def get_station(request: Request) -> Station:
     """Show a station."""
-    return hidden(asked, [await _shown(asked, asked.number())], *WHERE)[0]
+    return hidden(request, [await _shown(request, request.number())], *WHERE)[0]
 
 
 @ENDPOINTS.put(f"{STATIONS}/{{id}}", Role.OPERATOR, "not_found")
-async def replace_station(asked: Asked[None, StationBody]) -> Station:
+async def replace_station(request: Asked[None, StationBody]) -> Station:
     """Replace the data of a station."""
-    number = asked.number()
+    number = request.number()
     try:
-        await asked.api.writer.run(change_station, number, asked.body.data(), asked.api.stamp())
+        await request.api.writer.run(change_station, number, request.body.data(), request.api.stamp())
     except UnknownStation:
         raise not_found(f"station {number}") from None
-    return await _shown(asked, number)
+    return await _shown(request, number)
 
 
 @ENDPOINTS.delete(f"{STATIONS}/{{id}}", Role.ADMIN, "not_found")
-async def delete_station(asked: Request) -> None:
+async def delete_station(request: Request) -> None:
     """Delete a station. Its chargers then have none; its row stays, hidden."""
-    number = asked.number()
+    number = request.number()
     try:
-        await asked.api.writer.run(remove_station, number, asked.api.stamp())
+        await request.api.writer.run(remove_station, number, request.api.stamp())
     except UnknownStation:
         raise not_found(f"station {number}") from None
 
 
-async def _shown(asked: Request, number: int) -> Station:
-    return await asked.find(partial(stored.station, number=number), f"station {number}")
+async def _shown(request: Request, number: int) -> Station:
+    return await request.find(partial(stored.station, number=number), f"station {number}")

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import trio
+from msgspec import Meta
 
 from levity_trio import __version__
 from levity_trio.plugins.base import PluginState
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.problems import conflict
 from levity_trio.wire.secrets import masked_url
 
@@ -92,14 +92,14 @@ class System:
 
 
 @ENDPOINTS.get("/api/system", Role.OPERATOR)
-async def get_system(asked: Request) -> System:
+async def get_system(request: Request) -> System:
     """Show the server: version, database, retention, plugins; to admins its settings, and whence each came."""
-    api, is_admin = asked.api, asked.caller.role >= Role.ADMIN
+    api, is_admin = request.api, request.caller.role >= Role.ADMIN
     config = api.config
     database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
     backup = await trio.to_thread.run_sync(last_backup, config.database)
     return System(
-        program=await _program(asked),
+        program=await _program(request),
         at=api.stamp(),
         time_zone=str(config.time_zone),
         is_clock_trusted=api.is_clock_trusted(),
@@ -117,17 +117,17 @@ async def get_system(asked: Request) -> System:
             waiting_writes=api.writer.statistics().waiting,
         ),
         plugins=list(api.plugins()),
-        settings=list(_settings(asked)) if is_admin else None,
+        settings=list(_settings(request)) if is_admin else None,
     )
 
 
-async def _program(asked: Request) -> Program:
+async def _program(request: Request) -> Program:
     return Program(
         version=__version__,
         python=platform.python_version(),
         sqlite=SQLITE_VERSION,
-        server_name=asked.api.config.server_name,
-        begun_at=asked.api.begun_at,
+        server_name=request.api.config.server_name,
+        begun_at=request.api.begun_at,
         memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
     )
 
@@ -142,8 +142,8 @@ def _memory_bytes() -> int | None:
     return next((1024 * int(size) for size in sizes), None)
 
 
-def _settings(asked: Request) -> Iterator[SettingRow]:
-    for one in asked.api.config.in_force:
+def _settings(request: Request) -> Iterator[SettingRow]:
+    for one in request.api.config.in_force:
         value = masked_url(one.text) if one.text is not None and one.is_secret else one.text
         yield SettingRow(name=one.name, group=one.group, value=value, origin=one.origin, help=one.help)
 
@@ -155,10 +155,10 @@ TAG: Final = "server"
 ALONE: Final = "no other server can take the chargers of a file; stop this one instead: they connect when it is back"
 
 
-class DrainBody(msgspec.Struct, forbid_unknown_fields=True):
+class DrainBody(Sent):
     """Over how many seconds the chargers are told to connect again."""
 
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
+    seconds: Annotated[float, Meta(ge=0, le=3600)] = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +170,17 @@ class DrainState:
 
 
 @ENDPOINTS.get(PATH, Role.ADMIN)
-async def _get(asked: Request) -> DrainState:
+async def _get(request: Request) -> DrainState:
     """Show whether the server is being drained, and how many chargers are still connected to it."""
-    chargers = asked.api.chargers
+    chargers = request.api.chargers
     return DrainState(is_draining=chargers.draining.is_asked, chargers=len(chargers.links()))
 
 
 @ENDPOINTS.post(PATH, Role.ADMIN, "conflict")
-async def _drain(asked: Asked[None, DrainBody]) -> DrainState:
+async def _drain(request: Asked[None, DrainBody]) -> DrainState:
     """Drain the server before its stop: its chargers are told to connect again, and no new ones admitted."""
-    body = asked.body
-    if asked.api.writer.sharing.is_alone:
+    body = request.body
+    if request.api.writer.sharing.is_alone:
         raise conflict(ALONE)
-    asked.api.chargers.draining.ask(body.seconds)
-    return await _get(asked)
+    request.api.chargers.draining.ask(body.seconds)
+    return await _get(request)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import trio
+from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
@@ -25,11 +26,13 @@ from levity_trio.store.reads.used_tags import UsedTag, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.endpoints import (
+    CREATED,
     UPLOAD,
     Asked,
     Endpoints,
     Request,
     Role,
+    Sent,
     StreamedBody,
     Upload,
     Values,
@@ -59,15 +62,12 @@ _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
 IdTag = Annotated[
     str,
-    msgspec.Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference."),
+    Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference."),
 ]
-Name = Annotated[str, msgspec.Meta(max_length=200)] | None
-Notes = Annotated[str, msgspec.Meta(max_length=2000)] | None
-Most = (
-    Annotated[int, msgspec.Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")]
-    | None
-)
-_EXPIRY = msgspec.Meta(
+Name = Annotated[str, Meta(max_length=200)] | None
+Notes = Annotated[str, Meta(max_length=2000)] | None
+Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
+_EXPIRY = Meta(
     description="From when on it is Expired: a time, or a day, in the time zone of the site.", extra_json_schema=FORMATS
 )
 Expiry = Annotated[str, _EXPIRY] | None
@@ -75,7 +75,7 @@ Parent = IdTag | None
 Status = Literal["Accepted", "Blocked"]
 
 
-class TagBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TagBody(Sent):
     """A tag. Tags with the same parent are a group, whose members may stop each other's transactions."""
 
     id_tag: IdTag
@@ -91,20 +91,20 @@ class TagBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return TagData(**_as_stored(msgspec.structs.asdict(self), zone))
 
 
-class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChangeBody(Sent):
     """What is to change of a tag; the rest stays."""
 
-    name: Name | msgspec.UnsetType = msgspec.UNSET
-    status: Status | msgspec.UnsetType = msgspec.UNSET
-    expires_at: Expiry | msgspec.UnsetType = msgspec.UNSET
-    parent_id_tag: Parent | msgspec.UnsetType = msgspec.UNSET
-    max_transactions: Most | msgspec.UnsetType = msgspec.UNSET
-    notes: Notes | msgspec.UnsetType = msgspec.UNSET
+    name: Name | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    expires_at: Expiry | UnsetType = UNSET
+    parent_id_tag: Parent | UnsetType = UNSET
+    max_transactions: Most | UnsetType = UNSET
+    notes: Notes | UnsetType = UNSET
 
     def fields(self, zone: ZoneInfo) -> Values:
         """Return the fields that are given. Raises Problem."""
         given = msgspec.structs.asdict(self)
-        return _as_stored({name: value for name, value in given.items() if value is not msgspec.UNSET}, zone)
+        return _as_stored({name: value for name, value in given.items() if value is not UNSET}, zone)
 
 
 def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
@@ -114,11 +114,11 @@ def _as_stored(fields: Values, zone: ZoneInfo) -> Values:
     return fields | trimmed | times
 
 
-class TagsQuery(Paged, kw_only=True):
+class TagsQuery(Paged):
     status: Status | None = None
-    parent: Annotated[str, msgspec.Meta(description="Only of this group.")] | None = None
-    expired: Annotated[bool, msgspec.Meta(description="Only those that have expired, or have not.")] | None = None
-    search: Annotated[str, msgspec.Meta(description="A part of the tag, or of its name (operators).")] | None = None
+    parent: Annotated[str, Meta(description="Only of this group.")] | None = None
+    expired: Annotated[bool, Meta(description="Only those that have expired, or have not.")] | None = None
+    search: Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,139 +157,139 @@ class TagImport:
 
 
 @ENDPOINTS.get(ID_TAGS, Role.VIEWER)
-async def list_tags(asked: Asked[TagsQuery, None]) -> Page[UsedTag]:
+async def list_tags(request: Asked[TagsQuery, None]) -> Page[UsedTag]:
     """List the tags that were added, in their alphabetical order."""
-    query = asked.query
+    query = request.query
     filters = Filters(
         status=query.status,
         parent=query.parent,
         search=query.search,
-        sees_names=asked.sees_all,
+        sees_names=request.sees_all,
         expired=query.expired,
-        now=asked.api.stamp(),
+        now=request.api.stamp(),
     )
-    policy = asked.api.id_tags.policy
+    policy = request.api.id_tags.policy
 
     def listed(db: Database) -> Page[UsedTag]:
         found = stored.tags(db, filters, wanted(query))
         used = [with_use(db, tag, policy, filters.now) for tag in found.data]
-        return found.of_rows(hidden(asked, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
+        return found.of_rows(hidden(request, used, *OF_PEOPLE, *OF_HOUSEHOLDS))
 
-    return await page(asked.api, listed)
+    return await page(request, listed)
 
 
-@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=HTTPStatus.CREATED, personal=OF_PEOPLE)
-async def create_tag(asked: Asked[None, TagBody]) -> ChangedTag:
+@ENDPOINTS.post(ID_TAGS, Role.OPERATOR, "in_use", status=CREATED, personal=OF_PEOPLE)
+async def create_tag(request: Asked[None, TagBody]) -> ChangedTag:
     """Add a tag, also one that waits for an operator."""
-    api, data = asked.api, asked.body.data(asked.api.config.time_zone)
+    api, data = request.api, request.body.data(request.zone)
     try:
-        change = await asked.write(writes.add, api.id_tags.policy, data)
+        change = await request.write(writes.add, api.id_tags.policy, data)
     except TagInUse as known:
         raise Problem(HTTPStatus.CONFLICT, "in_use", f"the tag {known} was added before; change it instead") from None
-    return await _changed(asked, change)
+    return await _changed(request, change)
 
 
 @ENDPOINTS.get(ID_TAG, Role.VIEWER, "not_found")
-async def get_tag(asked: Request) -> TagWithPeriods:
+async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
-    policy = asked.api.id_tags.policy
-    key = policy.key(asked.path["tag"])
-    found = hidden(asked, await asked.api.reader.run(partial(stored.periods, key=key)), *OF_PEOPLE)
+    policy = request.api.id_tags.policy
+    key = policy.key(request.path["tag"])
+    found = hidden(request, await request.read(partial(stored.periods, key=key)), *OF_PEOPLE)
     if not found:
-        raise _unknown(asked)
-    use = await asked.api.reader.run(partial(use_of, key=key, policy=policy, now=asked.api.stamp()))
-    (shown_use,) = hidden(asked, [use], *OF_HOUSEHOLDS)
+        raise _unknown(request)
+    use = await request.read(partial(use_of, key=key, policy=policy, now=request.api.stamp()))
+    (shown_use,) = hidden(request, [use], *OF_HOUSEHOLDS)
     return extended(TagWithPeriods, found[0], periods=found, **asdict(shown_use))
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found", personal=OF_PEOPLE)
-async def change_tag(asked: Asked[None, ChangeBody]) -> ChangedTag:
+async def change_tag(request: Asked[None, ChangeBody]) -> ChangedTag:
     """Change a tag, block it, or unblock it. Blocking asks the connected chargers to clear their caches."""
-    api, tag, fields = asked.api, asked.path["tag"], asked.body.fields(asked.api.config.time_zone)
+    api, tag, fields = request.api, request.path["tag"], request.body.fields(request.zone)
     try:
-        change = await asked.write(writes.change, api.id_tags.policy, tag, fields)
+        change = await request.write(writes.change, api.id_tags.policy, tag, fields)
     except UnknownTag:
-        raise _unknown(asked) from None
-    return await _changed(asked, change)
+        raise _unknown(request) from None
+    return await _changed(request, change)
 
 
 @ENDPOINTS.delete(ID_TAG, Role.ADMIN, "not_found")
-async def remove_tag(asked: Request) -> None:
+async def remove_tag(request: Request) -> None:
     """Remove a tag, which then is unknown; what it was stays."""
-    api, policy = asked.api, asked.api.id_tags.policy
+    api, policy = request.api, request.api.id_tags.policy
     try:
-        removed = await asked.write(writes.remove, policy, asked.path["tag"])
+        removed = await request.write(writes.remove, policy, request.path["tag"])
     except UnknownTag:
-        raise _unknown(asked) from None
+        raise _unknown(request) from None
     if policy.is_withdrawn(policy.key(removed.id_tag), removed.tag, None, api.stamp()):
-        await _clear_caches(asked)
+        await _clear_caches(request)
 
 
-async def _changed(asked: Request, change: writes.Change) -> ChangedTag:
-    policy, before = asked.api.id_tags.policy, None if change.before is None else change.before.tag
+async def _changed(request: Request, change: writes.Change) -> ChangedTag:
+    policy, before = request.api.id_tags.policy, None if change.before is None else change.before.tag
     key = policy.key(change.after.id_tag)
-    is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, asked.api.stamp())
-    commands = await _clear_caches(asked) if is_withdrawn else []
-    tag, *_ = await asked.api.reader.run(partial(stored.periods, key=key))
+    is_withdrawn = policy.is_withdrawn(key, before, change.after.tag, request.api.stamp())
+    commands = await _clear_caches(request) if is_withdrawn else []
+    tag, *_ = await request.read(partial(stored.periods, key=key))
     return extended(ChangedTag, tag, commands=commands)
 
 
-async def _clear_caches(asked: Request) -> list[int]:
+async def _clear_caches(request: Request) -> list[int]:
     """Ask the connected chargers to forget whom they let charge (§5.4); return the commands."""
     commands: list[int] = []
 
     async def ask(charger: str) -> None:
         try:
-            commands.append(await asked.api.chargers.submit(charger, "ClearCache", {}, asked_by=asked.caller.name))
+            commands.append(await request.api.chargers.submit(charger, "ClearCache", {}, asked_by=request.caller.name))
         except (CallFailed, UnknownCharger):  # it has left, or has too much to do; it will ask again some day
             return
 
     async with trio.open_nursery() as tasks:
-        for charger in asked.api.chargers.connected():
+        for charger in request.api.chargers.connected():
             tasks.start_soon(ask, charger)
     return sorted(commands)
 
 
-def _unknown(asked: Request) -> Problem:
-    return not_found(f"tag {asked.path['tag']}")
+def _unknown(request: Request) -> Problem:
+    return not_found(f"tag {request.path['tag']}")
 
 
 # Tags that wait for an operator
 
 
 @ENDPOINTS.get(ASKED, Role.VIEWER)
-async def list_asked(asked: Request) -> Page[AskedTag]:
+async def list_asked(request: Request) -> Page[AskedTag]:
     """List the unknown tags that wait for an operator (--unknown-tags ask), the last one first."""
-    found = await asked.api.reader.run(partial(stored.asked_tags, now=asked.api.stamp()))
-    return whole(hidden(asked, found, *OF_HOUSEHOLDS))
+    found = await request.read(partial(stored.asked_tags, now=request.api.stamp()))
+    return whole(hidden(request, found, *OF_HOUSEHOLDS))
 
 
 @ENDPOINTS.delete(f"{ASKED}/{{tag}}", Role.OPERATOR, "not_found")
-async def dismiss_asked(asked: Request) -> None:
+async def dismiss_asked(request: Request) -> None:
     """Forget an unknown tag until it is presented again."""
     try:
-        await asked.api.writer.run(writes.dismiss, asked.api.id_tags.policy, asked.path["tag"])
+        await request.api.writer.run(writes.dismiss, request.api.id_tags.policy, request.path["tag"])
     except UnknownTag:
-        raise _unknown(asked) from None
+        raise _unknown(request) from None
 
 
 # Files
 
 
 @ENDPOINTS.post("/api/admin/id-tag-import", Role.OPERATOR, *UPLOAD, "too_many_waiting", body=StreamedBody(CSV))
-async def import_tags(asked: Upload) -> TagImport:
+async def import_tags(request: Upload) -> TagImport:
     """Add and change tags by a CSV file: all of it, or nothing and what is wrong with each line."""
-    api = asked.api
+    api = request.api
     sheet = Sheet(
         *(COLUMNS, ("id_tag",), MOST_TAGS, "tag"),
         read=lambda cells: converted(cells, TagBody).data(api.config.time_zone),
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),
     )
     async with api.places.wait():
-        found = await read(await content_of(asked, MOST_BYTES), sheet)
+        found = await read(await content_of(request, MOST_BYTES), sheet)
         refuse(found.faults)
         rows = [[getattr(tag, name) for name in found.columns] for tag in found.rows]
-        report = await api.imports.run(found.columns, rows, asked.caller.name)
+        report = await api.imports.run(found.columns, rows, request.caller.name)
     results = zip(found.lines, report.results, strict=False)
     return TagImport(
         tags=len(rows),
@@ -297,14 +297,14 @@ async def import_tags(asked: Upload) -> TagImport:
         changed=report.counts["changed"],
         same=report.counts["same"],
         lines=[ImportedLine(line=line, result=result) for line, result in results],
-        commands=await _clear_caches(asked) if report.is_withdrawn else [],
+        commands=await _clear_caches(request) if report.is_withdrawn else [],
     )
 
 
 @ENDPOINTS.get("/api/admin/id-tag-export", Role.OPERATOR, media_type=CSV)
-async def export_tags(asked: Request) -> StreamingResponse:
+async def export_tags(request: Request) -> StreamingResponse:
     """Download all tags as CSV."""
-    return StreamingResponse(_file(asked.api.reader), media_type=CSV)
+    return StreamingResponse(_file(request.api.reader), media_type=CSV)
 
 
 async def _file(reader: Reader) -> AsyncIterator[bytes]:

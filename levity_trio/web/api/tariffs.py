@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
 
-import msgspec
 import trio
+from msgspec import Meta
 
 from levity_trio.billing.assignments import SITE, Scope, Target
 from levity_trio.billing.examples import FLAT, one_price
@@ -30,12 +29,14 @@ from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.endpoints import (
     ABSENT,
+    CREATED,
     HIGHEST_ID,
     Asked,
     Endpoints,
     Fields,
     Request,
     Role,
+    Sent,
     StructBody,
 )
 from levity_trio.web.api.lists import Paged, page, wanted
@@ -52,22 +53,22 @@ TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
 IN_FORCE: Final = "/api/admin/tariff-in-force"
 
-Reason = Annotated[str, msgspec.Meta(max_length=500)] | None
-Charger = Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+Reason = Annotated[str, Meta(max_length=500)] | None
+Charger = Annotated[str, Meta(min_length=1, max_length=48)]
 
 
-Corrects = Annotated[bool, msgspec.Meta(description="Do it also if it corrects statements that are closed already.")]
+Corrects = Annotated[bool, Meta(description="Do it also if it corrects statements that are closed already.")]
 
 
-class VersionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class VersionBody(Sent):
     """A version of a tariff, as TOML."""
 
-    toml: Annotated[str, msgspec.Meta(max_length=LONGEST, examples=[FLAT])]
+    toml: Annotated[str, Meta(max_length=LONGEST, examples=[FLAT])]
     reason: Reason = None
     correct_statements: Corrects = False
 
 
-class WithdrawalBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class WithdrawalBody(Sent):
     """The version, by the day from which it holds."""
 
     since: LocalDay
@@ -75,7 +76,7 @@ class WithdrawalBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     correct_statements: Corrects = False
 
 
-class AssignmentBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class AssignmentBody(Sent):
     """A tariff, or (null) none, from a day on: for an account, a charger, or the whole site."""
 
     tariff: Id | None
@@ -92,7 +93,7 @@ OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name
 
 Price = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=20,
         description="For a kWh, with a decimal point.",
         extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*\+?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
@@ -100,7 +101,7 @@ Price = Annotated[
 ]
 TariffName = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=60,
         description="Of the tariff; not just a number.",
         extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
@@ -108,7 +109,7 @@ TariffName = Annotated[
 ]
 Tax = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=10,
         description="In per cent; as before by default, else 0.",
         extra_json_schema={"pattern": r"^\s*(0|[1-9][0-9]?([.,][0-9]{1,6})?)\s*$"},
@@ -116,7 +117,7 @@ Tax = Annotated[
 ]
 
 
-class PriceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class PriceBody(Sent):
     """One price a kWh at all times, tax included, from a day on."""
 
     price: Price
@@ -124,7 +125,7 @@ class PriceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: TariffName = "Flat"
     currency: Currency | None = None
     tax: Tax | None = None
-    site: Annotated[bool, msgspec.Meta(description="Assign it to the whole site from that day on, too.")] = False
+    site: Annotated[bool, Meta(description="Assign it to the whole site from that day on, too.")] = False
     reason: Reason = None
     correct_statements: Corrects = False
 
@@ -133,21 +134,21 @@ Correcting = Asked[object, VersionBody | WithdrawalBody | AssignmentBody | Price
 """A request that may correct statements that are closed already."""
 
 
-class TariffsQuery(Paged, kw_only=True):
-    name: Annotated[str, msgspec.Meta(description="Only with this name.")] | None = None
+class TariffsQuery(Paged):
+    name: Annotated[str, Meta(description="Only with this name.")] | None = None
 
 
-class AssignmentsQuery(Paged, kw_only=True):
-    tariff: Annotated[Id, msgspec.Meta(description="Only of this tariff.")] | None = None
-    account: Annotated[Id, msgspec.Meta(description="Only for this account.")] | None = None
-    charger: Annotated[str, msgspec.Meta(description="Only for this charger.")] | None = None
-    site: Annotated[bool, msgspec.Meta(description="Only for the site.")] = False
+class AssignmentsQuery(Paged):
+    tariff: Annotated[Id, Meta(description="Only of this tariff.")] | None = None
+    account: Annotated[Id, Meta(description="Only for this account.")] | None = None
+    charger: Annotated[str, Meta(description="Only for this charger.")] | None = None
+    site: Annotated[bool, Meta(description="Only for the site.")] = False
 
 
-class InForceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class InForceQuery(Sent):
     account: Id | None = None
     charger: str | None = None
-    day: Annotated[str, msgspec.Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
+    day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,41 +186,41 @@ class VersionWithdrawal(TariffWithVersions):
 
 
 @ENDPOINTS.get(TARIFFS, Role.OPERATOR)
-async def list_tariffs(asked: Asked[TariffsQuery, None]) -> Page[Tariff]:
+async def list_tariffs(request: Asked[TariffsQuery, None]) -> Page[Tariff]:
     """List tariffs, by their names."""
-    query = asked.query
-    return await page(asked.api, partial(stored.tariffs, name=query.name, today=_today(asked), wanted=wanted(query)))
+    query = request.query
+    return await page(request, partial(stored.tariffs, name=query.name, today=_today(request), wanted=wanted(query)))
 
 
-@ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=HTTPStatus.CREATED)
-async def add_version(asked: Asked[None, VersionBody]) -> VersionAddition:
+@ENDPOINTS.post(TARIFFS, Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
+async def add_version(request: Asked[None, VersionBody]) -> VersionAddition:
     """Add a version of a tariff; one that is there already changes nothing."""
-    toml, who = asked.body.toml, said_by(asked)
+    toml, who = request.body.toml, said_by(request)
     given = Given(toml, await parsed(toml))
 
     def change(db: UnitOfWork) -> Change:
         return writes.add(db, given, first_open_day(db.rows), who)
 
     with refusals({"valid_from": "toml"}):
-        done, corrected = await made(asked, change)
-    tariff = await shown(asked, done.id)
+        done, corrected = await made(request, change)
+    tariff = await shown(request, done.id)
     return extended(VersionAddition, tariff, result=done.word, corrected=corrected)
 
 
 @ENDPOINTS.get(TARIFF, Role.OPERATOR, "not_found", "invalid")
-async def get_tariff(asked: Request) -> TariffWithVersions:
+async def get_tariff(request: Request) -> TariffWithVersions:
     """Show a tariff, its versions, also those that were withdrawn, and for whom it was assigned."""
-    return await shown(asked, asked.number())
+    return await shown(request, request.number())
 
 
-async def made(asked: Correcting, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
+async def made(request: Correcting, change: Callable[[UnitOfWork], T]) -> tuple[T, list[CorrectedStatement]]:
     """Make a change, and return what it corrects of closed statements. Raises Refused."""
-    billed_by, may_correct = rule(asked), asked.body.correct_statements
+    billed_by, may_correct = rule(request), request.body.correct_statements
 
     def write(db: UnitOfWork) -> tuple[T, list[CorrectedStatement]]:
         return correcting(db, billed_by, partial(change, db), may_correct=may_correct)
 
-    return await asked.api.writer.run(write)
+    return await request.api.writer.run(write)
 
 
 async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
@@ -237,25 +238,25 @@ async def parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
 
 
 @ENDPOINTS.post(f"{TARIFF}/withdraw", Role.ADMIN, "not_found", "conflict", "corrects_statements")
-async def withdraw_version(asked: Asked[None, WithdrawalBody]) -> VersionWithdrawal:
+async def withdraw_version(request: Asked[None, WithdrawalBody]) -> VersionWithdrawal:
     """Withdraw a version that no closed month has used: it never held."""
-    number, since, who = asked.number(), local_day(asked.body.since, "since"), said_by(asked)
+    number, since, who = request.number(), local_day(request.body.since, "since"), said_by(request)
 
     def change(db: UnitOfWork) -> None:
         writes.withdraw(db, number, since, first_open_day(db.rows), who)
 
     with refusals():
-        _, corrected = await made(asked, change)
-    return extended(VersionWithdrawal, await shown(asked, number), corrected=corrected)
+        _, corrected = await made(request, change)
+    return extended(VersionWithdrawal, await shown(request, number), corrected=corrected)
 
 
-def said_by(asked: Correcting) -> Said:
-    return said(asked, asked.body.reason)
+def said_by(request: Correcting) -> Said:
+    return said(request, request.body.reason)
 
 
-async def shown(asked: Request, number: int) -> TariffWithVersions:
-    read = partial(stored.tariff, number=number, today=_today(asked))
-    tariff, versions, assignments = await asked.find(read, f"tariff {number}")
+async def shown(request: Request, number: int) -> TariffWithVersions:
+    read = partial(stored.tariff, number=number, today=_today(request))
+    tariff, versions, assignments = await request.find(read, f"tariff {number}")
     return extended(TariffWithVersions, tariff, versions=versions, assignments=assignments)
 
 
@@ -263,12 +264,12 @@ async def shown(asked: Request, number: int) -> TariffWithVersions:
 
 
 @ENDPOINTS.get(ASSIGNMENTS, Role.OPERATOR)
-async def list_assignments(asked: Asked[AssignmentsQuery, None]) -> Page[AssignedTariff]:
+async def list_assignments(request: Asked[AssignmentsQuery, None]) -> Page[AssignedTariff]:
     """List for whom tariffs were assigned, the newest first."""
-    query = asked.query
+    query = request.query
     targets = _targets(query.account, query.charger, is_site=query.site)
     read = partial(stored.assignments, targets=targets, tariff=query.tariff, wanted=wanted(query))
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 def _ways() -> list[Fields]:
@@ -286,23 +287,23 @@ def _ways() -> list[Fields]:
     ASSIGNMENTS,
     *(Role.ADMIN, "not_found", "conflict", "corrects_statements"),
     body=StructBody(AssignmentBody, _ways),
-    status=HTTPStatus.CREATED,
+    status=CREATED,
 )
-async def assign(asked: Asked[None, AssignmentBody]) -> Assignment:
+async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
     """Make a tariff, or none, hold for an account, a charger or the site from a day on."""
-    body = asked.body
-    since, who = local_day(body.since, "since"), said_by(asked)
+    body = request.body
+    since, who = local_day(body.since, "since"), said_by(request)
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
         raise invalid("body", "give exactly one of account, charger and site")
-    given = Assigning(targets[0], body.tariff, since, begins_at(since, asked.api.config.time_zone))
+    given = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
 
     def change(db: UnitOfWork) -> Change:
         return writes.assign(db, given, first_open_day(db.rows), who)
 
     with refusals():
-        done, corrected = await made(asked, change)
-    assigned = await asked.api.reader.run(partial(stored.assignment, number=done.id))
+        done, corrected = await made(request, change)
+    assigned = await request.read(partial(stored.assignment, number=done.id))
     return extended(Assignment, assigned, result=done.word, corrected=corrected)
 
 
@@ -312,18 +313,18 @@ def _targets(account: int | None, charger: str | None, *, is_site: bool) -> list
     return [*found, SITE] if is_site else found
 
 
-def _today(asked: Request) -> date:
-    return today(asked.api.now(), asked.api.config.time_zone)
+def _today(request: Request) -> date:
+    return today(request.api.now(), request.zone)
 
 
 @ENDPOINTS.get(IN_FORCE, Role.OPERATOR, "not_found", "invalid")
-async def get_in_force(asked: Asked[InForceQuery, None]) -> TariffInForce:
+async def get_in_force(request: Asked[InForceQuery, None]) -> TariffInForce:
     """Say which tariff holds for an account at a charger on a day, and why."""
-    query = asked.query
-    day = _today(asked) if query.day is None else local_day(query.day, "day")
+    query = request.query
+    day = _today(request) if query.day is None else local_day(query.day, "day")
     read = partial(stored.in_force, account=query.account, charger=query.charger, day=day)
     try:
-        return await asked.api.reader.run(read)
+        return await request.read(read)
     except UnknownTarget as unknown:
         raise not_found(str(unknown)) from None
 
@@ -331,32 +332,30 @@ async def get_in_force(asked: Asked[InForceQuery, None]) -> TariffInForce:
 # One price a kWh from a day on: a version of a tariff, without writing TOML
 
 
-@ENDPOINTS.post(
-    "/api/admin/tariff-prices", Role.ADMIN, "in_use", "conflict", "corrects_statements", status=HTTPStatus.CREATED
-)
-async def add_price(asked: Asked[None, PriceBody]) -> VersionAddition:
+@ENDPOINTS.post("/api/admin/tariff-prices", Role.ADMIN, "in_use", "conflict", "corrects_statements", status=CREATED)
+async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
     """Set one price a kWh from a day on: a version of a tariff, without writing TOML.
 
     A comma is taken for a decimal point.
     """
-    body = asked.body
+    body = request.body
     if body.price.strip().startswith("-"):
         raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
     since, name = local_day(body.since, "since"), body.name.strip()
-    usual = await asked.api.reader.run(partial(stored.usual_terms, name=name))
+    usual = await request.read(partial(stored.usual_terms, name=name))
     currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
     price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
     toml = one_price(name, since, currency, tax, price)
-    given, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(asked)
+    given, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(request)
 
     def change(db: UnitOfWork) -> Change:
         first_open = first_open_day(db.rows)
         done = writes.add(db, given, first_open, who)
         if body.site:
-            begin = begins_at(since, asked.api.config.time_zone)
+            begin = begins_at(since, request.zone)
             writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, who)
         return done
 
     with refusals(OF_PRICE):
-        done, corrected = await made(asked, change)
-    return extended(VersionAddition, await shown(asked, done.id), result=done.word, corrected=corrected)
+        done, corrected = await made(request, change)
+    return extended(VersionAddition, await shown(request, done.id), result=done.word, corrected=corrected)

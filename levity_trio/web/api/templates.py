@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, Standing
@@ -27,6 +27,7 @@ from levity_trio.web.api.endpoints import (
     Fields,
     Request,
     Role,
+    Sent,
     StructBody,
 )
 from levity_trio.web.api.lists import OfCharger, hidden, whole
@@ -42,27 +43,27 @@ NAME: Final = "created_by"
 """Not for viewers."""
 
 
-class TemplateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TemplateBody(Sent):
     """The values that keys must have, at the chargers in a list or at all of a model: exactly one of them is given."""
 
     entries: Annotated[
         dict[str, str],
-        msgspec.Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
+        Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
     ]
-    model: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
-    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
 
 
-class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ReportQuery(Sent):
     charger: OfCharger = None
 
 
-class ApplyBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ApplyBody(Sent):
     """The chargers that are brought into line: those in a list, or all of the template."""
 
-    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     all: bool = False
-    at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+    at_once: Annotated[Count, Meta(description="How many chargers are asked at the same time.")] = 5
 
 
 _MODEL: Final = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -103,49 +104,49 @@ class ApplyReport:
 
 
 @ENDPOINTS.get(TEMPLATES, Role.VIEWER)
-async def list_templates(asked: Request) -> Page[Template]:
+async def list_templates(request: Request) -> Page[Template]:
     """List the templates of configurations, by name."""
-    found = await asked.api.reader.run(templates.templates)
-    return whole([_seen(asked, one) for one in found])
+    found = await request.read(templates.templates)
+    return whole([_seen(request, one) for one in found])
 
 
 @ENDPOINTS.get(f"{TEMPLATES}/{{name}}", Role.VIEWER, "not_found")
-async def get_template(asked: Request) -> Template:
+async def get_template(request: Request) -> Template:
     """Show a template."""
-    return _seen(asked, await _named(asked))
+    return _seen(request, await _named(request))
 
 
-def _seen(asked: Request, template: Template) -> Template:
-    (shown,) = hidden(asked, [template], NAME)
-    return replace(shown, entries={key: seen(asked, key, value) for key, value in shown.entries.items()})
+def _seen(request: Request, template: Template) -> Template:
+    (shown,) = hidden(request, [template], NAME)
+    return replace(shown, entries={key: seen(request, key, value) for key, value in shown.entries.items()})
 
 
 @ENDPOINTS.put(f"{TEMPLATES}/{{name}}", Role.OPERATOR, body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS))
-async def put_template(asked: Asked[None, TemplateBody]) -> Template:
+async def put_template(request: Asked[None, TemplateBody]) -> Template:
     """Add a template, or replace it. Security keys need an admin; secrets are not stored."""
-    name, body = asked.path["name"], asked.body
+    name, body = request.path["name"], request.body
     if re.fullmatch(NAME_PATTERN, name) is None:
         raise invalid("name", "give at most 64 letters, digits, dots, hyphens and underscores")
     if (body.model is None) == (body.chargers is None):
         raise invalid("chargers", "give exactly one of chargers and model")
-    _check_entries(asked, body.entries)
+    _check_entries(request, body.entries)
     chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
     template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
-    await asked.write(set_template, template)
-    return await _named(asked)
+    await request.write(set_template, template)
+    return await _named(request)
 
 
 @ENDPOINTS.delete(f"{TEMPLATES}/{{name}}", Role.ADMIN, "not_found")
-async def delete_template(asked: Request) -> None:
+async def delete_template(request: Request) -> None:
     """Remove a template. Its row stays, ended."""
-    name = asked.path["name"]
+    name = request.path["name"]
     try:
-        await asked.write(remove_template, name)
+        await request.write(remove_template, name)
     except UnknownTemplate:
         raise not_found(f"template {name}") from None
 
 
-def _check_entries(asked: Request, entries: dict[str, str]) -> None:
+def _check_entries(request: Request, entries: dict[str, str]) -> None:
     """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
     twice = [key for key, count in Counter(key.casefold() for key in entries).items() if count > 1]
     if twice:
@@ -154,35 +155,35 @@ def _check_entries(asked: Request, entries: dict[str, str]) -> None:
         payload = checked(CHANGE, {"key": key, "value": value})
         if masked_value(payload) != payload:
             raise invalid(f"entries.{key}", "a secret is not stored; send it with ChangeConfiguration")
-        check_role(asked, role_for(CHANGE, payload))
+        check_role(request, role_for(CHANGE, payload))
 
 
-async def _named(asked: Request) -> Template:
-    name = asked.path["name"]
-    return await asked.find(partial(templates.template, name=name), f"template {name}")
+async def _named(request: Request) -> Template:
+    name = request.path["name"]
+    return await request.find(partial(templates.template, name=name), f"template {name}")
 
 
 # The report
 
 
 @ENDPOINTS.get(f"{TEMPLATES}/{{name}}/report", Role.VIEWER, "not_found", "conflict")
-async def report(asked: Asked[ReportQuery, None]) -> TemplateReport:
+async def report(request: Asked[ReportQuery, None]) -> TemplateReport:
     """Compare the chargers of a template with it, as they were last read."""
-    template = await _named(asked)
-    only = None if asked.query.charger is None else await _among(asked, template, [asked.query.charger])
-    found = await asked.api.reader.run(lambda db: templates.standings(db, template, only))
+    template = await _named(request)
+    only = None if request.query.charger is None else await _among(request, template, [request.query.charger])
+    found = await request.read(lambda db: templates.standings(db, template, only))
     counts = dict(Counter(str(one.standing) for one in found))
-    chargers = [replace(one, keys=[_key_seen(asked, key) for key in one.keys]) for one in found]
+    chargers = [replace(one, keys=[_key_seen(request, key) for key in one.keys]) for one in found]
     return TemplateReport(template=template.name, counts=counts, chargers=chargers)
 
 
-def _key_seen(asked: Request, key: ComparedKey) -> ComparedKey:
-    return replace(key, wanted=seen(asked, key.key, key.wanted) or "", has=seen(asked, key.key, key.has))
+def _key_seen(request: Request, key: ComparedKey) -> ComparedKey:
+    return replace(key, wanted=seen(request, key.key, key.wanted) or "", has=seen(request, key.key, key.has))
 
 
-async def _among(asked: Request, template: Template, chargers: Iterable[str]) -> list[str]:
+async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
     """Return the chargers, each once. Raises Problem for one that the template is not for."""
-    its_own = await asked.api.reader.run(partial(templates.chargers_of, template=template))
+    its_own = await request.read(partial(templates.chargers_of, template=template))
     wanted = list(dict.fromkeys(chargers))
     if others := [charger for charger in wanted if charger not in its_own]:
         words = f"template {template.name} is not for {', '.join(others)}"
@@ -198,30 +199,31 @@ async def _among(asked: Request, template: Template, chargers: Iterable[str]) ->
     *(Role.OPERATOR, "not_found", "conflict", "too_many_waiting"),
     body=StructBody(ApplyBody, lambda: APPLY_WAYS),
 )
-async def apply(asked: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
+async def apply(request: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
     """Bring chargers into line: change exactly the keys that differ, and report each."""
-    template, body = await _named(asked), asked.body
+    template, body = await _named(request), request.body
     if (body.chargers is None) != body.all:
         raise invalid("chargers", "give exactly one of chargers and all")
-    _check_entries(asked, template.entries)  # whoever may read a template may not set every key in it
-    chargers = None if body.chargers is None else await _among(asked, template, body.chargers)
+    _check_entries(request, template.entries)  # whoever may read a template may not set every key in it
+    chargers = None if body.chargers is None else await _among(request, template, body.chargers)
     standings = {
-        one.charger: one.keys
-        for one in await asked.api.reader.run(lambda db: templates.standings(db, template, chargers))
+        one.charger: one.keys for one in await request.read(lambda db: templates.standings(db, template, chargers))
     }
-    results = await of_each(asked, [*standings], body.at_once, lambda one: _bring_into_line(asked, one, standings[one]))
+    results = await of_each(
+        request, [*standings], body.at_once, lambda one: _bring_into_line(request, one, standings[one])
+    )
     counts = dict(Counter(key.result for one in results for key in one.keys))
     return ApplyReport(template=template.name, counts=counts, chargers=results)
 
 
-async def _bring_into_line(asked: Sender, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
+async def _bring_into_line(request: Sender, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
     """Change the keys that differ, one after the other, and read back once what the charger accepted."""
-    results = [await _change(asked, charger, key) for key in keys]
-    return ChargerResult(charger=charger, keys=await read_back(asked, charger, results))
+    results = [await _change(request, charger, key) for key in keys]
+    return ChargerResult(charger=charger, keys=await read_back(request, charger, results))
 
 
-async def _change(asked: Sender, charger: str, key: ComparedKey) -> KeyResult:
+async def _change(request: Sender, charger: str, key: ComparedKey) -> KeyResult:
     told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
     if key.standing != Standing.DIFFERS:
         return told
-    return await change_key(asked, charger, told)
+    return await change_key(request, charger, told)

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Literal
 
-import msgspec
+from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from levity_trio.billing.states import BillState
@@ -24,7 +24,7 @@ from levity_trio.store.reads.readings import Reading
 from levity_trio.store.reads.transactions import Filters, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
@@ -65,20 +65,20 @@ OF_WEIGHED: Final = (
 )
 
 
-class TransactionsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
+class TransactionsQuery(Paged, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     connector: OfConnector = None
     status: Literal["Active", "Completed"] | None = None
-    tag: Annotated[str, msgspec.Meta(description="The idTag with which it began.")] | None = None
+    tag: Annotated[str, Meta(description="The idTag with which it began.")] | None = None
     since: Since = None
     before: Before = None
     ended_since: EndedSince = None
     ended_before: EndedBefore = None
-    review: Annotated[bool, msgspec.Meta(description="Whether a person should look at it.")] | None = None
-    bill: Annotated[BillState, msgspec.Meta(description=OF_STATE)] | None = None
-    account: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
+    review: Annotated[bool, Meta(description="Whether a person should look at it.")] | None = None
+    bill: Annotated[BillState, Meta(description=OF_STATE)] | None = None
+    account: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description=OF_ACCOUNT)] | None = None
     sort: Literal["newest", "oldest"] = "newest"
-    format: Annotated[Literal["json", "csv"], msgspec.Meta(description=OF_FORMAT)] = "json"
+    format: Annotated[Literal["json", "csv"], Meta(description=OF_FORMAT)] = "json"
 
 
 Listed = Asked[TransactionsQuery, None]
@@ -86,12 +86,12 @@ Read = Callable[..., Page[BilledTransaction]]
 """Reads the page that is `wanted`."""
 
 
-class ReadingsQuery(Paged, kw_only=True):
+class ReadingsQuery(Paged):
     measurand: str | None = None
 
 
-class ExplainQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    weighed: Annotated[bool, msgspec.Meta(description=OF_WEIGHED)] = True
+class ExplainQuery(Sent):
+    weighed: Annotated[bool, Meta(description=OF_WEIGHED)] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +102,17 @@ class TransactionExplanation(Explanation):
 
 
 @ENDPOINTS.get(TRANSACTIONS, Role.VIEWER, "invalid", other_media_types=(CSV,))
-async def list_transactions(asked: Listed) -> Page[BilledTransaction] | StreamingResponse:
+async def list_transactions(request: Listed) -> Page[BilledTransaction] | StreamingResponse:
     """List transactions by their start, or with ended_since or ended_before by their end; CSV too."""
-    query = asked.query
+    query = request.query
     if query.format == "csv":
-        return StreamingResponse(_file(asked.api, _reading(asked)), media_type=CSV)
-    return await page(asked.api, partial(_reading(asked), wanted=wanted(query)))
+        return StreamingResponse(_file(request.api, _reading(request)), media_type=CSV)
+    return await page(request, partial(_reading(request), wanted=wanted(query)))
 
 
-def _reading(asked: Listed) -> Read:
+def _reading(request: Listed) -> Read:
     """Return what reads a page of the transactions that were asked for. Raises Problem."""
-    query = asked.query
+    query = request.query
     filters = Filters(
         charger=query.charger,
         connector=query.connector,
@@ -127,24 +127,26 @@ def _reading(asked: Listed) -> Read:
     of_bill, is_newest_first = OfBill(query.bill, query.account), query.sort == "newest"
 
     def read(db: Database, wanted: Wanted) -> Page[BilledTransaction]:
-        found = billed_transactions(db, filters, rule(asked), wanted, of_bill=of_bill, is_newest_first=is_newest_first)
-        return hidden_in(asked, found, *PERSONAL)
+        found = billed_transactions(
+            db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
+        )
+        return hidden_in(request, found, *PERSONAL)
 
     return read
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.VIEWER, "not_found")
-async def get_transaction(asked: Request) -> BilledTransaction:
+async def get_transaction(request: Request) -> BilledTransaction:
     """Show one transaction."""
-    number = asked.number()
-    found = await asked.find(partial(billed_transaction, number=number, rule=rule(asked)), f"transaction {number}")
-    return hidden(asked, [found], *PERSONAL)[0]
+    number = request.number()
+    found = await request.find(partial(billed_transaction, number=number, rule=rule(request)), f"transaction {number}")
+    return hidden(request, [found], *PERSONAL)[0]
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/meter-values", Role.VIEWER, "not_found", "invalid")
-async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[Reading]:
+async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[Reading]:
     """List the readings of a transaction, the oldest first."""
-    number, query = asked.number(), asked.query
+    number, query = request.number(), request.query
 
     def read(db: Database) -> Page[Reading]:
         listed = readings.of_transaction(db, number, query.measurand, wanted(query))
@@ -152,33 +154,33 @@ async def list_readings(asked: Asked[ReadingsQuery, None]) -> Page[Reading]:
             raise not_found(f"transaction {number}")
         return listed
 
-    return await page(asked.api, read)
+    return await page(request, read)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/curve", Role.VIEWER, "not_found")
-async def get_curve(asked: Request) -> Curve:
+async def get_curve(request: Request) -> Curve:
     """Show the power and the register of a transaction over its time, with few points."""
-    number = asked.number()
-    return await asked.find(partial(curve, number=number), f"transaction {number}")
+    number = request.number()
+    return await request.find(partial(curve, number=number), f"transaction {number}")
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/events", Role.VIEWER, "not_found")
-async def list_events(asked: Request) -> Page[TransactionEvent]:
+async def list_events(request: Request) -> Page[TransactionEvent]:
     """List what happened to a transaction: who did it, why, and the message as sent."""
-    number = asked.number()
-    found = await asked.api.reader.run(partial(events_of, number=number))
+    number = request.number()
+    found = await request.read(partial(events_of, number=number))
     if not found:
         raise not_found(f"transaction {number}")
-    return whole(found if asked.sees_all else [anonymous_event(one) for one in found])
+    return whole(found if request.sees_all else [anonymous_event(one) for one in found])
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")
-async def explain_transaction(asked: Asked[ExplainQuery, None]) -> TransactionExplanation:
+async def explain_transaction(request: Asked[ExplainQuery, None]) -> TransactionExplanation:
     """Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill."""
-    number = asked.number()
-    read = partial(explain, rule=rule(asked), is_anonymous=not asked.sees_all, is_weighed=asked.query.weighed)
-    explanation = await asked.find(partial(read, number=number), f"transaction {number}")
-    said = tuple(lines(explanation, asked.api.config.time_zone))
+    number = request.number()
+    read = partial(explain, rule=rule(request), is_anonymous=not request.sees_all, is_weighed=request.query.weighed)
+    explanation = await request.find(partial(read, number=number), f"transaction {number}")
+    said = tuple(lines(explanation, request.zone))
     return extended(TransactionExplanation, explanation, lines=said)
 
 

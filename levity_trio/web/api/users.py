@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.store.reads import users as stored
 from levity_trio.store.reads.accounts import account
@@ -17,7 +18,7 @@ from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
 from levity_trio.web.api.accounts import Id, given_fields, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.drivers_address import is_local, welcome_page
 from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
@@ -29,13 +30,13 @@ USERS: Final = "/api/admin/users"
 USER: Final = f"{USERS}/{{id}}"
 LOGINS: Final = "/api/admin/logins"
 REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
-UserName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
+UserName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
 """It begins with a letter, so that it is not taken for an id."""
-Password = Annotated[str, msgspec.Meta(min_length=10, max_length=200)]
+Password = Annotated[str, Meta(min_length=10, max_length=200)]
 RoleName = Literal["driver", "viewer", "operator", "admin"]
 
 
-class NewUserBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewUserBody(Sent):
     """A user to be added. One without a password is invited: by a link, unless `invite` says something else."""
 
     name: UserName
@@ -45,15 +46,15 @@ class NewUserBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     invite: Kind | None = None
 
 
-class UserChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class UserChangeBody(Sent):
     """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins made before."""
 
-    role: RoleName | msgspec.UnsetType = msgspec.UNSET
-    account: Id | msgspec.UnsetType | None = msgspec.UNSET
-    password: Password | msgspec.UnsetType | None = msgspec.UNSET
+    role: RoleName | UnsetType = UNSET
+    account: Id | UnsetType | None = UNSET
+    password: Password | UnsetType | None = UNSET
 
 
-class InvitationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class InvitationBody(Sent):
     """A link is valid for a day; a PIN, which can be dictated, for 15 minutes and 5 tries."""
 
     kind: Kind = "link"
@@ -83,11 +84,11 @@ class AddedUser(msgspec.Struct):
     invitation: Invitation | None
 
 
-class LoginsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class LoginsQuery(Sent):
     """Which log-ins."""
 
-    ended: Annotated[bool, msgspec.Meta(description="Also those that were ended.")] = False
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+    ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
 
 
 class CallerIdentity(msgspec.Struct):
@@ -103,10 +104,10 @@ class CallerIdentity(msgspec.Struct):
     household: str | None
 
 
-class NewPasswordBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewPasswordBody(Sent, kw_only=True):
     """A new password, and the old one if there is one."""
 
-    old_password: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    old_password: Annotated[str, Meta(max_length=200)] | None = None
     new_password: Password
 
 
@@ -127,18 +128,18 @@ def _managing() -> Iterator[None]:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
 
 
-def _manager(asked: Request) -> Manager:
-    return Manager(asked.caller.name, asked.caller.role >= Role.ADMIN, asked.api.stamp())
+def _manager(request: Request) -> Manager:
+    return Manager(request.caller.name, request.caller.role >= Role.ADMIN, request.api.stamp())
 
 
 @ENDPOINTS.get("/api/me", Role.DRIVER)
-async def get_me(asked: Request) -> CallerIdentity:
+async def get_me(request: Request) -> CallerIdentity:
     """Who asks, and with which role"""
-    caller = asked.caller
-    login = None if caller.login is None else asked.api.logins.get(caller.login)
+    caller = request.caller
+    login = None if caller.login is None else request.api.logins.get(caller.login)
     household = None
     if caller.account is not None:
-        household = await asked.api.reader.run(partial(account, number=caller.account))
+        household = await request.read(partial(account, number=caller.account))
     return CallerIdentity(
         name=caller.name if login is None else login.name,
         role=caller.role.word,
@@ -153,91 +154,94 @@ async def get_me(asked: Request) -> CallerIdentity:
     *(Role.DRIVER, "conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
     personal=("old_password", "new_password"),
 )
-async def change_my_password(asked: Asked[None, NewPasswordBody]) -> None:
+async def change_my_password(request: Asked[None, NewPasswordBody]) -> None:
     """Change your own password; your other log-ins end"""
-    body, logins = asked.body, asked.api.logins
-    login = None if asked.caller.login is None else logins.get(asked.caller.login)
+    body, logins = request.body, request.api.logins
+    login = None if request.caller.login is None else logins.get(request.caller.login)
     if login is None or login.user is None:
         raise conflict("you did not log in as a user, so you have no password")
     await logins.change_password(login, body.old_password, body.new_password)
 
 
 @ENDPOINTS.get(USERS, Role.OPERATOR)
-async def list_users(asked: Request) -> list[UserRow]:
+async def list_users(request: Request) -> list[UserRow]:
     """List the users, the newest first"""
-    return await asked.api.reader.run(stored.users)
+    return await request.read(stored.users)
 
 
-@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=HTTPStatus.CREATED, personal=("name", "password"))
-async def add_user(asked: Asked[None, NewUserBody]) -> AddedUser:
+@ENDPOINTS.post(USERS, Role.OPERATOR, *REFUSED, status=CREATED, personal=("name", "password"))
+async def add_user(request: Asked[None, NewUserBody]) -> AddedUser:
     """Add a user, with a password or an invitation; an operator only drivers"""
-    body = asked.body
-    check_first(asked.caller, body.role, has_password=body.password is not None)
-    logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
+    body = request.body
+    check_first(request.caller, body.role, has_password=body.password is not None)
+    logins, data = request.api.logins, UserData(body.name, body.role, body.account)
     password = None if body.password is None else await logins.stretch(body.password)
     kind: Kind | None = body.invite or (LINK if password is None else None)
-    made = None if kind is None else await _make(asked, kind)
+    made = None if kind is None else await _make(request, kind)
     with _managing():
-        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(asked))
-    invitation = None if made is None or code is None else _shown(asked, number, body.role, code, made)
+        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(request))
+    invitation = None if made is None or code is None else _shown(request, number, body.role, code, made)
     return AddedUser(number, body.name, body.role, body.account, invitation)
 
 
 @ENDPOINTS.get(USER, Role.OPERATOR, "not_found")
-async def get_user(asked: Request) -> UserRow:
+async def get_user(request: Request) -> UserRow:
     """Show a user"""
-    return await asked.find(partial(stored.user, number=asked.number()), f"user {asked.number()}")
+    return await request.find(partial(stored.user, number=request.number()), f"user {request.number()}")
 
 
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED, personal=("password",))
-async def change_user(asked: Asked[None, UserChangeBody]) -> UserRow:
+async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
     """Change role, account or password of a user"""
-    fields, logins = given_fields(asked.body), asked.api.logins
+    fields, logins = given_fields(request.body), request.api.logins
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
     with _managing():
-        await logins.change(writes.change, asked.number(), fields, _manager(asked))
-    return await get_user(asked)
+        await logins.change(writes.change, request.number(), fields, _manager(request))
+    return await get_user(request)
 
 
-async def _make(asked: Request, kind: Kind) -> _Made:
-    api, secret = asked.api, make_secret(kind)
+async def _make(request: Request, kind: Kind) -> _Made:
+    api, secret = request.api, make_secret(kind)
     of_link = stored_link(secret)
     salt, digest = (of_link.salt, of_link.digest) if kind == LINK else await api.logins.stretch(secret)
     return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
 
 
-def _shown(asked: Request, user: int, role: str, invitation: int, made: _Made) -> Invitation:
+def _shown(request: Request, user: int, role: str, invitation: int, made: _Made) -> Invitation:
     kind, until = made.new.kind, made.new.expires_at
-    page, named = welcome_page(asked.api.config, role), (asked.api.config.public_url, asked.api.config.drivers_url)
+    page, named = (
+        welcome_page(request.api.config, role),
+        (request.api.config.public_url, request.api.config.drivers_url),
+    )
     return Invitation(user, kind, written(kind, invitation, made.secret), until, page, is_local(page or "", *named))
 
 
 @ENDPOINTS.delete(USER, Role.OPERATOR, *REFUSED)
-async def remove_user(asked: Request) -> None:
+async def remove_user(request: Request) -> None:
     """Remove a user; the user's log-ins end"""
     with _managing():
-        await asked.api.logins.change(writes.remove, asked.number(), _manager(asked))
+        await request.api.logins.change(writes.remove, request.number(), _manager(request))
 
 
-@ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=HTTPStatus.CREATED)
-async def invite_user(asked: Asked[None, InvitationBody]) -> Invitation:
+@ENDPOINTS.post(f"{USER}/invitations", Role.OPERATOR, *REFUSED, status=CREATED)
+async def invite_user(request: Asked[None, InvitationBody]) -> Invitation:
     """Make a one-time code with which a user logs in; it is shown only in this answer"""
-    number, made = asked.number(), await _make(asked, asked.body.kind)
+    number, made = request.number(), await _make(request, request.body.kind)
     with _managing():
-        code = await asked.api.logins.change(writes.invite, number, made.new, _manager(asked))
-    return _shown(asked, number, (await get_user(asked)).role, code, made)
+        code = await request.api.logins.change(writes.invite, number, made.new, _manager(request))
+    return _shown(request, number, (await get_user(request)).role, code, made)
 
 
 @ENDPOINTS.get(LOGINS, Role.ADMIN)
-async def list_logins(asked: Asked[LoginsQuery, None]) -> list[LoginRow]:
+async def list_logins(request: Asked[LoginsQuery, None]) -> list[LoginRow]:
     """List the log-ins of browsers, the newest first"""
-    query = asked.query
-    return await asked.api.reader.run(partial(stored.logins, limit=query.limit, is_ended=query.ended))
+    query = request.query
+    return await request.read(partial(stored.logins, limit=query.limit, is_ended=query.ended))
 
 
 @ENDPOINTS.delete(f"{LOGINS}/{{id}}", Role.ADMIN, "not_found")
-async def end_login(asked: Request) -> None:
+async def end_login(request: Request) -> None:
     """End a log-in; its event streams end too"""
-    if not await asked.api.logins.end(asked.number(), asked.caller.name):
-        raise not_found(f"log-in {asked.number()} that is open")
+    if not await request.api.logins.end(request.number(), request.caller.name):
+        raise not_found(f"log-in {request.number()} that is open")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
-import msgspec
+from msgspec import Meta
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
@@ -23,7 +22,7 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.wallets import NewTerms
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import MINOR_UNITS, Asked, Declared, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, MINOR_UNITS, Asked, Declared, Endpoints, Request, Role, Sent
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
 from levity_trio.web.api.problems import invalid
@@ -35,21 +34,21 @@ WALLETS: Final = "/api/admin/wallets"
 WALLET: Final = f"{WALLETS}/{{id}}"
 MOST_RESERVATIONS: Final = 500
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
-ENTRY: Final[Declared] = {"status": HTTPStatus.CREATED, "personal": ("reason",)}
+ENTRY: Final[Declared] = {"status": CREATED, "personal": ("reason",)}
 
 CENTS: Final = "Minor units of the currency, such as cents."
-Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
+Amount = Annotated[int, Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
 Currency = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         description="Three letters, such as EUR; that of the site by default.",
         extra_json_schema={"enum": sorted(CURRENCIES)},
     ),
 ]
-Why = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")]
+Why = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")]
 
 
-class EntryBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class EntryBody(Sent, kw_only=True):
     """What is entered, and why."""
 
     amount: Amount
@@ -63,28 +62,28 @@ class RefundBody(EntryBody, kw_only=True):
     statement: Id | None = None
 
 
-class CorrectionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CorrectionBody(Sent, kw_only=True):
     """What is entered, positive in the account's favour, and why."""
 
-    amount: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})]
+    amount: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})]
     currency: Currency | None = None
     reason: Why
 
 
-class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class TermsBody(Sent, kw_only=True):
     """How an account pays from now on. Prepaid, it is spent where what is available is at or below the limit."""
 
     terms: Literal["prepaid", "postpaid"]
-    limit: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)] = 0
+    limit: Annotated[int, Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)] = 0
     reason: Why
 
 
-class WalletsQuery(Paged, kw_only=True):
-    prepaid: Annotated[bool, msgspec.Meta(description="Only those that are prepaid, or are not.")] | None = None
-    spent: Annotated[bool, msgspec.Meta(description="Only those that are spent, or are not.")] | None = None
+class WalletsQuery(Paged):
+    prepaid: Annotated[bool, Meta(description="Only those that are prepaid, or are not.")] | None = None
+    spent: Annotated[bool, Meta(description="Only those that are spent, or are not.")] | None = None
 
 
-class EntriesQuery(Paged, kw_only=True):
+class EntriesQuery(Paged):
     kind: Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"] | None = None
 
 
@@ -97,17 +96,17 @@ class WalletWithTerms(WalletRow):
 
 
 @ENDPOINTS.get(WALLETS, Role.OPERATOR)
-async def list_wallets(asked: Asked[WalletsQuery, None]) -> Page[WalletRow]:
+async def list_wallets(request: Asked[WalletsQuery, None]) -> Page[WalletRow]:
     """List the wallets of all accounts with their balances, by the names of accounts."""
-    query = asked.query
+    query = request.query
     filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
-    return await page(asked.api, partial(stored.wallets, filters=filters, wanted=wanted(query)))
+    return await page(request, partial(stored.wallets, filters=filters, wanted=wanted(query)))
 
 
 @ENDPOINTS.get(WALLET, Role.OPERATOR, "not_found", "invalid")
-async def get_wallet(asked: Request) -> WalletWithTerms:
+async def get_wallet(request: Request) -> WalletWithTerms:
     """Show the wallet of an account."""
-    number = asked.number()
+    number = request.number()
 
     def read(db: Database) -> WalletWithTerms | None:
         db.execute("BEGIN")
@@ -117,67 +116,67 @@ async def get_wallet(asked: Request) -> WalletWithTerms:
             return None
         return extended(WalletWithTerms, wallet, reservations=reserved, history=history)
 
-    return await asked.find(read, f"account {number}")
+    return await request.find(read, f"account {number}")
 
 
 @ENDPOINTS.get(f"{WALLET}/entries", Role.OPERATOR, "invalid")
-async def list_entries(asked: Asked[EntriesQuery, None]) -> Page[EntryRow]:
+async def list_entries(request: Asked[EntriesQuery, None]) -> Page[EntryRow]:
     """List the entries of an account's ledger, the newest first."""
-    query = asked.query
-    read = partial(stored.entries, account=asked.number(), kind=query.kind, wanted=wanted(query))
-    return await page(asked.api, read)
+    query = request.query
+    read = partial(stored.entries, account=request.number(), kind=query.kind, wanted=wanted(query))
+    return await page(request, read)
 
 
 @ENDPOINTS.post(f"{WALLET}/payment", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_payment(asked: Asked[None, EntryBody]) -> EntryRow:
+async def enter_payment(request: Asked[None, EntryBody]) -> EntryRow:
     """Enter a payment of what the account owes. With an Idempotency-Key that was used before it is that entry again."""
-    return await _enter(asked, Kind.PAYMENT)
+    return await _enter(request, Kind.PAYMENT)
 
 
 @ENDPOINTS.post(f"{WALLET}/top-up", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_top_up(asked: Asked[None, EntryBody]) -> EntryRow:
+async def enter_top_up(request: Asked[None, EntryBody]) -> EntryRow:
     """Enter money that the account pays in advance. With an Idempotency-Key that was used before it is that entry
     again."""
-    return await _enter(asked, Kind.TOP_UP)
+    return await _enter(request, Kind.TOP_UP)
 
 
 @ENDPOINTS.post(f"{WALLET}/refund", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_refund(asked: Asked[None, RefundBody]) -> EntryRow:
+async def enter_refund(request: Asked[None, RefundBody]) -> EntryRow:
     """Enter money that was paid out. With an Idempotency-Key that was used before it is that entry again."""
-    return await _enter(asked, Kind.REFUND)
+    return await _enter(request, Kind.REFUND)
 
 
 @ENDPOINTS.post(f"{WALLET}/chargeback", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_chargeback(asked: Asked[None, EntryBody]) -> EntryRow:
+async def enter_chargeback(request: Asked[None, EntryBody]) -> EntryRow:
     """Enter money that a bank took back. With an Idempotency-Key that was used before it is that entry again."""
-    return await _enter(asked, Kind.CHARGEBACK)
+    return await _enter(request, Kind.CHARGEBACK)
 
 
 @ENDPOINTS.post(f"{WALLET}/correction", Role.OPERATOR, *PROBLEMS, **ENTRY)
-async def enter_correction(asked: Asked[None, CorrectionBody]) -> EntryRow:
+async def enter_correction(request: Asked[None, CorrectionBody]) -> EntryRow:
     """Correct the balance of an account. With an Idempotency-Key that was used before it is that entry again."""
-    return await _enter(asked, Kind.CORRECTION)
+    return await _enter(request, Kind.CORRECTION)
 
 
-async def _enter(asked: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
+async def _enter(request: Asked[None, EntryBody | CorrectionBody], kind: Kind) -> EntryRow:
     """Enter what an operator says; an amount that is taken from the balance is given without its sign."""
-    body, key = asked.body, asked.headers.get("idempotency-key")
+    body, key = request.body, request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
     entry = Entry(
-        account=asked.number(),
+        account=request.number(),
         kind=kind,
         amount=-body.amount if kind in PAID_OUT else body.amount,
         currency=body.currency or "",
         reason=body.reason.strip(),
-        at=asked.api.stamp(),
-        by=asked.caller.name,
+        at=request.api.stamp(),
+        by=request.caller.name,
         statement=getattr(body, "statement", None),
-        service_id=None if key is None else f"key of {asked.caller.name}/{key}",
+        service_id=None if key is None else f"key of {request.caller.name}/{key}",
     )
     with refusals():
-        entered = await asked.api.writer.run(_in_currency_of_site, entry)
-    return await asked.api.reader.run(partial(stored.entry, number=entered.id))
+        entered = await request.api.writer.run(_in_currency_of_site, entry)
+    return await request.read(partial(stored.entry, number=entered.id))
 
 
 def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
@@ -190,10 +189,10 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
 
 
 @ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS, personal=("reason",))
-async def set_terms(asked: Asked[None, TermsBody]) -> WalletWithTerms:
+async def set_terms(request: Asked[None, TermsBody]) -> WalletWithTerms:
     """Make an account prepaid or postpaid, or change the limit at which it is spent."""
-    body = asked.body
-    new = NewTerms(Terms(body.terms), body.limit, body.reason.strip(), asked.api.stamp(), asked.caller.name)
+    body = request.body
+    new = NewTerms(Terms(body.terms), body.limit, body.reason.strip(), request.api.stamp(), request.caller.name)
     with refusals():
-        await asked.api.writer.run(writes.set_terms, asked.number(), new)
-    return await get_wallet(asked)
+        await request.api.writer.run(writes.set_terms, request.number(), new)
+    return await get_wallet(request)

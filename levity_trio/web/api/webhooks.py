@@ -7,13 +7,14 @@ from secrets import token_hex
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from levity_trio.events import Fact
 from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
 from levity_trio.web.api.administration import Name
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
@@ -22,25 +23,25 @@ from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, s
 ENDPOINTS: Final = Endpoints("webhooks")
 
 KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
-Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": KINDS})]
+Kind = Annotated[str, Meta(extra_json_schema={"enum": KINDS})]
 URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!\x22$-~]*)?$"
 """What is accepted in any case, for the documentation."""
 TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
 
 
-class NewWebhookBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class NewWebhookBody(Sent):
     """A webhook to be added. `kinds` and `charger` restrict which facts it gets."""
 
     name: Name
     url: Annotated[
         str,
-        msgspec.Meta(
+        Meta(
             description="http:// or https://, with a name or an address that is not link-local.",
             extra_json_schema={"pattern": URL_PATTERN, "maxLength": LONGEST_URL},
         ),
     ]
-    kinds: Annotated[list[Kind], msgspec.Meta(min_length=1, max_length=200)] | None = None
-    charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    kinds: Annotated[list[Kind], Meta(min_length=1, max_length=200)] | None = None
+    charger: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
 class AddedWebhook(msgspec.Struct):
@@ -60,28 +61,28 @@ class DeliveryTest(msgspec.Struct):
     problem: str | None
 
 
-class GivenUpQuery(msgspec.Struct, forbid_unknown_fields=True):
+class GivenUpQuery(Sent):
     """Which entries: those with an id below `before`."""
 
-    before: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
 @ENDPOINTS.get("/api/admin/webhooks", Role.ADMIN)
-async def _list(asked: Request) -> list[WebhookRow]:
+async def _list(request: Request) -> list[WebhookRow]:
     """List the webhooks, the newest first"""
-    return await asked.api.reader.run(webhooks)
+    return await request.read(webhooks)
 
 
-@ENDPOINTS.post("/api/admin/webhooks", Role.ADMIN, "in_use", "conflict", status=201)
-async def _add(asked: Asked[None, NewWebhookBody]) -> AddedWebhook:
+@ENDPOINTS.post("/api/admin/webhooks", Role.ADMIN, "in_use", "conflict", status=CREATED)
+async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
     """Add a webhook, which gets the facts from now on; its secret is shown only in this answer"""
-    body = asked.body
+    body = request.body
     _check(body)
-    api, secret = asked.api, new_secret()
+    api, secret = request.api, new_secret()
     new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
     with needing_key():
-        added = await api.writer.run(writes.add, new, api.stamp(), asked.caller.name, api.key)
+        added = await api.writer.run(writes.add, new, api.stamp(), request.caller.name, api.key)
     if added is None:
         raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
     api.webhooks.note_change()
@@ -98,18 +99,18 @@ def _check(body: NewWebhookBody) -> None:
 
 
 @ENDPOINTS.delete("/api/admin/webhooks/{id}", Role.ADMIN, "not_found")
-async def _remove(asked: Request) -> None:
+async def _remove(request: Request) -> None:
     """Remove a webhook; what waits for it is not delivered"""
-    api, webhook = asked.api, asked.number()
-    if not await asked.write(writes.remove, webhook):
+    api, webhook = request.api, request.number()
+    if not await request.write(writes.remove, webhook):
         raise not_found(f"webhook {webhook} in use")
     api.webhooks.note_change()
 
 
 @ENDPOINTS.post("/api/admin/webhooks/{id}/test", Role.ADMIN, "not_found", "too_many_waiting")
-async def _test(asked: Request) -> DeliveryTest:
+async def _test(request: Request) -> DeliveryTest:
     """Send a test message once, and tell what came of it"""
-    api, webhook = asked.api, await _in_use(asked)
+    api, webhook = request.api, await _in_use(request)
     message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
     if webhook.secret is None:
         return DeliveryTest(False, None, NOT_SIGNABLE)
@@ -120,17 +121,17 @@ async def _test(asked: Request) -> DeliveryTest:
             return DeliveryTest(False, None, str(problem))
 
 
-async def _in_use(asked: Request) -> StoredWebhook:
-    number = asked.number()
-    for webhook, _ in await asked.api.writer.run(writes.in_use, asked.api.key):
+async def _in_use(request: Request) -> StoredWebhook:
+    number = request.number()
+    for webhook, _ in await request.api.writer.run(writes.in_use, request.api.key):
         if webhook.id == number:
             return webhook
     raise not_found(f"webhook {number} in use")
 
 
 @ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)
-async def _list_given_up(asked: Asked[GivenUpQuery, None]) -> list[GivenUpRow]:
+async def _list_given_up(request: Asked[GivenUpQuery, None]) -> list[GivenUpRow]:
     """List the facts that were never delivered, the newest first"""
-    query = asked.query
-    read = partial(given_up, webhook=asked.number(), before=query.before, limit=query.limit)
-    return await asked.api.reader.run(read)
+    query = request.query
+    read = partial(given_up, webhook=request.number(), before=query.before, limit=query.limit)
+    return await request.read(read)
