@@ -13,7 +13,7 @@ import pytest
 from levity_trio import writing
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority import folder as authority
-from levity_trio.cli.bill_papers import File, _write_into
+from levity_trio.cli.bill import write_into
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy import files as deploy
 from levity_trio.log.queue import RotatingFile
@@ -125,8 +125,8 @@ WRITERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "certificate": (lambda path: authority.replace(path, b"x"), ""),
     "unit": (lambda path: deploy.write(path.parent, {path.name: "x"}, may_replace=True), ""),
     "unit, nothing replaced": (lambda path: deploy.write(path.parent, {path.name: "x"}, may_replace=False), ""),
-    "statement": (lambda path: _write_into(path.parent, File(path.name, b"x"), replaces=True), ""),
-    "statements": (lambda path: _write_into(path, File("x", b"x"), replaces=True), ""),
+    "statement": (lambda path: write_into(path.parent, path.name, b"x", replaces=True), ""),
+    "statements": (lambda path: write_into(path, "x", b"x", replaces=True), ""),
     "download": (lambda path: writing.created(path).close(), ""),
 }
 

@@ -1,34 +1,25 @@
-"""`levity-trio account`: households, what belongs to them, and whose transactions are."""
+"""`levity-trio account`: households, what belongs to them, whose transactions are, and what happens at a move-out."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from levity_trio.cli import account_leaving
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
-from levity_trio.cli.named import check_charger, number_of
+from levity_trio.cli.declaring import an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import counted, local_words, say, show_below, show_record
+from levity_trio.cli.terminal import confirm, counted, local_words, say, show_below, show_record
+from levity_trio.cli.transfers import FILE, PATIENCE_SECONDS, download, send_file, show_file, show_results
 from levity_trio.config import ConfigError
 
-ACCOUNTS: Final = ("admin", "accounts")
-TRANSACTIONS: Final = ("admin", "transactions")
 COLUMNS: Final = ("id", "name", "contact", "since", "until")
 DETAILS: Final = ("id", "name", "address", "contact", "notes", "since", "until")
 BELONGINGS: Final = ("what", "which", "name", "vehicle", "since", "until", "given_by", "reason", "voided_at")
 OF_TRANSACTION: Final = ("id", "start_time", "charger", "connector", "id_tag", "energy_kwh", "ground", "outside")
-FILES: Final = {
-    "accounts": "account",
-    "tags": "account-tag",
-    "spaces": "account-space",
-    "vehicles": "vehicle",
-}
+FILES: Final = {"accounts": "account", "tags": "account-tag", "spaces": "account-space", "vehicles": "vehicle"}
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -78,31 +69,39 @@ The columns are those of export. Import accounts first, then vehicles, then tags
 and spaces. What a file does not have stays as it is, and a file that is
 imported again changes nothing. Without `since`, a line holds from now on.
 """
+EXPORT_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio account export-all "Flat 3, Anna" -o anna.zip
+  levity-trio account export-all 7
+
+The file has the account and what belonged to it (account.json), its ledger,
+transactions, readings and the decisions about them as CSV, and each closed
+statement as HTML, CSV and JSON.
+"""
+DELETE_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio account close "Flat 3, Anna" --until 2026-10-31
+  levity-trio bill close 2026-10 --account "Flat 3, Anna"
+  levity-trio account export-all "Flat 3, Anna" -o anna.zip
+  levity-trio account delete-personal "Flat 3, Anna" --reason "moved out"
+
+Refused while the account is open, something still belongs to it, a transaction
+of it is open, it owes or is owed money, or something of it is not billed. Names
+stay on closed statements until their month is --keep-years past.
+"""
 
 account = click.Group("account", help="Say who is billed, and what belongs to whom.", epilog=EXAMPLES)
-for one in account_leaving.COMMANDS:
-    account.add_command(one)
 _ACCOUNT: Final = click.argument("named", metavar="ACCOUNT")
-Options = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def _options(*options: Options) -> Options:
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-_FIELDS: Final = _options(
+_FIELDS: Final = together(
     click.option("--address", help="Where statements go."),
     click.option("--contact", help="Mail, telephone."),
     click.option("--notes", help="Anything else."),
     click.option("--since", metavar="TIME", help="Since when it is open."),
     click.option("--until", metavar="TIME", help="Until when it is open."),
 )
-_THING: Final = _options(
+_BELONGING: Final = together(
     click.option("--tag", metavar="TAG", help="A tag."),
     click.option("--charger", metavar="ID", help="A charger with all its connectors."),
     click.option("--connector", type=click.IntRange(1), metavar="NUMBER", help="One connector of --charger."),
@@ -114,44 +113,76 @@ _THING: Final = _options(
 _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
 
 
+@command("export-all", group=account, epilog=EXPORT_EXAMPLES)
+@_ACCOUNT
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where it goes, by default account-NUMBER.zip.")  # fmt: skip
+def export_all(operator: Operator, named: str, output: Path | None) -> None:
+    """Download everything about an account as one ZIP file."""
+    number = operator.number("accounts", named)
+    target = output or Path(f"account-{number}.zip")
+    path = ("accounts", number, "everything")
+    download(operator, *path, target=target, patience=PATIENCE_SECONDS, another="file", is_shown=True)
+    done = {"account": int(number), "path": str(target), "size_bytes": target.stat().st_size}
+    operator.tell(done, f"everything about account {number} is now in {target}")
+
+
+@command("delete-personal", group=account, epilog=DELETE_EXAMPLES)
+@_ACCOUNT
+@click.option("--reason", required=True, help="Why; it stays, so write no name.")
+@click.option("--keep-years", type=click.IntRange(0, 100), default=10, show_default=True,
+              help="How long closed statements keep names.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Although something of it is not billed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_personal(operator: Operator, named: str, reason: str, *, keep_years: int, force: bool, yes: bool) -> None:
+    """Delete what is personal of an account that was closed (admin)."""
+    number = operator.number("accounts", named)
+    if not yes:
+        confirm(f"Delete names and address of account {number} for good?")
+    query = {"reason": reason, "keep_years": keep_years, "force": str(force).lower()}
+    done = operator.delete("accounts", number, "personal", query=query, patience=PATIENCE_SECONDS)
+    words = f"what was personal of account {number} is deleted"
+    if done["named_statements"]:
+        words += f"; closed statements that keep names for {done['keep_years']} years: {done['named_statements']}"
+    operator.tell(done, words)
+
+
 @command("list", group=account, epilog=an_example("account list"))
 @click.option("--search", metavar="TEXT", help="Only with this in the name.")
 @click.option("--open/--closed", "is_open", default=None, help="Only those that are open now, or are not.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@limit()
 def show_all(operator: Operator, search: str | None, *, is_open: bool | None, limit: int) -> None:
     """List accounts."""
-    given = {"search": search, "open": None if is_open is None else str(is_open).lower(), "limit": limit}
-    page = operator.ask("GET", *ACCOUNTS, query={name: value for name, value in given.items() if value is not None})
-    operator.table(COLUMNS, page["data"], page)
-    if not operator.is_json and page.get("next_cursor"):
-        say("… there are more; narrow the list with --search, or use export")
+    state = None if is_open is None else str(is_open).lower()
+    page = operator.get("accounts", search=search, open=state, limit=limit)
+    operator.show_page(COLUMNS, page, narrower=" with --search, or use export")
 
 
 @command("show", group=account)
 @_ACCOUNT
 def show(operator: Operator, named: str) -> None:
     """Show an account, what belongs to it, and what did."""
-    _say(operator, operator.ask("GET", *ACCOUNTS, number_of(operator, "accounts", named)))
+    _say(operator, operator.get("accounts", operator.number("accounts", named)))
 
 
 @command("add", group=account, epilog=EXAMPLES)
 @click.argument("name")
 @_FIELDS
-def add(operator: Operator, **given: Any) -> None:
+def add(operator: Operator, **fields: Any) -> None:
     """Add an account."""
-    _say(operator, operator.ask("POST", *ACCOUNTS, given=_given(given)))
+    _say(operator, operator.post("accounts", body=changes(fields)))
 
 
 @command("change", group=account)
 @_ACCOUNT
 @click.option("--name", help="Its new name.")
 @_FIELDS
-def change(operator: Operator, named: str, **given: Any) -> None:
+def change(operator: Operator, named: str, **fields: Any) -> None:
     """Change an account; what is not given stays.
 
     An empty text empties the field.
     """
-    _say(operator, operator.ask("PATCH", *ACCOUNTS, number_of(operator, "accounts", named), given=_given(given)))
+    _say(operator, operator.patch("accounts", operator.number("accounts", named), body=changes(fields)))
 
 
 @command("close", group=account)
@@ -162,76 +193,75 @@ def close(operator: Operator, named: str, until: str | None) -> None:
 
     What belongs to it goes on to, until you take it or give it to another.
     """
-    number = number_of(operator, "accounts", named)
-    found = operator.ask("POST", *ACCOUNTS, number, "close", given=_given({"until": until}))
-    _say(operator, found)
-    still = [one for one in found["belongings"] if one["until"] is None and one["voided_at"] is None]
-    for one in [] if operator.is_json else still:
-        take = f"levity-trio account take {number} {_option(one)} --since {found['until']} --reason 'moved out'"
-        say(f"still belongs to it: {_which(one)}; take it: {take}")
+    number = operator.number("accounts", named)
+    closed = operator.post("accounts", number, "close", body=changes({"until": until}))
+    _say(operator, closed)
+    for belonging in [] if operator.is_json else closed["belongings"]:
+        if belonging["until"] is None and belonging["voided_at"] is None:
+            option = _option(belonging)
+            take = f"levity-trio account take {number} {option} --since {closed['until']} --reason 'moved out'"
+            say(f"still belongs to it: {_which(belonging)}; take it: {take}")
 
 
 @command("give", group=account, epilog=GIVE_EXAMPLES)
 @_ACCOUNT
-@_THING
+@_BELONGING
 @click.option("--until", metavar="TIME", help="Until when, if that is known.")
 @click.option("--name", help="The name of a space.")
-def give(operator: Operator, named: str, transaction: int | None, **given: Any) -> None:
+def give(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
     """Make a tag, a space, a vehicle or a transaction belong to an account."""
-    number = number_of(operator, "accounts", named)
-    if transaction is not None:
-        body = {"account": int(number), "reason": _reason(given)}
-        _say_whose(operator, operator.ask("POST", *TRANSACTIONS, str(transaction), "give", given=body))
+    number = operator.number("accounts", named)
+    if transaction is None:
+        _say(operator, operator.post("accounts", number, "give", body=_belonging(operator, fields)))
         return
-    _say(operator, operator.ask("POST", *ACCOUNTS, number, "give", given=_thing(operator, given)))
+    body = {"account": int(number), "reason": _reason(fields)}
+    _say_whose(operator, operator.post("transactions", str(transaction), "give", body=body))
 
 
 @command("take", group=account, epilog=TAKE_EXAMPLES)
 @_ACCOUNT
-@_THING
-def take(operator: Operator, named: str, transaction: int | None, **given: Any) -> None:
+@_BELONGING
+def take(operator: Operator, named: str, transaction: int | None, **fields: Any) -> None:
     """Take a tag, a space, a vehicle or a transaction from an account."""
-    number = number_of(operator, "accounts", named)
-    if transaction is not None:
-        whose = operator.ask("GET", *TRANSACTIONS, str(transaction), "account")
-        if whose["account"] != int(number):
-            raise ConfigError(f"transaction {transaction} does not belong to account {number}")
-        body = {"reason": _reason(given)}
-        _say_whose(operator, operator.ask("POST", *TRANSACTIONS, str(transaction), "take-back", given=body))
+    number = operator.number("accounts", named)
+    if transaction is None:
+        _say(operator, operator.post("accounts", number, "take", body=_belonging(operator, fields)))
         return
-    _say(operator, operator.ask("POST", *ACCOUNTS, number, "take", given=_thing(operator, given)))
+    path = ("transactions", str(transaction))
+    if operator.get(*path, "account")["account"] != int(number):
+        raise ConfigError(f"transaction {transaction} does not belong to account {number}")
+    _say_whose(operator, operator.post(*path, "take-back", body={"reason": _reason(fields)}))
 
 
 @command("whose", group=account)
 @click.argument("transaction", type=click.IntRange(1))
 def whose(operator: Operator, transaction: int) -> None:
     """Say whose a transaction is, and why."""
-    _say_whose(operator, operator.ask("GET", *TRANSACTIONS, str(transaction), "account"))
+    _say_whose(operator, operator.get("transactions", str(transaction), "account"))
 
 
 @command("transactions", group=account)
 @_ACCOUNT
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
+@limit("How many, the newest.")
 def show_transactions(operator: Operator, named: str, limit: int) -> None:
     """List the transactions of an account, the newest first."""
-    number = number_of(operator, "accounts", named)
-    found = _read(operator, (*ACCOUNTS, number, "transactions"), {}, limit)
-    rows = [one["transaction"] | {"ground": one["ground"], "outside": one["outside"]} for one in found]
-    operator.table(OF_TRANSACTION, rows, found)
+    records = list(operator.some_rows(limit, "accounts", operator.number("accounts", named), "transactions"))
+    rows = [{**record["transaction"], "ground": record["ground"], "outside": record["outside"]} for record in records]
+    operator.table(OF_TRANSACTION, rows, records)
 
 
 @command("unowned", group=account)
 @click.option("--charger", metavar="ID", help="Only of this charger.")
 @click.option("--from", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", metavar="TIME", help="Begun before this time or day.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
-def show_unowned(operator: Operator, limit: int, **given: Any) -> None:
+@limit("How many, the newest.")
+def show_unowned(operator: Operator, limit: int, **query: Any) -> None:
     """List the transactions that belong to nobody, the newest first."""
-    query = {name: value for name, value in given.items() if value is not None}
-    query |= {name: operator.instant(str(query[name]), f"--{name}") for name in ("from", "to") if name in query}
-    check_charger(operator, given["charger"])
-    found = _read(operator, ("admin", "unowned-transactions"), query, limit)
-    operator.table(OF_TRANSACTION[:-2], found, found)
+    for name in ("from", "to"):
+        query[name] = None if query[name] is None else operator.instant(query[name], f"--{name}")
+    operator.check_charger(query["charger"])
+    records = list(operator.some_rows(limit, "unowned-transactions", **query))
+    operator.table(OF_TRANSACTION[:-2], records, records)
 
 
 @command("import", group=account, epilog=IMPORT_EXAMPLES)
@@ -253,66 +283,44 @@ def export(operator: Operator, kind: str) -> None:
     show_file(operator, f"{FILES[kind]}-export")
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given, for a body; an empty text empties one."""
-    return {name: value or None for name, value in fields.items() if value is not None}
-
-
-def _thing(operator: Operator, given: Mapping[str, Any]) -> dict[str, Any]:
-    body = _given(given)
+def _belonging(operator: Operator, fields: Mapping[str, Any]) -> dict[str, Any]:
+    body = changes(fields)
     if body.get("vehicle") is not None:
-        body["vehicle"] = int(number_of(operator, "vehicles", body["vehicle"]))
+        body["vehicle"] = int(operator.number("vehicles", body["vehicle"]))
     return body
 
 
-def _reason(given: Mapping[str, Any]) -> str:
-    if not given["reason"]:
+def _reason(fields: Mapping[str, Any]) -> str:
+    if not fields["reason"]:
         raise click.UsageError("give --reason")
-    return str(given["reason"])
+    return str(fields["reason"])
 
 
-def _read(operator: Operator, path: tuple[str, ...], query: Mapping[str, Any], limit: int) -> list[Any]:
-    """Read parts of a list until there are enough rows."""
-    found: list[Any] = []
-    cursor: dict[str, str] = {}
-    while len(found) < limit:
-        page = operator.ask("GET", *path, query={**query, **cursor, "limit": limit - len(found)})
-        found += page["data"]
-        if not page.get("next_cursor"):
-            break
-        cursor = {"cursor": page["next_cursor"]}
-    return found
+def _which(belonging: Mapping[str, Any]) -> str:
+    if belonging["charger"] is not None:
+        return f"{belonging['charger']}" + (f" connector {belonging['connector']}" if belonging["connector"] else "")
+    return str(belonging["tag"] or f"vehicle {belonging['vehicle']}")
 
 
-def _which(one: Mapping[str, Any]) -> str:
-    if one["charger"] is not None:
-        return f"{one['charger']}" + (f" connector {one['connector']}" if one["connector"] else "")
-    return str(one["tag"] or f"vehicle {one['vehicle']}")
+def _option(belonging: Mapping[str, Any]) -> str:
+    """Return how a tag, a space or a vehicle is named to give or to take it."""
+    tag, charger, connector = belonging["tag"], belonging["charger"], belonging["connector"]
+    if charger is None:
+        return shlex.join(("--tag", tag) if tag else ("--vehicle", str(belonging["vehicle"])))
+    return shlex.join(("--charger", charger, *(("--connector", str(connector)) if connector else ())))
 
 
-def _option(one: Mapping[str, Any]) -> str:
-    """Return how a thing is named to give or to take it."""
-    if one["charger"] is None:
-        return shlex.join(("--tag", one["tag"]) if one["tag"] else ("--vehicle", str(one["vehicle"])))
-    connector = ("--connector", str(one["connector"])) if one["connector"] else ()
-    return shlex.join(("--charger", one["charger"], *connector))
-
-
-def _say(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
+def _say(operator: Operator, account: Mapping[str, Any]) -> None:
+    if operator.is_told(account):
         return
-    show_record({name: found[name] for name in DETAILS})
-    names = _vehicle_names(operator) if any(one["vehicle"] for one in found["belongings"]) else {}
-    rows = ({**one, "which": _which(one), "vehicle": names.get(one["vehicle"])} for one in found["belongings"])
-    show_below(BELONGINGS, rows)
+    show_record(account, *DETAILS)
+    belongings = account["belongings"]
+    names: dict[int, str] = {}
+    if any(belonging["vehicle"] for belonging in belongings):
+        names = {vehicle["id"]: vehicle["name"] for vehicle in operator.rows("vehicles")}
+    show_below(BELONGINGS, ({**row, "which": _which(row), "vehicle": names.get(row["vehicle"])} for row in belongings))
 
 
-def _vehicle_names(operator: Operator) -> dict[int, str]:
-    return {one["id"]: one["name"] for one in operator.rows("admin", "vehicles")}
-
-
-def _say_whose(operator: Operator, found: Mapping[str, Any]) -> None:
-    grounds = map(local_words, found["grounds"])
-    words = [f"account {found['account']}" if found["account"] else "nobody's", *grounds]
-    operator.tell(found, "\n  ".join(words))
+def _say_whose(operator: Operator, owner: Mapping[str, Any]) -> None:
+    whose = f"account {owner['account']}" if owner["account"] else "nobody's"
+    operator.tell(owner, "\n  ".join((whose, *map(local_words, owner["grounds"]))))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import glob
-import json
-import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from levity_trio.cli.progress import ByteProgress
-from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, counted, say, warn
-from levity_trio.config import EnvironmentProblem
-from levity_trio.config.sources import load
+from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json, warn
+from levity_trio.config import EnvironmentProblem, ServerConfig
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.copies import Content
@@ -52,10 +48,16 @@ wrong usage.
 """
 
 
-def run_backup(*, file: Path, keep: int | None, is_forced: bool, is_json: bool, **given: object) -> int:
+@on_database("backup", epilog=EXAMPLES, short_help="Copy the database to a file while the server runs.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1, 10_000), metavar="NUMBER",
+              help="FILE is a folder, which keeps so many copies, one a day.")  # fmt: skip
+@click.option("is_forced", "--force", is_flag=True, help="Replace FILE even if it has other facts.")
+@JSON_LINES
+def backup(config: ServerConfig, *, file: Path, keep: int | None, is_forced: bool, is_json: bool) -> None:
+    """Copy the database to FILE, also while the server runs."""
     from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
 
-    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     dump = shlex.join(["pg_dump", "--format=custom", f"--file={file}", str(config.database)])
     database = config.file(f"on PostgreSQL: {dump} (for every moment: pg_basebackup and an archive of the WAL)")
     if keep is not None:
@@ -66,15 +68,14 @@ def run_backup(*, file: Path, keep: int | None, is_forced: bool, is_json: bool, 
         held, not_noted = back_up(database, file, progress, is_forced=is_forced)
     if not_noted is not None:
         warn(f"warning: the dashboard will not know of this backup: {not_noted}")
+    size = file.stat().st_size
     if is_json:
-        record = {"kind": "backup", "file": str(file.resolve()), "bytes": file.stat().st_size}
-        say(json.dumps(record | as_dict(held), ensure_ascii=False))
+        say_json({"kind": "backup", "file": str(file.resolve()), "bytes": size} | held._asdict())
     else:
-        say(f"{cell(str(file))}: {file.stat().st_size / 1e6:,.1f} MB, {in_words(held)}.")
+        say(f"{cell(str(file))}: {size / 1e6:,.1f} MB, {in_words(held)}.")
     if keep is not None:
         _check(file)
         _remove_older(file, f"{glob.escape(database.stem)}-{A_DAY}.db", keep)
-    return 0
 
 
 def _check(copy: Path) -> None:
@@ -93,10 +94,6 @@ def _remove_older(newest: Path, pattern: str, keep: int) -> None:
         copy.unlink()
 
 
-def as_dict(held: Content) -> dict[str, Any]:
-    return held._asdict()
-
-
 def in_words(held: Content) -> str:
     """Return what a database holds, as part of a sentence."""
     if held.until is None:
@@ -108,24 +105,3 @@ def in_words(held: Content) -> str:
 
 def minute(at: str) -> str:
     return f"{at[:16].replace('T', ' ')} UTC"
-
-
-backup = click.Command(
-    "backup",
-    params=[
-        click.Argument(["file"], type=click.Path(path_type=Path)),
-        click.Option(
-            ["--keep"],
-            type=click.IntRange(1, 10_000),
-            metavar="NUMBER",
-            help="FILE is a folder, which keeps so many copies, one a day.",
-        ),
-        click.Option(["is_forced", "--force"], is_flag=True, help="Replace FILE even if it has other facts."),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *database_options(),
-    ],
-    callback=run_backup,
-    help="Copy the database to FILE, also while the server runs.",
-    short_help="Copy the database to a file while the server runs.",
-    epilog=EXAMPLES,
-)

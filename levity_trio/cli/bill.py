@@ -1,13 +1,43 @@
-"""`levity-trio bill`: statements, from the words on them to the paper."""
+"""`levity-trio bill`: statements, from the words on them and the first month to the paper."""
 
 from __future__ import annotations
 
-from typing import Final
+import io
+import json
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
-from levity_trio.cli import bill_closing, bill_owner, bill_papers
+from levity_trio.billing.money import CURRENCIES, minor_units, written
+from levity_trio.cli.declaring import an_example, changes, limit
+from levity_trio.cli.operator import Operator, RefusedByApi, command
+from levity_trio.cli.terminal import CountProgress, confirm, counted, local_minute, say, show_record, show_table
+from levity_trio.cli.transfers import read_file
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.documents.template import ENGLISH_TEXT
+from levity_trio.output import is_terminal
+from levity_trio.wire.times import in_zone
+from levity_trio.writing import DOCUMENT, place, replace
 
+PATIENCE_SECONDS: Final = 600.0
+"""The font is held against all statements, and other documents may be made before."""
+BILLER_SECONDS: Final = 120.0
+MINUTE: Final = timedelta(minutes=1)
+TRIES: Final = 5
+"""A month that changes while it is closed is prepared again so often."""
+FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
+DRAFT_COLUMNS: Final = ("account", "name", "sessions", "energy_kwh", "amount", "carried_in", "total", "remarks")
+COLUMNS: Final = ("number", "month", "account", "name", "kwh", "total", "remarks")
+LINES: Final = ("line", "date", "where", "from", "to", "kwh", "amount", "remarks")
+OWNER_FIELDS: Final = ("name", "address", "contact", "bank_account", "bank_name", "tax_number", "payment_days")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -21,7 +51,468 @@ Examples:
   levity-trio bill show 17 --as pdf -o anna.pdf
   levity-trio bill print 2026-10 --to october
 """
+BEGIN_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill begin 2026-10-01
+
+What ended before this day is billed elsewhere. Until the first month is closed
+the day can be said again.
+"""
+PREVIEW_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill preview 2026-10
+  levity-trio bill preview 2026-10 --carry-below 5.00
+  levity-trio bill preview 2026-10 --account "Flat 3, Anna"
+  levity-trio bill print 2026-10 --draft --to october
+
+Nobody else sees a preview, and it takes no number. The months come in order.
+"""
+CLOSE_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill close 2026-10
+  levity-trio bill close 2026-10 --carry-below 5.00
+  levity-trio bill close 2026-10 --account "Flat 3, Anna"
+
+A closed statement never changes. What turns up or is corrected later stands on
+the next one. --account closes the month early for an account that has moved out
+(levity-trio account close); its small sums are not carried.
+"""
+SHOW_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill show 17
+  levity-trio bill show 17 --as pdf -o anna.pdf
+  levity-trio bill show 17 --as csv
+"""
+PRINT_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill print 2026-10 --to october
+  levity-trio bill print 2026-10 --to october --as csv
+  levity-trio bill print 2026-11 --draft --to preview
+
+There is a file for each statement, named by its number, and the covering sheet.
+A closed statement always gives the same file, so a print that was interrupted
+can be repeated; a file that differs is never replaced.
+"""
+OWNER_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio bill owner set --name "Bauhof 12 eG" --address "Bauhof 12
+  10115 Berlin" --contact strom@bauhof12.example
+  levity-trio bill owner set --bank-account "DE02 1203 0000 0000 2020 51"
+  levity-trio bill owner logo house.png
+  levity-trio bill template > german.toml
+  levity-trio bill owner template german.toml
+
+Closed statements keep what was set when they were closed.
+"""
 
 bill = click.Group("bill", help="Make, show and print statements.", epilog=EXAMPLES)
-for one in (*bill_closing.COMMANDS, *bill_papers.COMMANDS, *bill_owner.COMMANDS):
-    bill.add_command(one)
+owner = click.Group("owner", help="Say who bills, as it stands on statements.", epilog=OWNER_EXAMPLES)
+bill.add_command(owner)
+_MONTH: Final = click.argument("month", metavar="MONTH")
+_CARRY: Final = click.option("--carry-below", metavar="AMOUNT", help="Carry smaller totals to the next statement.")
+_ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="Only this one, which has moved out.")
+_PATH: Final = click.argument(
+    "path", metavar="[FILE]", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+_REMOVE: Final = click.option("--remove", is_flag=True, help="Go on without it.")
+
+
+# Drafts and closings
+
+
+@command("begin", group=bill, epilog=BEGIN_EXAMPLES)
+@click.argument("day", metavar="DAY")
+def begin(operator: Operator, day: str) -> None:
+    """Say since when this system bills."""
+    begun = operator.put("billing", body={"begun_on": day})
+    operator.tell(begun, f"this system has billed since {begun['begun_on']}; {begun['open_month']} is the first month")
+
+
+@command("preview", group=bill, epilog=PREVIEW_EXAMPLES)
+@_MONTH
+@_CARRY
+@_ACCOUNT
+def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
+    """Show what the statements of a month would be."""
+    draft = _prepared(operator, month, _terms(operator, carry_below, account))
+    statements = list(operator.rows("drafts", month))
+    path = ("admin", "drafts", month, "problems")
+    problems = operator.ask("GET", *path, patience=PATIENCE_SECONDS)["problems"]
+    if operator.is_told({**draft, "statements": statements, "problems": problems}):
+        return
+    if statements:
+        show_table(DRAFT_COLUMNS, map(_draft_row, statements))
+    nothing = _nothing(operator, month, draft)
+    for line in [*([nothing] if nothing else _sums(draft["sums"])), *problems]:
+        say(line)
+
+
+@command("close", group=bill, epilog=CLOSE_EXAMPLES)
+@_MONTH
+@_CARRY
+@_ACCOUNT
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def close(operator: Operator, month: str, carry_below: str | None, account: str | None, *, yes: bool) -> None:
+    """Close a month: number and seal its statements."""
+    terms = _terms(operator, carry_below, account)
+    draft = _prepared(operator, month, terms)
+    if nothing := _nothing(operator, month, draft):
+        raise ConfigError(nothing)
+    if not operator.is_json:
+        say("\n".join(_sums(draft["sums"])))
+    if not yes:
+        confirm(f"Close {month}? Closed statements never change")
+    closed = _closed(operator, month, terms)
+    several = f"s {closed['first']} to {closed['last']}" if closed["statements"] > 1 else f" {closed['first']}"
+    if closed["account"] is None:
+        numbers = f", number{several}" if closed["statements"] else ""
+        words = f"{closed['month']} is closed: {counted(closed['statements'], 'statement')}{numbers}"
+    else:
+        words = f"account {closed['account']} is billed for {closed['month']}: statement{several}"
+    operator.tell(closed, words)
+
+
+def _closed(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
+    """Close a month; if something changed since it was prepared, prepare it again."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return operator.post("closings", month, body=terms)
+        except RefusedByApi as refused:
+            if refused.code != "not_ready" or not tries_left:
+                raise
+        _prepared(operator, month, terms)
+    return None
+
+
+def _prepared(operator: Operator, month: str, terms: Mapping[str, Any]) -> Any:
+    with CountProgress("accounts", is_json=operator.is_json) as progress:
+        while True:
+            draft = operator.post("drafts", month, body=terms)
+            if draft["ready"]:
+                return draft
+            progress(draft["done"], draft["accounts"])
+
+
+def _nothing(operator: Operator, month: str, draft: Mapping[str, Any]) -> str | None:
+    """Return why an account that moves out cannot be billed early; None if it can, or if all are billed."""
+    if draft["account"] is None or draft["sums"]["statements"]:
+        return None
+    number = str(draft["account"])
+    until = operator.get("accounts", number)["until"]
+    words = f"there is nothing to bill account {number} for in {month} until its end, {local_minute(until)}"
+    after = list(operator.rows("accounts", number, "transactions", ended_since=until))
+    if not after:
+        return words
+    stops = max(record["transaction"]["stop_time"] for record in after)
+    later = (datetime.fromisoformat(stops) + MINUTE).strftime("%Y-%m-%dT%H:%MZ")
+    return (
+        f"{words}; {counted(len(after), 'charging session')} of it ended later: move its end with levity-trio account"
+        f" close {number} --until {later}, or close {month} when it is over"
+    )
+
+
+def _terms(operator: Operator, carry_below: str | None, account: str | None) -> dict[str, Any]:
+    """Return what is to be billed, with amounts in minor units of the site's currency. Raises ConfigError."""
+    terms: dict[str, Any] = {} if account is None else {"account": int(operator.number("accounts", account))}
+    if carry_below is None:
+        return terms
+    tariffs = operator.get("tariffs")["data"]
+    if not tariffs:
+        raise ConfigError("there is no tariff, and so no currency; add one with levity-trio tariff add")
+    try:
+        return terms | {"carry_below": minor_units(Decimal(carry_below), CURRENCIES[tariffs[0]["currency"]])}
+    except InvalidOperation:
+        raise ConfigError(f"{carry_below} is no amount; give one such as 5.00") from None
+
+
+def _draft_row(statement: Mapping[str, Any]) -> dict[str, Any]:
+    amounts = {name: _money(statement, name) for name in ("amount", "carried_in", "total")}
+    counts = {"held_back": "held back", "unpriced": "without a tariff", "corrections": "corrections"}
+    remarks = [f"{statement[name]} {words}" for name, words in counts.items() if statement[name]]
+    remarks += ["carried on"] if statement["is_carried"] else []
+    energy = f"{statement['energy_wh'] / 1000:.3f}"
+    return {**statement, **amounts, "energy_kwh": energy, "remarks": ", ".join(remarks)}
+
+
+def _sums(sums: Mapping[str, Any]) -> list[str]:
+    if sums["currency"] is None:
+        lines = ["no statements"]
+    else:
+        wallets = f", of it {_money(sums, 'from_wallets')} from wallets" if sums["from_wallets"] else ""
+        energy = f"{sums['energy_wh'] / 1000:.3f} kWh"
+        lines = [
+            f"{counted(sums['statements'], 'statement')}, {counted(sums['sessions'], 'charging session')}, {energy}",
+            f"{_money(sums, 'charged')}{wallets}, of it to pay now {_money(sums, 'to_pay')}",
+        ]
+    if sums["held_back"]:
+        lines.append(f"held back: {sums['held_back']} ({sums['held_back_wh'] / 1000:.3f} kWh): levity-trio review list")
+    if sums["unpriced"]:
+        lines.append(f"without a tariff: {sums['unpriced']}; assign one with levity-trio tariff assign")
+    if sums["nobody"]:
+        lines.append(f"nobody's: {sums['nobody']} ({sums['nobody_wh'] / 1000:.3f} kWh): levity-trio account unowned")
+    return lines
+
+
+def _money(record: Mapping[str, Any], name: str) -> str:
+    return written(record[name], CURRENCIES[record["currency"]])
+
+
+# Closed statements
+
+
+@command("list", group=bill, epilog=an_example("bill list", "bill list --json"))
+@click.option("--account", metavar="ACCOUNT", help="Only of this account.")
+@click.option("--month", metavar="MONTH", help="Only of this month, such as 2026-10.")
+@limit("How many, the newest.")
+def show_all(operator: Operator, account: str | None, month: str | None, limit: int) -> None:
+    """List closed statements, the newest first."""
+    number = account and operator.number("accounts", account)
+    page = operator.get("statements", account=number, month=month or None, limit=limit)
+    operator.show_page(COLUMNS, page, _row, narrower=" with --month or --account")
+
+
+def _row(statement: Mapping[str, Any]) -> dict[str, Any]:
+    remarks = ["carried on"] if statement["is_carried"] else []
+    counts = {name: statement[name] for name in ("corrections", "held_back")}
+    remarks += [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    texts = {"kwh": _kwh(statement), "total": _money(statement, "total"), "remarks": ", ".join(remarks) or None}
+    return {**statement, **texts}
+
+
+@command("show", group=bill, epilog=SHOW_EXAMPLES)
+@click.argument("number", type=click.IntRange(1))
+@click.option("--as", "form", type=FORMS, help="As a document.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Into a file.")
+def show(operator: Operator, number: int, form: str | None, output: Path | None) -> None:
+    """Show a closed statement, or make a document of it."""
+    path = ("statements", str(number))
+    if form is None and output is not None:
+        form = output.suffix.removeprefix(".")
+        if form not in FORMS.choices:
+            raise click.UsageError(f"give --as: one of {', '.join(FORMS.choices)}")
+    if form is None:
+        statement = operator.get(*path)
+        if not operator.is_told(statement):
+            _show(statement)
+        return
+    if output is None and form == "pdf" and is_terminal(sys.stdout):
+        raise click.UsageError("give -o FILE: a PDF is no text")
+    content = _document(operator, *path, form=form)
+    if output is None:
+        say(content, ends_line=False)
+    else:
+        _write(output, content)
+        operator.tell({"number": number, "path": str(output)}, f"statement {number} is now {output}")
+
+
+def _show(statement: Mapping[str, Any]) -> None:
+    currency, zone = CURRENCIES[statement["currency"]["code"]], ZoneInfo(statement["zone"])
+    head = {
+        "statement": statement["number"],
+        "month": statement["month"][:7],
+        "account": statement["account"],
+        "name": statement["to"] and statement["to"]["name"],
+        "carried_in": written(statement["carried_in"], currency),
+        "total": written(statement["total"], currency),
+        "is_carried": statement["is_carried"],
+        "closed_on": statement["closed_on"],
+        "digest": statement["digest"],
+    }
+    show_record(head)
+    say("")
+    rows = [_line(position, zone, currency) for position in statement["positions"]]
+    rows += [_line(position, zone, currency, is_held_back=True) for position in statement["held_back"]]
+    show_table(LINES, rows)
+    say("")
+    names = ("net", "tax", "gross")
+    taxes = [{**tax, **{name: written(tax[name], currency) for name in names}} for tax in statement["taxes"]]
+    show_table(("rate", *names), taxes)
+
+
+def _line(position: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held_back: bool = False) -> dict[str, Any]:
+    times = (position["started_at"], position["ended_at"])
+    start, end = (in_zone(datetime.fromisoformat(text), zone) if text else None for text in times)
+    where = position["space"] or " ".join(str(position[name]) for name in ("charger", "connector") if position[name])
+    amount = written(position["amount"], currency)
+    remarks = ["held back"] if is_held_back else []
+    if position["corrects"]:
+        remarks.append(f"corrects line {position['corrects']} of statement {position['corrected_statement']}")
+    if position["is_prepaid"]:
+        remarks.append(f"from the wallet: {amount}")
+        amount = written(0, currency)
+    return {
+        "line": position["id"],
+        "date": start and f"{start:%Y-%m-%d}",
+        "where": where or "base fee",
+        "from": start and f"{start:%H:%M}",
+        "to": end and start and (f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"),
+        "kwh": _kwh(position),
+        "amount": None if is_held_back else amount,
+        "remarks": "; ".join([*remarks, *filter(None, (position["reason"],))]) or None,
+    }
+
+
+def _kwh(record: Mapping[str, Any]) -> str:
+    return f"{Decimal(record['energy_wh']).scaleb(-3):f}"
+
+
+# Paper
+
+
+@command("print", group=bill, epilog=PRINT_EXAMPLES)
+@_MONTH
+@click.option("--to", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Where the files go; it is created.")  # fmt: skip
+@click.option("--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements.")
+@click.option("--draft", "is_draft", is_flag=True, help="The draft that bill preview made.")
+def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
+    """Print the statements of a closed month, and its covering sheet."""
+    kind, prefix, papers = ("drafts", "draft-", _drafts) if is_draft else ("closings", "", _statements)
+    statements = list(operator.rows(kind, month) if is_draft else operator.rows("statements", month=month))
+    if not statements and not is_draft:
+        raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
+    with CountProgress("statements", is_json=operator.is_json) as progress:
+        for done, (name, content) in enumerate(papers(operator, month, form, statements), 1):
+            write_into(folder, name, content, replaces=is_draft)
+            progress(done, len(statements))
+    cover = "html" if form == "html" else "pdf"
+    content = _document(operator, kind, month, form=cover)
+    write_into(folder, f"{prefix}covering-sheet-{month}.{cover}", content, replaces=is_draft)
+    words = f"{counted(len(statements), 'statement')} of {month} and the covering sheet are in {folder}"
+    operator.tell({"month": month, "statements": len(statements), "folder": str(folder)}, words)
+
+
+def _statements(operator: Operator, month: str, form: str, _statements: object) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of the files of a closed month; they come some at once."""
+    after = 0
+    while True:
+        query = {"format": form, "after": after}
+        try:
+            archive = operator.send("GET", "closings", month, "archive", query=query, patience=PATIENCE_SECONDS)
+        except RefusedByApi as refused:
+            if refused.code == "not_found" and after:
+                return
+            raise
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            files = [(Path(name).name, zipped.read(name)) for name in zipped.namelist()]
+        if not files:
+            return
+        yield from files
+        after = int(files[-1][0].partition(".")[0].removeprefix("statement-"))
+
+
+def _drafts(
+    operator: Operator, month: str, form: str, statements: list[Mapping[str, Any]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of the files of a draft."""
+    of_account: Counter[int] = Counter()
+    for statement in statements:
+        account = statement["account"]
+        of_account[account] += 1
+        further = f"-{of_account[account]}" if of_account[account] > 1 else ""
+        content = _document(operator, "drafts", month, "statements", str(statement["id"]), form=form)
+        yield f"draft-{month}-account-{account}{further}.{form}", content
+
+
+def _document(operator: Operator, *path: str, form: str) -> bytes:
+    return operator.send("GET", *path, "document", query={"format": form}, patience=PATIENCE_SECONDS)
+
+
+def write_into(folder: Path, name: str, content: bytes, *, replaces: bool) -> None:
+    """Write a file into a folder, which is created."""
+    try:
+        place(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise EnvironmentProblem(f"{folder} cannot be created: {problem.strerror}") from None
+    _write(folder / name, content, replaces=replaces)
+
+
+def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:
+    """Write a file; one that is there is replaced, or must be the same."""
+    try:
+        if not replaces and path.exists() and path.read_bytes() != content:
+            raise EnvironmentProblem(f"{path} exists and differs; remove it, or give another place")
+        replace(path, content, DOCUMENT)
+    except OSError as problem:
+        raise EnvironmentProblem(f"{path} cannot be written: {problem.strerror}") from None
+
+
+# Who bills, and the words
+
+
+@command("show", group=owner, epilog=an_example("bill owner show"))
+def show_owner(operator: Operator) -> None:
+    """Show who bills."""
+    operator.record(operator.get("biller"))
+
+
+@command("set", group=owner, epilog=OWNER_EXAMPLES)
+@click.option("--name", help="The house, or whoever bills.")
+@click.option("--address", help="Its lines.")
+@click.option("--contact", help="Whom to ask about a line.")
+@click.option("--bank-account", metavar="ACCOUNT", help="Where to pay to; an IBAN is checked.")
+@click.option("--bank-name", metavar="NAME", help="The bank.")
+@click.option("--tax-number", metavar="NUMBER", help="As it must stand on a bill.")
+@click.option("--payment-days", type=click.IntRange(0, 365), help="Days to pay after closing; 14 by default.")
+def set_owner(operator: Operator, **fields: Any) -> None:
+    """Say who bills (admin); what is not given stays.
+
+    An empty text empties the field.
+    """
+    if not (changed := changes(fields)):
+        raise click.UsageError("give at least one of the options")
+    try:
+        before = {name: value for name, value in operator.get("biller").items() if name in OWNER_FIELDS}
+    except RefusedByApi as refused:
+        if refused.code != "not_found":
+            raise
+        before = {}
+    operator.record(operator.put("biller", body=before | changed))
+
+
+@command("logo", group=owner)
+@_PATH
+@_REMOVE
+def set_logo(operator: Operator, path: Path | None, *, remove: bool) -> None:
+    """Give the logo of statements, a PNG or JPEG file (admin)."""
+    _put(operator, "logo", path, "image/*", remove=remove)
+
+
+@command("template", group=owner)
+@_PATH
+@_REMOVE
+def set_template(operator: Operator, path: Path | None, *, remove: bool) -> None:
+    """Give own words and formats of statements (admin).
+
+    Begin with a copy of those of this program: levity-trio bill template.
+    """
+    _put(operator, "template", path, "application/toml", remove=remove)
+
+
+def _put(operator: Operator, name: str, path: Path | None, media_type: str, *, remove: bool) -> None:
+    if remove == (path is not None):
+        raise click.UsageError("give a file, or --remove")
+    if path is None:
+        operator.delete("biller", name)
+        operator.tell({"removed": name}, f"the {name} is removed")
+        return
+    body = {"body": read_file(path), "media_type": media_type, "patience": BILLER_SECONDS}
+    try:
+        answer = operator.send("PUT", "biller", name, **body)
+    except RefusedByApi as refused:
+        if faults := refused.document.get("faults"):
+            raise ConfigError(*(f"{path}: {fault}" for fault in faults)) from None
+        raise
+    operator.tell(json.loads(answer), f"the {name} is now that of {path}")
+
+
+@bill.command("template", epilog=an_example("bill template > german.toml"))
+def template() -> None:
+    """Print the words and formats of this program."""
+    say(ENGLISH_TEXT, ends_line=False)

@@ -10,12 +10,12 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from levity_trio.cli.declaring import present
 from levity_trio.cli.operator import OF_STATE, REJECTED, Operator, command
-from levity_trio.cli.tables import cell, counted, say, show_table
+from levity_trio.cli.terminal import cell, counted, say, show_table
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, find
 from levity_trio.operations.arguments import completions, described, parse_arguments
 
-ADMIN: Final = "admin"
 MARGIN_SECONDS: Final = 30.0
 """Added to the time that the server waits for a charger."""
 USUAL_SECONDS: Final = 3700.0
@@ -39,17 +39,18 @@ lists the fields of an operation, and `call CHARGER help` all operations.
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the action, then the fields of the operation and their words."""
-    given = list(context.params.get("words", ()))
+    words = list(context.params.get("words", ()))
     if not context.params.get("is_all") and not context.params.get("model"):
-        given = given[1:]
-    if not given:
-        fitting = (one for one in OPERATIONS.values() if one.action.casefold().startswith(incomplete.casefold()))
-        return [CompletionItem(one.action, help=one.summary) for one in fitting]
+        words = words[1:]
+    if not words:
+        begin = incomplete.casefold()
+        fitting = (operation for operation in OPERATIONS.values() if operation.action.casefold().startswith(begin))
+        return [CompletionItem(operation.action, help=operation.summary) for operation in fitting]
     try:
-        operation = find(given[0])
+        operation = find(words[0])
     except FieldProblem:
         return []
-    return [CompletionItem(text, help=words) for text, words in completions(operation, incomplete)]
+    return [CompletionItem(text, help=summary) for text, summary in completions(operation, incomplete)]
 
 
 @command("call", epilog=EXAMPLES)
@@ -63,39 +64,33 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 @click.option("--deadline", type=float, metavar="SECONDS", help="Wait so long for a charger that is away.")
 @click.option("--no-wait", is_flag=True, help="Show the command at once.")
 @click.option("--fields", is_flag=True, help="List the fields of the operation.")
-def call(operator: Operator, words: Sequence[str], **given: Any) -> int:
+def call(operator: Operator, words: Sequence[str], **options: Any) -> int:
     """Ask a charger for an operation, and show what it said.
 
     CHARGER may be several, separated by commas.
     """
-    is_bulk = bool(given["is_all"] or given["model"])
-    charger, action, arguments = _split(words, is_bulk)
-    if action == "help":
-        return _list_operations()
-    if given["raw"]:
-        payload = _values(None, arguments)
-        return _one(operator, charger, "raw", {"action": action, "payload": payload}, given)
-    operation = _operation(action)
-    if given["fields"]:
-        return _list_fields(operation)
-    payload = _values(operation, arguments)
-    if is_bulk or "," in charger:
-        return _many(operator, charger, action, payload, given)
-    return _one(operator, charger, operation.path, payload, given)
-
-
-def _split(words: Sequence[str], is_bulk: bool) -> tuple[str, str, Sequence[str]]:
+    is_bulk = bool(options["is_all"] or options["model"])
     charger, rest = ("", words) if is_bulk else (words[0], words[1:])
     if not rest:
         raise click.UsageError("give a charger and an action, such as CP-1 Reset")
-    return charger, rest[0], rest[1:]
-
-
-def _operation(action: str) -> Operation:
+    action, arguments = rest[0], rest[1:]
+    if action == "help":
+        rows = [{"action": operation.action, "summary": operation.summary} for operation in OPERATIONS.values()]
+        show_table(("action", "summary"), rows)
+        return 0
+    if options["raw"]:
+        payload = {"action": action, "payload": _values(None, arguments)}
+        return _call_one(operator, charger, "raw", payload, options)
     try:
-        return find(action)
+        operation = find(action)
     except FieldProblem as problem:
         raise click.UsageError(f"{problem}; --raw sends any action") from None
+    if options["fields"]:
+        return _list_fields(operation)
+    payload = _values(operation, arguments)
+    if is_bulk or "," in charger:
+        return _call_many(operator, charger, action, payload, options)
+    return _call_one(operator, charger, operation.path, payload, options)
 
 
 def _values(operation: Operation | None, arguments: Sequence[str]) -> dict[str, Any]:
@@ -105,22 +100,21 @@ def _values(operation: Operation | None, arguments: Sequence[str]) -> dict[str, 
         raise click.UsageError(str(problem)) from None
 
 
-def _query(given: Mapping[str, Any]) -> dict[str, object]:
-    query = {name: given[name] for name in ("timeout", "deadline") if given[name] is not None}
-    return query | ({"force": "true"} if given["force"] else {})
+def _query(options: Mapping[str, Any]) -> dict[str, object]:
+    query = present({name: options[name] for name in ("timeout", "deadline")})
+    return query | ({"force": "true"} if options["force"] else {})
 
 
-def _patience(given: Mapping[str, Any]) -> float:
-    return (given["timeout"] or USUAL_SECONDS) + (given["deadline"] or 0.0) + MARGIN_SECONDS
+def _patience(options: Mapping[str, Any]) -> float:
+    return (options["timeout"] or USUAL_SECONDS) + (options["deadline"] or 0.0) + MARGIN_SECONDS
 
 
-def _one(operator: Operator, charger: str, path: str, payload: Mapping[str, Any], given: Mapping[str, Any]) -> int:
-    headers = {"Prefer": "respond-async"} if given["no_wait"] else {}
-    options = {"given": payload, "query": _query(given), "headers": headers, "patience": _patience(given)}
-    done = operator.ask("POST", ADMIN, "chargers", charger, path, **options)
-    if operator.is_json:
-        operator.record(done)
-    else:
+def _call_one(
+    operator: Operator, charger: str, path: str, payload: Mapping[str, Any], options: Mapping[str, Any]
+) -> int:
+    sent = {"query": _query(options), "headers": {"Prefer": "respond-async"} if options["no_wait"] else {}}
+    done = operator.post("chargers", charger, path, body=payload, patience=_patience(options), **sent)
+    if not operator.is_told(done):
         say(_told(done))
         for warning in done["warnings"]:
             say(f"warning: {warning}")
@@ -130,42 +124,37 @@ def _one(operator: Operator, charger: str, path: str, payload: Mapping[str, Any]
 
 
 def _told(done: Mapping[str, Any]) -> str:
-    error = " ".join(part for part in (done["error_code"], done["error_description"]) if part)
-    answer = "" if done["answer"] is None else cell(done["answer"])
-    detail = error or answer
+    detail = _detail(done)
     return f"command {done['id']}: {done['action']} {done['state']}" + (f": {detail}" if detail else "")
 
 
-def _many(operator: Operator, chargers: str, action: str, payload: Mapping[str, Any], given: Mapping[str, Any]) -> int:
-    body: dict[str, Any] = {"action": action, "payload": payload, "at_once": given["at_once"]}
-    body |= {"all": True} if given["is_all"] else {}
-    body |= {"model": given["model"]} if given["model"] else {}
-    body |= {"chargers": [one for one in chargers.split(",") if one]} if chargers else {}
-    patience = _patience(given) * 10
-    report = operator.ask("POST", ADMIN, "bulk", given=body, query=_query(given), patience=patience)
-    if operator.is_json:
-        operator.record(report)
-    else:
-        show_table(("charger", "state", "detail"), [_row(result) for result in report["results"]])
+def _detail(done: Mapping[str, Any]) -> str:
+    error = " ".join(filter(None, (done["error_code"], done["error_description"])))
+    return error or ("" if done["answer"] is None else cell(done["answer"]))
+
+
+def _call_many(
+    operator: Operator, chargers: str, action: str, payload: Mapping[str, Any], options: Mapping[str, Any]
+) -> int:
+    body: dict[str, Any] = {"action": action, "payload": payload, "at_once": options["at_once"]}
+    body |= {"all": True} if options["is_all"] else {}
+    body |= {"model": options["model"]} if options["model"] else {}
+    body |= {"chargers": list(filter(None, chargers.split(",")))} if chargers else {}
+    report = operator.post("bulk", body=body, query=_query(options), patience=_patience(options) * 10)
+    if not operator.is_told(report):
+        show_table(("charger", "state", "detail"), map(_row, report["results"]))
         say(", ".join(f"{count} {state}" for state, count in report["counts"].items()) or "no charger")
     return 0 if set(report["counts"]) <= {"accepted"} else REJECTED
 
 
 def _row(result: Mapping[str, Any]) -> dict[str, object]:
-    done, problem = result["command"], result["problem"]
+    charger, done, problem = result["charger"], result["command"], result["problem"]
     if problem is not None:
-        return {"charger": result["charger"], "state": problem["code"], "detail": problem["detail"]}
-    keys = (done["answer"] or {}).get("configurationKey")
+        return {"charger": charger, "state": problem["code"], "detail": problem["detail"]}
+    detail, keys = _detail(done), (done["answer"] or {}).get("configurationKey")
     if keys is not None:
-        show = shlex.join(("levity-trio", "configuration", result["charger"]))
-        return {"charger": result["charger"], "state": done["state"], "detail": f"{counted(len(keys), 'key')}; {show}"}
-    detail = _told(done).partition(": ")[2].partition(": ")[2]
-    return {"charger": result["charger"], "state": done["state"], "detail": detail}
-
-
-def _list_operations() -> int:
-    show_table(("action", "summary"), [{"action": one.action, "summary": one.summary} for one in OPERATIONS.values()])
-    return 0
+        detail = f"{counted(len(keys), 'key')}; {shlex.join(('levity-trio', 'configuration', charger))}"
+    return {"charger": charger, "state": done["state"], "detail": detail}
 
 
 def _list_fields(operation: Operation) -> int:

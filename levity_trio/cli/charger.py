@@ -1,18 +1,25 @@
-"""`levity-trio charger`: registers chargers, adopts newcomers, refuses strangers."""
+"""`levity-trio charger`: which chargers may connect and how, and who may charge while we are away."""
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
-from levity_trio.cli import charger_security
-from levity_trio.cli.charger_offline_policy import offline_policy
-from levity_trio.cli.charger_secure import secure
-from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import cell
+from levity_trio.cli.declaring import present
+from levity_trio.cli.operator import REJECTED, Operator, command
+from levity_trio.cli.template import OF_RESULT
+from levity_trio.cli.terminal import cell, local_minute, say, show_below, show_record, show_table
 
-ADMIN: Final = "admin"
+PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
+CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
+STEPS: Final = ("step", "state", "words", "command")
+LOOK_SECONDS: Final = 0.5
+CHANGE_SECONDS: Final = 600.0
+SWITCHES: Final = {"true": True, "false": False}
 ADD_EXAMPLES: Final = """\
 \b
 Examples:
@@ -37,7 +44,6 @@ What a refused charger reports is kept, but it starts no charging and is sent
 nothing. With `serve --registration closed` it cannot connect. `charger adopt`
 takes it back.
 """
-
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -51,21 +57,79 @@ Examples:
 A charger that is to be adopted or refused has connected; `charger add`
 registers one before. `levity-trio chargers` lists them.
 """
+ENTER_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger password CP-1
+  levity-trio charger password CP-1 --drop-old
+  levity-trio charger password CP-1 --stdin < key
+
+Enter it at the charger as its AuthorizationKey. Until the charger connects
+with it, the password before opens its door too. From then on the charger is
+never let in without one.
+"""
+READMIT_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger readmit CP-1
+  levity-trio charger readmit CP-1 --profile 1
+
+For a charger after a factory reset. The next handshake in its name is let in,
+whoever sends it; look at its address afterwards (charger security CP-1).
+"""
+SECURITY_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger security CP-1
+"""
+SECURE_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger secure CP-1 --profile 2
+  levity-trio charger secure CP-1
+  levity-trio charger secure CP-1 --profile 2 \\
+      --address wss://levity.local:9443/ws/
+
+1 is a password, 2 TLS and a password, 3 TLS and a client certificate. 2 and 3
+need --tls-port and `levity-trio certificate`.
+
+The steps go to the charger one after the other: password, root certificate,
+client certificate, then SecurityProfile. Its old door stays open until it
+connects with the new profile; from then on the new profile is required. Begin
+again at any time: what failed is sent anew. The profile that a charger has
+already gives it a new password or certificate.
+
+A lower profile is not sent to the charger, which would refuse it: it only lets
+the charger connect with it, for example after a factory reset.
+"""
+POLICY_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio charger offline-policy CP-1 --read
+  levity-trio charger offline-policy CP-1 LocalAuthListEnabled=true
+  levity-trio charger offline-policy CP-1 AllowOfflineTxForUnknownId=false \\
+      StopTransactionOnInvalidId=true
+
+\b
+The keys: LocalAuthorizeOffline, LocalPreAuthorize,
+AllowOfflineTxForUnknownId, StopTransactionOnInvalidId,
+AuthorizationCacheEnabled, LocalAuthListEnabled.
+"""
 
 charger = click.Group(
     "charger", help="Say which chargers may connect and how, and who may charge while we are away.", epilog=EXAMPLES
 )
-for one in (*charger_security.COMMANDS, secure, offline_policy):
-    charger.add_command(one)
+_IDENTITY: Final = click.argument("identity", metavar="CHARGER")
+_CHARGER: Final = click.argument("charger")
 _REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why, for those who ask later.")
 
 
 @command("add", group=charger, epilog=ADD_EXAMPLES)
-@click.argument("identity", metavar="CHARGER")
+@_IDENTITY
 @click.option("--name", metavar="NAME", help="What people call it.")
 def add(operator: Operator, identity: str, name: str | None) -> None:
     """Register a charger before it connects."""
-    made = operator.ask("POST", ADMIN, "chargers", given={"id": identity, "name": name})
+    made = operator.post("chargers", body={"id": identity, "name": name})
     operator.tell(made, f"{cell(identity)} is registered")
 
 
@@ -78,21 +142,21 @@ def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -
     if is_all == (identity is not None):
         raise click.UsageError("give the identity of a charger, or --all")
     if identity is None:
-        done = operator.ask("POST", ADMIN, "newcomers", "adopt", given={"reason": reason})
-        names = ", ".join(cell(one) for one in done["adopted"])
+        done = operator.post("newcomers", "adopt", body={"reason": reason})
+        names = ", ".join(map(cell, done["adopted"]))
         operator.tell(done, f"adopted: {names}" if names else "nobody is left to be adopted")
         return
-    done = operator.ask("POST", ADMIN, "chargers", identity, "adopt", given={"reason": reason})
+    done = operator.post("chargers", identity, "adopt", body={"reason": reason})
     asked = "; it was asked to boot" if done["boot"] is not None else ""
     operator.tell(done, f"{cell(identity)} {_is(done)} adopted{asked}")
 
 
 @command("refuse", group=charger, epilog=REFUSE_EXAMPLES)
-@click.argument("identity", metavar="CHARGER")
+@_IDENTITY
 @_REASON
 def refuse(operator: Operator, identity: str, reason: str) -> None:
     """Refuse a charger: its boot is rejected, and it is sent nothing."""
-    done = operator.ask("POST", ADMIN, "chargers", identity, "refuse", given={"reason": reason})
+    done = operator.post("chargers", identity, "refuse", body={"reason": reason})
     operator.tell(done, f"{cell(identity)} {_is(done)} refused")
 
 
@@ -100,5 +164,114 @@ def _is(done: dict[str, Any]) -> str:
     return "is" if done["is_changed"] else "was already"
 
 
-def _tell(operator: Operator, record: object, words: str) -> None:
-    operator.tell(record, words)
+@command("security", group=charger, epilog=SECURITY_EXAMPLES)
+@_CHARGER
+def security(operator: Operator, charger: str) -> None:
+    """Show who may connect as a charger, and how it connected last."""
+    record: dict[str, Any] = operator.get("chargers", charger, "security")
+    if operator.is_told(record):
+        return
+    last, passwords, certificates = record.pop("last_use"), record.pop("passwords"), record.pop("certificates")
+    show_record(present(record) | {f"last_{name}": value for name, value in (last or {}).items()})
+    show_below(PASSWORDS, passwords)
+    show_below(CERTIFICATES, certificates)
+
+
+@command("password", group=charger, epilog=ENTER_EXAMPLES)
+@_CHARGER
+@click.option("--drop-old", is_flag=True, help="Let the old password open nothing any more, and end its connection.")
+@click.option("--stdin", "is_typed", is_flag=True, help="Read the password from stdin: 32 to 40 hexadecimal digits.")
+def password(operator: Operator, charger: str, *, drop_old: bool, is_typed: bool) -> None:
+    """Make a password for a charger and show it, once."""
+    body = {"keep_old": not drop_old} | ({"password": sys.stdin.readline().strip()} if is_typed else {})
+    made = operator.post("chargers", charger, "password", body=body)
+    if is_typed:
+        operator.tell(made, f"The password of {charger} is stored.")
+    else:
+        shown = made["password"]
+        operator.tell(made, f"{shown}\nThis is the password of {charger}. It is not shown again.")
+
+
+@command("readmit", group=charger, epilog=READMIT_EXAMPLES)
+@_CHARGER
+@click.option(
+    "--profile", type=click.IntRange(0, 2), default=0, show_default=True, help="Security profile it comes back with."
+)
+def readmit(operator: Operator, charger: str, profile: int) -> None:
+    """Let a charger in once below its security profile, within 10 minutes."""
+    done = operator.post("chargers", charger, "readmit", body={"profile": profile})
+    until = local_minute(done["until"])
+    operator.tell(done, f"The next handshake of {charger} is let in at profile {profile}, until {until}.")
+
+
+@command("secure", group=charger, epilog=SECURE_EXAMPLES)
+@_CHARGER
+@click.option("--profile", type=click.IntRange(0, 3), metavar="N", help="The profile it shall have.")
+@click.option("--address", metavar="URL", help="Our address for the charger's own setting, where that is known.")
+@click.option("--cancel", is_flag=True, help="Go no further; what was sent stays.")
+@click.option("--wait", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Watch it so long.")
+def secure(
+    operator: Operator, charger: str, profile: int | None, address: str | None, *, cancel: bool, wait: float
+) -> int:
+    """Raise a charger's security profile; without --profile show where it stands."""
+    if profile is not None and _lower(operator, charger, profile):
+        return 0
+    path = ("chargers", charger, "security-profile")
+    if cancel:
+        raising = operator.delete(*path)
+    elif profile is None:
+        raising = operator.get(*path)
+    else:
+        raising = operator.post(*path, body=present({"profile": profile, "address": address}))
+    until = time.monotonic() + wait
+    while raising["state"] == "under way" and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+        raising = operator.get(*path)
+    if not operator.is_told(raising):
+        say(f"{cell(raising['charger'])}: security profile {raising['profile']}: {raising['state']}")
+        show_table(STEPS, raising["steps"])
+    return REJECTED if raising["state"] == "failed" else 0
+
+
+def _lower(operator: Operator, charger: str, profile: int) -> bool:
+    """Lower what is required of a charger; return False if the profile is not lower than that."""
+    path = ("chargers", charger, "security")
+    if profile >= operator.get(*path)["profile"]:
+        return False
+    lowered = operator.put(*path, body={"profile": profile})
+    operator.tell(lowered, f"{cell(charger)} may connect with security profile {profile} again; nothing was sent to it")
+    return True
+
+
+@command("offline-policy", group=charger, epilog=POLICY_EXAMPLES)
+@_CHARGER
+@click.argument("changes", nargs=-1, metavar="[KEY=true|false]...")
+@click.option("--read", "is_read", is_flag=True, help="Ask the charger for the keys first.")
+def offline_policy(operator: Operator, charger: str, changes: Sequence[str], *, is_read: bool) -> int:
+    """Show who can charge at a charger while we are away, or change it.
+
+    It follows from six keys of the charger's configuration, as last read.
+    Given keys are changed one after the other and read back.
+    """
+    body, path = dict(map(_switch, changes)), ("chargers", charger, "offline-policy")
+    if body or is_read:
+        policy = operator.post(*path, body=body, query={"read": is_read}, patience=CHANGE_SECONDS)
+    else:
+        policy = operator.get(*path)
+    if not operator.is_told(policy):
+        if policy["changes"]:
+            show_table(("key", "wanted", "result", "has", "detail"), policy["changes"])
+            say("")
+        show_table(("key", "value", "read_at"), policy["keys"])
+        say("")
+        show_table(("tags", "may_charge", "why"), policy["who"])
+        for note in policy["notes"]:
+            say(f"\n{note}")
+    return max((OF_RESULT.get(change["result"], REJECTED) for change in policy["changes"]), default=0)
+
+
+def _switch(text: str) -> tuple[str, bool]:
+    key, _, word = text.partition("=")
+    if word.casefold() not in SWITCHES:
+        raise click.UsageError(f"{text}: give KEY=true or KEY=false")
+    return key, SWITCHES[word.casefold()]

@@ -7,26 +7,18 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli.declaring import limit, present
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import show_below, show_record
+from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.operations.limits import shown
 
-ADMIN: Final = "admin"
-COLUMNS: Final = (*("id", "name", "registration", "status", "connected", "last_seen_at", "model", "firmware_version"),)
+COLUMNS: Final = ("id", "name", "registration", "status", "connected", "last_seen_at", "model", "firmware_version")
 NEWCOMERS: Final = (
     *("id", "waiting_since", "connected", "remote_address", "vendor", "model", "serial_number", "has_charged"),
     "resembles",
 )
 CONNECTORS: Final = (
-    "connector",
-    "status",
-    "status_at",
-    "told_to_be",
-    "error_code",
-    "open_transaction",
-    "type",
-    "max_a",
-    "max_w",
+    *("connector", "status", "status_at", "told_to_be", "error_code", "open_transaction", "type", "max_a", "max_w"),
 )
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 EXAMPLES: Final = """\
@@ -41,7 +33,7 @@ Examples:
 
 @command("chargers", epilog=EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
-@click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="How many.")
+@limit(default=500)
 @click.option("--newcomers", "is_newcomers", is_flag=True, help="Those that nobody adopted or refused.")
 def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:
     """List the chargers, or show one with its connectors and the limits of its charging profiles."""
@@ -49,30 +41,28 @@ def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: 
         raise click.UsageError("give the identity of a charger, or --newcomers")
     if charger is None:
         what, columns = ("newcomers", NEWCOMERS) if is_newcomers else ("chargers", COLUMNS)
-        page = operator.ask("GET", ADMIN, what, query={"limit": limit})
-        rows = [one | {"connected": one["is_connected"]} for one in page["data"]]
-        operator.table(columns, rows, page)
+        page = operator.get(what, limit=limit)
+        operator.show_page(columns, page, lambda row: {**row, "connected": row["is_connected"]})
         return
-    found = operator.ask("GET", ADMIN, "chargers", charger)
-    limits = operator.ask("GET", ADMIN, "chargers", charger, "profiles", "limits")["data"]
-    if operator.is_json:
-        operator.record(found | {"limits": limits})
+    record = operator.get("chargers", charger)
+    limits = operator.get("chargers", charger, "profiles", "limits")["data"]
+    if operator.is_told(record | {"limits": limits}):
         return
-    connectors = found.pop("connectors", [])
-    show_record({name: value for name, value in found.items() if value is not None})
+    connectors = record.pop("connectors", [])
+    show_record(present(record))
     show_below(CONNECTORS, connectors)
-    show_below(LIMITS, [_limit(one) for one in limits if one["in_force"] or one["reported"]])
+    show_below(LIMITS, [_limit(known) for known in limits if known["in_force"] or known["reported"]])
 
 
-def _limit(one: Mapping[str, Any]) -> dict[str, object]:
+def _limit(known: Mapping[str, Any]) -> dict[str, object]:
     """Return what a connector should obey now, and what the charger last reported that it does."""
-    limit, reported = one["in_force"] or {}, one["reported"] or {}
+    in_force, reported = known["in_force"] or {}, known["reported"] or {}
     return {
-        "connector": one["connector"],
-        "limit": _figure(limit),
-        "until": one["until"],
-        "set_by": limit.get("purpose"),
-        "profile": limit.get("profile"),
+        "connector": known["connector"],
+        "limit": _figure(in_force),
+        "until": known["until"],
+        "set_by": in_force.get("purpose"),
+        "profile": in_force.get("profile"),
         "reported": _figure(reported),
         "reported_at": reported.get("at"),
     }

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import TYPE_CHECKING
-
 import click
 
-from levity_trio.cli.backup import as_dict, in_words
-from levity_trio.cli.databases import place, read_database
-from levity_trio.cli.progress import overwrite
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.backup import in_words
+from levity_trio.cli.declaring import JSON_RESULT, place, read_database
+from levity_trio.cli.terminal import ProgressLine, cell, say, say_json
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.output import is_terminal
-
-if TYPE_CHECKING:
-    from levity_trio.store.keeping.checking import Report
 
 EXAMPLES = """\
 \b
@@ -47,56 +38,30 @@ Exit status: 0 without any problem, 1 with problems or when the database cannot 
 """
 
 
-def run_check(*, database: DatabaseAddress, is_json: bool) -> int:
+@click.command("check", epilog=EXAMPLES, short_help="Check a backup and say what it holds.")
+@click.argument("database", metavar="DATABASE", callback=read_database)
+@JSON_RESULT
+def check(*, database: DatabaseAddress, is_json: bool) -> int:
+    """Check a backup, the database of a stopped server, or one on PostgreSQL, without changing it."""
     from levity_trio.store.keeping.checking import check as verify  # noqa: PLC0415 - so that --help answers at once
 
-    report = verify(database, _show_step if is_terminal(sys.stderr) and not is_json else _ignore_step)
-    if is_terminal(sys.stderr) and not is_json:
-        overwrite("")
+    with ProgressLine(is_hidden=is_json) as progress:
+        report = verify(database, lambda name: progress.overwrite(f"checking {name}…"))
     if is_json:
-        say(json.dumps(_record(database, report), ensure_ascii=False))
+        result = {
+            **place(database),
+            "is_sound": not report.problems,
+            "problems": [problem._asdict() for problem in report.problems],
+            "checks": report.checks,
+            "unchecked": report.unchecked,
+        }
+        say_json(result | ({} if report.content is None else report.content._asdict()))
     else:
-        _say_report(database, report)
+        for problem in report.problems:
+            say(f"{problem.check}: {cell(problem.text)}")
+        state = "has problems" if report.problems else "is sound"
+        held = in_words(report.content) if report.content else "its facts cannot be read"
+        say(f"{cell(str(database))} {state}: {held}.")
+        for text in report.unchecked:
+            say(f"Not checked: {cell(text)}")
     return 1 if report.problems else 0
-
-
-def _show_step(name: str) -> None:
-    overwrite(f"checking {name}…")
-
-
-def _ignore_step(name: str) -> None:
-    del name
-
-
-def _say_report(database: DatabaseAddress, report: Report) -> None:
-    for problem in report.problems:
-        say(f"{problem.check}: {cell(problem.text)}")
-    state = "has problems" if report.problems else "is sound"
-    held = in_words(report.content) if report.content else "its facts cannot be read"
-    say(f"{cell(str(database))} {state}: {held}.")
-    for text in report.unchecked:
-        say(f"Not checked: {cell(text)}")
-
-
-def _record(database: DatabaseAddress, report: Report) -> dict[str, object]:
-    return {
-        **place(database),
-        "is_sound": not report.problems,
-        "problems": [problem._asdict() for problem in report.problems],
-        "checks": report.checks,
-        "unchecked": report.unchecked,
-        **({} if report.content is None else as_dict(report.content)),
-    }
-
-
-check = click.Command(
-    "check",
-    params=[
-        click.Argument(["database"], metavar="DATABASE", callback=read_database),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
-    ],
-    callback=run_check,
-    help="Check a backup, the database of a stopped server, or one on PostgreSQL, without changing it.",
-    short_help="Check a backup and say what it holds.",
-    epilog=EXAMPLES,
-)

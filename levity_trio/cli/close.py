@@ -24,6 +24,6 @@ Examples:
 @click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end; the figure is then corrected.")
 @REASON
 @EVENT
-def close(operator: Operator, transaction: int, **given: object) -> int:
+def close(operator: Operator, transaction: int, **fields: object) -> int:
     """Close an open transaction. Its charger's own stop still wins."""
-    return decide(operator, "transactions", str(transaction), "close", **given)
+    return decide(operator, "transactions", str(transaction), "close", **fields)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from levity_trio.cli.named import check_charger
+from levity_trio.cli.declaring import limit
 from levity_trio.cli.operator import OF_STATE, Operator, command
 
-ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "charger", "action", "state", "asked_by", "requested_at", "outcome", "outcome_words")
 EXAMPLES: Final = """\
 \b
@@ -24,16 +23,15 @@ Examples:
 @command("commands", epilog=EXAMPLES)
 @click.argument("number", type=int, required=False, metavar="[COMMAND]")
 @click.option("--charger", metavar="ID", help="Only of this charger.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many, the newest.")
+@limit("How many, the newest.", default=20)
 @click.option("--cancel", is_flag=True, help="Cancel a command that is still queued.")
 def commands(operator: Operator, number: int | None, charger: str | None, limit: int, cancel: bool) -> int:
     """List commands, the newest first, or show one."""
-    check_charger(operator, charger)
+    operator.check_charger(charger)
     if number is None:
-        query: dict[str, Any] = {"limit": limit} | ({"charger": charger} if charger else {})
-        page = operator.ask("GET", ADMIN, "commands", query=query)
-        operator.table(COLUMNS, page["data"], page)
+        operator.show_page(COLUMNS, operator.get("commands", charger=charger or None, limit=limit))
         return 0
-    found = operator.ask("DELETE" if cancel else "GET", ADMIN, "commands", str(number))
-    operator.record({name: value for name, value in found.items() if value not in (None, [])})
-    return 0 if cancel else OF_STATE.get(found["state"], 0)
+    path = ("commands", str(number))
+    record = operator.delete(*path) if cancel else operator.get(*path)
+    operator.record({name: value for name, value in record.items() if value not in (None, [])})
+    return 0 if cancel else OF_STATE.get(record["state"], 0)

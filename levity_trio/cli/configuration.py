@@ -8,9 +8,8 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import NO_ANSWER, Operator, command
-from levity_trio.cli.tables import counted, local_minute, say
+from levity_trio.cli.terminal import counted, local_minute, say
 
-ADMIN: Final = "admin"
 COLUMNS: Final = ("key", "readonly", "read_at", "last_read_at", "value")
 LAST: Final = ""
 """--diff without a charger: between the last two readings."""
@@ -47,51 +46,41 @@ def configuration(operator: Operator, charger: str, other: str | None, since: st
     It is what GetConfiguration last told. --read asks the charger for all its keys; one that does not answer that is
     asked for the keys that it may have, some at a time.
     """
-    path = (ADMIN, "chargers", charger, "configuration")
-    reading = operator.ask("POST", *path, "read", patience=READ_SECONDS) if is_read else None
+    path = ("chargers", charger, "configuration")
+    reading = operator.post(*path, "read", patience=READ_SECONDS) if is_read else None
     if other:
-        operator.ask("GET", ADMIN, "chargers", other)  # one that is unknown would only have no values
-        page = operator.ask("GET", *path, "differences", query={"other": other})
-        _show(operator, page, [(one["key"], one["one"], one["other"]) for one in page["data"]], charger, other)
+        operator.get("chargers", other)  # one that is unknown would only have no values
+        page = operator.get(*path, "differences", other=other)
+        _show(operator, page, ("one", charger), ("other", other))
     elif since is not None or other is not None:
-        page = operator.ask(
-            "GET", *path, "changes", query={} if since is None else {"from": operator.instant(since, "--since")}
-        )
-        _show(operator, page, [(one["key"], one["before"], one["after"]) for one in page["data"]], "before", "after")
+        begin = None if since is None else operator.instant(since, "--since")
+        page = operator.get(*path, "changes", **{"from": begin})
+        _show(operator, page, ("before", "before"), ("after", "after"))
     else:
-        page = operator.ask("GET", *path)
+        page = operator.get(*path)
         _show_all(operator, page if reading is None else page | {"reading": reading})
-    return 0 if reading is None else _told(operator, reading)
-
-
-def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
-    """Show the keys; the value stands last, because it may be long. One time for all is said once."""
-    times = {one["last_read_at"] for one in page["data"]}
-    is_one = len(times) == 1 and not operator.is_json
-    operator.table([one for one in COLUMNS if one != "last_read_at" or not is_one], page["data"], page)
-    if is_one:
-        say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
-
-
-def _show(
-    operator: Operator,
-    page: Mapping[str, Any],
-    pairs: list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]],
-    one: str,
-    other: str,
-) -> None:
-    rows = [{"key": key, one: _value(left), other: _value(right)} for key, left, right in pairs]
-    operator.table(("key", one, other), rows, page)
-
-
-def _value(entry: Mapping[str, Any] | None) -> object:
-    return None if entry is None else entry["value"]
-
-
-def _told(operator: Operator, reading: Mapping[str, Any]) -> int:
-    """Say what a reading reached; the exit status is that of no answer if keys are missing."""
+    if reading is None:
+        return 0
     missing = reading["unanswered"]
     if not operator.is_json:
         told = f"read {counted(reading['keys'], 'key')} with {counted(len(reading['commands']), 'call')}"
         say(f"{told}; no answer for {', '.join(missing)}" if missing else told)
     return NO_ANSWER if missing or not reading["keys"] else 0
+
+
+def _show_all(operator: Operator, page: Mapping[str, Any]) -> None:
+    """Show the keys; the value stands last, because it may be long. One time for all is said once."""
+    times = {entry["last_read_at"] for entry in page["data"]}
+    is_one = len(times) == 1 and not operator.is_json
+    operator.table([name for name in COLUMNS if name != "last_read_at" or not is_one], page["data"], page)
+    if is_one:
+        say(f"\nlast read {local_minute(*times)}; `read at` is when a value was first read")
+
+
+def _show(operator: Operator, page: Mapping[str, Any], *sides: tuple[str, str]) -> None:
+    """Show the values of each side: its name in the record, and that of its column."""
+    rows = [
+        {"key": entry["key"], **{column: (entry[name] or {"value": None})["value"] for name, column in sides}}
+        for entry in page["data"]
+    ]
+    operator.table(("key", *(column for _, column in sides)), rows, page)

@@ -28,6 +28,6 @@ Examples:
 @click.option("--id-tag", metavar="TAG", help="The tag, if none is known.")
 @REASON
 @EVENT
-def correct(operator: Operator, transaction: int, **given: object) -> int:
+def correct(operator: Operator, transaction: int, **fields: object) -> int:
     """Set the energy of an ended transaction. What stood before is kept."""
-    return decide(operator, "transactions", str(transaction), "correct", **given)
+    return decide(operator, "transactions", str(transaction), "correct", **fields)

@@ -7,17 +7,13 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from levity_trio import __version__
-from levity_trio.cli.serve import GroupedCommand, options
-from levity_trio.cli.tables import say
-from levity_trio.config import SETTINGS
-
-if TYPE_CHECKING:
-    from levity_trio.deploy.installation import Installation
+from levity_trio.cli.declaring import GroupedCommand, present, setting_options
+from levity_trio.cli.terminal import say
 
 MOST_SERVERS = 9
 EXAMPLES = """\
@@ -46,65 +42,6 @@ Exit status: 0 when all files are written, 1 when a file exists or the folder ca
 """
 
 
-def run_deploy(
-    directory: Path,
-    *,
-    user: str | None,
-    remote_write: str | None,
-    servers: int,
-    is_container: bool,
-    is_force: bool,
-    **given: object,
-) -> int:
-    from levity_trio.deploy.files import write  # noqa: PLC0415 - so that --help and a wrong flag answer at once
-    from levity_trio.deploy.installation import Installation  # noqa: PLC0415
-
-    flags = {name: value for name, value in given.items() if value not in (None, ())}
-    if is_container:
-        return _deploy_container(directory, flags, may_replace=is_force)
-    given_installation: dict[str, Any] = {"user": user, "remote_write": remote_write}
-    installation = Installation(
-        program=_program(),
-        site=socket.gethostname(),
-        version=__version__,
-        **{name: value for name, value in given_installation.items() if value is not None},
-    )
-    contents = _contents(flags, installation, servers)
-    write(directory, contents, may_replace=is_force)
-    for name in contents:
-        say(str(directory / name))
-    say(f"Next: {directory / 'README.txt'}")
-    return 0
-
-
-def _contents(flags: Mapping[str, object], installation: Installation, servers: int) -> dict[str, str]:
-    """Return the contents of each file by its name."""
-    from levity_trio.deploy.files import texts, texts_of_several  # noqa: PLC0415
-    from levity_trio.deploy.installation import values  # noqa: PLC0415
-    from levity_trio.deploy.several import values_of_several  # noqa: PLC0415
-
-    if servers > 1:
-        return texts_of_several(values_of_several(flags, os.environ, installation, servers))
-    return texts(values(flags, os.environ, installation))
-
-
-def _deploy_container(directory: Path, flags: Mapping[str, object], *, may_replace: bool) -> int:
-    from levity_trio.deploy.container import values_of_container  # noqa: PLC0415 - as above
-    from levity_trio.deploy.files import texts_of_container, write  # noqa: PLC0415
-    from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
-    from levity_trio.writing import DOCUMENT, replace  # noqa: PLC0415
-
-    with open_wheel() as wheel:
-        values = values_of_container(flags, os.environ, wheel.path.name, wheel.version)
-        contents = texts_of_container(values)
-        write(directory, contents, may_replace=may_replace)
-        replace(directory / wheel.path.name, wheel.path.read_bytes(), DOCUMENT)
-    for name in (*contents, wheel.path.name):
-        say(str(directory / name))
-    say(f"Next: {directory / 'compose.yaml'} says how to start it")
-    return 0
-
-
 class Folder(click.Path):
     """A path that rejects the empty name, which would mean the current folder."""
 
@@ -114,33 +51,74 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-def _program() -> tuple[str, ...]:
-    """Return the command that starts this installation of the program."""
+@click.command("deploy", cls=GroupedCommand, epilog=EXAMPLES, short_help="Write the files that an operator installs.")
+@click.argument("directory", metavar="DIR", type=Folder(file_okay=False, path_type=Path))
+@click.option("--user", metavar="NAME", help="System user that the service runs as  [default: levity].")
+@click.option("--remote-write", metavar="URL", help="URL to which the Prometheus agent sends its samples.")
+@click.option("--servers", metavar="NUMBER", type=click.IntRange(1, MOST_SERVERS), default=1, show_default=True,
+              help="How many servers; more than one need --db postgresql://...")  # fmt: skip
+@click.option("is_container", "--container", is_flag=True, help="Write the files of a container instead.")
+@click.option("is_force", "--force", is_flag=True, help="Replace existing files.")
+def deploy(
+    directory: Path,
+    *,
+    user: str | None,
+    remote_write: str | None,
+    servers: int,
+    is_container: bool,
+    is_force: bool,
+    **given: object,
+) -> None:
+    """Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream and Fluentd into the
+    folder DIR; for several servers a unit each, and the configuration of HAProxy and PostgreSQL."""
+    flags = {name: value for name, value in given.items() if value not in (None, ())}
+    if is_container:
+        _write_container(directory, flags, may_replace=is_force)
+    else:
+        write_files(directory, flags, servers, user=user, remote_write=remote_write, may_replace=is_force)
+
+
+deploy.params += setting_options()
+
+
+def write_files(
+    directory: Path,
+    flags: Mapping[str, object],
+    servers: int = 1,
+    *,
+    user: str | None = None,
+    remote_write: str | None = None,
+    may_replace: bool = False,
+) -> None:
+    """Write the files for so many servers on this machine."""
+    from levity_trio.deploy.files import texts, texts_of_several, write  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.deploy.installation import Installation, values  # noqa: PLC0415
+    from levity_trio.deploy.several import values_of_several  # noqa: PLC0415
+
     script = Path(sys.executable).with_name("levity-trio")
-    return (str(script),) if script.is_file() else (sys.executable, "-m", "levity_trio")
+    program = (str(script),) if script.is_file() else (sys.executable, "-m", "levity_trio")
+    given = present({"user": user, "remote_write": remote_write})
+    installation = Installation(program=program, site=socket.gethostname(), version=__version__, **given)
+    if servers > 1:
+        contents = texts_of_several(values_of_several(flags, os.environ, installation, servers))
+    else:
+        contents = texts(values(flags, os.environ, installation))
+    write(directory, contents, may_replace=may_replace)
+    for name in contents:
+        say(str(directory / name))
+    say(f"Next: {directory / 'README.txt'}")
 
 
-deploy = GroupedCommand(
-    "deploy",
-    params=[
-        click.Argument(["directory"], metavar="DIR", type=Folder(file_okay=False, path_type=Path)),
-        click.Option(["--user"], metavar="NAME", help="System user that the service runs as  [default: levity]."),
-        click.Option(["--remote-write"], metavar="URL", help="URL to which the Prometheus agent sends its samples."),
-        click.Option(
-            ["--servers"],
-            metavar="NUMBER",
-            type=click.IntRange(1, MOST_SERVERS),
-            default=1,
-            show_default=True,
-            help="How many servers; more than one need --db postgresql://...",
-        ),
-        click.Option(["is_container", "--container"], is_flag=True, help="Write the files of a container instead."),
-        click.Option(["is_force", "--force"], is_flag=True, help="Replace existing files."),
-        *options(SETTINGS),
-    ],
-    callback=run_deploy,
-    help="Write a systemd unit and the configuration of Prometheus, Alertmanager, Grafana, Litestream and Fluentd into"
-    " the folder DIR; for several servers a unit each, and the configuration of HAProxy and PostgreSQL.",
-    short_help="Write the files that an operator installs.",
-    epilog=EXAMPLES,
-)
+def _write_container(directory: Path, flags: Mapping[str, object], *, may_replace: bool) -> None:
+    from levity_trio import writing  # noqa: PLC0415 - as above
+    from levity_trio.deploy.container import values_of_container  # noqa: PLC0415 - as above
+    from levity_trio.deploy.files import texts_of_container, write  # noqa: PLC0415
+    from levity_trio.deploy.program import open_wheel  # noqa: PLC0415
+
+    with open_wheel() as wheel:
+        contents = texts_of_container(values_of_container(flags, os.environ, wheel.path.name, wheel.version))
+        write(directory, contents, may_replace=may_replace)
+        writing.replace(directory / wheel.path.name, wheel.path.read_bytes(), writing.DOCUMENT)
+    for name in (*contents, wheel.path.name):
+        say(str(directory / name))
+    say(f"Next: {directory / 'compose.yaml'} says how to start it")

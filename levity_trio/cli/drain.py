@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Final
 
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.progress import overwrite
-from levity_trio.cli.tables import say
-from levity_trio.output import is_terminal
+from levity_trio.cli.terminal import ProgressLine
 
-DRAIN: Final = ("admin", "drain")
 LOOK_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 30.0
 EXAMPLES: Final = """\
@@ -43,26 +39,15 @@ def drain(operator: Operator, seconds: float) -> int:
 
     A server without others, on SQLite, is not drained: stop it instead. The exit status is 1 if some are left.
     """
-    state = operator.ask("POST", *DRAIN, given={"seconds": seconds})
+    state = operator.post("drain", body={"seconds": seconds})
     until = time.monotonic() + seconds + PATIENCE_SECONDS
-    while state["chargers"] and time.monotonic() < until:
-        _show(operator, f"{state['chargers']} chargers are still connected")
-        time.sleep(LOOK_SECONDS)
-        state = operator.ask("GET", *DRAIN)
-    _show(operator, "")
-    if operator.is_json:
-        operator.record(state)
-    else:
-        say(_words(state["chargers"]))
+    with ProgressLine(is_hidden=operator.is_json) as progress:
+        while state["chargers"] and time.monotonic() < until:
+            progress.overwrite(f"{state['chargers']} chargers are still connected")
+            time.sleep(LOOK_SECONDS)
+            state = operator.get("drain")
+    words = "No charger is connected any more; stop the server now."
+    if state["chargers"]:
+        words = f"{state['chargers']} chargers are still connected; they are told to leave when the server stops."
+    operator.tell(state, words)
     return 1 if state["chargers"] else 0
-
-
-def _show(operator: Operator, text: str) -> None:
-    if is_terminal(sys.stderr) and not operator.is_json:
-        overwrite(text)
-
-
-def _words(chargers: int) -> str:
-    if chargers:
-        return f"{chargers} chargers are still connected; they are told to leave when the server stops."
-    return "No charger is connected any more; stop the server now."

@@ -8,11 +8,9 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.named import check_charger
-from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.site_times import local
-from levity_trio.cli.tables import cell, say
-from levity_trio.client import Refusal
+from levity_trio.cli.declaring import present
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.terminal import cell, local_second, say
 
 SILENCE_SECONDS: Final = 60.0
 """The server sends a comment each 15 s."""
@@ -33,15 +31,12 @@ It runs until Ctrl-C, or until the server stops.
 @click.option("--after", type=click.IntRange(min=0), metavar="EVENT", help="Begin after the event with this id.")
 def events(operator: Operator, charger: str | None, kind: str | None, after: int | None) -> None:
     """Show what happens, as it happens: one line for each fact."""
-    query = {name: value for name, value in (("charger", charger), ("kind", kind)) if value is not None}
-    check_charger(operator, charger)
+    operator.check_charger(charger)
+    query = present({"charger": charger, "kind": kind})
     headers = {} if after is None else {"Last-Event-ID": str(after)}
-    try:
-        lines = operator.api.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)
-        for event in _events(lines):
-            say(json.dumps(event) if operator.is_json else _shown(event))
-    except Refusal as refusal:
-        raise RefusedByApi(refusal) from None
+    for event in _events(operator.lines("events", query=query, headers=headers, patience=SILENCE_SECONDS)):
+        if not operator.is_told(event):
+            say(_shown(event))
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -57,12 +52,8 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             fields[name] = value
 
 
-def _local(at: str) -> str:
-    return local(at).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _shown(event: dict[str, Any]) -> str:
     at, charger, kind = event.pop("at", ""), event.pop("charger", None), event.pop("kind")
     event.pop("id", None)
     details = " ".join(f"{name}={cell(value)}" for name, value in event.items() if value not in (None, ""))
-    return f"{_local(at) if at else '-':19}  {cell(charger):16}  {kind}  {details}".rstrip()
+    return f"{local_second(at) if at else '-':19}  {cell(charger):16}  {kind}  {details}".rstrip()

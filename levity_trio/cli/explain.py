@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.terminal import cell, say
 
 EXAMPLES: Final = """\
 \b
@@ -25,9 +25,7 @@ def explain(operator: Operator, transaction: int) -> None:
     tariff, the arithmetic of each line, statements and corrections. Of one that
     is not billed: why not, and what to do.
     """
-    found = operator.ask("GET", "admin", "transactions", str(transaction), "explain")
-    if operator.is_json:
-        operator.record(found)
-        return
-    for line in found["lines"]:
-        say(cell(line))
+    explained = operator.get("transactions", str(transaction), "explain")
+    if not operator.is_told(explained):
+        for line in explained["lines"]:
+            say(cell(line))

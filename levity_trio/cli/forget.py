@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 import click
 
-from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, say
-from levity_trio.config.sources import load
+from levity_trio.cli.declaring import on_database
+from levity_trio.cli.terminal import cell, say
+from levity_trio.config import ServerConfig
 
 EXAMPLES = """\
 \b
@@ -42,36 +41,23 @@ def _read_day(_context: click.Context, _option: click.Parameter, text: str | Non
         raise click.BadParameter("give a day such as 2026-03-01") from None
 
 
-def run_forget(*, chargers: Sequence[str], like: str | None, retired_on: str | None, **given: object) -> int:
+@on_database("forget", epilog=EXAMPLES)
+@click.argument("chargers", metavar="[CHARGER]...", nargs=-1)
+@click.option("--like", metavar="PATTERN", help="Hide the strangers whose identities fit it.")
+@click.option("retired_on", "--retired", metavar="DAY", callback=_read_day, help="Day on which they were removed.")
+def forget(config: ServerConfig, *, chargers: Sequence[str], like: str | None, retired_on: str | None) -> None:
+    """Hide chargers from metrics and alerts until they charge again."""
     from levity_trio.store.keeping.offline import forget as hide  # noqa: PLC0415 - so that --help answers at once
 
     if not chargers and not like:
         raise click.UsageError("name chargers, or give --like a pattern")
-    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     hidden = hide(config.database, config.server_name, chargers, like, retired_on)
     if not hidden:
         say("No stranger fits the pattern; nothing is hidden. A charger that charged or was adopted is hidden by name.")
-        return 0
+        return
     state = f"retired on {retired_on}" if retired_on else "hidden"
     names = ", ".join(map(cell, hidden[:NAMED])) + (f" and {len(hidden) - NAMED} more" if len(hidden) > NAMED else "")
-    is_one = len(hidden) == 1
-    stays = "Its data stays in the database; it reappears when it charges again."
-    stay = "Their data stays in the database; each reappears when it charges again."
-    say(f"{names} {'is' if is_one else 'are'} {state}. {stays if is_one else stay}")
-    return 0
-
-
-forget = click.Command(
-    "forget",
-    params=[
-        click.Argument(["chargers"], metavar="[CHARGER]...", nargs=-1),
-        click.Option(["--like"], metavar="PATTERN", help="Hide the strangers whose identities fit it."),
-        click.Option(
-            ["retired_on", "--retired"], metavar="DAY", callback=_read_day, help="Day on which they were removed."
-        ),
-        *database_options(),
-    ],
-    callback=run_forget,
-    help="Hide chargers from metrics and alerts until they charge again.",
-    epilog=EXAMPLES,
-)
+    if len(hidden) == 1:
+        say(f"{names} is {state}. Its data stays in the database; it reappears when it charges again.")
+    else:
+        say(f"{names} are {state}. Their data stays in the database; each reappears when it charges again.")

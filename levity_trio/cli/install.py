@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.deploy import run_deploy
-from levity_trio.cli.tables import say, show_table, warn
+from levity_trio.cli.declaring import JSON_LINES, together
+from levity_trio.cli.deploy import write_files
+from levity_trio.cli.terminal import check_terminal, say, say_json, show_table, warn
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.config.time_zones import UnknownZone, named
 from levity_trio.output import is_terminal
@@ -53,22 +54,40 @@ With --root, everything is written below a folder, such as a mounted card. The u
 Exit status: 0 when everything is in place, 1 when something failed (run it again), 2 for wrong usage, 130 if the answer
 was no.
 """
+ROOT: Final = click.option(
+    "--root", metavar="DIR", type=click.Path(path_type=Path), help="Write everything below this folder."
+)
+YES: Final = click.option("is_yes", "--yes", is_flag=True, help="Do it without a question.")
+PINNED: Final = click.option(
+    "pinned", "--as", metavar="FILE", type=click.Path(path_type=Path), help="Install exactly the versions in this file."
+)
+_OPTIONS: Final = together(
+    click.option("--cards", type=click.Choice(["admitted", "all"]), help="Which cards may charge."),
+    click.option("--site", metavar="NAME", help="Name of the site."),
+    click.option("--time-zone", metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."),
+    click.option("--address", metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."),
+    click.option("--alerts", is_flag=True, help="Also install Prometheus and its alerts."),
+    click.option("--litestream", is_flag=True, help="Also write the files of Litestream, to be filled in."),
+    PINNED,
+    click.option("--files", metavar="DIR", default=FILES, show_default=True, type=click.Path(path_type=Path),
+                 help="Folder of the files that are written without root."),
+    ROOT,
+    YES,
+    JSON_LINES,
+)  # fmt: skip
 
 
-def run_install(
-    *,
-    root: Path | None,
-    pinned: Path | None,
-    files: Path,
-    is_yes: bool,
-    is_json: bool,
-    **given: Any,
-) -> int:
-    more = [name for name in ("alerts", "litestream") if given.pop(name)]
-    answers: dict[str, str | None] = given
+@click.command("install", epilog=EXAMPLES, short_help="Make a supervised server of this machine.")
+@_OPTIONS
+def install(
+    *, root: Path | None, pinned: Path | None, files: Path, is_yes: bool, is_json: bool, **answers: Any
+) -> int | None:
+    """Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in."""
+    more = [name for name in ("alerts", "litestream") if answers.pop(name)]
     if root is None and os.geteuid() != 0:
         warn("levity-trio: only root can install it; these are the files for installing by hand")
-        return _write_files(files, answers)
+        _write_files(files, answers)
+        return None
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
     from levity_trio.deploy.steps import missing  # noqa: PLC0415
@@ -81,13 +100,14 @@ def run_install(
         steps = missing(plan.steps_of(machine, chosen, wheel, versions, more), machine)
         if not steps:
             report.say(f"Nothing to do: levity-trio {wheel.version} is installed with these answers.")
-        elif not report.agreed(steps, is_yes=is_yes):
-            return _write_files(files, answers) or 130
+        elif not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
+            _write_files(files, answers)
+            return 130
         report.do(steps, machine)
     if machine.runs:
         report.admit()
     report.end(chosen, wheel, machine)
-    return 0
+    return None
 
 
 def machine_at(root: Path | None) -> Machine:
@@ -117,20 +137,15 @@ class Progress:
 
     def tell(self, **record: object) -> None:
         if self._is_json:
-            say(json.dumps(record, ensure_ascii=False))
+            say_json(record)
 
-    def agreed(self, steps: Sequence[Step], *, is_yes: bool) -> bool:
-        """Show the steps, and return whether they are to be done. Raises ConfigError: nobody can be asked."""
-        return self.agreed_to([{"what": step.what, "where": step.where} for step in steps], is_yes=is_yes)
-
-    def agreed_to(self, rows: Sequence[Mapping[str, str]], *, is_yes: bool) -> bool:
-        """Do the same for rows of `what` and `where`."""
+    def agreed(self, rows: Sequence[tuple[str, str]], *, is_yes: bool) -> bool:
+        """Show what happens, and where; return whether it is to be done. Raises ConfigError: nobody can be asked."""
         if not self._is_json:
-            show_table(("what", "where"), rows)
+            show_table(("what", "where"), [{"what": what, "where": where} for what, where in rows])
         if is_yes:
             return True
-        if not is_terminal(sys.stdin):
-            raise ConfigError("this was not confirmed, because there is no terminal to ask; give --yes")
+        check_terminal()
         return click.confirm("Do this?", default=True, err=True)
 
     def do(self, steps: Sequence[Step], machine: Machine) -> None:
@@ -227,53 +242,11 @@ def _ask(offered: Answers, open_ones: Sequence[str]) -> Answers:
     return replace(offered, **answers)
 
 
-def _write_files(directory: Path, answers: dict[str, str | None]) -> int:
+def _write_files(directory: Path, answers: dict[str, str | None]) -> None:
     """Write what `deploy` writes, with the answers that were given."""
     from levity_trio.deploy.plan import CARDS  # noqa: PLC0415 - as above
 
-    settings = {"unknown_tags": CARDS[answers["cards"] or "admitted"]}
+    flags = {"unknown_tags": CARDS[answers["cards"] or "admitted"]}
     if answers["time_zone"] is not None:
-        settings["given_time_zone"] = answers["time_zone"]
-    return run_deploy(
-        directory, user=None, remote_write=None, servers=1, is_container=False, is_force=False, **settings
-    )
-
-
-ROOT_OPTION: Final = click.Option(
-    ["--root"], metavar="DIR", type=click.Path(path_type=Path), help="Write everything below this folder."
-)
-YES_OPTION: Final = click.Option(["is_yes", "--yes"], is_flag=True, help="Do it without a question.")
-JSON_OPTION: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs.")
-
-install = click.Command(
-    "install",
-    params=[
-        click.Option(["--cards"], type=click.Choice(["admitted", "all"]), help="Which cards may charge."),
-        click.Option(["--site"], metavar="NAME", help="Name of the site."),
-        click.Option(["--time-zone"], metavar="ZONE", help="Time zone of the site, such as Europe/Berlin."),
-        click.Option(["--address"], metavar="NAME-OR-IP", help="By which chargers and phones reach this machine."),
-        click.Option(["--alerts"], is_flag=True, help="Also install Prometheus and its alerts."),
-        click.Option(["--litestream"], is_flag=True, help="Also write the files of Litestream, to be filled in."),
-        click.Option(
-            ["pinned", "--as"],
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Install exactly the versions in this file.",
-        ),
-        click.Option(
-            ["--files"],
-            metavar="DIR",
-            default=FILES,
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="Folder of the files that are written without root.",
-        ),
-        ROOT_OPTION,
-        YES_OPTION,
-        JSON_OPTION,
-    ],
-    callback=run_install,
-    help="Make a supervised server of this machine: program, service, nightly backups, certificate, first log-in.",
-    short_help="Make a supervised server of this machine.",
-    epilog=EXAMPLES,
-)
+        flags["given_time_zone"] = answers["time_zone"]
+    write_files(directory, flags)

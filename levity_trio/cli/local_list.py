@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli.terminal import say, show_record, show_table
 
-ADMIN, LISTS = "admin", "local-lists"
 COLUMNS: Final = ("charger", "state", "version", "entries", "behind", "left_out", "told_at", "words")
 MOST_SHOWN: Final = 50
 STATUS_EXAMPLES: Final = """\
@@ -49,24 +47,18 @@ def status(operator: Operator, charger: str | None) -> None:
     For one charger, the tags for which it has no room are shown too.
     """
     if charger is None:
-        page = operator.ask("GET", ADMIN, LISTS, "status")
-        operator.table(COLUMNS, page["data"], page)
+        operator.show_page(COLUMNS, operator.get("local-lists", "status"))
         return
-    path = (ADMIN, "chargers", charger, LISTS)
-    (found,) = operator.ask("GET", *path, "status")["data"]
-    left_out = operator.ask("GET", *path, "left-out", query={"limit": MOST_SHOWN}) if found["left_out"] else None
-    _show(operator, found, left_out)
-
-
-def _show(operator: Operator, found: Mapping[str, Any], left_out: Mapping[str, Any] | None) -> None:
-    if operator.is_json:
-        operator.record({**found, "tags_left_out": [] if left_out is None else left_out["data"]})
+    path = ("chargers", charger, "local-lists")
+    (state,) = operator.get(*path, "status")["data"]
+    left_out = operator.get(*path, "left-out", limit=MOST_SHOWN)["data"] if state["left_out"] else []
+    if operator.is_told({**state, "tags_left_out": left_out}):
         return
-    show_record(found)
-    if left_out is not None:
+    show_record(state)
+    if state["left_out"]:
         say("\nno room for:")
-        show_table(("id_tag", "status"), left_out["data"])
-        if (others := found["left_out"] - len(left_out["data"])) > 0:
+        show_table(("id_tag", "status"), left_out)
+        if (others := state["left_out"] - len(left_out)) > 0:
             say(f"and {others} others")
 
 
@@ -77,4 +69,4 @@ def resume(operator: Operator, charger: str) -> None:
 
     A charger that fails is tried again at once.
     """
-    operator.record(operator.ask("POST", ADMIN, "chargers", charger, LISTS, "resume"))
+    operator.record(operator.post("chargers", charger, "local-lists", "resume"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, say
-from levity_trio.config.sources import load
+from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.terminal import cell, say
+from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
@@ -61,28 +60,34 @@ def _read_since(_context: click.Context, _option: click.Parameter, text: str | N
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def run_logs(
+@on_database("logs", epilog=EXAMPLES)
+@click.argument("charger", required=False, metavar="[CHARGER]")
+@click.option("--action", metavar="ACTION", help="Only calls with this action, and the responses to them.")
+@click.option("--since", metavar="WHEN", callback=_read_since, help="Start time, or a duration before now (2h, 7d).")
+@click.option("is_follow", "--follow", "-f", is_flag=True, help="Show new frames as they come, until Ctrl-C.")
+@JSON_LINES
+def logs(
+    config: ServerConfig,
     *,
     charger: str | None,
     action: str | None,
     since: datetime | timedelta | None,
     is_follow: bool,
     is_json: bool,
-    **given: object,
-) -> int:
+) -> None:
+    """Show the stored frames of all chargers, or of one."""
     from levity_trio.store.reads.frames import FrameReading, Wanted  # noqa: PLC0415 - so that --help answers at once
 
-    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     reading = FrameReading(config.database, Wanted(charger, action))
     if since is None:
         reading.go_back(LAST_FRAMES)
     else:
         reading.go_back_to(since)
-    lines = JsonLines() if is_json else Lines()
+    line = _json_line if is_json else Lines().line
     is_empty = True
     try:
         for frames in _pages(reading, is_follow):
-            say("\n".join(lines.line(frame) for frame in frames))
+            say("\n".join(map(line, frames)))
             is_empty = False
     except KeyboardInterrupt:
         if not is_follow:
@@ -91,7 +96,6 @@ def run_logs(
         raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
     if is_empty and not is_json:
         say("none")
-    return 0
 
 
 def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]]:
@@ -105,21 +109,19 @@ def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]
             time.sleep(FOLLOW_SECONDS)
 
 
-class JsonLines:
-    """Formats each frame as one JSON object. `frame` is JSON if it could be parsed, otherwise text."""
-
-    def line(self, frame: LoggedFrame) -> str:
-        record = {
-            "id": frame.id,
-            "at": frame.at,
-            "charger": frame.charger or None,
-            "session": frame.session,
-            "direction": frame.direction,
-            "message_id": _plain(frame.message_id),
-            "action": frame.action,
-            "frame": _parsed(frame.frame),
-        }
-        return json.dumps(record, ensure_ascii=False)
+def _json_line(frame: LoggedFrame) -> str:
+    """Return a frame as one JSON object. `frame` in it is JSON if it could be parsed, otherwise text."""
+    record = {
+        "id": frame.id,
+        "at": frame.at,
+        "charger": frame.charger or None,
+        "session": frame.session,
+        "direction": frame.direction,
+        "message_id": _plain(frame.message_id),
+        "action": frame.action,
+        "frame": _parsed(frame.frame),
+    }
+    return json.dumps(record, ensure_ascii=False)
 
 
 class Lines:
@@ -146,7 +148,7 @@ def _payload(frame: str) -> str:
         case [3 | "3", _, payload, *_]:
             return f"= {_shown(payload)}"
         case [4 | "4", _, *elements]:
-            return f"! {' '.join(one if isinstance(one, str) else _shown(one) for one in elements)}"
+            return f"! {' '.join(part if isinstance(part, str) else _shown(part) for part in elements)}"
         case {**record}:
             return " ".join(f"{name}={_shown(value)}" for name, value in record.items())
     return frame
@@ -169,21 +171,3 @@ def _plain(message_id: str | None) -> str | None:
         return message_id
     parsed = _parsed(message_id)
     return parsed if isinstance(parsed, str) else message_id
-
-
-logs = click.Command(
-    "logs",
-    params=[
-        click.Argument(["charger"], required=False, metavar="[CHARGER]"),
-        click.Option(["--action"], metavar="ACTION", help="Only calls with this action, and the responses to them."),
-        click.Option(
-            ["--since"], metavar="WHEN", callback=_read_since, help="Start time, or a duration before now (2h, 7d)."
-        ),
-        click.Option(["is_follow", "--follow", "-f"], is_flag=True, help="Show new frames as they come, until Ctrl-C."),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *database_options(),
-    ],
-    callback=run_logs,
-    help="Show the stored frames of all chargers, or of one.",
-    epilog=EXAMPLES,
-)

@@ -8,13 +8,11 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.files_of_lines import FILE, send_file, show_results
-from levity_trio.cli.named import number_of
+from levity_trio.cli.declaring import an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import counted, show_below, show_record
+from levity_trio.cli.terminal import counted, show_below, show_record
+from levity_trio.cli.transfers import FILE, send_file, show_results
 
-METERS: Final = ("admin", "meters")
 COLUMNS: Final = ("id", "name", "class_percent", "chargers_percent", "digits", "since", "until", "chargers")
 READINGS: Final = ("id", "at", "value", "unit", "source", "entered_by", "voided_by", "void_reason")
 EXAMPLES: Final = """\
@@ -35,71 +33,61 @@ site. A file has the columns meter, at, value and, unless it is kWh, unit.
 
 meter = click.Group("meter", help="Keep the meters of the house, and their readings.", epilog=EXAMPLES)
 _METER: Final = click.argument("named", metavar="METER")
-_NOT_GIVEN: Final = ((), None)
-
-
-def _fields(function: Any) -> Any:
-    """Add the options of a meter's fields."""
-    for option in (
-        click.option("--charger", "chargers", multiple=True, metavar="ID", help="It measures this; may be repeated."),
-        click.option("--until", metavar="TIME", help="Until when it is in use."),
-        click.option("--since", metavar="TIME", help="Since when it is in use."),
-        click.option("--digits", metavar="N", help="It shows N digits of kWh, then goes on at 0."),
-        click.option("--chargers-class", "chargers_percent", type=float, metavar="PERCENT", help="Of its chargers."),
-        click.option("--class", "class_percent", type=float, metavar="PERCENT", help="Its class: B is 1, A is 2."),
-    ):
-        function = option(function)
-    return function
+_FIELDS: Final = together(
+    click.option("--class", "class_percent", type=float, metavar="PERCENT", help="Its class: B is 1, A is 2."),
+    click.option("--chargers-class", "chargers_percent", type=float, metavar="PERCENT", help="Of its chargers."),
+    click.option("--digits", metavar="N", help="It shows N digits of kWh, then goes on at 0."),
+    click.option("--since", metavar="TIME", help="Since when it is in use."),
+    click.option("--until", metavar="TIME", help="Until when it is in use."),
+    click.option("--charger", "chargers", multiple=True, metavar="ID", help="It measures this; may be repeated."),
+)
 
 
 @command("list", group=meter, epilog=an_example("meter list"))
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@limit()
 def show_all(operator: Operator, limit: int) -> None:
     """List the meters of the house."""
-    page = operator.ask("GET", *METERS, query={"limit": limit})
-    operator.table(COLUMNS, page["data"], page)
+    operator.show_page(COLUMNS, operator.get("meters", limit=limit))
 
 
 @command("show", group=meter)
 @_METER
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many readings.")
+@limit("How many readings.")
 def show(operator: Operator, named: str, limit: int) -> None:
     """Show a meter and its readings, the newest first."""
-    number = number_of(operator, "meters", named)
-    found = operator.ask("GET", *METERS, number)
-    readings = operator.ask("GET", *METERS, number, "readings", query={"limit": limit})["data"]
-    if operator.is_json:
-        operator.record(found | {"readings": readings})
-        return
-    _say(operator, found)
-    show_below(READINGS, readings)
+    number = operator.number("meters", named)
+    record = operator.get("meters", number)
+    readings = operator.get("meters", number, "readings", limit=limit)["data"]
+    if not operator.is_told(record | {"readings": readings}):
+        _say(operator, record)
+        show_below(READINGS, readings)
 
 
 @command("add", group=meter, epilog=EXAMPLES)
 @click.argument("name")
-@_fields
-def add(operator: Operator, **given: Any) -> None:
+@_FIELDS
+def add(operator: Operator, **fields: Any) -> None:
     """Add a meter, of the whole site or of some chargers.
 
     The class is the greatest error of the meter in per cent; that of the
     chargers' own meters is 2 unless it is given.
     """
-    if given["class_percent"] is None:
+    if fields["class_percent"] is None:
         raise click.UsageError("give --class, such as --class 1 for class B")
-    _say(operator, operator.ask("POST", *METERS, given=_given(given)))
+    _say(operator, operator.post("meters", body=_body(fields)))
 
 
 @command("change", group=meter)
 @_METER
 @click.option("--name", help="Its new name.")
-@_fields
-def change(operator: Operator, named: str, **given: Any) -> None:
+@_FIELDS
+def change(operator: Operator, named: str, **fields: Any) -> None:
     """Change a meter; what is not given stays.
 
     An empty text empties the field. A meter that was replaced is given --until,
     and its successor is added.
     """
-    _say(operator, operator.ask("PATCH", *METERS, number_of(operator, "meters", named), given=_given(given)))
+    _say(operator, operator.patch("meters", operator.number("meters", named), body=_body(fields)))
 
 
 @command("read", group=meter, epilog=EXAMPLES)
@@ -107,14 +95,13 @@ def change(operator: Operator, named: str, **given: Any) -> None:
 @click.argument("value")
 @click.option("--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Its unit.")
 @click.option("--at", metavar="TIME", help="When it was read; now, if not given.")
-def read(operator: Operator, named: str, **given: Any) -> None:
+def read(operator: Operator, named: str, **fields: Any) -> None:
     """Enter what a meter shows. The same again changes nothing."""
-    number = number_of(operator, "meters", named)
-    found = operator.ask("POST", *METERS, number, "readings", given=_given(given))
-    words = f"reading {found['id']}: {found['value']} {found['unit']} at {found['at']} ({found['result']})"
-    for other in found["contradicts"]:
+    reading = operator.post("meters", operator.number("meters", named), "readings", body=changes(fields))
+    words = f"reading {reading['id']}: {reading['value']} {reading['unit']} at {reading['at']} ({reading['result']})"
+    for other in reading["contradicts"]:
         words += f"\nit contradicts reading {other}: if one of them is wrong, void it"
-    operator.tell(found, words)
+    operator.tell(reading, words)
 
 
 @command("void", group=meter)
@@ -123,9 +110,8 @@ def read(operator: Operator, named: str, **given: Any) -> None:
 @click.option("--reason", required=True, help="Why it is wrong.")
 def void(operator: Operator, named: str, reading: int, reason: str) -> None:
     """Void a reading that is wrong; it stays on record."""
-    number = number_of(operator, "meters", named)
-    found = operator.ask("POST", *METERS, number, "readings", str(reading), "void", given={"reason": reason})
-    operator.tell(found, f"reading {reading} is void")
+    path = ("meters", operator.number("meters", named), "readings", str(reading))
+    operator.tell(operator.post(*path, "void", body={"reason": reason}), f"reading {reading} is void")
 
 
 @command("import", group=meter, epilog=EXAMPLES)
@@ -136,18 +122,16 @@ def import_(operator: Operator, path: Path) -> None:
     show_results(operator, done, done["results"], counted(done["lines"], "line"))
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, for a body; an empty text empties one."""
-    given = {name: value for name, value in fields.items() if value not in _NOT_GIVEN}
-    if "chargers" in given:
-        given["chargers"] = [charger for charger in given["chargers"] if charger]
-    if "digits" in given and given["digits"].isdecimal():
-        given["digits"] = int(given["digits"])
-    return {name: None if value == "" else value for name, value in given.items()}
+    body = changes({**fields, "chargers": fields["chargers"] or None})
+    if "chargers" in body:
+        body["chargers"] = list(filter(None, body["chargers"]))
+    if str(body.get("digits")).isdecimal():
+        body["digits"] = int(body["digits"])
+    return body
 
 
-def _say(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
-        return
-    show_record({name: found[name] for name in COLUMNS} | {"chargers": found["chargers"] or "the whole site"})
+def _say(operator: Operator, meter: Mapping[str, Any]) -> None:
+    if not operator.is_told(meter):
+        show_record({**meter, "chargers": meter["chargers"] or "the whole site"}, *COLUMNS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from levity_trio.billing.money import CURRENCIES, written
-from levity_trio.cli.databases import read_database
-from levity_trio.cli.progress import StepProgress
-from levity_trio.cli.tables import cell, say, show_table
+from levity_trio.cli.declaring import JSON_LINES, read_database
+from levity_trio.cli.terminal import LongProgress, cell, say, say_json, show_table
 from levity_trio.config import SETTINGS, certificates_folder, pages_folder
 from levity_trio.config.settings import DatabaseAddress
 
@@ -45,27 +43,31 @@ Ctrl-C.
 """
 
 
-def run_move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> int:
+@click.command("move", epilog=EXAMPLES, short_help="Move the database to PostgreSQL, or back to a file.")
+@click.argument("source", metavar="FROM", callback=read_database)
+@click.argument("target", metavar="TO", callback=read_database)
+@JSON_LINES
+def move(*, source: DatabaseAddress, target: DatabaseAddress, is_json: bool) -> None:
+    """Move the database of a stopped server from a file to PostgreSQL, or back."""
     from levity_trio.store.moving.move import move as move_all  # noqa: PLC0415 - so that --help answers at once
 
     with _Progress(is_json=is_json) as progress:
         moved = move_all(source, target, progress)
     if is_json:
-        say(json.dumps(_record(source, target, moved), ensure_ascii=False))
-        return 0
+        say_json(_record(source, target, moved))
+        return
     _show_proof(moved)
     for line in _lines(source, target, moved):
         say(line)
-    return 0
 
 
-class _Progress(StepProgress):
+class _Progress(LongProgress):
     """Says at the beginning how much there is, and then how long the rest will take."""
 
     def begins(self, plan: Plan) -> None:
         if self.is_json:
             record = {"rows": plan.rows, "bytes": plan.size, "rows_there": plan.rows_there, "is_again": plan.is_again}
-            say(json.dumps({"kind": "begin", **record, "seconds_left": round(plan.seconds)}))
+            say_json({"kind": "begin", **record, "seconds_left": round(plan.seconds)})
             return
         if plan.is_again:
             say("FROM has changed since this move was begun, so it begins again.")
@@ -83,12 +85,13 @@ def _lasting(seconds: float) -> str:
 
 
 def _show_proof(moved: Moved) -> None:
-    filled = [one for one in moved.proof.held if one.rows]
-    show_table(
-        ("table", "rows", "sha256"),
-        [{"table": one.table, "rows": f"{one.rows:,}", "sha256": one.sha256[:16]} for one in filled],
-    )
-    say(f"{len(moved.proof.held) - len(filled)} more tables are empty.")
+    rows = [
+        {"table": held.table, "rows": f"{held.rows:,}", "sha256": held.sha256[:16]}
+        for held in moved.proof.held
+        if held.rows
+    ]
+    show_table(("table", "rows", "sha256"), rows)
+    say(f"{len(moved.proof.held) - len(rows)} more tables are empty.")
 
 
 def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> Iterator[str]:
@@ -104,7 +107,7 @@ def _lines(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> It
 
 
 def _money(sums: Sequence[tuple[str, int, int]]) -> str:
-    return ", ".join(f"{count:,} with {written(total, CURRENCIES[one])}" for one, count, total in sums) or "none"
+    return ", ".join(f"{count:,} with {written(total, CURRENCIES[code])}" for code, count, total in sums) or "none"
 
 
 def _by_hand(source: DatabaseAddress, target: DatabaseAddress) -> Iterator[str]:
@@ -132,7 +135,7 @@ def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> d
         "to": str(target),
         "seconds": round(moved.seconds, 1),
         "rows": moved.plan.rows,
-        "tables": [one._asdict() for one in proof.held],
+        "tables": [held._asdict() for held in proof.held],
         "transactions": proof.sums.transactions,
         "energy_wh": proof.sums.energy_wh,
         "statements": _sums(proof.sums.statements),
@@ -142,18 +145,4 @@ def _record(source: DatabaseAddress, target: DatabaseAddress, moved: Moved) -> d
 
 
 def _sums(sums: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
-    return [{"currency": one, "entries": count, "sum": total} for one, count, total in sums]
-
-
-move = click.Command(
-    "move",
-    params=[
-        click.Argument(["source"], metavar="FROM", callback=read_database),
-        click.Argument(["target"], metavar="TO", callback=read_database),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-    ],
-    callback=run_move,
-    help="Move the database of a stopped server from a file to PostgreSQL, or back.",
-    short_help="Move the database to PostgreSQL, or back to a file.",
-    epilog=EXAMPLES,
-)
+    return [{"currency": code, "entries": count, "sum": total} for code, count, total in sums]

@@ -1,22 +1,27 @@
-"""What the operator's commands share: the API, the token, the output and the exit status."""
+"""What the operator's commands share: the API and its token, what a response says to people, and the exit status."""
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 import click
 
-from levity_trio.cli import site_times
-from levity_trio.cli.examples import examples_of
-from levity_trio.cli.refusing import in_words, token_file
-from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.cli import terminal
+from levity_trio.cli.declaring import JSON, JSON_PARAMETER, Callback, database_options, examples_of, present
+from levity_trio.cli.terminal import Output, local_words, say
 from levity_trio.client import Api, Refusal, Sought
-from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config import ConfigError, EnvironmentProblem, socket_path
+from levity_trio.config.sources import load
+from levity_trio.refusals import NEEDED, plain_words
 
+ADMIN: Final = "admin"
 PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"
 SERVER: Final = Sought("central system", "start `levity-trio serve`, or give --api")
@@ -35,85 +40,136 @@ OF_STATE: Final[Mapping[str, int]] = {
 _OF_CODE: Final[Mapping[str, int]] = {"not_connected": NOT_CONNECTED, "not_registered": FAILED}
 _OF_HTTP: Final[Mapping[int, int]] = {401: FORBIDDEN, 403: FORBIDDEN, 429: FAILED}
 _FIRST_SERVER_ERROR: Final = 500
+TYPED_AS: Final[Mapping[str, str]] = {"max_transactions": "most", "begun_on": "day", "parent_id_tag": "parent"}
+"""Fields whose option or argument has another name; one that goes on with a unit or `_at` is found without."""
+NO_CHARGER: Final = "there is no charger "
+LISTS: Final[Mapping[str, str]] = {
+    "there is no transaction ": "levity-trio transactions",
+    "there is no statement ": "levity-trio bill list",
+}
 
 
 class RefusedByApi(EnvironmentProblem):
-    """A refusal with the exit status that its help tells."""
+    """A refusal in the words of the command line, with the exit status that its help tells."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(in_words(refusal))
-        self.code = refusal.code
-        self.exit_status = exit_status(refusal)
+        self.code, self.document = refusal.code, refusal.document
+        other = FAILED if refusal.status >= _FIRST_SERVER_ERROR else USAGE
+        self.exit_status = _OF_CODE.get(refusal.code, _OF_HTTP.get(refusal.status, other))
 
 
-def exit_status(refusal: Refusal) -> int:
-    """Return the exit status for a refusal: by its code, else by its HTTP status; a wrong request is wrong usage."""
-    other = FAILED if refusal.status >= _FIRST_SERVER_ERROR else USAGE
-    return _OF_CODE.get(refusal.code, _OF_HTTP.get(refusal.status, other))
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except Refusal as refusal:
+        raise RefusedByApi(refusal) from None
 
 
-class Operator:
-    """The API of a running server, and the output of its responses as text or JSON."""
+class Operator(Output):
+    """The API of a running server, and the output of its responses as text or JSON.
+
+    Each request raises RefusedByApi, EnvironmentProblem.
+    """
 
     def __init__(self, url: str, *, is_json: bool) -> None:
-        site_times.forget()
-        self.api = Api(url, SERVER, read_token(os.environ), site_times.hear)
-        self.is_json = is_json
+        super().__init__(is_json=is_json)
+        terminal.forget()
+        self._api = Api(url, SERVER, read_token(os.environ), terminal.hear)
 
     def ask(self, method: str, *path: str, **options: Any) -> Any:
-        """Send a request; see Api.ask. Raises RefusedByApi, EnvironmentProblem."""
-        try:
-            return self.api.ask(method, *path, **options)
-        except Refusal as refusal:
-            raise RefusedByApi(refusal) from None
+        """Send a request; see Api.ask."""
+        with _refusals():
+            return self._api.ask(method, *path, **options)
+
+    def get(self, *path: str, **query: object) -> Any:
+        """Return what is below /api/admin; what is None in the query is left out."""
+        return self.ask("GET", ADMIN, *path, query=present(query))
+
+    def post(self, *path: str, body: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Send a body to what is below /api/admin."""
+        return self.ask("POST", ADMIN, *path, given=body, **options)
+
+    def put(self, *path: str, body: Mapping[str, Any]) -> Any:
+        return self.ask("PUT", ADMIN, *path, given=body)
+
+    def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
+        return self.ask("PATCH", ADMIN, *path, given=body)
+
+    def delete(self, *path: str, **options: Any) -> Any:
+        return self.ask("DELETE", ADMIN, *path, **options)
 
     def rows(self, *path: str, **query: object) -> Iterator[Any]:
-        """Yield all rows of a list, page by page. Raises like `ask`."""
+        """Yield all rows of a list below /api/admin, page by page."""
         page: Any = {"next_cursor": None}
         while "next_cursor" in page:
-            cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
-            page = self.ask("GET", *path, query={**query, **cursor, "limit": PAGE_ROWS})
+            page = self.get(*path, **query, cursor=page["next_cursor"] or None, limit=PAGE_ROWS)
             yield from page["data"]
 
-    def send(self, method: str, *path: str, **options: Any) -> Any:
-        """Send a request with any body and return its JSON response; see Api.send. Raises like `ask`."""
-        try:
-            return json.loads(self.api.send(method, *path, **options))
-        except Refusal as refusal:
-            raise RefusedByApi(refusal) from None
+    def some_rows(self, limit: int | None, *path: str, **query: object) -> Iterator[Any]:
+        """Yield the rows of a list, at least so many if there are. A page may have fewer rows than its limit."""
+        left, cursor = limit, None
+        while left is None or left > 0:
+            page = self.get(*path, **query, cursor=cursor, limit=min(left or PAGE_ROWS, PAGE_ROWS))
+            yield from page["data"]
+            if not (cursor := page.get("next_cursor")):
+                return
+            left = None if left is None else left - len(page["data"])
 
-    def table(self, columns: Sequence[str], records: Sequence[Mapping[str, Any]], whole: object = None) -> None:
-        """Show records as a table; with --json show them, or `whole` if given."""
-        if self.is_json:
-            say(json.dumps(records if whole is None else whole))
-            return
-        show_table(columns, records)
-        if isinstance(whole, Mapping) and whole.get("next_cursor"):
-            say(f"only the first {len(records)} are shown; --limit NUMBER shows more")
+    def send(self, method: str, *path: str, **options: Any) -> bytes:
+        """Send a request with any body to what is below /api/admin, and return that of the response; see Api.send."""
+        with _refusals():
+            return self._api.send(method, ADMIN, *path, **options)
+
+    def fetch(self, *path: str, into: BinaryIO, patience: float) -> None:
+        """Write what is below /api/admin to a file."""
+        with _refusals():
+            self._api.fetch(ADMIN, *path, into=into, patience=patience)
+
+    def lines(self, *path: str, **options: Any) -> Iterator[str]:
+        """Yield the lines of a long response; see Api.lines."""
+        with _refusals():
+            yield from self._api.lines(*path, **options)
+
+    def number(self, resource: str, named: str) -> str:
+        """Return the number of an account or a vehicle by its name; a number is one already. Raises ConfigError."""
+        if named.isdecimal():
+            return named
+        records = self.get(resource, name=named)["data"]
+        if not records:
+            raise ConfigError(f"there is no {resource[:-1]} {named!r}; see levity-trio {resource[:-1]} list")
+        return str(records[0]["id"])
+
+    def check_charger(self, charger: str | None) -> None:
+        """Refuse a charger that is not known, which a list would only show nothing of."""
+        if charger is not None:
+            self.get("chargers", charger)
 
     def instant(self, text: str, option: str) -> str:
         """Return a time that somebody typed with its offset; one without, or a day, is in the time zone of the site.
 
-        Raises click.BadParameter, and like `ask`.
+        Raises click.BadParameter too.
         """
-        if site_times.zone() is None:
+        if terminal.zone() is None:
             self.ask("GET", "version")  # each response says the time zone of the site
         try:
-            return site_times.instant(text).isoformat()
+            return terminal.instant(text).isoformat()
         except ValueError:
             words = f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01"
             raise click.BadParameter(words, param_hint=option) from None
 
-    def tell(self, record: object, words: str) -> None:
-        """Output these words, or with --json the record."""
-        say(json.dumps(record) if self.is_json else words)
-
-    def record(self, record: Mapping[str, Any]) -> None:
-        """Show one record field by field."""
-        if self.is_json:
-            say(json.dumps(record))
-        else:
-            show_record(record)
+    def show_page(
+        self,
+        columns: Sequence[str],
+        page: Mapping[str, Any],
+        row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+        narrower: str | None = None,
+    ) -> None:
+        """Show a page of a list as a table, each record by its row. `narrower` says how to see less of a long list."""
+        self.table(columns, list(map(row, page["data"])), page)
+        if narrower is not None and not self.is_json and page.get("next_cursor"):
+            say(f"… there are more; narrow the list{narrower}")
 
 
 def read_token(environment: Mapping[str, str]) -> str | None:
@@ -123,7 +179,7 @@ def read_token(environment: Mapping[str, str]) -> str | None:
     """
     if token := environment.get("LEVITY_TOKEN", "").strip():
         return token
-    path = token_file(environment)
+    path = _token_file(environment)
     try:
         mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -135,8 +191,13 @@ def read_token(environment: Mapping[str, str]) -> str | None:
     return text.strip() or None
 
 
-Callback = Callable[..., int | None]
-Parameter = Callable[[Callback], Callback]
+def _token_file(environment: Mapping[str, str]) -> Path:
+    folder = environment.get("XDG_CONFIG_HOME")
+    return (Path(folder) if folder else Path.home() / ".config") / "levity-trio" / "token"
+
+
+# Commands
+
 
 _API = click.option(
     "--api",
@@ -146,20 +207,18 @@ _API = click.option(
     show_default=True,
     help="URL of the server's API, or unix:PATH.",
 )
-_JSON = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
 
 
 def command(name: str, *, group: click.Group | None = None, epilog: str = "") -> Callable[[Callback], click.Command]:
     """Decorate `function(operator, …)` as a command with the options that all commands of an operator share."""
 
     def decorate(function: Callback) -> click.Command:
+        @JSON
+        @_API
+        @wraps(function)
         def run(api: str, *, is_json: bool, **given: Any) -> int | None:
             return function(Operator(api, is_json=is_json), **given)
 
-        run.__doc__ = function.__doc__
-        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own way
-        for option in (_API, _JSON):
-            option(run)
         shown = epilog or (examples_of(group.epilog, str(group.name), name) if group else "")
         made = click.command(name, epilog=f"{shown}\n{STATUSES}" if shown else STATUSES)(run)
         if group is not None:
@@ -167,3 +226,85 @@ def command(name: str, *, group: click.Group | None = None, epilog: str = "") ->
         return made
 
     return decorate
+
+
+def over_socket(name: str, group: click.Group) -> Callable[[Callback], click.Command]:
+    """Decorate `function(operator, …)` as a command over the local socket beside the database that its options name.
+
+    It needs no token, and works with --no-api. Where the command has --api, that is used; but a database that is named
+    wins, so that LEVITY_API does not send this to another server.
+    """
+
+    def decorate(function: Callback) -> click.Command:
+        @wraps(function)
+        def run(database: str | None, config: str | None, is_json: bool, api: str | None = None, **given: Any) -> None:
+            if api is None or database is not None:
+                server, _ = load(present({"database": database, "config": config}), os.environ)
+                api = f"unix:{socket_path(server.beside.resolve())}"
+            function(Operator(api, is_json=is_json), **given)
+
+        made = click.command(name, epilog=examples_of(group.epilog, str(group.name), name))(run)
+        made.params += [*database_options(), JSON_PARAMETER]
+        group.add_command(made)
+        return made
+
+    return decorate
+
+
+# Refusals
+
+
+def in_words(refusal: Refusal) -> str:
+    """Return what is wrong and what to do: with the options of this command, and the command that helps."""
+    detail = local_words(_detail(refusal).replace(" with force", " with --force"))
+    seconds = refusal.document.get("retry_after")
+    hint = f"; try again in {seconds} s" if seconds else ""
+    if refusal.status == 401:
+        hint += (
+            "; make one with levity-trio token create, then set LEVITY_TOKEN, or write it to"
+            f" {_token_file(os.environ)}; on the server's machine --api unix:levity.db.sock (beside the database) needs"
+            " none"
+        )
+    if refusal.code == "no_answer":
+        hint += _how_to_follow(refusal.document.get("command") or {})
+    if refusal.code == "not_found":
+        hint += _how_to_find(detail)
+    return f"{detail}{hint}"
+
+
+def _detail(refusal: Refusal) -> str:
+    detail, field = str(refusal), str(refusal.document.get("field") or "")
+    if not field or not detail.startswith(f"{field}: "):
+        before, colon, words = detail.rpartition(": ")
+        return f"{before}{colon}{plain_words(words)}"
+    typed, words = _typed(field), plain_words(detail.removeprefix(f"{field}: "))
+    return f"give {typed} too" if words == NEEDED and typed != field else f"{typed}: {words}"
+
+
+def _typed(field: str) -> str:
+    """Return the option or the argument of this command from which a field comes; the field if there is none."""
+    context = click.get_current_context(silent=True)
+    wanted = TYPED_AS.get(field, field)
+    for parameter in context.command.params if context else ():
+        name = parameter.name or ""
+        if name == wanted or wanted.startswith(f"{name}_"):
+            is_option = isinstance(parameter, click.Option)
+            return max(parameter.opts, key=len) if is_option else parameter.metavar or name.upper()
+    return field
+
+
+def _how_to_follow(command: Mapping[str, Any]) -> str:
+    """Return how to see a late answer, so that nobody sends a command twice that the charger carries out."""
+    if command.get("state") != "timed out":
+        return ""
+    return f"; a late one still counts, so do not repeat it before you looked: levity-trio commands {command['id']}"
+
+
+def _how_to_find(detail: str) -> str:
+    if detail.startswith(NO_CHARGER):
+        charger = shlex.quote(detail.removeprefix(NO_CHARGER))
+        return (
+            f"; it has not connected yet: levity-trio charger add {charger} registers it before it does,"
+            " levity-trio chargers lists all"
+        )
+    return next((f"; {command} lists all" for missing, command in LISTS.items() if detail.startswith(missing)), "")

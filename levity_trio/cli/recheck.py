@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.progress import overwrite, rest
-from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import cell, counted, say
-from levity_trio.config.sources import load
+from levity_trio.cli.declaring import JSON_LINES, on_database
+from levity_trio.cli.terminal import RateProgress, cell, counted, say, say_json
+from levity_trio.config import ServerConfig
 from levity_trio.output import is_terminal
 
 if TYPE_CHECKING:
-    from levity_trio.store.reads.recheck import Difference, Figure, Page, Rechecking
+    from levity_trio.store.reads.recheck import Difference, Page, Rechecking
 
 NAME_WIDTH: Final = 11
 """Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80 columns."""
@@ -55,27 +51,37 @@ Exit status: 0 without any difference, 1 with differences or when the database c
 """
 
 
-def run_recheck(*, charger: str | None, is_json: bool, **given: object) -> int:
+@on_database("recheck", epilog=EXAMPLES, short_help="Judge all transactions again and list the differences.")
+@click.argument("charger", required=False, metavar="[CHARGER]")
+@JSON_LINES
+def recheck(config: ServerConfig, *, charger: str | None, is_json: bool) -> int:
+    """Judge all completed transactions again by the present rules, and list the differences."""
     from levity_trio.store.reads.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
 
-    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     rechecking = Rechecking(config.database, charger)
     if not rechecking.is_known:
         raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
     totals = Totals()
-    pages = totals.counted(_with_progress(rechecking) if _is_progress_shown(is_json) else rechecking.pages())
+    pages = totals.counted(_pages(rechecking, is_json=is_json))
     if is_json:
-        _say_lines(line for page in pages for line in map(_json, page))
-        _say_lines([json.dumps(totals.as_dict())])
+        for difference in (difference for page in pages for difference in page):
+            say_json(_record(difference))
+        say_json(totals.as_dict())
     else:
-        _say_lines(_table([difference for page in pages for difference in page]))
-        _say_lines(totals.lines())
+        differences = [difference for page in pages for difference in page]
+        for line in (*_table(differences), totals.in_words()):
+            say(line)
     return 1 if totals.differences else 0
 
 
-def _say_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        say(line)
+def _pages(rechecking: Rechecking, *, is_json: bool) -> Iterator[Page]:
+    """Yield the pages, and show how far they are."""
+    done = 0
+    with RateProgress("transactions", rechecking.total, is_json=is_json) as progress:
+        for page in rechecking.pages():
+            done += page.transactions
+            progress(done)
+            yield page
 
 
 class Totals:
@@ -91,17 +97,16 @@ class Totals:
             self.transactions += page.transactions
             self.stored_wh += page.stored_wh
             self.differences += len(page.differences)
-            self.change_wh += sum(one.now.wh - one.stored.wh for one in page.differences)
-            self.causes.update(cause for one in page.differences for cause in one.causes)
+            self.change_wh += sum(difference.now.wh - difference.stored.wh for difference in page.differences)
+            self.causes.update(cause for difference in page.differences for cause in difference.causes)
             yield page.differences
 
-    def lines(self) -> Iterator[str]:
+    def in_words(self) -> str:
         judged = f"{counted(self.transactions, 'transaction')}, {self.stored_wh / 1000:,.3f} kWh"
         if not self.differences:
-            yield f"{judged}: no difference."
-            return
+            return f"{judged}: no difference."
         by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)
-        yield f"{judged}: {self.differences:,} differ ({by_cause}), {self.change_wh / 1000:+,.3f} kWh."
+        return f"{judged}: {self.differences:,} differ ({by_cause}), {self.change_wh / 1000:+,.3f} kWh."
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -114,36 +119,8 @@ class Totals:
         }
 
 
-# Progress
-
-
-def _is_progress_shown(is_json: bool) -> bool:
-    """Whether stderr is a terminal that no JSON lines stream to."""
-    return is_terminal(sys.stderr) and not (is_json and is_terminal(sys.stdout))
-
-
-def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
-    """Yield the pages; show a progress line on stderr and clear it at the end."""
-    began, done = time.monotonic(), 0
-    try:
-        for page in rechecking.pages():
-            done += page.transactions
-            overwrite(_progress(done, rechecking.total, time.monotonic() - began))
-            yield page
-    finally:
-        overwrite("")
-
-
-def _progress(done: int, total: int, seconds: float) -> str:
-    rate, left = rest(done, total, seconds)
-    return f"{done:,} of {total:,} transactions, {rate:,.0f} per second, {left:,.0f} s left"
-
-
-# Lines
-
-
-def _json(difference: Difference) -> str:
-    record = {
+def _record(difference: Difference) -> dict[str, Any]:
+    return {
         "kind": "difference",
         "id": difference.transaction,
         "charger": difference.charger,
@@ -157,33 +134,31 @@ def _json(difference: Difference) -> str:
         "then": difference.then._asdict(),
         "now": difference.now._asdict(),
     }
-    return json.dumps(record, ensure_ascii=False)
 
 
 def _table(differences: Sequence[Difference]) -> Iterator[str]:
     """Yield two lines per difference, grouped by cause. The second line has the reason."""
     for is_by_rules, heading in GROUPS.items():
-        group = [one for one in differences if ("rules" in one.causes) is is_by_rules]
-        if group:
-            yield from (heading, "")
-            yield from _lines(group)
-            yield ""
+        group = [difference for difference in differences if ("rules" in difference.causes) is is_by_rules]
+        if not group:
+            continue
+        yield from (heading, "")
+        rows = [_cells(difference) for difference in group]
+        widths = [max(map(len, texts)) for texts in zip(COLUMNS, *rows, strict=True)]
+        yield _aligned(COLUMNS, widths)
+        for difference, row in zip(group, rows, strict=True):
+            yield _aligned(row, widths)
+            yield _cut(f"    {_why(difference)}")
+        yield ""
 
 
-def _lines(group: Sequence[Difference]) -> Iterator[str]:
-    rows = [_cells(one) for one in group]
-    widths = [max(map(len, texts)) for texts in zip(COLUMNS, *rows, strict=True)]
-    yield _aligned(COLUMNS, widths)
-    for one, row in zip(group, rows, strict=True):
-        yield _aligned(row, widths)
-        yield _cut(f"    {_why(one)}")
-
-
-def _cells(one: Difference) -> tuple[str, ...]:
-    start = one.start_time[:16].replace("T", " ")
-    stored, now = one.stored, one.now
+def _cells(difference: Difference) -> tuple[str, ...]:
+    stored, now, charger = difference.stored, difference.now, cell(difference.charger)
+    if is_terminal(sys.stdout) and len(charger) > NAME_WIDTH:
+        charger = f"…{charger[1 - NAME_WIDTH :]}"  # the end of a name distinguishes chargers
+    start = difference.start_time[:16].replace("T", " ")
     return (
-        *(str(one.transaction), _ending(cell(one.charger)), start),
+        *(str(difference.transaction), charger, start),
         *(f"{stored.wh}", stored.confidence, f"{now.wh}", now.confidence),
     )
 
@@ -193,38 +168,14 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(text.rjust(width) if is_number else text.ljust(width) for text, width, is_number in each).rstrip()
 
 
-def _why(one: Difference) -> str:
-    settled_by = f", settled by {cell(one.settled_by)}" if one.settled_by is not None else ""
-    return f"{' and '.join(one.causes)}{settled_by}: {_reason(one.stored, one.now)}"
-
-
-def _reason(stored: Figure, now: Figure) -> str:
-    """Return the present reviews, else those that no longer apply, else the method."""
-    if now.words:
-        return cell(now.words)
-    return f"no longer: {cell(stored.words)}" if stored.words else f"found by {now.method}"
-
-
-def _ending(charger: str) -> str:
-    """Return the end of a name that is too long for a terminal: the end distinguishes chargers."""
-    is_cut = is_terminal(sys.stdout) and len(charger) > NAME_WIDTH
-    return f"…{charger[1 - NAME_WIDTH :]}" if is_cut else charger
+def _why(difference: Difference) -> str:
+    """Return the causes, and the present reviews, else those that no longer apply, else the method."""
+    stored, now = difference.stored, difference.now
+    settled_by = f", settled by {cell(difference.settled_by)}" if difference.settled_by is not None else ""
+    reason = f"no longer: {cell(stored.words)}" if stored.words else f"found by {now.method}"
+    return f"{' and '.join(difference.causes)}{settled_by}: {cell(now.words) if now.words else reason}"
 
 
 def _cut(line: str) -> str:
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else len(line)
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-recheck = click.Command(
-    "recheck",
-    params=[
-        click.Argument(["charger"], required=False, metavar="[CHARGER]"),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *database_options(),
-    ],
-    callback=run_recheck,
-    help="Judge all completed transactions again by the present rules, and list the differences.",
-    short_help="Judge all transactions again and list the differences.",
-    epilog=EXAMPLES,
-)

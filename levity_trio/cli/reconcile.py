@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import local_minute, say, show_below, show_table
+from levity_trio.cli.terminal import local_minute, say, show_below, show_table
 
 EXAMPLES: Final = """\
 \b
@@ -32,81 +32,74 @@ DIFFERENCES: Final = ("charger", "transaction", "register_minus_figure_kWh", "fi
 HIDING: Final = ("charger", "transaction", "ended", "hides_transactions", "hides_kWh")
 REMARKS: Final = ("charger", "connector", "register", "times", "from_wh", "to_wh", "since", "until")
 METERS: Final = (
-    "meter",
-    "kWh",
-    "chargers_kWh",
-    "at_least",
-    "at_most",
-    "difference",
-    "allowed",
-    "differs",
-    "since",
-    "until",
+    *("meter", "kWh", "chargers_kWh", "at_least", "at_most", "difference", "allowed", "differs", "since", "until"),
 )
 
 
-def run_reconcile(operator: Operator, month: str) -> int:
+@command("reconcile", epilog=EXAMPLES)
+@click.argument("month")
+def reconcile(operator: Operator, month: str) -> int:
     """Reconcile a month: registers, transactions, and the house's meters."""
-    found = operator.ask("GET", "admin", "reconciliations", month)
-    if operator.is_json:
-        operator.record(found)
-    else:
-        _say(found)
-    return 0 if found["is_explained"] else 1
+    reconciled = operator.get("reconciliations", month)
+    if not operator.is_told(reconciled):
+        _say(reconciled)
+    return 0 if reconciled["is_explained"] else 1
 
 
-reconcile = command("reconcile", epilog=EXAMPLES)(click.argument("month")(run_reconcile))
+def _say(month: Mapping[str, Any]) -> None:
+    over = "" if month["over"] else ", which is not over yet"
+    say(f"{month['month']}{over}: {local_minute(month['since'])} to {local_minute(month['until'])}\n")
+    show_table(SUMS, _lines(month["site"]))
+    show_below(CHARGERS, map(_charger, month["chargers"]))
+    differences, hiding, remarks = (_of_chargers(month, name) for name in ("differences", "hiding", "remarks"))
+    show_below(DIFFERENCES, map(_difference, differences), "figures that are not what the register rose by")
+    title = "sessions that ended after later ones began, whose energy they hide"
+    show_below(HIDING, map(_hiding, hiding), title)
+    steps = [{**remark, "register": remark["ground"]} for remark in remarks]
+    show_below(REMARKS, steps, "steps of registers between transactions")
+    for meter in month["meters"]:
+        _say_meter(meter)
+    say(f"\n{_verdict(month)}")
 
 
-def _say(found: Mapping[str, Any]) -> None:
-    over = "" if found["over"] else ", which is not over yet"
-    say(f"{found['month']}{over}: {local_minute(found['since'])} to {local_minute(found['until'])}\n")
-    show_table(SUMS, _lines(found["site"]))
-    show_below(CHARGERS, map(_charger, found["chargers"]))
-    _say_more("figures that are not what the register rose by", DIFFERENCES, _differences(found["chargers"]))
-    _say_more("sessions that ended after later ones began, whose energy they hide", HIDING, _hiding(found["chargers"]))
-    _say_more("steps of registers between transactions", REMARKS, _remarks(found["chargers"]))
-    for one in found["meters"]:
-        _say_meter(one)
-    say(f"\n{_verdict(found)}")
+def _of_chargers(month: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the records of all chargers that have this name, each with its charger."""
+    return [{**record, "charger": charger["charger"]} for charger in month["chargers"] for record in charger[name]]
 
 
-def _verdict(found: Mapping[str, Any]) -> str:
-    if found["adds_up"]:
+def _verdict(month: Mapping[str, Any]) -> str:
+    site = month["site"]
+    if month["adds_up"]:
         return "it adds up"
-    if found["is_explained"]:
-        return f"it does not quite add up: {_kwh(found['site']['explained_wh'])} kWh differ, whose reasons are above"
-    hidden, is_less = found["site"]["hidden_wh"], found["site"]["difference_wh"] < 0
-    words = f", {_kwh(hidden)} kWh are {'missing' if is_less else 'in another month'}" if hidden else ""
-    return f"it does not add up{words}; check {_what(found)}"
+    if month["is_explained"]:
+        return f"it does not quite add up: {_kwh(site['explained_wh'])} kWh differ, whose reasons are above"
+    where = "missing" if site["difference_wh"] < 0 else "in another month"
+    words = f", {_kwh(site['hidden_wh'])} kWh are {where}" if site["hidden_wh"] else ""
+    return f"it does not add up{words}; check {_what(month)}"
 
 
-def _what(found: Mapping[str, Any]) -> str:
+def _what(month: Mapping[str, Any]) -> str:
     """Return what is to be looked at where something does not add up."""
-    bare = [one["transaction"] for charger in found["chargers"] for one in charger["differences"] if not one["reason"]]
+    bare = [record["transaction"] for record in _of_chargers(month, "differences") if not record["reason"]]
     told = [f"transaction {number}: levity-trio explain {number}" for number in bare[:1]]
-    late = [one["transaction"] for charger in found["chargers"] for one in charger["hiding"]]
+    late = [record["transaction"] for record in _of_chargers(month, "hiding")]
     told += [f"the end of transaction {number}: levity-trio explain {number}" for number in late[:1]]
-    for one in found["meters"]:
-        if one["differs"]:
-            show = shlex.join(("levity-trio", "meter", "show", one["name"]))
-            told.append(f"the readings of {one['name']}, its --class and --charger: {show}")
+    for meter in month["meters"]:
+        if meter["differs"]:
+            show = shlex.join(("levity-trio", "meter", "show", meter["name"]))
+            told.append(f"the readings of {meter['name']}, its --class and --charger: {show}")
     return "; ".join(told) or "the chargers that do not add up, above"
 
 
 def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the lines of an addition, from the registers to the difference."""
-    exact = _kwh(sums["register_wh"]), f"between {_kwh(sums['least_wh'])} and {_kwh(sums['most_wh'])}"
-    yield {"kWh": exact[0], "": f"by the chargers' registers, {exact[1]}"}
+    between = f"between {_kwh(sums['least_wh'])} and {_kwh(sums['most_wh'])}"
+    yield {"kWh": _kwh(sums["register_wh"]), "": f"by the chargers' registers, {between}"}
     for line in sums["states"]:
-        if line["transactions"]:
+        if count := line["transactions"]:
             doubtful = _kwh(line["doubtful_wh"]) if line["doubtful_transactions"] else None
-            yield {
-                "kWh": _kwh(line["wh"]),
-                "of_these_doubtful": doubtful,
-                "transactions": line["transactions"],
-                "": line["state"],
-            }
+            figures = {"kWh": _kwh(line["wh"]), "of_these_doubtful": doubtful, "transactions": count}
+            yield {**figures, "": line["state"]}
     yield {"kWh": _kwh(-sums["before_wh"]), "": "of these, before the month"}
     yield {"kWh": _kwh(sums["later_wh"]), "": "in the month, of transactions that ended after it"}
     doubtful = _kwh(sums["between_doubtful_wh"]) if sums["between_doubtful_wh"] else None
@@ -115,86 +108,53 @@ def _lines(sums: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"kWh": _kwh(sums["difference_wh"]), "": "difference"}
 
 
-def _charger(one: Mapping[str, Any]) -> dict[str, Any]:
-    sums = one["sums"]
+def _charger(charger: Mapping[str, Any]) -> dict[str, Any]:
+    sums = charger["sums"]
     return {
-        "charger": one["charger"],
+        "charger": charger["charger"],
         "registers": _kwh(sums["register_wh"]),
         "accounted_for": _kwh(sums["accounted_wh"]),
         "between": _kwh(sums["between_wh"]),
         "difference": _kwh(sums["difference_wh"]),
         "adds_up": sums["adds_up"],
-        "last_register_at": one["last_register_at"],
+        "last_register_at": charger["last_register_at"],
     }
 
 
-def _differences(chargers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "charger": charger["charger"],
-            "transaction": one["transaction"],
-            "register_minus_figure_kWh": _kwh(one["wh"]),
-            "figure_kWh": _kwh(one["figure_wh"]),
-            "reason": one["reason"] or "NONE: this should not be",
-        }
-        for charger in chargers
-        for one in charger["differences"]
-    ]
+def _difference(difference: Mapping[str, Any]) -> dict[str, Any]:
+    figures = {"register_minus_figure_kWh": _kwh(difference["wh"]), "figure_kWh": _kwh(difference["figure_wh"])}
+    return {**difference, **figures, "reason": difference["reason"] or "NONE: this should not be"}
 
 
-def _hiding(chargers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "charger": charger["charger"],
-            "transaction": one["transaction"],
-            "ended": one["ended"],
-            "hides_transactions": one["transactions"],
-            "hides_kWh": _kwh(one["wh"]),
-        }
-        for charger in chargers
-        for one in charger["hiding"]
-    ]
+def _hiding(hiding: Mapping[str, Any]) -> dict[str, Any]:
+    return {**hiding, "hides_transactions": hiding["transactions"], "hides_kWh": _kwh(hiding["wh"])}
 
 
-def _remarks(chargers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {**one, "charger": charger["charger"], "register": one["ground"]}
-        for charger in chargers
-        for one in charger["remarks"]
-    ]
-
-
-def _say_more(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    if rows:
-        say(f"\n{title}:")
-        show_table(columns, rows)
-
-
-def _say_meter(one: Mapping[str, Any]) -> None:
+def _say_meter(meter: Mapping[str, Any]) -> None:
     say("")
-    if one["meter_wh"] is None:
-        say(f"{one['name']}: no two readings around the month")
+    if meter["meter_wh"] is None:
+        say(f"{meter['name']}: no two readings around the month")
     else:
-        show_table(METERS, [_meter(one)])
-    for remark in one["remarks"]:
+        show_table(METERS, [_meter(meter)])
+    for remark in meter["remarks"]:
         say(f"  reading {remark['reading']} of {local_minute(remark['at'])}: {remark['words']}")
-    if one["differs"] and one["differs_since"]:
-        since, until = local_minute(one["differs_since"]), local_minute(one["differs_until"])
+    if meter["differs"] and meter["differs_since"]:
+        since, until = local_minute(meter["differs_since"]), local_minute(meter["differs_until"])
         say(f"  they differ since a time between {since} and {until}")
 
 
-def _meter(one: Mapping[str, Any]) -> dict[str, Any]:
+def _meter(meter: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "meter": one["name"],
-        "kWh": _kwh(one["meter_wh"]),
-        "chargers_kWh": _kwh(one["chargers_wh"]),
-        "at_least": _kwh(one["least_wh"]),
-        "at_most": _kwh(one["most_wh"]),
-        "difference": _kwh(one["difference_wh"]),
-        "allowed": _kwh(one["allowed_wh"]),
-        "differs": one["differs"],
-        "since": one["since"],
-        "until": one["until"],
+        "meter": meter["name"],
+        "kWh": _kwh(meter["meter_wh"]),
+        "chargers_kWh": _kwh(meter["chargers_wh"]),
+        "at_least": _kwh(meter["least_wh"]),
+        "at_most": _kwh(meter["most_wh"]),
+        "difference": _kwh(meter["difference_wh"]),
+        "allowed": _kwh(meter["allowed_wh"]),
+        "differs": meter["differs"],
+        "since": meter["since"],
+        "until": meter["until"],
     }
 
 

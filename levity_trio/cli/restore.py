@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.backup import as_dict, in_words, minute
-from levity_trio.cli.databases import place
-from levity_trio.cli.progress import ByteProgress
-from levity_trio.cli.serve import options
-from levity_trio.cli.tables import cell, counted, say
-from levity_trio.config import SETTINGS, ConfigError, ServerConfig
+from levity_trio.cli.backup import in_words, minute
+from levity_trio.cli.declaring import JSON_LINES, on_database, place
+from levity_trio.cli.terminal import ByteProgress, cell, counted, say, say_json
+from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
-from levity_trio.config.sources import load
 
 if TYPE_CHECKING:
     from levity_trio.store.keeping.restoring import Restored
@@ -54,56 +48,50 @@ Exit status: 0 when the backup is in place, 1 when it is not (the database is th
 """
 
 
-def run_restore(
-    *, backup: Path | None, is_forced: bool, is_json: bool, last_statement: int | None, **given: object
-) -> int:
-    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+@on_database(
+    "restore",
+    epilog=EXAMPLES,
+    short_help="Put a backup in the place of the database.",
+    words="SQLite database to replace or to create; or a restored one on PostgreSQL.",
+)
+@click.argument("backup", type=click.Path(path_type=Path), required=False)
+@click.option("is_forced", "--force", is_flag=True, help="Replace a database that has other facts.")
+@click.option("--last-statement", type=click.IntRange(0, 2**53), metavar="NUMBER",
+              help="The highest number of a statement that was closed.")  # fmt: skip
+@JSON_LINES
+def restore(
+    config: ServerConfig, *, backup: Path | None, is_forced: bool, is_json: bool, last_statement: int | None
+) -> None:
+    """Put BACKUP in the place of the database of a stopped server."""
+    from levity_trio.store.keeping import restoring  # noqa: PLC0415 - so that --help answers at once
+
     database = config.database
     if isinstance(database, PostgresqlAddress):
-        restored = _gone_on(database, backup, last_statement)
+        if backup is not None:
+            bring = shlex.join(["pg_restore", "--single-transaction", f"--dbname={database}", str(backup)])
+            then = shlex.join(["levity-trio", "restore", "--db", database])
+            raise ConfigError(f"on PostgreSQL, into a new database made with createdb: {bring} && {then}")
+        restored = restoring.go_on(database, last_statement)
     else:
-        restored = _put_back(config, backup, last_statement, is_forced=is_forced, is_json=is_json)
+        if backup is None:
+            raise click.UsageError("Missing argument 'BACKUP'")
+        with ByteProgress(is_json=is_json) as progress:
+            file = config.file("see levity-trio restore --help")
+            restored = restoring.restore(
+                backup, file, progress, is_forced=is_forced, last_statement=last_statement, key_file=config.key_file
+            )
     if is_json:
-        say(json.dumps(_record(database, restored), ensure_ascii=False))
+        say_json(_record(database, restored))
     else:
         for line in _lines(database, restored):
             say(line)
-    return 0
-
-
-def _put_back(
-    config: ServerConfig, backup: Path | None, last_statement: int | None, *, is_forced: bool, is_json: bool
-) -> Restored:
-    from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
-
-    if backup is None:
-        raise click.UsageError("Missing argument 'BACKUP'")
-    with ByteProgress(is_json=is_json) as progress:
-        return put_back(
-            backup,
-            config.file("see levity-trio restore --help"),
-            progress,
-            is_forced=is_forced,
-            last_statement=last_statement,
-            key_file=config.key_file,
-        )
-
-
-def _gone_on(database: PostgresqlAddress, backup: Path | None, last_statement: int | None) -> Restored:
-    from levity_trio.store.keeping.restoring import go_on  # noqa: PLC0415 - so that --help answers at once
-
-    if backup is not None:
-        bring = shlex.join(["pg_restore", "--single-transaction", f"--dbname={database}", str(backup)])
-        then = shlex.join(["levity-trio", "restore", "--db", database])
-        raise ConfigError(f"on PostgreSQL, into a new database made with createdb: {bring} && {then}")
-    return go_on(database, last_statement)
 
 
 def _record(database: DatabaseAddress, restored: Restored) -> dict[str, object]:
     return {
         "kind": "restored",
         **place(database),
-        **as_dict(restored.content),
+        **restored.content._asdict(),
         "kept": str(restored.kept) if restored.kept else None,
         "lost": restored.lost._asdict() if restored.lost else None,
         "last_transaction_id": restored.last_transaction_id,
@@ -136,31 +124,3 @@ def _lost(restored: Restored) -> str:
         return "No transaction is lost."
     told = f"{counted(lost.transactions, 'transaction')}, new or changed, {lost.energy_wh / 1000:,.3f} kWh"
     return f"Lost: {since} to {until}, {told}{lost.and_entries}."
-
-
-def _database_options() -> list[click.Option]:
-    (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
-    return options(
-        [replace(database, help="SQLite database to replace or to create; or a restored one on PostgreSQL.")]
-    )
-
-
-restore = click.Command(
-    "restore",
-    params=[
-        click.Argument(["backup"], type=click.Path(path_type=Path), required=False),
-        click.Option(["is_forced", "--force"], is_flag=True, help="Replace a database that has other facts."),
-        click.Option(
-            ["--last-statement"],
-            type=click.IntRange(0, 2**53),
-            metavar="NUMBER",
-            help="The highest number of a statement that was closed.",
-        ),
-        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *_database_options(),
-    ],
-    callback=run_restore,
-    help="Put BACKUP in the place of the database of a stopped server.",
-    short_help="Put a backup in the place of the database.",
-    epilog=EXAMPLES,
-)

@@ -7,15 +7,13 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.named import check_charger
+from levity_trio.cli.declaring import an_example, limit, present
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.terminal import cell, say
 
 AS_TYPED: Final = {"make-transaction": "make"}
 """Answers of the API whose command has a shorter name."""
 COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "answers", "fits")
-ADMIN: Final = "admin"
 REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
 EVENT: Final = click.option(
     "--event", type=int, metavar="ID", help="Refuse if the transaction has a newer event than this one."
@@ -46,10 +44,9 @@ class _Listing(click.Group):
 review = _Listing("review", help="List what waits for a person, and decide about it.", epilog=EXAMPLES)
 
 
-def decide(operator: Operator, *path: str, **given: object) -> int:
+def decide(operator: Operator, *path: str, **fields: object) -> int:
     """Send a decision and show its result. Times and figures that were not given are left out."""
-    told = {name: value for name, value in given.items() if value is not None}
-    done: Mapping[str, Any] | None = operator.ask("POST", ADMIN, *path, given=told)
+    done: Mapping[str, Any] | None = operator.post(*path, body=present(fields))
     if operator.is_json or done is None:
         operator.record(done or {"done": True})
     else:
@@ -58,32 +55,31 @@ def decide(operator: Operator, *path: str, **given: object) -> int:
     return 0
 
 
-def _row(item: Mapping[str, Any]) -> dict[str, object]:
-    tx, message = item["transaction"], item["message"]
-    why = message["reason"] if tx is None else ", ".join(review["code"] for review in item["reviews"])
+def _row(waiting: Mapping[str, Any]) -> dict[str, object]:
+    tx, message = waiting["transaction"], waiting["message"]
+    why = message["reason"] if tx is None else ", ".join(review["code"] for review in waiting["reviews"])
     return {
-        "kind": item["kind"],
+        "kind": waiting["kind"],
         "id": (message if tx is None else tx)["id"],
-        "charger": item["charger"],
-        "since": item["at"],
+        "charger": waiting["charger"],
+        "since": waiting["at"],
         "kwh": None if tx is None else tx["energy_kwh"],
         "why": why,
-        "answers": [AS_TYPED.get(answer["answer"], answer["answer"]) for answer in item["answers"]],
-        "fits": [one["id"] for one in item["fitting"]],
+        "answers": [AS_TYPED.get(answer["answer"], answer["answer"]) for answer in waiting["answers"]],
+        "fits": [transaction["id"] for transaction in waiting["fitting"]],
     }
 
 
 @command("list", group=review, epilog=an_example("review list", "review list --charger CP-1"))
 @click.option("--charger", metavar="ID", help="Only of this charger.")
 @click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
+@limit("How many, the newest.")
 def list_queue(operator: Operator, charger: str | None, **query: object) -> None:
     """List what waits for a person, the newest first."""
-    given = {name: value for name, value in {"charger": charger, **query}.items() if value is not None}
-    check_charger(operator, charger)
-    page = operator.ask("GET", ADMIN, "review", query=given)
-    operator.table(COLUMNS, [_row(item) for item in page["data"]], page)
-    if not operator.is_json and any(item["transaction"] for item in page["data"]):
+    operator.check_charger(charger)
+    page = operator.get("review", charger=charger, **query)
+    operator.show_page(COLUMNS, page, _row)
+    if not operator.is_json and any(waiting["transaction"] for waiting in page["data"]):
         say("the evidence: levity-trio explain ID; what a reason means: levity-trio help reviews")
 
 
@@ -91,9 +87,9 @@ def list_queue(operator: Operator, charger: str | None, **query: object) -> None
 @click.argument("transaction", type=int)
 @REASON
 @EVENT
-def confirm(operator: Operator, transaction: int, **given: object) -> int:
+def confirm(operator: Operator, transaction: int, **fields: object) -> int:
     """Make the figure of a transaction certain."""
-    return decide(operator, "transactions", str(transaction), "confirm", **given)
+    return decide(operator, "transactions", str(transaction), "confirm", **fields)
 
 
 @command("attach", group=review)
@@ -103,9 +99,9 @@ def confirm(operator: Operator, transaction: int, **given: object) -> int:
 @click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read: 2026-03-01T13:00 at the site.")
 @REASON
 @EVENT
-def attach(operator: Operator, message: int, **given: object) -> int:
+def attach(operator: Operator, message: int, **fields: object) -> int:
     """Apply a message to a transaction of its charger."""
-    return decide(operator, "set-aside", str(message), "attach", **given)
+    return decide(operator, "set-aside", str(message), "attach", **fields)
 
 
 @command("make", group=review)
@@ -120,15 +116,15 @@ def attach(operator: Operator, message: int, **given: object) -> int:
 @click.option("--id-tag", metavar="TAG", help="The tag, if the stop has none.")
 @click.option("--figure-wh", type=int, metavar="WH", help="Its energy, if you know it.")
 @REASON
-def make(operator: Operator, message: int, **given: object) -> int:
+def make(operator: Operator, message: int, **fields: object) -> int:
     """Make a transaction of a stop that fits none."""
-    return decide(operator, "set-aside", str(message), "make-transaction", **given)
+    return decide(operator, "set-aside", str(message), "make-transaction", **fields)
 
 
 @command("dismiss", group=review)
 @click.argument("message", type=int)
 @click.option("--review", "is_review", is_flag=True, help="MESSAGE is the id of a review, not of a message.")
 @REASON
-def dismiss(operator: Operator, message: int, *, is_review: bool, **given: object) -> int:
+def dismiss(operator: Operator, message: int, *, is_review: bool, **fields: object) -> int:
     """Resolve a message, or a review, that affects no bill."""
-    return decide(operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **given)
+    return decide(operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **fields)

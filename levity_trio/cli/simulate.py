@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from levity_trio.cli.databases import read_database
-from levity_trio.cli.tables import say
-from levity_trio.cli.verify import VERBOSE
+from levity_trio.cli.declaring import read_database, together
+from levity_trio.cli.terminal import say
+from levity_trio.cli.verify import FILE, VERBOSE
 from levity_trio.config import ConfigError
 from levity_trio.config.settings import DatabaseAddress
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 URL = "ws://localhost:9000/ws/"
 CONTROL_PORT = 9100
 STATE = "simulator.json"
+PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 EXAMPLES = f"""\
 \b
@@ -81,89 +82,47 @@ def _real(_context: click.Context, _option: click.Parameter, speed: float) -> fl
     return speed
 
 
-PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
-FILE = click.Path(path_type=Path, dir_okay=False)
-RUN_OPTIONS = (
-    click.Option(["--url"], default=URL, show_default=True, help="URL of the central system."),
-    click.Option(["--scenario"], metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."),
-    click.Option(
-        ["--chargers"], type=click.IntRange(1, 100_000), help="Number of chargers  [default: that of the scenario]."
-    ),
-    click.Option(
-        ["--speed"],
-        type=click.FloatRange(0.1, 100_000),
-        callback=_real,
-        default=1.0,
-        show_default=True,
-        help="Speed relative to real time; 60 simulates an hour per minute. The server needs the same --clock-speed.",
-    ),
-    click.Option(
-        ["--seed"], type=int, default=1, show_default=True, help="Random seed; the same seed gives the same run."
-    ),
-    click.Option(["quirks", "--quirk"], metavar="NAME", multiple=True, help="Quirk of every charger; can be repeated."),
-)
-OUTPUT_OPTIONS = (
-    click.Option(
-        ["--verify"],
-        callback=read_database,
-        metavar="DATABASE",
-        help="Database of the central system, to be compared with the simulation at its end.",
-    ),
-    click.Option(
-        ["--ledger"],
-        type=FILE,
-        metavar="FILE",
-        help="File that records the true course of the simulation, for `levity-trio verify`.",
-    ),
+# fmt: off
+_OPTIONS = together(
+    click.option("--url", default=URL, show_default=True, help="URL of the central system."),
+    click.option("--scenario", metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."),
+    click.option("--chargers", type=click.IntRange(1, 100_000),
+                 help="Number of chargers  [default: that of the scenario]."),
+    click.option("--speed", type=click.FloatRange(0.1, 100_000), callback=_real, default=1.0, show_default=True,
+                 help="Speed relative to real time; 60 simulates an hour per minute. The server needs the same"
+                      " --clock-speed."),
+    click.option("--seed", type=int, default=1, show_default=True,
+                 help="Random seed; the same seed gives the same run."),
+    click.option("quirks", "--quirk", metavar="NAME", multiple=True, help="Quirk of every charger; can be repeated."),
+    click.option("--password", metavar="HEX",
+                 help="Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with wss:// 2."),
+    click.option("authority", "--ca", type=FILE, metavar="FILE",
+                 help="Authority of the central system's certificate (PEM)."),
+    click.option("certificate", "--client-cert", metavar="FILE",
+                 help="Client certificate and key (PEM), security profile 3; {id} in it stands for the charger's"
+                      " identifier."),
+    click.option("--verify", callback=read_database, metavar="DATABASE",
+                 help="Database of the central system, to be compared with the simulation at its end."),
+    click.option("--ledger", type=FILE, metavar="FILE",
+                 help="File that records the true course of the simulation, for `levity-trio verify`."),
     VERBOSE,
-    click.Option(["is_json", "--json"], is_flag=True, help="Output the summary as JSON."),
-    click.Option(
-        ["--list-quirks"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_list_quirks,
-        help="List the quirks, and the real chargers that have them.",
-    ),
-    click.Option(
-        ["--list-scenarios"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_list_scenarios,
-        help="List the built-in scenarios.",
-    ),
+    click.option("is_json", "--json", is_flag=True, help="Output the summary as JSON."),
+    click.option("--list-quirks", is_flag=True, is_eager=True, expose_value=False, callback=_list_quirks,
+                 help="List the quirks, and the real chargers that have them."),
+    click.option("--list-scenarios", is_flag=True, is_eager=True, expose_value=False, callback=_list_scenarios,
+                 help="List the built-in scenarios."),
+    click.option("--control", metavar="[HOST:]PORT",
+                 help="Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the chargers added"
+                      " there."),
+    click.option("--state", type=FILE, metavar="FILE",
+                 help=f"File that keeps the chargers added there  [default: {STATE}]."),
 )
-CONTROL_OPTIONS = (
-    click.Option(
-        ["--control"],
-        metavar="[HOST:]PORT",
-        help="Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the chargers added there.",
-    ),
-    click.Option(
-        ["--state"], type=FILE, metavar="FILE", help=f"File that keeps the chargers added there  [default: {STATE}]."
-    ),
-)
+# fmt: on
 
 
-SECURITY_OPTIONS = (
-    click.Option(
-        ["--password"],
-        metavar="HEX",
-        help="Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with wss:// 2.",
-    ),
-    click.Option(
-        ["authority", "--ca"], type=FILE, metavar="FILE", help="Authority of the central system's certificate (PEM)."
-    ),
-    click.Option(
-        ["certificate", "--client-cert"],
-        metavar="FILE",
-        help="Client certificate and key (PEM), security profile 3; {id} in it stands for the charger's identifier.",
-    ),
-)
-
-
-def run_simulate(
+@click.command("simulate", epilog=EXAMPLES, short_help="Simulate chargers and check the database.")
+@_OPTIONS
+def simulate(
     *,
     url: str,
     scenario: str | None,
@@ -181,6 +140,7 @@ def run_simulate(
     authority: Path | None,
     certificate: str | None,
 ) -> int:
+    """Simulate chargers that boot, charge and misbehave, and compare the database with what they did."""
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
     from levity_trio.simulator.server_address import Trust  # noqa: PLC0415 - see above
@@ -188,7 +148,11 @@ def run_simulate(
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
     if not is_planned:
-        _refuse_without_plan({"--quirk": quirks, "--verify": verify, "--ledger": ledger})
+        for flag, value in {"--quirk": quirks, "--verify": verify, "--ledger": ledger}.items():
+            if value:
+                raise ConfigError(
+                    f"{flag} applies to the chargers of a scenario only; give --scenario or --chargers with --control"
+                )
     server = _address(url)
     profile = _profile(password, certificate, is_tls=server.is_tls)
     chosen = load("day" if scenario is None else scenario) if is_planned else None
@@ -226,36 +190,22 @@ def _profile(password: str | None, certificate: str | None, *, is_tls: bool) -> 
     return 0 if password is None else 2 if is_tls else 1
 
 
-def _refuse_without_plan(given: Mapping[str, object]) -> None:
-    for flag, value in given.items():
-        if value:
-            raise ConfigError(
-                f"{flag} applies to the chargers of a scenario only; give --scenario or --chargers with --control"
-            )
-
-
 def _plan(
     scenario: Scenario,
     chargers: int | None,
     seed: int,
     quirks: Sequence[str],
-    security: tuple[int, str | None] = (0, None),
+    security: tuple[int, str | None],
 ) -> Plan:
     from levity_trio.simulator.plan import fleet, plan  # noqa: PLC0415 - see above
     from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415
 
     if unknown := [name for name in quirks if name not in QUIRKS]:
         raise click.UsageError(f"--quirk {unknown[0]} is unknown; see --list-quirks.")
-    specs = fleet(scenario, chargers or scenario.chargers, seed)
     profile, password = security
     specs = tuple(
-        replace(
-            spec,
-            quirks=tuple(dict.fromkeys([*spec.quirks, *quirks])),
-            security_profile=profile,
-            password=password,
-        )
-        for spec in specs
+        replace(spec, quirks=tuple(dict.fromkeys([*spec.quirks, *quirks])), security_profile=profile, password=password)
+        for spec in fleet(scenario, chargers or scenario.chargers, seed)
     )
     return plan(scenario, specs, seed)
 
@@ -271,13 +221,3 @@ def _control(text: str | None, state: Path | None) -> Control | None:
     if not port.isdecimal() or not int(port) < 2**16:
         raise ConfigError(f"--control {text}: give a port, or host:port, such as {CONTROL_PORT}")
     return Control(state=state or Path(STATE), host=host or "127.0.0.1", port=int(port))
-
-
-simulate = click.Command(
-    "simulate",
-    params=[*RUN_OPTIONS, *SECURITY_OPTIONS, *OUTPUT_OPTIONS, *CONTROL_OPTIONS],
-    callback=run_simulate,
-    help="Simulate chargers that boot, charge and misbehave, and compare the database with what they did.",
-    short_help="Simulate chargers and check the database.",
-    epilog=EXAMPLES,
-)

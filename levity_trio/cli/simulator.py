@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from functools import wraps
+from typing import Any, BinaryIO, Final
 
 import click
 
-from levity_trio.cli.examples import examples_of
-from levity_trio.cli.simulator_examples import EXAMPLES, OF_COMMANDS
-from levity_trio.cli.tables import say, show_below, show_record, show_table, warn
+from levity_trio.cli.declaring import JSON, Callback, Decorator, examples_of, present, together
+from levity_trio.cli.terminal import Output, say, show_below, show_record, warn
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
@@ -23,47 +23,61 @@ LOCATION_COLUMNS = ("name", "address")
 VEHICLE_COLUMNS = ("name", "battery_wh", "max_ac_w", "ac_phases", "max_dc_w", "soc")
 
 SIMULATOR = Sought("simulator", "start `levity-trio simulate --control 9100`, or give --api")
-Fields = dict[str, Any]
-Command = Callable[..., None]
-Parameter = Callable[[Command], Command]
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio simulator add CP-1 --vendor Grizzl-E --model Smart
+  levity-trio simulator vehicles add Compact --battery-wh 40000 --soc 0.2
+  levity-trio simulator plug CP-1 --vehicle Compact
+  levity-trio simulator tag CP-1 04A2B3C4
+  levity-trio simulator chargers CP-1
+  levity-trio simulator log CP-1
+  levity-trio simulator meter CP-1 --wh 250000
+  levity-trio simulator answer CP-1 RemoteStartTransaction Rejected
+  levity-trio simulator send CP-1 StatusNotification
+  levity-trio simulator send CP-1 DataTransfer '{"vendorId": "org.example"}'
+  levity-trio simulator template chargers > chargers.csv
+  levity-trio simulator import chargers chargers.csv
+
+Each command is a request to the HTTP API of a running simulator (--api or LEVITY_SIMULATOR_API, by default
+http://127.0.0.1:9100). That API has no authentication and by default listens on this machine only.
+
+Exit status: 0 on success, 1 when the simulator refuses or does not run, 2 for wrong usage.
+"""
+OF_COMMANDS: Final = """\
+  levity-trio simulator chargers
+  levity-trio simulator change CP-1 --firmware-version 2.0
+  levity-trio simulator remove CP-1
+  levity-trio simulator connect CP-1
+  levity-trio simulator disconnect CP-1
+  levity-trio simulator unplug CP-1
+  levity-trio simulator start CP-1 04A2B3C4
+  levity-trio simulator stop CP-1
+  levity-trio simulator fault CP-1 GroundFailure
+  levity-trio simulator clear-fault CP-1
+  levity-trio simulator status CP-1 Unavailable --connector 1
+  levity-trio simulator offline CP-1
+  levity-trio simulator online CP-1
+  levity-trio simulator configuration CP-1
+  levity-trio simulator configuration CP-1 HeartbeatInterval 60
+  levity-trio simulator locations list
+  levity-trio simulator locations add Garage
+  levity-trio simulator locations change Garage --address "Bauhof 12"
+  levity-trio simulator locations remove Garage
+  levity-trio simulator vehicles list
+  levity-trio simulator vehicles change Compact --soc 0.8
+  levity-trio simulator vehicles remove Compact
+"""
+"""Those that are only in the help of their commands."""
 
 
-class Client:
+class Client(Output):
     """The API of the simulator, and the output of its responses as text or JSON."""
 
-    def __init__(self, url: str, is_json: bool) -> None:
+    def __init__(self, url: str, *, is_json: bool) -> None:
+        super().__init__(is_json=is_json)
         self.api = Api(url, SIMULATOR)
-        self._is_json = is_json
-
-    def table(self, columns: tuple[str, ...], records: list[Fields]) -> None:
-        if self._is_json:
-            say(json.dumps(records))
-        else:
-            show_table(columns, records)
-
-    def record(self, record: Fields | None, summary: str = "") -> None:
-        """Show one record as JSON, as its summary if there is one, or field by field."""
-        if self._is_json:
-            say(json.dumps(record))
-        elif summary:
-            say(summary)
-        elif record is not None:
-            show_record(record)
-
-    def charger(self, record: Fields) -> None:
-        """Show a charger, and its connectors in a table."""
-        if self._is_json:
-            say(json.dumps(record))
-            return
-        connectors = record.pop("connector", [])
-        show_record(record)
-        show_below(CONNECTOR_COLUMNS, connectors)
-
-    def act(self, charger: str, action: str, given: Mapping[str, object]) -> None:
-        """Perform an action at a charger, and show the resulting status of its connectors."""
-        arguments = {name: value for name, value in given.items() if value is not None}
-        record = self.api.ask("POST", "chargers", charger, action, given=arguments)
-        self.record(record, f"{charger} {record['state']}: {' '.join(record['statuses']) or 'no power'}")
+        self.ask = self.api.ask
 
 
 @click.group("simulator", epilog=EXAMPLES, invoke_without_command=True)
@@ -74,23 +88,6 @@ def simulator(context: click.Context) -> None:
         say(context.get_help())
 
 
-def command(name: str, group: click.Group = simulator) -> Callable[[Command], click.Command]:
-    """Decorate `function(client, …)` as a command with the options that all commands share."""
-
-    def decorate(function: Command) -> click.Command:
-        def run(api: str, is_json: bool, **given: Any) -> None:
-            function(Client(api, is_json), **given)
-
-        run.__doc__ = function.__doc__
-        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own way
-        for option in (_API, _JSON):
-            option(run)
-        words = ("simulator",) if group is simulator else ("simulator", str(group.name))
-        return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)
-
-    return decorate
-
-
 _API = click.option(
     "--api",
     metavar="URL",
@@ -99,21 +96,27 @@ _API = click.option(
     show_default=True,
     help="URL of the simulator's API.",
 )
-_JSON = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
-_CHARGER = click.argument("charger", metavar="CHARGER")
-_CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, if there are several.")
 
 
-def _options(*options: Parameter) -> Parameter:
-    def decorate(function: Command) -> Command:
-        for option in reversed(options):
-            function = option(function)
-        return function
+def command(name: str, group: click.Group = simulator) -> Callable[[Callback], click.Command]:
+    """Decorate `function(client, …)` as a command with the options that all commands share."""
+
+    def decorate(function: Callback) -> click.Command:
+        @JSON
+        @_API
+        @wraps(function)
+        def run(api: str, is_json: bool, **given: Any) -> None:
+            function(Client(api, is_json=is_json), **given)
+
+        words = ("simulator",) if group is simulator else ("simulator", str(group.name))
+        return group.command(name, epilog=examples_of(f"{EXAMPLES}{OF_COMMANDS}", *words, name))(run)
 
     return decorate
 
 
-_CHARGER_FIELDS = _options(
+_CHARGER = click.argument("charger", metavar="CHARGER")
+_CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, if there are several.")
+_CHARGER_FIELDS = together(
     click.option("--vendor", help="Vendor in its BootNotification."),
     click.option("--model", help="Model in its BootNotification."),
     click.option("--serial-number", help="Serial number in its BootNotification."),
@@ -130,7 +133,7 @@ _CHARGER_FIELDS = _options(
     click.option("--location", help="Name of its location."),
     click.option("--auto-connect/--no-auto-connect", default=None, help="Connect automatically."),
 )
-_VEHICLE_FIELDS = _options(
+_VEHICLE_FIELDS = together(
     click.option("--battery-wh", type=float, help="Capacity of its battery, in Wh."),
     click.option("--max-ac-w", type=float, help="Maximum AC power, in W; 0 if it has no AC inlet."),
     click.option("--ac-phases", type=int, help="Number of phases of its onboard charger."),
@@ -139,7 +142,7 @@ _VEHICLE_FIELDS = _options(
 )
 
 
-def _given(fields: Mapping[str, Any]) -> Fields:
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value != ()}
 
 
@@ -148,9 +151,13 @@ def _given(fields: Mapping[str, Any]) -> Fields:
 def chargers(client: Client, charger: str | None) -> None:
     """List the chargers, or show one with its connectors."""
     if charger is None:
-        client.table(CHARGER_COLUMNS, client.api.ask("GET", "chargers"))
+        client.table(CHARGER_COLUMNS, client.ask("GET", "chargers"))
     else:
-        client.charger(client.api.ask("GET", "chargers", charger))
+        record = client.ask("GET", "chargers", charger)
+        if not client.is_told(record):
+            connectors = record.pop("connector", [])
+            show_record(record)
+            show_below(CONNECTOR_COLUMNS, connectors)
 
 
 @command("add")
@@ -158,8 +165,8 @@ def chargers(client: Client, charger: str | None) -> None:
 @_CHARGER_FIELDS
 def add(client: Client, charger: str, **fields: Any) -> None:
     """Add a charger. It connects at once unless --no-auto-connect is given."""
-    record = client.api.ask("POST", "chargers", given={"id": charger, **_given(fields)})
-    client.record(record, f"added {charger}")
+    record = client.ask("POST", "chargers", given={"id": charger, **_body(fields)})
+    client.tell(record, f"added {charger}")
 
 
 @command("change")
@@ -167,19 +174,19 @@ def add(client: Client, charger: str, **fields: Any) -> None:
 @_CHARGER_FIELDS
 def change(client: Client, charger: str, **fields: Any) -> None:
     """Change a charger. It must be disconnected, except to change location or auto-connect."""
-    client.record(client.api.ask("PATCH", "chargers", charger, given=_given(fields)), f"changed {charger}")
+    client.tell(client.ask("PATCH", "chargers", charger, given=_body(fields)), f"changed {charger}")
 
 
 @command("remove")
 @_CHARGER
 def remove(client: Client, charger: str) -> None:
     """Remove a charger and its state."""
-    client.record(client.api.ask("DELETE", "chargers", charger), f"removed {charger}")
+    client.tell(client.ask("DELETE", "chargers", charger), f"removed {charger}")
 
 
 _TAG = click.argument("tag")
 _VEHICLE = click.option("--vehicle", help="Name of a vehicle (`simulator vehicles`); any vehicle by default.")
-_ACTIONS: Mapping[str, tuple[str, Sequence[Parameter]]] = {
+_ACTIONS: Mapping[str, tuple[str, Sequence[Decorator]]] = {
     "connect": ("Switch on a charger's power, so that it connects.", ()),
     "disconnect": ("Cut a charger's power.", ()),
     "plug": ("Plug in a vehicle.", (_VEHICLE, _CONNECTOR)),
@@ -220,10 +227,11 @@ _ACTIONS: Mapping[str, tuple[str, Sequence[Parameter]]] = {
 """Actions at a charger, by their name in the API: the help, and the parameters."""
 
 
-def _add_action(action: str, text: str, parameters: Sequence[Parameter]) -> None:
-    @_options(_CHARGER, *parameters)
-    def run(client: Client, charger: str, **given: Any) -> None:
-        client.act(charger, action, given)
+def _add_action(action: str, text: str, parameters: Sequence[Decorator]) -> None:
+    @together(_CHARGER, *parameters)
+    def run(client: Client, charger: str, **arguments: Any) -> None:
+        state = client.ask("POST", "chargers", charger, action, given=present(arguments))
+        client.tell(state, f"{charger} {state['state']}: {' '.join(state['statuses']) or 'no power'}")
 
     run.__doc__ = text
     command(action)(run)
@@ -244,16 +252,13 @@ def send(client: Client, charger: str, action: str, payload: str | None, connect
     PAYLOAD, a JSON object, is sent unchanged. Without PAYLOAD the charger fills in its present state; ACTION is then
     BootNotification, Heartbeat, StatusNotification or MeterValues. The response does not affect the charger.
     """
-    given = _given({"action": action, "payload": None if payload is None else _json(payload), "connector": connector})
-    response = client.api.ask("POST", "chargers", charger, "send", given=given)
-    client.record(response, json.dumps(response["payload"]))
-
-
-def _json(text: str) -> object:
     try:
-        return json.loads(text)
+        sent = None if payload is None else json.loads(payload)
     except ValueError as problem:
         raise click.BadParameter(f"not valid JSON: {problem}", param_hint="PAYLOAD") from None
+    body = _body({"action": action, "payload": sent, "connector": connector})
+    response = client.ask("POST", "chargers", charger, "send", given=body)
+    client.tell(response, json.dumps(response["payload"]))
 
 
 @command("configuration")
@@ -264,11 +269,11 @@ def configuration(client: Client, charger: str, key: str | None, value: str | No
     """Show the configuration or one key of it, or change a key."""
     path = ("chargers", charger, "configuration")
     if key is None:
-        client.table(("key", "value", "readonly"), client.api.ask("GET", *path))
+        client.table(("key", "value", "readonly"), client.ask("GET", *path))
     elif value is None:
-        client.record(client.api.ask("GET", *path, key))
+        client.record(client.ask("GET", *path, key))
     else:
-        client.record(client.api.ask("PUT", *path, key, given={"value": value}))
+        client.record(client.ask("PUT", *path, key, given={"value": value}))
 
 
 @command("log")
@@ -279,11 +284,11 @@ def show_log(client: Client, charger: str, limit: int) -> None:
 
     Times are seconds of the simulation.
     """
-    frames = client.api.ask("GET", "chargers", charger, "log", query={"limit": limit})
+    frames = client.ask("GET", "chargers", charger, "log", query={"limit": limit})
     client.table(("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames])
 
 
-def _add_records(kind: str, columns: tuple[str, ...], fields: Callable[[Command], Command]) -> None:
+def _add_records(kind: str, columns: tuple[str, ...], fields: Decorator) -> None:
     """Add the commands list (the default), add, change and remove for locations or vehicles."""
     path = f"{kind}s"
 
@@ -297,25 +302,25 @@ def _add_records(kind: str, columns: tuple[str, ...], fields: Callable[[Command]
     @command("list", group)
     def show(client: Client) -> None:
         """List all."""
-        client.table(columns, client.api.ask("GET", path))
+        client.table(columns, client.ask("GET", path))
 
     @command("add", group)
-    @_options(click.argument("name"), fields)
-    def add_record(client: Client, name: str, **given: Any) -> None:
+    @together(click.argument("name"), fields)
+    def add_record(client: Client, name: str, **values: Any) -> None:
         """Add one."""
-        client.record(client.api.ask("POST", path, given={"name": name, **_given(given)}), f"added {name}")
+        client.tell(client.ask("POST", path, given={"name": name, **_body(values)}), f"added {name}")
 
     @command("change", group)
-    @_options(click.argument("name"), fields)
-    def change_record(client: Client, name: str, **given: Any) -> None:
+    @together(click.argument("name"), fields)
+    def change_record(client: Client, name: str, **values: Any) -> None:
         """Change one; what is not given stays."""
-        client.record(client.api.ask("PATCH", path, name, given=_given(given)), f"changed {name}")
+        client.tell(client.ask("PATCH", path, name, given=_body(values)), f"changed {name}")
 
     @command("remove", group)
     @click.argument("name")
     def remove_record(client: Client, name: str) -> None:
         """Remove one."""
-        client.record(client.api.ask("DELETE", path, name), f"removed {name}")
+        client.tell(client.ask("DELETE", path, name), f"removed {name}")
 
 
 _add_records("location", LOCATION_COLUMNS, click.option("--address", help="Postal address."))
@@ -337,11 +342,11 @@ def import_file(client: Client, kind: str, file: BinaryIO) -> None:
     try:
         response = json.loads(client.api.send("POST", "import", kind, body=body, media_type=media_type))
     except Refusal as refusal:
-        for one in refusal.document.get("faults", []):
-            column = f" {one['column']}:" if one["column"] else ""
-            warn(f"line {one['line']}:{column} {one['text']}")
+        for fault in refusal.document.get("faults", []):
+            column = f" {fault['column']}:" if fault["column"] else ""
+            warn(f"line {fault['line']}:{column} {fault['text']}")
         raise EnvironmentProblem(f"{file.name}: {refusal}") from None
-    client.record(response, f"imported {len(response['imported'])} {kind}")
+    client.tell(response, f"imported {len(response['imported'])} {kind}")
 
 
 @command("template")

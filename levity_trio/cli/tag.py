@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
+from levity_trio.cli.declaring import an_example, changes, limit, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import counted, say, show_below, show_record
+from levity_trio.cli.terminal import counted, say, show_below, show_record
+from levity_trio.cli.transfers import FILE, send_file, show_file, show_results
 
-ID_TAGS: Final = ("admin", "id-tags")
-ASKED: Final = ("admin", "asked-id-tags")
 COLUMNS: Final = ("id_tag", "name", "status", "expires_at", "parent_id_tag", "max_transactions", "notes")
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 STATUSES: Final = ("Accepted", "Blocked")
@@ -55,30 +53,21 @@ the field.
 
 tag = click.Group("tag", help="Say who may charge: add, change, block and import tags.", epilog=EXAMPLES)
 _TAG: Final = click.argument("id_tag", metavar="TAG")
+_FIELDS: Final = together(
+    click.option("--name", help="Whose it is."),
+    click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."),
+    click.option("--parent", metavar="TAG", help="Its group, whose members may stop each other's transactions."),
+    click.option("--most", metavar="NUMBER", help="How many transactions it may have at once."),
+    click.option("--notes", help="Anything else."),
+)
 
 
-def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for the fields of a tag."""
-    for option in (
-        click.option("--notes", help="Anything else."),
-        click.option("--most", metavar="NUMBER", help="How many transactions it may have at once."),
-        click.option("--parent", metavar="TAG", help="Its group, whose members may stop each other's transactions."),
-        click.option("--expires", metavar="TIME", help="From when on it is refused; a time or a day at the site."),
-        click.option("--name", help="Whose it is."),
-    ):
-        function = option(function)
-    return function
-
-
-def _given(name: str | None, expires: str | None, parent: str | None, most: str | None, notes: str | None) -> Any:
+def _body(name: str | None, expires: str | None, parent: str | None, most: str | None, notes: str | None) -> Any:
     """Return the fields that were given, for a body."""
-    given: dict[str, Any] = {"name": name, "expires_at": expires, "parent_id_tag": parent, "notes": notes}
-    given = {field: value or None for field, value in given.items() if value is not None}
-    if most is not None:
-        if most and not most.isdecimal():
-            raise click.BadParameter(f"{most}: give a whole number from 1 on", param_hint="--most")
-        given["max_transactions"] = int(most) if most else None
-    return given
+    if most and not most.isdecimal():
+        raise click.BadParameter(f"{most}: give a whole number from 1 on", param_hint="--most")
+    limits = {"expires_at": expires, "parent_id_tag": parent, "max_transactions": int(most) if most else most}
+    return changes({"name": name, "notes": notes, **limits})
 
 
 @command("list", group=tag)
@@ -86,44 +75,39 @@ def _given(name: str | None, expires: str | None, parent: str | None, most: str 
 @click.option("--parent", metavar="TAG", help="Only of this group.")
 @click.option("--expired", is_flag=True, default=None, help="Only those that have expired.")
 @click.option("--search", metavar="TEXT", help="Only with this in the tag or its name.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
-def show_all(operator: Operator, **given: Any) -> None:
+@limit()
+def show_all(operator: Operator, **query: Any) -> None:
     """List the tags that were added."""
-    query = {name: str(value).lower() if value is True else value for name, value in given.items() if value is not None}
-    page = operator.ask("GET", *ID_TAGS, query=query)
-    operator.table(COLUMNS, page["data"], page)
-    if not operator.is_json and page.get("next_cursor"):
-        say("… there are more; narrow the list with --search, or use export")
+    page = operator.get("id-tags", **{name: "true" if value is True else value for name, value in query.items()})
+    operator.show_page(COLUMNS, page, narrower=" with --search, or use export")
 
 
 @command("show", group=tag, epilog=an_example("tag show 04A1B2C3"))
 @_TAG
 def show(operator: Operator, id_tag: str) -> None:
     """Show a tag as it is, and as it was."""
-    found = operator.ask("GET", *ID_TAGS, id_tag)
-    if operator.is_json:
-        operator.record(found)
-        return
-    show_record({name: found[name] for name in (*COLUMNS, "created_at", "created_by", "ended_at", "ended_by")})
-    show_below(PERIODS, found["periods"])
+    record = operator.get("id-tags", id_tag)
+    if not operator.is_told(record):
+        show_record(record, *COLUMNS, "created_at", "created_by", "ended_at", "ended_by")
+        show_below(PERIODS, record["periods"])
 
 
 @command("add", group=tag, epilog=EXAMPLES)
 @_TAG
-@_fields
+@_FIELDS
 @click.option("--blocked", is_flag=True, help="Add it as one that may not charge.")
-def add(operator: Operator, id_tag: str, *, blocked: bool, **given: Any) -> None:
+def add(operator: Operator, id_tag: str, *, blocked: bool, **fields: Any) -> None:
     """Add a tag, also one that waits for you (tag asked)."""
-    body = {"id_tag": id_tag, **_given(**given), "status": "Blocked" if blocked else "Accepted"}
-    _say(operator, operator.ask("POST", *ID_TAGS, given=body))
+    body = {"id_tag": id_tag, **_body(**fields), "status": "Blocked" if blocked else "Accepted"}
+    _say(operator, operator.post("id-tags", body=body))
 
 
 @command("change", group=tag, epilog=CHANGE_EXAMPLES)
 @_TAG
-@_fields
-def change(operator: Operator, id_tag: str, **given: Any) -> None:
+@_FIELDS
+def change(operator: Operator, id_tag: str, **fields: Any) -> None:
     """Change a tag; what is not given stays."""
-    _change(operator, id_tag, _given(**given))
+    _say(operator, operator.patch("id-tags", id_tag, body=_body(**fields)))
 
 
 @command("block", group=tag)
@@ -133,14 +117,14 @@ def block(operator: Operator, id_tag: str) -> None:
 
     The connected chargers are asked to clear their caches.
     """
-    _change(operator, id_tag, {"status": "Blocked"})
+    _say(operator, operator.patch("id-tags", id_tag, body={"status": "Blocked"}))
 
 
 @command("unblock", group=tag)
 @_TAG
 def unblock(operator: Operator, id_tag: str) -> None:
     """Accept a tag again."""
-    _change(operator, id_tag, {"status": "Accepted"})
+    _say(operator, operator.patch("id-tags", id_tag, body={"status": "Accepted"}))
 
 
 @command("remove", group=tag, epilog=an_example("tag remove 04A1B2C3"))
@@ -150,22 +134,21 @@ def remove(operator: Operator, id_tag: str) -> None:
 
     To refuse it, block it.
     """
-    operator.ask("DELETE", *ID_TAGS, id_tag)
+    operator.delete("id-tags", id_tag)
     operator.tell({"removed": id_tag}, f"{id_tag} is removed")
 
 
 @command("asked", group=tag)
 def show_asked(operator: Operator) -> None:
     """List the unknown tags that wait for you (--unknown-tags ask)."""
-    page = operator.ask("GET", *ASKED)
-    operator.table(ASKED_COLUMNS, page["data"], page)
+    operator.show_page(ASKED_COLUMNS, operator.get("asked-id-tags"))
 
 
 @command("dismiss", group=tag)
 @_TAG
 def dismiss(operator: Operator, id_tag: str) -> None:
     """Forget an unknown tag until it is presented again."""
-    operator.ask("DELETE", *ASKED, id_tag)
+    operator.delete("asked-id-tags", id_tag)
     operator.tell({"dismissed": id_tag}, f"{id_tag} is forgotten")
 
 
@@ -186,14 +169,9 @@ def export(operator: Operator) -> None:
     show_file(operator, "id-tag-export")
 
 
-def _change(operator: Operator, id_tag: str, fields: Mapping[str, Any]) -> None:
-    _say(operator, operator.ask("PATCH", *ID_TAGS, id_tag, given=fields))
-
-
-def _say(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
+def _say(operator: Operator, tag: Mapping[str, Any]) -> None:
+    if operator.is_told(tag):
         return
-    show_record({name: found[name] for name in COLUMNS})
-    if found["commands"]:
-        say(f"asked {counted(len(found['commands']), 'charger')} to clear the cache")
+    show_record(tag, *COLUMNS)
+    if tag["commands"]:
+        say(f"asked {counted(len(tag['commands']), 'charger')} to clear the cache")

@@ -13,14 +13,11 @@ from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.examples import an_example, examples_of
-from levity_trio.cli.named import number_of
+from levity_trio.cli.declaring import an_example, examples_of, limit, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import local_minute, say, show_below, show_record
+from levity_trio.cli.terminal import local_minute, say, show_below, show_record
 from levity_trio.config import ConfigError, EnvironmentProblem
 
-TARIFFS: Final = ("admin", "tariffs")
-ASSIGNMENTS: Final = ("admin", "tariff-assignments")
 COLUMNS: Final = ("id", "name", "currency", "prices", "since")
 VERSIONS: Final = ("since", "added_at", "added_by", "reason", "is_used", "withdrawn_at", "withdrawn_by")
 ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
@@ -79,21 +76,25 @@ _REASON: Final = click.option("--reason", help="Why, for those who ask later.")
 _CORRECT: Final = click.option(
     "--correct-statements", is_flag=True, help="Do it also if it corrects statements that are closed already."
 )
-_SINCE: Final = click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01.")
-_ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="An account, by its number or name.")
-_CHARGER: Final = click.option("--charger", metavar="ID", help="A charger.")
-_SITE: Final = click.option("--site", "is_site", is_flag=True, help="The whole site.")
-_LIMIT: Final = click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+_PAYER: Final = together(
+    click.option("--account", metavar="ACCOUNT", help="An account, by its number or name."),
+    click.option("--charger", metavar="ID", help="A charger."),
+)
+_TARGET: Final = together(_PAYER, click.option("--site", "is_site", is_flag=True, help="The whole site."))
+_CHANGE: Final = together(
+    _TARGET,
+    click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01."),
+    _REASON,
+    _CORRECT,
+)
 
 
 @tariff.command("check", epilog=examples_of(HELP, "tariff", "check"))
 @_FILE
 def check(file: Path) -> None:
     """Check a tariff, and say what it means."""
-    found = _parsed(file, _read(file))
-    say("\n".join(words(found)))
-    say("\nFor example:")
-    say("\n".join(examples(found)))
+    checked = _parsed(file, _read(file))
+    say("\n".join((*words(checked), "", "For example:", *examples(checked))))
 
 
 @tariff.command("example", epilog=examples_of(HELP, "tariff", "example"))
@@ -113,22 +114,20 @@ def example(kind: str) -> None:
 def add(operator: Operator, file: Path, reason: str | None, *, correct_statements: bool) -> None:
     """Add a version of a tariff from its file."""
     toml = _read(file)
-    given = _parsed(file, toml)
-    body = {"toml": toml, "reason": reason, "correct_statements": correct_statements}
-    done = operator.ask("POST", *TARIFFS, given=body)
+    since = _parsed(file, toml).since
+    done = operator.post("tariffs", body={"toml": toml, "reason": reason, "correct_statements": correct_statements})
     became = "is added" if done["result"] == "added" else "was there already; nothing changed"
-    told = f"{done['name']}, from {given.since} on, {became}"
+    told = f"{done['name']}, from {since} on, {became}"
     if not done["assignments"]:
         told += "\nit holds for nobody yet; see levity-trio tariff assign --help"
     operator.tell(done, told + _corrected(done))
 
 
 @command("list", group=tariff, epilog=an_example("tariff list"))
-@_LIMIT
+@limit()
 def show_all(operator: Operator, limit: int) -> None:
     """List tariffs, with the days from which their versions hold."""
-    page = operator.ask("GET", *TARIFFS, query={"limit": limit})
-    operator.table(COLUMNS, page["data"], page)
+    operator.show_page(COLUMNS, operator.get("tariffs", limit=limit))
 
 
 @command("show", group=tariff, epilog=an_example("tariff show Flat", "tariff show Flat --toml > flat.toml"))
@@ -136,16 +135,14 @@ def show_all(operator: Operator, limit: int) -> None:
 @click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
     """Show a tariff: what it says, when, and for whom."""
-    found = operator.ask("GET", *TARIFFS, number_of(operator, "tariffs", named))
-    if is_toml:
-        live = [one["toml"] for one in found["versions"] if one["withdrawn_at"] is None]
-        if not live:
-            raise ConfigError(
-                f"all versions of {found['name']} were withdrawn; levity-trio tariff show --json has them"
-            )
-        say(live[0], ends_line=False)
+    record = operator.get("tariffs", operator.number("tariffs", named))
+    if not is_toml:
+        _say(operator, record)
         return
-    _say(operator, found)
+    live = [version["toml"] for version in record["versions"] if version["withdrawn_at"] is None]
+    if not live:
+        raise ConfigError(f"all versions of {record['name']} were withdrawn; levity-trio tariff show --json has them")
+    say(live[0], ends_line=False)
 
 
 @command("withdraw", group=tariff, epilog=WITHDRAW_EXAMPLES)
@@ -158,9 +155,8 @@ def withdraw(operator: Operator, named: str, day: str, reason: str | None, *, co
 
     This is refused once closed months may have used it.
     """
-    number = number_of(operator, "tariffs", named)
     body = {"since": day, "reason": reason, "correct_statements": correct_statements}
-    done = operator.ask("POST", *TARIFFS, number, "withdraw", given=body)
+    done = operator.post("tariffs", operator.number("tariffs", named), "withdraw", body=body)
     _say(operator, done)
     if not operator.is_json and done["corrected"]:
         say(_corrected(done))
@@ -171,72 +167,61 @@ def withdraw(operator: Operator, named: str, day: str, reason: str | None, *, co
 
 @command("assign", group=tariff, epilog=ASSIGN_EXAMPLES)
 @_NAME
-@_ACCOUNT
-@_CHARGER
-@_SITE
-@_SINCE
-@_REASON
-@_CORRECT
-def assign(operator: Operator, named: str, since: str, reason: str | None, **given: Any) -> None:
+@_CHANGE
+def assign(operator: Operator, named: str, **fields: Any) -> None:
     """Make a tariff hold for an account, a charger or the site."""
-    _assign(operator, {"since": since, "reason": reason}, named, **given)
+    _assign(operator, named, **fields)
 
 
 @command("unassign", group=tariff, epilog=UNASSIGN_EXAMPLES)
-@_ACCOUNT
-@_CHARGER
-@_SITE
-@_SINCE
-@_REASON
-@_CORRECT
-def unassign(operator: Operator, since: str, reason: str | None, **given: Any) -> None:
+@_CHANGE
+def unassign(operator: Operator, **fields: Any) -> None:
     """End the tariff of an account, a charger or the site."""
-    _assign(operator, {"since": since, "reason": reason}, None, **given)
+    _assign(operator, None, **fields)
 
 
 @command("assignments", group=tariff, epilog=an_example("tariff assignments", "tariff assignments --tariff Flat"))
 @click.option("--tariff", "named", metavar="TARIFF", help="Only of this tariff.")
-@_ACCOUNT
-@_CHARGER
-@_SITE
-@_LIMIT
+@_TARGET
+@limit()
 def assignments(operator: Operator, named: str | None, limit: int, **target: Any) -> None:
     """List for whom tariffs were assigned, the newest first."""
-    query: dict[str, object] = {"limit": limit} | _given_target(operator, **target)
-    if named is not None:
-        query["tariff"] = number_of(operator, "tariffs", named)
-    page = operator.ask("GET", *ASSIGNMENTS, query=query)
-    operator.table(ASSIGNED, [_line(one) for one in page["data"]], page)
+    query = _target(operator, **target)
+    number = None if named is None else operator.number("tariffs", named)
+    operator.show_page(ASSIGNED, operator.get("tariff-assignments", **query, tariff=number, limit=limit), _line)
 
 
 @command("which", group=tariff)
-@_ACCOUNT
-@_CHARGER
+@_PAYER
 @click.option("--day", metavar="DAY", help="On which day; today by default.")
 def which(operator: Operator, day: str | None, **target: Any) -> None:
     """Say which tariff holds for an account at a charger, and why."""
-    query = _given_target(operator, **target, is_site=False) | ({} if day is None else {"day": day})
-    found = operator.ask("GET", "admin", "tariff-in-force", query=query)
-    operator.tell(found, _in_words(found))
-
-
-def _in_words(found: Mapping[str, Any]) -> str:
-    assigned = found["assignment"]
+    in_force = operator.get("tariff-in-force", **_target(operator, **target), day=day)
+    assigned = in_force["assignment"]
     if assigned is None:
-        return f"no tariff holds on {found['day']}"
-    version = f"version of {found['version']}" if found["version"] else "which has no version for this day"
-    reason = f": {assigned['reason']}" if assigned["reason"] else ""
-    at = local_minute(assigned["at"])
+        operator.tell(in_force, f"no tariff holds on {in_force['day']}")
+        return
+    version = f"version of {in_force['version']}" if in_force["version"] else "which has no version for this day"
+    reason, at = f": {assigned['reason']}" if assigned["reason"] else "", local_minute(assigned["at"])
     ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {at}"
-    return f"on {found['day']}: {found['tariff_name']}, {version}\n  {ground}{reason}"
+    operator.tell(in_force, f"on {in_force['day']}: {in_force['tariff_name']}, {version}\n  {ground}{reason}")
 
 
 def _assign(
-    operator: Operator, when: Mapping[str, object], named: str | None, *, correct_statements: bool, **target: Any
+    operator: Operator,
+    named: str | None,
+    *,
+    since: str,
+    reason: str | None,
+    correct_statements: bool,
+    **target: Any,
 ) -> None:
-    body = {**_target(operator, **target), **when, "correct_statements": correct_statements}
-    number = None if named is None else int(number_of(operator, "tariffs", named))
-    done = operator.ask("POST", *ASSIGNMENTS, given={**body, "tariff": number})
+    body = _target(operator, **target)
+    if len(body) != 1:
+        raise click.UsageError("give one of --account, --charger and --site")
+    number = None if named is None else int(operator.number("tariffs", named))
+    body |= {"since": since, "reason": reason, "correct_statements": correct_statements, "tariff": number}
+    done = operator.post("tariff-assignments", body=body)
     until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
     again = "; that was so already" if done["result"] == "same" else ""
     what = "no tariff of its own" if done["tariff_name"] is None else done["tariff_name"]
@@ -245,48 +230,36 @@ def _assign(
 
 def _corrected(done: Mapping[str, Any]) -> str:
     """Return a line for each closed statement that a change corrects."""
-    lines = (
-        f"\nstatement {one['statement']} ({one['name']}, {one['month']}) is corrected by"
-        f" {signed(one['amount'], CURRENCIES[one['currency']])}, on the next statement"
-        for one in done["corrected"]
+    return "".join(
+        f"\nstatement {statement['statement']} ({statement['name']}, {statement['month']}) is corrected by"
+        f" {signed(statement['amount'], CURRENCIES[statement['currency']])}, on the next statement"
+        for statement in done["corrected"]
     )
-    return "".join(lines)
 
 
-def _target(operator: Operator, **given: Any) -> dict[str, object]:
-    found = _given_target(operator, **given)
-    if len(found) != 1:
-        raise click.UsageError("give one of --account, --charger and --site")
-    return found
+def _target(operator: Operator, account: str | None, charger: str | None, *, is_site: bool = False) -> dict[str, Any]:
+    target: dict[str, Any] = {} if account is None else {"account": int(operator.number("accounts", account))}
+    target |= {} if charger is None else {"charger": charger}
+    return target | ({"site": True} if is_site else {})
 
 
-def _given_target(operator: Operator, account: str | None, charger: str | None, *, is_site: bool) -> dict[str, object]:
-    found: dict[str, object] = {}
-    if account is not None:
-        found["account"] = int(number_of(operator, "accounts", account))
-    if charger is not None:
-        found["charger"] = charger
-    return found | ({"site": True} if is_site else {})
+def _for(assignment: Mapping[str, Any]) -> str:
+    if assignment["account"] is not None:
+        return f"account {assignment['account']}" + (f", {name}" if (name := assignment["account_name"]) else "")
+    return f"charger {assignment['charger']}" if assignment["charger"] is not None else "site"
 
 
-def _for(one: Mapping[str, Any]) -> str:
-    if one["account"] is not None:
-        return f"account {one['account']}" + (f", {one['account_name']}" if one["account_name"] else "")
-    return f"charger {one['charger']}" if one["charger"] is not None else "site"
+def _line(assignment: Mapping[str, Any]) -> dict[str, Any]:
+    return {**assignment, "for": _for(assignment), "tariff": assignment["tariff_name"]}
 
 
-def _line(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {**one, "for": _for(one), "tariff": one["tariff_name"]}
-
-
-def _say(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
+def _say(operator: Operator, record: Mapping[str, Any]) -> None:
+    if operator.is_told(record):
         return
-    show_record({name: found[name] for name in COLUMNS})
-    show_below(VERSIONS, found["versions"])
-    show_below(ASSIGNED, map(_line, found["assignments"]))
-    for version in found["versions"]:
+    show_record(record, *COLUMNS)
+    show_below(VERSIONS, record["versions"])
+    show_below(ASSIGNED, map(_line, record["assignments"]))
+    for version in record["versions"]:
         if version["withdrawn_at"] is None:
             say("\n" + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"]))))
 

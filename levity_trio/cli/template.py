@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.examples import an_example
+from levity_trio.cli.declaring import an_example, present
 from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
-from levity_trio.cli.tables import say, show_record, show_table, warn
+from levity_trio.cli.terminal import say, show_record, show_table, warn
 
-ADMIN, TEMPLATES = "admin", "configuration-templates"
+TEMPLATES: Final = "configuration-templates"
 COLUMNS: Final = ("name", "model", "chargers", "entries", "created_at", "created_by")
 APPLY_SECONDS: Final = 3700.0
 OF_RESULT: Final[Mapping[str, int]] = {
@@ -43,15 +43,14 @@ template = click.Group(
 @command("list", group=template, epilog=an_example("template list"))
 def list_templates(operator: Operator) -> None:
     """List the templates."""
-    page = operator.ask("GET", ADMIN, TEMPLATES)
-    operator.table(COLUMNS, page["data"], page)
+    operator.show_page(COLUMNS, operator.get(TEMPLATES))
 
 
 @command("show", group=template)
 @click.argument("name")
 def show(operator: Operator, name: str) -> None:
     """Show a template."""
-    _show(operator, operator.ask("GET", ADMIN, TEMPLATES, name))
+    _show(operator, operator.get(TEMPLATES, name))
 
 
 @command("set", group=template)
@@ -63,19 +62,20 @@ def set_template(
     operator: Operator, name: str, entries: Sequence[str], model: str | None, chargers: str | None
 ) -> None:
     """Add a template, or replace it as a whole."""
-    body: dict[str, object] = {"entries": dict(map(_entry, entries))}
-    body |= {} if model is None else {"model": model}
-    body |= {} if chargers is None else {"chargers": _listed(chargers)}
-    _show(operator, operator.ask("PUT", ADMIN, TEMPLATES, name, given=body))
-    if chargers is not None:
-        _warn_of_unknown(operator, _listed(chargers))
+    identities = None if chargers is None else _listed(chargers)
+    body = present({"entries": dict(map(_entry, entries)), "model": model, "chargers": identities})
+    _show(operator, operator.put(TEMPLATES, name, body=body))
+    known = set() if identities is None else {charger["id"] for charger in operator.rows("chargers")}
+    for charger in identities or ():
+        if charger not in known:
+            warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
 
 
 @command("remove", group=template, epilog=an_example("template remove garage"))
 @click.argument("name")
 def remove(operator: Operator, name: str) -> None:
     """Remove a template."""
-    operator.ask("DELETE", ADMIN, TEMPLATES, name)
+    operator.delete(TEMPLATES, name)
     operator.record({"removed": name})
 
 
@@ -84,13 +84,8 @@ def remove(operator: Operator, name: str) -> None:
 @click.option("--charger", metavar="ID", help="Only of this charger.")
 def report(operator: Operator, name: str, charger: str | None) -> None:
     """Show which chargers differ from a template, and in what."""
-    query = {} if charger is None else {"charger": charger}
-    found = operator.ask("GET", ADMIN, TEMPLATES, name, "report", query=query)
-    if operator.is_json:
-        operator.record(found)
-        return
-    show_table(("charger", "key", "standing", "wanted", "has", "read_at"), _not_the_same(found, "standing"))
-    say(_counted(found["counts"], "chargers"))
+    compared = operator.get(TEMPLATES, name, "report", charger=charger)
+    _report(operator, compared, "chargers", "charger", "key", "standing", "wanted", "has", "read_at")
 
 
 @command("apply", group=template)
@@ -103,42 +98,25 @@ def apply(operator: Operator, name: str, chargers: str | None, *, is_all: bool, 
     if (chargers is None) != is_all:
         raise click.UsageError("give the chargers, or --all")
     body = {"all": True} if chargers is None else {"chargers": _listed(chargers)}
-    path = (ADMIN, TEMPLATES, name, "apply")
-    done = operator.ask("POST", *path, given=body | {"at_once": at_once}, patience=APPLY_SECONDS)
-    if operator.is_json:
-        operator.record(done)
-    else:
-        show_table(("charger", "key", "result", "had", "has", "detail"), _not_the_same(done, "result"))
-        say(_counted(done["counts"], "keys"))
+    done = operator.post(TEMPLATES, name, "apply", body=body | {"at_once": at_once}, patience=APPLY_SECONDS)
+    _report(operator, done, "keys", "charger", "key", "result", "had", "has", "detail")
     return max((OF_RESULT.get(result, REJECTED) for result in done["counts"]), default=0)
 
 
-def _not_the_same(found: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
-    return [
-        {"charger": charger["charger"], **key}
-        for charger in found["chargers"]
-        for key in charger["keys"]
-        if key[field] != "same"
-    ]
+def _report(operator: Operator, report: Mapping[str, Any], what: str, *columns: str) -> None:
+    """Show the keys of each charger whose state, in the third column, is not the same, and how many have which."""
+    if operator.is_told(report):
+        return
+    keys = [{"charger": charger["charger"], **key} for charger in report["chargers"] for key in charger["keys"]]
+    show_table(columns, [key for key in keys if key[columns[2]] != "same"])
+    counts = ", ".join(f"{count} {name}" for name, count in report["counts"].items())
+    say(f"{what}: {counts or 'none'}")
 
 
-def _counted(counts: Mapping[str, int], what: str) -> str:
-    return f"{what}: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none")
-
-
-def _show(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
-    else:
-        show_record({name: value for name, value in found.items() if name != "entries"})
-        show_table(("key", "value"), ({"key": key, "value": value} for key, value in found["entries"].items()))
-
-
-def _warn_of_unknown(operator: Operator, chargers: Sequence[str]) -> None:
-    known = {one["id"] for one in operator.rows(ADMIN, "chargers")}
-    for charger in chargers:
-        if charger not in known:
-            warn(f"warning: there is no charger {charger} yet; see levity-trio chargers")
+def _show(operator: Operator, template: Mapping[str, Any]) -> None:
+    if not operator.is_told(template):
+        show_record({name: value for name, value in template.items() if name != "entries"})
+        show_table(("key", "value"), ({"key": key, "value": value} for key, value in template["entries"].items()))
 
 
 def _entry(text: str) -> tuple[str, str]:
@@ -149,4 +127,4 @@ def _entry(text: str) -> tuple[str, str]:
 
 
 def _listed(chargers: str) -> list[str]:
-    return [one for one in chargers.split(",") if one]
+    return list(filter(None, chargers.split(",")))

@@ -6,11 +6,8 @@ from typing import Final
 
 import click
 
-from levity_trio.cli.examples import examples_of
-from levity_trio.cli.operator import Operator
-from levity_trio.cli.over_socket import options, over_socket
+from levity_trio.cli.operator import Operator, over_socket
 
-ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_at", "revoked_at")
 EXAMPLES: Final = """\
 \b
@@ -24,52 +21,28 @@ server can open, so they work without a token, and with --no-api. A token is sho
 LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
 """
 
+token = click.Group("token", help="Make, list and revoke tokens of the API.", epilog=EXAMPLES)
 
+
+@over_socket("create", token)
+@click.argument("name")
+@click.option("role", "--role", type=click.Choice(["viewer", "operator", "admin"]), required=True,
+              help="What it may do: read; also operate; everything.")  # fmt: skip
 def create(operator: Operator, name: str, role: str) -> None:
-    made = operator.ask("POST", ADMIN, "tokens", given={"name": name, "role": role})
+    """Make a token and show it, once."""
+    made = operator.post("tokens", body={"name": name, "role": role})
     operator.tell(made, f"{made['token']}\nThis is token {made['id']} of {name} ({role}). It is not shown again.")
 
 
+@over_socket("list", token)
 def show_all(operator: Operator) -> None:
-    operator.table(COLUMNS, operator.ask("GET", ADMIN, "tokens"))
+    """List the tokens."""
+    operator.table(COLUMNS, operator.get("tokens"))
 
 
+@over_socket("revoke", token)
+@click.argument("number", type=int, metavar="ID")
 def revoke(operator: Operator, number: int) -> None:
-    operator.ask("DELETE", ADMIN, "tokens", str(number))
+    """Revoke a token; what uses it is refused from then on."""
+    operator.delete("tokens", str(number))
     operator.tell({"revoked": number}, f"token {number} is revoked")
-
-
-_ROLE: Final = click.Option(
-    ["role", "--role"],
-    type=click.Choice(["viewer", "operator", "admin"]),
-    required=True,
-    help="What it may do: read; also operate; everything.",
-)
-token = click.Group(
-    "token",
-    help="Make, list and revoke tokens of the API.",
-    epilog=EXAMPLES,
-    commands=[
-        click.Command(
-            "create",
-            epilog=examples_of(EXAMPLES, "token", "create"),
-            params=[click.Argument(["name"]), _ROLE, *options()],
-            callback=over_socket(create),
-            help="Make a token and show it, once.",
-        ),
-        click.Command(
-            "list",
-            epilog=examples_of(EXAMPLES, "token", "list"),
-            params=options(),
-            callback=over_socket(show_all),
-            help="List the tokens.",
-        ),
-        click.Command(
-            "revoke",
-            epilog=examples_of(EXAMPLES, "token", "revoke"),
-            params=[click.Argument(["number"], type=int, metavar="ID"), *options()],
-            callback=over_socket(revoke),
-            help="Revoke a token; what uses it is refused from then on.",
-        ),
-    ],
-)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any, Final
 
 import click
 
 from levity_trio.billing.states import BillState
-from levity_trio.cli.named import check_charger
+from levity_trio.cli.declaring import limit
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.site_times import local
-from levity_trio.cli.tables import say, show_table
+from levity_trio.cli.terminal import local_second, say, show_table
 from levity_trio.documents.cells import inert
 
-ADMIN: Final = "admin"
-PAGE: Final = 500
 TO_THE_MINUTE: Final = len("2026-03-01 12:00")
 COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill")
 STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
@@ -55,68 +51,51 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 )
 @click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month of their end, charger or tag.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
-@click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")
-def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **given: Any) -> None:
+@limit("How many, the newest.")
+def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **filters: Any) -> None:
     """List transactions, the newest first, or sum them."""
-    query = _query(operator, given)
-    check_charger(operator, given["charger"])
-    is_all = is_csv or by is not None
-    rows = [_row(one) for one in _read(operator, query, None if is_all else limit + 1)]
-    hidden = [] if is_all else rows[limit:]
-    rows = rows[:limit] if hidden else rows
+    query = _query(operator, **filters)
+    operator.check_charger(filters["charger"])
+    wanted = None if is_csv or by is not None else limit + 1
+    rows = list(map(_row, operator.some_rows(wanted, "transactions", **query)))
+    is_cut = wanted is not None and len(rows) >= wanted
+    rows = rows[:limit] if is_cut else rows
     columns: tuple[str, ...] = COLUMNS
     if by is not None:
         rows, columns = _sums(rows, by), (by, "transactions", "kwh", "in_review")
     if is_csv:
         _write_csv(columns, rows)
-    elif operator.is_json:
-        say(json.dumps(rows))
-    else:
-        show_table(columns, [{**row, **_to_the_minute(row)} for row in rows])
-        if hidden:
+    elif not operator.is_told(rows):
+        show_table(columns, map(_to_the_minute, rows))
+        if is_cut:
             say(f"only the newest {limit} are shown: --limit NUMBER shows more, --csv all, --by month their sums")
 
 
-def _to_the_minute(row: Mapping[str, Any]) -> dict[str, str]:
-    return {name: row[name][:TO_THE_MINUTE] for name in ("start", "stop") if row.get(name)}
+def _to_the_minute(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, **{name: row[name][:TO_THE_MINUTE] for name in ("start", "stop") if row.get(name)}}
 
 
-def _query(operator: Operator, given: Mapping[str, Any]) -> dict[str, object]:
-    names = {"since": "from", "until": "to"}
-    query = {names.get(name, name): value for name, value in given.items() if value is not None and value is not False}
-    for name in ("from", "to"):
-        if name in query:
-            query[name] = operator.instant(str(query[name]), f"--{name}")
-    if given["bill"]:
-        query["bill"] = STATES[given["bill"]]
-    return query | ({"review": "true"} if given["review"] else {})
-
-
-def _read(operator: Operator, query: Mapping[str, object], limit: int | None) -> Iterator[Mapping[str, Any]]:
-    """Read page after page until there are as many as wanted; a page may have fewer rows than its limit."""
-    cursor: dict[str, object] = {}
-    left = limit
-    while left is None or left > 0:
-        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": min(left or PAGE, PAGE)})
-        yield from page["data"]
-        if not page.get("next_cursor"):
-            return
-        cursor = {"cursor": page["next_cursor"]}
-        left = None if left is None else left - len(page["data"])
-
-
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
-    energy = one["energy_kwh"] if one["energy_kwh"] is not None else one["energy_so_far_kwh"]
+def _query(
+    operator: Operator, *, since: str | None, until: str | None, bill: str | None, review: bool, **filters: object
+) -> dict[str, object]:
     return {
-        **{name: one[name] for name in ("id", "charger", "connector", "id_tag", "confidence", "review", "bill")},
-        "start": _local(one["start_time"]),
-        "stop": one["stop_time"] and _local(one["stop_time"]),
-        "kwh": energy,
+        **filters,
+        "from": None if since is None else operator.instant(since, "--from"),
+        "to": None if until is None else operator.instant(until, "--to"),
+        "bill": bill and STATES[bill],
+        "review": "true" if review else None,
     }
 
 
-def _local(text: str) -> str:
-    return local(text).strftime("%Y-%m-%d %H:%M:%S")
+def _row(transaction: Mapping[str, Any]) -> dict[str, Any]:
+    energy, stop = transaction["energy_kwh"], transaction["stop_time"]
+    names = ("id", "charger", "connector", "id_tag", "confidence", "review", "bill")
+    return {
+        **{name: transaction[name] for name in names},
+        "start": local_second(transaction["start_time"]),
+        "stop": stop and local_second(stop),
+        "kwh": transaction["energy_so_far_kwh"] if energy is None else energy,
+    }
 
 
 def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.install import JSON_OPTION, ROOT_OPTION, YES_OPTION, Progress, machine_at
+from levity_trio.cli.declaring import JSON_LINES
+from levity_trio.cli.install import ROOT, YES, Progress, machine_at
 
 EXAMPLES = """\
 \b
@@ -21,14 +22,19 @@ Exit status: 0 when it is gone, 1 when something failed (run it again), 2 for wr
 """
 
 
-def run_uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
+@click.command("uninstall", epilog=EXAMPLES, short_help="Remove the program and its service; the data stays.")
+@ROOT
+@YES
+@JSON_LINES
+def uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
+    """Remove the program and its service from this machine. The data stays."""
     from levity_trio.deploy import plan  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.installation import BACKUPS, STATE_FOLDER  # noqa: PLC0415
     from levity_trio.deploy.steps import missing  # noqa: PLC0415
 
     machine, report = machine_at(root), Progress(is_json=is_json)
     steps = missing(plan.removals(), machine)
-    if steps and not report.agreed(steps, is_yes=is_yes):
+    if steps and not report.agreed([(step.what, step.where) for step in steps], is_yes=is_yes):
         return 130
     report.do(steps, machine)
     left = [path for path in (STATE_FOLDER, BACKUPS, plan.SETTINGS.parent) if machine.has(path)]
@@ -37,13 +43,3 @@ def run_uninstall(*, root: Path | None, is_yes: bool, is_json: bool) -> int:
     if left:
         report.say(f"Your data stays: {', '.join(map(str, left))}")
     return 0
-
-
-uninstall = click.Command(
-    "uninstall",
-    params=[ROOT_OPTION, YES_OPTION, JSON_OPTION],
-    callback=run_uninstall,
-    help="Remove the program and its service from this machine. The data stays.",
-    short_help="Remove the program and its service; the data stays.",
-    epilog=EXAMPLES,
-)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.install import JSON_OPTION, YES_OPTION, Progress, machine_at
+from levity_trio.cli.declaring import JSON_LINES
+from levity_trio.cli.install import PINNED, YES, Progress, machine_at
 
 EXAMPLES = """\
 \b
@@ -33,7 +34,14 @@ Exit status: 0 when the new version serves, 1 when it does not (the last line sa
 """
 
 
-def run_upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool) -> int:
+@click.command("upgrade", epilog=EXAMPLES, short_help="Put a newer version in the place of the installed one.")
+@click.option("--patience", metavar="SECONDS", type=click.FloatRange(10, 86_400), default=60.0, show_default=True,
+              help="How long the new version may take until it serves.")  # fmt: skip
+@PINNED
+@YES
+@JSON_LINES
+def upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: bool) -> int:
+    """Put this version in the place of the installed one; go back if it does not serve."""
     from levity_trio.deploy import upgrade as way  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.deploy.program import open_wheel, read_pinned  # noqa: PLC0415
 
@@ -51,36 +59,9 @@ def run_upgrade(*, pinned: Path | None, patience: float, is_yes: bool, is_json: 
                 f"Nothing to do: levity-trio {wheel.version} is installed. Run this from a newer clone or wheel."
             )
             return 0
-        given = None if pinned is None else read_pinned(pinned, wheel)
-        upgrade = way.plan_upgrade(wheel, given, patience)
-        if not report.agreed_to(upgrade.rows(), is_yes=is_yes):
+        versions = None if pinned is None else read_pinned(pinned, wheel)
+        planned = way.plan_upgrade(wheel, versions, patience)
+        if not report.agreed(planned.rows(), is_yes=is_yes):
             return 130
-        report.end_upgrade(wheel.version, way.carry_out(upgrade, report.say_step))
+        report.end_upgrade(wheel.version, way.carry_out(planned, report.say_step))
     return 0
-
-
-upgrade = click.Command(
-    "upgrade",
-    params=[
-        click.Option(
-            ["--patience"],
-            metavar="SECONDS",
-            type=click.FloatRange(10, 86_400),
-            default=60.0,
-            show_default=True,
-            help="How long the new version may take until it serves.",
-        ),
-        click.Option(
-            ["pinned", "--as"],
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Install exactly the versions in this file.",
-        ),
-        YES_OPTION,
-        JSON_OPTION,
-    ],
-    callback=run_upgrade,
-    help="Put this version in the place of the installed one; go back if it does not serve.",
-    short_help="Put a newer version in the place of the installed one.",
-    epilog=EXAMPLES,
-)

@@ -7,12 +7,10 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.named import number_of
+from levity_trio.cli.declaring import an_example, changes, limit
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import show_below, show_record
+from levity_trio.cli.terminal import show_below, show_record
 
-VEHICLES: Final = ("admin", "vehicles")
 COLUMNS: Final = ("id", "name", "plate", "battery_kwh")
 PERIODS: Final = ("account", "since", "until", "given_by", "reason")
 EXAMPLES: Final = """\
@@ -36,28 +34,26 @@ _BATTERY: Final = click.option("--battery", metavar="KWH", help="The capacity of
 
 @command("list", group=vehicle)
 @click.option("--search", metavar="TEXT", help="Only with this in the name or the plate.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@limit()
 def show_all(operator: Operator, search: str | None, limit: int) -> None:
     """List vehicles."""
-    query: dict[str, object] = {"limit": limit} | ({} if search is None else {"search": search})
-    page = operator.ask("GET", *VEHICLES, query=query)
-    operator.table(COLUMNS, page["data"], page)
+    operator.show_page(COLUMNS, operator.get("vehicles", search=search, limit=limit))
 
 
 @command("show", group=vehicle, epilog=an_example('vehicle show "Anna\'s car"'))
 @_VEHICLE
 def show(operator: Operator, named: str) -> None:
     """Show a vehicle, and whose it is and was."""
-    _say(operator, operator.ask("GET", *VEHICLES, number_of(operator, "vehicles", named)))
+    _say(operator, operator.get("vehicles", operator.number("vehicles", named)))
 
 
 @command("add", group=vehicle, epilog=EXAMPLES)
 @click.argument("name")
 @_PLATE
 @_BATTERY
-def add(operator: Operator, **given: Any) -> None:
+def add(operator: Operator, **fields: Any) -> None:
     """Add a vehicle."""
-    _say(operator, operator.ask("POST", *VEHICLES, given=_given(given)))
+    _say(operator, operator.post("vehicles", body=_body(**fields)))
 
 
 @command("change", group=vehicle)
@@ -65,37 +61,31 @@ def add(operator: Operator, **given: Any) -> None:
 @click.option("--name", help="Its new name.")
 @_PLATE
 @_BATTERY
-def change(operator: Operator, named: str, **given: Any) -> None:
+def change(operator: Operator, named: str, **fields: Any) -> None:
     """Change a vehicle; what is not given stays.
 
     An empty text empties the field.
     """
-    _say(operator, operator.ask("PATCH", *VEHICLES, number_of(operator, "vehicles", named), given=_given(given)))
+    _say(operator, operator.patch("vehicles", operator.number("vehicles", named), body=_body(**fields)))
 
 
 @command("remove", group=vehicle)
 @_VEHICLE
 def remove(operator: Operator, named: str) -> None:
     """Remove a vehicle, which then belongs to nobody."""
-    operator.ask("DELETE", *VEHICLES, number_of(operator, "vehicles", named))
+    operator.delete("vehicles", operator.number("vehicles", named))
     operator.tell({"removed": named}, f"{named} is removed")
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _body(battery: str | None, **fields: Any) -> dict[str, Any]:
     """Return the fields that were given, for a body."""
-    given = {name: value or None for name, value in fields.items() if value is not None}
-    if "battery" in given:
-        battery = given.pop("battery")
-        try:
-            given["battery_kwh"] = None if battery is None else float(battery)
-        except ValueError:
-            raise click.BadParameter(f"{battery}: give a number such as 58.5", param_hint="--battery") from None
-    return given
+    try:
+        return changes({**fields, "battery_kwh": float(battery) if battery else battery})
+    except ValueError:
+        raise click.BadParameter(f"{battery}: give a number such as 58.5", param_hint="--battery") from None
 
 
-def _say(operator: Operator, found: Mapping[str, Any]) -> None:
-    if operator.is_json:
-        operator.record(found)
-        return
-    show_record({name: found[name] for name in (*COLUMNS, "removed_at")})
-    show_below(PERIODS, found["periods"])
+def _say(operator: Operator, vehicle: Mapping[str, Any]) -> None:
+    if not operator.is_told(vehicle):
+        show_record(vehicle, *COLUMNS, "removed_at")
+        show_below(PERIODS, vehicle["periods"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from levity_trio.cli.databases import read_database
+from levity_trio.cli.declaring import JSON_RESULT, read_database
 from levity_trio.config.settings import DatabaseAddress
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-VERBOSE = click.Option(
-    ["is_verbose", "--verbose"], is_flag=True, help="List the steps of the life cycle that occurred, and the others."
+VERBOSE = click.option(
+    "is_verbose", "--verbose", is_flag=True, help="List the steps of the life cycle that occurred, and the others."
 )
 EXAMPLES = """\
 \b
@@ -30,7 +30,13 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 """
 
 
-def run_verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: bool) -> int:
+@click.command("verify", epilog=EXAMPLES, short_help="Compare a database with a simulation.")
+@click.argument("ledger", type=FILE)
+@click.argument("db", callback=read_database)
+@VERBOSE
+@JSON_RESULT
+def verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: bool) -> int:
+    """Compare a database with the true course of a simulation."""
     from levity_trio.output import output_errors, print_line  # noqa: PLC0415
     from levity_trio.simulator.ledger import read_ledger  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
@@ -44,18 +50,3 @@ def run_verify(*, ledger: Path, db: DatabaseAddress, is_verbose: bool, is_json: 
         with output_errors(sys.stdout):
             show_verdict(Console(), verdict, is_verbose=is_verbose)
     return 0 if verdict.is_clean else 1
-
-
-verify = click.Command(
-    "verify",
-    params=[
-        click.Argument(["ledger"], type=FILE),
-        click.Argument(["db"], callback=read_database),
-        VERBOSE,
-        click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
-    ],
-    callback=run_verify,
-    help="Compare a database with the true course of a simulation.",
-    short_help="Compare a database with a simulation.",
-    epilog=EXAMPLES,
-)

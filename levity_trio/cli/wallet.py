@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
@@ -11,15 +11,12 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.examples import an_example
-from levity_trio.cli.named import number_of
+from levity_trio.cli.declaring import an_example, limit, present, together
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say, show_below, show_record
+from levity_trio.cli.terminal import show_below, show_record
 from levity_trio.config import ConfigError
 
-WALLETS: Final = ("admin", "wallets")
-SERVICES: Final = ("admin", "payment-services")
-AMOUNTS: Final = ("balance", "reserved", "available", "limit")
+AMOUNTS: Final = ("amount", "balance", "reserved", "available", "limit")
 COLUMNS: Final = ("account", "name", "terms", "balance", "reserved", "available", "limit", "spent_since")
 ENTRIES: Final = ("id", "entered_at", "kind", "amount", "transaction", "statement", "entered_by", "reason")
 RESERVATIONS: Final = ("transaction", "amount", "reserved_at", "stop_asked_at")
@@ -54,51 +51,51 @@ service = click.Group("service", help="Let payment services outside top wallets 
 wallet.add_command(service)
 _ACCOUNT: Final = click.argument("named", metavar="ACCOUNT")
 _REASON: Final = click.option("--reason", required=True, help="Why, for those who ask later.")
-_LIMIT: Final = click.option("--limit", "limit", default="0", show_default=True, help="Spent at or below this amount.")
-_CURRENCY: Final = click.option("--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site.")
+_ENTRY: Final = together(
+    _ACCOUNT,
+    click.argument("amount"),
+    _REASON,
+    click.option("--currency", metavar="CODE", help="ISO 4217; needed for the first entry of a site."),
+)
+_KEY: Final = click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
 
 
 @command("list", group=wallet)
 @click.option("--prepaid/--postpaid", "prepaid", default=None, help="Only those that are prepaid, or are not.")
 @click.option("--spent/--covered", "spent", default=None, help="Only those that are spent, or are not.")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
+@limit()
 def show_all(operator: Operator, limit: int, **filters: bool | None) -> None:
     """List the wallets of all accounts."""
-    query = {name: str(value).lower() for name, value in filters.items() if value is not None}
-    page = operator.ask("GET", *WALLETS, query={**query, "limit": limit})
-    operator.table(COLUMNS, [_in_units(one) for one in page["data"]], page)
-    if not operator.is_json and page.get("next_cursor"):
-        say("… there are more; narrow the list")
+    page = operator.get(
+        "wallets", **{name: str(value).lower() for name, value in present(filters).items()}, limit=limit
+    )
+    operator.show_page(COLUMNS, page, _in_units, narrower="")
 
 
 @command("show", group=wallet)
 @_ACCOUNT
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many entries.")
+@limit("How many entries.", default=20)
 def show(operator: Operator, named: str, limit: int) -> None:
     """Show a wallet, its newest entries, and what is reserved."""
-    number = number_of(operator, "accounts", named)
-    found = operator.ask("GET", *WALLETS, number)
-    page = operator.ask("GET", *WALLETS, number, "entries", query={"limit": limit})
-    if operator.is_json:
-        operator.record({**found, "entries": page["data"]})
+    path = ("wallets", operator.number("accounts", named))
+    record = operator.get(*path)
+    entries = operator.get(*path, "entries", limit=limit)["data"]
+    if operator.is_told({**record, "entries": entries}):
         return
-    show_record({name: _in_units(found)[name] for name in COLUMNS})
-    show_below(ENTRIES, [_in_units(one) for one in page["data"]])
-    currency = {"currency": found["currency"]}
-    show_below(RESERVATIONS, [_in_units({**one, **currency}) for one in found["reservations"]])
+    show_record(_in_units(record), *COLUMNS)
+    show_below(ENTRIES, map(_in_units, entries))
+    currency = {"currency": record["currency"]}
+    show_below(RESERVATIONS, [_in_units({**reserved, **currency}) for reserved in record["reservations"]])
 
 
 def _entering(name: str, path: str, words: str) -> None:
     """Add the command that enters something by hand."""
 
     @command(name, group=wallet, epilog=ENTRY_EXAMPLES.format(name=name))
-    @_ACCOUNT
-    @click.argument("amount")
-    @_REASON
-    @_CURRENCY
-    @click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
-    def enter(operator: Operator, named: str, amount: str, reason: str, currency: str | None, key: str | None) -> None:
-        _enter(operator, (named, path), amount, {"reason": reason, "currency": currency}, key)
+    @_ENTRY
+    @_KEY
+    def enter(operator: Operator, **fields: Any) -> None:
+        _enter(operator, path, **fields)
 
     enter.help = words
 
@@ -109,20 +106,13 @@ _entering("chargeback", "chargeback", "Enter money that a bank took back.")
 
 
 @command("refund", group=wallet, epilog=ENTRY_EXAMPLES.format(name="refund"))
-@_ACCOUNT
-@click.argument("amount")
-@_REASON
-@_CURRENCY
-@click.option(
-    "--statement",
-    type=click.IntRange(1),
-    metavar="NUMBER",
-    help="Of the credit that the statement with this number carried on.",
-)
-@click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
-def refund(operator: Operator, named: str, amount: str, key: str | None, **given: Any) -> None:
+@_ENTRY
+@click.option("--statement", type=click.IntRange(1), metavar="NUMBER",
+              help="Of the credit that the statement with this number carried on.")  # fmt: skip
+@_KEY
+def refund(operator: Operator, **fields: Any) -> None:
     """Enter money that was paid out to an account."""
-    _enter(operator, (named, "refund"), amount, given, key)
+    _enter(operator, "refund", **fields)
 
 
 @command(
@@ -130,26 +120,23 @@ def refund(operator: Operator, named: str, amount: str, key: str | None, **given
     group=wallet,
     epilog='\b\nExample:\n  levity-trio wallet correct --reason "typed twice" 7 -- -12.50\n',
 )
-@_ACCOUNT
-@click.argument("amount")
-@_REASON
-@_CURRENCY
-@click.option("--id", "key", metavar="TEXT", help="Your own id of this: a repeat enters nothing again.")
-def correct(operator: Operator, named: str, amount: str, key: str | None, **given: Any) -> None:
+@_ENTRY
+@_KEY
+def correct(operator: Operator, **fields: Any) -> None:
     """Correct the balance of an account; a negative amount stands after --."""
-    _enter(operator, (named, "correction"), amount, given, key)
+    _enter(operator, "correction", **fields)
 
 
 @command("prepaid", group=wallet)
 @_ACCOUNT
-@_LIMIT
+@click.option("--limit", "limit", default="0", show_default=True, help="Spent at or below this amount.")
 @_REASON
 def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
     """Make an account pay before it charges, or change its limit.
 
     While what it has available is at or below the limit, its tags are Blocked.
     """
-    _set_terms(operator, named, {"terms": "prepaid", "reason": reason}, limit)
+    _set_terms(operator, named, "prepaid", reason, limit)
 
 
 @command("postpaid", group=wallet)
@@ -157,14 +144,14 @@ def prepaid(operator: Operator, named: str, limit: str, reason: str) -> None:
 @_REASON
 def postpaid(operator: Operator, named: str, reason: str) -> None:
     """Bill an account afterwards."""
-    _set_terms(operator, named, {"terms": "postpaid", "reason": reason}, "0")
+    _set_terms(operator, named, "postpaid", reason, "0")
 
 
 @command("add", group=service, epilog="\b\nExample:\n  levity-trio wallet service add shop\n")
 @click.argument("name")
 def add_service(operator: Operator, name: str) -> None:
     """Add a payment service and show its secret, once."""
-    added = operator.ask("POST", *SERVICES, given={"name": name})
+    added = operator.post("payment-services", body={"name": name})
     words = f"{added['secret']}\nThis is the secret of payment service {added['id']} ({name}). It is not shown again."
     operator.tell(added, f"{words}\nIts webhook is /api/payments/{name}.")
 
@@ -172,42 +159,59 @@ def add_service(operator: Operator, name: str) -> None:
 @command("list", group=service, epilog=an_example("wallet service list"))
 def list_services(operator: Operator) -> None:
     """List the payment services."""
-    operator.table(SERVICE_COLUMNS, operator.ask("GET", *SERVICES))
+    operator.table(SERVICE_COLUMNS, operator.get("payment-services"))
 
 
 @command("revoke", group=service)
 @click.argument("number", type=click.IntRange(1), metavar="ID")
 def revoke_service(operator: Operator, number: int) -> None:
     """Revoke a payment service; its requests are refused from then on."""
-    operator.ask("DELETE", *SERVICES, str(number))
+    operator.delete("payment-services", str(number))
     operator.tell({"revoked": number}, f"payment service {number} is revoked")
 
 
-def _enter(operator: Operator, to: tuple[str, str], amount: str, given: Mapping[str, Any], key: str | None) -> None:
-    typed, number = _typed(amount), number_of(operator, "accounts", to[0])
-    currency = _currency(operator, number, given["currency"])
-    body = {name: value for name, value in given.items() if value is not None}
-    body |= {"amount": _minor(typed, currency), "currency": currency.code}
+def _enter(
+    operator: Operator, path: str, *, named: str, amount: str, currency: str | None, key: str | None, **more: Any
+) -> None:
+    """Enter an amount. Raises ConfigError."""
+    with _amounts():
+        typed = typed_amount(amount)
+    number = operator.number("accounts", named)
+    money = _currency(operator, number, currency)
+    with _amounts():
+        minor = exact_minor_units(typed, money)
     headers = {} if key is None else {"Idempotency-Key": key}
-    entered = operator.ask("POST", *WALLETS, number, to[1], given=body, headers=headers)
-    found = operator.ask("GET", *WALLETS, number)
-    words = f"{entered['kind']} {written(entered['amount'], currency)} of account {number} is entry {entered['id']}"
-    operator.tell(entered, f"{words}; its balance is {written(found['balance'], currency)}")
+    body = present(more) | {"amount": minor, "currency": money.code}
+    entered = operator.post("wallets", number, path, body=body, headers=headers)
+    balance = operator.get("wallets", number)["balance"]
+    words = f"{entered['kind']} {written(entered['amount'], money)} of account {number} is entry {entered['id']}"
+    operator.tell(entered, f"{words}; its balance is {written(balance, money)}")
 
 
-def _set_terms(operator: Operator, named: str, body: Mapping[str, Any], limit: str) -> None:
-    typed, number = _typed(limit), number_of(operator, "accounts", named)
-    amount = _minor(typed, _currency(operator, number, None)) if typed else 0
-    found = operator.ask("POST", *WALLETS, number, "terms", given={**body, "limit": amount})
-    if operator.is_json:
-        operator.record(found)
-    else:
-        show_record({name: _in_units(found)[name] for name in COLUMNS})
+def _set_terms(operator: Operator, named: str, terms: str, reason: str, limit: str) -> None:
+    with _amounts():
+        typed = typed_amount(limit)
+    number = operator.number("accounts", named)
+    currency = _currency(operator, number, None) if typed else None
+    with _amounts():
+        minor = exact_minor_units(typed, currency) if currency else 0
+    record = operator.post("wallets", number, "terms", body={"terms": terms, "reason": reason, "limit": minor})
+    if not operator.is_told(record):
+        show_record(_in_units(record), *COLUMNS)
 
 
-def _currency(operator: Operator, account: str, given: str | None) -> Currency:
+@contextmanager
+def _amounts() -> Iterator[None]:
+    """Refuse an amount that cannot be. Raises ConfigError."""
+    try:
+        yield
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from None
+
+
+def _currency(operator: Operator, account: str, typed: str | None) -> Currency:
     """Return the currency that was given, or that of the site. Raises ConfigError."""
-    code = given.upper() if given else operator.ask("GET", *WALLETS, account)["currency"]
+    code = typed.upper() if typed else operator.get("wallets", account)["currency"]
     if code is None:
         raise ConfigError("this site has no currency yet; give --currency, such as EUR")
     if code not in CURRENCIES:
@@ -215,24 +219,9 @@ def _currency(operator: Operator, account: str, given: str | None) -> Currency:
     return CURRENCIES[code]
 
 
-def _typed(amount: str) -> Decimal:
-    try:
-        return typed_amount(amount)
-    except ValueError as wrong:
-        raise ConfigError(str(wrong)) from None
-
-
-def _minor(amount: Decimal, currency: Currency) -> int:
-    try:
-        return exact_minor_units(amount, currency)
-    except ValueError as wrong:
-        raise ConfigError(str(wrong)) from None
-
-
-def _in_units(one: Mapping[str, Any]) -> dict[str, Any]:
+def _in_units(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record with its amounts as people write them."""
-    currency = CURRENCIES.get(one["currency"] or "")
+    currency = CURRENCIES.get(record["currency"] or "")
     if currency is None:
-        return dict(one)
-    names = (*AMOUNTS, "amount")
-    return {name: written(value, currency) if name in names else value for name, value in one.items()}
+        return dict(record)
+    return {name: written(value, currency) if name in AMOUNTS else value for name, value in record.items()}

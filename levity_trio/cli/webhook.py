@@ -6,20 +6,11 @@ from typing import Final
 
 import click
 
+from levity_trio.cli.declaring import present
 from levity_trio.cli.operator import FAILED, Operator, command
 
-PATH: Final = ("admin", "webhooks")
 COLUMNS: Final = (
-    "id",
-    "name",
-    "url",
-    "kinds",
-    "charger",
-    "delivered_at",
-    "failing",
-    "problem",
-    "given_up",
-    "removed_at",
+    *("id", "name", "url", "kinds", "charger", "delivered_at", "failing", "problem", "given_up", "removed_at"),
 )
 GIVEN_UP_COLUMNS: Final = ("at", "charger", "first_event", "last_event", "facts", "failing_since", "problem")
 ADD_EXAMPLES: Final = """\
@@ -55,9 +46,8 @@ _ID: Final = click.argument("number", type=int, metavar="ID")
 @click.option("--charger", metavar="ID", help="Only facts of this charger.")
 def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None) -> None:
     """Add a webhook, which gets the facts from now on."""
-    wanted = {"kinds": list(kinds) or None, "charger": charger}
-    given = {"name": name, "url": url, **{key: value for key, value in wanted.items() if value is not None}}
-    added = operator.ask("POST", *PATH, given=given)
+    body = present({"name": name, "url": url, "kinds": list(kinds) or None, "charger": charger})
+    added = operator.post("webhooks", body=body)
     words = f"This is the secret of webhook {added['id']}, {added['name']}. It is not shown again."
     operator.tell(added, f"{added['secret']}\n{words}")
 
@@ -65,14 +55,14 @@ def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger
 @command("list", group=webhook)
 def show_all(operator: Operator) -> None:
     """List the webhooks, and whether their deliveries fail."""
-    operator.table(COLUMNS, operator.ask("GET", *PATH))
+    operator.table(COLUMNS, operator.get("webhooks"))
 
 
 @command("test", group=webhook)
 @_ID
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
-    done = operator.ask("POST", *PATH, str(number), "test")
+    done = operator.post("webhooks", str(number), "test")
     words = f"delivered, status {done['status']}" if done["is_delivered"] else f"not delivered: {done['problem']}"
     operator.tell(done, words)
     return 0 if done["is_delivered"] else FAILED
@@ -82,12 +72,12 @@ def test(operator: Operator, number: int) -> int:
 @_ID
 def show_given_up(operator: Operator, number: int) -> None:
     """List the facts that were never delivered, the newest first."""
-    operator.table(GIVEN_UP_COLUMNS, operator.ask("GET", *PATH, str(number), "given-up"))
+    operator.table(GIVEN_UP_COLUMNS, operator.get("webhooks", str(number), "given-up"))
 
 
 @command("remove", group=webhook)
 @_ID
 def remove(operator: Operator, number: int) -> None:
     """Remove a webhook; what waits for it is not delivered."""
-    operator.ask("DELETE", *PATH, str(number))
+    operator.delete("webhooks", str(number))
     operator.tell({"removed": number}, f"webhook {number} is removed")

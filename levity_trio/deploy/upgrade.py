@@ -82,15 +82,14 @@ class Upgrade:
     def backup(self) -> Path:
         return BACKUPS / f"before-{self.wheel.version}.db"
 
-    def rows(self) -> list[dict[str, str]]:
-        """Return what will happen, for people."""
-        copied = self.address if self.database is None else str(self.backup)
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what will happen, and where, for people."""
         return [
-            {"what": "program", "where": f"{self.program.folder}/, beside {self.before}"},
-            {"what": "back up, check", "where": copied if self.database else "is yours to do: pg_dump"},
-            {"what": "try", "where": "the new version migrates a copy"},
-            {"what": "stop", "where": f"{self.before}; chargers keep their messages"},
-            {"what": "start", "where": f"{self.wheel.version}; back to {self.before} after {self.seconds:.0f} s"},
+            ("program", f"{self.program.folder}/, beside {self.before}"),
+            ("back up, check", str(self.backup) if self.database else "is yours to do: pg_dump"),
+            ("try", "the new version migrates a copy"),
+            ("stop", f"{self.before}; chargers keep their messages"),
+            ("start", f"{self.wheel.version}; back to {self.before} after {self.seconds:.0f} s"),
         ]
 
 

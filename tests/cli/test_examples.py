@@ -10,7 +10,7 @@ import click
 import pytest
 
 from levity_trio.cli import COMMANDS, main
-from levity_trio.cli.examples import examples_of
+from levity_trio.cli.declaring import examples_of
 
 COLUMNS = 80
 INNER = ("locations", "vehicles")

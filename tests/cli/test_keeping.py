@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.cli import main, progress
+from levity_trio.cli import main, terminal
 from tests.store.keeping import change, charge, run
 
 SITE, BACKUP = Path("levity.db"), Path("backup.db")
@@ -60,7 +60,7 @@ def test_a_folder_keeps_so_many_sound_copies(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0)
     assert main(["backup", str(BACKUP), "--json"]) == 0
     *steps, made = objects(capsys)
     assert {step["kind"] for step in steps} == {"progress"}
@@ -114,7 +114,7 @@ def test_problems_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_is_lines_without_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0)
     assert main(["backup", str(BACKUP)]) == 0
     shown = capsys.readouterr()
     *lines, _ = shown.out.splitlines()
@@ -131,13 +131,13 @@ def read_now(terminal: int) -> str:
 
 
 def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "BAR_SECONDS", 0)
+    monkeypatch.setattr(terminal, "BAR_SECONDS", 0)
     ours, theirs = os.openpty()
-    with open(theirs, "w") as terminal:  # noqa: PTH123 - a descriptor
-        monkeypatch.setattr(sys, "stderr", terminal)
+    with open(theirs, "w") as screen:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", screen)
         assert main(["backup", str(BACKUP)]) == 0
         assert main(["check", str(BACKUP)]) == 0
-        terminal.flush()
+        screen.flush()
         os.set_blocking(ours, False)
         shown = "".join(iter(lambda: read_now(ours), ""))
     os.close(ours)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.cli import main, progress
+from levity_trio.cli import main, terminal
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.moving import move, proof
 from tests.postgresql import Server, running
@@ -41,7 +41,7 @@ def site() -> None:
 def test_people_get_a_proof_and_what_to_do_next(
     address: PostgresqlAddress, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0)
     monkeypatch.setattr(move, "PART_BYTES", 1)
     for folder in ("levity.db.files", "levity.db.certificates", "levity.db.pages"):
         Path(folder).mkdir()
@@ -99,8 +99,8 @@ def test_programs_get_json(address: PostgresqlAddress, capsys: pytest.CaptureFix
 def test_a_terminal_shows_a_bar(
     address: PostgresqlAddress, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "is_terminal", lambda _: True)
-    monkeypatch.setattr(progress, "BAR_SECONDS", 0)
+    monkeypatch.setattr(terminal, "is_terminal", lambda _: True)
+    monkeypatch.setattr(terminal, "BAR_SECONDS", 0)
     monkeypatch.setattr(proof, "STEP_ROWS", 1)
     assert main(["move", str(SITE), address]) == 0
     shown = capsys.readouterr().err

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from levity_trio.cli import site_times
-from levity_trio.cli.refusing import in_words
+from levity_trio.cli import terminal
+from levity_trio.cli.operator import in_words
 from levity_trio.client import Refusal
 from levity_trio.config.time_zones import named
 
@@ -46,5 +46,5 @@ def test_times_are_those_of_the_site_but_exact_in_a_command(
     detail: str, told: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document: dict[str, Any] = {"code": "conflict", "detail": detail}
-    monkeypatch.setattr(site_times, "zone", lambda: named("Europe/Berlin"))
+    monkeypatch.setattr(terminal, "zone", lambda: named("Europe/Berlin"))
     assert in_words(Refusal(409, document)) == (told or detail)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from levity_trio.cli import main
 from levity_trio.cli.simulator import simulator
-from levity_trio.cli.tables import cell
+from levity_trio.cli.terminal import cell
 from levity_trio.simulator.park.api import park_application
 from levity_trio.web.http import application, open_http
 from tests.simulator.park.parks import running_park

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from levity_trio import cli
-from levity_trio.cli import site_times
-from levity_trio.cli.tables import counted, show_below, show_record, show_table
+from levity_trio.cli import terminal
+from levity_trio.cli.terminal import counted, show_below, show_record, show_table
 
 STAMP = "2026-11-24T15:05:37.000Z"
 
@@ -20,7 +20,7 @@ STAMP = "2026-11-24T15:05:37.000Z"
 def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
-    site_times.forget()  # what a server said to a test before
+    terminal.forget()  # what a server said to a test before
     yield
     monkeypatch.undo()
     time.tzset()

@@ -1,0 +1,153 @@
+"""How commands are declared: the options that many share, the examples in their help, the settings of a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+
+from levity_trio.config import SETTINGS
+from levity_trio.config.settings import DATABASE, DatabaseAddress, Setting, Unusable
+from levity_trio.config.sources import load
+
+EXISTING: Final = "Existing database, as for `serve`."
+PROGRAM: Final = "  levity-trio "
+Callback = Callable[..., int | None]
+Decorator = Callable[[Callback], Callback]
+
+JSON: Final = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
+JSON_PARAMETER: Final = click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")
+JSON_LINES: Final = click.option("is_json", "--json", is_flag=True, help="Output JSON lines, for programs.")
+JSON_RESULT: Final = click.option("is_json", "--json", is_flag=True, help="Output the result as JSON.")
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return several options as one decorator, in their order."""
+
+    def decorate(function: Callback) -> Callback:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def limit(words: str = "How many.", default: int = 50) -> Decorator:
+    """Return the option that says how many rows of a list are shown."""
+    return click.option("--limit", type=click.IntRange(1, 500), default=default, show_default=True, help=words)
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def changes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given, for a body; an empty text empties one."""
+    return {name: None if value == "" else value for name, value in present(fields).items()}
+
+
+# Examples
+
+
+def examples_of(epilog: str | None, *words: str) -> str:
+    """Return the examples in an epilog that have these words of a command; an empty text if there are none."""
+    lines = list(_lines(epilog or "", f" {' '.join(words)} "))
+    return _headed(lines) if lines else ""
+
+
+def an_example(*lines: str) -> str:
+    """Return the epilog of a command that its group has no example of, from lines without the name of the program."""
+    return _headed(f"{PROGRAM}{line}" for line in lines)
+
+
+def _headed(lines: Iterable[str]) -> str:
+    return "\n".join(("\b", "Examples:", *lines, ""))
+
+
+def _lines(epilog: str, words: str) -> Iterator[str]:
+    """Yield the lines of these examples, each with those in which it goes on."""
+    is_wanted = False
+    for line in epilog.splitlines():
+        if not line.startswith("  "):
+            is_wanted = False
+        elif line.startswith(PROGRAM):
+            is_wanted = words in f"{line} "
+        if is_wanted:
+            yield line
+
+
+# Settings
+
+
+class GroupedCommand(click.Command):
+    """A command whose `--help` lists its options by group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups = {setting.attribute: setting.group for setting in SETTINGS}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                rows.setdefault(groups.get(parameter.name or "", "General"), []).append(record)
+        for group, records in rows.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def setting_options(settings: Iterable[Setting] = SETTINGS) -> list[click.Parameter]:
+    """Return options that pass on raw text if given. config.py parses and validates it."""
+    config = click.Option(["config", "--config"], metavar="FILE", help="TOML file with any of these settings.")
+    return [*map(_option, settings), config]
+
+
+def _option(setting: Setting) -> click.Option:
+    names = [setting.attribute, setting.flag]
+    if setting.is_switch:
+        return click.Option(names, is_flag=True, default=None, help=setting.help)
+    default = f"  [default: {setting.default_text}]" if setting.default_text else ""
+    is_repeatable = setting.kind.is_repeatable
+    return click.Option(names, metavar=setting.kind.metavar, multiple=is_repeatable, help=setting.help + default)
+
+
+def database_options(words: str = EXISTING) -> list[click.Parameter]:
+    """Return the options of a command that uses the server's database."""
+    (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
+    return setting_options([replace(database, help=words)])
+
+
+def on_database(
+    name: str, *, epilog: str, short_help: str | None = None, words: str = EXISTING
+) -> Callable[[Callback], click.Command]:
+    """Decorate `function(config, …)` as a command that uses the server's database itself, never creating it.
+
+    The options of the database come after the others.
+    """
+
+    def decorate(function: Callback) -> click.Command:
+        @wraps(function)
+        def run(database: str | None, config: str | None, **given: Any) -> int | None:
+            return function(load(present({"database": database, "config": config}), os.environ)[0], **given)
+
+        made = click.command(name, epilog=epilog, short_help=short_help)(run)
+        made.params += database_options(words)
+        return made
+
+    return decorate
+
+
+def read_database(_context: click.Context, _parameter: click.Parameter, value: str | None) -> DatabaseAddress | None:
+    """Return the address that was given, for `callback`. A value that is none is an error of usage."""
+    try:
+        return None if value is None else cast("DatabaseAddress", DATABASE.read(value))
+    except Unusable as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+def place(database: DatabaseAddress) -> dict[str, str]:
+    """Return where a database is, for programs."""
+    return {"file": str(database.resolve())} if isinstance(database, Path) else {"database": str(database)}

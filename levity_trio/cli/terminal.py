@@ -1,0 +1,311 @@
+"""What people see and answer at a terminal: aligned columns, times of the site, progress, a question.
+
+Control characters are escaped. The server says the time zone of the site with each response; people read and type times
+in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import datetime
+from email.message import Message
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+import click
+
+from levity_trio.config import ConfigError, time_zones
+from levity_trio.output import is_terminal, output_errors, readable
+from levity_trio.wire.times import in_zone
+
+KWH: Final = ("kwh", "energy_kwh")
+LINE_SECONDS: Final = 10.0
+"""Time between two lines where no terminal shows a bar."""
+BAR_SECONDS: Final = 0.1
+BAR_WIDTH: Final = 24
+ZONE_HEADER: Final = "Time-Zone"
+_ZONE: Final[ContextVar[ZoneInfo | None]] = ContextVar("zone", default=None)
+_TIMES: Final = ("_at", "_time", "since", "until", "_after")
+"""How the names of fields with a time end; or they are `at`."""
+_STAMP: Final = re.compile(r"(?<!--since )(?<!--until )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+"""A time as the database has it; in a command that is proposed it stays exact."""
+_FIGURE: Final = re.compile(r"-?[\d,]+\.\d+( [A-Z]{3})?|-?[\d,]+ [A-Z]{3}|-", re.ASCII)
+"""A text that is a number: kWh, an amount with its currency, or unknown."""
+
+
+def say(text: str | bytes, *, ends_line: bool = True) -> None:
+    """Write to stdout. Raises the same as `output_errors`."""
+    if isinstance(text, bytes) and is_terminal(sys.stdout):
+        text = text.decode(errors="replace")
+    with output_errors(sys.stdout):
+        click.echo(readable(text, sys.stdout) if isinstance(text, str) else text, nl=ends_line)
+
+
+def say_json(record: object) -> None:
+    """Write a record as one line of JSON."""
+    say(json.dumps(record, ensure_ascii=False))
+
+
+def warn(text: str) -> None:
+    """Write a line to stderr."""
+    click.echo(readable(text, sys.stderr), err=True)
+
+
+def confirm(question: str) -> None:
+    """Ask before what cannot be undone. Raises Abort if the answer is no, ConfigError if there is no terminal."""
+    check_terminal()
+    click.confirm(question, abort=True, err=True)
+
+
+def check_terminal() -> None:
+    """Raise ConfigError if nobody can be asked."""
+    if not is_terminal(sys.stdin):
+        raise ConfigError("this was not confirmed, because there is no terminal to ask; give --yes")
+
+
+def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Show one line per record under the names of the columns that have something, or "none". Numbers stand right."""
+    records = list(records)
+    if not records:
+        say("none")
+        return
+    shown = [name for name in columns if any(record.get(name) not in (None, "", []) for record in records)]
+    parts = [_column(name, [record.get(name) for record in records]) for name in shown or columns]
+    for line in zip(*parts, strict=True):
+        say("  ".join(line).rstrip())
+
+
+def _column(name: str, values: Sequence[object]) -> list[str]:
+    """Return the lines of a column, all of one width."""
+    texts = [_in_column(name, value) for value in values]
+    lines = [name.replace("_", " "), *texts]
+    width = max(map(len, lines))
+    is_figure = all(value is None or _is_number(value) for value in values) or (
+        not name.endswith("version") and all(_FIGURE.fullmatch(text) for text in texts)
+    )
+    return [line.rjust(width) if is_figure else line.ljust(width) for line in lines]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _in_column(name: str, value: object) -> str:
+    """Return a value of a field: times by the clock of the site, energy in Wh, power in 10 W."""
+    if isinstance(value, int | float) and name in KWH:
+        return f"{value:.3f}"
+    if isinstance(value, str) and (name == "at" or name.endswith(_TIMES)) and _STAMP.fullmatch(value):
+        return local_minute(value)
+    return f"{value:.2f}" if isinstance(value, int | float) and name == "kw" else cell(value)
+
+
+def show_below(columns: Sequence[str], records: Iterable[Mapping[str, Any]], title: str = "") -> None:
+    """Show a table after an empty line (and its title), as the next part of something; without records, nothing."""
+    if rows := list(records):
+        say(f"\n{title}:" if title else "")
+        show_table(columns, rows)
+
+
+def show_record(record: Mapping[str, Any], *names: str) -> None:
+    """Show one line per field: of all, or of those that are named."""
+    shown = {name: record[name] for name in names or record}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        say(f"{name.replace('_', ' ').ljust(width)}  {_in_column(name, value)}".rstrip())
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something whose plural ends in s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def cell(value: object) -> str:
+    """Return a value as printable text on one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={cell(part)}" for name, part in value.items()) or "-"
+    if isinstance(value, list):
+        return " ".join(map(cell, value)) or "-"
+    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+class Output:
+    """What a command has to say: text for people, or JSON for programs."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+
+    def is_told(self, record: object) -> bool:
+        """With --json, output a record. Return whether it was, so that there is nothing left to show."""
+        if self.is_json:
+            say(json.dumps(record))
+        return self.is_json
+
+    def tell(self, record: object, words: str) -> None:
+        """Output these words, or with --json the record."""
+        if not self.is_told(record):
+            say(words)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Show one record field by field."""
+        if not self.is_told(record):
+            show_record(record)
+
+    def table(self, columns: Sequence[str], records: Sequence[Mapping[str, Any]], whole: object = None) -> None:
+        """Show records as a table; with --json show them, or `whole` if given."""
+        if self.is_told(records if whole is None else whole):
+            return
+        show_table(columns, records)
+        if isinstance(whole, Mapping) and whole.get("next_cursor"):
+            say(f"only the first {len(records)} are shown; --limit NUMBER shows more")
+
+
+# Times of the site
+
+
+def forget() -> None:
+    """Go by the time zone of this machine until a server has said its own."""
+    _ZONE.set(None)
+
+
+def hear(headers: Message) -> None:
+    """Note the time zone that a response names. One that this machine does not know is passed over."""
+    try:
+        _ZONE.set(time_zones.named(headers.get(ZONE_HEADER, "")))
+    except time_zones.UnknownZone:
+        return
+
+
+def zone() -> ZoneInfo | None:
+    """Return the time zone of the site; None, which is that of this machine, while no server has said one."""
+    return _ZONE.get()
+
+
+def local_second(text: str) -> str:
+    """Return a time in the time zone of the site."""
+    return in_zone(datetime.fromisoformat(text), zone()).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_minute(text: str) -> str:
+    """Return a time in the time zone of the site, to the minute."""
+    return local_second(text)[:-3]
+
+
+def local_words(text: str) -> str:
+    """Return a text of the server with the times in it by the clock of the site."""
+    return _STAMP.sub(lambda stamp: local_minute(stamp[0]), text)
+
+
+def instant(text: str) -> datetime:
+    """Return a time as it was typed; one without an offset, or a day, is in the time zone of the site.
+
+    Raises ValueError.
+    """
+    typed = datetime.fromisoformat(text)
+    return typed if typed.tzinfo is not None else in_zone(typed.replace(tzinfo=zone()), zone())
+
+
+# Progress
+
+
+class ProgressLine:
+    """A line on stderr, each in place of the previous one and wiped away at the end; shown on a terminal only."""
+
+    def __init__(self, *, is_hidden: bool = False) -> None:
+        self.is_shown = not is_hidden and is_terminal(sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.overwrite("")
+
+    def overwrite(self, line: str) -> None:
+        if self.is_shown:
+            click.echo(f"\r\x1b[2K{readable(line, sys.stderr)}", nl=False, err=True)
+
+
+class CountProgress(ProgressLine):
+    """Shows how many of some things are done."""
+
+    def __init__(self, things: str, *, is_json: bool) -> None:
+        super().__init__(is_hidden=is_json)
+        self._things = things
+
+    def __call__(self, done: int, total: int) -> None:
+        self.overwrite(f"{_bar(done, total)} {done:,} of {total:,} {self._things}")
+
+
+class RateProgress(ProgressLine):
+    """Shows how many of some things are done, how fast, and how long the rest takes, beside lines on stdout."""
+
+    def __init__(self, things: str, total: int, *, is_json: bool) -> None:
+        super().__init__(is_hidden=is_json and is_terminal(sys.stdout))
+        self._things, self._total, self._began = things, total, time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        rate, left = rest(done, self._total, time.monotonic() - self._began)
+        self.overwrite(f"{done:,} of {self._total:,} {self._things}, {rate:,.0f} per second, {left:,.0f} s left")
+
+
+class LongProgress(ProgressLine):
+    """Shows how far a command is, and how long the rest takes: a bar, or without a terminal a line now and then."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        super().__init__(is_hidden=is_json)
+        self.is_json = is_json
+        self._began = self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < (BAR_SECONDS if self.is_shown else LINE_SECONDS):
+            return
+        self._shown = now
+        rate, left = rest(done, total, now - self._began)
+        if self.is_json:
+            say_json({"kind": "progress"} | self.record(done, total, rate, left))
+        elif self.is_shown:
+            self.overwrite(f"{_bar(done, total)} {self.line(done, total, rate, left)}")
+        else:
+            say(self.line(done, total, rate, left))  # not on stderr: cron would mail it
+
+    def line(self, done: int, total: int, rate: float, left: float) -> str:
+        """Return the progress for people: in steps that mean nothing by themselves."""
+        del rate
+        return f"{100 * done // total} %, {left:,.0f} s left"
+
+    def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+        """Return the progress for programs."""
+        del rate
+        return {"percent": 100 * done // total, "seconds_left": round(left, 1)}
+
+
+class ByteProgress(LongProgress):
+    """Shows how many bytes are copied."""
+
+    def line(self, done: int, total: int, rate: float, left: float) -> str:
+        return f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+
+    def record(self, done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+        rates = {"bytes_per_second": round(rate), "seconds_left": round(left, 1)}
+        return {"bytes": done, "total_bytes": total} | rates
+
+
+def rest(done: float, total: float, seconds: float) -> tuple[float, float]:
+    """Return how much is done per second, and how many seconds are left."""
+    rate = done / seconds if seconds else 0.0
+    return rate, max(0.0, total - done) / rate if rate else 0.0
+
+
+def _bar(done: int, total: int) -> str:
+    filled = BAR_WIDTH * done // total if total else BAR_WIDTH
+    return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]"
