@@ -57,6 +57,21 @@ lint: venv
         {{ bin }}/flake8-async --disable-noqa --disable=ASYNC9,ASYNC124,{{ of_ruff }} \
         --startable-in-context-manager=_live,_let_charge,run_charger,__call__
 
+# `just size --against COMMIT` prints what changed since.
+# print lines and tokens of the program
+size *arguments: venv
+    {{ bin }}/python -m tests.size {{ arguments }}
+
+# Imports between packages, levels and circles.
+# print the structure of the house
+structure: venv
+    {{ bin }}/python -m tests.house
+
+# Files and functions of a stop, of readings and of a start; `--list` names them.
+# trace the way of three messages
+ways *arguments: venv
+    {{ bin }}/python -m tests.ways {{ arguments }}
+
 # format the code
 format: venv
     {{ bin }}/ruff format .
