@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.documents.code_sheet import WORDS, CodeSheet, Label
 from levity_trio.documents.fonts import Fonts
+from levity_trio.documents.paper import WORDS, CodeSheet, Label
 from levity_trio.documents.pdf import QUIET, Canvas
 from levity_trio.documents.qr import text_code
 

@@ -8,10 +8,9 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from levity_trio.documents.code_sheet import WORDS, CodeSheet
-from levity_trio.documents.logo import media_type
+from levity_trio.documents.paper import WORDS, CodeSheet
 from levity_trio.documents.qr import text_code
-from levity_trio.documents.sheet import Sheet
+from levity_trio.documents.sheet import Sheet, media_type
 
 
 def html(sheet: Sheet) -> str:

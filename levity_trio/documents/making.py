@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.documents import NotInstalled
-from levity_trio.documents.code_sheet import CodeSheet
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
 from levity_trio.documents.html import codes_html, html
 from levity_trio.documents.json_file import json_bytes
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, Template, TemplateProblem, parse

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.billing.statement import Statement
+
+WORDS: Final = "Scan to charge"
+"""On each label."""
 
 
 class Form(StrEnum):
@@ -31,3 +35,23 @@ class Paper(NamedTuple):
     @property
     def first(self) -> Statement:
         return self.statements[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A label: the names of its site and of its charger, which connector ("" where there is one only), and its URL."""
+
+    site: str
+    charger: str
+    connector: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSheet:
+    """The codes that are fixed at chargers: labels in the order in which they are printed, to be cut.
+
+    A code only names a place; what may be done there, the page that it leads to asks.
+    """
+
+    labels: tuple[Label, ...]

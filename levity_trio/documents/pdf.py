@@ -23,8 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.fonts import Fonts
-from levity_trio.documents.logo import media_type
-from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
+from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, media_type
 
 _FAMILY: Final = "sheet"
 _MARGIN: Final = 16.0  # all lengths are in mm

@@ -16,8 +16,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.code_sheet import CodeSheet
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Paper
 
 DEADLINE_SECONDS: Final = 60.0
 SECONDS_A_PAPER: Final = 20.0

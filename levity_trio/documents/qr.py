@@ -13,8 +13,8 @@ from segno import QRCode, make_qr
 from segno.helpers import make_epc_qr
 
 from levity_trio.billing.bank_accounts import compact, is_iban
+from levity_trio.billing.money import units
 from levity_trio.billing.statement import Statement
-from levity_trio.documents.formats import units
 from levity_trio.documents.sheet import tidy
 
 LONGEST_NAME: Final = 70

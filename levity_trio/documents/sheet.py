@@ -1,4 +1,4 @@
-"""What stands on a document, as texts in their order: the one source of HTML and PDF."""
+"""What stands on a document, as texts in their order, and the logo: the one source of HTML and PDF."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from levity_trio.documents import DocumentProblem
+
+LARGEST_LOGO_BYTES: Final = 1_000_000
+_BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that override the direction of the text after them. Names do not need them; they could turn an amount
 round. The marks U+200E and U+200F stay: they are needed, and harmless."""
@@ -14,8 +18,8 @@ round. The marks U+200E and U+200F stay: they are needed, and harmless."""
 
 def tidy(text: str) -> str:
     """Return a text of somebody else (a name, a reason) as one line that orders no other text about."""
-    kept = (one for one in text if one not in _ORDERS_OTHERS)
-    return " ".join("".join(" " if unicodedata.category(one) == "Cc" else one for one in kept).split())
+    kept = (sign for sign in text if sign not in _ORDERS_OTHERS)
+    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class Sheet:
     """The beginning of the day of closing; a draft has none."""
 
     def texts(self) -> tuple[str, ...]:
-        """All its texts in reading order."""
+        """Return all its texts in reading order."""
         head = (self.mark or "", *self.sender, *self.recipient, self.title, self.label, self.figure, self.remark)
         inner = [text for block in self.blocks for text in _texts(block)]
         return tuple(text for text in (*head, *inner, *self.small) if text)
@@ -93,3 +97,13 @@ def _texts(block: Table | Facts) -> list[str]:
     rows = [*block.rows, *([block.total] if block.total else [])]
     heads = [column.head for column in block.columns]
     return [block.title, *heads, *(text for row in rows for text in (*row.cells, *row.notes))]
+
+
+def media_type(logo: bytes) -> str:
+    """Return the type of a logo by its first bytes. Raises DocumentProblem if it is too large or of another kind."""
+    if len(logo) > LARGEST_LOGO_BYTES:
+        raise DocumentProblem(f"the logo has {len(logo)} bytes; it may have {LARGEST_LOGO_BYTES}")
+    for beginning, name in _BEGINNINGS.items():
+        if logo.startswith(beginning):
+            return name
+    raise DocumentProblem("the logo is neither a PNG nor a JPEG file")

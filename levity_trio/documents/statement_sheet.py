@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.statement import Currency, Statement, TaxSum, in_groups
-from levity_trio.documents import formats, positions, qr
+from levity_trio.billing.statement import Currency, Line, LineKind, Position, Split, Statement, TaxSum, in_groups
+from levity_trio.documents import qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
-from levity_trio.documents.template import Template
+from levity_trio.documents.template import Template, price_decimals
+from levity_trio.wire.times import in_zone
+
+_KINDS: Final = {
+    LineKind.ENERGY: "energy",
+    LineKind.SESSION: "session",
+    LineKind.BLOCKING: "blocking",
+    LineKind.BASE: "base",
+    LineKind.MINIMUM: "minimum",
+    LineKind.MAXIMUM: "maximum",
+}
+_SOLE: Final = (LineKind.SESSION, LineKind.MINIMUM, LineKind.MAXIMUM)
+"""Kinds without a quantity."""
+_SPLITS: Final = {
+    Split.REGISTER: "windows_register",
+    Split.POWER: "windows_power",
+    Split.EVENLY: "windows_evenly",
+}
 
 
 def statement_sheet(statement: Statement, template: Template) -> Sheet:
     """Return what stands on a statement."""
-    is_draft = statement.number is None
+    owner = statement.owner
+    tax_number = (template.say("tax_number", number=tidy(owner.tax_number)),) if owner.tax_number else ()
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
-        mark=template.say("draft") if is_draft else None,
-        title=template.say("title", month=formats.day(template, statement.month, "month")),
-        sender=_sender(statement, template),
-        recipient=formats.address(template, formats.household(template, statement)),
-        logo=statement.owner.logo,
+        mark=template.say("draft") if statement.number is None else None,
+        title=template.say("title", month=template.day(statement.month, "month")),
+        sender=(*template.address(owner.party), *tax_number),
+        recipient=template.address(template.household(statement)),
+        logo=owner.logo,
         label=template.say("total"),
-        figure=formats.money(template, abs(statement.total), statement.currency),
+        figure=template.money(abs(statement.total), statement.currency),
         remark=_what_to_do(statement, template),
         blocks=tuple(_blocks(statement, template)),
         small=tuple(_small(statement, template)),
@@ -47,66 +66,58 @@ def is_asked(statement: Statement) -> bool:
 
 def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: Template) -> Table:
     """Return net, tax and gross by rate; summed where there are several rates."""
-    code = formats.symbol(template, currency)
 
-    def row(head: str, sums: tuple[int, int, int]) -> Row:
-        return Row(cells=(head, *(formats.amount(template, one, currency) for one in sums)))
+    def row(head: str, net: int, tax: int, gross: int) -> Row:
+        return Row(cells=(head, *(template.amount(minor, currency) for minor in (net, tax, gross))))
 
-    rows = tuple(row(formats.percent(template, one.rate), (one.net, one.tax, one.gross)) for one in taxes)
-    whole = sum(one.net for one in taxes), sum(one.tax for one in taxes), sum(one.gross for one in taxes)
+    rows = tuple(row(template.percent(tax.rate), tax.net, tax.tax, tax.gross) for tax in taxes)
+    whole = sum(tax.net for tax in taxes), sum(tax.tax for tax in taxes), sum(tax.gross for tax in taxes)
     return Table(
         title=template.say("tax"),
-        columns=(
-            Column(head=template.column("rate"), share=28),
-            *(
-                Column(head=template.column(name, currency=code), share=24, is_number=True)
-                for name in ("net", "tax", "gross")
-            ),
-        ),
+        columns=(Column(head=template.column("rate"), share=28), *tax_columns(template, currency, 24)),
         rows=rows,
-        total=row(template.say("sum"), whole) if len(rows) > 1 else None,
+        total=row(template.say("sum"), *whole) if len(rows) > 1 else None,
     )
 
 
+def tax_columns(template: Template, currency: Currency, share: int) -> tuple[Column, ...]:
+    """Return the columns of net, tax and gross."""
+    heads = (template.column(name, currency=template.symbol(currency)) for name in ("net", "tax", "gross"))
+    return tuple(Column(head=head, share=share, is_number=True) for head in heads)
+
+
 def _what_to_do(statement: Statement, template: Template) -> str:
-    """What the household does about the total; of a credit the figure shows the size, these words the direction."""
+    """Return what the household does about the total. The figure shows the size of a credit, these words that it is."""
     if statement.total < 0:
         return template.say("credit_carried" if statement.is_carried else "credit")
     if statement.total == 0:
         return template.say("nothing")
-    return template.say("carried_on") if statement.is_carried else _when_to_pay(statement, template)
-
-
-def _when_to_pay(statement: Statement, template: Template) -> str:
+    if statement.is_carried:
+        return template.say("carried_on")
     days = statement.owner.payment_days
     if statement.closed_on is None:
         return template.say("to_pay_within", days=days)
-    return template.say("to_pay_by", date=formats.day(template, statement.closed_on + timedelta(days)))
-
-
-def _sender(statement: Statement, template: Template) -> tuple[str, ...]:
-    owner = statement.owner
-    tax_number = (template.say("tax_number", number=tidy(owner.tax_number)),) if owner.tax_number else ()
-    return (*formats.address(template, owner.party), *tax_number)
+    return template.say("to_pay_by", date=template.day(statement.closed_on + timedelta(days)))
 
 
 def _blocks(statement: Statement, template: Template) -> Iterator[Table | Facts]:
-    yield positions.table(positions.writing(statement, template))
+    positions = Positions(statement, template)
+    yield positions.table()
     if statement.taxes:
         yield tax_table(statement.taxes, statement.currency, template)
     if statement.carried_in:
         yield _sums(statement, template)
     if statement.held_back:
-        yield positions.held_back(statement, template)
+        yield positions.held_back()
     if is_asked(statement):
         yield _payment(statement, template)
 
 
 def _sums(statement: Statement, template: Template) -> Facts:
-    """What is new and what was carried in; without that the total stands at the head and beneath the lines."""
-    gross = sum(one.gross for one in statement.taxes)
+    """Return what is new and what was carried in. Without that the total stands at the head and beneath the lines."""
+    gross = sum(tax.gross for tax in statement.taxes)
     sums = (("gross_sum", gross), ("carried_in", statement.carried_in), ("total", statement.total))
-    pairs = tuple((template.say(word), formats.money(template, minor, statement.currency)) for word, minor in sums)
+    pairs = tuple((template.say(word), template.money(minor, statement.currency)) for word, minor in sums)
     return Facts(title=template.say("sums"), pairs=pairs, is_number=True)
 
 
@@ -129,10 +140,13 @@ def _payment(statement: Statement, template: Template) -> Facts:
 
 def _small(statement: Statement, template: Template) -> Iterator[str]:
     yield template.say("prices_gross" if statement.prices_are_gross else "prices_net")
-    for tariff, version in positions.tariffs(statement):
-        day = formats.day(template, date.fromisoformat(version))
-        yield template.say("tariff", tariff=tidy(tariff), date=day)
-    yield _closing(statement, template)
+    for tariff, version in _tariffs(statement):
+        yield template.say("tariff", tariff=tidy(tariff), date=template.day(version))
+    if statement.number is None or statement.closed_on is None:
+        yield template.say("open", zone=statement.zone)
+    else:
+        closed = {"number": tidy(statement.number), "date": template.day(statement.closed_on)}
+        yield template.say("closed", **closed, zone=statement.zone)
     for word, digest in (("digest", statement.digest), ("previous_digest", statement.previous_digest)):
         if digest:
             yield template.say(word, digest=in_groups(digest))
@@ -140,8 +154,126 @@ def _small(statement: Statement, template: Template) -> Iterator[str]:
         yield template.say("ask", contact=contact)
 
 
-def _closing(statement: Statement, template: Template) -> str:
-    if statement.number is None or statement.closed_on is None:
-        return template.say("open", zone=statement.zone)
-    date_closed = formats.day(template, statement.closed_on)
-    return template.say("closed", number=tidy(statement.number), date=date_closed, zone=statement.zone)
+def _tariffs(statement: Statement) -> list[tuple[str, date]]:
+    """Return the tariffs by which a statement was computed: name and the day of the version."""
+    return sorted({(line.tariff, line.version) for position in statement.positions for line in position.lines})
+
+
+def place(template: Template, position: Position) -> str:
+    """Return where somebody charged, and with which car (or else tag)."""
+    where = position.space
+    if not where and position.charger:
+        where = position.charger
+        if position.connector:
+            where = template.say("connector", charger=where, connector=position.connector)
+    return " · ".join(tidy(part) for part in (where, position.vehicle or position.tag) if part)
+
+
+class Positions:
+    """The positions of a statement as the rows of a table: what was charged, and how each amount came about."""
+
+    def __init__(self, statement: Statement, template: Template) -> None:
+        self._statement, self._template = statement, template
+        self._zone = ZoneInfo(statement.zone)
+        lines = [line for position in statement.positions for line in position.lines]
+        self._has_tariffs = len(_tariffs(statement)) > 1
+        self._has_rates = len({line.tax_rate for line in lines}) > 1
+        self._places = price_decimals((line.price for line in lines), statement.currency)
+
+    def table(self) -> Table:
+        """Return all positions and their sum."""
+        statement, template = self._statement, self._template
+        code = template.symbol(statement.currency)
+        total = sum(0 if position.is_prepaid else position.amount for position in statement.positions)
+        energy = template.kilowatt_hours(statement.energy_wh)
+        sums = (template.say("sum"), "", energy, "", template.amount(total, statement.currency))
+        return Table(
+            title=template.say("lines"),
+            columns=(
+                *self._columns(),
+                Column(head=template.column("price"), share=10, is_number=True),
+                Column(head=template.column("amount", currency=code), share=13, is_number=True),
+            ),
+            rows=tuple(map(self._row, statement.positions))
+            or (Row(cells=("",) * 7, notes=(template.say("no_lines"),)),),
+            is_sessions=True,
+            total=Row(cells=("", "", *sums)),
+        )
+
+    def held_back(self) -> Table:
+        """Return the charging sessions that wait for a review."""
+        rows = tuple(
+            Row(cells=self._cells(position), notes=tuple(self._reason(position)))
+            for position in self._statement.held_back
+        )
+        title = self._template.say("held_back")
+        return Table(title=title, columns=self._columns(), rows=rows, is_sessions=True)
+
+    def _columns(self) -> tuple[Column, ...]:
+        shares = {"line": 8, "date": 10, "place": 25, "times": 21, "energy": 11}
+        return tuple(
+            Column(head=self._template.column(name), share=share, is_number=name == "energy")
+            for name, share in shares.items()
+        )
+
+    def _cells(self, position: Position) -> tuple[str, ...]:
+        template, start, lines = self._template, position.started_at, position.lines
+        return (
+            str(position.id),
+            template.day(in_zone(start, self._zone).date(), "short") if start else "",
+            place(template, position) or (template.say(_KINDS[lines[0].kind]) if lines else ""),
+            template.span(start, position.ended_at, self._zone) if start else "",
+            template.kilowatt_hours(position.energy_wh) if start or position.energy_wh else "",
+        )
+
+    def _row(self, position: Position) -> Row:
+        template, lines = self._template, position.lines
+        has_one_price = [(line.kind, line.quantity) for line in lines] == [(LineKind.ENERGY, position.energy_wh)]
+        is_plain = has_one_price and lines[0].window is None and not (self._has_tariffs or self._has_rates)
+        price = template.price(lines[0].price, self._places) if has_one_price else ""
+        amount = template.amount(0 if position.is_prepaid else position.amount, self._statement.currency)
+        return Row(cells=(*self._cells(position), price, amount), notes=tuple(self._notes(position, is_plain)))
+
+    def _notes(self, position: Position, is_plain: bool) -> Iterator[str]:
+        """Yield what the columns do not say. In a plain row kWh × price = amount says everything."""
+        template = self._template
+        if position.corrects is not None:
+            number = tidy(position.corrected_statement or "–")
+            yield template.say("correction", line=position.corrects, statement=number)
+        yield from self._reason(position)
+        how = [] if is_plain else list(map(self._line, position.lines))
+        if position.split in _SPLITS:
+            how.append(template.say(_SPLITS[position.split]))
+        if how:
+            yield "; ".join(how)
+        if position.is_prepaid:
+            yield template.say("from_wallet", amount=template.money(position.amount, self._statement.currency))
+
+    def _reason(self, position: Position) -> Iterator[str]:
+        if position.reason:
+            yield self._template.say("reason", reason=tidy(position.reason))
+
+    def _line(self, line: Line) -> str:
+        template = self._template
+        what, total = self._what(line), template.amount(line.amount, self._statement.currency)
+        if line.kind in _SOLE:
+            return template.say("sole", what=what, amount=total)
+        if line.kind is LineKind.ENERGY:
+            quantity = template.say("kwh", number=template.kilowatt_hours(line.quantity))
+        elif line.kind is LineKind.BLOCKING:
+            quantity = template.say("minutes", number=line.quantity)
+        else:
+            quantity = template.say("days", number=line.quantity, days=line.of_days)
+        price = template.price(line.price, self._places)
+        return template.say("product", what=what, quantity=quantity, price=price, amount=total)
+
+    def _what(self, line: Line) -> str:
+        template = self._template
+        what = template.say(_KINDS[line.kind])
+        if line.window:
+            what = tidy(line.window) if line.kind is LineKind.ENERGY else f"{what} · {tidy(line.window)}"
+        if self._has_tariffs:
+            what = template.say("of_tariff", what=what, tariff=tidy(line.tariff), date=template.day(line.version))
+        if self._has_rates:
+            what = template.say("with_rate", what=what, rate=template.percent(line.tax_rate))
+        return what

@@ -1,20 +1,26 @@
-"""Words and formats, from one file that the owner may replace. It is data, not code: nothing in it can run.
+"""Words and formats, from one file that the owner may replace: how numbers, money, days and times become texts.
 
-The shape of a template is that of english.toml, beside this module: the same tables and names, and in each text the
-same fields.
+It is data, not code: nothing in it can run. Its shape is that of english.toml, beside this module: the same tables and
+names, and in each text the same fields.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from importlib.resources import files
-from pathlib import Path
 from string import Formatter
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from levity_trio.billing.money import units
+from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
+from levity_trio.documents.sheet import tidy
+from levity_trio.wire.times import in_zone
 
 DATE_FIELDS: Final = frozenset(("day", "day2", "month", "short", "number", "number2", "year"))
 PAPERS: Final = ("A4", "Letter")
@@ -49,6 +55,87 @@ class Template:
         """Return the head of a column."""
         return str(self.values["columns"][name]).format(**fields)
 
+    def number(self, value: Decimal) -> str:
+        """Return a number with all its decimals and with the signs of the template."""
+        signs = self.values["numbers"]
+        plain = f"{abs(value):,f}".replace(",", "T").replace(".", "D")
+        text = plain.replace("T", signs["thousands"]).replace("D", signs["decimal"])
+        return f"{signs['minus']}{text}" if value < 0 else text
+
+    def amount(self, minor: int, currency: Currency) -> str:
+        """Return an amount in minor units without its currency."""
+        return self.number(units(minor, currency))
+
+    def money(self, minor: int, currency: Currency) -> str:
+        """Return an amount in minor units with its currency, on one line."""
+        pattern: str = self.values["money"]["pattern"]
+        text = pattern.format(amount=self.amount(minor, currency), currency=self.symbol(currency))
+        return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+    def symbol(self, currency: Currency) -> str:
+        """Return what stands for a currency."""
+        return str(self.values["money"]["symbols"].get(currency.code, currency.code))
+
+    def kilowatt_hours(self, energy_wh: int) -> str:
+        """Return energy in kWh, to the Wh."""
+        return self.number(Decimal(energy_wh).scaleb(-3))
+
+    def price(self, value: Decimal, places: int) -> str:
+        """Return a price of whole units of its currency, with so many decimals."""
+        return self.number(value.quantize(Decimal(1).scaleb(-places)))
+
+    def percent(self, rate: Decimal) -> str:
+        """Return a rate without trailing zeros."""
+        plain = rate.quantize(Decimal(1).scaleb(-_decimals(rate)))
+        return str(self.values["numbers"]["percent"].format(number=self.number(plain)))
+
+    def day(self, when: date, pattern: str = "day") -> str:
+        """Return a day by one of the patterns day, short, month."""
+        dates, month = self.values["dates"], when.month
+        names = {"month": dates["months"][month - 1], "short": dates["short_months"][month - 1]}
+        numbers = {"day": when.day, "day2": f"{when.day:02}", "number": month, "number2": f"{month:02}"}
+        return str(dates[pattern].format(year=when.year, **names, **numbers))
+
+    def span(self, start: datetime, end: datetime | None, zone: ZoneInfo) -> str:
+        """Return from when to when, in local time; the last day only where it is another.
+
+        Where the clock was changed between, each time says which one it is: 02:30 may come twice.
+        """
+        begin, until = in_zone(start, zone), in_zone(end, zone) if end else None
+        is_changed = until is not None and begin.utcoffset() != until.utcoffset()
+        first = self._clock(begin, is_changed)
+        if until is None:
+            return f"{first} –"
+        last = self._clock(until, is_changed)
+        if until.date() == begin.date():
+            return f"{first} – {last}"
+        return f"{first} – {self.day(until.date(), 'short')} {last}"
+
+    def _clock(self, when: datetime, with_zone: bool) -> str:
+        text = self.values["dates"]["time"].format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
+        return f"{text} {when.tzname()}" if with_zone else str(text)
+
+    def household(self, statement: Statement) -> Party:
+        """Return to whom a statement goes; after the names were removed, the account's number stands for them."""
+        return statement.to or Party(name=self.say("nameless", account=statement.account), address=())
+
+    def address(self, party: Party) -> tuple[str, ...]:
+        """Return name, address and contact in the template's order."""
+        parts = {"name": (party.name,), "address": party.address, "contact": (party.contact or "",)}
+        lines = [tidy(line) for part in self.values["address"]["order"] for line in parts[part]]
+        return tuple(filter(None, lines))
+
+
+def price_decimals(prices: Iterable[Decimal], currency: Currency) -> int:
+    """Return with how many decimals all of these prices can be shown exactly, in one column."""
+    return max([currency.exponent, *map(_decimals, prices)])
+
+
+def _decimals(value: Decimal) -> int:
+    """Return how many decimals a number has, without trailing zeros."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
 
 def parse(text: str) -> Template:
     """Return the template of a file's text. Raises TemplateProblem with all faults."""
@@ -65,22 +152,12 @@ def parse(text: str) -> Template:
     return Template(values)
 
 
-def read_template(path: Path) -> Template:
-    """Return the template in a file. Raises TemplateProblem, whose lines begin with the path."""
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except TemplateProblem as problem:
-        raise TemplateProblem(*(f"{path}: {fault}" for fault in problem.args)) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise TemplateProblem(f"{path} cannot be read: {problem}") from None
-
-
 def _differences(model: Any, value: Any, path: str) -> Iterator[str]:
-    """What is missing, unknown, of another type, or has other fields than the English file."""
+    """Yield what is missing, unknown, of another type, or has other fields than the English file."""
     if type(model) is not type(value):
         yield f"{path} must be {_TYPES[type(model)]}"
     elif path == _OWN_ENTRIES:
-        yield from (f"{path}.{name} must be a text" for name, one in value.items() if not isinstance(one, str))
+        yield from (f"{path}.{name} must be a text" for name, text in value.items() if not isinstance(text, str))
     elif isinstance(model, dict):
         yield from _table_differences(model, value, path)
     elif isinstance(model, list):
@@ -95,30 +172,29 @@ def _table_differences(model: dict[str, Any], value: dict[str, Any], path: str) 
         yield f"{_below(path, name)} is missing{english}"
     for name in value.keys() - model.keys():
         yield f"{_below(path, name)} is unknown; look for a spelling mistake"
-    for name, one in model.items():
-        if name in value:
-            yield from _differences(one, value[name], _below(path, name))
+    for name in filter(value.__contains__, model):
+        yield from _differences(model[name], value[name], _below(path, name))
 
 
 def _list_differences(model: list[str], value: list[Any], path: str) -> Iterator[str]:
     if len(model) != len(value):
         yield f"{path} must have {len(model)} entries; it has {len(value)}"
-    if not all(isinstance(one, str) and one for one in value):
+    if not all(isinstance(text, str) and text for text in value):
         yield f"{path} must be a list of texts"
 
 
 def _field_differences(model: str, value: str, path: str) -> Iterator[str]:
     try:
-        found = _fields(value)
+        fields = _fields(value)
     except ValueError as problem:
         yield f"{path}: {problem} (a brace itself is written twice)"
         return
     allowed = DATE_FIELDS if path in _CHOSEN_FIELDS else _fields(model)
     needed = frozenset() if path in _CHOSEN_FIELDS else allowed
-    if unknown := sorted(found - allowed):
+    if unknown := sorted(fields - allowed):
         possible = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
         yield f"{path} has the unknown field {{{unknown[0]}}}; possible here: {possible}"
-    if missing := sorted(needed - found):
+    if missing := sorted(needed - fields):
         yield f"{path} needs the field {{{missing[0]}}}"
 
 
@@ -132,17 +208,17 @@ def _fields(text: str) -> frozenset[str]:
 
 
 def _wrong_values(values: Mapping[str, Any]) -> Iterator[str]:
-    """What the English file cannot show by its shape."""
+    """Yield what is wrong that the shape of the English file cannot show."""
     for path, allowed in (
         ("paper", PAPERS),
         ("numbers.decimal", _DECIMALS),
         ("csv.separator", _SEPARATORS),
         ("csv.decimal", _DECIMALS),
     ):
-        if isinstance(found := _at(values, path), str) and found not in allowed:
+        if isinstance(sign := _at(values, path), str) and sign not in allowed:
             yield f"{path} must be one of {', '.join(map(repr, allowed))}"
     for path in ("numbers.thousands", "numbers.minus"):
-        if isinstance(found := _at(values, path), str) and (len(found) > _LONGEST_SIGN or found.isalnum()):
+        if isinstance(sign := _at(values, path), str) and (len(sign) > _LONGEST_SIGN or sign.isalnum()):
             yield f"{path} must be one sign"
     yield from _clashes(values)
 

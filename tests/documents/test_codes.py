@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from levity_trio.documents.code_sheet import WORDS, CodeSheet, Label
-from levity_trio.documents.paper import Form
+from levity_trio.documents.paper import WORDS, CodeSheet, Form, Label
 from levity_trio.documents.printing import documents
 from levity_trio.documents.qr import text_code
 from tests.documents.reading import html_texts, parsed, pdf_text, squashed

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.billing.statement import Currency
-from levity_trio.documents import formats
 from levity_trio.documents.sheet import tidy
-from levity_trio.documents.template import ENGLISH
+from levity_trio.documents.template import ENGLISH, price_decimals
 
 
 @pytest.mark.parametrize(
@@ -28,24 +27,24 @@ from levity_trio.documents.template import ENGLISH
     ],
 )
 def test_an_amount(minor: int, exponent: int, text: str) -> None:
-    assert formats.amount(ENGLISH, minor, Currency(code="XXX", exponent=exponent)) == text
+    assert ENGLISH.amount(minor, Currency(code="XXX", exponent=exponent)) == text
 
 
 @given(st.integers(-(10**15), 10**15), st.sampled_from([0, 2, 3]))
 def test_an_amount_is_exact(minor: int, exponent: int) -> None:
-    text = formats.amount(ENGLISH, minor, Currency(code="XXX", exponent=exponent))
+    text = ENGLISH.amount(minor, Currency(code="XXX", exponent=exponent))
     assert Decimal(text.replace(",", "").replace("−", "-")) * 10**exponent == minor
 
 
 @pytest.mark.parametrize(("rate", "text"), [("19", "19 %"), ("7.70", "7.7 %"), ("0", "0 %"), ("100", "100 %")])
 def test_a_rate(rate: str, text: str) -> None:
-    assert formats.percent(ENGLISH, Decimal(rate)) == text
+    assert ENGLISH.percent(Decimal(rate)) == text
 
 
 def test_prices_of_one_statement_have_the_same_decimals() -> None:
     prices = [Decimal("0.35"), Decimal("0.227500"), Decimal(1)]
-    places = formats.price_decimals(prices, Currency(code="EUR", exponent=2))
-    assert [formats.price(ENGLISH, price, places) for price in prices] == ["0.3500", "0.2275", "1.0000"]
+    places = price_decimals(prices, Currency(code="EUR", exponent=2))
+    assert [ENGLISH.price(price, places) for price in prices] == ["0.3500", "0.2275", "1.0000"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_times_are_local_and_never_ambiguous(
 ) -> None:
     first = datetime(*start, tzinfo=UTC)  # type: ignore[arg-type,misc]
     last = datetime(*end, tzinfo=UTC) if end else None  # type: ignore[arg-type,misc]
-    assert formats.span(ENGLISH, first, last, ZoneInfo(zone)) == text
+    assert ENGLISH.span(first, last, ZoneInfo(zone)) == text
 
 
 def test_a_text_of_somebody_else_is_one_line_that_turns_nothing_round() -> None:

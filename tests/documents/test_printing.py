@@ -18,9 +18,8 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 from levity_trio.documents import DocumentProblem, NotInstalled, printing
-from levity_trio.documents.code_sheet import CodeSheet, Label
 from levity_trio.documents.making import PACKAGES, open_maker
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Label, Paper
 from levity_trio.documents.printing import documents, missing_characters
 from levity_trio.documents.template import ENGLISH_TEXT
 from tests.documents import statements as forms

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from levity_trio.documents.statement_sheet import statement_sheet
-from levity_trio.documents.template import ENGLISH, ENGLISH_TEXT, TemplateProblem, parse, read_template
+from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from tests.documents import statements as forms
 
 
@@ -59,17 +57,8 @@ def test_a_fault_is_told(old: str, new: str, fault: str) -> None:
     assert any(one.startswith(fault) for one in faults((old, new)))
 
 
-def test_all_faults_are_told_at_once_with_the_path(tmp_path: Path) -> None:
+def test_all_faults_are_told_at_once() -> None:
     assert len(faults(('sum = "Sum"', "sum = 3"), ("by {date}", "soon"), ('paper = "A4"', 'paper = "A3"'))) == 3
-    path = tmp_path / "words.toml"
-    with pytest.raises(TemplateProblem, match="cannot be read"):
-        read_template(path)
-    path.write_text("[words]\n")
-    with pytest.raises(TemplateProblem) as caught:
-        read_template(path)
-    assert all(line.startswith(f"{path}: ") for line in str(caught.value).splitlines())
-    path.write_text(ENGLISH_TEXT)
-    assert read_template(path) == ENGLISH
 
 
 def test_another_file_is_one_short_fault() -> None:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from levity_trio.billing.bank_accounts import grouped
 from levity_trio.documents import DocumentProblem, NotInstalled, printing
-from levity_trio.documents.logo import LARGEST_BYTES, media_type
+from levity_trio.documents.sheet import LARGEST_LOGO_BYTES, media_type
 from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from levity_trio.store.billing.biller import Biller, newest_biller
 from levity_trio.store.reads import biller as stored
@@ -94,11 +94,11 @@ async def get_logo(request: Request) -> Response:
     *UPLOAD,
     "too_many_waiting",
     "not_made",
-    summary=f"Give the logo of statements: a PNG or JPEG of {LARGEST_BYTES:,} bytes at most.",
+    summary=f"Give the logo of statements: a PNG or JPEG of {LARGEST_LOGO_BYTES:,} bytes at most.",
     body=StreamedBody("image/*"),
 )
 async def set_logo(request: Upload) -> BillerRow:
-    logo = await content_of(request, LARGEST_BYTES)
+    logo = await content_of(request, LARGEST_LOGO_BYTES)
     try:
         media_type(logo)
         async with request.api.places.wait():

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from levity_trio.documents.code_sheet import CodeSheet, Label
-from levity_trio.documents.paper import Form
+from levity_trio.documents.paper import CodeSheet, Form, Label
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.chargers import KnownCharger, connectors_of, served
 from levity_trio.store.writes.chargers import note_labels

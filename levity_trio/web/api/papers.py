@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
-from levity_trio.documents.code_sheet import CodeSheet
-from levity_trio.documents.paper import Form, Paper
+from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.engine.among import parts

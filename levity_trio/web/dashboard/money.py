@@ -8,7 +8,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
-from levity_trio.documents import formats
 from levity_trio.documents.template import ENGLISH, Template
 from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
 from levity_trio.wire.times import in_zone
@@ -21,12 +20,12 @@ HERE: Final = Template({**ENGLISH.values, "numbers": _NUMBERS})
 
 def money(minor: int | None, code: str | None) -> str:
     """Return an amount with its currency."""
-    return UNKNOWN if minor is None or code is None else formats.money(HERE, minor, CURRENCIES[code])
+    return UNKNOWN if minor is None or code is None else HERE.money(minor, CURRENCIES[code])
 
 
 def amount(minor: int | None, code: str | None) -> str:
     """Return an amount without its currency, for columns that name it in their head."""
-    return UNKNOWN if minor is None or code is None else formats.amount(HERE, minor, CURRENCIES[code])
+    return UNKNOWN if minor is None or code is None else HERE.amount(minor, CURRENCIES[code])
 
 
 def typed(minor: int, code: str) -> str:
@@ -44,20 +43,20 @@ def minor_of(text: str, code: str) -> int:
 
 def month(text: str) -> str:
     """Return a month that is written as 2026-10 in words."""
-    return formats.day(HERE, date.fromisoformat(f"{text[:7]}-01"), "month")
+    return HERE.day(date.fromisoformat(f"{text[:7]}-01"), "month")
 
 
 def day(text: str | None) -> str:
     """Return a day that is written as 2026-10-01 in words."""
-    return UNKNOWN if text is None else formats.day(HERE, date.fromisoformat(text))
+    return UNKNOWN if text is None else HERE.day(date.fromisoformat(text))
 
 
 def line(given: dict[str, Any], code: str) -> str:
     """Return a line of a statement with its arithmetic."""
     kind, quantity = given["kind"], given["quantity"]
-    price, total = formats.number(HERE, Decimal(given["price"])), amount(given["amount"], code)
+    price, total = HERE.number(Decimal(given["price"])), amount(given["amount"], code)
     if kind == "energy":
-        return f"{given['window'] or 'Energy'}: {formats.kilowatt_hours(HERE, quantity)} kWh × {price} = {total}"
+        return f"{given['window'] or 'Energy'}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
         return f"Blocking fee: {quantity} min × {price} = {total}"
     if kind == "base fee":
@@ -72,5 +71,5 @@ def times(position: dict[str, Any], zone: str) -> str:
         return ""
     began, site = datetime.fromisoformat(start), ZoneInfo(zone)
     ended = None if end is None else datetime.fromisoformat(end)
-    first = formats.day(HERE, in_zone(began, site).date(), "short")
-    return f"{first}, {formats.span(HERE, began, ended, site)}"
+    first = HERE.day(in_zone(began, site).date(), "short")
+    return f"{first}, {HERE.span(began, ended, site)}"
