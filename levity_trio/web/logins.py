@@ -12,7 +12,7 @@ import hmac
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from secrets import token_urlsafe
@@ -33,14 +33,13 @@ from levity_trio.store.writes import users
 from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser
 from levity_trio.store.writes.users import Manager
 from levity_trio.web.api.problems import Problem, busy
-from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.api.tokens import Tokens, Uses
 from levity_trio.web.invitations import Invitations, Presented
 from levity_trio.wire.times import stamp
 
 ID_BYTES: Final = 32
 LASTS: Final = timedelta(days=30)
 """For how long a log-in is valid after its last use."""
-USE_NOTED: Final = timedelta(hours=1)
 BROWSER_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 64
 """Of a name for which failures are counted."""
@@ -135,8 +134,7 @@ class Logins:
         self._logins: dict[int, StoredLogin] = {}
         self._ids: dict[str, int] = {}
         """Of log-ins, by the digests of what their cookies contain."""
-        self._used: dict[int, datetime] = {}
-        """When log-ins were last used, as far as it is noted."""
+        self._uses = Uses()
         one_at_a_time = trio.Lock()
         self._door, self._drivers_door = _Door(one_at_a_time), _Door(one_at_a_time)
         self._changing = trio.Lock()
@@ -165,14 +163,11 @@ class Logins:
 
     def load(self, stored: Stored) -> None:
         """Replace what is known."""
-        noted, self._used = self._used, {}
         self.are_used = stored.are_used
         self._users = {user.id: user for user in stored.users}
         self._logins = {login.id: login for login in stored.logins}
         self._ids = {login.digest: login.id for login in stored.logins}
-        for login in stored.logins:
-            used = datetime.fromisoformat(login.last_used_at)
-            self._used[login.id] = max(used, noted.get(login.id, used))
+        self._uses.load((login.id, login.last_used_at) for login in stored.logins)
         self.invitations.load(stored.invitations)
         self.changed.set()
         self.changed = trio.Event()
@@ -185,11 +180,10 @@ class Logins:
     def get(self, number: int) -> Login | None:
         """Return a log-in, and note its use; None if it is not valid."""
         stored, now = self._logins.get(number), self._clock()
-        if stored is None or stored.ended_at is not None or now - self._used[number] > LASTS:
+        if stored is None or stored.ended_at is not None or now - self._uses.last(number) > LASTS:
             return None
         login = self._of_user(stored) if stored.user is not None else self._of_token(stored)
-        if login is not None and now - self._used[number] >= USE_NOTED:
-            self._used[number] = now
+        if login is not None and self._uses.note(number, now):
             self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
         return login
 

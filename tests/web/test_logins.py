@@ -19,6 +19,7 @@ from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.accounts import add as add_account
 from levity_trio.store.writes.logins import KEPT
 from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.logins import Login, form_value, is_form_value, new_cookie
 from tests.charger.parts import InlineWriter
 from tests.web.entering import HOME, PASSWORD, House
@@ -152,6 +153,21 @@ async def test_its_use_is_stored_once_an_hour(house: House) -> None:
         house.logins.find(entered.cookie)
         noted.append(house.books.value("SELECT last_used_at FROM login"))
     assert len(set(noted)) == 6  # five hours, and the log-in itself
+
+
+async def test_a_tokens_use_is_stored_once_an_hour(house: House) -> None:
+    house.token("prometheus", "viewer")
+    stored = []
+    for _ in range(59):
+        if house.tokens.uses.note(1, house.books.now):
+            house.books.run(token_writes.note_use, 1, house.books.at)
+            stored.append(house.books.at)
+            house.tokens.load(house.books.run(token_writes.stored))  # as a server beside others does
+        house.wait(minutes=5)
+    assert len(stored) == 5
+    after = Tokens()
+    after.load(house.books.run(token_writes.stored))
+    assert not after.uses.note(1, house.books.now)  # after a start, it is not stored again
 
 
 async def test_a_use_that_is_not_stored_yet_counts(house: House) -> None:

@@ -29,6 +29,7 @@ class StoredToken(NamedTuple):
     salt: str
     digest: str
     is_revoked: int
+    last_used_at: str | None
 
 
 def create(db: UnitOfWork, new: NewToken) -> int | None:
@@ -54,7 +55,7 @@ def note_use(db: UnitOfWork, token: int, at: str) -> None:
 
 def stored(db: UnitOfWork) -> list[StoredToken]:
     """Return all tokens."""
-    found = db.rows("SELECT id, name, role, salt, digest, revoked_at IS NOT NULL FROM token")
+    found = db.rows("SELECT id, name, role, salt, digest, revoked_at IS NOT NULL, last_used_at FROM token")
     return [StoredToken(*row) for row in found]
 
 

@@ -149,7 +149,7 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
         raise problem
     if endpoint.role is Role.OUTSIDE:
         return await _signed(api, endpoint, request, caller)
-    if caller.token is not None:
+    if caller.token is not None and api.tokens.uses.note(caller.token, api.clock()):
         api.writer.coalesce(("token", caller.token), token_writes.note_use, caller.token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)

@@ -7,6 +7,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from secrets import token_bytes
@@ -18,6 +19,7 @@ from levity_trio.web.api.problems import Problem
 PREFIX: Final = "levity"
 SECRET_BYTES: Final = 24
 SALT_BYTES: Final = 16
+USE_NOTED: Final = timedelta(hours=1)
 _TOKEN: Final = re.compile(rf"{PREFIX}_([0-9]{{1,18}})_([A-Za-z0-9_=-]{{1,100}})")
 
 
@@ -45,15 +47,44 @@ def _digest(salt: str, secret: str) -> str:
     return sha256(bytes.fromhex(salt) + secret.encode()).hexdigest()
 
 
+class Uses:
+    """When each token, or each log-in, was last used. A use is stored once an hour: each commit wears the disk."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, datetime] = {}
+
+    def load(self, stored: Iterable[tuple[int, str | None]]) -> None:
+        """Know only these; a use that is noted, but not stored yet, counts too."""
+        noted, self._last = self._last, {}
+        for number, at in stored:
+            uses = [noted.get(number), None if at is None else datetime.fromisoformat(at)]
+            if known := [use for use in uses if use is not None]:
+                self._last[number] = max(known)
+
+    def last(self, number: int) -> datetime:
+        """Return when a log-in was last used: at the latest when it began."""
+        return self._last[number]
+
+    def note(self, number: int, now: datetime) -> bool:
+        """Note a use; return whether it must be stored."""
+        last = self._last.get(number)
+        if last is not None and now - last < USE_NOTED:
+            return False
+        self._last[number] = now
+        return True
+
+
 class Tokens:
-    """All tokens."""
+    """All tokens, and their uses."""
 
     def __init__(self) -> None:
         self._tokens: dict[int, StoredToken] = {}
+        self.uses = Uses()
 
     def load(self, tokens: Iterable[StoredToken]) -> None:
         """Replace what is known of the tokens."""
         self._tokens = {token.id: token for token in tokens}
+        self.uses.load((token.id, token.last_used_at) for token in self._tokens.values())
 
     @property
     def are_used(self) -> bool:
