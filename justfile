@@ -96,6 +96,10 @@ catalogue language: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
+# measure the start of a server: CPU, modules and memory
+bench-start: venv
+    {{ bin }}/python -m tests.benchmarks.start
+
 # measure the cost of judging a stop
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}

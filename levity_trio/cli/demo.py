@@ -6,7 +6,6 @@ import os
 
 import click
 
-from levity_trio.cli.memory import use_one_arena
 from levity_trio.output import hold_standard_streams
 
 EXAMPLES = """\
@@ -28,8 +27,9 @@ def demo() -> int:
     It needs no settings and no network. Ctrl-C ends it and removes everything.
     """
     hold_standard_streams()
-    use_one_arena()
     os.umask(0o077)
     from levity_trio.demo.run import run  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.server.memory import use_one_arena  # noqa: PLC0415 - as above
 
+    use_one_arena()
     return run()

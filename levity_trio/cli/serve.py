@@ -5,7 +5,6 @@ import os
 import click
 
 from levity_trio.cli.declaring import GroupedCommand, setting_options
-from levity_trio.cli.memory import use_one_arena
 from levity_trio.config.sources import load
 
 EXAMPLES = """\
@@ -30,8 +29,9 @@ def serve(**given: object) -> int:
     """Start the server. Without flags it listens on port 9000 and stores in levity.db in the current folder."""
     flags = {name: value for name, value in given.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
-    use_one_arena()
     os.umask(0o077)  # also for what libraries and plugins write
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
+    from levity_trio.server.memory import use_one_arena  # noqa: PLC0415 - as above
 
+    use_one_arena()
     return run(server_config, log_config)

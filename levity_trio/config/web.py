@@ -19,6 +19,7 @@ from levity_trio.config.settings import (
 )
 
 API_PORT: Final = 9001
+DRIVERS_CONNECTIONS: Final = 256
 FTP_DATA_PORTS: Final = range(61000, 61016)
 """Above those that Linux gives to connections that programs open."""
 

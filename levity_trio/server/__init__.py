@@ -18,7 +18,7 @@ import gc
 import os
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -44,6 +44,7 @@ from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.config.log import LogConfig
+from levity_trio.config.web import DRIVERS_CONNECTIONS
 from levity_trio.events import Event, Fact
 from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen, reachable
@@ -51,6 +52,7 @@ from levity_trio.log.facts import log_fact
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import check_plugins, open_plugins
+from levity_trio.server.memory import give_back
 from levity_trio.server.signals import last_resort, open_signals, wait_for_stop
 from levity_trio.server.systemd import open_supervision
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
@@ -58,25 +60,14 @@ from levity_trio.store.engine.opening import open_store
 from levity_trio.store.engine.writer import Writer, open_writer
 from levity_trio.store.reads import Beginning, Reader, beginning
 from levity_trio.store.reads.charges import rule_of
-from levity_trio.store.secret_key import SecretKey, open_key
+from levity_trio.store.secret_key import open_key
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
 from levity_trio.store.upkeep.forgetting import open_forgetting
-from levity_trio.store.upkeep.preparing import Preparing
 from levity_trio.store.upkeep.pruning import open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
-from levity_trio.store.upkeep.tagging import TagImports, open_tags
 from levity_trio.store.writes import commands, credentials, sessions
-from levity_trio.web.api.context import Api
-from levity_trio.web.api.server import DRIVERS_CONNECTIONS, listen_for_api, local_socket, open_api
-from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
-from levity_trio.web.feed import Feed, open_feed
-from levity_trio.web.files.listener import Listeners as FileListeners
-from levity_trio.web.files.listener import listen_for_files, open_files
-from levity_trio.web.files.shelf import Shelf
-from levity_trio.web.logins import Logins
-from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
@@ -132,17 +123,18 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
     `serving` is set once chargers can connect.
     """
+    from levity_trio.web import opening  # noqa: PLC0415 - see there
+
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
-    api_ports = await listen_for_api(config)
-    config = api_ports.in_config(_with_ports(config, ports))
-    file_listeners = await listen_for_files(config)
+    web_listeners = await opening.listen(config)
+    config = web_listeners.in_config(_with_ports(config, ports))
     prepare()
     with (
         ExitStack() as last,
         open_store(config.database, config.server_name, _simulated_time(config, clock)) as store,
-        local_socket(config.beside) as local,
+        opening.local_socket(config.beside) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
         hooks = Hooks()
@@ -162,13 +154,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock, serving: trio
                 ):
                     await _begin(central, reader)
                     async with (
-                        open_tags(writer, reader, central.tags, central.clock) as imports,
-                        open_feed(reader, hooks) as feed,
-                        open_webhooks(_deliveries(central, reader, key), hooks) as webhooks,
-                        _open_files(central, reader, file_listeners) as shelf,
-                        open_api(
-                            _api(central, reader, imports, feed, webhooks, shelf, key), api_ports._replace(local=local)
-                        ),
+                        opening.open_web(central, reader, key, web_listeners, local),
                         open_local_lists(central, reader),
                         open_wallets(central, reader),
                     ):
@@ -226,51 +212,6 @@ async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
         open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
     ):
         yield
-
-
-def _deliveries(central: Central, reader: Reader, key: SecretKey) -> Parts:
-    """Return what the deliveries to webhooks work with."""
-    return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds, key)
-
-
-def _open_files(central: Central, reader: Reader, listeners: FileListeners) -> AbstractAsyncContextManager[Shelf]:
-    """Serve the files of chargers, if they have a port."""
-    config, writer, clock = central.config, central.writer, central.clock
-    return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
-
-
-def _api(
-    central: Central,
-    reader: Reader,
-    imports: TagImports,
-    feed: Feed,
-    webhooks: Webhooks,
-    shelf: Shelf,
-    key: SecretKey,
-) -> Api:
-    """Return what the endpoints of the API work with."""
-    tokens = Tokens()
-    return Api(
-        config=central.config,
-        clock=central.clock,
-        writer=central.writer,
-        reader=reader,
-        chargers=Chargers(central),
-        tokens=tokens,
-        logins=Logins(tokens, central.writer, central.clock),
-        id_tags=central.tags,
-        is_clock_trusted=lambda: central.clock_trusted,
-        publish=central.hooks.observe,
-        imports=imports,
-        streams=trio.CapacityLimiter(central.config.api_max_streams),
-        feed=feed,
-        webhooks=webhooks,
-        key=key,
-        shelf=shelf,
-        preparing=Preparing(reader, central.writer, central.clock),
-        plugins=central.hooks.plugins,
-        begun_at=stamp(central.clock()),
-    )
 
 
 async def _listen_for_chargers(config: ServerConfig) -> Ports:
@@ -345,6 +286,7 @@ async def _serve_chargers(
             if ports.tls:
                 handle = partial(serve_connection, central, tls_only=True)
                 accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
+            give_back()
             _log_serving(central.config, ports, known)
             if serving is not None:
                 serving.set()

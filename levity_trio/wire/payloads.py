@@ -15,22 +15,44 @@ our responses at the start, so that no message waits for a file.
 """
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from types import ModuleType
 from typing import Any, Final, cast
 
 import fastjsonschema
+import ocpp
 import orjson
-from ocpp.v16 import call, call_result
-from ocpp.v16.enums import Action
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.repair import Repair, repair
 from levity_trio.wire.samples import SampleGate
 from levity_trio.wire.schemas import Schema, complete, gate, sample_of, without_samples
 from levity_trio.wire.times import parse_time
+
+
+@contextmanager
+def _without_its_init(package: str, folder: str) -> Iterator[None]:
+    """Import modules of a package inside the block, but not its `__init__`."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = bare = ModuleType(package)
+    bare.__path__ = [folder]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+# It would import the dispatcher, asyncio and jsonschema: 35 modules and 2.4 MB of which nothing is used here.
+with _without_its_init("ocpp.v16", f"{ocpp.__path__[0]}/v16"):
+    from ocpp.v16 import call, call_result
+    from ocpp.v16.enums import Action
 
 __all__ = [
     "CHARGER_ACTIONS",
@@ -205,7 +227,7 @@ class _Form:
 @cache
 def _form(action: str, is_answer: bool) -> _Form:
     module, suffix, mark = (call_result, "Response", ".conf") if is_answer else (call, "", "")
-    source = files("ocpp.v16").joinpath("schemas", f"{action}{suffix}.json")
+    source = files(ocpp).joinpath("v16", "schemas", f"{action}{suffix}.json")
     # utf-8-sig, because some of the files begin with a byte order mark.
     schema = complete(orjson.loads(source.read_text("utf-8-sig")))
     return _Form(action + mark, getattr(module, action), schema)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 
 import pytest
 
 from levity_trio import server
 from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.config import ServerConfig
-from levity_trio.web.api.server import DRIVERS_CONNECTIONS
+from levity_trio.config.web import DRIVERS_CONNECTIONS
+
+MOST_MODULES = 800
 
 
 @pytest.fixture
@@ -49,3 +53,11 @@ def test_an_unlimited_number_of_files_is_left_alone(files: dict[str, int]) -> No
     files["hard"] = resource.RLIM_INFINITY
     assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == 1000
     assert "soft" not in files
+
+
+def test_the_root_imports_no_library_of_the_web() -> None:
+    """Their modules are imported when a listener opens: `just bench-start` prints what that saves."""
+    program = "import levity_trio.server, sys; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert not {"starlette", "hypercorn", "msgspec", "jinja2", "jsonschema", "levity_trio.web.api"} & set(modules)
+    assert len(modules) <= MOST_MODULES

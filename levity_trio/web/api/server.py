@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from levity_trio.config import EnvironmentProblem, Guests, ServerConfig, socket_path
-from levity_trio.config.web import API_PORT
+from levity_trio.config.web import API_PORT, DRIVERS_CONNECTIONS
 from levity_trio.listening.addresses import Flags, is_loopback, listen, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
@@ -85,7 +85,6 @@ PEOPLE_SECONDS: Final = 5.0
 CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
-DRIVERS_CONNECTIONS: Final = 256
 DRIVERS_STREAMS: Final = 128
 DRIVERS_AT_WORK: Final = 4
 DRIVERS_LIMITS: Final = Limits(connections=DRIVERS_CONNECTIONS, idle_seconds=20.0, body_bytes=16 * 1024)

@@ -18,7 +18,6 @@ from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
-from levity_trio.server import _api as make_api
 from levity_trio.store.reads import Reader
 from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.upkeep.tagging import open_tags
@@ -32,6 +31,7 @@ from levity_trio.web.dashboard.inside import Question, Reply, ask
 from levity_trio.web.dashboard.site import open_dashboard
 from levity_trio.web.feed import open_feed
 from levity_trio.web.files.listener import Listeners, open_files
+from levity_trio.web.opening import api_of
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import Charger, open_charger
 from tests.integration.willing_charger import SHAPES
@@ -134,7 +134,7 @@ async def open_server(stored: Stored, moment: datetime, zone: ZoneInfo = BERLIN)
             open_files(central.config, writer, reader, central.clock, lambda: True, Listeners())
         )
         webhooks: Any = SimpleNamespace(note_change=lambda: None)  # no fact is sent anywhere
-        api = make_api(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))
+        api = api_of(central, reader, imports, feed, webhooks, shelf, SecretKey("A" * 43 + "="))
         await api.logins.open()
         app = application_of(api, ENDPOINTS)
         front = Front(door=Door(is_loopback=True), url=None)

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import ctypes, threading
-from levity_trio.cli.memory import use_one_arena
+from levity_trio.server.memory import use_one_arena
 
 use_one_arena()
 held = []

@@ -18,3 +18,10 @@ def use_one_arena() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no mallopt
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give what was freed back to the system, which glibc does seldom by itself. After the start it is nearly 1 MB."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # musl has no malloc_trim
+            ctypes.CDLL(None).malloc_trim(0)

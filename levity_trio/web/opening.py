@@ -1,0 +1,99 @@
+"""Opens what people and their programs use: the API with the dashboard, the event feed, webhooks, files of chargers.
+
+It is imported when a server starts, not with the server's root: its libraries and endpoints are a third of all modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
+from levity_trio.config import ServerConfig
+from levity_trio.store.reads import Reader
+from levity_trio.store.secret_key import SecretKey
+from levity_trio.store.upkeep.preparing import Preparing
+from levity_trio.store.upkeep.tagging import TagImports, open_tags
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
+from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.feed import Feed, open_feed
+from levity_trio.web.files.listener import Listeners as FileListeners
+from levity_trio.web.files.listener import listen_for_files, open_files
+from levity_trio.web.files.shelf import Shelf
+from levity_trio.web.logins import Logins
+from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
+from levity_trio.wire.times import stamp
+
+__all__ = ["Listeners", "api_of", "listen", "local_socket", "open_web"]
+
+
+class Listeners(NamedTuple):
+    """The listeners of the API and of files."""
+
+    api: ApiListeners
+    files: FileListeners
+
+    def in_config(self, config: ServerConfig) -> ServerConfig:
+        """Return a configuration with the ports that were selected where it says 0."""
+        return self.api.in_config(config)
+
+
+async def listen(config: ServerConfig) -> Listeners:
+    """Open the listeners that have a port. Raises EnvironmentProblem."""
+    return Listeners(await listen_for_api(config), await listen_for_files(config))
+
+
+@asynccontextmanager
+async def open_web(
+    central: Central, reader: Reader, key: SecretKey, listeners: Listeners, local: trio.SocketListener | None
+) -> AsyncIterator[None]:
+    """Serve all this while the block runs; `local` is the local socket, if there is one."""
+    config, writer, clock, hooks = central.config, central.writer, central.clock, central.hooks
+    deliveries = Parts(reader, writer, clock, config.check_interval_seconds, key)
+    async with (
+        open_tags(writer, reader, central.tags, clock) as imports,
+        open_feed(reader, hooks) as feed,
+        open_webhooks(deliveries, hooks) as webhooks,
+        open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners.files) as shelf,
+        open_api(api_of(central, reader, imports, feed, webhooks, shelf, key), listeners.api._replace(local=local)),
+    ):
+        yield
+
+
+def api_of(
+    central: Central,
+    reader: Reader,
+    imports: TagImports,
+    feed: Feed,
+    webhooks: Webhooks,
+    shelf: Shelf,
+    key: SecretKey,
+) -> Api:
+    """Return what the endpoints of the API work with."""
+    tokens = Tokens()
+    return Api(
+        config=central.config,
+        clock=central.clock,
+        writer=central.writer,
+        reader=reader,
+        chargers=Chargers(central),
+        tokens=tokens,
+        logins=Logins(tokens, central.writer, central.clock),
+        id_tags=central.tags,
+        is_clock_trusted=lambda: central.clock_trusted,
+        publish=central.hooks.observe,
+        imports=imports,
+        streams=trio.CapacityLimiter(central.config.api_max_streams),
+        feed=feed,
+        webhooks=webhooks,
+        key=key,
+        shelf=shelf,
+        preparing=Preparing(reader, central.writer, central.clock),
+        plugins=central.hooks.plugins,
+        begun_at=stamp(central.clock()),
+    )
