@@ -31,7 +31,7 @@ from starlette.routing import compile_path
 MOST_BYTES = 1 << 20
 PACKAGE = "levity_trio"
 IMPORTED = (
-    *("cli.serve", "server", "web.dashboard.front", "web.dashboard.site", "store.postgresql.schema"),
+    *("cli.serve", "server", "web.opening", "web.dashboard.front", "web.dashboard.site", "store.postgresql.schema"),
     *("plugins.auto_remote_start", "plugins.fluentd", "plugins.orphaned_transactions", "plugins.prometheus"),
 )
 """What a server imports, some of it only when it is needed."""
