@@ -14,9 +14,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from levity_trio.config.web import DRIVERS_CONNECTIONS
 from levity_trio.manual import topics
 from levity_trio.web.api.endpoints import Endpoint, Role
-from levity_trio.web.api.server import DRIVERS_CONNECTIONS, DRIVERS_STREAMS, ENDPOINTS
+from levity_trio.web.api.server import DRIVERS_STREAMS, ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
 from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
 from tests.integration.charger import Charger
