@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.store.backup_note import LastBackup
-from levity_trio.store.cases.clocks import length
+from levity_trio.store.cases.case import length
 from levity_trio.store.engine.database import Space
 from levity_trio.store.writes import outcomes
 from levity_trio.store.writes.chargers import note_labels

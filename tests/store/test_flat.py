@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from levity_trio.charging.sent.readings import understand
-from levity_trio.store.cases.beside import boundaries, earlier, spans_beside
 from levity_trio.store.cases.case import span_of
+from levity_trio.store.cases.neighbours import boundaries, earlier, spans_beside
 from levity_trio.store.cases.transaction import LAST_TIME, known
 from levity_trio.store.engine.connection import FileConnection
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins

@@ -1,7 +1,11 @@
-"""Loads a transaction for the judge: its row, its readings and its neighbours.
+"""Loads a transaction for the judge: its row, its readings, its neighbours, its charger's clock and habits.
 
 Only reads, so the writer and read-only connections share it. The cost of each statement depends on the transaction and
 does not grow with the history of its charger.
+
+By how much the clock was behind that dated a transaction shows in the stored times of its charger's messages. Nearly
+all transactions begin and end with a message that is hardly late, and then nothing is read. Otherwise, of each
+connection, only what is nearest to a message counts: a clock is set again and again.
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from operator import eq, itemgetter
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.names import is_named_to_the_end
+from levity_trio.charging.reviews import Code
 from levity_trio.charging.sent.evidence import (
     MEASURAND,
     RECEIVED_AT,
@@ -30,8 +35,13 @@ from levity_trio.charging.sent.evidence import (
 )
 from levity_trio.charging.sent.readings import REGISTER
 from levity_trio.charging.sent.timeline import (
+    RIGHT,
+    Behind,
     MessageTime,
+    Stretch,
     Timeline,
+    Told,
+    behind_of,
     by_receipt,
     by_set_clock,
     by_steps,
@@ -40,24 +50,273 @@ from levity_trio.charging.sent.timeline import (
     message_time,
     reading_times,
     stands_still,
+    stretches,
 )
-from levity_trio.charging.tolerances import CLOCK_SECONDS
-from levity_trio.store.cases.adjacent import begin_after, boots, counted_until, following, place_of, preceding
-from levity_trio.store.cases.beside import Span, beside, boundaries, earlier
-from levity_trio.store.cases.clocks import Dating, dating
-from levity_trio.store.cases.habits import habits_of
+from levity_trio.charging.tolerances import CLOCK, CLOCK_SECONDS, LATE_SECONDS, SAME_BEHIND_SECONDS
+from levity_trio.store.cases.neighbours import (
+    Span,
+    begin_after,
+    beside,
+    boots,
+    boundaries,
+    counted_until,
+    earlier,
+    following,
+    place_of,
+    preceding,
+)
+from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import (
     LAST_TIME,
     OF_TRANSACTION,
+    TIMES,
     Known,
     ended_at,
+    maximum_w,
     of_readings,
     readings,
     register,
     sent_times,
 )
-from levity_trio.store.connectors import Rows, maximum_w
+from levity_trio.store.connectors import Rows, connectors
 from levity_trio.wire.numbers import decimal
+from levity_trio.wire.times import clock_time
+
+NEAREST: Final = 10
+"""So many statuses, and so many transactions, of each connector count before a message, and as many after it."""
+CONNECTIONS: Final = 4
+"""That of the message, and those before it in which a message is looked for that shows the clock."""
+MOST_SPEED: Final = 60
+"""If a simulated clock runs faster, seconds in which a busy machine sends nothing look like a clock that is behind."""
+_TOO_FAST: Final = "SELECT 1 FROM simulated_time WHERE speed > ?"
+_CONNECTIONS: Final = (
+    "SELECT id, connected_at, coalesce(ended_at, '9998-12-31T00:00:00.000Z'), clock_trusted FROM session"
+    " WHERE cp_id = ? AND connected_at <= ? AND imported_from IS NULL ORDER BY connected_at DESC, id DESC LIMIT ?"
+)
+_STATUSES: Final = (
+    "SELECT sent_timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ? AND received_at {0} ?"
+    " AND received_at <= ? AND session_id = ? ORDER BY received_at {1}, id {1} LIMIT ?"
+)
+_TRANSACTIONS: Final = (
+    "SELECT sent_start_time, created_at, session_id, sent_stop_time, stop_received_at FROM tx WHERE cp_id = ?"
+    " AND conn_id = ? AND created_at {0} ? AND created_at <= ? AND imported_id IS NULL AND id <> ?"
+    " ORDER BY created_at {1}, id {1} LIMIT ?"
+)
+
+
+class Dating(NamedTuple):
+    """By how much the clocks were behind that dated the start and the end of a transaction."""
+
+    start: Behind = RIGHT
+    stop: Behind = RIGHT
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the offset of both is known, and the clock was not set in between."""
+        return self.start.is_sure and self.stop.is_sure and self.is_one
+
+    @property
+    def is_one(self) -> bool:
+        return abs(self.start.seconds - self.stop.seconds) <= SAME_BEHIND_SECONDS
+
+
+class _Connection(NamedTuple):
+    """A connection of a charger, the times between which its messages were received, and whether we knew the time."""
+
+    id: int
+    since: str
+    until: str
+    is_trusted: int
+
+
+def dating(rows: Rows, tx: Known, until: str = LAST_TIME) -> Dating:
+    """Return by how much the clock was behind at the start and at the end of a transaction, as received by `until`.
+
+    Of one without a stop of its charger, the start shows the clock; of one without a start, the stop.
+    """
+    if all(skew is None or skew > -LATE_SECONDS for skew in (tx.start_skew, tx.stop_skew)):
+        return Dating()
+    start, stop = _told_start(tx), _told_stop(tx)
+    if all(one is None or one.late <= LATE_SECONDS for one in (start, stop)) or rows(_TOO_FAST, (MOST_SPEED,)):
+        return Dating()
+    evidence = _Evidence(rows, tx, until)
+    first = None if start is None else evidence.around(tx.created_at)
+    found = [first, None if stop is None else evidence.around(tx.stop_received_at or tx.created_at, first)]
+    near = [stretch for of_one in found if of_one is not None for stretch in of_one.own]
+    started, stopped = (
+        None if one is None or around is None else behind_of(one, around.own, around.before, near)
+        for one, around in zip((start, stop), found, strict=True)
+    )
+    return Dating(started or stopped or RIGHT, stopped or started or RIGHT)
+
+
+def _told_start(tx: Known) -> Told | None:
+    """Return what the start tells; None if it has no time, or one that was not believed."""
+    if tx.told_id is not None or tx.start_skew is None or not tx.is_start_timed:
+        return None
+    return _told(tx.sent_start_time, tx.created_at)
+
+
+def _told_stop(tx: Known) -> Told | None:
+    if tx.stopped_by == SYSTEM or tx.stop_skew is None or tx.stop_received_at is None or tx.own_stop_time is None:
+        return None
+    told = _told(tx.sent_stop_time, tx.stop_received_at)
+    return told if told is not None and abs(told.own - seconds(tx.own_stop_time)) < 1 else None
+
+
+def _told(sent: str | None, received_at: str | None) -> Told | None:
+    own = clock_time(sent) if sent else None
+    return None if own is None or received_at is None else Told(own.timestamp(), seconds(received_at))
+
+
+def clock_words(tx: Known) -> str:
+    """Say how the times of a transaction are corrected."""
+    if not (tx.start_behind or tx.stop_behind):
+        return "its charger's clock was not behind: its times are those sent"
+    if abs(tx.start_behind - tx.stop_behind) <= SAME_BEHIND_SECONDS:
+        return f"its charger's clock was {length(tx.start_behind)} behind: its times are corrected by that"
+    start, stop = (length(one) if one else "not" for one in (tx.start_behind, tx.stop_behind))
+    return f"its charger's clock was {start} behind at its start and {stop} behind at its end: its times are corrected"
+
+
+def length(seconds: float) -> str:
+    """Return a length of time in words, to the nearest unit: 5 minutes, nearly 3 hours, 12 days."""
+    minutes = int(seconds / _UNITS["minutes"] + 0.5)
+    unit = next((unit for unit, one in _UNITS.items() if minutes * 60 >= 2 * one), "minutes")
+    count = int(seconds / _UNITS[unit] + 0.5)
+    return f"{'nearly ' if count * _UNITS[unit] > seconds + CLOCK else ''}{count} {unit}"
+
+
+_UNITS: Final = {"days": 86_400, "hours": 3600, "minutes": 60}
+_Order: TypeAlias = tuple[str, str]
+
+
+class _Around(NamedTuple):
+    """What the connection of a message shows of its clock, and what the last one before shows that shows anything."""
+
+    received_at: str
+    own: Sequence[Stretch]
+    before: Sequence[Stretch]
+
+
+class _Evidence:
+    """The messages of a charger around those of one transaction, as received by a time."""
+
+    def __init__(self, rows: Rows, tx: Known, until: str) -> None:
+        self._rows = rows
+        self._tx = tx
+        self._until = until
+        self._reporting = connectors(rows, tx.charger, "status")
+        self._charging = connectors(rows, tx.charger, "tx")
+        self._own = [one for one in (_told_start(tx), _told_stop(tx)) if one is not None]
+        self._own += [
+            Told(seconds(timestamp), seconds(received_at), is_reading=True)
+            for timestamp, received_at in rows(TIMES, of_readings(tx, until))
+        ]
+
+    def around(self, received_at: str, known: _Around | None = None) -> _Around:
+        """Return what is known of the clock around a message; what is `known` of one that came just before will do."""
+        if known is not None and seconds(received_at) - seconds(known.received_at) <= CLOCK_SECONDS:
+            return known
+        found = self._rows(_CONNECTIONS, (self._tx.charger, received_at, CONNECTIONS))  # its own, then those before
+        connections = [one._replace(until=min(one.until, self._until)) for one in map(_Connection._make, found)]
+        if not connections or not connections[0].is_trusted:
+            return _Around(received_at, (), ())
+        own, *earlier = connections
+        shown = stretches(list(self._messages(own, received_at)))
+        for connection in earlier:
+            told = list(self._messages(connection, connection.until)) if connection.is_trusted else []
+            if before := stretches(told) or list(_alike(told, shown)):
+                return _Around(received_at, shown, before)
+        return _Around(received_at, shown, ())
+
+    def _messages(self, connection: _Connection, near: str) -> Iterator[Told]:
+        """Yield the messages of a connection nearest to a time, and those of the transaction."""
+        middle = min(near, connection.until)
+        for since, until, order in (("", middle, (">=", "DESC")), (middle, connection.until, (">", "ASC"))):
+            yield from self._statuses(connection, since, until, order)
+            yield from self._transactions(connection, since, until, order)
+        first, last = seconds(connection.since), seconds(connection.until)
+        yield from (one for one in self._own if first <= one.received <= last)
+
+    def _statuses(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Told]:
+        for number in self._reporting:
+            values = (self._tx.charger, number, max(since, connection.since), until, connection.id, NEAREST)
+            told = (_told(*row) for row in self._rows(_STATUSES.format(*order), values))
+            yield from (one._replace(is_status=True) for one in told if one is not None)
+
+    def _transactions(self, connection: _Connection, since: str, until: str, order: _Order) -> Iterator[Told]:
+        for number in self._charging:
+            values = (self._tx.charger, number, since, until, self._tx.id, NEAREST)
+            for start, created_at, session, stop, stopped_at in self._rows(_TRANSACTIONS.format(*order), values):
+                started = _told(start, created_at) if session == connection.id else None
+                is_stopped = connection.since <= (stopped_at or "") <= connection.until
+                stopped = _told(stop, stopped_at) if is_stopped else None
+                yield from (one for one in (started, stopped) if one is not None)
+
+
+def _alike(told: Sequence[Told], shown: Sequence[Stretch]) -> Iterator[Stretch]:
+    """Yield the stretches of a later connection that also fit a message of this one, though it alone shows none."""
+    for one in shown:
+        fits = [other.received for other in told if abs(other.late - one.behind) <= SAME_BEHIND_SECONDS]
+        if one.behind and fits:
+            yield one._replace(since=min(fits), until=max(fits))
+
+
+CEILING: Final = "ceiling"
+"""The kind of the habit whose value is the charger's highest power in W."""
+POWER_TOO_HIGH: Final = "power_too_high"
+"""The kind of the habit of power that is ten times too high, unless the registers are a tenth of the energy."""
+_OF_CHARGER: Final = (
+    "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ?1 AND conn_id = ?2"
+    " AND firmware = coalesce({}cp.firmware_version, '') AND meter_serial = coalesce({}cp.meter_serial_number, '') AND "
+)
+_BOOTED: Final = (
+    "(SELECT {0} FROM boot WHERE boot.cp_id = ?1 AND received_at <= ?3 AND {0} IS NOT NULL"
+    " ORDER BY received_at DESC, id DESC LIMIT 1), "
+)
+_VALID: Final = _OF_CHARGER.format("", "") + "revoked_at IS NULL"
+_VALID_THEN: Final = (
+    _OF_CHARGER.format(_BOOTED.format("firmware_version"), _BOOTED.format("meter_serial_number"))
+    + "since < ?3 AND (revoked_at IS NULL OR revoked_at > ?3) ORDER BY habit.id"
+)
+"""For a moment in the past, with the firmware and the meter of that time; it cannot use the index of valid habits."""
+
+
+class Habits(NamedTuple):
+    """The habits of a connector, as a `Case` has them: by code, each with the factor that its registers lack, stored in
+    thousandths; `ceiling_w` is the highest power that it is known to deliver."""
+
+    habits: dict[Code, float]
+    ceiling_w: int | None
+    reports_power: bool
+    """Whether reported power confirmed a transaction: without that, nothing shows a habit."""
+    has_power_too_high: bool
+    """Whether a tenth of the power confirmed a transaction. One suffices: it only tells which of two is wrong."""
+    shown_factor: float | None
+    """The factor that its registers lacked by power. One transaction suffices to ask it of others, in doubt."""
+
+
+NO_HABITS: Final = Habits({}, None, reports_power=False, has_power_too_high=False, shown_factor=None)
+
+
+def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
+    """Return the habits of a connector that at least so many transactions showed, now or at a moment in the past.
+
+    How often a habit was shown by a past moment is not stored, so it counts from its first transaction on.
+    """
+    found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
+    shown = {kind: value for kind, value, transactions in found if transactions >= least}
+    values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
+    kinds = {kind: value for kind, value, _ in found}
+    reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
+    shown_factor = None if factor is None else _factor(factor)
+    return Habits(values, shown.get(CEILING), reports_power, POWER_TOO_HIGH in kinds, shown_factor)
+
+
+def _factor(thousandths: int | None) -> float:
+    return 1 if thousandths is None else thousandths / 1000
+
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
@@ -94,9 +353,11 @@ def case_of(
     least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
     habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
     habits = habits._replace(ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w)
-    others = beside(rows, own := span_of(tx), until, _behind(tx, line))
+    others = beside(rows, own := span_of(tx), until, None if tx.is_start_timed else _behind(tx, line))
     ahead = _ahead(tx, line, clock) if booted else 0
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
     swapped_at = [seconds(at) + ahead for at, is_other in booted if is_other]
+    start_exact, stop_exact = (_fraction(text) if text else None for text in (tx.sent_meter_start, tx.sent_meter_stop))
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -108,16 +369,16 @@ def case_of(
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
-        is_named_to_the_end=is_named_to_the_end(tx.id, names, [at for at, _ in booted]),
-        received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
-        start_exact=_fraction(tx.sent_meter_start),
-        stop_exact=_fraction(tx.sent_meter_stop),
+        is_named_to_the_end=not names or is_named_to_the_end(tx.id, names, [at for at, _ in booted]),
+        received_seconds=seconds(tx.stop_received_at or tx.created_at) - seconds(tx.created_at),
+        start_exact=start_exact,
+        stop_exact=stop_exact,
         garbled=_garbled(rows, tx, line, until),
         has_readings=bool(line.rows),
         **gather(line.rows)._asdict(),
         before=before,
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
-        counted_until=_counted_until(rows, tx, until, before),
+        counted_until=None if is_right else _counted_until(rows, tx, until, before),
         beside=others,
         earlier=earlier(rows, own, until) if others else None,
         boundaries=boundaries(rows, own, until) if others else (),
@@ -130,10 +391,10 @@ def case_of(
 
 
 def _behind(tx: Known, line: Timeline) -> float | None:
-    """Return by how many seconds the clock was behind ours that told a start, if it was not set; else None."""
-    if not line.is_timed or tx.is_start_timed:
+    """Return by how many seconds the clock was behind ours that told an implausible start; None if that is unknown."""
+    if not line.is_timed:
         return None
-    own = _start_time(tx).own
+    own = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at).own
     return None if own is None else line.begun - own
 
 
@@ -183,7 +444,8 @@ def span_of(tx: Known) -> Span:
     own_time = (tx.own_start_time, ended)
     received = (tx.created_at, None if ended is None else tx.stop_received_at)
     stopped = _stop_time(tx)
-    is_still = stopped is not None and stands_still([_start_time(tx), stopped])  # so the charger's clock does not run
+    started = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_still = stopped is not None and stands_still([started, stopped])  # so the charger's clock does not run
     return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, tx.start_time, is_still)
 
 
@@ -192,10 +454,6 @@ def _stop(tx: Known) -> int | None:
     if tx.stopped_by == "system" or tx.meter_stop is None:
         return None
     return register(tx.meter_start if tx.meter_stop + 1 == tx.meter_start else tx.meter_stop)
-
-
-def _start_time(tx: Known) -> MessageTime:
-    return message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
 
 
 def _stop_time(tx: Known) -> MessageTime | None:
@@ -207,7 +465,7 @@ def _stop_time(tx: Known) -> MessageTime | None:
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str, clock: Dating) -> Timeline:
     """Return the start, end and readings on one clock, from the charger's times where they are usable."""
-    start, stop = _start_time(tx), _stop_time(tx)
+    start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), _stop_time(tx)
     is_start_timed = tx.is_start_timed
     if start.own is not None:  # the stored interpretation may come from later evidence
         start = start._replace(understood=start.own if is_start_timed else start.received)
@@ -243,7 +501,10 @@ def _is_backwards(tx: Known) -> bool:
         return False
     is_ahead = (tx.stop_skew or 0) > CLOCK_SECONDS
     stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
-    return stopped < min(tx.start_time, tx.own_start_time) or _is_before_as_sent(tx, seconds(stopped))
+    if stopped < min(tx.start_time, tx.own_start_time):
+        return True
+    is_off = tx.told_id is None and abs(tx.start_skew or 0) > CLOCK_SECONDS
+    return is_off and _is_before_as_sent(tx, seconds(stopped))
 
 
 def _is_before_as_sent(tx: Known, stopped: float) -> bool:
@@ -253,20 +514,15 @@ def _is_before_as_sent(tx: Known, stopped: float) -> bool:
     it is older than that.
     """
     received, skew = seconds(tx.created_at), tx.start_skew or 0
-    if tx.told_id is not None or abs(skew) <= CLOCK_SECONDS:
-        return False
     if tx.is_start_timed and skew < 0:
         return stopped < received + skew - tolerances.CLOCK
-    is_with_it = _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= LONGEST_BURST_SECONDS
+    is_with_it = seconds(tx.stop_received_at or tx.created_at) - seconds(tx.created_at) <= LONGEST_BURST_SECONDS
     return stopped < received - CLOCK_SECONDS and not is_with_it
 
 
-def _apart(earlier: str, later: str) -> float:
-    return seconds(later) - seconds(earlier)
-
-
-def _fraction(text: str | None) -> Decimal | None:
-    number = None if text is None else decimal(text)
+def _fraction(text: str) -> Decimal | None:
+    """Return a register as sent, if it is a number with a fraction."""
+    number = decimal(text)
     return None if number is None or number == number.to_integral_value() else number
 
 
@@ -277,9 +533,9 @@ def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     reading that names it after its stop shows that it went on.
     """
     ended = ended_at(tx)
-    received = _apart(tx.created_at, tx.stop_received_at or ended)
+    received = seconds(tx.stop_received_at or ended) - seconds(tx.created_at)
     last_at = max(map(_TIMESTAMP, line.rows), default=ended)
-    durations = [_apart(tx.own_start_time, ended), line.ended - line.begun, seconds(last_at) - line.begun]
+    durations = [seconds(ended) - seconds(tx.own_start_time), line.ended - line.begun, seconds(last_at) - line.begun]
     if tx.stop_skew is not None and tx.start_skew is not None:
         durations.append(received + tx.stop_skew - tx.start_skew)
     if not line.is_timed or not tx.is_start_timed:
@@ -295,16 +551,14 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
         " AND session_id <> ? ORDER BY created_at DESC, id DESC LIMIT 1",
         (tx.charger, tx.connector, tx.session, tx.own_start_time, tx.id, tx.session),
     ) or rows("SELECT created_at FROM cp WHERE id = ?", (tx.charger,))
-    return min(LONGEST_SECONDS, _apart(found[0][0], tx.stop_received_at or tx.created_at))
+    return min(LONGEST_SECONDS, seconds(tx.stop_received_at or tx.created_at) - seconds(found[0][0]))
 
 
 def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) -> int | None:
-    """Return the register up to which its range was counted before, if its clock may not run. A start at 0 says
+    """Return the register up to which its range was counted before, by a clock that may not run. A start at 0 says
     nothing, as some registers count each transaction."""
-    start, is_right = register(tx.meter_start), abs(tx.start_skew or 0) <= CLOCK_SECONDS
-    if not start or (is_right and tx.is_start_timed):
-        return None
-    return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0)
+    start = register(tx.meter_start)
+    return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0) if start else None
 
 
 def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
@@ -350,7 +604,7 @@ def available_times(
         is_free = status == AVAILABLE and begun <= at < ended - CLOCK_SECONDS
         if status in CHARGING:
             yield at, False
-        elif is_free and not any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots):
+        elif is_free and not any(0 <= seconds(received_at) - seconds(boot) <= AFTER_BOOT_SECONDS for boot in boots):
             yield at, True
 
 

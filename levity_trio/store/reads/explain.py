@@ -18,8 +18,8 @@ from levity_trio.charging.lifecycle import State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.cases.adjacent import AFTER, BEFORE, Row, place_of
 from levity_trio.store.cases.case import case_of
+from levity_trio.store.cases.neighbours import AFTER, BEFORE, Adjacent, place_of
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_TIME, Known, by_our_clock, known, span
 from levity_trio.store.engine.database import Database
@@ -206,7 +206,7 @@ def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
     found = db.execute(which, place_of(tx, LAST_TIME)).fetchone()
     if found is None:
         return None
-    row = Row(*found)
+    row = Adjacent(*found)
     ended, begun = (row.end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, row.begin)
     gap = None if ended is None or begun is None else begun - ended
     return Neighbour(id=row.id, status=row.status, begin_wh=row.begin, end_wh=row.end, gap_wh=gap)

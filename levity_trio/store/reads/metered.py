@@ -13,7 +13,7 @@ from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
 from levity_trio.charging.sent.evidence import seconds, timestamp_of
-from levity_trio.store.cases.adjacent import is_other_meter
+from levity_trio.store.cases.neighbours import is_other_meter
 from levity_trio.store.cases.settled import settled_by
 from levity_trio.store.cases.transaction import register
 from levity_trio.store.connectors import connectors

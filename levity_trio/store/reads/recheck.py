@@ -22,8 +22,7 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
-from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.habits import NO_HABITS
+from levity_trio.store.cases.case import NO_HABITS, case_of
 from levity_trio.store.cases.settled import OPEN_REVIEWS, overruled, settled_by
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known
 from levity_trio.store.connectors import Rows

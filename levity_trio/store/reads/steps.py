@@ -8,7 +8,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from levity_trio.store.cases.clocks import clock_words
+from levity_trio.store.cases.case import clock_words
 from levity_trio.store.cases.transaction import LAST_TIME, Known
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.links import ABNORMAL

@@ -24,7 +24,6 @@ from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
-from levity_trio.store.cases import habits
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
@@ -33,7 +32,7 @@ from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.closing import OTHER, Closing
-from levity_trio.store.writes.transactions.judging import compare_neighbours, tell_neighbours
+from levity_trio.store.writes.transactions.judging import compare_neighbours, learn_confirmed, tell_neighbours
 from levity_trio.store.writes.transactions.reviews import CONFIRMED, resolve
 from levity_trio.store.writes.transactions.reviews import CORRECTED as RESOLUTION
 from levity_trio.store.writes.transactions.states import Entry, add_event, by_the_system, load, state
@@ -183,7 +182,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(tx)})
     codes = settle(db, tx, decision, CONFIRMED)
     if settler is None:
-        habits.learn_confirmed(db, tx, case := case_of(db.rows, tx), judge(case), decision.at)
+        learn_confirmed(db, tx, case := case_of(db.rows, tx), judge(case), decision.at)
     settle_it = "UPDATE tx SET confidence = ?, is_clock_unsure = 0, updated_at = ? WHERE id = ?"
     db.execute(settle_it, (CERTAIN, decision.at, tx.id))
     wh = tx.energy_delivered or 0

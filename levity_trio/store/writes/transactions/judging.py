@@ -17,18 +17,15 @@ from itertools import chain
 from levity_trio.charging.energy import CERTAIN, DOUBTFUL, RULES, Judgement, is_about, judge
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
-from levity_trio.charging.sent.evidence import seconds
+from levity_trio.charging.sent.evidence import Case, seconds
 from levity_trio.charging.sent.figures import overlap
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import LATE_SECONDS, MOST_STEPS, REJUDGE_SECONDS, SAME_BEHIND_SECONDS, SPAN_SECONDS
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionRejudged, TransactionStopped
 from levity_trio.log.output import get_logger
 from levity_trio.store.billing.pricing import Pricer, Rule
-from levity_trio.store.cases import habits
-from levity_trio.store.cases.adjacent import factor_of
-from levity_trio.store.cases.beside import AROUND, Span, may_share, newest_beside, spans_beside
-from levity_trio.store.cases.case import case_of, span_of
-from levity_trio.store.cases.clocks import Dating, clock_words, dating
+from levity_trio.store.cases.case import CEILING, POWER_TOO_HIGH, Dating, case_of, clock_words, dating, span_of
+from levity_trio.store.cases.neighbours import AROUND, Span, factor_of, may_share, newest_beside, spans_beside
 from levity_trio.store.cases.settled import OPEN_REVIEWS, SYSTEM, overruled
 from levity_trio.store.cases.transaction import COLUMNS, LAST_TIME, Known, after, before, known
 from levity_trio.store.connectors import connectors
@@ -70,11 +67,8 @@ def end(
     next_begin: int | None = None,
 ) -> None:
     """End a transaction, by its charger or by the system: judge it, record its figure in a fact, and compare it with
-    its neighbours.
-
-    `ended` is its row with the fields of its end, `doubts` are those that the judge cannot find, and `next_begin` is
-    the start register, in Wh, of the transaction that is about to begin on its connector.
-    """
+    its neighbours. `ended` is its row with the fields of its end, `doubts` are those that the judge cannot find, and
+    `next_begin` is the start register, in Wh, of the transaction that is about to begin on its connector."""
     at, rows = origin.received_at, db.evidence or db.rows
     ended = ended._replace(status="Completed", stop_behind=0, is_clock_unsure=0)
     clock = dating(rows, ended)
@@ -92,8 +86,9 @@ def end(
             open_review(db, tx.id, doubt, event, at)
     confidence = _confidence(db, tx, judgement) if is_reviewed else CERTAIN
     _complete(db, ended, judgement, confidence, at)
-    ask_later(db, date(db, ended, clock), at)
-    habits.learn(db, tx, case, found, at)
+    if clock != Dating() or ended.start_behind or tx.review is not None:
+        ask_later(db, date(db, ended, clock), at)
+    learn(db, tx, case, found, at)
     if is_reviewed or judgement.code is not None or tx.status == "Completed":
         tell_neighbours(db, origin, tx, tx.id)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
@@ -243,7 +238,7 @@ def _at_once(db: UnitOfWork, tx: Known) -> list[Span]:
 
 def _following(db: UnitOfWork, tx: Known) -> list[Known]:
     """Return the next transaction on its connector, and those after it that go by this one: all between are empty, or
-    the register fell to 0 among them (levity_trio/store/cases/adjacent.py)."""
+    the register fell to 0 among them (levity_trio/store/cases/neighbours.py)."""
     found: list[Known] = []
     has_fallen = False
     for one in after(db.rows, tx.place, _MOST_EMPTY):
@@ -573,3 +568,49 @@ def ask(db: UnitOfWork, tx: Known, at: str, rule: Rule) -> None:
         ((event,),) = db.rows("SELECT max(id) FROM tx_event WHERE tx_id = ?", (tx.id,))
         open_review(db, tx.id, doubt, event, at)
     db.execute(_ASKED, (tx.id,))
+
+
+def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) -> None:
+    """Learn from a transaction whose figure is confirmed by another source than its register."""
+    if not judgement.is_confirmed:
+        return
+    if judgement.code is not None and judgement.is_sole:
+        factor = None if judgement.factor == 1 else round(judgement.factor * 1000)
+        other = (judgement.code, factor or 1000)
+        _revoke(db, tx, "lacks another factor", at, "kind = ? AND coalesce(value, 1000) <> ?", other)
+        _show(db, tx, judgement.code, factor, at)
+    elif judgement.is_power_scaled:
+        _show(db, tx, POWER_TOO_HIGH, None, at)
+    elif not judgement.doubts:
+        if case.power:
+            _show(db, tx, CEILING, round(case.power.most), at)
+        # One whose start and stop are rounded does not contradict that this charger rounds them.
+        kept = (CEILING, Code.ENDS_ROUNDED if case.ends_digit > 1 else CEILING)
+        _revoke(db, tx, "is certain as reported", at, "kind NOT IN (?, ?)", kept)
+
+
+def learn_confirmed(db: UnitOfWork, tx: Known, case: Case, found: Judgement, at: str) -> None:
+    """Learn the highest power from a doubtful transaction that an operator confirms, if two sources show it."""
+    if found.is_confirmed and found.doubts and found.wh == tx.energy_delivered and case.power:
+        _show(db, tx, CEILING, round(case.power.most), at)
+
+
+def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:
+    """Count a transaction for a habit; once only, where it was closed before its own stop arrived."""
+    db.execute(
+        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
+        " SELECT id, ?1, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?2, ?3, 1, ?4, ?4 FROM cp"
+        " WHERE id = ?5 ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
+        " DO UPDATE SET last_at = excluded.last_at, transactions = habit.transactions + CASE WHEN"
+        " (SELECT count(*) FROM tx_event WHERE tx_id = ?6 AND kind IN ('close', 'stop')) > 1 THEN 0 ELSE 1 END,"
+        " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
+        (tx.connector or 0, kind, value, at, tx.charger, tx.id),
+    )
+
+
+def _revoke(db: UnitOfWork, tx: Known, why: str, at: str, which: str, values: tuple[object, ...]) -> None:
+    db.execute(
+        "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"  # noqa: S608
+        f" AND revoked_at IS NULL AND {which}",
+        (at, f"transaction {tx.id} {why}", tx.charger, tx.connector or 0, *values),
+    )

@@ -10,7 +10,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment, corrected
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionStarted
-from levity_trio.store.cases.adjacent import is_other_meter
+from levity_trio.store.cases.neighbours import is_other_meter
 from levity_trio.store.cases.transaction import LAST_TIME, Known, after, before
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
