@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from levity_trio.refusals import Typed, plain_words
-from levity_trio.web.api.endpoints import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, StructBody, of_validation
 from levity_trio.web.api.files import TITLE
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tags import TAG_PATTERN

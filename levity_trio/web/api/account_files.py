@@ -22,17 +22,8 @@ from levity_trio.store.reads.belongings import Exported, belongings_after
 from levity_trio.store.writes import account_import as writes
 from levity_trio.store.writes.account_import import ImportRefused, OwnedLine, VehicleLine
 from levity_trio.web.api.accounts import AccountBody, Reason, VehicleBody, stored_fields, vehicle_fields
-from levity_trio.web.api.endpoints import (
-    UPLOAD,
-    Endpoints,
-    Request,
-    Role,
-    Sent,
-    StreamedBody,
-    Upload,
-    Values,
-    content_of,
-)
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.local_times import LocalTime, midnight
 from levity_trio.web.api.sheets import Cells, Fault, Sheet, converted, encoded, read, refuse
 from levity_trio.web.api.tags import CSV, MOST_BYTES, IdTag, ImportedLine

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.access.tags import LONGEST_TAG
@@ -25,18 +24,8 @@ from levity_trio.store.writes.accounts import AccountData, Code, Refused
 from levity_trio.store.writes.ownership import Belonging as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.vehicles import VehicleData
-from levity_trio.web.api.endpoints import (
-    ABSENT,
-    CREATED,
-    Asked,
-    Endpoints,
-    Fields,
-    Request,
-    Role,
-    Sent,
-    StructBody,
-    Values,
-)
+from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody, Values
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
@@ -154,11 +143,6 @@ def stored_fields(request: Request, given: Values) -> Values:
     return {**given, **texts, **times}
 
 
-def given_fields(body: msgspec.Struct) -> Values:
-    """Return the fields that a body has."""
-    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
-
-
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)
 async def list_accounts(request: Asked[AccountsQuery, None]) -> Page[Account]:
     """List accounts, by their names."""
@@ -170,7 +154,7 @@ async def list_accounts(request: Asked[AccountsQuery, None]) -> Page[Account]:
 @ENDPOINTS.post(ACCOUNTS, Role.OPERATOR, "in_use", "conflict", status=CREATED, personal=OF_PEOPLE)
 async def create_account(request: Asked[None, AccountBody]) -> AccountWithBelongings:
     """Add an account."""
-    fields = stored_fields(request, given_fields(request.body))
+    fields = stored_fields(request, request.body.given())
     fields["since"] = fields["since"] or midnight(request.api.now(), request.zone)
     with refusals():
         number = await request.write(writes.add, AccountData(**fields))
@@ -186,7 +170,7 @@ async def get_account(request: Request) -> AccountWithBelongings:
 @ENDPOINTS.patch(ACCOUNT, Role.OPERATOR, "not_found", "in_use", "conflict", personal=OF_PEOPLE)
 async def change_account(request: Asked[None, AccountChangeBody]) -> AccountWithBelongings:
     """Change an account."""
-    return await _change(request, stored_fields(request, given_fields(request.body)))
+    return await _change(request, stored_fields(request, request.body.given()))
 
 
 @ENDPOINTS.post(f"{ACCOUNT}/close", Role.OPERATOR, "not_found", "conflict")
@@ -325,9 +309,9 @@ class VehicleWithPeriods(Vehicle):
     periods: list[Belonging]
 
 
-def vehicle_fields(request: Request, body: msgspec.Struct) -> Values:
+def vehicle_fields(request: Request, body: Sent) -> Values:
     """Return the given fields as they are stored. Raises Problem."""
-    fields = stored_fields(request, given_fields(body))
+    fields = stored_fields(request, body.given())
     if "battery_kwh" in fields:
         kwh = fields.pop("battery_kwh")
         fields["battery_wh"] = None if kwh is None else round(kwh * 1000)

@@ -12,7 +12,8 @@ from levity_trio import __version__
 from levity_trio.store.reads.access import ActionRow, TokenRow, actions, tokens
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import NewToken
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.tokens import make, written
 

@@ -19,18 +19,8 @@ from levity_trio.store.reads.biller import BillerRow
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
-from levity_trio.web.api.endpoints import (
-    UPLOAD,
-    Asked,
-    Endpoints,
-    Request,
-    Role,
-    Sent,
-    StreamedBody,
-    Upload,
-    Values,
-    content_of,
-)
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.endpoints import UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.problems import Problem, invalid, not_found
 
 TAG: Final = "statements"

@@ -25,7 +25,8 @@ from levity_trio.store.reads.statements import draft_of
 from levity_trio.store.upkeep.preparing import Progress
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
-from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, MONTH_PATTERN, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, MONTH_PATTERN, Sent
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.local_times import LocalDay, local_day
 from levity_trio.web.api.problems import Problem, invalid

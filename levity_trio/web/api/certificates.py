@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from ssl import PEM_cert_to_DER_cert
@@ -25,9 +25,10 @@ from levity_trio.store.writes import certificates as writes
 from levity_trio.store.writes import securing as plans
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.store.writes.securing import NewPlan
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import conflict, invalid, not_found
 from levity_trio.wire.times import stamp
@@ -91,31 +92,31 @@ class RevocationBody(Sent):
 
 @both(ENDPOINTS, "certificates", "the client certificates, newest first,")
 async def _list(request: Asked[PagedWhose, None]) -> Page[Certificate]:
-    charger = await whose(request)
-    return await page(request, partial(securing.certificates, charger=charger, wanted=wanted(request.query)))
+    return await page(
+        request, partial(securing.certificates, charger=await whose(request), wanted=wanted(request.query))
+    )
 
 
 @both(ENDPOINTS, "certificate-requests", "the requests for certificates, newest first,")
 async def _list_requests(request: Asked[PagedWhose, None]) -> Page[CertificateRequest]:
-    charger = await whose(request)
-    return await page(request, partial(securing.requests, charger=charger, wanted=wanted(request.query)))
+    return await page(request, partial(securing.requests, charger=await whose(request), wanted=wanted(request.query)))
 
 
 @ENDPOINTS.post("/api/admin/certificate-requests/{id}/allow", Role.ADMIN, "not_found", "conflict", "invalid")
 async def _allow(request: Asked[None, NameBody]) -> CertificateRequest:
     """Let the requests of a charger have the name of a rejected one, without its serial number."""
     api, number = request.api, request.number()
-    found = await request.find(partial(securing.request, number=number), f"certificate request {number}")
-    if found.result != "rejected":
+    rejected = await request.find(partial(securing.request, number=number), f"certificate request {number}")
+    if rejected.result != "rejected":
         raise conflict(f"certificate request {number} was not rejected")
     try:
-        organization, requested = await examine(api.config, found.csr)
+        organization, requested = await examine(api.config, rejected.csr)
     except (AuthorityProblem, NoRequest) as problem:
         raise conflict(str(problem)) from None
-    given = (number, requested, organization, api.stamp(), request.caller.name, request.body.reason)
-    if (words := await api.writer.run(writes.allow_name, *given)) is not None:
+    decision = (number, requested, organization, api.stamp(), request.caller.name, request.body.reason)
+    if (words := await api.writer.run(writes.allow_name, *decision)) is not None:
         raise conflict(words)
-    return found
+    return rejected
 
 
 @ENDPOINTS.get("/api/admin/certificate-authority", Role.VIEWER, "not_found", "conflict")
@@ -188,9 +189,8 @@ async def _revoke(request: Asked[None, RevocationBody]) -> Certificate:
     """Revoke a certificate, and end the connection that it opened."""
     api, number = request.api, request.number()
     if await api.writer.run(writes.revoke, number, api.stamp(), request.caller.name, request.body.reason) is None:
-        found = await _shown(request, number)
-        detail = f"certificate {number} was revoked at {found.revoked_at}"
-        raise conflict(detail)
+        revoked_at = (await _shown(request, number)).revoked_at
+        raise conflict(f"certificate {number} was revoked at {revoked_at}")
     return await _shown(request, number)
 
 
@@ -219,8 +219,9 @@ class SecuringBody(Sent):
 @ENDPOINTS.get("/api/admin/security-profiles", Role.VIEWER, "invalid")
 async def _list_securing(request: Asked[PagedWhose, None]) -> Page[Securing]:
     """List the security profiles that were asked for, newest first, and where each stands."""
-    charger = await whose(request)
-    return await page(request, partial(securing.all_securing, charger=charger, wanted=wanted(request.query)))
+    return await page(
+        request, partial(securing.all_securing, charger=await whose(request), wanted=wanted(request.query))
+    )
 
 
 @ENDPOINTS.post(PROFILE, Role.ADMIN, "not_found", "conflict", "invalid")
@@ -238,16 +239,17 @@ async def _plan(request: Request, body: SecuringBody, known: Secured) -> NewPlan
     has_authority = has_root(folder)
     if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
         raise conflict(words, field="profile")
-    organization, names = await _names(folder) if has_authority else (None, [])
+    own = await _read(folder, read_own, "certificate authority") if has_authority else None
+    names = own.server[0].names if own and own.server else ()
     key = address_key(known.vendor, known.model)
     address = body.address or _address(body.profile, names, config.tls_port, known.target)
-    found = steps(body.profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address))
-    is_set = Step.ADDRESS in found
+    way = steps(body.profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address))
+    is_set = Step.ADDRESS in way
     return NewPlan(
         charger=charger,
         profile=body.profile,
-        steps=found,
-        organization=organization,
+        steps=way,
+        organization=own and own.organization,
         address_key=key if is_set else None,
         address=address if is_set else None,
     )
@@ -264,21 +266,12 @@ def _obstacle(config: ServerConfig, profile: int, present: int, *, has_authority
     return None
 
 
-def _address(profile: int, names: list[str], port: int | None, target: str | None) -> str | None:
+def _address(profile: int, names: Sequence[str], port: int | None, target: str | None) -> str | None:
     """Return our address as the charger shall dial it: its path so far, without its identity."""
     if profile < WITH_TLS or not names or not port:
         return None
     host = f"[{names[0]}]" if ":" in names[0] else names[0]
     return f"wss://{host}:{port}{(target or '/').partition('?')[0].rstrip('/').rpartition('/')[0]}/"
-
-
-async def _names(folder: Path) -> tuple[str, list[str]]:
-    """Return the operator's name, and the names of the server certificate. Raises Problem."""
-    try:
-        own = await read_own(folder)
-    except AuthorityProblem as problem:
-        raise conflict(str(problem)) from None
-    return own.organization, list(own.server[0].names) if own.server else []
 
 
 @ENDPOINTS.get(PROFILE, Role.VIEWER, "not_found")

@@ -11,8 +11,9 @@ from msgspec import Meta
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, links
 from levity_trio.store.reads.pages import Page
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, H, Request, Role
 from levity_trio.web.api.lists import (
     OfCharger,
     OfConnector,

@@ -25,20 +25,9 @@ from levity_trio.store.writes.stations import (
     change_charger,
     describe_connector,
 )
+from levity_trio.web.api.bodies import ABSENT, IDENTITIES, Fields, Sent, StructBody
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import (
-    ABSENT,
-    CREATED,
-    HIGHEST_ID,
-    IDENTITIES,
-    Asked,
-    Endpoints,
-    Fields,
-    Request,
-    Role,
-    Sent,
-    StructBody,
-)
+from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Before, OfConnector, Paged, Since, moment, page, wanted
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found
 from levity_trio.wire.handshake import MAX_IDENTITY, identity
@@ -99,10 +88,10 @@ class NewCharger(Sent):
 PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
 
 
-class ForgetBody(msgspec.Struct, forbid_unknown_fields=True):
+class ForgetBody(Sent):
     """Which chargers are forgotten: those named, and the strangers whose identities fit the pattern."""
 
-    chargers: Annotated[list[str], Meta(max_length=10_000)] = []
+    chargers: Annotated[list[str], Meta(max_length=10_000)] = []  # noqa: RUF012 - msgspec copies it
     like: Annotated[str, Meta(description=PATTERN, min_length=1, max_length=100)] | None = None
 
 

@@ -20,9 +20,10 @@ from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
 from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.writes.configuration import NewReading, add_reading
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, wanted, whole
 from levity_trio.web.api.operations import Order, Sender, WaitQuery, prepare, submit
 from levity_trio.web.api.problems import Problem

@@ -32,7 +32,8 @@ from levity_trio.store.reads.driving import (
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes.commands import FINAL
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import whole
 from levity_trio.web.api.operations import WaitQuery, accepted, checked, is_waiting, order, repeated
 from levity_trio.web.api.problems import Problem, conflict, invalid, not_found

@@ -10,7 +10,8 @@ import trio
 from msgspec import Meta
 
 from levity_trio.web.api.access import is_admitted
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import busy, invalid
 from levity_trio.web.feed import Frame
 from levity_trio.web.streaming import EventStream

@@ -19,7 +19,8 @@ from levity_trio.store.reads.files import StoredFile
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes import files as writes
 from levity_trio.store.writes.files import NewFile
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent, StreamedBody, Upload
+from levity_trio.web.api.bodies import Sent, StreamedBody
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.problems import Problem, busy, conflict, not_found, of_upload
 from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, file_name, file_response

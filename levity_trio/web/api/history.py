@@ -13,7 +13,8 @@ from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.store.reads.history import Grouping, History, Period, Wanted, series
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Role
 from levity_trio.web.api.lists import OfCharger
 from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
 from levity_trio.web.api.owned import rule_of

@@ -11,7 +11,8 @@ import trio
 
 from levity_trio.store.reads.levity.rows import KINDS, Imported
 from levity_trio.store.writes.imports import Impossible, take
-from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, StreamedBody, Upload
+from levity_trio.web.api.bodies import StreamedBody
+from levity_trio.web.api.endpoints import UPLOAD, Endpoints, Request, Role, Upload
 from levity_trio.web.api.problems import Problem, invalid, of_upload
 
 ENDPOINTS: Final = Endpoints("imports")
@@ -72,19 +73,13 @@ async def _import(request: Request, kind: str, line: bytes) -> Imported:
         raise Problem(422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body") from None
     if len(rows) > MOST_ROWS:
         raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
-    places = [(name, row_type._fields.index(name)) for name in TIMES if name in row_type._fields]
-    for row in rows:
-        _check_times(row, places)
+    times = [(name, getattr(row, name)) for name in TIMES if name in row_type._fields for row in rows]
+    if wrong := next((name for name, time in times if time is not None and TIME.fullmatch(time) is None), None):
+        raise invalid(wrong, "give a time such as 2026-03-01T12:00:00.000Z")
     try:
         return await request.api.writer.run(take, kind, rows, request.api.stamp())
     except Impossible as error:
         raise invalid("body", f"a row cannot be stored: {error}") from None
-
-
-def _check_times(row: tuple[Any, ...], places: list[tuple[str, int]]) -> None:
-    for name, place in places:
-        if row[place] is not None and TIME.fullmatch(row[place]) is None:
-            raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
 
 
 def _declare(kind: str) -> None:

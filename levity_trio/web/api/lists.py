@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
 
 from levity_trio.store.engine.database import Database
+from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Page, Wanted
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import CONNECTORS, Request, Sent
+from levity_trio.web.api.endpoints import CONNECTORS, Request
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.wire.times import parse_time, stamp
 
@@ -49,6 +52,15 @@ async def page(request: Request, read: Callable[[Database], Page[T]]) -> Page[T]
         return await request.read(read)
     except NoPage as error:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
+
+
+async def every_page(reader: Reader, read: Callable[..., Page[T] | None], most: int) -> AsyncIterator[list[T]]:
+    """Yield the rows of a list, at most so many at once; `read` reads the page that is `wanted`."""
+    cursor: str | None = None
+    while (listed := await reader.run(partial(read, wanted=Wanted(limit=most, cursor=cursor)))) is not None:
+        yield listed.data
+        if (cursor := listed.next_cursor) is None:
+            return
 
 
 def hidden(request: Request, rows: Iterable[T], *names: str) -> list[T]:

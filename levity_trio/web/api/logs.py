@@ -10,7 +10,8 @@ from msgspec import Meta
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
 
 ENDPOINTS: Final = Endpoints("logs")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.billing.ownership import Span
@@ -19,20 +18,10 @@ from levity_trio.store.reads.reconciliation import Reconciliation, reconciliatio
 from levity_trio.store.writes import meters as writes
 from levity_trio.store.writes.meters import HAND, SHOWN, MeterData, Taken
 from levity_trio.web.api.account_files import MOST_LINES, ImportedLines, import_lines
-from levity_trio.web.api.accounts import Name, given_fields, refusals, said, stored_fields
+from levity_trio.web.api.accounts import Name, refusals, said, stored_fields
 from levity_trio.web.api.billing import month_of, rule
-from levity_trio.web.api.endpoints import (
-    CREATED,
-    UPLOAD,
-    Asked,
-    Endpoints,
-    Request,
-    Role,
-    Sent,
-    StreamedBody,
-    Upload,
-    Values,
-)
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.sheets import Cells, Sheet, converted
@@ -66,7 +55,7 @@ Register = Annotated[
 Unit = Literal["kWh", "Wh"]
 
 
-class MeterBody(msgspec.Struct, forbid_unknown_fields=True):
+class MeterBody(Sent):
     """A meter of the house, in use since today if nothing else is given."""
 
     name: Name
@@ -75,7 +64,7 @@ class MeterBody(msgspec.Struct, forbid_unknown_fields=True):
     digits: Digits = None
     since: LocalTime = None
     until: LocalTime = None
-    chargers: Chargers = []
+    chargers: Chargers = []  # noqa: RUF012 - msgspec copies it
 
 
 class MeterChangeBody(Sent):
@@ -128,8 +117,8 @@ class EnteredReading(MeterReading):
     contradicts: list[int]
 
 
-def _fields(request: Request, body: msgspec.Struct) -> Values:
-    fields = stored_fields(request, given_fields(body))
+def _fields(request: Request, body: Sent) -> Values:
+    fields = stored_fields(request, body.given())
     return fields | ({"chargers": tuple(sorted(set(fields["chargers"])))} if "chargers" in fields else {})
 
 

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
-from levity_trio.store.reads.driving import OwnTag
 from levity_trio.store.reads.mine import DriversTransaction
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.statements import ClosedStatement, closed_statements, id_of_own
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.driving import ME, TAG, account_of, household, tags_of, why_not
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted, whole
 from levity_trio.web.api.papers import document
 from levity_trio.web.api.shown import show
@@ -80,12 +80,10 @@ class DriversStatement:
 @ENDPOINTS.get(f"{ME}/tags", Role.DRIVER, "conflict")
 async def list_tags(request: Request) -> Page[DriversTag]:
     """List the tags of your household, and whether they may charge"""
-    return whole([_tag(request, one) for one in await tags_of(request)])
-
-
-def _tag(request: Request, one: OwnTag) -> DriversTag:
-    words = why_not(request, one)
-    return DriversTag(id_tag=one.id_tag, note=one.name, is_valid=words is None, why_not=words)
+    tags = [(tag, why_not(request, tag)) for tag in await tags_of(request)]
+    return whole(
+        [DriversTag(id_tag=tag.id_tag, note=tag.name, is_valid=words is None, why_not=words) for tag, words in tags]
+    )
 
 
 # Sessions
@@ -94,16 +92,10 @@ def _tag(request: Request, one: OwnTag) -> DriversTag:
 @ENDPOINTS.get(TRANSACTIONS, Role.DRIVER, "not_found", "conflict", "invalid")
 async def list_transactions(request: Asked[OwnQuery, None]) -> Listing[DriversTransaction]:
     """List the sessions of your household, the newest first"""
-    query = request.query
-    read = partial(
-        stored.transactions,
-        household=household(request),
-        limit=query.limit,
-        before=query.before,
-        is_open=query.open,
-    )
-    found = await request.find(read, f"transaction {query.before}")
-    return Listing(data=show(found.data), limit=query.limit, next=found.next)
+    own, query = household(request), request.query
+    read = partial(stored.transactions, household=own, limit=query.limit, before=query.before, is_open=query.open)
+    listed = await request.find(read, f"transaction {query.before}")
+    return Listing(data=show(listed.data), limit=query.limit, next=listed.next)
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}", Role.DRIVER, "not_found", "conflict", "invalid")
@@ -134,21 +126,21 @@ async def list_statements(request: Asked[Paged, None]) -> Page[DriversStatement]
 
     def read(db: Database) -> Page[DriversStatement]:
         found = closed_statements(db, account, None, wanted(request.query))
-        return found.of_rows([_statement(one, zone) for one in found.data])
+        return found.of_rows([_statement(statement, zone) for statement in found.data])
 
     return await page(request, read)
 
 
-def _statement(one: ClosedStatement, zone: tzinfo) -> DriversStatement:
+def _statement(statement: ClosedStatement, zone: tzinfo) -> DriversStatement:
     return DriversStatement(
-        number=one.number,
-        month=one.month,
-        date=in_zone(datetime.fromisoformat(one.closed_at), zone).date().isoformat(),
-        currency=one.currency,
-        total=one.total,
-        is_carried=one.is_carried,
-        sessions=one.sessions,
-        energy_wh=one.energy_wh,
+        number=statement.number,
+        month=statement.month,
+        date=in_zone(datetime.fromisoformat(statement.closed_at), zone).date().isoformat(),
+        currency=statement.currency,
+        total=statement.total,
+        is_carried=statement.is_carried,
+        sessions=statement.sessions,
+        energy_wh=statement.energy_wh,
     )
 
 

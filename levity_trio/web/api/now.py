@@ -15,7 +15,8 @@ from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
 from levity_trio.store.reads.now.attention import Machine
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 
 ENDPOINTS: Final = Endpoints("now")
 

@@ -18,10 +18,11 @@ from levity_trio.store.reads import local_lists as stored
 from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.writes.local_lists import resume
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import Whose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.configuration import KeyResult, change_key, read_back, read_keys
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, hidden, page, wanted, whole
 from levity_trio.web.api.operations import WaitQuery
 from levity_trio.web.api.problems import not_found
@@ -148,8 +149,9 @@ async def _statuses(request: Request, charger: str | None) -> list[LocalListStat
 @ENDPOINTS.get(f"{CHARGER}/local-lists/left-out", Role.VIEWER, "not_found", "invalid")
 async def list_left_out(request: Asked[Paged, None]) -> Page[LeftOutTag]:
     """List the tags for which the local list of a charger has no room."""
-    charger = await known_charger(request)
-    return await page(request, partial(stored.left_out, charger=charger, wanted=wanted(request.query)))
+    return await page(
+        request, partial(stored.left_out, charger=await known_charger(request), wanted=wanted(request.query))
+    )
 
 
 @ENDPOINTS.post(f"{CHARGER}/local-lists/resume", Role.OPERATOR, "not_found")

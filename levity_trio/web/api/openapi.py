@@ -10,17 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import (
-    HIGHEST_ID,
-    MONTH_PATTERN,
-    NAME_PATTERN,
-    NO_CONTENT,
-    Endpoint,
-    Role,
-    Schema,
-    StructBody,
-    Values,
-)
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, StructBody, Values
+from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, Role
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")

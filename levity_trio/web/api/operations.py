@@ -19,43 +19,48 @@ import orjson
 import trio
 from msgspec import Meta
 
+from levity_trio.authority import AuthorityProblem, folder
 from levity_trio.charger.facade import UnknownCharger
+from levity_trio.config import certificates_folder
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, find, spelt
 from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import Payload, filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
+from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
+from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.commands import Command
+from levity_trio.store.reads.files import firmware
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.store.writes.files import NewUrl
-from levity_trio.web.api.charger_facts import PagedWhose, both, whose
-from levity_trio.web.api.endpoints import (
+from levity_trio.web.api.bodies import (
     ABSENT,
     IDENTITIES,
-    Answer,
-    Asked,
     Components,
-    Endpoints,
     Fields,
-    Request,
-    Role,
     Schema,
     Sent,
     StructBody,
     Values,
     read_json,
 )
+from levity_trio.web.api.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import page, wanted
-from levity_trio.web.api.locations import Receiver, located
 from levity_trio.web.api.problems import Problem, busy, conflict, invalid, not_found, not_storable
 from levity_trio.web.api.shown import extended, show
+from levity_trio.web.drivers_address import is_local
+from levity_trio.web.files.urls import SecretUrl
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
+from levity_trio.wire.proxy_header import peer_of
 from levity_trio.wire.texts import digest
+from levity_trio.wire.times import stamp
 
 ENDPOINTS: Final = Endpoints("operations")
 
@@ -91,11 +96,11 @@ Sender = Asked[WaitQuery, object]
 """A request that sends operations."""
 
 
-class RawCall(msgspec.Struct, forbid_unknown_fields=True):
+class RawCall(Sent):
     """Any CALL; the payload is sent as it is."""
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
-    payload: Values = {}
+    payload: Values = {}  # noqa: RUF012 - msgspec copies it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +130,11 @@ class ActionBody(StructBody):
 
 
 def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
-    actions = [*map(_fields_of, OPERATIONS.values()), *([_OTHER] if has_others else ())]
+    actions: list[Fields] = [
+        {"action": {"const": operation.action}, "payload": _payload_of(operation)} for operation in OPERATIONS.values()
+    ]
+    actions += [_OTHER] if has_others else []
     return [{**action, **way} for way in ways for action in actions]
-
-
-def _fields_of(operation: Operation) -> Fields:
-    return {"action": {"const": operation.action}, "payload": _payload_of(operation)}
 
 
 def _payload_of(operation: Operation) -> Schema:
@@ -177,8 +181,8 @@ async def prepare(request: Sender, charger: str, operation: Operation, payload: 
     api, body = request.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
-    to = Receiver(charger, known.words("SupportedFileTransferProtocols"))
-    payload, url = await located(request, operation, payload, to)
+    protocols = known.words("SupportedFileTransferProtocols")
+    payload, url = await located(request, operation, payload, charger, protocols)
     for path, allotted in left_out(operation, payload):
         number = await _number(request, charger, allotted, known)
         payload = filled(payload, path, number)
@@ -218,11 +222,6 @@ def _check_force(request: Sender, operation: Operation, transactions: list[int])
         words = f"{operation.action} would interrupt transaction {ids}; stop it first, or send it with force"
         raise Problem(HTTPStatus.CONFLICT, "needs_force", words, transactions=transactions)
     check_role(request, OperationRole.ADMIN)
-
-
-async def send(request: Sender, order: Order) -> int:
-    """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
-    return await submit(request, order, _repeatable(request, order))
 
 
 def _repeatable(request: Request, order: Order) -> Repeatable | None:
@@ -292,7 +291,7 @@ async def order(request: Sender, charger: str, operation: Operation, payload: Pa
     """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is given twice."""
     async with request.api.allotting if left_out(operation, payload) else nullcontext():
         prepared = await prepare(request, charger, operation, payload)
-        return Sending(await send(request, prepared), prepared.warnings)
+        return Sending(await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings)
 
 
 async def respond(request: Asked[OperationQuery, object], sending: Sending, *, errors: str) -> Answer[SentCommand]:
@@ -321,10 +320,10 @@ async def show_command(
     request: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
-    found = stored_one or await request.read(partial(stored.command, number=command))
-    if found is None:  # it was committed, so a reader sees it
+    row = stored_one or await request.read(partial(stored.command, number=command))
+    if row is None:  # it was committed, so a reader sees it
         raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
-    return extended(SentCommand, found, warnings=list(warnings))
+    return extended(SentCommand, row, warnings=list(warnings))
 
 
 def _check_state(command: SentCommand, errors: str) -> None:
@@ -363,8 +362,9 @@ async def _raw(request: Asked[OperationQuery, RawCall]) -> Answer[SentCommand]:
 
 
 async def _send_raw(request: Asked[OperationQuery, RawCall]) -> Sending:
-    body = request.body
-    return Sending(await send(request, Order(request.path["id"], spelt(body.action), body.payload, body.payload)), ())
+    action, payload = spelt(request.body.action), request.body.payload
+    call = Order(request.path["id"], action, payload, payload)
+    return Sending(await submit(request, call, _repeatable(request, call)), ())
 
 
 @ENDPOINTS.post(
@@ -404,11 +404,11 @@ async def _cancel(request: Request) -> SentCommand:
 Count = Annotated[int, Meta(ge=1, le=100)]
 
 
-class BulkBody(msgspec.Struct, forbid_unknown_fields=True):
+class BulkBody(Sent):
     """An operation for the chargers in a list, of a model, or all that are known: exactly one of them is given."""
 
     action: Annotated[str, Meta(min_length=1, max_length=50)]
-    payload: Values = {}
+    payload: Values = {}  # noqa: RUF012 - msgspec copies it
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
     model: str | None = None
     all: bool = False
@@ -500,8 +500,7 @@ async def _ask_charger(request: Sender, operation: Operation, payload: Payload, 
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
 async def list_commands(request: Asked[PagedWhose, None]) -> Page[Command]:
-    charger = await whose(request)
-    return await page(request, partial(stored.commands, charger=charger, wanted=wanted(request.query)))
+    return await page(request, partial(stored.commands, charger=await whose(request), wanted=wanted(request.query)))
 
 
 @ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", tag="commands")
@@ -509,3 +508,68 @@ async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
     return await request.find(partial(stored.command, number=number), f"command {number}")
+
+
+# What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root
+
+
+async def located(
+    request: Request, operation: Operation, payload: Payload, charger: str, protocols: frozenset[str]
+) -> tuple[Payload, NewUrl | None]:
+    """Put a URL of ours where a location was left out, or is the name of a firmware file; return both. Raises Problem.
+
+    Any other location is passed on unchanged. A certificate that was left out is our root. `protocols` are those by
+    which the charger says that it transfers files (none: unknown).
+    """
+    for path, allotted in left_out(operation, payload):
+        if allotted is Allotted.UPLOAD:
+            url = await _new_url(request, charger, protocols, path)
+            return filled(payload, path, url.text), NewUrl(url.digest, None, None)
+        if allotted is Allotted.ROOT:
+            return filled(payload, path, await root_pem(request.api)), None
+    if operation.action not in FIRMWARE_AT:
+        return payload, None
+    place = FIRMWARE_AT[operation.action]
+    file = await request.read(partial(firmware, title=_text(payload, place)))
+    if file is None:
+        return payload, None
+    url, at = await _new_url(request, charger, protocols, place), wanted_at(payload)
+    named = filled(payload, place, url.of(file.title or file.name))
+    return named, NewUrl(url.digest, file.id, None if at is None else stamp(at))
+
+
+async def root_pem(api: Api) -> str:
+    """Return the root of our certificate authority, in PEM. Raises Problem."""
+    path = certificates_folder(api.config.beside) / folder.ROOT
+    try:
+        return (await trio.to_thread.run_sync(folder.read, path)).decode()
+    except AuthorityProblem as problem:
+        raise conflict(str(problem), field="certificate") from None
+
+
+def _text(payload: Payload, path: tuple[str, ...]) -> str:
+    value: Any = payload
+    for name in path:
+        value = value[name]
+    return str(value)
+
+
+async def _new_url(request: Request, charger: str, protocols: frozenset[str], path: tuple[str, ...]) -> SecretUrl:
+    field, url = ".".join(path), request.api.shelf.new_url(protocols)
+    if url is None:
+        words = "give the URL of another server, or start this one with --files-port"
+        detail = f"{field}: this server takes and gives no files; {words}"
+        raise conflict(detail, field=field)
+    if is_local(url.text) and await request.read(partial(_is_elsewhere, charger=charger)):
+        words = f"only programs on this machine reach {url.base}; say with --files-url where chargers reach this server"
+        raise conflict(f"{field}: {words}", field=field)
+    return url
+
+
+def _is_elsewhere(db: Database, charger: str) -> bool:
+    """Whether a charger connected last from another machine."""
+    row = db.execute(
+        "SELECT remote_address FROM cp JOIN session ON session.id = cp.session_id WHERE cp.id = ?", (charger,)
+    ).fetchone()
+    peer = None if row is None else peer_of(row[0])
+    return peer is not None and not peer.is_loopback

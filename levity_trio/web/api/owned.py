@@ -24,7 +24,8 @@ from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
@@ -89,15 +90,8 @@ async def list_transactions_of(request: Asked[EndedQuery, None]) -> Page[OwnedTr
     number, query = request.number(), request.query
     if await request.read(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
-    read = partial(
-        transactions_of,
-        account=number,
-        rule=rule_of(request),
-        limit=query.limit,
-        cursor=query.cursor,
-        ended=query.ended(),
-    )
-    return await page(request, read)
+    of_account = partial(transactions_of, account=number, rule=rule_of(request), ended=query.ended())
+    return await page(request, partial(of_account, limit=query.limit, cursor=query.cursor))
 
 
 @ENDPOINTS.get(UNOWNED, Role.VIEWER, summary=f"List the transactions that belong to nobody, the newest first. {PARTS}")

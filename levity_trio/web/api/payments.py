@@ -25,17 +25,8 @@ from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.payment_services import NewService
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import (
-    CREATED,
-    NAME_PATTERN,
-    Asked,
-    Endpoints,
-    Request,
-    Role,
-    Sent,
-    SignedBody,
-    StructBody,
-)
+from levity_trio.web.api.bodies import NAME_PATTERN, Sent, SignedBody, StructBody
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, busy, needing_key, not_found
 from levity_trio.web.api.wallets import Currency
 from levity_trio.web.webhooks.incoming import HEADER, WrongSignature, WrongTime, check

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import fields
 from functools import partial
-from typing import IO, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import msgspec
 import trio
@@ -17,12 +16,13 @@ from starlette.responses import StreamingResponse
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.cells import inert
 from levity_trio.documents.paper import Form
+from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
 from levity_trio.store.reads.everything import About, about, decided
 from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
-from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.pages import Page, Wanted
 from levity_trio.store.reads.personal import Obstacle, PersonalDeletion, deletion, obstacles
 from levity_trio.store.reads.readings import Reading, of_transaction
 from levity_trio.store.reads.transactions import Transaction
@@ -30,7 +30,9 @@ from levity_trio.store.reads.wallets import EntryRow
 from levity_trio.store.upkeep.forgetting import forget_due, scrub
 from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
+from levity_trio.web.api.lists import every_page
 from levity_trio.web.api.owned import rule_of
 from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
 from levity_trio.web.api.problems import Problem, conflict, not_found
@@ -46,18 +48,21 @@ Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
 """The name of each file, and its parts."""
 
 
-class _Sink(io.RawIOBase):
+class _Sink:
     """What zipfile writes to: it keeps bytes until they are taken."""
 
     def __init__(self) -> None:
         self._written = bytearray()
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, part: Any) -> int:
+    def write(self, part: bytes) -> int:
         self._written += part
         return len(part)
+
+    def flush(self) -> None:
+        """Do nothing: what was written is taken in any case."""
+
+    def close(self) -> None:
+        """Do nothing: the archive is closed before the last bytes are taken."""
 
     def take(self) -> bytes:
         taken = bytes(self._written)
@@ -69,14 +74,14 @@ class _Sink(io.RawIOBase):
 async def get_everything(request: Request) -> StreamingResponse:
     """Download everything about an account, also readings and statements, as one ZIP file."""
     number = request.number()
-    found = await request.find(partial(about, account=number, policy=request.api.id_tags.policy), f"account {number}")
+    known = await request.find(partial(about, account=number, policy=request.api.id_tags.policy), f"account {number}")
     headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
-    return StreamingResponse(_zipped(_files(request, number, found)), media_type=ZIP, headers=headers)
+    return StreamingResponse(_zipped(_files(request, number, known)), media_type=ZIP, headers=headers)
 
 
 async def _zipped(files: Files) -> AsyncIterator[bytes]:
     sink = _Sink()
-    archive = zipfile.ZipFile(cast("IO[bytes]", sink), "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
     async for name, parts in files:
         member = archive.open(name, "w", force_zip64=True)
         async for part in parts:
@@ -87,8 +92,8 @@ async def _zipped(files: Files) -> AsyncIterator[bytes]:
     yield sink.take()
 
 
-async def _files(request: Request, number: int, found: About) -> Files:
-    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(found)), indent=2))
+async def _files(request: Request, number: int, known: About) -> Files:
+    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(known)), indent=2))
     yield "ledger.csv", _ledger(request, number)
     yield "transactions.csv", _transactions(request, number)
     yield "decisions.csv", _decisions(request, number)
@@ -103,23 +108,19 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 async def _ledger(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([_names(EntryRow)])
-    cursor: str | None = None
-    while True:
-        read = partial(wallets.entries, account=number, kind=None, wanted=_wanted(cursor))
-        found = await request.read(read)
-        yield encoded(map(_cells, found.data))
-        if (cursor := found.next_cursor) is None:
-            return
+    read = partial(wallets.entries, account=number, kind=None)
+    async for entries in every_page(request.api.reader, read, ROWS):
+        yield encoded(map(_cells, entries))
 
 
-async def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
+def _owned(request: Request, number: int) -> AsyncIterator[list[OwnedTransaction]]:
     """Yield the transactions of an account, some at once, the newest first."""
-    rule, cursor = rule_of(request), None
-    while True:
-        found = await request.read(partial(transactions_of, account=number, rule=rule, limit=ROWS, cursor=cursor))
-        yield list(found.data)
-        if (cursor := found.next_cursor) is None:
-            return
+    rule = rule_of(request)
+
+    def read(db: Database, wanted: Wanted) -> Page[OwnedTransaction]:
+        return transactions_of(db, number, rule, wanted.limit, wanted.cursor)
+
+    return every_page(request.api.reader, read, ROWS)
 
 
 async def _transactions(request: Request, number: int) -> AsyncIterator[bytes]:
@@ -141,41 +142,26 @@ async def _readings(request: Request, number: int) -> AsyncIterator[bytes]:
     yield encoded([_names(Reading)])
     async for some in _owned(request, number):
         for one in some:
-            async for part in _readings_of(request, one.transaction.id):
-                yield part
-
-
-async def _readings_of(request: Request, transaction: int) -> AsyncIterator[bytes]:
-    cursor: str | None = None
-    while True:
-        read = partial(of_transaction, number=transaction, measurand=None, wanted=_wanted(cursor))
-        found = await request.read(read)
-        if found is None:
-            return
-        yield encoded(map(_cells, found.data))
-        if (cursor := found.next_cursor) is None:
-            return
+            read = partial(of_transaction, number=one.transaction.id, measurand=None)
+            async for readings in every_page(request.api.reader, read, ROWS):
+                yield encoded(map(_cells, readings))
 
 
 async def _statements(request: Request, number: int) -> Files:
     after = 0
-    while found := await request.read(
+    while some := await request.read(
         partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
     ):
-        papers = await read_papers(request.api, [row for row, _ in found])
+        papers = await read_papers(request.api, [row for row, _ in some])
         for form in DOCUMENTS:
             try:
                 made = await printing.documents(papers, form, request.api.config.font)
             except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
                 yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
                 continue
-            for (_, of_statement), content in zip(found, made, strict=True):
+            for (_, of_statement), content in zip(some, made, strict=True):
                 yield f"statements/statement-{of_statement}.{form}", _once(content)
-        after = found[-1][1]
-
-
-def _wanted(cursor: str | None) -> Wanted:
-    return Wanted(limit=ROWS, cursor=cursor)
+        after = some[-1][1]
 
 
 def _names(kind: type) -> list[str]:

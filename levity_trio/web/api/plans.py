@@ -38,5 +38,4 @@ async def list_limits(request: Request) -> Page[ConnectorLimit]:
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")
 async def list_local_lists(request: Asked[PagedWhose, None]) -> Page[LocalList]:
-    charger = await whose(request)
-    return await page(request, partial(plans.local_lists, charger=charger, wanted=wanted(request.query)))
+    return await page(request, partial(plans.local_lists, charger=await whose(request), wanted=wanted(request.query)))

@@ -17,9 +17,10 @@ from levity_trio.store.reads.registration import Newcomer
 from levity_trio.store.reads.registration import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.charger_facts import PagedWhose, known_charger
 from levity_trio.web.api.chargers import CHARGER, TAG
-from levity_trio.web.api.endpoints import Asked, Endpoints, Role, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Role
 from levity_trio.web.api.lists import Paged, hidden_in, page, wanted
 from levity_trio.web.api.problems import Problem, not_found
 

@@ -27,7 +27,8 @@ from levity_trio.store.writes.transactions.decisions import Problem as Refusal
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.store.writes.transactions.waiting import Made
-from levity_trio.web.api.endpoints import WATT_HOURS, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import WATT_HOURS, Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OfCharger, Paged, page, wanted
 from levity_trio.web.api.local_times import LocalInstant, local_instant
 from levity_trio.web.api.openapi import OF_CODE

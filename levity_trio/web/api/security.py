@@ -18,8 +18,9 @@ from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.writes import credentials
 from levity_trio.store.writes.credentials import NotProvable
 from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.chargers import CHARGER
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import conflict, not_found
 from levity_trio.wire.times import stamp
 

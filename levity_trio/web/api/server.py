@@ -36,7 +36,6 @@ from levity_trio.web.api import (
     certificates,
     charger_facts,
     chargers,
-    codes,
     configuration,
     driving,
     events,
@@ -68,8 +67,9 @@ from levity_trio.web.api import (
     webhooks,
 )
 from levity_trio.web.api.access import Door
+from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Endpoint, StreamedBody
+from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.openapi import POLICY, document, page
 from levity_trio.web.api.serving import Doorway, application_of
 from levity_trio.web.below import Below, base_of, of_form
@@ -94,7 +94,7 @@ ROOMS: Final = (
     *(now, history, system),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, offline, imports, addresses, codes),
+    *(certificates, offline, imports, addresses),
     *(accounts, owned, account_files, personal, tariffs, billing, biller, statements, meters),
     *(wallets, payments),
     *(users, driving, mine),

@@ -24,8 +24,9 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
+from levity_trio.web.api.bodies import StreamedBody, read_query
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role, StreamedBody, read_query
+from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.api.shown import show
 from levity_trio.web.problems import application

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from levity_trio.documents.cells import plain
-from levity_trio.web.api.endpoints import of_validation
+from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Problem
 
 T = TypeVar("T")

@@ -21,7 +21,8 @@ from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
 from levity_trio.web.api.billing import MonthName, draft_id, month_of
-from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.papers import (
     AT_ONCE,

@@ -17,7 +17,8 @@ from levity_trio.store.writes.stations import (
     change_station,
     remove_station,
 )
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, hidden, hidden_in, page, wanted
 from levity_trio.web.api.problems import not_found
 

@@ -17,7 +17,8 @@ from levity_trio.plugins.base import PluginState
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
-from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import conflict
 from levity_trio.wire.secrets import masked_url
 

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
 import trio
 from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import StreamingResponse
@@ -25,19 +24,8 @@ from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, tags_from
 from levity_trio.store.reads.used_tags import UsedTag, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
-from levity_trio.web.api.endpoints import (
-    CREATED,
-    UPLOAD,
-    Asked,
-    Endpoints,
-    Request,
-    Role,
-    Sent,
-    StreamedBody,
-    Upload,
-    Values,
-    content_of,
-)
+from levity_trio.web.api.bodies import Sent, StreamedBody, Values
+from levity_trio.web.api.endpoints import CREATED, UPLOAD, Asked, Endpoints, Request, Role, Upload, content_of
 from levity_trio.web.api.lists import FORMATS, Paged, hidden, page, wanted, whole
 from levity_trio.web.api.local_times import local_moment
 from levity_trio.web.api.problems import Problem, not_found
@@ -88,7 +76,7 @@ class TagBody(Sent):
 
     def data(self, zone: ZoneInfo) -> TagData:
         """Return the tag as it is stored. Raises Problem."""
-        return TagData(**_as_stored(msgspec.structs.asdict(self), zone))
+        return TagData(**_as_stored(self.given(), zone))
 
 
 class ChangeBody(Sent):
@@ -103,8 +91,7 @@ class ChangeBody(Sent):
 
     def fields(self, zone: ZoneInfo) -> Values:
         """Return the fields that are given. Raises Problem."""
-        given = msgspec.structs.asdict(self)
-        return _as_stored({name: value for name, value in given.items() if value is not UNSET}, zone)
+        return _as_stored(self.given(), zone)
 
 
 def _as_stored(fields: Values, zone: ZoneInfo) -> Values:

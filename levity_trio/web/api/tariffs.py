@@ -27,18 +27,8 @@ from levity_trio.store.writes.tariff_corrections import CorrectedStatement, corr
 from levity_trio.store.writes.tariffs import Assigning, Given
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import rule
-from levity_trio.web.api.endpoints import (
-    ABSENT,
-    CREATED,
-    HIGHEST_ID,
-    Asked,
-    Endpoints,
-    Fields,
-    Request,
-    Role,
-    Sent,
-    StructBody,
-)
+from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody
+from levity_trio.web.api.endpoints import CREATED, HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
 from levity_trio.web.api.problems import Problem, invalid, not_found

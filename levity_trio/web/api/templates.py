@@ -17,19 +17,9 @@ from levity_trio.store.reads import templates
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
+from levity_trio.web.api.bodies import ABSENT, IDENTITIES, NAME_PATTERN, Fields, Sent, StructBody
 from levity_trio.web.api.configuration import CHANGE, KeyResult, change_key, read_back, seen
-from levity_trio.web.api.endpoints import (
-    ABSENT,
-    IDENTITIES,
-    NAME_PATTERN,
-    Asked,
-    Endpoints,
-    Fields,
-    Request,
-    Role,
-    Sent,
-    StructBody,
-)
+from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import OfCharger, hidden, whole
 from levity_trio.web.api.operations import Count, Sender, WaitQuery, check_role, checked, of_each
 from levity_trio.web.api.problems import conflict, invalid, not_found

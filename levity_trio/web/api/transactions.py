@@ -23,8 +23,9 @@ from levity_trio.store.reads.pages import MOST_ROWS, Page, Wanted
 from levity_trio.store.reads.readings import Reading
 from levity_trio.store.reads.transactions import Filters, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
+from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import (
     Before,
     EndedBefore,
@@ -33,6 +34,7 @@ from levity_trio.web.api.lists import (
     OfConnector,
     Paged,
     Since,
+    every_page,
     hidden,
     hidden_in,
     moment,
@@ -190,12 +192,8 @@ async def explain_transaction(request: Asked[ExplainQuery, None]) -> Transaction
 async def _file(api: Api, read: Read) -> AsyncIterator[bytes]:
     """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
     yield encoded([COLUMNS])
-    cursor: str | None = None
-    while True:
-        found = await api.reader.run(partial(read, wanted=Wanted(limit=MOST_ROWS, cursor=cursor)))
-        yield encoded(_cells(transaction, api.config.time_zone) for transaction in found.data)
-        if (cursor := found.next_cursor) is None:
-            return
+    async for transactions in every_page(api.reader, read, MOST_ROWS):
+        yield encoded(_cells(transaction, api.config.time_zone) for transaction in transactions)
 
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:

@@ -17,8 +17,9 @@ from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.writes import users as writes
 from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
 from levity_trio.web.api.access import check_first
-from levity_trio.web.api.accounts import Id, given_fields, refusals
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.accounts import Id, refusals
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, conflict, not_found
 from levity_trio.web.drivers_address import is_local, welcome_page
 from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
@@ -193,7 +194,7 @@ async def get_user(request: Request) -> UserRow:
 @ENDPOINTS.patch(USER, Role.OPERATOR, *REFUSED, personal=("password",))
 async def change_user(request: Asked[None, UserChangeBody]) -> UserRow:
     """Change role, account or password of a user"""
-    fields, logins = given_fields(request.body), request.api.logins
+    fields, logins = request.body.given(), request.api.logins
     if fields.get("password") is not None:
         fields["password"] = await logins.stretch(fields["password"])
     with _managing():

@@ -22,7 +22,8 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.wallets import NewTerms
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import CREATED, MINOR_UNITS, Asked, Declared, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import MINOR_UNITS, Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, page, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
 from levity_trio.web.api.problems import invalid

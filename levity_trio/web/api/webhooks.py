@@ -14,7 +14,8 @@ from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, w
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
 from levity_trio.web.api.administration import Name
-from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role, Sent
+from levity_trio.web.api.bodies import Sent
+from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
 from levity_trio.web.webhooks.delivery import NOT_SIGNABLE
 from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination

@@ -24,7 +24,8 @@ from starlette.types import Message, Receive, Scope, Send
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
 from levity_trio.refusals import Typed, plain_words
-from levity_trio.web.api.endpoints import Endpoint, Role, StreamedBody
+from levity_trio.web.api.bodies import StreamedBody
+from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.users import USER, USERS
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk, Note

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from levity_trio.web.api.endpoints import MINOR_UNITS, WATT_HOURS, Body, Endpoint, StructBody
+from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
+from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.shapes import typed_kwh, wh_of
 from levity_trio.wire.times import in_zone, stamp

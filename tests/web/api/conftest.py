@@ -17,8 +17,9 @@ from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.secret_key import SecretKey
+from levity_trio.web.api.bodies import read_query
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
+from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.shown import show
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station

@@ -5,7 +5,7 @@ from __future__ import annotations
 from levity_trio.web.api import addresses
 from tests.web.api.conftest import Site
 
-(ADDRESSES,) = addresses.ENDPOINTS
+ADDRESSES, *_ = addresses.ENDPOINTS
 
 
 async def test_the_address_of_the_only_port(site: Site) -> None:

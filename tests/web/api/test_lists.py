@@ -14,7 +14,8 @@ from levity_trio.store.writes.registration import Decided, adopt
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, correct
 from levity_trio.web.api import charger_facts, chargers, configuration, logs, operations, stations, transactions
-from levity_trio.web.api.endpoints import Endpoint, Role, read_query
+from levity_trio.web.api.bodies import read_query
+from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station
 from tests.web.api.conftest import Site

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from levity_trio.operations import OPERATIONS
 from levity_trio.web.api.endpoints import Asked, Caller, Role
-from levity_trio.web.api.locations import Receiver, located
+from levity_trio.web.api.operations import located
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.files.urls import make
 from tests.store.books import Station
@@ -23,7 +23,7 @@ async def url_for(site: Site, base: str, charger: str = "CP-1", action: str = "G
     site.api.shelf = shelf  # type: ignore[misc]
     asked = Asked(site.api, Caller("anna", Role.ADMIN, "127.0.0.1", token=1), {}, None, None, Headers())
     payload = {} if action == "GetDiagnostics" else {"logType": "DiagnosticsLog", "requestId": 1, "log": {}}
-    return (await located(asked, OPERATIONS[action], payload, Receiver(charger, frozenset()))).payload
+    return (await located(asked, OPERATIONS[action], payload, charger, frozenset()))[0]
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:9003", "http://localhost:9003", "http://[::1]:9003"])

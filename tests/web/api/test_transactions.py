@@ -12,7 +12,8 @@ from starlette.responses import StreamingResponse
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from levity_trio.web.api import transactions
-from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
+from levity_trio.web.api.bodies import read_query
+from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station, meter_value
 from tests.store.owning import SPACE, House

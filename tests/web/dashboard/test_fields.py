@@ -10,7 +10,8 @@ import msgspec
 import orjson
 import pytest
 
-from levity_trio.web.api.endpoints import Endpoint, Request, Role, StructBody
+from levity_trio.web.api.bodies import StructBody
+from levity_trio.web.api.endpoints import Endpoint, Request, Role
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.fields import (
     ENERGY,

@@ -1,0 +1,183 @@
+"""What clients send: how a query or a body is read, what is wrong with it, and its JSON schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import UNSET
+from starlette.datastructures import QueryParams
+
+from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.wire.frames import MAX_DEPTH
+
+_AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+LARGEST: Final = 2**63 - 1
+LARGEST_EXACT: Final = 2**53
+"""Of the floating-point numbers, in which each whole number up to this one is exact."""
+Values = dict[str, Any]
+"""Fields of a body, a row or a line of a file, by their names: what is left out is not there."""
+Schema = Mapping[str, Any]
+"""A JSON schema."""
+Components = Callable[[type], Schema]
+"""Returns the schema of a type."""
+Fields = Mapping[str, Schema]
+"""JSON schemas by the name of a field."""
+MINOR_UNITS: Final[Values] = {"format": "minor-units"}
+"""In the schema of a whole number: an amount of money in minor units of its currency, such as cents."""
+WATT_HOURS: Final[Values] = {"format": "watt-hours"}
+"""In the schema of a whole number: an energy or a register in Wh."""
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Of names in paths."""
+MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
+"""Of months in paths."""
+ABSENT: Final[Schema] = {"type": "null"}
+"""Of a field that a way leaves out."""
+IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+class Body(Protocol):
+    """How the body of a request is read, and its JSON schema."""
+
+    @property
+    def media_type(self) -> str:
+        """The media type, for OpenAPI."""
+
+    def read(self, raw: bytes) -> Any:
+        """Return the body. Raises Problem."""
+
+    def schema(self, components: Components) -> Schema:
+        """Return the JSON schema; `components` gives that of a type."""
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """What a client sends, as a query or a body: a field of another name is refused."""
+
+    def given(self) -> Values:
+        """Return the fields that are given."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+
+
+class StructBody:
+    """A JSON body that is read into a struct.
+
+    Where a body must fit one of several ways, `ways` returns for each of them the schemas of some fields. It is called
+    when the documentation is asked for.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, kind: type[msgspec.Struct], ways: Callable[[], Sequence[Fields]] | None = None) -> None:
+        self.kind = kind
+        self._ways = ways
+
+    def read(self, raw: bytes) -> Any:
+        """Return the struct. Raises Problem."""
+        try:
+            return msgspec.convert(read_json(raw), self.kind)
+        except msgspec.ValidationError as error:
+            raise of_validation(error) from None
+
+    def schema(self, components: Components) -> Schema:
+        """Return the schema of the struct, or one for each way."""
+        if self._ways is None:
+            return components(self.kind)
+        (described,) = msgspec.json.schema(self.kind)["$defs"].values()
+        return {"anyOf": [_variant(described, way) for way in self._ways()]}
+
+
+class SignedBody(StructBody):
+    """A JSON body whose bytes are signed: its endpoint reads it, after it has checked the signature."""
+
+    def read(self, raw: bytes) -> bytes:
+        """Return the bytes."""
+        return raw
+
+
+def _variant(described: Schema, fields: Fields) -> Schema:
+    """Return the schema of a body with these fields instead of their general ones, called after those that it needs.
+
+    Those that may be left out are false, or an object without required fields.
+    """
+    kept = {name: one for name, one in {**described["properties"], **fields}.items() if one is not ABSENT}
+    needed = [name for name, schema in fields.items() if name in kept and not _may_be_left_out(schema)]
+    others = [name for name in described.get("required", ()) if name not in fields]
+    title = "".join(_word(name, fields[name]) for name in needed) + described["title"]
+    return {**described, "title": title, "properties": kept, "required": [*others, *needed]}
+
+
+def _word(name: str, schema: Schema) -> str:
+    """Return what a field adds to the name of a way: its one value, or its name; a payload belongs to its action."""
+    if schema.get("type") == "object":
+        return ""
+    word = schema["const"] if isinstance(schema.get("const"), str) else name
+    return f"{word[:1].upper()}{word[1:]}"
+
+
+def _may_be_left_out(schema: Schema) -> bool:
+    is_empty = schema.get("type") == "null" or schema.get("const") is False
+    return is_empty or (schema.get("type") == "object" and not schema.get("required"))
+
+
+def read_json(raw: bytes) -> Any:
+    """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema). Raises Problem."""
+    try:
+        return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
+
+
+def _with_whole_numbers(value: Any, levels: int) -> Any:
+    if not levels:
+        raise invalid("body", f"it is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        raise invalid("body", "a number has more than 64 bits; give a smaller one")
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(one, levels - 1) for name, one in value.items()}
+    return [_with_whole_numbers(one, levels - 1) for one in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedBody:
+    """A body of any size, which the endpoint reads as it arrives: `Asked.body` yields its parts."""
+
+    media_type: str = "application/octet-stream"
+
+    def read(self, raw: bytes) -> Any:
+        """Return a body that was read already."""
+        return raw
+
+    def schema(self, components: Components) -> Schema:  # noqa: ARG002 - a Body
+        """Return the schema of any bytes."""
+        return {"type": "string", "format": "binary"}
+
+
+def read_query(kind: type[msgspec.Struct] | None, given: QueryParams) -> Any:
+    """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or wrong."""
+    names = [name for name, _ in given.multi_items()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise invalid(twice, "give it once")
+    if kind is None:
+        if names:
+            raise invalid(names[0], "this request takes no such parameter")
+        return None
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise of_validation(error) from None
+
+
+def of_validation(error: msgspec.ValidationError) -> Problem:
+    """Return the problem for a value of the wrong type: which field, and what is expected."""
+    found = _AT.match(str(error))
+    words, path = (found["words"], found["path"] or "") if found else (str(error), "")
+    unknown = _UNKNOWN.search(words) or _MISSING.search(words)
+    name = ".".join(part for part in (path.strip("."), unknown["name"] if unknown else "") if part)
+    return invalid(name or "body", words[:1].lower() + words[1:].replace("`", ""))
