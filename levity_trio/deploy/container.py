@@ -63,8 +63,8 @@ def values_of_container(
 def _lines(server: ServerConfig, log: LogConfig) -> Iterator[str]:
     """Yield the settings that differ from the defaults. Raises ConfigError for files: they are not in the container."""
     yield f"LEVITY_TIME_ZONE={server.time_zone.key}"
-    fixed = {one.environment_name for one in SETTINGS if one.name in (*OF_IMAGE, "time-zone")}
-    files = {one.environment_name: one.flag for one in SETTINGS if one.kind.metavar == "FILE"}
+    fixed = {setting.environment_name for setting in SETTINGS if setting.name in (*OF_IMAGE, "time-zone")}
+    files = {setting.environment_name: setting.flag for setting in SETTINGS if setting.kind.metavar == "FILE"}
     for line in environment_lines((server, log), (ServerConfig(), LogConfig())):
         name = line.partition("=")[0]
         if name in files:

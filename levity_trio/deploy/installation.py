@@ -72,7 +72,7 @@ ONE_SERVER: Final = {
 S = TypeVar("S", ServerConfig, LogConfig)
 
 
-class Given(NamedTuple):
+class Configuration(NamedTuple):
     """The present configuration, the TOML file that it comes from, and what that file alone would say."""
 
     server: ServerConfig
@@ -97,56 +97,56 @@ class Installation:
 
 def values(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> dict[str, str]:
     """Return the values of the templates by name. Raises ConfigError for settings that a service cannot have."""
-    given = read_given(flags, environment, installation)
-    given.server.file("for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`")
-    server = _absolute(given.server, is_database_set=_is_set("database", flags, environment, given.config))
-    return values_of(given._replace(server=server), installation)
+    present = read_present(flags, environment, installation)
+    server, config = present.server, present.config
+    server.file("for PostgreSQL, give --servers 2 or more, or write a unit that runs `levity-trio serve`")
+    (setting,) = (setting for setting in SETTINGS if setting.attribute == "database")
+    is_in_file = config is not None and setting.name in read_toml(config)
+    is_database_set = setting.attribute in flags or environment.get(setting.environment_name) or is_in_file
+    database = server.beside.absolute() if is_database_set else STATE_FOLDER / server.beside
+    server = replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT)
+    return values_of(present._replace(server=server), installation)
 
 
-def values_of(given: Given, installation: Installation) -> dict[str, str]:
+def values_of(present: Configuration, installation: Installation) -> dict[str, str]:
     """Return the values of the templates for a configuration with absolute paths. Raises ConfigError."""
-    server = given.server
-    check_paths([server.beside, *files_of(given)])
-    metrics_port = server.metrics_port or METRICS_PORT
+    server = present.server
+    database, metrics_port = str(server.beside), server.metrics_port or METRICS_PORT
+    check_paths([server.beside, *files_of(present)])
     litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
-    litestream_target = target(server.metrics_address, litestream_port)
-    quoted_target = json.dumps(litestream_target)
+    metrics, litestream = (target(server.metrics_address, port) for port in (metrics_port, litestream_port))
+    backup = [*installation.program, "backup", str(BACKUPS), "--keep", str(KEPT_BACKUPS), "--db", database]
     return {
         **ONE_SERVER,
-        **unit_values(given, server.beside, installation),
-        **_backup_values(server, installation),
+        **unit_values(present, server.beside, installation),
         **site_values(server, installation, [metrics_port, server.port]),
-        "target": json.dumps(target(server.metrics_address, metrics_port)),
-        "plain_target": target(server.metrics_address, metrics_port),
-        "litestream_job": LITESTREAM_JOB.format(LITESTREAM_NOTE, quoted_target),
-        "agent_litestream_job": LITESTREAM_JOB.format("", quoted_target),
-        "plain_litestream_target": litestream_target,
+        "backup_command": _command(backup),
+        "backups": str(BACKUPS),
+        "target": json.dumps(metrics),
+        "plain_target": metrics,
+        "litestream_job": LITESTREAM_JOB.format(LITESTREAM_NOTE, json.dumps(litestream)),
+        "agent_litestream_job": LITESTREAM_JOB.format("", json.dumps(litestream)),
+        "plain_litestream_target": litestream,
         "litestream_address": json.dumps(host_port(server.metrics_address, litestream_port)),
-        "database": str(server.beside),
-        "quoted_database": json.dumps(str(server.beside)),
+        "database": database,
+        "quoted_database": json.dumps(database),
+        "database_line": database.replace("%", "%%"),
     }
 
 
-def _backup_values(server: ServerConfig, installation: Installation) -> dict[str, str]:
-    """Return the values of the daily backup."""
-    database = str(server.beside)
-    command = [*installation.program, "backup", str(BACKUPS), "--keep", str(KEPT_BACKUPS), "--db", database]
-    return {"backup_command": _command(command), "backups": str(BACKUPS), "database_line": database.replace("%", "%%")}
-
-
-def read_elsewhere(config: Path, text: bytes) -> Given:
+def read_elsewhere(config: Path, text: bytes) -> Configuration:
     """Return the configuration in the text of a TOML file of a machine whose folders need not be here.
 
     Raises ConfigError.
     """
     keys = parse_toml(text, config)
-    given = {one: keys[one.name] for one in SETTINGS if one.name in keys}
-    values = {one.attribute: _elsewhere(one, value) for one, value in given.items()}
+    values = {each.attribute: _elsewhere(each, keys[each.name]) for each in SETTINGS if each.name in keys}
     server, log = (
-        {one.name: values[one.name] for one in fields(kind) if one.name in values} for kind in (ServerConfig, LogConfig)
+        {field.name: values[field.name] for field in fields(kind) if field.name in values}
+        for kind in (ServerConfig, LogConfig)
     )
-    found = replace(ServerConfig(), **server), replace(LogConfig(), **log)
-    return Given(*found, config, found)
+    in_file = replace(ServerConfig(), **server), replace(LogConfig(), **log)
+    return Configuration(*in_file, config, in_file)
 
 
 def _elsewhere(setting: Setting, value: object) -> Any:
@@ -161,19 +161,23 @@ def _elsewhere(setting: Setting, value: object) -> Any:
         raise ConfigError(f"{setting.name} in the settings: {problem}") from None
 
 
-def read_given(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> Given:
+def read_present(
+    flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation
+) -> Configuration:
     """Return the present configuration. Raises ConfigError for one that a service cannot have."""
     server, log = load(flags, environment)
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
     _check(server, installation)
     in_file = load({} if config is None else {"config": config}, {})
-    return Given(_with_whole_paths(server), _with_whole_paths(log), config, in_file)
+    return Configuration(_with_whole_paths(server), _with_whole_paths(log), config, in_file)
 
 
 def site_values(server: ServerConfig, installation: Installation, ports: Sequence[int]) -> dict[str, str]:
     """Return the values about the whole site. `ports` are those that nothing else may use."""
     agent_port = next(port for port in AGENT_PORTS if port not in ports)
+    host, port = server.fluentd_endpoint or ("127.0.0.1", FLUENTD_PORT)
+    tag = server.fluentd_tag
     return {
         "version": installation.version,
         "site": json.dumps(installation.site),
@@ -183,7 +187,9 @@ def site_values(server: ServerConfig, installation: Installation, ports: Sequenc
         "agent_address": f"127.0.0.1:{agent_port}",
         "remote_write": json.dumps(installation.remote_write),
         "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
-        **_fluentd_values(server),
+        "fluentd_port": str(port),
+        "fluentd_bind": host if host in ("127.0.0.1", "::1") else "0.0.0.0",  # noqa: S104 - its clients are elsewhere
+        "fluentd_match": f"{tag}.**" if _PLAIN_TAG.fullmatch(tag) else "**",
     }
 
 
@@ -228,46 +234,32 @@ def check_paths(paths: Iterable[Path]) -> None:
             raise ConfigError(f"{str(path)!r}: a unit cannot contain that path; give one of printable characters")
 
 
-def _is_set(attribute: str, flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None) -> bool:
-    """Whether a setting was given explicitly, even if with its default."""
-    (setting,) = (one for one in SETTINGS if one.attribute == attribute)
-    in_file = config is not None and setting.name in read_toml(config)
-    return attribute in flags or bool(environment.get(setting.environment_name)) or in_file
-
-
 def _with_whole_paths(settings: S) -> S:
     """Return the settings with the absolute paths of all files but the database."""
-    given = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name != "database"}
-    whole: dict[str, Any] = {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
-    whole |= {name: tuple(one.absolute() for one in value) for name, value in given.items() if _is_list(value)}
+    names = [field.name for field in fields(settings) if field.name != "database"]
+    known = {name: getattr(settings, name) for name in names}
+    whole: dict[str, Any] = {name: value.absolute() for name, value in known.items() if isinstance(value, Path)}
+    whole |= {name: tuple(map(Path.absolute, value)) for name, value in known.items() if _is_list(value)}
     return replace(settings, **whole)
 
 
 def _is_list(value: object) -> TypeGuard[tuple[Path, ...]]:
     """Whether it is a list of files."""
-    return isinstance(value, tuple) and bool(value) and all(isinstance(one, Path) for one in value)
+    return isinstance(value, tuple) and bool(value) and all(isinstance(path, Path) for path in value)
 
 
-def files_of(given: Given) -> Iterator[Path]:
+def files_of(present: Configuration) -> Iterator[Path]:
     """Yield the paths of all files but the database."""
-    for one in (given.server, given.log):
-        for field in fields(one):
-            value = getattr(one, field.name)
-            if field.name != "database":
-                yield from value if _is_list(value) else _paths(value if isinstance(value, Path) else None)
-    yield from _paths(given.config)
+    for name, value in _by_attribute(present.server, present.log).items():
+        if name != "database":
+            yield from value if _is_list(value) else _paths(value if isinstance(value, Path) else None)
+    yield from _paths(present.config)
 
 
-def _absolute(server: ServerConfig, *, is_database_set: bool) -> ServerConfig:
-    """Return the configuration with an absolute database and a metrics port. The default one is in STATE_FOLDER."""
-    database = server.beside.absolute() if is_database_set else STATE_FOLDER / server.beside
-    return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT)
-
-
-def unit_values(given: Given, beside: Path, installation: Installation) -> dict[str, str]:
+def unit_values(present: Configuration, beside: Path, installation: Installation) -> dict[str, str]:
     """Return the values of the unit of a server. Its files, which are `beside` that path, have absolute paths."""
-    server, log, config, in_file = given
-    paths = [beside, *files_of(given), Path(installation.program[0]), *_paths(installation.python)]
+    server, log, config, in_file = present
+    paths = [beside, *files_of(present), Path(installation.program[0]), *_paths(installation.python)]
     writable = dict.fromkeys(
         path.parent for path in (beside, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
@@ -309,7 +301,7 @@ def environment_lines(
 
 
 def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:
-    return {one.name: getattr(kind, one.name) for kind in (server, log) for one in fields(kind)}
+    return {field.name: getattr(part, field.name) for part in (server, log) for field in fields(part)}
 
 
 def _text(setting: Setting, value: object) -> str:
@@ -346,13 +338,3 @@ def target(host: str, port: int) -> str:
 
 def host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _fluentd_values(server: ServerConfig) -> dict[str, str]:
-    host, port = server.fluentd_endpoint or ("127.0.0.1", FLUENTD_PORT)
-    tag = server.fluentd_tag
-    return {
-        "fluentd_port": str(port),
-        "fluentd_bind": host if host in ("127.0.0.1", "::1") else "0.0.0.0",  # noqa: S104 - its clients are elsewhere
-        "fluentd_match": f"{tag}.**" if _PLAIN_TAG.fullmatch(tag) else "**",
-    }

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import PAGES, SERVER, has_root
@@ -204,11 +204,8 @@ def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
 class Certificates:
     """The step that makes the authority of the chargers, and the certificates for all names of this machine."""
 
+    what: ClassVar[str] = "certificates"
     answers: Answers
-
-    @property
-    def what(self) -> str:
-        return "certificates"
 
     @property
     def where(self) -> str:
@@ -218,10 +215,10 @@ class Certificates:
         database = machine.at(DATABASE)
         chargers, pages = certificates_folder(database), pages_folder(database)
         try:
-            found = [described(load_certificate(one)) for one in (chargers / SERVER["ECDSA"], pages / PAGES)]
+            certificates = [described(load_certificate(path)) for path in (chargers / SERVER["ECDSA"], pages / PAGES)]
         except AuthorityProblem:
             return False
-        return all(self.answers.address in one.names for one in found)
+        return all(self.answers.address in certificate.names for certificate in certificates)
 
     def do(self, machine: Machine) -> None:
         database = machine.at(DATABASE)
@@ -346,11 +343,8 @@ MORE: Final = {"alerts": _alerts, "litestream": _litestream}
 class KeptVersions:
     """The step that puts the versions and hashes of the program in a folder beside its unit."""
 
+    what: ClassVar[str] = "versions"
     folder: Path
-
-    @property
-    def what(self) -> str:
-        return "versions"
 
     @property
     def where(self) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from levity_trio import __version__, writing
@@ -60,16 +60,12 @@ class Pinned(NamedTuple):
 def open_wheel() -> Iterator[Wheel]:
     """Find the wheel of the program that runs here, or build it from its source. Raises EnvironmentProblem."""
     with tempfile.TemporaryDirectory(prefix="levity-wheel-") as made:
-        found = _kept() or _given(Path(made))
-        yield Wheel(found, sha256(found.read_bytes()).hexdigest())
+        kept = sorted(Path(sys.prefix).glob("levity_trio-*.whl"))  # if this module installed the program
+        path = kept[0] if kept else _made(Path(made))
+        yield Wheel(path, sha256(path.read_bytes()).hexdigest())
 
 
-def _kept() -> Path | None:
-    """Return the wheel in the folder of the program that runs, if it was installed by this module."""
-    return next(iter(sorted(Path(sys.prefix).glob("levity_trio-*.whl"))), None)
-
-
-def _given(made: Path) -> Path:
+def _made(made: Path) -> Path:
     origin = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
     path = Path(unquote(urlsplit(origin.get("url", "")).path))
     if origin and not path.exists():
@@ -107,14 +103,11 @@ def read_pinned(path: Path, wheel: Wheel) -> Pinned:
 class Program:
     """The step that installs a wheel."""
 
+    what: ClassVar[str] = "program"
     wheel: Wheel
     extras: str
     pinned: Pinned | None
     user: str
-
-    @property
-    def what(self) -> str:
-        return "program"
 
     @property
     def folder(self) -> Path:
@@ -166,10 +159,11 @@ class Program:
 def _versions(report: Any, wheel: Wheel) -> str:
     """Return what pip installed as requirements with hashes, the wheel of the program as a comment before them."""
     lines = []
-    for one in report["install"]:
-        name, version = str(one["metadata"]["name"]), one["metadata"]["version"]
+    for package in report["install"]:
+        name, version = str(package["metadata"]["name"]), package["metadata"]["version"]
         if name != DISTRIBUTION:
-            lines.append(f"{name}=={version} --hash=sha256:{one['download_info']['archive_info']['hashes']['sha256']}")
+            digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
+            lines.append(f"{name}=={version} --hash=sha256:{digest}")
     platform = f"Python {sysconfig.get_python_version()}, {sysconfig.get_platform()}"
     return (
         f"# What levity-trio {wheel.version} runs with ({platform}). To install exactly this elsewhere:\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import UNIT
@@ -68,12 +68,9 @@ def _last_lines(since: float) -> str:
 class Started:
     """The step that starts the server, or starts it again with what was changed. Then the mark of the change goes."""
 
+    what: ClassVar[str] = "start"
     mark: Path | None
     seconds: float
-
-    @property
-    def what(self) -> str:
-        return "start"
 
     @property
     def where(self) -> str:

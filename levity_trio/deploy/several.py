@@ -24,12 +24,12 @@ from levity_trio.deploy.installation import (
     METRICS_PORT,
     ONE_SERVER,
     STATE_FOLDER,
-    Given,
+    Configuration,
     Installation,
     check_paths,
     files_of,
     host_port,
-    read_given,
+    read_present,
     site_values,
     target,
     unit_values,
@@ -131,16 +131,15 @@ def values_of_several(
     flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation, count: int
 ) -> Several:
     """Return the values for so many servers. Raises ConfigError for settings that they cannot have."""
-    given = read_given(flags, environment, installation)
-    database = _check(given.server, count)
-    check_paths([Path(database), *files_of(given)])
-    server = replace(given.server, metrics_port=given.server.metrics_port or METRICS_PORT)
+    present = read_present(flags, environment, installation)
+    database = _check(present.server, count)
+    check_paths([Path(database), *files_of(present)])
+    server = replace(present.server, metrics_port=present.server.metrics_port or METRICS_PORT)
     ways = list(_ways(server))
     _check_ports(server, ways, count)
-    numbers = range(1, count + 1)
-    servers = [_numbered(given._replace(server=server), number) for number in numbers]
-    targets = [target(one.server.metrics_address, one.server.metrics_port or 0) for one in servers]
-    units = [_unit(one, number, count, installation) for number, one in enumerate(servers, 1)]
+    servers = [_numbered(present._replace(server=server), number) for number in range(1, count + 1)]
+    targets = [target(each.server.metrics_address, each.server.metrics_port or 0) for each in servers]
+    units = [_unit(each, number, count, installation) for number, each in enumerate(servers, 1)]
     site = {
         **_SEVERAL,
         **site_values(server, installation, [way.port for way in ways]),
@@ -173,13 +172,13 @@ def _check(server: ServerConfig, count: int) -> PostgresqlAddress:
     return server.database
 
 
-def _check_url(server: ServerConfig, given: str, flag: str, url: str | None) -> None:
+def _check_url(server: ServerConfig, listener: str, flag: str, url: str | None) -> None:
     """Raise ConfigError for pages that other machines reach without their URL, or could listen to.
 
     The servers listen on this machine only, so nothing but the URL tells them the name by which others reach them.
     """
     if url is None:
-        raise ConfigError(f"{given}: give {flag} too, the URL that leads to HAProxy")
+        raise ConfigError(f"{listener}: give {flag} too, the URL that leads to HAProxy")
     if server.api_tls_cert is None and not url.startswith("https:"):
         raise ConfigError(f"{flag} {url}: passwords could be read on their way; give --api-tls-cert, or an https URL")
 
@@ -220,11 +219,11 @@ def _check_ports(server: ServerConfig, ways: Sequence[_Way], count: int) -> None
             used[port] = flag
 
 
-def _numbered(given: Given, number: int) -> Given:
+def _numbered(present: Configuration, number: int) -> Configuration:
     """Return the configuration of one of the servers."""
-    server, log, rise = given.server, given.log, STEP * number
+    server, log, rise = present.server, present.log, STEP * number
     file = log.file
-    return given._replace(
+    return present._replace(
         server=replace(
             server,
             server_name=f"{server.server_name}-{number}",
@@ -251,10 +250,10 @@ def _raised(port: int | None, by: int) -> int | None:
     return None if port is None else port + by
 
 
-def _unit(given: Given, number: int, count: int, installation: Installation) -> dict[str, str]:
-    beside = STATE_FOLDER / str(number) / given.server.server_name
+def _unit(present: Configuration, number: int, count: int, installation: Installation) -> dict[str, str]:
+    beside = STATE_FOLDER / str(number) / present.server.server_name
     return {
-        **unit_values(given, beside, installation),
+        **unit_values(present, beside, installation),
         "unit": unit_name(number),
         "which": f", server {number} of {count}",
         "state": f"{STATE_FOLDER.name}/{number}",
@@ -266,9 +265,15 @@ def unit_name(number: int) -> str:
     return f"levity-trio-{number}"
 
 
-def _in_haproxy(way: _Way, servers: Sequence[Given], index: int) -> str:
+def _in_haproxy(way: _Way, servers: Sequence[Configuration], index: int) -> str:
     """Return the sections of haproxy.cfg for it. `index` is its place among the ports of a server."""
-    lines = [f"    {_server_line(given.server, list(_ways(given.server))[index])}" for given in servers]
+    lines = []
+    for server in (present.server for present in servers):
+        own = list(_ways(server))[index]
+        checked = target(server.metrics_address, 0).rpartition(":")[0]
+        address = "" if checked == LOOPBACK else f" addr {checked}"
+        own_address = host_port(own.host, own.port)
+        lines.append(f"    server {server.server_name} {own_address}{address} port {server.metrics_port}")
     return (
         f"frontend {way.name}\n"
         f"    bind {host_port(way.host, way.port)}\n"
@@ -280,26 +285,20 @@ def _in_haproxy(way: _Way, servers: Sequence[Given], index: int) -> str:
     )
 
 
-def _server_line(server: ServerConfig, way: _Way) -> str:
-    checked = target(server.metrics_address, 0).rpartition(":")[0]
-    address = "" if checked == LOOPBACK else f" addr {checked}"
-    return f"server {server.server_name} {host_port(way.host, way.port)}{address} port {server.metrics_port}"
-
-
-def _words(servers: Sequence[Given], targets: Sequence[str], installation: Installation) -> dict[str, str]:
+def _words(servers: Sequence[Configuration], targets: Sequence[str], installation: Installation) -> dict[str, str]:
     """Return the values of README.txt."""
     units = [unit_name(number) for number in range(1, len(servers) + 1)]
-    sockets = [STATE_FOLDER / str(number) / f"{one.server.server_name}.sock" for number, one in enumerate(servers, 1)]
+    first = servers[0].server
     return {
         "count": str(len(servers)),
         "first_word": installation.program[0],
         "unit_files": " ".join(f"{unit}.service" for unit in units),
         "unit_names": " ".join(units),
         "first_unit": units[0],
-        "first_socket": str(sockets[0]),
-        "ready_lines": "\n".join(f"   curl http://{one}/readyz" for one in targets),
-        "server_names": ", ".join(one.server.server_name for one in servers),
-        "api_port": str(servers[0].server.api_port - STEP if servers[0].server.api_port else API_PORT),
+        "first_socket": str(STATE_FOLDER / "1" / f"{first.server_name}.sock"),
+        "ready_lines": "\n".join(f"   curl http://{address}/readyz" for address in targets),
+        "server_names": ", ".join(each.server.server_name for each in servers),
+        "api_port": str(first.api_port - STEP if first.api_port else API_PORT),
     }
 
 
@@ -315,5 +314,4 @@ def _database_values(address: PostgresqlAddress, user: str, count: int) -> dict[
 
 def _literal(text: str) -> str:
     """Return a text of SQL."""
-    quoted = text.replace("'", "''")
-    return f"'{quoted}'"
+    return "'" + text.replace("'", "''") + "'"

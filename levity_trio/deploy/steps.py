@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
@@ -64,15 +64,12 @@ class File:
     before is kept beside it.
     """
 
+    what: ClassVar[str] = "file"
     path: Path
     content: bytes
     mode: int = PUBLIC
     group: str | None = None
     holder: bytes | None = None
-
-    @property
-    def what(self) -> str:
-        return "file"
 
     @property
     def where(self) -> str:
@@ -81,13 +78,13 @@ class File:
     def is_done(self, machine: Machine) -> bool:
         path = machine.at(self.path)
         try:
-            found = path.read_bytes()
+            content = path.read_bytes()
         except OSError:
             return False
-        if self.holder is not None and self.holder in found:
+        if self.holder is not None and self.holder in content:
             return True
         is_given = self.group is None or not machine.runs or path.group() == self.group
-        return found == self.content and stat.S_IMODE(path.stat().st_mode) == self.mode and is_given
+        return content == self.content and stat.S_IMODE(path.stat().st_mode) == self.mode and is_given
 
     def do(self, machine: Machine) -> None:
         path = machine.at(self.path)
@@ -105,12 +102,9 @@ class File:
 class Link:
     """A link, which is changed in one step."""
 
+    what: ClassVar[str] = "link"
     path: Path
     target: str
-
-    @property
-    def what(self) -> str:
-        return "link"
 
     @property
     def where(self) -> str:
@@ -134,11 +128,8 @@ class Link:
 class Removal:
     """Something that goes, a folder with all that is in it."""
 
+    what: ClassVar[str] = "remove"
     path: Path
-
-    @property
-    def what(self) -> str:
-        return "remove"
 
     @property
     def where(self) -> str:
@@ -180,13 +171,13 @@ def packages(*names: str) -> Command:
     """Return the step that installs packages of Debian."""
 
     def are_there() -> bool:
-        found = subprocess.run(  # noqa: S603 - our own words
+        shown = subprocess.run(  # noqa: S603 - our own words
             ["dpkg-query", "--show", "--showformat=${db:Status-Status} ", *names],  # noqa: S607
             check=False,
             capture_output=True,
             text=True,
         )
-        return found.stdout.split() == ["installed"] * len(names)
+        return shown.stdout.split() == ["installed"] * len(names)
 
     return Command("packages", ["apt-get", "install", "--yes", "--no-install-recommends", *names], are_there)
 

@@ -11,9 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from levity_trio.deploy.dashboard.engineers import ROWS
-from levity_trio.deploy.dashboard.owner import NOW
-from levity_trio.deploy.dashboard.panels import Colour, Column, Panel, Row, Steps
+from levity_trio.deploy.panels import NOW, ROWS, Colour, Column, Panel, Row
 
 COLUMNS: Final = 24
 SCHEMA_VERSION: Final = 38
@@ -82,16 +80,19 @@ def _variables() -> list[dict[str, Any]]:
 
 def _by_server(row: Row, of_site: Collection[str]) -> Row:
     """Return the row with the server in the legend of each series about one."""
-    return replace(row, panels=tuple(replace(one, queries=_told_apart(one, of_site)) for one in row.panels))
-
-
-def _told_apart(panel: Panel, of_site: Collection[str]) -> tuple[tuple[str, str], ...]:
-    if panel.kind == "table":
-        return panel.queries
-    return tuple(
-        (query, f"{legend} {SERVER}".strip() if _is_of_server(query, of_site) else legend)
-        for query, legend in panel.queries
+    panels = (
+        panel
+        if panel.kind == "table"
+        else replace(
+            panel,
+            queries=tuple(
+                (query, f"{legend} {SERVER}".strip() if _is_of_server(query, of_site) else legend)
+                for query, legend in panel.queries
+            ),
+        )
+        for panel in row.panels
     )
+    return replace(row, panels=tuple(panels))
 
 
 def _is_of_server(query: str, of_site: Collection[str]) -> bool:
@@ -110,7 +111,8 @@ def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         if row.is_open:
             yield from panels
         number += 1 + len(panels)
-        top = max(_bottom(one) for one in panels) if row.is_open else top + 1
+        places = [panel["gridPos"] for panel in panels]
+        top = max(place["y"] + place["h"] for place in places) if row.is_open else top + 1
 
 
 def _placed(panels: Iterable[Panel], number: int, top: int) -> Iterator[dict[str, Any]]:
@@ -127,23 +129,32 @@ def _at(left: int, top: int, width: int, height: int) -> dict[str, Any]:
     return {"gridPos": {"x": left, "y": top, "w": width, "h": height}}
 
 
-def _bottom(placed: dict[str, Any]) -> int:
-    return int(placed["gridPos"]["y"] + placed["gridPos"]["h"])
-
-
 def _panel(panel: Panel) -> dict[str, Any]:
-    own_time = {"timeFrom": panel.since} if panel.since else {}
-    columns = {"transformations": _transformations(panel)} if panel.columns else {}
+    is_graph = panel.kind == "timeseries"
+    # The first colour has no lower bound.
+    steps = [
+        {"color": colour, "value": value if index else None}
+        for index, (value, colour) in enumerate(panel.steps or NO_COLOUR)
+    ]
+    defaults = {
+        **_unit(panel.unit),
+        **({"min": 0} if panel.kind == "bargauge" else {}),
+        "noValue": NOTHING,
+        "color": {"mode": "palette-classic" if is_graph else "thresholds"},
+        "thresholds": {"mode": "absolute", "steps": steps},
+        "mappings": _mappings({str(number): text for number, text in (panel.texts or {}).items()}),
+        "custom": {"fillOpacity": 10, "spanNulls": False} if is_graph else {},
+    }
     return {
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
         "datasource": DATASOURCE,
-        "fieldConfig": {"defaults": _defaults(panel), "overrides": [_override(one) for one in panel.columns]},
+        "fieldConfig": {"defaults": defaults, "overrides": list(map(_override, panel.columns))},
         "options": OPTIONS[panel.kind],
         "targets": [_target(panel, *query) for query in enumerate(panel.queries)],
-        **own_time,
-        **columns,
+        **({"timeFrom": panel.since} if panel.since else {}),
+        **({"transformations": _transformations(panel)} if panel.columns else {}),
     }
 
 
@@ -165,28 +176,9 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index)
 
 
-def _defaults(panel: Panel) -> dict[str, Any]:
-    custom = {"fillOpacity": 10, "spanNulls": False} if panel.kind == "timeseries" else {}
-    return {
-        **_unit(panel.unit),
-        **({"min": 0} if panel.kind == "bargauge" else {}),
-        "noValue": NOTHING,
-        "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
-        "thresholds": _thresholds(panel.steps or NO_COLOUR),
-        "mappings": _mappings({str(number): text for number, text in (panel.texts or {}).items()}),
-        "custom": custom,
-    }
-
-
 def _unit(unit: str) -> dict[str, Any]:
     """Return the properties for a unit. kW and kWh have one decimal."""
     return {**({"unit": unit} if unit else {}), **({"decimals": 1} if unit.startswith("kwatt") else {})}
-
-
-def _thresholds(steps: Steps) -> dict[str, Any]:
-    """Return Grafana's thresholds. The first colour has no lower bound."""
-    bounds = [{"color": colour, "value": value if index else None} for index, (value, colour) in enumerate(steps)]
-    return {"mode": "absolute", "steps": bounds}
 
 
 def _mappings(texts: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
@@ -199,8 +191,7 @@ def _mappings(texts: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
 
 def _override(column: Column) -> dict[str, Any]:
     """Return a column's unit and the colours of its values."""
-    properties: list[dict[str, Any]] = []
-    properties += [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
+    properties: list[dict[str, Any]] = [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
     if column.colours:
         texts = {text: (text, colour) for text, colour in column.colours.items()}
         properties += [
@@ -211,8 +202,13 @@ def _override(column: Column) -> dict[str, Any]:
 
 
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
-    """Merge the rows of all queries, then select, name and order the columns."""
-    fields = {_field(column, panel): column.name for column in panel.columns}
+    """Merge the rows of all queries, then select, name and order the columns.
+
+    Grafana's name of a field is a label's name, `Value` of a single query, or `Value #A` of several.
+    """
+    letters = [_letter(index) for index in range(len(panel.queries))]
+    values = {letter: f"Value #{letter}" if len(letters) > 1 else "Value" for letter in letters}
+    fields = {values.get(column.shows, column.shows): column.name for column in panel.columns}
     return [
         {"id": "merge", "options": {}},
         {"id": "filterFieldsByName", "options": {"include": {"names": list(fields)}}},
@@ -221,10 +217,3 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
             "options": {"renameByName": fields, "indexByName": {name: index for index, name in enumerate(fields)}},
         },
     ]
-
-
-def _field(column: Column, panel: Panel) -> str:
-    """Return Grafana's name of a field: a label's name, `Value` of a single query, or `Value #A` of several."""
-    if column.shows not in (_letter(index) for index in range(len(panel.queries))):
-        return column.shows
-    return f"Value #{column.shows}" if len(panel.queries) > 1 else "Value"
