@@ -45,7 +45,6 @@ $$;
 CREATE PROCEDURE levity.clear() LANGUAGE plpgsql AS $$
 DECLARE name text; is_filled boolean;
 BEGIN
-    SET LOCAL session_replication_role = replica;
     FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
         EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', name) INTO is_filled;
         IF is_filled THEN
@@ -54,7 +53,7 @@ BEGIN
     END LOOP;
     FOR name IN SELECT quote_ident(sequencename) FROM pg_sequences
         WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> 'tx_id_seq' LOOP
-        EXECUTE format('ALTER SEQUENCE %s RESTART', name);
+        PERFORM setval(name, 1, false);
     END LOOP;
     UPDATE levity.counted SET seq = 0;
 END $$
@@ -223,6 +222,8 @@ class Pooled(PostgresqlConnection):
         shared().sql(f"CREATE DATABASE {self._name} TEMPLATE model STRATEGY file_copy")
         super().__init__(connect(self.address))
         self._is_changed = False
+        self._cleaner = PostgresqlConnection(connect(self.address))
+        self._cleaner.run("SET session_replication_role = replica")  # it would undo all plans of its connection
 
     def begin(self) -> None:
         self.run("BEGIN")
@@ -250,10 +251,11 @@ class Pooled(PostgresqlConnection):
         """Empty the database and keep it, unless a test changed its schema."""
         if self._is_changed or self.is_lost:
             super().close()
+            self._cleaner.close()
             shared().sql(f"DROP DATABASE {self._name} (FORCE)")
         else:
             self.rollback()
-            self.run("CALL levity.clear()")
+            self._cleaner.run("CALL levity.clear()")
             _free[type(self)].append(self)
 
 
