@@ -11,7 +11,7 @@ from structlog.contextvars import clear_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests import workers
+from tests import quick, workers
 from tests.integration import forking
 from tests.integration.serving import environment
 from tests.postgresql import share, stop_shared
@@ -34,6 +34,7 @@ MARKERS = {
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.register(workers)
+    pluginmanager.register(quick)
 
 
 def pytest_configure() -> None:
@@ -61,8 +62,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = workers.in_turns(items)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = quick.without_twins(items) if quick.is_asked(config) else workers.in_turns(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,9 +7,11 @@ spawned would each import everything and collect all tests, for as much CPU as a
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import py_compile
 import sys
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -41,13 +43,16 @@ LONG: Final = (
 )
 """Files that take a worker half a minute or more, the longest first. Another one takes seconds."""
 
+_BEGAN: Final = time.monotonic()
+
 Report = pytest.TestReport | dict[str, Any]
 """What one process tells another of a test; a dictionary, if a traceback belongs to it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--workers`."""
+    """Add `--workers` and `--seconds`."""
     parser.addoption("--workers", default="0", metavar="N", help="processes for the tests; auto: two more than cores")
+    parser.addoption("--seconds", type=int, metavar="N", help="so long after the start, workers begin no further file")
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
@@ -55,7 +60,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     count = count_of(session.config)
     if not count or session.testsfailed:
         return None
-    Workers(session).run(count)
+    workers = Workers(session, session.config.getoption("seconds"))
+    workers.run(count)
+    workers.tell_rest()
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     return True
@@ -153,8 +160,9 @@ class _Worker:
 class Workers:
     """Gives files to workers and reports here what they tell: of each test its reports, None when they are free."""
 
-    def __init__(self, session: pytest.Session) -> None:
+    def __init__(self, session: pytest.Session, seconds: int | None) -> None:
         self._session = session
+        self._end = _BEGAN + (math.inf if seconds is None else seconds)
         self._files = [*_by_file(session.items).values()]
         self._waiting = deque((number, 0) for number in range(len(self._files)))
         self._workers: dict[Connection, _Worker] = {}
@@ -176,6 +184,12 @@ class Workers:
                 connection.close()
             for worker in self._workers.values():
                 os.waitpid(worker.pid, 0)
+
+    def tell_rest(self) -> None:
+        """Print what there was no time for."""
+        terminal = self._session.config.pluginmanager.get_plugin("terminalreporter")
+        if self._waiting and terminal is not None and not self._is_over():
+            terminal.write_line(f"\nno time was left for {len(self._waiting)} of {len(self._files)} files")
 
     def _is_over(self) -> bool:
         return bool(self._session.shouldfail or self._session.shouldstop)
@@ -203,7 +217,8 @@ class Workers:
         if reports == []:
             self._bury(self._workers.pop(connection))
         elif reports is None:
-            worker.file, worker.place = self._waiting.popleft() if self._waiting else (-1, 0)
+            goes_on = self._waiting and time.monotonic() < self._end
+            worker.file, worker.place = self._waiting.popleft() if goes_on else (-1, 0)
             with suppress(BrokenPipeError):
                 connection.send((worker.file, worker.place))
         else:
