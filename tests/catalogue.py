@@ -1,15 +1,21 @@
-"""What there is to translate: `just catalogue de` writes it into the catalogue of a language.
+"""The texts of the program that people read: `just catalogue de` writes them into the catalogue of a language.
 
 A text that is new is added without a translation, and one that is gone is left out.
+
+In Python, a text is what `_`, `_n` or `N_` get; all words of a table that `N_` gets. In a template, it is what `_` or
+`_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the catalogues.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -18,21 +24,79 @@ from babel.messages.pofile import read_po, write_po
 from levity_trio.locale import DOMAIN, FOLDER
 
 PACKAGE_FOLDER: Final = Path(__file__).parent.parent / "levity_trio"
+TEMPLATES: Final = {"_": None, "_n": (1, 2), "gettext": None}
+OPTIONS: Final = {"silent": "false"}
+MARKS: Final = ("_", "_n", "N_")
+OTHERS: Final = ("log.", "Markup", "re.compile")
+"""Calls that get no text that people read here: lines of the log, HTML and patterns."""
+_WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“]|^[A-Z][a-z]+$")
 
-KEYWORDS: Final = {"_": None, "N_": None, "gettext": None, "_n": (1, 2)}
-METHODS: Final = {".py": "python", ".html": "jinja2"}
-OPTIONS: Final = {"trimmed": "true", "silent": "false", "extensions": "jinja2.ext.i18n"}
+
+class Text(NamedTuple):
+    """A text in Python, or what looks like one: one message, or one for each number."""
+
+    line: int
+    words: tuple[str, ...]
+    is_marked: bool
+
+
+def looks_like_words(text: str) -> bool:
+    """Whether people would read it: several words, or one that begins with a capital."""
+    return _WORDS.search(text) is not None
+
+
+def texts_of(source: str) -> Iterator[Text]:
+    """Yield the texts of a Python module, and what looks like words and is none."""
+    yield from _texts(ast.parse(source), is_table=False)
+
+
+def _texts(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
+    match node:
+        case ast.Expr(value=ast.Constant()):  # a docstring
+            return
+        case ast.Call(func=ast.Name(id=("_" | "N_")), args=[ast.Constant(value=str(text)), *_], lineno=line):
+            yield Text(line, (text,), is_marked=True)
+        case ast.Call(func=ast.Name(id="_n"), args=[ast.Constant(str(one)), ast.Constant(str(many)), *_], lineno=line):
+            yield Text(line, (one, many), is_marked=True)
+        case ast.Constant(value=str(text), lineno=line) if looks_like_words(text):
+            yield Text(line, (text,), is_marked=is_table)
+        case ast.JoinedStr(values=parts, lineno=line):
+            text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in parts)
+            if looks_like_words(text):
+                yield Text(line, (text,), is_marked=False)
+    yield from _inner(node, is_table=is_table)
+
+
+def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
+    """Yield the texts in what stands in a node. The keys of a table are for programs."""
+    is_other = isinstance(node, ast.Call) and ast.unparse(node.func).startswith(OTHERS)
+    is_constant = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS
+    parts = [one for one in getattr(node, "values", ()) if not isinstance(one, ast.Constant)]
+    for child in ast.iter_child_nodes(node):
+        is_key = is_table and isinstance(node, ast.Dict) and child in node.keys
+        is_part = isinstance(node, ast.JoinedStr) and child not in parts
+        is_text = is_constant and isinstance(child, ast.Constant)
+        if not (is_other or is_key or is_part or is_text):
+            is_begun = is_constant and isinstance(node, ast.Call) and ast.unparse(node.func) == "N_"
+            yield from _texts(child, is_table=is_table or is_begun)
 
 
 @cache
 def extracted() -> Catalog:
     """Return a catalogue of all texts of the program, without translations and without lines, which change daily."""
     found = Catalog(domain=DOMAIN, project="levity-trio", fuzzy=False)
-    for path in sorted(PACKAGE_FOLDER.rglob("*")):
-        if path.suffix in METHODS and (path.suffix == ".html" or b"levity_trio.locale" in path.read_bytes()):
-            with path.open("rb") as file:
-                for _line, text, comments, context in extract(METHODS[path.suffix], file, KEYWORDS, (), OPTIONS):
-                    found.add(text, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], (), comments, context=context)
+    for path in sorted(PACKAGE_FOLDER.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        texts = texts_of(source) if "import" in source and "levity_trio.locale import" in source else ()
+        for text in texts:
+            if text.is_marked:
+                flags = ["python-format"] if "%(" in text.words[0] else []
+                words = text.words if len(text.words) > 1 else text.words[0]
+                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags)
+    for path in sorted(PACKAGE_FOLDER.rglob("web/**/*.html")):
+        with path.open("rb") as file:
+            for _line, words, comments, context in extract("jinja2", file, TEMPLATES, (), OPTIONS):
+                found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], (), comments, context=context)
     return found
 
 

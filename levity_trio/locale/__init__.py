@@ -12,30 +12,31 @@ from contextvars import ContextVar
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from gettext import GNUTranslations
 
+T = TypeVar("T")
 SOURCE: Final = "en"
 FOLDER: Final = Path(__file__).parent
 """Has a folder for each language, as gettext wants it: de/LC_MESSAGES/levity_trio.po."""
 DOMAIN: Final = "levity_trio"
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """Return a text in the language of the request, with its values: `_("%(count)s sessions", count=2)`."""
     catalogue = _catalogue.get()
-    said = text if catalogue is None else catalogue.gettext(text)
+    said = text if catalogue is None or not text else catalogue.gettext(text)  # "" would be the head of the catalogue
     return said % values if values else said
 
 
-def N_(text: str) -> str:  # noqa: N802 - the name by which catalogues know it
-    """Mark a text that `_` translates where it is shown."""
-    return text
+def N_(texts: T) -> T:  # noqa: N802 - the name by which catalogues know it
+    """Mark a text, or all words in a table of texts, which `_` translates where they are shown."""
+    return texts
 
 
-def _n(one: str, many: str, number: int, **values: object) -> str:
+def _n(one: str, many: str, number: int, /, **values: object) -> str:
     """Return the text for a number, which stands in it as `%(num)s`. Languages have other plurals than English."""
     catalogue = _catalogue.get()
     said = (one if number == 1 else many) if catalogue is None else catalogue.ngettext(one, many, number)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from levity_trio.locale import N_, _
+
 
 class Step(NamedTuple):
     """A step of a command: `kind` is done, busy, look or broken."""
@@ -15,13 +17,15 @@ class Step(NamedTuple):
     at: str | None = None
 
 
-_ENDS: Final[Mapping[str, tuple[str, str]]] = {
-    "error": ("broken", "the charger answered with an error"),
-    "timed out": ("broken", "no answer in time"),
-    "gone": ("broken", "the connection ended before the answer"),
-    "expired": ("broken", "it came too late to be sent"),
-    "cancelled": ("look", "cancelled before it was sent"),
-}
+_ENDS: Final[Mapping[str, tuple[str, str]]] = N_(
+    {
+        "error": ("broken", "the charger answered with an error"),
+        "timed out": ("broken", "no answer in time"),
+        "gone": ("broken", "the connection ended before the answer"),
+        "expired": ("broken", "it came too late to be sent"),
+        "cancelled": ("look", "cancelled before it was sent"),
+    }
+)
 _OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
 
 
@@ -32,23 +36,25 @@ def steps(command: Mapping[str, Any]) -> list[Step]:
 
 def _sending(command: Mapping[str, Any]) -> Iterator[Step]:
     if command["sent_at"] is not None:
-        yield Step("done", "sent", command["sent_at"])
+        yield Step("done", _("sent"), command["sent_at"])
     elif command["state"] == "queued":
-        yield Step("busy", "waits for the charger", command["requested_at"])
+        yield Step("busy", _("waits for the charger"), command["requested_at"])
 
 
 def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
     state, at = command["state"], command["answered_at"]
     if state == "sent":
-        yield Step("busy", "waits for the answer")
+        yield Step("busy", _("waits for the answer"))
     elif state == "accepted":
-        yield Step("done", "answered late" if command["is_late"] else _status(command) or "accepted", at)
+        yield Step("done", _("answered late") if command["is_late"] else _status(command) or _("accepted"), at)
     elif state == "rejected":
-        yield Step("broken", f"refused by the charger ({_status(command) or 'no reason given'})", at)
+        yield Step(
+            "broken", _("refused by the charger (%(reason)s)", reason=_status(command) or _("no reason given")), at
+        )
     elif state in _ENDS:
         kind, words = _ENDS[state]
         details = " ".join(one for one in (command["error_code"], command["error_description"]) if one)
-        yield Step(kind, f"{words}: {details}" if details else words, at)
+        yield Step(kind, f"{_(words)}: {details}" if details else _(words), at)
 
 
 def _status(command: Mapping[str, Any]) -> str:
@@ -60,10 +66,10 @@ def _status(command: Mapping[str, Any]) -> str:
 def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
     outcome = command["outcome"]
     if outcome == "pending":
-        yield Step("busy", "what comes of it is not seen yet")
+        yield Step("busy", _("what comes of it is not seen yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
-        words = "not seen in time" if outcome == "not seen" else command["outcome_words"] or outcome
+        words = _("not seen in time") if outcome == "not seen" else command["outcome_words"] or outcome
         yield Step(kind, words, command["outcome_at"])
 
 
@@ -71,7 +77,7 @@ def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
 
 QUEUED: Final = "queued"
 UNSENT: Final = ("expired", "cancelled")
-DONE: Final[Mapping[str, str]] = {"start": "charging", "stop": "stopped"}
+DONE: Final[Mapping[str, str]] = N_({"start": N_("charging"), "stop": N_("stopped")})
 """What came of what a driver asked for."""
 
 
@@ -104,46 +110,54 @@ def course(command: Mapping[str, Any]) -> Course:
 
 def _driver_steps(state: str, outcome: str | None, action: str) -> Iterator[Step]:
     if state == QUEUED:
-        yield Step("busy", "waits for the charger")
+        yield Step("busy", _("waits for the charger"))
         return
     if state in UNSENT:
-        yield Step("broken", "not sent")
+        yield Step("broken", _("not sent"))
         return
-    yield Step("done", "sent")
+    yield Step("done", _("sent"))
     yield from _driver_answer(state, outcome, action)
 
 
 def _driver_answer(state: str, outcome: str | None, action: str) -> Iterator[Step]:
     if outcome == "fulfilled":  # also where the answer was lost
-        yield Step("done", "accepted")
-        yield Step("done", DONE[action])
+        yield Step("done", _("accepted"))
+        yield Step("done", _(DONE[action]))
     elif state == "sent":
-        yield Step("busy", "waits for the answer")
+        yield Step("busy", _("waits for the answer"))
     elif state != "accepted":
-        yield Step("broken", "not accepted" if state == "rejected" else "no success")
+        yield Step("broken", _("not accepted") if state == "rejected" else _("no success"))
     else:
-        yield Step("done", "accepted")
-        yield Step("busy", "…") if outcome in (None, "pending") else Step("broken", f"not {DONE[action]}")
+        yield Step("done", _("accepted"))
+        yield (
+            Step("busy", "…")
+            if outcome in (None, "pending")
+            else Step("broken", _("not %(done)s", done=_(DONE[action])))
+        )
 
 
 # In few words, on Now
 
-ANSWERS: Final[Mapping[str, str]] = {
-    "queued": "waits for the charger",
-    "accepted": "accepted",
-    "rejected": "the charger refused",
-    "error": "the charger answered with an error",
-    "timed out": "the charger did not answer",
-    "gone": "the connection ended before an answer",
-    "expired": "never sent",
-    "cancelled": "cancelled",
-}
-ENDS: Final[Mapping[str, str]] = {
-    "RemoteStartTransaction": "charging",
-    "RemoteStopTransaction": "ended",
-    "Reset": "restarted",
-    "UnlockConnector": "released",
-}
+ANSWERS: Final[Mapping[str, str]] = N_(
+    {
+        "queued": "waits for the charger",
+        "accepted": N_("accepted"),
+        "rejected": "the charger refused",
+        "error": "the charger answered with an error",
+        "timed out": "the charger did not answer",
+        "gone": "the connection ended before an answer",
+        "expired": "never sent",
+        "cancelled": N_("cancelled"),
+    }
+)
+ENDS: Final[Mapping[str, str]] = N_(
+    {
+        "RemoteStartTransaction": N_("charging"),
+        "RemoteStopTransaction": N_("ended"),
+        "Reset": N_("restarted"),
+        "UnlockConnector": N_("released"),
+    }
+)
 """What came of a command that was fulfilled."""
 FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
 
@@ -161,15 +175,15 @@ def has_failed(command: Mapping[str, Any]) -> bool:
 def _short_steps(command: Mapping[str, Any]) -> Iterator[str]:
     state, outcome = command["state"], command["outcome"]
     if state not in ("queued", "expired", "cancelled"):
-        yield "sent"
+        yield _("sent")
     if state in ANSWERS:
-        yield ANSWERS[state]
+        yield _(ANSWERS[state])
     match outcome:
         case "fulfilled":
-            yield ENDS.get(command["action"], "done")
+            yield _(ENDS.get(command["action"], N_("done")))
         case "contradicted":
-            yield command["outcome_words"] or "it did otherwise"
+            yield command["outcome_words"] or _("it did otherwise")
         case "not seen":
-            yield "nothing came of it"
+            yield _("nothing came of it")
         case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):
             yield "…"

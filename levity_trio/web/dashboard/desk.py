@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard import assets
@@ -28,13 +29,15 @@ READER: Final = "levity.reader"
 """In the scope of a request: the browser that sent it."""
 RENDERS: Final = 2
 """Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
-HEADINGS: Final[Mapping[int, str]] = {
-    HTTPStatus.FORBIDDEN: "This is not for you",
-    HTTPStatus.NOT_FOUND: "This is not there",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
-}
+HEADINGS: Final[Mapping[int, str]] = N_(
+    {
+        HTTPStatus.FORBIDDEN: "This is not for you",
+        HTTPStatus.NOT_FOUND: "This is not there",
+        HTTPStatus.SERVICE_UNAVAILABLE: "Not now",
+    }
+)
 """Of pages for failures."""
-OTHERWISE: Final = "That did not work"
+OTHERWISE: Final = N_("That did not work")
 
 
 class Desk:
@@ -81,9 +84,12 @@ class Desk:
         """Return the page for something that this reader may not do."""
         if view.caller.role is Role.DRIVER:
             return await self.problem(
-                view, HTTPStatus.FORBIDDEN, "This page is for those who run this site, not for you"
+                view, HTTPStatus.FORBIDDEN, _("This page is for those who run this site, not for you")
             )
-        words = f"This needs the role {role.word}; yours is {view.caller.role.word}. Ask an admin of this site."
+        needed, own = _(role.word), _(view.caller.role.word)
+        words = _(
+            "This needs the role %(needed)s; yours is %(own)s. Ask an admin of this site.", needed=needed, own=own
+        )
         return await self.problem(view, HTTPStatus.FORBIDDEN, words)
 
     async def refused(self, view: View, refused: Refused) -> Response:
@@ -93,7 +99,7 @@ class Desk:
     async def problem(self, view: View, status: int, words: str) -> Response:
         """Return the page for a failure: what it is, and what to do."""
         shown = {
-            "title": HEADINGS.get(status, OTHERWISE),
+            "title": _(HEADINGS.get(status, OTHERWISE)),
             "words": sentence(words),
             "start": start_of(view.caller.role),
         }

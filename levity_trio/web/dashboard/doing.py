@@ -23,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
+from levity_trio.locale import N_, _
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
@@ -64,7 +65,7 @@ BEFORE: Final = "before:"
 FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (*("form-value", "form-target", "next", "form-key", "file", "more-rows"),)
 COURSE: Final = "?command={id}"
 """At the end of where a form goes next: that page shows the course of the command that the form made."""
-FOREIGN: Final = "this form is of another log-in, or of another site; nothing was done. Send it again"
+FOREIGN: Final = N_("this form is of another log-in, or of another site; nothing was done. Send it again")
 BACK: Final = "back"
 """The field of a form of a list: what somebody else has decided meanwhile is told on the page of the list."""
 LINE: Final = "line "
@@ -236,10 +237,10 @@ async def perform(form: Form, request: Request) -> Response:
     if request.method != "POST":
         return await form.show(dict(request.query_params), {})
     if not form.desk.front.is_own_origin(request):  # before a file is read
-        return await form.show({}, {"": FOREIGN}, HTTPStatus.FORBIDDEN)
+        return await form.show({}, {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
     content = await request.form()
     if not form.desk.is_own_form(request, given_in(content).get(FORM_VALUE, "")) or not form.is_meant(content):
-        return await form.show(_without_value(content), {"": FOREIGN}, HTTPStatus.FORBIDDEN)
+        return await form.show(_without_value(content), {"": _(FOREIGN)}, HTTPStatus.FORBIDDEN)
     if MORE in content:
         return await form.show(_without_value(content), {})
     return await _send(form, request, content)
@@ -273,8 +274,8 @@ async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
     """Return to the page of the form, which shows what holds now."""
     said = sentence(refused.words)
-    words = said if refused.code in EXPLAINED else f"Somebody has decided this already. {said}"
-    form.desk.leave_notes(request, [Note("problem", f"Nothing was done. {words}")])
+    words = said if refused.code in EXPLAINED else _("Somebody has decided this already. %(said)s", said=said)
+    form.desk.leave_notes(request, [Note("problem", _("Nothing was done. %(words)s", words=words))])
     return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
 
 
@@ -314,13 +315,15 @@ def _has_secret(answer: Any) -> bool:
 async def _done(form: Form, reply: Reply) -> Note:
     """Return what came of a request. What a charger is asked waits while that is away."""
     if reply.status == HTTPStatus.ACCEPTED and form.view.caller.role is Role.DRIVER:
-        return Note("done", f"Sent: {form.title}")
+        return Note("done", _("Sent: %(title)s", title=form.title))
     if reply.status == HTTPStatus.ACCEPTED:
         charger = await form.view.get(f"/api/admin/chargers/{reply.content['charger']}")
         said = partial(minute, now=form.desk.api.now(), zone=form.desk.zone)
         return _under_way(form.title, charger, reply.content, said)
     values = {**form.view.path, **(reply.content or {})}
-    return Note("done", done_of(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.title}")
+    return Note(
+        "done", done_of(form.endpoint.method, form.endpoint.path, values) or _("Done: %(title)s", title=form.title)
+    )
 
 
 def next_of(content: FormData, home: str = "") -> str:
@@ -399,16 +402,18 @@ def _under_way(
     """Return how far a command is: what a charger is asked that is away was not sent, it waits."""
     name = charger["name"] or charger["id"]
     if charger["is_connected"] or command["state"] != "queued":
-        return Note("done", f"Sent to {name}: {title}. Its course stands below")
-    until = f", until {said(moment(command['deadline_at']))}" if command["deadline_at"] else ""
-    return Note("warning", f"Waits for {name}, which is away: {title}{until}")
+        return Note("done", _("Sent to %(name)s: %(title)s. Its course stands below", name=name, title=title))
+    words = _("Waits for %(name)s, which is away: %(title)s", name=name, title=title)
+    if command["deadline_at"]:
+        words = _("%(words)s, until %(time)s", words=words, time=said(moment(command["deadline_at"])))
+    return Note("warning", words)
 
 
 NEEDS_FORCE, CHANGED, NOT_CONNECTED = "needs_force", "changed", "not_connected"
 EXPLAINED: Final = frozenset({NEEDS_FORCE, CHANGED, NOT_CONNECTED})
 """Of which the words say all."""
-AWAY: Final = "it is away, and nothing was sent: say how long this may wait for it"
-LOOK_AGAIN: Final = "this session has changed since you looked: look again"
+AWAY: Final = N_("it is away, and nothing was sent: say how long this may wait for it")
+LOOK_AGAIN: Final = N_("this session has changed since you looked: look again")
 OF_SESSIONS: Final = tuple(f"/api/admin/{one}/" for one in ("transactions", "reviews", "set-aside"))
 
 
@@ -423,24 +428,27 @@ async def _explanation(view: View, endpoint: Endpoint, refused: Refused) -> str 
     if refused.code == NEEDS_FORCE and "id" in view.path:
         return await _interrupts(view, refused)
     if refused.code == CHANGED and endpoint.path.startswith(OF_SESSIONS):
-        return LOOK_AGAIN
+        return _(LOOK_AGAIN)
     may_wait = refused.code == NOT_CONNECTED and endpoint.tag == OPERATIONS
-    return AWAY if may_wait else None
+    return _(AWAY) if may_wait else None
 
 
 async def _interrupts(view: View, refused: Refused) -> str:
     """Return whose sessions are in the way, and what to do about it."""
     ids = refused.document.get("transactions", ())
     names = [one["who"] for one in await open_sessions(view, view.path["id"]) if one["id"] in ids]
-    words = _are_charging(names) if names else "a session is open here: stop it first"
-    return f"{words}, or tick “{LABELS['force']}”" if view.caller.role >= Role.ADMIN else words
+    words = _are_charging(names) if names else _("a session is open here: stop it first")
+    if view.caller.role < Role.ADMIN:
+        return words
+    return _("%(words)s, or tick “%(force)s”", words=words, force=_(LABELS["force"]))
 
 
 def _are_charging(names: Sequence[str]) -> str:
     *others, last = names
     if not others:
-        return f"{last} is charging here: stop that session first"
-    return f"{', '.join(others)} and {last} are charging here: stop those sessions first"
+        return _("%(who)s is charging here: stop that session first", who=last)
+    words = N_("%(others)s and %(last)s are charging here: stop those sessions first")
+    return _(words, others=", ".join(others), last=last)
 
 
 DRIVER: Final = "driver"

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from levity_trio.locale import _
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.dashboard.desk import READER, Desk
@@ -66,7 +67,7 @@ class _Entrance:
             return await self._form(request, template, dict(request.query_params))
         form = await request.form()
         if not self._is_own(request, form):
-            return await self._form(request, template, given_in(form), "this form is too old; send it again")
+            return await self._form(request, template, given_in(form), _("this form is too old; send it again"))
         try:
             entered = await enter(request, given_in(form))
         except Problem as problem:
@@ -108,7 +109,8 @@ class _Entrance:
         view = View(api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
         if self._pace.waiting >= MOST_WAITING:
             headers = {"retry-after": "3"}
-            return PlainTextResponse("Too many are at the door; try again.\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
+            words = _("Too many are at the door; try again.")
+            return PlainTextResponse(f"{words}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         async with self._pace.turn():
             values["place"] = await self._place(reader, wanted)
             return await self._desk.page(template, view, values, reader=reader, status=status)

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
@@ -28,52 +29,54 @@ CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = "choice", "switch", "yes or 
 LONGEST_LINE: Final = 500
 """A text that may have more characters may have several lines."""
 QUERY: Final = "?"
-LABELS: Final[Mapping[str, str]] = {
-    "connectorId": "Connector",
-    "idTag": "Tag",
-    "transactionId": "Session",
-    "id_tag": "Tag",
-    "figure_wh": "Energy (kWh)",
-    "meter_start_wh": "Register at the start (kWh)",
-    "meter_stop_wh": "Register at the end (kWh)",
-    "start_time": "Began",
-    "stop_time": "Ended",
-    "transaction": "Session",
-    "account": "Household",
-    "site": "For the whole site",
-    "parent_id_tag": "Group (parent tag)",
-    "max_transactions": "Sessions at once, at most",
-    "expires_at": "Expires",
-    "force": "Do it although a session is open",
-    "correct_statements": "Correct statements that are closed already",
-    "deadline": "Wait for an absent charger (seconds)",
-    "parentIdTag": "Group of the tag",
-    "expiryDate": "Until",
-    "reservationId": "Reservation",
-    "csChargingProfiles": "Profile",
-    "chargingProfileId": "Number of the profile",
-    "chargingProfilePurpose": "What it limits",
-    "chargingProfileKind": "How its time counts",
-    "chargingSchedule": "Limits",
-    "chargingSchedulePeriod": "Steps",
-    "startPeriod": "From second",
-    "numberPhases": "Phases",
-    "chargingRateUnit": "Unit",
-    "stackLevel": "Level",
-    "duration": "How long (seconds)",
-    "requestedMessage": "Message",
-    "retrieveDate": "Not before",
-    "retries": "Tries",
-    "retryInterval": "Seconds between tries",
-    "listVersion": "Version",
-    "updateType": "Whole list or changes",
-    "localAuthorizationList": "Tags",
-    "idTagInfo": "What it may do",
-    "max_a": "Largest current (A)",
-    "battery_kwh": "Battery (kWh)",
-    "toml": "The tariff as TOML",
-    "max_kw": "Largest power (kW)",
-}
+LABELS: Final[Mapping[str, str]] = N_(
+    {
+        "connectorId": "Connector",
+        "idTag": "Tag",
+        "transactionId": "Session",
+        "id_tag": "Tag",
+        "figure_wh": "Energy (kWh)",
+        "meter_start_wh": "Register at the start (kWh)",
+        "meter_stop_wh": "Register at the end (kWh)",
+        "start_time": "Began",
+        "stop_time": "Ended",
+        "transaction": "Session",
+        "account": "Household",
+        "site": "For the whole site",
+        "parent_id_tag": "Group (parent tag)",
+        "max_transactions": "Sessions at once, at most",
+        "expires_at": "Expires",
+        "force": "Do it although a session is open",
+        "correct_statements": "Correct statements that are closed already",
+        "deadline": "Wait for an absent charger (seconds)",
+        "parentIdTag": "Group of the tag",
+        "expiryDate": "Until",
+        "reservationId": "Reservation",
+        "csChargingProfiles": "Profile",
+        "chargingProfileId": "Number of the profile",
+        "chargingProfilePurpose": "What it limits",
+        "chargingProfileKind": "How its time counts",
+        "chargingSchedule": "Limits",
+        "chargingSchedulePeriod": "Steps",
+        "startPeriod": "From second",
+        "numberPhases": "Phases",
+        "chargingRateUnit": "Unit",
+        "stackLevel": "Level",
+        "duration": "How long (seconds)",
+        "requestedMessage": "Message",
+        "retrieveDate": "Not before",
+        "retries": "Tries",
+        "retryInterval": "Seconds between tries",
+        "listVersion": "Version",
+        "updateType": "Whole list or changes",
+        "localAuthorizationList": "Tags",
+        "idTagInfo": "What it may do",
+        "max_a": "Largest current (A)",
+        "battery_kwh": "Battery (kWh)",
+        "toml": "The tariff as TOML",
+        "max_kw": "Largest power (kW)",
+    }
+)
 """Where the name of a field does not say it in words of people."""
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
@@ -200,7 +203,7 @@ def label_of(name: str) -> str:
     """Return the name of a field in words."""
     last = last_name(name)
     if last in LABELS:
-        return LABELS[last]
+        return _(LABELS[last])
     words = " ".join(_WORDS.findall(last)).lower()
     return (words[:1].upper() + words[1:]) or last
 
@@ -429,11 +432,11 @@ def _moment(name: str, text: str, zone: tzinfo) -> str:
         local = given if given.tzinfo else given.replace(tzinfo=zone)
         return stamp(local.replace(tzinfo=UTC) - (local.utcoffset() or timedelta()))
     except (ValueError, OverflowError):
-        raise Unreadable(name, "give a date and a time") from None
+        raise Unreadable(name, _("give a date and a time")) from None
 
 
 def _read(one: Field, text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Unreadable(one.name, "give a number" if one.kind == NUMBER else "this is not JSON") from None
+        raise Unreadable(one.name, _("give a number") if one.kind == NUMBER else _("this is not JSON")) from None

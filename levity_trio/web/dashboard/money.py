@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, units
 from levity_trio.documents.template import ENGLISH, Template
+from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.shapes import THIN, UNKNOWN, whole
 from levity_trio.wire.times import in_zone
 
@@ -37,7 +38,7 @@ def minor_of(text: str, code: str) -> int:
     """Return an amount of money as it was typed in minor units. Raises ValueError with what to type."""
     minor = whole(text, CURRENCIES[code].exponent)
     if minor is None or not abs(minor) < LARGEST:
-        raise ValueError(f"give an amount such as {typed(500, code)}")
+        raise ValueError(_("give an amount such as %(amount)s", amount=typed(500, code)))
     return minor
 
 
@@ -56,11 +57,12 @@ def line(given: dict[str, Any], code: str) -> str:
     kind, quantity = given["kind"], given["quantity"]
     price, total = HERE.number(Decimal(given["price"])), amount(given["amount"], code)
     if kind == "energy":
-        return f"{given['window'] or 'Energy'}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
+        return f"{given['window'] or _('Energy')}: {HERE.kilowatt_hours(quantity)} kWh × {price} = {total}"
     if kind == "blocking fee":
-        return f"Blocking fee: {quantity} min × {price} = {total}"
+        return _("Blocking fee: %(minutes)s min × %(price)s = %(total)s", minutes=quantity, price=price, total=total)
     if kind == "base fee":
-        return f"Base fee: {quantity} of {given['of_days']} days × {price} a month = {total}"
+        words = N_("Base fee: %(days)s of %(all)s days × %(price)s a month = %(total)s")
+        return _(words, days=quantity, all=given["of_days"], price=price, total=total)
     return f"{kind.capitalize()}: {total}"
 
 

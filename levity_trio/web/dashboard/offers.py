@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
 from levity_trio.web.dashboard.desk import Desk
@@ -45,12 +46,14 @@ LISTED: Final = frozenset({"account", "station"})
 OF_SOME: Final = frozenset({"station"})
 """Not asked for where there are none: most sites do without."""
 CURRENCY: Final = "currency"
-REASONS: Final[Mapping[str, str]] = {
-    "payment": "paid",
-    "top-up": "paid in advance",
-    "refund": "paid out",
-    "chargeback": "taken back by the bank",
-}
+REASONS: Final[Mapping[str, str]] = N_(
+    {
+        "payment": N_("paid"),
+        "top-up": "paid in advance",
+        "refund": "paid out",
+        "chargeback": "taken back by the bank",
+    }
+)
 """Why money mostly moves, by the last part of the path."""
 LOCAL_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
@@ -111,7 +114,7 @@ class Offers:
             return replace(one, inner=tuple(self._filled(inner, offered, values) for inner in one.inner))
         found = offered[last_name(one.name)]
         if one.kind == TIME:
-            one = replace(one, help=f"{one.help} In the time of {self.desk.zone}.".lstrip())
+            one = replace(one, help=f"{one.help} {_('In the time of %(zone)s.', zone=self.desk.zone)}".lstrip())
         value = one.value or values.get(one.name, "") or self._usual(one, found)
         is_listed = last_name(one.name) in LISTED and 0 < len(found) < MOST
         return replace(one, offered=found, value=value, is_listed=is_listed)
@@ -149,7 +152,7 @@ class Offers:
         """Return the site's currency, and why money mostly moves, for a form with an amount."""
         if all(one.kind != MONEY for one in leaves(fields)):
             return {}
-        reason = REASONS.get(self.endpoint.path.rpartition("/")[2], "")
+        reason = _(REASONS.get(self.endpoint.path.rpartition("/")[2], ""))
         return {CURRENCY: await currency_of_site(self.view), "reason": reason}
 
     async def _offered(self, name: str, around: Circumstances) -> tuple[Offer, ...]:
@@ -173,7 +176,7 @@ class Offers:
         if around.charger is None:
             return []
         sessions = around.sessions or await open_sessions(self.view, around.charger["id"])
-        return [Offer(str(one["id"]), f"{one['who']}, connector {one['connector']}") for one in sessions]
+        return [Offer(str(one["id"]), _("%(who)s, connector %(connector)s", **one)) for one in sessions]
 
     async def _tags(self, _around: Circumstances) -> list[Offer]:
         listed = [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]
@@ -192,8 +195,8 @@ class Offers:
         if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
             return []
         rows = await self._rows(f"{self._api}/reservations")
-        words = "connector {connector}, tag {id_tag}"
-        return [Offer(str(one["reservation"]), words.format(**one)) for one in rows if one["state"] == "active"]
+        words = N_("connector %(connector)s, tag %(id_tag)s")
+        return [Offer(str(one["reservation"]), _(words, **one)) for one in rows if one["state"] == "active"]
 
     async def _firmware(self, _around: Circumstances) -> list[Offer]:
         rows = await self._rows("/api/admin/files")
@@ -215,7 +218,7 @@ class Offers:
 
 def _in_currency(one: Field, currency: str) -> Field:
     """Return a field that says in which currency its money is typed, where none can be chosen."""
-    return replace(one, help=f"In {currency}.") if one.kind == MONEY else one
+    return replace(one, help=_("In %(currency)s.", currency=currency)) if one.kind == MONEY else one
 
 
 _READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequence[Offer]]]]] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from levity_trio.locale import N_, _
 from levity_trio.operations import OPERATIONS
 from levity_trio.web.dashboard.page import View
 
@@ -32,81 +33,83 @@ class Group(NamedTuple):
     askings: tuple[Asking, ...]
 
 
-GROUPS: Final = (
-    Group(
-        "Everyday",
-        (
-            Asking("remote-start", "Start a session"),
-            Asking("remote-stop", "Stop a session"),
-            Asking("unlock-connector", "Release the cable"),
-            Asking("reset", "Restart"),
-            Asking("change-availability", "Take out of use, or put back"),
-            Asking("reserve-now", "Reserve"),
-            Asking("cancel-reservation", "End a reservation"),
-            Asking("trigger-message", "Ask for a message now"),
+GROUPS: Final = N_(
+    (
+        Group(
+            "Everyday",
+            (
+                Asking("remote-start", "Start a session"),
+                Asking("remote-stop", "Stop a session"),
+                Asking("unlock-connector", "Release the cable"),
+                Asking("reset", "Restart"),
+                Asking("change-availability", "Take out of use, or put back"),
+                Asking("reserve-now", "Reserve"),
+                Asking("cancel-reservation", "End a reservation"),
+                Asking("trigger-message", "Ask for a message now"),
+            ),
         ),
-    ),
-    Group(
-        "Charging profiles",
-        (
-            Asking("set-charging-profile", "Limit current or power"),
-            Asking("clear-charging-profile", "Remove limits"),
-            Asking("get-composite-schedule", "Ask which limits hold"),
+        Group(
+            "Charging profiles",
+            (
+                Asking("set-charging-profile", "Limit current or power"),
+                Asking("clear-charging-profile", "Remove limits"),
+                Asking("get-composite-schedule", "Ask which limits hold"),
+            ),
         ),
-    ),
-    Group(
-        "Firmware and logs",
-        (
-            Asking("update-firmware", "Update the firmware"),
-            Asking("signed-update-firmware", "Update the firmware, signed"),
-            Asking("get-diagnostics", "Fetch diagnostics"),
-            Asking("get-log", "Fetch a log"),
+        Group(
+            "Firmware and logs",
+            (
+                Asking("update-firmware", "Update the firmware"),
+                Asking("signed-update-firmware", "Update the firmware, signed"),
+                Asking("get-diagnostics", "Fetch diagnostics"),
+                Asking("get-log", "Fetch a log"),
+            ),
         ),
-    ),
-    Group(
-        "Security",
-        (
-            Asking("security-profile", "Raise the security profile"),
-            Asking("security-profile", "Cancel the way to a security profile", "DELETE"),
-            Asking("security", "Require a security profile", "PUT"),
-            Asking("password", "Make a password"),
-            Asking("readmit", "Let it in once below its profile"),
-            Asking("get-installed-certificate-ids", "Ask for its root certificates"),
-            Asking("install-certificate", "Install a root certificate"),
-            Asking("delete-certificate", "Delete a root certificate"),
-            Asking("certificate-signed", "Send its own certificate"),
-            Asking("extended-trigger-message", "Ask for a security message now"),
+        Group(
+            "Security",
+            (
+                Asking("security-profile", "Raise the security profile"),
+                Asking("security-profile", "Cancel the way to a security profile", "DELETE"),
+                Asking("security", "Require a security profile", "PUT"),
+                Asking("password", "Make a password"),
+                Asking("readmit", "Let it in once below its profile"),
+                Asking("get-installed-certificate-ids", "Ask for its root certificates"),
+                Asking("install-certificate", "Install a root certificate"),
+                Asking("delete-certificate", "Delete a root certificate"),
+                Asking("certificate-signed", "Send its own certificate"),
+                Asking("extended-trigger-message", "Ask for a security message now"),
+            ),
         ),
-    ),
-    Group(
-        "Tags at the charger",
-        (
-            Asking("local-lists/resume", "Keep its list of tags again"),
-            Asking("send-local-list", "Send a list of tags"),
-            Asking("get-local-list-version", "Ask for the list's version"),
-            Asking("clear-cache", "Make it forget remembered tags"),
-            Asking("offline-policy", "Change who may charge while it is away"),
+        Group(
+            "Tags at the charger",
+            (
+                Asking("local-lists/resume", "Keep its list of tags again"),
+                Asking("send-local-list", "Send a list of tags"),
+                Asking("get-local-list-version", "Ask for the list's version"),
+                Asking("clear-cache", "Make it forget remembered tags"),
+                Asking("offline-policy", "Change who may charge while it is away"),
+            ),
         ),
-    ),
-    Group(
-        "Configuration",
-        (
-            Asking("configuration/read", "Read the configuration"),
-            Asking("get-configuration", "Read some keys"),
-            Asking("change-configuration", "Change a key"),
+        Group(
+            "Configuration",
+            (
+                Asking("configuration/read", "Read the configuration"),
+                Asking("get-configuration", "Read some keys"),
+                Asking("change-configuration", "Change a key"),
+            ),
         ),
-    ),
-    Group(
-        "Name and place",
-        (
-            Asking("", "Rename, or move to a station", "PUT"),
-            Asking("adopt", "Adopt"),
-            Asking("refuse", "Refuse"),
-            Asking("", "Retire", "DELETE"),
-            Asking("forget", "Forget"),
+        Group(
+            "Name and place",
+            (
+                Asking("", "Rename, or move to a station", "PUT"),
+                Asking("adopt", "Adopt"),
+                Asking("refuse", "Refuse"),
+                Asking("", "Retire", "DELETE"),
+                Asking("forget", "Forget"),
+            ),
         ),
-    ),
-    Group("Raw", (Asking("data-transfer", "Send a message of the vendor"), Asking("raw", "Send any call"))),
+        Group("Raw", (Asking("data-transfer", "Send a message of the vendor"), Asking("raw", "Send any call"))),
+    )
 )
 ASKED: Final[Mapping[tuple[str, str], str]] = {
     (one.method, one.endpoint): one.words for group in GROUPS for one in group.askings
@@ -117,16 +120,20 @@ ASKED: Final[Mapping[tuple[str, str], str]] = {
 def groups_for(view: View) -> list[Group]:
     """Return what this reader may ask for."""
     allowed = [
-        Group(group.title, tuple(one for one in group.askings if view.may(one.method, one.endpoint)))
+        Group(_(group.title), tuple(_told(one) for one in group.askings if view.may(one.method, one.endpoint)))
         for group in GROUPS
     ]
     return [group for group in allowed if group.askings]
 
 
+def _told(asking: Asking) -> Asking:
+    return asking._replace(words=_(asking.words))
+
+
 def words_of(action: str) -> str:
     """Return what an action of OCPP does; the action itself, if it was sent raw."""
     operation = OPERATIONS.get(action)
-    return action if operation is None else ASKED["POST", f"{CHARGER}/{operation.path}"]
+    return action if operation is None else _(ASKED["POST", f"{CHARGER}/{operation.path}"])
 
 
 def page_of(charger: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import orjson
 from starlette.types import ASGIApp
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.inside import Question, ask
@@ -144,23 +145,27 @@ class Section(NamedTuple):
     role: Role = Role.VIEWER
 
 
-SECTIONS: Final = (
-    Section("Now", "/"),
-    Section("Sessions", "/sessions"),
-    Section("Review", "/review"),
-    Section("Bills", "/bills", Role.OPERATOR),
-    Section("Chargers", "/chargers"),
-    Section("Households", "/accounts", Role.OPERATOR),
-    Section("Tags", "/tags", Role.OPERATOR),
-    Section("Tariffs", "/tariffs", Role.OPERATOR),
-    Section("History", "/history"),
-    Section("System", "/system", Role.ADMIN),
+SECTIONS: Final = N_(
+    (
+        Section("Now", "/"),
+        Section("Sessions", "/sessions"),
+        Section("Review", "/review"),
+        Section("Bills", "/bills", Role.OPERATOR),
+        Section("Chargers", "/chargers"),
+        Section("Households", "/accounts", Role.OPERATOR),
+        Section("Tags", "/tags", Role.OPERATOR),
+        Section("Tariffs", "/tariffs", Role.OPERATOR),
+        Section("History", "/history"),
+        Section("System", "/system", Role.ADMIN),
+    )
 )
-OF_DRIVERS: Final = (
-    Section("Charge", DRIVERS, Role.DRIVER),
-    Section("Sessions", f"{DRIVERS}sessions", Role.DRIVER),
-    Section("Statements", f"{DRIVERS}statements", Role.DRIVER),
-    Section("Me", f"{DRIVERS}me", Role.DRIVER),
+OF_DRIVERS: Final = N_(
+    (
+        Section("Charge", DRIVERS, Role.DRIVER),
+        Section("Sessions", f"{DRIVERS}sessions", Role.DRIVER),
+        Section("Statements", f"{DRIVERS}statements", Role.DRIVER),
+        Section("Me", f"{DRIVERS}me", Role.DRIVER),
+    )
 )
 
 
@@ -172,4 +177,4 @@ def sections_of(role: Role) -> list[Section]:
 
 def start_of(role: Role) -> str:
     """Return what the first page of those who have a role is called."""
-    return next((one.name for one in sections_of(role)), "Log in")
+    return _(next((one.name for one in sections_of(role)), N_("Log in")))

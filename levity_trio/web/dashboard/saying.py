@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
+from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment, written
 
 _THINGS: Final = {"transaction": "session", "account": "household"}
@@ -58,7 +59,7 @@ def _with_names(ground: str, names: Mapping[str, str]) -> str:
 LONGEST_SECONDS: Final = 2 * MINUTE
 """Up to here a length of time is told in seconds."""
 LONGEST_MINUTES: Final = 120
-_REGISTERS: Final = {"meterStart": "start register", "meterStop": "stop register"}
+_REGISTERS: Final = N_({"meterStart": "start register", "meterStop": "stop register"})
 _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?!\w)")
 _REGISTER: Final = re.compile(r"\b(meterStart|meterStop)\b( is)?(?: (\d+)(?: Wh\b|(?![\w.])))?")
 _NUMBER: Final = r"(?<![\w.+,-])(-?\d{1,15}(?:\.\d+)?)"
@@ -90,7 +91,7 @@ def _local(text: str, now: datetime, zone: tzinfo) -> str:
 def _named(found: re.Match[str]) -> str:
     name, verb, wh = found.groups()
     figure = "" if wh is None else f" {measured(int(wh), 'Wh')}"
-    return f"{_REGISTERS[name]}{verb or ''}{figure}"
+    return f"{_(_REGISTERS[name])}{verb or ''}{figure}"
 
 
 def _measured(found: re.Match[str]) -> str:
@@ -127,26 +128,30 @@ class State(NamedTuple):
 
 
 _NO_STATE: Final = State("quiet", "–")
-STATES: Final[Mapping[str, State]] = {
-    "Available": State("quiet", "Available"),
-    "Preparing": State("busy", "Cable in"),
-    "Charging": State("good", "Charging"),
-    "SuspendedEV": State("busy", "Paused by car"),
-    "SuspendedEVSE": State("busy", "Paused by charger"),
-    "Finishing": State("busy", "Finishing"),
-    "Reserved": State("busy", "Reserved"),
-    "Unavailable": State("away", "Unavailable"),
-    "Faulted": State("broken", "Faulted"),
-}
-METHODS: Final[Mapping[str, str]] = {
-    "register": "from the registers at its start and its end",
-    "segments": "from its readings, part by part",
-    "session readings": "from readings that count from 0",
-    "rollover": "from a meter that passed its highest number",
-    "scaled": "from readings in another unit",
-    "corrected": "as somebody corrected it",
-    "imported": "as the earlier system said",
-}
+STATES: Final[Mapping[str, State]] = N_(
+    {
+        "Available": State("quiet", "Available"),
+        "Preparing": State("busy", "Cable in"),
+        "Charging": State("good", "Charging"),
+        "SuspendedEV": State("busy", "Paused by car"),
+        "SuspendedEVSE": State("busy", "Paused by charger"),
+        "Finishing": State("busy", "Finishing"),
+        "Reserved": State("busy", "Reserved"),
+        "Unavailable": State("away", "Unavailable"),
+        "Faulted": State("broken", "Faulted"),
+    }
+)
+METHODS: Final[Mapping[str, str]] = N_(
+    {
+        "register": "from the registers at its start and its end",
+        "segments": "from its readings, part by part",
+        "session readings": "from readings that count from 0",
+        "rollover": "from a meter that passed its highest number",
+        "scaled": "from readings in another unit",
+        "corrected": "as somebody corrected it",
+        "imported": "as the earlier system said",
+    }
+)
 """How the energy of a session was found."""
 
 
@@ -154,9 +159,10 @@ def state_of(status: str | None) -> State:
     """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
     if status in (None, "", "Unknown"):
         return _NO_STATE
-    return STATES.get(status, State("look", status))
+    state = STATES.get(status)
+    return State("look", status) if state is None else State(state.kind, _(state.word))
 
 
 def method(name: str | None) -> str:
     """Return how a figure was found."""
-    return METHODS.get(name or "", name or "")
+    return _(METHODS.get(name or "", name or ""))

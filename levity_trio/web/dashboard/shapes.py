@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.locale import _, _n
 from levity_trio.wire.times import in_zone
 
 UNKNOWN: Final = "–"
@@ -43,7 +44,7 @@ def wh_of(text: str) -> int:
     """Return energy as it was typed, in kWh. Raises ValueError with what to type."""
     wh = whole(text, 3)
     if wh is None:
-        raise ValueError("give kWh such as 13 or 13.275, with three decimals at most")
+        raise ValueError(_("give kWh such as 13 or 13.275, with three decimals at most"))
     return wh
 
 
@@ -88,7 +89,7 @@ def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo)
     today = in_zone(now, zone)
     first = "" if begin.date() == today.date() else f"{day(begin, today)} "
     if until is None:
-        return f"{first}{begin:%H:%M} – now"
+        return _("%(begin)s – now", begin=f"{first}{begin:%H:%M}")
     days = (end.date() - begin.date()).days
     last = "" if days == 0 else f"{end:%a} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
     return f"{first}{begin:%H:%M} – {last}{end:%H:%M}"
@@ -108,7 +109,8 @@ def wrong_way_round(first: str | None, last: str | None) -> str:
         return ""
     if begin <= end:
         return ""
-    return f"The days are the wrong way round: {begin.day} {begin:%b %Y} is after {end.day} {end:%b %Y}."
+    first, last = f"{begin.day} {begin:%b %Y}", f"{end.day} {end:%b %Y}"
+    return _("The days are the wrong way round: %(first)s is after %(last)s.", first=first, last=last)
 
 
 def minute(at: datetime, now: datetime, zone: tzinfo) -> str:
@@ -152,7 +154,7 @@ def whole_time(at: datetime, zone: tzinfo) -> str:
 def span(seconds: float) -> str:
     """Return a length of time in its largest unit: 4 min, 3 h, 2 d."""
     if seconds < SOON:
-        return "now"
+        return _("now")
     if seconds < HOUR:
         return f"{int(seconds // MINUTE)} min"
     if seconds < TWO * DAY:
@@ -162,16 +164,16 @@ def span(seconds: float) -> str:
 
 def length(seconds: float) -> str:
     """Return a length of time in words: 1 minute, 90 minutes, 5 hours, 3 days."""
-    for unit, one in (("days", DAY), ("hours", HOUR)):
-        if seconds >= TWO * one:
-            return f"{round(seconds / one)} {unit}"
-    minutes = max(1, round(seconds / MINUTE))
-    return f"{minutes} {'minute' if minutes == 1 else 'minutes'}"
+    if seconds >= TWO * DAY:
+        return _("%(count)s days", count=round(seconds / DAY))
+    if seconds >= TWO * HOUR:
+        return _("%(count)s hours", count=round(seconds / HOUR))
+    return _n("%(num)s minute", "%(num)s minutes", max(1, round(seconds / MINUTE)))
 
 
 def duration(seconds: float) -> str:
     """Return how long a session took: under a minute, 0:45 h, 12:05 h (hours and minutes)."""
     if seconds < MINUTE:
-        return "under a minute"
+        return _("under a minute")
     hours, rest = divmod(int(seconds), HOUR)
     return f"{hours}:{rest // MINUTE:02} h"

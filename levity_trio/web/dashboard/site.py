@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
-from levity_trio.locale import languages, speaking
+from levity_trio.locale import N_, _, languages, speaking
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.access import check_host, check_url
 from levity_trio.web.api.context import Api
@@ -47,7 +47,7 @@ ASSETS: Final = "/assets/"
 LIVE: Final = "/live/"
 DO: Final = "/do/"
 """Begins the paths of forms: a GET shows one, a POST sends it."""
-NOT_SENT: Final = Note("problem", "You are logged out, so nothing was done. Log in, then send it again.")
+NOT_SENT: Final = N_("You are logged out, so nothing was done. Log in, then send it again.")
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -203,19 +203,19 @@ def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptio
 
 async def _nothing_here(desk: Desk, inner: InnerApi, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
-    words = f"there is nothing at {request.scope['path']}; the navigation leads to all pages"
+    words = _("there is nothing at %(path)s; the navigation leads to all pages", path=request.scope["path"])
     if error.status_code != HTTPStatus.NOT_FOUND:
-        words = f"{request.method} is not possible here"
+        words = _("%(method)s is not possible here", method=request.method)
     return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)
 
 
 async def _store_fails(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
-    words = "the database cannot be used at present, and nothing was done; see the server's log"
+    words = _("the database cannot be used at present, and nothing was done; see the server's log")
     return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.SERVICE_UNAVAILABLE, words)
 
 
 async def _bug(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
-    words = "this page failed, and nothing was done; the server's log has its traceback"
+    words = _("this page failed, and nothing was done; the server's log has its traceback")
     return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.INTERNAL_SERVER_ERROR, words)
 
 
@@ -269,11 +269,11 @@ class _Entrance:
         if reader.caller is not None or path in entering.OPEN_PATHS or _is_asset(path):
             return self.pages
         if self.desk.front.door.is_for_drivers and all(one.matches(scope)[0] is Match.NONE for one in self.routes):
-            return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
+            return PlainTextResponse(_("There is nothing here.") + "\n", HTTPStatus.NOT_FOUND)
         if path.startswith(LIVE):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
         if scope["method"] == "POST":
-            self.desk.leave_notes(Request(scope), [NOT_SENT])
+            self.desk.leave_notes(Request(scope), [Note("problem", _(NOT_SENT))])
         is_page = scope["method"] == "GET" or path.startswith(DO)
         wanted = quote(path) if is_page else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from levity_trio.billing.states import BillState
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import minor_of, money
@@ -16,7 +17,7 @@ from levity_trio.web.dashboard.page import Page, View, currency_of_site, names_o
 from levity_trio.web.dashboard.shapes import moment
 from levity_trio.wire.times import in_zone
 
-SECTION: Final = "Bills"
+SECTION: Final = N_("Bills")
 STEP_SECONDS: Final = 2.0
 """A look at a preview that is not ready works on it for so long; the page then comes back by itself."""
 MOST: Final = 200
@@ -78,7 +79,7 @@ async def _terms(view: View) -> tuple[dict[str, int], str]:
         minor = minor_of(text, currency)
     except ValueError as error:
         return {}, str(error)
-    return ({"carry_below": minor}, "") if minor >= 0 else ({}, f"give {money(0, currency)} or more")
+    return ({"carry_below": minor}, "") if minor >= 0 else ({}, _("give %(amount)s or more", amount=money(0, currency)))
 
 
 async def _closed(view: View, month: str) -> Values:
@@ -158,34 +159,38 @@ async def _meter(view: View) -> Values:
 
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
-PAGES: Final = (
-    _page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month"),
-    _page("/bills/{month}", "Bills of a month", "bills/month.html", _month, help="tasks/close-a-month", is_work=True),
-    _page(
-        "/bills/{month}/reconciliation",
-        "Does it add up?",
-        "bills/reconciliation.html",
-        _reconciliation,
-        help="tasks/does-it-add-up",
-    ),
-    _page(
-        "/bills/{month}/papers",
-        "Papers",
-        "bills/papers.html",
-        _papers,
-        help="tasks/close-a-month#5-print-and-send",
-        is_work=True,
-    ),
-    _page(
-        "/bills/{month}/draft/{number}",
-        "Draft of a statement",
-        "bills/statement.html",
-        _drafted,
-        help="tasks/close-a-month#2-look-at-the-preview",
-    ),
-    _page("/statements/{number}", "Statement", "bills/statement.html", _statement, help="tasks/a-neighbour-asks"),
-    _page("/biller", "Who bills", "biller.html", _biller, help="tasks/close-a-month#what-stands-on-a-statement"),
-    _page("/payments", "Payments", "payments.html", _payments, help="tasks/close-a-month#6-enter-payments"),
-    _page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up"),
-    _page("/meters/{id}", "Meter", "meters/meter.html", _meter, help="tasks/does-it-add-up"),
+PAGES: Final = N_(
+    (
+        _page("/bills", "Bills", "bills.html", _months, help="tasks/close-a-month"),
+        _page(
+            "/bills/{month}", "Bills of a month", "bills/month.html", _month, help="tasks/close-a-month", is_work=True
+        ),
+        _page(
+            "/bills/{month}/reconciliation",
+            "Does it add up?",
+            "bills/reconciliation.html",
+            _reconciliation,
+            help="tasks/does-it-add-up",
+        ),
+        _page(
+            "/bills/{month}/papers",
+            "Papers",
+            "bills/papers.html",
+            _papers,
+            help="tasks/close-a-month#5-print-and-send",
+            is_work=True,
+        ),
+        _page(
+            "/bills/{month}/draft/{number}",
+            "Draft of a statement",
+            "bills/statement.html",
+            _drafted,
+            help="tasks/close-a-month#2-look-at-the-preview",
+        ),
+        _page("/statements/{number}", "Statement", "bills/statement.html", _statement, help="tasks/a-neighbour-asks"),
+        _page("/biller", "Who bills", "biller.html", _biller, help="tasks/close-a-month#what-stands-on-a-statement"),
+        _page("/payments", "Payments", "payments.html", _payments, help="tasks/close-a-month#6-enter-payments"),
+        _page("/meters", "Meters", "meters.html", _meters, help="tasks/does-it-add-up"),
+        _page("/meters/{id}", "Meter", "meters/meter.html", _meter, help="tasks/does-it-add-up"),
+    )
 )

@@ -8,13 +8,14 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.course import steps
 from levity_trio.web.dashboard.operations import groups_for, page_of, words_of
 from levity_trio.web.dashboard.page import Changed, Page, Part, Values, View, open_sessions
 from levity_trio.web.dashboard.shapes import json_text, length, moment
 
-SECTION: Final = "Chargers"
+SECTION: Final = N_("Chargers")
 PATH: Final = "/chargers/{id}"
 LAST_COMMANDS: Final = 5
 STATE: Final = "state"
@@ -29,15 +30,17 @@ class Tab(NamedTuple):
     role: Role = Role.VIEWER
 
 
-TABS: Final = (
-    Tab("", "State"),
-    Tab("commands", "Commands", Role.OPERATOR),
-    Tab("history", "History"),
-    Tab("configuration", "Configuration"),
-    Tab("limits", "Limits and lists"),
-    Tab("security", "Security", Role.OPERATOR),
-    Tab("oddities", "Repairs and habits"),
-    Tab("frames", "Frames", Role.OPERATOR),
+TABS: Final = N_(
+    (
+        Tab("", "State"),
+        Tab("commands", "Commands", Role.OPERATOR),
+        Tab("history", "History"),
+        Tab("configuration", "Configuration"),
+        Tab("limits", "Limits and lists"),
+        Tab("security", "Security", Role.OPERATOR),
+        Tab("oddities", "Repairs and habits"),
+        Tab("frames", "Frames", Role.OPERATOR),
+    )
 )
 
 
@@ -190,7 +193,7 @@ SECONDS: Final = 2.0
 MOST_CHARACTERS: Final = 4000
 """Of a frame that a page shows; one may have half a million."""
 FILTERS: Final = ("action", "direction", "text")
-DIRECTIONS: Final = (("recv", "from the charger"), ("send", "to the charger"))
+DIRECTIONS: Final = N_((("recv", "from the charger"), ("send", "to the charger")))
 
 
 async def _read_frames(view: View) -> Values:
@@ -225,7 +228,8 @@ def _frames_part(frames: Sequence[Mapping[str, Any]]) -> Part:
 def _opened(frame: str) -> Mapping[str, str]:
     """Return a frame as it is opened, and as one line."""
     if len(frame) > MOST_CHARACTERS:
-        opened = f"{frame[:MOST_CHARACTERS]}\n… {len(frame)} characters in all; `levity-trio logs` shows them"
+        more = _("%(count)s characters in all; `levity-trio logs` shows them", count=len(frame))
+        opened = f"{frame[:MOST_CHARACTERS]}\n… {more}"
         return {"opened": opened, "line": frame[:200]}
     try:
         return {"opened": json_text(orjson.loads(frame)), "line": frame[:200]}
@@ -234,35 +238,37 @@ def _opened(frame: str) -> Mapping[str, str]:
 
 
 _page: Final = partial(Page, section=SECTION)
-PAGES: Final = (
-    _page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live),
-    _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
-    _page(
-        f"{PATH}/commands",
-        "Commands",
-        "charger/all_commands.html",
-        _read_commands,
-        help="reference/operations",
-        live=_live_commands,
-        role=Role.OPERATOR,
-    ),
-    _page(
-        "/commands/{id}",
-        "Command",
-        "command.html",
-        _read_command,
-        help="reference/operations",
-        live=_live_command,
-        role=Role.OPERATOR,
-    ),
-    _page(
-        f"{PATH}/frames",
-        "Frames",
-        "charger/frames.html",
-        _read_frames,
-        help="explanation/what-happens-to-a-message",
-        live=_live_frames,
-        role=Role.OPERATOR,
-        seconds=SECONDS,
-    ),
+PAGES: Final = N_(
+    (
+        _page(PATH, "Charger", "charger.html", _read, help="tasks/a-charger-is-away", live=_live),
+        _page("/chargers", "Chargers", "chargers.html", _read_all, help="start/first-charger", live=_live_all),
+        _page(
+            f"{PATH}/commands",
+            "Commands",
+            "charger/all_commands.html",
+            _read_commands,
+            help="reference/operations",
+            live=_live_commands,
+            role=Role.OPERATOR,
+        ),
+        _page(
+            "/commands/{id}",
+            "Command",
+            "command.html",
+            _read_command,
+            help="reference/operations",
+            live=_live_command,
+            role=Role.OPERATOR,
+        ),
+        _page(
+            f"{PATH}/frames",
+            "Frames",
+            "charger/frames.html",
+            _read_frames,
+            help="explanation/what-happens-to-a-message",
+            live=_live_frames,
+            role=Role.OPERATOR,
+            seconds=SECONDS,
+        ),
+    )
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Read, Values, View
@@ -47,166 +48,178 @@ class Kind(NamedTuple):
     is_paged: bool = True
 
 
-_TIME: Final = Column("When", "timestamp", "time")
-_HISTORY: Final = (
-    Kind(
-        "statuses",
-        "Statuses",
-        (
-            _TIME,
-            Column("Connector", "connector", "number"),
-            Column("Status", "status"),
-            Column("Error", "error_code"),
-            Column("Of the vendor", "vendor_error_code"),
-            Column("Words", "info"),
-            Column("Times", "count", "number"),
+_TIME: Final = N_(Column("When", "timestamp", "time"))
+_HISTORY: Final = N_(
+    (
+        Kind(
+            "statuses",
+            "Statuses",
+            (
+                _TIME,
+                Column("Connector", "connector", "number"),
+                Column("Status", "status"),
+                Column("Error", "error_code"),
+                Column("Of the vendor", "vendor_error_code"),
+                Column("Words", "info"),
+                Column("Times", "count", "number"),
+            ),
+            "It has not told a status yet.",
         ),
-        "It has not told a status yet.",
-    ),
-    Kind(
-        "faults",
-        "Faults and warnings",
-        (
-            Column("Since", "timestamp", "time"),
-            Column("Until", "resolved_at", "time"),
-            Column("Connector", "connector", "number"),
-            Column("Fault", "error_code", "words"),
-            Column("Of the vendor", "vendor_error_code"),
-            Column("Words", "error_description"),
-            Column("Only a warning", "is_warning", "yes"),
+        Kind(
+            "faults",
+            "Faults and warnings",
+            (
+                Column("Since", "timestamp", "time"),
+                Column("Until", "resolved_at", "time"),
+                Column("Connector", "connector", "number"),
+                Column("Fault", "error_code", "words"),
+                Column("Of the vendor", "vendor_error_code"),
+                Column("Words", "error_description"),
+                Column("Only a warning", "is_warning", "yes"),
+            ),
+            "It has told no fault.",
         ),
-        "It has told no fault.",
-    ),
-    Kind(
-        "links",
-        "Connections",
-        (
-            Column("From", "connected_at", "time"),
-            Column("Until", "ended_at", "time"),
-            Column("Closed with", "close_code", "number"),
-            Column("Reason", "close_reason"),
-            Column("Address", "remote_address"),
+        Kind(
+            "links",
+            "Connections",
+            (
+                Column("From", "connected_at", "time"),
+                Column("Until", "ended_at", "time"),
+                Column("Closed with", "close_code", "number"),
+                Column("Reason", "close_reason"),
+                Column("Address", "remote_address"),
+            ),
+            "It never connected.",
         ),
-        "It never connected.",
-    ),
+        Kind(
+            "boots",
+            "Boots",
+            (
+                Column("When", "received_at", "time"),
+                Column("Answer", "answer"),
+                Column("Firmware", "firmware_version"),
+                Column("Vendor", "vendor"),
+                Column("Model", "model"),
+                Column("Serial number", "serial_number"),
+            ),
+            "It has not booted yet.",
+        ),
+    )
+)
+_ODDITIES: Final = N_(
+    (
+        Kind(
+            "repairs",
+            "What had to be repaired in its messages",
+            (
+                Column("What", "kind", "words"),
+                Column("Times", "count", "number"),
+                Column("First", "first_at", "time"),
+                Column("Last", "last_at", "time"),
+                Column("Firmware", "firmware"),
+                Column("Example", "sample", "code"),
+            ),
+            "Nothing: its messages are as they should be.",
+            is_paged=False,
+        ),
+        Kind(
+            "habits",
+            "Habits",
+            (
+                Column("What", "kind", "words"),
+                Column("Connector", "connector", "number"),
+                Column("Sessions", "transactions", "number"),
+                Column("Since", "since", "time"),
+                Column("Last", "last_at", "time"),
+                Column("Firmware", "firmware"),
+            ),
+            "None is known.",
+            is_paged=False,
+        ),
+    )
+)
+_SET_ASIDE: Final = N_(
     Kind(
-        "boots",
-        "Boots",
+        "set-aside",
+        "Messages set aside",
         (
             Column("When", "received_at", "time"),
-            Column("Answer", "answer"),
-            Column("Firmware", "firmware_version"),
-            Column("Vendor", "vendor"),
-            Column("Model", "model"),
-            Column("Serial number", "serial_number"),
-        ),
-        "It has not booted yet.",
-    ),
-)
-_ODDITIES: Final = (
-    Kind(
-        "repairs",
-        "What had to be repaired in its messages",
-        (
-            Column("What", "kind", "words"),
+            Column("Message", "action"),
+            Column("Why", "reason"),
             Column("Times", "count", "number"),
-            Column("First", "first_at", "time"),
-            Column("Last", "last_at", "time"),
-            Column("Firmware", "firmware"),
-            Column("Example", "sample", "code"),
+            Column("Looked at", "looked_at", "time"),
+            Column("All of it", "payload", "code"),
         ),
-        "Nothing: its messages are as they should be.",
-        is_paged=False,
-    ),
-    Kind(
-        "habits",
-        "Habits",
-        (
-            Column("What", "kind", "words"),
-            Column("Connector", "connector", "number"),
-            Column("Sessions", "transactions", "number"),
-            Column("Since", "since", "time"),
-            Column("Last", "last_at", "time"),
-            Column("Firmware", "firmware"),
-        ),
-        "None is known.",
-        is_paged=False,
-    ),
+        "None.",
+    )
 )
-_SET_ASIDE: Final = Kind(
-    "set-aside",
-    "Messages set aside",
+_LIMITS: Final = N_(
     (
-        Column("When", "received_at", "time"),
-        Column("Message", "action"),
-        Column("Why", "reason"),
-        Column("Times", "count", "number"),
-        Column("Looked at", "looked_at", "time"),
-        Column("All of it", "payload", "code"),
-    ),
-    "None.",
-)
-_LIMITS: Final = (
-    Kind(
-        "profiles",
-        "Charging profiles",
-        (
-            Column("Since", "created_at", "time"),
-            Column("Connector", "connector", "number"),
-            Column("Profile", "profile", "number"),
-            Column("Purpose", "purpose"),
-            Column("Level", "stack_level", "number"),
-            Column("State", "state"),
-            Column("All of it", "content", "code"),
+        Kind(
+            "profiles",
+            "Charging profiles",
+            (
+                Column("Since", "created_at", "time"),
+                Column("Connector", "connector", "number"),
+                Column("Profile", "profile", "number"),
+                Column("Purpose", "purpose"),
+                Column("Level", "stack_level", "number"),
+                Column("State", "state"),
+                Column("All of it", "content", "code"),
+            ),
+            "It was sent no profile.",
         ),
-        "It was sent no profile.",
-    ),
+        Kind(
+            "reservations",
+            "Reservations",
+            (
+                Column("Made", "created_at", "time"),
+                Column("Number", "reservation", "number"),
+                Column("Connector", "connector", "number"),
+                Column("Tag", "id_tag"),
+                Column("Until", "expires_at", "time"),
+                Column("State", "state"),
+            ),
+            "There was no reservation.",
+        ),
+        Kind(
+            "local-lists",
+            "Lists of tags",
+            (
+                Column("Sent", "created_at", "time"),
+                Column("Version", "version", "number"),
+                Column("Entries", "entries", "code"),
+            ),
+            "It was sent no list.",
+        ),
+    )
+)
+_FILES: Final = N_(
     Kind(
-        "reservations",
-        "Reservations",
+        "files",
+        "Files",
         (
-            Column("Made", "created_at", "time"),
-            Column("Number", "reservation", "number"),
-            Column("Connector", "connector", "number"),
-            Column("Tag", "id_tag"),
-            Column("Until", "expires_at", "time"),
+            Column("When", "created_at", "time"),
+            Column("Kind", "kind"),
+            Column("Name", "name"),
+            Column("Size", "size_bytes", "size"),
             Column("State", "state"),
         ),
-        "There was no reservation.",
-    ),
+        "It has sent no file.",
+    )
+)
+_REGISTRATIONS: Final = N_(
     Kind(
-        "local-lists",
-        "Lists of tags",
+        "registrations",
+        "Who let it in",
         (
-            Column("Sent", "created_at", "time"),
-            Column("Version", "version", "number"),
-            Column("Entries", "entries", "code"),
+            Column("When", "decided_at", "time"),
+            Column("Decision", "decision"),
+            Column("By", "decided_by"),
+            Column("Reason", "reason"),
         ),
-        "It was sent no list.",
-    ),
-)
-_FILES: Final = Kind(
-    "files",
-    "Files",
-    (
-        Column("When", "created_at", "time"),
-        Column("Kind", "kind"),
-        Column("Name", "name"),
-        Column("Size", "size_bytes", "size"),
-        Column("State", "state"),
-    ),
-    "It has sent no file.",
-)
-_REGISTRATIONS: Final = Kind(
-    "registrations",
-    "Who let it in",
-    (
-        Column("When", "decided_at", "time"),
-        Column("Decision", "decision"),
-        Column("By", "decided_by"),
-        Column("Reason", "reason"),
-    ),
-    "Nobody has decided yet.",
+        "Nobody has decided yet.",
+    )
 )
 
 
@@ -317,10 +330,12 @@ def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: 
     return Page(f"{PATH}/{tab}", title, chosen, read, role=role, section=SECTION, help=help_)
 
 
-PAGES: Final = (
-    _page("history", "History", _chosen("history", _HISTORY)),
-    _page("oddities", "Repairs and habits", _read_oddities, template="history"),
-    _page("limits", "Limits and lists", _read_limits),
-    _page("configuration", "Configuration", _read_configuration),
-    _page("security", "Security", _read_security, Role.OPERATOR),
+PAGES: Final = N_(
+    (
+        _page("history", "History", _chosen("history", _HISTORY)),
+        _page("oddities", "Repairs and habits", _read_oddities, template="history"),
+        _page("limits", "Limits and lists", _read_limits),
+        _page("configuration", "Configuration", _read_configuration),
+        _page("security", "Security", _read_security, Role.OPERATOR),
+    )
 )

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import course
@@ -23,7 +24,7 @@ from levity_trio.web.dashboard.pages.session import curves
 
 CHARGERS: Final = "/api/me/chargers"
 OWN: Final = "/api/me/transactions"
-SECTION: Final = "Charge"
+SECTION: Final = N_("Charge")
 SITE: Final = ""
 """Among what changed: a fact about no charger."""
 MOST: Final = 20
@@ -91,13 +92,12 @@ def _path(charger: str, connector: str | None = None) -> str:
 def _connectors(charger: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the connectors of a charger as a page shows them: with their names, and the own sessions there."""
     known, own = charger["connectors"], {one["id"]: one for one in sessions}
-    name = "" if len(known) == 1 else "Connector {}"
     return [
         {
             **one,
             "id": str(one["id"]),
-            "name": name.format(one["id"]),
-            "shape": SHAPES[one["state"]],
+            "name": _name(one, len(known)),
+            "shape": _shape(one["state"]),
             "session": own.get(one["transaction"]),
         }
         for one in known
@@ -186,14 +186,16 @@ async def _read_me(view: View) -> Values:
 
 
 _AT: Final = re.compile(rf"{DRIVERS}at/(?P<charger>[^/?#]+)(?:/(?P<connector>[0-9]{{1,9}}))?")
-SHAPES: Final[Mapping[str, tuple[str, str]]] = {
-    "free": ("free", "Free"),
-    "plugged_in": ("busy", "Plugged in"),
-    "in_use": ("used", "In use"),
-    "reserved": ("look", "Reserved"),
-    "broken": ("broken", "Out of order"),
-    "away": ("away", "Away"),
-}
+SHAPES: Final[Mapping[str, tuple[str, str]]] = N_(
+    {
+        "free": ("free", "Free"),
+        "plugged_in": ("busy", "Plugged in"),
+        "in_use": ("used", "In use"),
+        "reserved": ("look", "Reserved"),
+        "broken": ("broken", "Out of order"),
+        "away": ("away", "Away"),
+    }
+)
 """The shape and the word for the state of a connector."""
 
 
@@ -235,59 +237,70 @@ async def place_of(view: View, path: str) -> Place | None:
 
 
 def _shown_connector(connector: Mapping[str, Any], count: int) -> Connector:
-    kind, word = SHAPES[connector["state"]]
-    return Connector("" if count == 1 else f"Connector {connector['id']}", kind, word)
+    return Connector(_name(connector, count), *_shape(connector["state"]))
+
+
+def _shape(state: str) -> tuple[str, str]:
+    kind, word = SHAPES[state]
+    return kind, _(word)
+
+
+def _name(connector: Mapping[str, Any], count: int) -> str:
+    """Return what a connector is called, "" for the only one of its charger."""
+    return "" if count == 1 else _("Connector %(connector)s", connector=connector["id"])
 
 
 _page: Final = partial(Page, role=Role.DRIVER)
-PAGES: Final = (
-    _page(
-        "/d/",
-        "Charge",
-        "driver/charge.html",
-        _read_all,
-        help="drivers/charge-and-stop",
-        live=_live_all,
-        rest=1.0,
-        section=SECTION,
-    ),
-    *(
+PAGES: Final = N_(
+    (
         _page(
-            path,
-            "Charge here",
-            "driver/at.html",
-            _read_place,
+            "/d/",
+            "Charge",
+            "driver/charge.html",
+            _read_all,
             help="drivers/charge-and-stop",
-            live=_live_place,
+            live=_live_all,
+            rest=1.0,
             section=SECTION,
-        )
-        for path in ("/d/at/{charger}", "/d/at/{charger}/{connector}")
-    ),
-    _page(
-        "/d/sessions",
-        "Your sessions",
-        "driver/sessions.html",
-        _read_sessions,
-        help="drivers/what-i-pay",
-        section="Sessions",
-    ),
-    _page(
-        "/d/sessions/{id}",
-        "Your session",
-        "driver/session.html",
-        _read_session,
-        help="drivers/what-i-pay",
-        live=_live_session,
-        rest=1.0,
-        section="Sessions",
-    ),
-    _page(
-        "/d/statements",
-        "Your statements",
-        "driver/statements.html",
-        _read_statements,
-        help="drivers/what-i-pay#look-at-a-statement",
-        section="Statements",
-    ),
-    _page("/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", section="Me"),
+        ),
+        *(
+            _page(
+                path,
+                "Charge here",
+                "driver/at.html",
+                _read_place,
+                help="drivers/charge-and-stop",
+                live=_live_place,
+                section=SECTION,
+            )
+            for path in ("/d/at/{charger}", "/d/at/{charger}/{connector}")
+        ),
+        _page(
+            "/d/sessions",
+            "Your sessions",
+            "driver/sessions.html",
+            _read_sessions,
+            help="drivers/what-i-pay",
+            section="Sessions",
+        ),
+        _page(
+            "/d/sessions/{id}",
+            "Your session",
+            "driver/session.html",
+            _read_session,
+            help="drivers/what-i-pay",
+            live=_live_session,
+            rest=1.0,
+            section="Sessions",
+        ),
+        _page(
+            "/d/statements",
+            "Your statements",
+            "driver/statements.html",
+            _read_statements,
+            help="drivers/what-i-pay#look-at-a-statement",
+            section="Statements",
+        ),
+        _page("/d/me", "You", "driver/me.html", _read_me, help="drivers/card-log-in-trouble", section="Me"),
+    )
 )

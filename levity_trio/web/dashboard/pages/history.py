@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from levity_trio.billing.months import Month
+from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.charts import Bar
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
@@ -16,9 +17,9 @@ from levity_trio.web.dashboard.shapes import wrong_way_round
 
 HISTORY: Final = "/api/history"
 WATT_HOURS: Final = 1000
-WHOSE: Final[Mapping[str, str]] = {"site": "the site", "charger": "each charger", "account": "each household"}
+WHOSE: Final[Mapping[str, str]] = N_({"site": "the site", "charger": "each charger", "account": "each household"})
 NOTHING: Final[Mapping[str, Any]] = {"periods": (), "series": ()}
-LENGTHS: Final[Mapping[str, str]] = {"day": "day", "month": "month"}
+LENGTHS: Final[Mapping[str, str]] = {"day": N_("day"), "month": N_("month")}
 
 
 async def _read(view: View) -> Mapping[str, Any]:
@@ -62,7 +63,9 @@ def _shown(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: 
     """Return a series: its rows, the newest first, and its bars in the order of time."""
     rows = [*_rows(series, periods, by)]
     drawn = [Bar(one["label"], one["energy_wh"] / WATT_HOURS, one["href"]) for one in rows]
-    words = f"Energy of {series['name'] or 'the site'} by {by}"
+    words = _(
+        "Energy of %(name)s by %(length)s", name=series["name"] or _(WHOSE["site"]), length=_(LENGTHS[by or "day"])
+    )
     return {"name": series["name"], "total": series["total"], "rows": rows[::-1], "bars": drawn, "words": words}
 
 
@@ -87,4 +90,4 @@ def _label(first: date, by: str | None) -> str:
     return f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
 
 
-PAGES: Final = (Page("/history", "History", "history.html", _read, help="tasks/close-a-month", section="History"),)
+PAGES: Final = N_((Page("/history", "History", "history.html", _read, help="tasks/close-a-month", section="History"),))

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
@@ -89,8 +90,10 @@ async def _personal(view: View, number: str) -> Any:
         return None
 
 
-_page: Final = partial(Page, role=Role.OPERATOR, section="Households", help="tasks/household")
-PAGES: Final = (
-    _page("/accounts", "Households", "households.html", _list),
-    _page("/accounts/{id}", "Household", "household.html", _show),
+_page: Final = partial(Page, role=Role.OPERATOR, section=N_("Households"), help="tasks/household")
+PAGES: Final = N_(
+    (
+        _page("/accounts", "Households", "households.html", _list),
+        _page("/accounts/{id}", "Household", "household.html", _show),
+    )
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import has_failed, short_steps
@@ -199,4 +200,4 @@ def _speaks(place: Mapping[str, Any]) -> bool:
     return place["status"] not in ("Available", "Unknown", None) or place["error_code"] is not None
 
 
-PAGES: Final = (Page("/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"),)
+PAGES: Final = N_((Page("/", "Now", "now.html", _read, help="tasks/a-charger-is-away", live=_live, section="Now"),))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
@@ -88,7 +89,7 @@ class Session:
     @property
     def reason(self) -> str:
         """What is proposed as the reason of a decision."""
-        return "; ".join(dict.fromkeys(f"looked at: {one.title.lower()}" for _, one in self.reviews))
+        return "; ".join(dict.fromkeys(_("looked at: %(doubt)s", doubt=one.title.lower()) for __, one in self.reviews))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +200,13 @@ async def _name_of(view: View, id_tag: str) -> str:
     return str(tag["account_name"] or tag["name"] or id_tag)
 
 
-KINDS: Final = (
-    Kind(name="session", title="Doubtful sessions", counted="transactions", read=_sessions),
-    Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
-    Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
-    Kind(name="tag", title="Unknown tags", counted="asked_tags", read=_tags),
+KINDS: Final = N_(
+    (
+        Kind(name="session", title="Doubtful sessions", counted="transactions", read=_sessions),
+        Kind(name="message", title="Messages without a session", counted="messages", read=_messages),
+        Kind(name="charger", title="New chargers", counted="newcomers", read=_newcomers),
+        Kind(name="tag", title="Unknown tags", counted="asked_tags", read=_tags),
+    )
 )
 
 
@@ -256,6 +259,6 @@ def _newest(view: View, waiting: Item) -> str:
     return max((at for one in _shown(view) for at in waiting[one.counted]["newest"]), default="")
 
 
-PAGES: Final = (
-    Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),
+PAGES: Final = N_(
+    (Page("/review", "Review", "review.html", _read, help="tasks/a-session-in-doubt", live=_live, section="Review"),)
 )

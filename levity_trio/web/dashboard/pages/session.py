@@ -12,6 +12,7 @@ from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.ownership import Ground
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.lifecycle import Answer, Kind, State, about_transaction
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import Band, Curve
 from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
@@ -125,7 +126,7 @@ def curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinf
     registers = [(at, wh / 1000) for at, wh in known["register"]]
     bands = [*_bands(known, bill, seconds)]
     power = Curve(
-        words=_of("Power", powers, "kW"),
+        words=_of(_("Power"), powers, "kW"),
         unit="kW",
         points=powers,
         since=since,
@@ -134,7 +135,7 @@ def curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinf
         is_area=True,
         bands=bands,
     )
-    words, unit = _of("Register", registers, "kWh"), "kWh"
+    words, unit = _of(_("Register"), registers, "kWh"), "kWh"
     return {
         "power": power,
         "register": replace(power, words=words, unit=unit, points=registers, digits=3, is_area=False),
@@ -147,8 +148,9 @@ def _of(name: str, points: Sequence[tuple[float, float]], unit: str) -> str:
     """Return a curve in words."""
     values = [value for _, value in points]
     if not values:
-        return f"{name}: nothing is known"
-    return f"{name} from {min(values):.1f} to {max(values):.1f} {unit}; the table below has all values"
+        return _("%(name)s: nothing is known", name=name)
+    words = N_("%(name)s from %(low)s to %(high)s %(unit)s; the table below has all values")
+    return _(words, name=name, low=f"{min(values):.1f}", high=f"{max(values):.1f}", unit=unit)
 
 
 def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: float) -> Iterator[Band]:
@@ -158,7 +160,7 @@ def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: fl
         return
     since = moment(known["since"])
     edges = [0.0, *((moment(one["at"]) - since).total_seconds() for one in seams), seconds]
-    names = [one or "otherwise" for one in (seams[0]["ends"], *(one["begins"] for one in seams))]
+    names = [one or _("otherwise") for one in (seams[0]["ends"], *(one["begins"] for one in seams))]
     shades = {name: shade for shade, name in enumerate(dict.fromkeys(names))}
     for begin, end, name in zip(edges, edges[1:], names, strict=False):
         yield Band(begin, end, name, shades[name])
@@ -236,23 +238,27 @@ async def _frames(view: View) -> Mapping[str, Any]:
 
 
 _PATH: Final = "/sessions/{id}"
-_SECTION: Final = "Sessions"
+_SECTION: Final = N_("Sessions")
 _page: Final = partial(Page, section=_SECTION)
-PAGES: Final = (
-    _page(_PATH, "Session", "session.html", _read, help="tasks/a-neighbour-asks#2-explain-it", live=_live, rest=1.0),
-    _page(
-        f"{_PATH}/readings",
-        "Readings",
-        "session/readings.html",
-        _readings,
-        help="tasks/a-session-in-doubt#2-look-at-the-evidence",
-    ),
-    _page(
-        f"{_PATH}/frames",
-        "Frames",
-        "session/frames.html",
-        _frames,
-        help="explanation/what-happens-to-a-message",
-        role=Role.OPERATOR,
-    ),
+PAGES: Final = N_(
+    (
+        _page(
+            _PATH, "Session", "session.html", _read, help="tasks/a-neighbour-asks#2-explain-it", live=_live, rest=1.0
+        ),
+        _page(
+            f"{_PATH}/readings",
+            "Readings",
+            "session/readings.html",
+            _readings,
+            help="tasks/a-session-in-doubt#2-look-at-the-evidence",
+        ),
+        _page(
+            f"{_PATH}/frames",
+            "Frames",
+            "session/frames.html",
+            _frames,
+            help="explanation/what-happens-to-a-message",
+            role=Role.OPERATOR,
+        ),
+    )
 )

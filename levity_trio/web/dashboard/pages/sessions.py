@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from levity_trio.billing.states import BillState
+from levity_trio.locale import N_, _
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 from levity_trio.web.dashboard.shapes import wrong_way_round
@@ -43,8 +44,8 @@ class Filter(NamedTuple):
         return dict(self.choices).get(value) or f"{self.label.lower()} {value}"
 
 
-STATES: Final = (Choice("Active", "going on"), Choice("Completed", "ended"))
-DOUBTS: Final = (Choice("true", "doubtful"), Choice("false", "not doubtful"))
+STATES: Final = (Choice("Active", N_("going on")), Choice("Completed", N_("ended")))
+DOUBTS: Final = (Choice("true", N_("doubtful")), Choice("false", N_("not doubtful")))
 BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
 
 
@@ -96,20 +97,24 @@ async def _accounts(view: View) -> Sequence[Mapping[str, Any]]:
     return found
 
 
+def _told(choices: Sequence[Choice]) -> Sequence[Choice]:
+    return [Choice(one.value, _(one.words)) for one in choices]
+
+
 def _fields(chargers: Sequence[Choice], accounts: Sequence[Choice], *, sees_bills: bool) -> Iterator[Filter]:
-    yield Filter("charger", "Charger", choices=chargers)
+    yield Filter("charger", _("Charger"), choices=chargers)
     if sees_bills:
-        yield Filter("account", "Household", choices=accounts)
-    yield Filter("from", "From", "date")
-    yield Filter("to", "To", "date")
-    yield Filter("ended_since", "Ended from", "date")
-    yield Filter("ended_before", "Ended to", "date")
-    yield Filter("status", "State", choices=STATES)
-    yield Filter("review", "Figure", choices=DOUBTS)
+        yield Filter("account", _("Household"), choices=accounts)
+    yield Filter("from", _("From"), "date")
+    yield Filter("to", _("To"), "date")
+    yield Filter("ended_since", _("Ended from"), "date")
+    yield Filter("ended_before", _("Ended to"), "date")
+    yield Filter("status", _("State"), choices=_told(STATES))
+    yield Filter("review", _("Figure"), choices=_told(DOUBTS))
     if sees_bills:
-        yield Filter("bill", "Bill", choices=BILLS)
-    yield Filter("tag", "Tag", "text")
-    yield Filter("connector", "Connector", "number")
+        yield Filter("bill", _("Bill"), choices=_told(BILLS))
+    yield Filter("tag", _("Tag"), "text")
+    yield Filter("connector", _("Connector"), "number")
 
 
 def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
@@ -124,13 +129,15 @@ def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
     return found
 
 
-PAGES: Final = (
-    Page(
-        "/sessions",
-        "Sessions",
-        "sessions.html",
-        _read,
-        help="tasks/a-neighbour-asks#1-find-the-session",
-        section="Sessions",
-    ),
+PAGES: Final = N_(
+    (
+        Page(
+            "/sessions",
+            "Sessions",
+            "sessions.html",
+            _read,
+            help="tasks/a-neighbour-asks#1-find-the-session",
+            section="Sessions",
+        ),
+    )
 )

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
+from levity_trio.locale import N_, _
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
@@ -15,7 +16,7 @@ from levity_trio.web.dashboard.titles import deed
 
 ADMIN: Final = "/api/admin"
 FEW: Final = 20
-SECTION: Final = "System"
+SECTION: Final = N_("System")
 TRUST: Final = "/trust"
 
 
@@ -23,7 +24,7 @@ async def _system(view: View) -> Mapping[str, Any]:
     system = await view.get("/api/system")
     return {
         "system": system,
-        "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", "over 10,000"),
+        "known": (await view.get(f"{ADMIN}/chargers", limit=1)).get("total", _("over 10,000")),
         "settings": _grouped(system["settings"] or []),
         "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
         "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
@@ -77,9 +78,13 @@ def _done(action: Mapping[str, Any], chargers: Mapping[str, str]) -> str | None:
 
 
 _page: Final = partial(Page, section=SECTION, role=Role.ADMIN)
-PAGES: Final = (
-    _page("/system", "System", "system.html", _system, help="reference/settings"),
-    _page("/system/people", "Who may use it", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
-    Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
-    _page("/system/audit", "What was done", "system/audit.html", _audit, help="explanation/security#who-may-do-what"),
+PAGES: Final = N_(
+    (
+        _page("/system", "System", "system.html", _system, help="reference/settings"),
+        _page("/system/people", "Who may use it", "system/people.html", _people, help="tasks/phone#1-add-yourself"),
+        Page(TRUST, "Trust this site", "trust.html", _trust, help="tasks/phone#2-at-home"),
+        _page(
+            "/system/audit", "What was done", "system/audit.html", _audit, help="explanation/security#who-may-do-what"
+        ),
+    )
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from levity_trio.locale import N_
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, View
 
@@ -93,7 +94,9 @@ async def _households(view: View) -> Any:
     return (await view.get(ACCOUNTS, open="true", **given))["data"]
 
 
-PAGES: Final = (
-    Page("/tags", "Tags", "tags.html", _list, help="tasks/cards", section="Tags"),
-    Page("/tags/{tag:path}", "Tag", "tag.html", _show, help="tasks/cards", section="Tags"),
+PAGES: Final = N_(
+    (
+        Page("/tags", "Tags", "tags.html", _list, help="tasks/cards", section="Tags"),
+        Page("/tags/{tag:path}", "Tag", "tag.html", _show, help="tasks/cards", section="Tags"),
+    )
 )

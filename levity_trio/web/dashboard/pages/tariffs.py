@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, Final
 
 from levity_trio.billing.examples import EXAMPLES
+from levity_trio.locale import N_
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.page import Page, View, names_of_chargers
 
-SECTION: Final = "Tariffs"
+SECTION: Final = N_("Tariffs")
 MOST: Final = 200
 
 Values = Mapping[str, Any]
@@ -39,7 +40,9 @@ async def _tariff(view: View) -> Values:
 
 
 _page: Final = partial(Page, role=Role.OPERATOR, section=SECTION)
-PAGES: Final = (
-    _page("/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff"),
-    _page("/tariffs/{id}", "Tariff", "tariffs/tariff.html", _tariff, help="tasks/night-tariff#change-a-price"),
+PAGES: Final = N_(
+    (
+        _page("/tariffs", "Tariffs", "tariffs.html", _tariffs, help="tasks/night-tariff"),
+        _page("/tariffs/{id}", "Tariff", "tariffs/tariff.html", _tariff, help="tasks/night-tariff#change-a-price"),
+    )
 )
