@@ -10,7 +10,6 @@ one transaction with the messages sent about it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,7 +78,12 @@ class Sent:
         values = payload.get(_READINGS.get(self.action, ""), [])
         own = [{"timestamp": payload["timestamp"]}] if self.action in _OWN_REGISTER else []
         for moment, value in zip(self.moments, [*values, *own], strict=True):
-            _note(moment, value)
+            moment.time = value["timestamp"]
+            for sample in value.get("sampledValue", ()):
+                if is_register(sample):
+                    moment.register, moment.unit = str(sample["value"]), sample.get("unit", "Wh")
+                elif sample.get("measurand") == _POWER:
+                    moment.power_w = str(sample["value"])
         if self.action in _OWN_REGISTER:
             self.moments[-1].register = str(payload[_OWN_REGISTER[self.action]])
 
@@ -153,16 +157,6 @@ def is_register(sample: dict[str, Any]) -> bool:
     return bool(sample.get("measurand", REGISTER) == REGISTER)
 
 
-def _note(moment: Moment, value: dict[str, Any]) -> None:
-    """Record the values that one meterValue reports."""
-    moment.time = value["timestamp"]
-    for sample in value.get("sampledValue", ()):
-        if is_register(sample):
-            moment.register, moment.unit = str(sample["value"]), sample.get("unit", "Wh")
-        elif sample.get("measurand") == _POWER:
-            moment.power_w = str(sample["value"])
-
-
 FORMAT: Final = "levity-trio ledger"
 VERSION: Final = 1
 _WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
@@ -170,9 +164,13 @@ _WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Write the ledger, replacing the file. Blocks. Raises EnvironmentProblem."""
+    zero = None if ledger.zero is None else wire_time(ledger.zero)
+    whole_run = {name: getattr(ledger, name) for name in _WHOLE_RUN}
+    head = {"format": FORMAT, "version": VERSION, "zero": zero, **whole_run}
     try:
         with replacing(path, DOCUMENT) as file:
-            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in _lines(ledger))
+            lines = (head, *map(asdict, ledger.entries))
+            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
     except OSError as error:
         raise EnvironmentProblem(
             f"--ledger {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
@@ -201,13 +199,6 @@ def read_ledger(path: Path) -> Ledger:
     except (KeyError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ConfigError(f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote") from None
-
-
-def _lines(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    zero = None if ledger.zero is None else wire_time(ledger.zero)
-    whole_run = {name: getattr(ledger, name) for name in _WHOLE_RUN}
-    yield {"format": FORMAT, "version": VERSION, "zero": zero, **whole_run}
-    yield from (asdict(entry) for entry in ledger.entries)
 
 
 def _ledger(head: dict[str, Any], lines: list[dict[str, Any]]) -> Ledger:

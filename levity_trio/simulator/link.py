@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf, nextafter
@@ -30,7 +30,6 @@ from levity_trio.simulator.websocket import (
     GONE,
     SEND_SECONDS,
     LineStream,
-    Opened,
     WebSocketConnection,
     open_websocket,
     why,
@@ -139,7 +138,9 @@ class Link:
             while True:
                 if self._wake.is_set():
                     self._wake = trio.Event()
-                await self._think()
+                self.charger.advance(self._pace.now)
+                for effect in self.charger.take_effects():
+                    await self._carry_out(effect)
                 beside, self._beside = self._beside, []
                 for task in beside:
                     tasks.start_soon(task)
@@ -159,33 +160,21 @@ class Link:
 
     # The mind
 
-    async def _think(self) -> None:
-        self.charger.advance(self._pace.now)
-        for effect in self.charger.take_effects():
-            await self._carry_out(effect)
-
     async def _sleep(self) -> None:
         """Wait until something is due or the charger changed."""
         self._sleeps_until = self._next_moment()
         with trio.move_on_at(self._sleeps_until):
             await self._wake.wait()
-        self._give_up()
+        under_way = self._under_way
+        if under_way is not None and under_way.deadline <= trio.current_time():
+            self._settle(under_way, None)
 
     def _next_moment(self) -> float:
         """Return when the charger's next action is due or the open call times out, by trio's clock."""
         answer = inf if self._under_way is None else self._under_way.deadline
-        due = self._next_due()
+        is_deaf = self._connection is not None and self._connection.is_deaf  # then queued messages cannot be sent
+        due = self.charger.agenda.next_due if is_deaf else self.charger.next_due
         return answer if due is None else min(answer, self._pace.real(due))
-
-    def _next_due(self) -> float | None:
-        if self._connection is None or not self._connection.is_deaf:
-            return self.charger.next_due
-        return self.charger.agenda.next_due  # queued messages cannot be sent
-
-    def _give_up(self) -> None:
-        under_way = self._under_way
-        if under_way is not None and under_way.deadline <= trio.current_time():
-            self._settle(under_way, None)
 
     def _settle(self, under_way: UnderWay, answer: Response | None) -> None:
         self._under_way = None
@@ -199,10 +188,10 @@ class Link:
         outgoing = self.charger.next_call(self._pace.now)
         if outgoing is None:
             return False
-        texts = [(message_id := self._next_id(), call_text(message_id, *frame)) for frame in outgoing.frames]
-        self._under_way = UnderWay(texts[-1][0], outgoing, trio.current_time() + ANSWER_SECONDS)
-        for _, text in texts:
-            await self._send(connection, text)
+        first, self._sent = self._sent + 1, self._sent + len(outgoing.frames)
+        self._under_way = UnderWay(str(self._sent), outgoing, trio.current_time() + ANSWER_SECONDS)
+        for number, frame in enumerate(outgoing.frames, first):
+            await self._send(connection, call_text(str(number), *frame))
         return True
 
     async def _send(self, connection: Connection, text: str) -> None:
@@ -210,10 +199,6 @@ class Link:
         self._keep("send", text)
         with suppress(*GONE):
             await connection.websocket.send_message(text)
-
-    def _next_id(self) -> str:
-        self._sent += 1
-        return str(self._sent)
 
     def _keep(self, direction: str, text: str) -> None:
         if self.charger.frames is not None:
@@ -260,42 +245,46 @@ class Link:
     # The connection
 
     async def _stay_connected(self) -> None:
+        """Connect whenever the charger wants it. The pause between attempts doubles until a connection lasts."""
         while True:
-            await self._wait_until_wanted()
+            while not self.charger.wants_link or self._pace.now < self._away_until:
+                self._wanted = trio.Event()
+                with trio.move_on_at(self._pace.real(self._away_until) if self.charger.wants_link else inf):
+                    await self._wanted.wait()
             await self._converse()
-            await self._pause()
-
-    async def _wait_until_wanted(self) -> None:
-        while not self.charger.wants_link or self._pace.now < self._away_until:
-            self._wanted = trio.Event()
-            with trio.move_on_at(self._pace.real(self._away_until) if self.charger.wants_link else inf):
-                await self._wanted.wait()
-
-    async def _pause(self) -> None:
-        """Wait before the next attempt, twice as long each time until a connection lasts."""
-        seconds = self._pause_seconds
-        self._pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * seconds)
-        await trio.sleep(max(SHORTEST_PAUSE_SECONDS, seconds / self._pace.speed))
+            seconds = self._pause_seconds
+            self._pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * seconds)
+            await trio.sleep(max(SHORTEST_PAUSE_SECONDS, seconds / self._pace.speed))
 
     async def _converse(self) -> None:
         """Open one connection and read from it until it ends."""
         try:
-            async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
-                connection = self._begin(Connection(websocket, stream, scope, trio.CancelScope(), self._pace.now))
+            quirks, target = self.charger.quirks, self._server.path + quote(self.charger.spec.id, safe="")
+            async with (
+                LineStream(await self._dial(), answers_pings=quirks.answers_pings) as stream,
+                open_websocket(
+                    stream,
+                    self._server.authority,
+                    target,
+                    self._headers(),
+                    offers_subprotocol=quirks.offers_subprotocol,
+                ) as (websocket, scope),
+            ):
+                connection = Connection(websocket, stream, scope, trio.CancelScope(), self._pace.now)
+                self.problem, self._connection = None, connection
+                self.charger.connected(connection.began)
+                if seconds := self.charger.configuration.integer("WebSocketPingInterval"):
+                    self._start_beside(partial(self._ping, connection, seconds))
                 with connection.talk:
                     await self._read(connection)
         except* GONE as gone:
             self.problem = why(gone)
         finally:
-            self._forget()
-
-    def _begin(self, connection: Connection) -> Connection:
-        self.problem = None
-        self._connection = connection
-        self.charger.connected(connection.began)
-        if seconds := self.charger.configuration.integer("WebSocketPingInterval"):
-            self._start_beside(partial(self._ping, connection, seconds))
-        return connection
+            ended, self._connection, self._under_way = self._connection, None, None
+            if ended is not None:
+                if self._pace.now - ended.began >= self._pause_seconds:
+                    self._pause_seconds = FIRST_PAUSE_SECONDS
+                self.charger.disconnected(self._pace.now)
 
     async def _ping(self, connection: Connection, seconds: int) -> None:
         """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no pong comes."""
@@ -307,32 +296,17 @@ class Link:
                 connection.scope.cancel()
             await trio.sleep(seconds)
 
-    def _forget(self) -> None:
-        connection, self._connection, self._under_way = self._connection, None, None
-        if connection is not None:
-            if self._pace.now - connection.began >= self._pause_seconds:
-                self._pause_seconds = FIRST_PAUSE_SECONDS
-            self.charger.disconnected(self._pace.now)
-
-    async def _open(self) -> LineStream:
-        return LineStream(await self._dial(), answers_pings=self.charger.quirks.answers_pings)
-
-    def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
-        return open_websocket(
-            stream,
-            self._server.authority,
-            self._server.path + quote(self.charger.spec.id, safe=""),
-            self._headers(),
-            offers_subprotocol=self.charger.quirks.offers_subprotocol,
-        )
-
     def _headers(self) -> list[tuple[bytes, bytes]]:
         """Security profiles 1 and 2: the password is the bytes of the hexadecimal key (whitepaper A00.FR.205)."""
         key = self.charger.configuration.text("AuthorizationKey")
         if not key:
             return []
-        name = self.charger.spec.id.encode()
-        return [(b"Authorization", b"Basic " + b64encode(name + b":" + _password(key)))]
+        try:
+            password = bytes.fromhex(key)
+        except ValueError:
+            password = key.encode()
+        credentials = self.charger.spec.id.encode() + b":" + password
+        return [(b"Authorization", b"Basic " + b64encode(credentials))]
 
     async def _read(self, connection: Connection) -> None:
         while True:
@@ -342,15 +316,11 @@ class Link:
             if isinstance(frame, Call):
                 await self._reply(connection, frame)
             elif isinstance(frame, Malformed):
-                await self._refuse(connection, frame)
+                self.charger.tally.unreadable += 1
+                if frame.answer is not None:  # it can be recognised as a call
+                    await self._send(connection, frame.answer)
             elif self._under_way is not None and self._under_way.message_id == frame.message_id:
                 self._settle(self._under_way, frame)
-
-    async def _refuse(self, connection: Connection, malformed: Malformed) -> None:
-        """Count a malformed frame, and send its CALLERROR if it can be recognised as a call."""
-        self.charger.tally.unreadable += 1
-        if malformed.answer is not None:
-            await self._send(connection, malformed.answer)
 
     async def _reply(self, connection: Connection, request: Call) -> None:
         try:
@@ -368,10 +338,3 @@ class Link:
     async def _reply_late(self, connection: Connection, text: str, seconds: float) -> None:
         await self._pace.sleep_until(self._pace.now + seconds)
         await self._send(connection, text)
-
-
-def _password(key: str) -> bytes:
-    try:
-        return bytes.fromhex(key)
-    except ValueError:
-        return key.encode()

@@ -220,7 +220,9 @@ def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
     """Draw visits, in order of time. A visitor who finds all connectors in use waits for the first free one."""
     free_at = [0.0] * spec.connectors
     visits: list[Visit] = []
-    for moment in _arrivals(scenario, dice):
+    per_weight = scenario.sessions_per_day / sum(scenario.arrivals)
+    hours = (scenario.arrivals[(scenario.first_hour + hour) % _HOURS_PER_DAY] for hour in range(ceil(scenario.hours)))
+    for moment in moments([weight * per_weight for weight in hours], _end(scenario), dice):
         connector = min(range(spec.connectors), key=free_at.__getitem__)
         visit = _visit(scenario, spec, dice, connector + 1, max(moment, free_at[connector]))
         if visit is not None:
@@ -273,12 +275,6 @@ def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any
     if mishaps.kind is Kind.METER_SWAP:
         return {"register_wh": dice.choice((0, dice.randrange(_OLDEST_SWAPPED_WH)))}
     return {}
-
-
-def _arrivals(scenario: Scenario, dice: Random) -> Iterator[float]:
-    per_weight = scenario.sessions_per_day / sum(scenario.arrivals)
-    hours = (scenario.arrivals[(scenario.first_hour + hour) % _HOURS_PER_DAY] for hour in range(ceil(scenario.hours)))
-    return moments([weight * per_weight for weight in hours], _end(scenario), dice)
 
 
 def _end(scenario: Scenario) -> float:

@@ -121,7 +121,8 @@ def prove(entry: Entry) -> Proof:
     lost = tuple(_lost(entry, points, _united([*stretches, *_rolled_over(points)])))
     proved_wh = entry.energy_wh - sum(one.wh for one in lost)
     is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
-    is_honest = not lost and not is_contradicted and _tells_all(entry) and _tells_right(points)
+    is_whole = all(sent.is_evidence for sent in entry.sent) and all(map(entry.message, (START, STOP)))
+    is_honest = not lost and not is_contradicted and is_whole and _tells_right(points)
     is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
     if SHARED_METER in entry.lies:
         shown = [int(point.register_wh) for point in points]
@@ -283,23 +284,16 @@ def _lost(entry: Entry, points: Sequence[_Point], proved: Sequence[_Stretch]) ->
 def _why(entry: Entry, points: Sequence[_Point], low: int, high: int) -> Loss:
     if not any(one.left is not None for one in entry.sent):
         return Loss.NOT_SENT
-    if low == 0 and not _has_reported(points, START):
-        return _why_not_reported(entry, START, Loss.START_LOST)
-    if high == entry.energy_wh and not _has_reported(points, STOP):
-        return _why_not_reported(entry, STOP, Loss.NO_STOP)
+    reported = {point.action for point in points}
+    if low == 0 and START not in reported:
+        return Loss.THROWN_AWAY if START in entry.thrown_away else Loss.START_LOST
+    if high == entry.energy_wh and STOP not in reported:
+        return Loss.THROWN_AWAY if STOP in entry.thrown_away else Loss.NO_STOP
     if low == 0 and _is_alone(points, START):
         return Loss.START_WRONG
     if high == entry.energy_wh and _is_alone(points, STOP):
         return Loss.STOP_WRONG
     return Loss.BETWEEN
-
-
-def _has_reported(points: Sequence[_Point], action: str) -> bool:
-    return any(point.action == action for point in points)
-
-
-def _why_not_reported(entry: Entry, action: str, otherwise: Loss) -> Loss:
-    return Loss.THROWN_AWAY if action in entry.thrown_away else otherwise
 
 
 def _is_alone(points: Sequence[_Point], action: str) -> bool:
@@ -328,11 +322,6 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
     return after.register_wh - before.register_wh > most_wh + 1
 
 
-def _is_too_fast(start: _Point, stop: _Point) -> bool:
-    """Whether more energy flowed between a start and a stop alone than an AC charger delivers."""
-    return (stop.delivered_wh - start.delivered_wh) * _SECONDS_PER_HOUR > _AC_W * (stop.at - start.at)
-
-
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
     """Whether the register counts from 0 in each transaction, beside a start with another count."""
     return point.register_wh == point.delivered_wh and any(
@@ -348,19 +337,12 @@ def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
     if point.register_wh == 0:
         return False
     ends = {_offset(other) for other in points if other.action in (START, STOP)}
-    return any(
-        _offset(point, factor) in ends or len(_moments_of(_offset(point, factor), factor, points)) >= _LEAST_SCALED
-        for factor in _FACTORS[1:]
-    )
-
-
-def _moments_of(offset: Decimal, factor: Decimal, points: Sequence[_Point]) -> set[int]:
-    return {point.delivered_wh for point in points if _offset(point, factor) == offset}
-
-
-def _tells_all(entry: Entry) -> bool:
-    """Whether start and stop were sent, and no message is unsent or thrown away."""
-    return all(one.is_evidence for one in entry.sent) and all(entry.message(action) for action in (START, STOP))
+    for factor in _FACTORS[1:]:
+        offset = _offset(point, factor)
+        count = {other.delivered_wh for other in points if _offset(other, factor) == offset}
+        if offset in ends or len(count) >= _LEAST_SCALED:
+            return True
+    return False
 
 
 def _tells_right(points: Sequence[_Point]) -> bool:
@@ -370,7 +352,8 @@ def _tells_right(points: Sequence[_Point]) -> bool:
     start, stop = points[0], points[-1]
     if _offset(start) != _offset(stop):
         return False
-    if len(points) == 2 and _is_too_fast(start, stop):
+    flowed_wh, seconds = stop.delivered_wh - start.delivered_wh, stop.at - start.at
+    if len(points) == 2 and flowed_wh * _SECONDS_PER_HOUR > _AC_W * seconds:  # more than an AC charger delivers
         return False
     return all(
         _is_of_session(point, points) or (_offset(point) <= _offset(start) and point.register_wh >= start.register_wh)

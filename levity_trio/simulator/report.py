@@ -14,7 +14,7 @@ from rich.text import Text
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Tally
 from levity_trio.simulator.screen import delivered_wh
-from levity_trio.simulator.verification import LifecycleRow, Verdict
+from levity_trio.simulator.verification import Verdict
 
 MOST_LINES: Final = 50
 """Maximum number of chargers and of faults shown to people; programs get all."""
@@ -31,10 +31,6 @@ class Account(Tally):
     @property
     def troubles(self) -> int:
         return self.refused + self.unanswered + self.unreadable + self.discarded
-
-
-def account_of(charger: Charger) -> Account:
-    return Account(**asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,11 @@ class Report:
 
 
 def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Report:
-    return Report({charger.spec.id: account_of(charger) for charger in chargers}, verdict)
+    accounts = {
+        charger.spec.id: Account(**asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger))
+        for charger in chargers
+    }
+    return Report(accounts, verdict)
 
 
 def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None:
@@ -111,15 +111,14 @@ def _life(verdict: Verdict, *, is_verbose: bool) -> Iterator[Text]:
     yield Text(f"{len(taken)} of {len(table)} steps of the life cycle of a transaction occurred{hint}", style="bold")
     if not is_verbose:
         return
-    for row in sorted(taken, key=lambda row: -row.times):
-        yield Text(f"  {row.times:6}  {_row(row)}")
-    for row in missed:
-        why = "did not occur" if row.is_in_reach else "nothing simulated causes it"
-        yield Text(f"  {why}: {_row(row)}", style="yellow" if row.is_in_reach else "dim")
-
-
-def _row(row: LifecycleRow) -> str:
-    return f"{row.state} + {row.cause} -> {row.kind}"
+    for row in [*sorted(taken, key=lambda row: -row.times), *missed]:
+        step = f"{row.state} + {row.cause} -> {row.kind}"
+        if row.times:
+            yield Text(f"  {row.times:6}  {step}")
+        elif row.is_in_reach:
+            yield Text(f"  did not occur: {step}", style="yellow")
+        else:
+            yield Text(f"  nothing simulated causes it: {step}", style="dim")
 
 
 def _table(summary: Report) -> Table:
@@ -153,9 +152,10 @@ def _worst(accounts: dict[str, Account]) -> Iterator[str]:
 
 def _judgement(verdict: Verdict) -> Sequence[Text]:
     booked = f"{verdict.transactions} transactions, {kwh(verdict.energy_wh)} kWh"
+    two_cars = f", {kwh(verdict.beyond_wh)} kWh more than flowed, where two cars share a meter"
     details = (
         f"{verdict.reviews} for review, {verdict.set_aside} messages set aside, "
-        f"{verdict.unprovable_wh} Wh that cannot be proved{_beyond(verdict)}"
+        f"{verdict.unprovable_wh} Wh that cannot be proved{two_cars if verdict.beyond_wh else ''}"
     )
     if verdict.is_clean:
         return [Text(f"The database agrees: {booked} ({details})", style="green")]
@@ -167,13 +167,6 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
         *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
         Text(f"The database does not agree. It has {booked} ({details}) and the faults above.", style="bold red"),
     ]
-
-
-def _beyond(verdict: Verdict) -> str:
-    """Return that two cars on one meter have more than flowed, if they have."""
-    if not verdict.beyond_wh:
-        return ""
-    return f", {kwh(verdict.beyond_wh)} kWh more than flowed, where two cars share a meter"
 
 
 def kwh(wh: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -120,9 +120,15 @@ async def simulate(order: Order, console: Console, check_interval_seconds: float
         async with open_fleet(pace, order.server, order.trust) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_report_problems, fleet, _url(order.server), console, check_interval_seconds)
+            watching.start_soon(_report_problems, fleet, order.server.url, console, check_interval_seconds)
             chargers = planned = _arrive(order, fleet)
-            async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
+            scene = Scene(
+                now=lambda: fleet.pace.now,
+                rows=lambda: [row_of(charger) for charger in fleet.chargers.values()],
+                seconds=order.plan.seconds if order.plan else None,
+                first_hour=order.first_hour,
+            )
+            async with _open_control(order, fleet), open_screen(console, scene):
                 try:
                     await _stay(order, fleet, over)
                 finally:
@@ -195,15 +201,6 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
         yield
 
 
-def _scene(order: Order, fleet: Fleet) -> Scene:
-    return Scene(
-        now=lambda: fleet.pace.now,
-        rows=lambda: [row_of(charger) for charger in fleet.chargers.values()],
-        seconds=order.plan.seconds if order.plan else None,
-        first_hour=order.first_hour,
-    )
-
-
 async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
     """Set `over` at the plan's end. Without a plan, or with a park, only a signal ends the run."""
     await _wait_for_end(order, fleet)
@@ -219,12 +216,12 @@ async def _wait_for_end(order: Order, fleet: Fleet) -> None:
     else:
         await fleet.pace.sleep_until(order.plan.seconds)
         with trio.move_on_after(SETTLING_SECONDS):
-            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - polls thousands of outboxes rarely
+            while _are_busy(fleet):  # noqa: ASYNC110 - polls thousands of outboxes rarely
                 await trio.sleep(CHECK_INTERVAL_SECONDS)
 
 
-def _is_settled(chargers: Iterable[Charger]) -> bool:
-    return all(charger.outbox.head is None and not charger.outbox.is_busy for charger in chargers)
+def _are_busy(fleet: Fleet) -> bool:
+    return any(charger.outbox.head is not None or charger.outbox.is_busy for charger in fleet.chargers.values())
 
 
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
@@ -260,10 +257,6 @@ async def _report_problems(fleet: Fleet, url: str, console: Console, check_inter
             line = f"a charger is not connected: {problem}; retrying (is a server running at {url}? see --url)"
             await trio.to_thread.run_sync(_print, console, line)
         reported |= found
-
-
-def _url(server: ServerAddress) -> str:
-    return f"{'wss' if server.is_tls else 'ws'}://{server.authority}{server.path}"
 
 
 def _print(console: Console, line: str) -> None:

@@ -334,7 +334,7 @@ def _scenario(keys: Keys) -> Scenario:
         vehicles=vehicles,
         dc_share=dc_share,
         deals_each_quirk=deals_each_quirk,
-        quirks=_each_quirk(keys) if deals_each_quirk else _quirks(keys),
+        quirks=_quirks(keys),
         mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
         configuration=_configuration(keys),
     )
@@ -373,14 +373,11 @@ def _dc_kw(keys: Keys) -> float:
     return given
 
 
-def _each_quirk(keys: Keys) -> Mapping[str, float]:
-    keys.text("quirks", len(EACH))
-    return MappingProxyType({})
-
-
 def _quirks(keys: Keys) -> Mapping[str, float]:
     shares: dict[str, float] = {}
-    if (table := keys.table("quirks")) is not None:
+    if keys.peek("quirks") == EACH:
+        keys.text("quirks", len(EACH))
+    elif (table := keys.table("quirks")) is not None:
         shares = {name: table.number(name, 0, 1) for name in QUIRKS if table.peek(name) is not None}
         table.end()
     return MappingProxyType(shares)

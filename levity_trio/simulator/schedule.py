@@ -12,6 +12,7 @@ from typing import Final
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.state import Impossible
 from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
 from levity_trio.simulator.scenario import Kind
@@ -31,40 +32,34 @@ def schedule(charger: Charger, plan: ChargerPlan) -> None:
         charger.agenda.plan(incident.at + incident.seconds, partial(end, charger, incident), is_own=False)
 
 
+def _attempt(deed: Callable[..., None], *details: object) -> None:
+    """Do what a visitor does. One who finds the charger faulted, without power or in use drives on."""
+    with suppress(Impossible):
+        deed(*details)
+
+
 def _schedule_visit(charger: Charger, visit: Visit) -> None:
-    plan = partial(charger.agenda.plan, is_own=False)
-    plan(visit.plug_at, partial(_plug, charger, visit))
-    plan(visit.tag_at, partial(_show_tag, charger, visit))
+    plan, number = partial(charger.agenda.plan, is_own=False), visit.connector
+    show_tag = partial(_attempt, charger.present_tag, number, visit.id_tag)
+
+    def show_again(at: float) -> None:
+        if charger.connectors[number].transaction is not None:  # else a power cut ended it already
+            show_tag(at)
+
+    plan(visit.plug_at, partial(_attempt, charger.plug, number, visit.vehicle))
+    plan(visit.tag_at, show_tag)
     if visit.stop_tag_at is not None:
-        plan(visit.stop_tag_at, partial(_show_tag_again, charger, visit))
-    plan(visit.unplug_at, partial(_leave, charger, visit))
-
-
-def _plug(charger: Charger, visit: Visit, at: float) -> None:
-    with suppress(Impossible):
-        charger.plug(visit.connector, visit.vehicle, at)
-
-
-def _show_tag(charger: Charger, visit: Visit, at: float) -> None:
-    """Present the visitor's tag. A visitor who finds the charger faulted or without power drives on."""
-    with suppress(Impossible):
-        charger.present_tag(visit.connector, visit.id_tag, at)
-
-
-def _show_tag_again(charger: Charger, visit: Visit, at: float) -> None:
-    """Present the tag to stop the transaction. A power cut may have ended it already."""
-    if charger.connectors[visit.connector].transaction is not None:
-        _show_tag(charger, visit, at)
-
-
-def _leave(charger: Charger, visit: Visit, at: float) -> None:
-    with suppress(Impossible):
-        charger.unplug(visit.connector, at)
+        plan(visit.stop_tag_at, show_again)
+    plan(visit.unplug_at, partial(_attempt, charger.unplug, number))
 
 
 def _die(charger: Charger, incident: Incident, at: float) -> None:
     """Cut the power and lose the transactions. Visitors who notice present their tags again after it returns."""
-    charging = [(one.number, one.transaction.id_tag) for one in charger.connectors if one.transaction is not None]
+    charging = [
+        (connector, transaction.id_tag)
+        for connector in charger.connectors
+        if (transaction := connector.transaction) is not None
+    ]
     charger.fail(at, keeps_sessions=False)
     if incident.is_noticed:
         noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
@@ -72,19 +67,13 @@ def _die(charger: Charger, incident: Incident, at: float) -> None:
             charger.agenda.plan(noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False)
 
 
-def _show_once_more(charger: Charger, connector: int, tag: str, at: float) -> None:
-    one = charger.connectors[connector]
-    if one.transaction is None and one.meter.is_plugged:
-        with suppress(Impossible):
-            charger.present_tag(connector, tag, at)
+def _show_once_more(charger: Charger, connector: Connector, tag: str, at: float) -> None:
+    if connector.transaction is None and connector.meter.is_plugged:
+        _attempt(charger.present_tag, connector.number, tag, at)
 
 
 def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
     notifications.swap(charger, incident.register_wh, at)
-    charger.power_on(at)
-
-
-def _restore_power(charger: Charger, _incident: Incident, at: float) -> None:
     charger.power_on(at)
 
 
@@ -94,9 +83,12 @@ _INCIDENTS: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
         lambda charger, fault, at: charger.clear_fault(fault.connector, at),
     ),
     Kind.OUTAGE: (lambda charger, _, at: charger.go_offline(at), lambda charger, _, at: charger.go_online(at)),
-    Kind.POWER_CUT: (lambda charger, _, at: charger.power_off(at), _restore_power),
-    Kind.BROWNOUT: (lambda charger, _, at: charger.fail(at, keeps_sessions=True), _restore_power),
-    Kind.DEATH: (_die, _restore_power),
+    Kind.POWER_CUT: (lambda charger, _, at: charger.power_off(at), lambda charger, _, at: charger.power_on(at)),
+    Kind.BROWNOUT: (
+        lambda charger, _, at: charger.fail(at, keeps_sessions=True),
+        lambda charger, _, at: charger.power_on(at),
+    ),
+    Kind.DEATH: (_die, lambda charger, _, at: charger.power_on(at)),
     Kind.METER_SWAP: (lambda charger, _, at: charger.power_off(at), _close_cabinet),
 }
 """By kind of incident: how it begins and how it ends."""

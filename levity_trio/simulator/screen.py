@@ -26,7 +26,7 @@ from rich.text import Text
 from levity_trio.output import output_errors
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import DC
-from levity_trio.simulator.charger.state import State, Tally
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import Status
 
@@ -100,19 +100,23 @@ class Scene:
 
 def row_of(charger: State) -> Row:
     """Return a charger's row without changing the charger."""
-    connectors = charger.connectors
+    connectors, tally = charger.connectors, charger.tally
+    tags = [
+        connector.transaction.id_tag if connector.transaction else connector.tag[0] if connector.tag else ""
+        for connector in connectors
+    ]
     return Row(
         id=charger.spec.id,
         model=charger.spec.model,
         link=_link(charger),
         statuses=tuple(one.status for one in connectors if one.number or one.status is not Status.AVAILABLE),
-        tag=" ".join(tag for one in connectors if (tag := _tag(one))),
+        tag=" ".join(filter(None, tags)),
         power_w=sum(one.meter.power_w for one in connectors),
         session_wh=sum(session_wh(one) for one in connectors),
         delivered_wh=delivered_wh(charger),
         soc=_soc(charger),
-        messages=charger.tally.sent + charger.served,
-        errors=failures(charger.tally),
+        messages=tally.sent + charger.served,
+        errors=tally.refused + tally.unanswered + tally.unreadable,
         quirks=charger.spec.quirks,
     )
 
@@ -129,11 +133,6 @@ def delivered_wh(charger: State) -> int:
     return ended + sum(session_wh(connector) for connector in charger.connectors)
 
 
-def failures(tally: Tally) -> int:
-    """Return the number of the charger's calls without a usable response."""
-    return tally.refused + tally.unanswered + tally.unreadable
-
-
 def _share(at: float, seconds: float | None) -> float:
     return min(1.0, at / seconds) if seconds else 0.0
 
@@ -146,13 +145,6 @@ def _link(charger: State) -> str:
     if not charger.is_linked:
         return "down"
     return "up" if charger.may_send else "boot"
-
-
-def _tag(connector: Connector) -> str:
-    """The tag that is charging, or waits for the cable."""
-    if connector.transaction is not None:
-        return connector.transaction.id_tag
-    return connector.tag[0] if connector.tag else ""
 
 
 def _soc(charger: State) -> float | None:
@@ -238,8 +230,15 @@ class Painter(Protocol):
 async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
     """Show the scene four times a second while open; the live table is erased on exit."""
     with _painter(console) as painter:
+
+        async def repaint() -> None:
+            while True:
+                if painter.is_due(scene.share):
+                    await trio.to_thread.run_sync(painter.paint, scene.view())
+                await trio.sleep(REFRESH_SECONDS)
+
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_repaint, painter, scene)
+            nursery.start_soon(repaint)
             yield
             nursery.cancel_scope.cancel()
         if painter.is_due(scene.share):
@@ -290,13 +289,6 @@ def _painter(console: Console) -> Iterator[Painter]:
         yield _Canvas(console, live)
 
 
-async def _repaint(painter: Painter, scene: Scene) -> None:
-    while True:
-        if painter.is_due(scene.share):
-            await trio.to_thread.run_sync(painter.paint, scene.view())
-        await trio.sleep(REFRESH_SECONDS)
-
-
 class _Canvas:
     """The live table."""
 
@@ -331,12 +323,13 @@ class _Milestones:
 
 def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
     """Choose `count` rows, kept in their order: first those in a session, then those with most errors and messages."""
-    busy = heapq.nlargest(count, range(len(rows)), key=lambda place: _business(rows[place]))
+
+    def business(place: int) -> tuple[bool, int, int]:
+        row = rows[place]
+        return bool(row.tag) or row.power_w > 0, row.errors, row.messages
+
+    busy = heapq.nlargest(count, range(len(rows)), key=business)
     return [rows[place] for place in sorted(busy)]
-
-
-def _business(row: Row) -> tuple[bool, int, int]:
-    return bool(row.tag) or row.power_w > 0, row.errors, row.messages
 
 
 def _cells(row: Row, *, is_wide: bool) -> list[RenderableType]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import trio
@@ -36,15 +36,8 @@ class Trust:
         memory = charger.memory.certificates
         roots = [one["certificate"] for one in memory.get("roots", ()) if one["certificateType"] == CENTRAL_SYSTEM]
         if charger.configuration.integer("SecurityProfile") < CERTIFICATE_PROFILE:
-            return self._common() if not roots else _context(self.authority, tuple(roots))
-        context = _context(self.authority, tuple(roots))
-        self._prove(context, charger, memory)
-        return context
-
-    def _common(self) -> ssl.SSLContext:
-        return _shared(self.authority)
-
-    def _prove(self, context: ssl.SSLContext, charger: Charger, memory: Mapping[str, Any]) -> None:
+            return _context(self.authority, roots) if roots else _shared(self.authority)
+        context = _context(self.authority, roots)
         if "chain" in memory:
             with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # Python reads certificates from files only
                 file.write(memory["key"] + memory["chain"])
@@ -52,19 +45,17 @@ class Trust:
                 context.load_cert_chain(file.name)
         elif self.certificate is not None:
             context.load_cert_chain(self.certificate.replace("{id}", charger.spec.id))
+        return context
 
 
-@cache
-def _shared(authority: Path | None) -> ssl.SSLContext:
-    return _context(authority, ())
-
-
-def _context(authority: Path | None, roots: tuple[str, ...]) -> ssl.SSLContext:
+def _context(authority: Path | None, roots: Sequence[str] = ()) -> ssl.SSLContext:
     if authority is None and not roots:
         return ssl.create_default_context()
     return ssl.create_default_context(cafile=authority, cadata="".join(roots) or None)
 
 
+_shared = cache(_context)
+"""Loads a trust store once for all connections; nobody adds a certificate to what it returns."""
 DIAL_SECONDS: Final = 30.0
 
 
@@ -82,6 +73,10 @@ class ServerAddress:
         """The value of the Host header (RFC 9110 §7.2)."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        return f"{'wss' if self.is_tls else 'ws'}://{self.authority}{self.path}"
+
     async def dial(self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
         """Connect, with TLS where the address asks for it.
 
@@ -90,17 +85,17 @@ class ServerAddress:
         """
         with trio.move_on_after(seconds):
             stream = await trio.open_tcp_stream(self.host, self.port)
-            return await self._secured(stream, trust or _trusted()) if self.is_tls else stream
+            if not self.is_tls:
+                return stream
+            context = trust or _shared(None)
+            secured = trio.SSLStream(stream, context, server_hostname=self.host, https_compatible=True)
+            try:
+                await secured.do_handshake()
+            except BaseException:
+                await trio.aclose_forcefully(secured)
+                raise
+            return secured
         raise TimeoutError(f"no connection within {seconds:g} s")
-
-    async def _secured(self, stream: trio.SocketStream, trust: ssl.SSLContext) -> trio.abc.Stream:
-        secured = trio.SSLStream(stream, trust, server_hostname=self.host, https_compatible=True)
-        try:
-            await secured.do_handshake()
-        except BaseException:
-            await trio.aclose_forcefully(secured)
-            raise
-        return secured
 
 
 def parse_address(url: str) -> ServerAddress:
@@ -116,9 +111,3 @@ def parse_address(url: str) -> ServerAddress:
     is_tls = parts.scheme == "wss"
     path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
     return ServerAddress(host, port or (443 if is_tls else 80), path, is_tls)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Load this machine's trust store, once for all connections."""
-    return ssl.create_default_context()

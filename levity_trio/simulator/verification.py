@@ -40,7 +40,7 @@ from typing import Any, Final, NamedTuple
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
-from levity_trio.simulator.provable import Proof, is_overlapping, prove, without_overlaps, without_start
+from levity_trio.simulator.provable import Loss, Proof, is_overlapping, prove, without_overlaps, without_start
 from levity_trio.store.reads import look
 from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark, booked_since, mark
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
@@ -120,12 +120,6 @@ def missing(case: Case, is_set_aside: bool) -> Iterator[Fault]:
         yield fault(entry, Kind.MISSING, "a message set aside", "none")
 
 
-def thrown_away(entry: Entry) -> Iterator[Fault]:
-    """Messages that the server refused or left unanswered until the charger gave up (OCPP 1.6 §3.7.1)."""
-    for action in entry.thrown_away:
-        yield fault(entry, Kind.THROWN_AWAY, f"a response to its {action}", "none; the charger threw it away")
-
-
 def tolerance(ledger: Ledger) -> timedelta:
     """The greatest error of a time that counts as correct."""
     return timedelta(seconds=2 * ledger.slack_seconds + 1)
@@ -155,25 +149,22 @@ def fault(entry: Entry, kind: Kind, expected: str, found: str, booking: BookedTr
 
 def _of_identity(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     entry = case.entry
-    for field, sent, booked in _sent_and_booked(entry, booking):
+    start, stop = entry.message(START), entry.message(STOP)
+    fields: list[tuple[str, object, object]] = []
+    if start is not None:
+        fields += [
+            ("connector", start.connector, booking.connector),
+            ("tag", start.id_tag, booking.id_tag),
+            ("meter_start", _own_register(start), booking.meter_start),
+        ]
+    # A stop without an id may fit two connectors, and is not joined. Only its register is then left out of the
+    # comparison; its energy and its time are compared all the same.
+    if stop is not None and not booking.is_open:
+        is_set_aside = stop.transaction_id in (None, 0, -1) and booking.stopped_by == "system"
+        fields += [] if is_set_aside else [("meter_stop", _own_register(stop), booking.meter_stop)]
+    for field, sent, booked in fields:
         if sent is not None and sent != booked:
             yield fault(entry, Kind.IDENTITY, f"{field} {sent!r}", repr(booked), booking)
-
-
-def _sent_and_booked(entry: Entry, booking: BookedTransaction) -> Iterator[tuple[str, object, object]]:
-    start, stop = entry.message(START), entry.message(STOP)
-    if start is not None:
-        yield "connector", start.connector, booking.connector
-        yield "tag", start.id_tag, booking.id_tag
-        yield "meter_start", _own_register(start), booking.meter_start
-    if stop is not None and not booking.is_open and not _is_set_aside(stop, booking):
-        yield "meter_stop", _own_register(stop), booking.meter_stop
-
-
-def _is_set_aside(stop: Sent, booking: BookedTransaction) -> bool:
-    """Whether a stop without an id was not joined: it may fit two connectors. Nothing but its register is then left
-    out of the comparison; its energy and its time are compared all the same."""
-    return stop.transaction_id in (None, 0, -1) and booking.stopped_by == "system"
 
 
 def _own_register(sent: Sent) -> int | None:
@@ -352,23 +343,23 @@ def verify(path: DatabaseAddress, ledger: Ledger) -> Verdict:
     set_aside = [charger for charger in booked.set_aside if charger in ours]
     cases = _cases(ledger)
     matched, invented = _matched(cases, transactions)
+    losses: dict[Loss, list[int]] = defaultdict(list)
+    for lost in (lost for case in cases if case.entry.is_ended for lost in case.proof.lost):
+        losses[lost.why].append(lost.wh)
     return Verdict(
         transactions=len(transactions),
         energy_wh=sum(booking.energy_wh or 0 for booking in transactions),
         reviews=sum(bool(booking.reviews) for booking in transactions),
         set_aside=len(set_aside),
-        beyond_wh=sum(_beyond(case, booking) for case, booking in matched),
-        unprovable=tuple(_unprovable(case.proof for case in cases if case.entry.is_ended)),
+        beyond_wh=sum(
+            max(0, (booking.energy_wh or 0) - case.entry.energy_wh)
+            for case, booking in matched
+            if booking is not None and case.proof.most_wh is not None
+        ),
+        unprovable=tuple(Unprovable(why.value, len(wh), sum(wh)) for why, wh in sorted(losses.items())),
         faults=tuple(_faults(matched, invented, frozenset(set_aside))),
         life=booked.life,
     )
-
-
-def _unprovable(proofs: Iterable[Proof]) -> Iterator[Unprovable]:
-    found = sorted(((lost.why.value, lost.wh) for proof in proofs for lost in proof.lost), key=lambda one: one[0])
-    for why, losses in groupby(found, key=lambda one: one[0]):
-        wh = [wh for _, wh in losses]
-        yield Unprovable(why, len(wh), sum(wh))
 
 
 # Honesty and habits
@@ -395,7 +386,10 @@ def _cases(ledger: Ledger) -> list[Case]:
             ledger=ledger,
             is_followed=place in followed,
             is_habit=habits[place],
-            ahead=_ahead_by(entry, clocks[entry.charger]),
+            ahead=max(
+                (by for at, by in clocks[entry.charger] if at <= (entry.began if entry.ended is None else entry.ended)),
+                default=timedelta(),
+            ),
         )
         for place, entry in enumerate(ledger.entries)
     ]
@@ -440,12 +434,6 @@ def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
     return clocks
 
 
-def _ahead_by(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
-    """The furthest that a clock was ahead by the end of a transaction."""
-    ended = entry.began if entry.ended is None else entry.ended
-    return max((by for at, by in clock if at <= ended), default=timedelta())
-
-
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
     """The indexes of each pair of consecutive entries on a connector."""
 
@@ -475,20 +463,14 @@ def _matched(
     return matched, unexplained.values()
 
 
-def _beyond(case: Case, booking: BookedTransaction | None) -> int:
-    """Return what a transaction whose meter counts two cars has beyond what flowed, in Wh."""
-    if booking is None or case.proof.most_wh is None:
-        return 0
-    return max(0, (booking.energy_wh or 0) - case.entry.energy_wh)
-
-
 def _faults(
     matched: Iterable[tuple[Case, BookedTransaction | None]],
     invented: Iterable[BookedTransaction],
     set_aside: frozenset[str],
 ) -> Iterator[Fault]:
     for case, booking in matched:
-        yield from thrown_away(case.entry)
+        for action in case.entry.thrown_away:  # refused or unanswered until the charger gave up (OCPP 1.6 §3.7.1)
+            yield fault(case.entry, Kind.THROWN_AWAY, f"a response to its {action}", "none; the charger threw it away")
         if booking is None:
             yield from missing(case, case.entry.charger in set_aside)
         else:

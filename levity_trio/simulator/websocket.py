@@ -176,13 +176,9 @@ def why(gone: BaseException) -> str:
     while isinstance(gone, BaseExceptionGroup):
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
-        return f"refused: HTTP {gone.status_code} {_first_line(gone.body or b'')}".rstrip()
+        line, _, _ = (gone.body or b"").decode("utf-8", "replace").strip().partition("\n")
+        text = "" if line.startswith("<") else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]  # not HTML
+        return f"refused: HTTP {gone.status_code} {text}".rstrip()
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
         return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()
     return str(gone) or str(gone.__cause__ or "") or type(gone).__name__
-
-
-def _first_line(body: bytes) -> str:
-    """The first line of a refusal's body, for people; empty for HTML."""
-    line, _, _ = body.decode("utf-8", "replace").strip().partition("\n")
-    return "" if line.startswith("<") else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]

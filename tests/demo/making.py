@@ -186,9 +186,9 @@ def _charger(name: str, part: Part, visits: Iterable[Visit], network: Network) -
 
 def _lie(charger: Charger, leap_wh: int, at: float) -> None:
     if leap_wh:
-        notifications.leap(charger, 1, leap_wh)
+        charger.memory.offsets[1] += leap_wh
     else:
-        notifications.reset(charger, 1, at)
+        notifications.set_register(charger, 1, 0, at)
 
 
 def _visits(part: Part) -> dict[str, list[Visit]]:

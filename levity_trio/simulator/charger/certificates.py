@@ -19,7 +19,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
@@ -50,7 +49,9 @@ class Certificates:
             subject.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, cpo_name))
         request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject)).sign(key, hashes.SHA256())
         text = request.public_bytes(serialization.Encoding.PEM).decode()
-        self._kept.update(next_key=_text(key), next_request=text)
+        plain = serialization.NoEncryption()
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        self._kept.update(next_key=pem.decode(), next_request=text)
         return text
 
     def signed(self, chain: str, now: datetime) -> str:
@@ -85,8 +86,13 @@ class Certificates:
         issuer = next((issuer for issuer in (root, *installed) if _has_issued(issuer, root)), None)
         if issuer is None:
             return "Rejected"
-        hash_data = _hash_data(root, issuer)
-        return self._keep({"certificateType": certificate_type, "certificateHashData": hash_data}, certificate)
+        identity = {"certificateType": certificate_type, "certificateHashData": _hash_data(root, issuer)}
+        if any(identity.items() <= kept.items() for kept in self._roots):
+            return "Accepted"
+        if len(self._roots) >= self._max_roots:
+            return "Rejected"
+        self._roots.append({**identity, "certificate": certificate})
+        return "Accepted"
 
     def installed(self, certificate_type: str) -> list[dict[str, str]]:
         """GetInstalledCertificateIds: the certificateHashData of each; if empty, the response is NotFound (M03)."""
@@ -98,18 +104,10 @@ class Certificates:
         Only roots have hash data here, so the charger's own certificate cannot be deleted (M04.FR.05). The central
         system must use the hash algorithm that the charger reported (M04.FR.07); with another one nothing is found.
         """
-        staying = [one for one in self._roots if not _is_same(one["certificateHashData"], hash_data)]
+        staying = [one for one in self._roots if _plain(one["certificateHashData"]) != _plain(hash_data)]
         if len(staying) == len(self._roots):
             return "NotFound"
         self._roots[:] = staying
-        return "Accepted"
-
-    def _keep(self, identity: dict[str, Any], certificate: str) -> str:
-        if any(identity.items() <= one.items() for one in self._roots):
-            return "Accepted"
-        if len(self._roots) >= self._max_roots:
-            return "Rejected"
-        self._roots.append({**identity, "certificate": certificate})
         return "Accepted"
 
     def _has_asked_for(self, leaf: x509.Certificate, which: str) -> bool:
@@ -130,21 +128,16 @@ def is_signed_by(certificate: str, signature: str, content: bytes) -> bool:
     """
     try:
         key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-        _verify(key, base64.b64decode(signature), content)
+        if isinstance(key, rsa.RSAPublicKey):
+            salted = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
+            key.verify(base64.b64decode(signature), content, salted, hashes.SHA256())
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(base64.b64decode(signature), content, ec.ECDSA(hashes.SHA256()))
+        else:
+            return False
     except (*_UNREADABLE, InvalidSignature):
         return False
     return True
-
-
-def _verify(key: CertificatePublicKeyTypes, signature: bytes, content: bytes) -> None:
-    """Raises InvalidSignature, also for other types of key."""
-    if isinstance(key, rsa.RSAPublicKey):
-        salted = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
-        key.verify(signature, content, salted, hashes.SHA256())
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
-    else:
-        raise InvalidSignature
 
 
 def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str | bytes]:
@@ -173,16 +166,7 @@ def _hash_data(certificate: x509.Certificate, issuer: x509.Certificate) -> dict[
     }
 
 
-def _is_same(one: dict[str, str], other: dict[str, str]) -> bool:
-    """Compare without regard to the case of digits or to leading zeros of the serial number."""
-    return _plain(one) == _plain(other)
-
-
 def _plain(hash_data: dict[str, str]) -> dict[str, str]:
+    """Return the hash data without the case of digits and the leading zeros of the serial number."""
     lowered = {name: text.lower() for name, text in hash_data.items()}
     return {**lowered, "serialNumber": lowered["serialNumber"].lstrip("0")}
-
-
-def _text(key: ec.EllipticCurvePrivateKey) -> str:
-    plain = serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()

@@ -56,8 +56,7 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
     if not charger.is_on:
         raise Impossible(f"{charger.spec.id} has no power")
     transaction = connector.transaction
-    is_ready = takes_starts(charger, connector) if transaction is None else not connector.is_faulted
-    if not is_ready:
+    if not (takes_starts(charger, connector) if transaction is None else not connector.is_faulted):
         raise Impossible(f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}")
     if transaction is None:
         authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
@@ -94,8 +93,7 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
     known = charger.tags.decide(tag, charger.clock.read(at))
     parent = charger.tags.parent(tag)
     if not charger.may_send:
-        is_admitted = _holds_offline(charger, known)
-        then(is_admitted, parent, at)
+        then(_holds_offline(charger, known), parent, at)
     elif known == ACCEPTED and settings.boolean("LocalPreAuthorize"):
         then(True, parent, at)
     else:
@@ -169,18 +167,14 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)
-    _run_when_idle(charger, at)
+    if charger.when_idle is not None and charger.is_on and not is_busy(charger):
+        action, charger.when_idle = charger.when_idle, None
+        action(at)
 
 
 def is_busy(charger: State) -> bool:
     """Return whether a transaction is open."""
     return any(connector.transaction is not None for connector in charger.connectors)
-
-
-def _run_when_idle(charger: State, at: float) -> None:
-    if charger.when_idle is not None and charger.is_on and not is_busy(charger):
-        action, charger.when_idle = charger.when_idle, None
-        action(at)
 
 
 def resume(charger: State, connector: Connector, at: float) -> None:
@@ -260,20 +254,19 @@ def admit(
         return
     connector.tag = (tag, parent)
     wait = charger.configuration.integer("ConnectionTimeOut")
-    give_up = partial(_give_up, charger, connector)
+
+    def give_up(at: float) -> None:
+        drop_tag(charger, connector)
+        settle(charger, connector, at)
+
     charger.agenda.set_timer(Timer.CABLE, at + wait, give_up, connector=connector.number)
     settle(charger, connector, at)
 
 
 def may_use(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> bool:
     """Return whether the reservations allow a tag to start here."""
-    free = sum(one is connector or one.status is Status.AVAILABLE for one in charger.connectors[1:])
+    free = sum(other is connector or other.status is Status.AVAILABLE for other in charger.connectors[1:])
     return charger.reservations.may_start(connector.number, tag, parent, charger.clock.read(at), free=free)
-
-
-def _give_up(charger: State, connector: Connector, at: float) -> None:
-    drop_tag(charger, connector)
-    settle(charger, connector, at)
 
 
 def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, _at: float) -> None:
@@ -301,6 +294,5 @@ def _stop_by_group(
 ) -> None:
     """End a transaction if the tag has the parent of the one that began it (§3.5)."""
     connector = charger.connectors[transaction.connector]
-    is_group = is_same(parent, transaction.parent_id_tag)
-    if connector.transaction is transaction and is_admitted and is_group:
+    if connector.transaction is transaction and is_admitted and is_same(parent, transaction.parent_id_tag):
         end(charger, connector, LOCAL, at, tag)

@@ -27,11 +27,10 @@ Check = Callable[[str], str | None]
 
 _DAY: Final = 86_400  # seconds
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")  # 16 to 20 bytes (security whitepaper, AuthorizationKey)
 _ROTATION: Final = re.compile(r"\d{1,2}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)", re.ASCII)
 _MAX_ORGANIZATION: Final = 64  # characters of an O in a certificate (RFC 5280, ub-organization-name)
 _SPELLINGS: Final = {measurand.casefold(): measurand for measurand in SUPPORTED}
-_PASSWORD_PROFILES: Final = (1, 2)
 
 
 class Key(NamedTuple):
@@ -61,15 +60,6 @@ def _measurands(value: str) -> str | None:
 
 def _rotations(value: str) -> str | None:
     return _list(item if _ROTATION.fullmatch(item) else None for item in _items(value))
-
-
-def _password(value: str) -> str | None:
-    """16 to 20 bytes in hexadecimal (security whitepaper, AuthorizationKey)."""
-    return value if _HEX.fullmatch(value) else None
-
-
-def _organization(value: str) -> str | None:
-    return value if len(value) <= _MAX_ORGANIZATION else None
 
 
 def _items(value: str) -> list[str]:
@@ -138,10 +128,10 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("MaxChargingProfilesInstalled", "20"),
         # Security whitepaper
         Key("AdditionalRootCertificateCheck", "false"),
-        Key(AUTHORIZATION_KEY, "", _password),
+        Key(AUTHORIZATION_KEY, "", lambda value: value if _HEX.fullmatch(value) else None),
         Key("CertificateSignedMaxChainSize", "10000"),
         Key("CertificateStoreMaxLength", "8"),
-        Key("CpoName", "", _organization),
+        Key("CpoName", "", lambda value: value if len(value) <= _MAX_ORGANIZATION else None),
         Key(SECURITY_PROFILE, "0", _whole(0, 3), needs_reboot=True),
     )
 }
@@ -230,14 +220,10 @@ class Configuration:
         if f"{name}MaxLength" in KEYS and len(_items(value)) > self.integer(f"{name}MaxLength"):
             return False
         if name == PHASE_ROTATION:
-            return self._names_connectors_once(value)
-        return name != SECURITY_PROFILE or self._may_raise_profile(int(value))
-
-    def _names_connectors_once(self, rotations: str) -> bool:
-        numbers = [int(item.split(".")[0]) for item in _items(rotations)]
-        return len(set(numbers)) == len(numbers) and all(number <= self._connectors for number in numbers)
-
-    def _may_raise_profile(self, profile: int) -> bool:
-        """Never lower, and 1 and 2 only with a password (whitepaper A05). Certificates are not checked here."""
-        has_password = bool(self.text(AUTHORIZATION_KEY))
-        return profile >= self.integer(SECURITY_PROFILE) and (profile not in _PASSWORD_PROFILES or has_password)
+            numbers = [int(item.split(".")[0]) for item in _items(value)]
+            return len(set(numbers)) == len(numbers) and all(number <= self._connectors for number in numbers)
+        if name != SECURITY_PROFILE:
+            return True
+        # Never lower, and 1 and 2 only with a password (whitepaper A05). Certificates are not checked here.
+        needs_password = int(value) in (1, 2)
+        return int(value) >= self.integer(name) and (not needs_password or bool(self.text(AUTHORIZATION_KEY)))

@@ -115,19 +115,14 @@ class Connector:
         """Change to the derived status by the transitions of §4.9, and yield each step; none without a change."""
         self.beneath = natural
         to = Status.FAULTED if self.is_faulted else natural
-        for step in self._way(to):
+        if to is self.status:
+            return
+        moves = MOVES if self.number else CHARGER_MOVES
+        stopovers = [stop for stop in STOPOVERS if stop in moves[self.status] and to in moves.get(stop, ())]
+        for step in (to,) if to in moves[self.status] else (*stopovers[:1], to):
             check_move(self.number, self.status, step)
             self.status = step
             yield step
-
-    def _way(self, to: Status) -> tuple[Status, ...]:
-        if to is self.status:
-            return ()
-        moves = MOVES if self.number else CHARGER_MOVES
-        if to in moves[self.status]:
-            return (to,)
-        over = (one for one in STOPOVERS if one in moves[self.status] and to in moves.get(one, ()))
-        return (*([stop] if (stop := next(over, None)) else []), to)
 
     def _charging_status(self) -> Status:
         if not self.meter.is_plugged or self.is_paused_by_vehicle or self.meter.is_full:

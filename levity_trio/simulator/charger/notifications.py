@@ -5,7 +5,7 @@ A reported register may differ from the true one: it may have been reset, have j
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,10 @@ from levity_trio.wire.payloads import call, write_payload
 
 def registers(charger: State, connector: Connector, at: float) -> tuple[int, int]:
     """Return the true and the reported register, in whole Wh."""
-    true_wh = _true_wh(connector, at)
+    connector.meter.advance(at)
+    true_wh = shown_wh(connector.meter.register_wh)
     shown = true_wh + charger.memory.offsets[connector.number]
     return true_wh, charger.quirks.shown(charger, connector, shown, at)
-
-
-def reset(charger: State, number: int, at: float) -> None:
-    set_register(charger, number, 0, at)
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
@@ -36,21 +33,11 @@ def set_register(charger: State, number: int, wh: int, at: float) -> None:
     charger.memory.offsets[number] += wh - shown_wh
 
 
-def leap(charger: State, number: int, wh: int) -> None:
-    """Raise the reported register for good."""
-    charger.memory.offsets[number] += wh
-
-
 def swap(charger: State, register_wh: int, at: float) -> None:
     """Replace all meters by others with this register."""
     for connector in charger.connectors[1:]:
         set_register(charger, connector.number, register_wh, at)
     charger.memory.meters += 1
-
-
-def _true_wh(connector: Connector, at: float) -> int:
-    connector.meter.advance(at)
-    return shown_wh(connector.meter.register_wh)
 
 
 DAY = timedelta(days=1)
@@ -65,7 +52,11 @@ def notify(charger: State, connector: Connector, at: float) -> None:
     """Report a status once it has lasted for MinimumStatusDuration; a shorter one is never reported."""
     charger.agenda.stop_timer(Timer.STATUS, connector.number)
     if seconds := charger.configuration.integer("MinimumStatusDuration"):
-        send = partial(_report_lasting, charger, connector)
+
+        def send(at: float) -> None:
+            if connector.reported != (connector.status, connector.error_code):
+                report(charger, connector, at)
+
         charger.agenda.set_timer(Timer.STATUS, at + seconds, send, connector=connector.number)
     else:
         report(charger, connector, at)
@@ -73,9 +64,12 @@ def notify(charger: State, connector: Connector, at: float) -> None:
 
 def report(charger: State, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
     """Send the present status. A change while disconnected is reported after reconnection."""
-    if charger.send_if_allowed(
-        status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for
-    ):
+
+    def then(answer: Any, _at: float) -> None:
+        if answer is None:  # the central system may not have received it
+            connector.reported = None
+
+    if charger.send_if_allowed(status_of(charger, connector, at), then, is_asked_for=is_asked_for):
         connector.reported = (connector.status, connector.error_code)
 
 
@@ -86,12 +80,6 @@ def status_of(charger: State, connector: Connector, at: float) -> call.StatusNot
         status=connector.status.value,
         timestamp=charger.timestamp(at),
     )
-
-
-def _doubt(connector: Connector, answer: Any, _at: float) -> None:
-    """Without a response, treat the status as not reported."""
-    if answer is None:
-        connector.reported = None
 
 
 def report_changes(charger: State, at: float) -> None:
@@ -112,15 +100,12 @@ def meter_value(charger: State, connector: Connector, key: str, context: str, at
     """Return one meterValue with the measurands of a configuration key; None without any."""
     measurands = charger.configuration.listed(key)
     _, shown = registers(charger, connector, at)
-    interval_wh = shown - connector.shown_wh.get(key, _shown_at_start(connector, shown))
+    # The first interval of a transaction begins at its start; outside a transaction the interval is 0.
+    start = shown if connector.transaction is None else connector.transaction.shown_start_wh
+    interval_wh = shown - connector.shown_wh.get(key, start)
     connector.shown_wh[key] = shown
     samples = sampled_values(connector.meter.snapshot(), measurands, context, shown, interval_wh)
     return {"timestamp": charger.timestamp(at), "sampledValue": samples} if samples else None
-
-
-def _shown_at_start(connector: Connector, shown: int) -> int:
-    """Return the start of a transaction's first interval; outside a transaction the interval is 0."""
-    return shown if connector.transaction is None else connector.transaction.shown_start_wh
 
 
 def sample(
@@ -195,7 +180,9 @@ def plan_aligned(charger: State, at: float) -> None:
     """Schedule the next clock-aligned readings, counted from midnight (ClockAlignedDataInterval; 0: none)."""
     charger.agenda.stop_timer(Timer.ALIGNED)
     if seconds := charger.configuration.integer("ClockAlignedDataInterval"):
-        moment = _aligned_after(charger.clock.read(at), timedelta(seconds=seconds))
+        now, interval = charger.clock.read(at), timedelta(seconds=seconds)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        moment = min(midnight + ((now - midnight) // interval + 1) * interval, midnight + DAY)
         charger.agenda.set_timer(Timer.ALIGNED, charger.clock.due(moment, at), partial(_send_aligned, charger))
 
 
@@ -204,13 +191,3 @@ def _send_aligned(charger: State, at: float) -> None:
         sample(charger, connector, "MeterValuesAlignedData", ALIGNED, at)
         add_data(charger, connector, "StopTxnAlignedData", ALIGNED, at)
     plan_aligned(charger, at)
-
-
-def _aligned_after(now: datetime, interval: timedelta) -> datetime:
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return min(midnight + ((now - midnight) // interval + 1) * interval, midnight + DAY)
-
-
-def _report_lasting(charger: State, connector: Connector, at: float) -> None:
-    if connector.reported != (connector.status, connector.error_code):
-        report(charger, connector, at)

@@ -7,17 +7,14 @@ settled here, because a status depends on a reservation, and a fault ends one.
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
 
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import NO_ERROR, Connector
 from levity_trio.simulator.charger.spec import AC
 from levity_trio.simulator.charger.state import Impossible, State
+from levity_trio.simulator.model.meter import LEAST_AC_A
 from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
-
-LEAST_CURRENT_A: Final = 6.0
-"""The lowest current at which a vehicle charges from AC (IEC 61851)."""
 
 
 def settle(charger: State, connector: Connector, at: float) -> None:
@@ -64,7 +61,7 @@ def _limit(charger: State, connector: Connector, at: float) -> None:
     if charger.spec.power_type == AC:
         amps = None if limit is None else limit.amps
         connector.meter.limit(amps, at)
-        connector.is_offered = amps is None or amps >= LEAST_CURRENT_A
+        connector.is_offered = amps is None or amps >= LEAST_AC_A
     else:
         watts = None if limit is None else limit.watts
         connector.meter.limit_power(watts, at)

@@ -114,7 +114,11 @@ class Reservations:
         candidates = [
             one for one in self._of(connector, now) + self._of(ANY_CONNECTOR, now) if one.is_for(id_tag, parent_id_tag)
         ]
-        best = min(candidates, key=lambda one: _preference(one, id_tag), default=None)
+        best = min(
+            candidates,
+            key=lambda kept: (kept.connector == ANY_CONNECTOR, not is_same(kept.id_tag, id_tag), kept.expiry),
+            default=None,
+        )
         if best is None:
             return None
         self.cancel(best.id)
@@ -154,7 +158,3 @@ class Reservations:
         for one in ended:
             self.cancel(one.id)
         return sorted(ended, key=lambda one: one.expiry)
-
-
-def _preference(one: Reservation, id_tag: str) -> tuple[bool, bool, datetime]:
-    return one.connector == ANY_CONNECTOR, not is_same(one.id_tag, id_tag), one.expiry

@@ -37,10 +37,6 @@ class ChargerSpec:
     quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for problem in self._problems():
-            raise ValueError(problem)
-
-    def _problems(self) -> list[str]:
         is_name = 0 < len(self.id) <= MAX_IDENTITY and self.id.isprintable() and "/" not in self.id
         checks = {
             f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name and bool(self.id.strip()),
@@ -56,7 +52,9 @@ class ChargerSpec:
             "security_profile: give 0 to 3": 0 <= self.security_profile <= 3,
             "password: security profiles 1 and 2 need one": self.security_profile not in (1, 2) or bool(self.password),
         }
-        return [text for text, is_kept in checks.items() if not is_kept]
+        for text, is_kept in checks.items():
+            if not is_kept:
+                raise ValueError(text)
 
 
 @dataclass(slots=True)
@@ -109,6 +107,6 @@ class Memory:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Self:
         """Raises TypeError or KeyError if `to_json` did not write it."""
-        known = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
+        known = {field.name: kept[field.name] for field in fields(cls) if field.name in kept}
         known["messages"] = [Message(**message) for message in known.get("messages", [])]
         return cls(**known)

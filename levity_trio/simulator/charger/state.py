@@ -297,7 +297,9 @@ class State:
         self.spec = spec
         self.memory = memory
         self.quirks = quirks
-        self.configuration = Configuration(memory.configuration, spec.connectors, _factory(spec))
+        is_secured = spec.security_profile or spec.password is not None
+        factory = {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}
+        self.configuration = Configuration(memory.configuration, spec.connectors, factory if is_secured else {})
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
         self.profiles = _profiles(spec, memory, self.configuration)
@@ -310,7 +312,9 @@ class State:
         """The status of the last BootNotification.conf since power-on."""
         self.outbox = Outbox(memory)
         # Activity
-        self.connectors = _connectors(spec, memory)
+        supply = Supply(spec.power_type, spec.phases, spec.max_current_a, spec.max_power_w)
+        self.connectors = [Connector(number, Meter(supply, wh)) for number, wh in enumerate(memory.registers)]
+        """Connector 0 is the charger itself."""
         self.transactions: dict[int, Transaction] = {}
         """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
@@ -328,7 +332,8 @@ class State:
         """The last frames, if they are recorded: moment, `send` or `recv`, text."""
         # For the shell
         self.effects: list[Effect] = []
-        self.on_change: Callable[[], None] = _nothing
+        self.on_change: Callable[[], None] = lambda: None
+        """Set by a shell."""
 
     def __repr__(self) -> str:
         return f"<Charger {self.spec.id} on={self.is_on} linked={self.is_linked} {self.connectors}>"
@@ -357,7 +362,7 @@ class State:
         """
         may_send = self.may_send or (is_asked_for and self.is_linked)
         if may_send:
-            self.queue(request, then or _ignore)
+            self.queue(request, then or (lambda *_: None))
         return may_send
 
     def queue(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
@@ -374,21 +379,6 @@ class State:
         self.do(ConnectionEffect(kind, seconds))
 
 
-def _nothing() -> None:
-    """The default of `on_change`, until a shell sets it."""
-
-
-def _ignore(answer: Any, at: float) -> None:
-    """The default of `then`, for responses that change nothing."""
-
-
-def _factory(spec: ChargerSpec) -> dict[str, str]:
-    """The configuration keys that the installer set."""
-    if not spec.security_profile and spec.password is None:
-        return {}
-    return {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}
-
-
 def _profiles(spec: ChargerSpec, memory: Memory, configuration: Configuration) -> Profiles:
     return Profiles(
         memory.profiles,
@@ -397,9 +387,3 @@ def _profiles(spec: ChargerSpec, memory: Memory, configuration: Configuration) -
         max_stack_level=configuration.integer("ChargeProfileMaxStackLevel"),
         max_installed=configuration.integer("MaxChargingProfilesInstalled"),
     )
-
-
-def _connectors(spec: ChargerSpec, memory: Memory) -> list[Connector]:
-    """Connector 0 is the charger itself."""
-    supply = Supply(spec.power_type, spec.phases, spec.max_current_a, spec.max_power_w)
-    return [Connector(number, Meter(supply, register)) for number, register in enumerate(memory.registers)]

@@ -7,7 +7,7 @@ Tags and parents are compared without regard to case (CiString20Type), so the ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -24,7 +24,7 @@ _VALID: Final = ("Accepted", "ConcurrentTx")
 
 
 class TagMemory(Protocol):
-    """The non-volatile part. The version is that of the present list, 0 if the list is empty (§5.10)."""
+    """What is kept of tags. The version is that of the present list, 0 if the list is empty (§5.10)."""
 
     local_list_version: int
     local_list: dict[str, IdTagInfo]
@@ -59,7 +59,8 @@ class Tags:
         if entry is None:
             return None
         status: str = entry["status"]
-        return "Expired" if status in _VALID and _has_expired(entry, now) else status
+        expiry = parse_time(entry.get("expiryDate") or "")
+        return "Expired" if status in _VALID and expiry is not None and expiry <= now else status
 
     def parent(self, tag: str) -> str | None:
         """Return the tag's group (parentIdTag), if known."""
@@ -77,7 +78,10 @@ class Tags:
             return
         cache.pop(key, None)  # so that the latest response is the last entry
         if len(cache) >= MAX_CACHE:
-            _make_room(cache)
+            # All entries that are not valid make room, or else the oldest (§3.5.1).
+            refused = [old for old, entry in cache.items() if entry["status"] not in _VALID]
+            for old in refused or [next(iter(cache))]:
+                del cache[old]
         cache[key] = dict(id_tag_info)
 
     def clear_cache(self) -> str:
@@ -104,7 +108,11 @@ class Tags:
         updated = self._updated(update_type, entries or ())
         if updated is None or (updated and version < 1):  # version 0 means an empty list
             return "Failed"
-        self._replace(updated, version)
+        self._memory.local_list.clear()
+        self._memory.local_list.update(updated)
+        self._memory.local_list_version = version if updated else 0
+        for key in updated.keys() & self._memory.cache.keys():
+            del self._memory.cache[key]
         return "Accepted"
 
     @property
@@ -131,37 +139,6 @@ class Tags:
             return None
         if is_full and not all(changes.values()):  # §7.1: required when the update is Full
             return None
-        updated = _merged({} if is_full else self._memory.local_list, changes.items())
+        kept = {} if is_full else {key: info for key, info in self._memory.local_list.items() if key not in changes}
+        updated = kept | {key: dict(info) for key, info in changes.items() if info}  # none deletes the tag (§7.1)
         return updated if len(updated) <= self._configuration.integer("LocalAuthListMaxLength") else None
-
-    def _replace(self, updated: dict[str, IdTagInfo], version: int) -> None:
-        self._memory.local_list.clear()
-        self._memory.local_list.update(updated)
-        self._memory.local_list_version = version if updated else 0
-        for key in updated.keys() & self._memory.cache.keys():
-            del self._memory.cache[key]
-
-
-def _merged(
-    listed: Mapping[str, IdTagInfo], changes: Iterable[tuple[str, Mapping[str, Any] | None]]
-) -> dict[str, IdTagInfo]:
-    """Return a list with changes applied; an entry without idTagInfo deletes the tag (§7.1)."""
-    merged = dict(listed)
-    for key, id_tag_info in changes:
-        if id_tag_info:
-            merged[key] = dict(id_tag_info)
-        else:
-            merged.pop(key, None)
-    return merged
-
-
-def _has_expired(entry: IdTagInfo, now: datetime) -> bool:
-    expiry = parse_time(entry.get("expiryDate") or "")
-    return expiry is not None and expiry <= now
-
-
-def _make_room(cache: dict[str, IdTagInfo]) -> None:
-    """Drop all entries that are not valid, or else the oldest (§3.5.1)."""
-    refused = [key for key, entry in cache.items() if entry["status"] not in _VALID]
-    for key in refused or [next(iter(cache))]:
-        del cache[key]

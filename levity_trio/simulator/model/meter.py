@@ -226,7 +226,11 @@ class Meter:
         if self._room_wh == 0:
             self._full_at = self._since
         elif (watts := self._watts(self._vehicle)) > 0:
-            self._charge = self._charge_at(watts, self._vehicle)
+            if self.supply.power_type == DC:
+                battery_wh, max_w = self._vehicle.battery_wh, self._vehicle.max_dc_w
+                self._charge = charge_tapering(battery_wh, self._stored_wh, watts, max_w)
+            else:
+                self._charge = charge_evenly(self._room_wh, watts)
             self._full_at = self._since + self._charge.full_s
 
     def _watts(self, vehicle: Vehicle) -> float:
@@ -238,11 +242,6 @@ class Meter:
         if self._offered < LEAST_AC_A:
             return 0.0
         return min(self._offered * PHASE_V * self._phases_used, vehicle.max_ac_w)
-
-    def _charge_at(self, watts: float, vehicle: Vehicle) -> Charge:
-        if self.supply.power_type == DC:
-            return charge_tapering(vehicle.battery_wh, self._stored_wh, watts, vehicle.max_dc_w)
-        return charge_evenly(self._room_wh, watts)
 
 
 def shown_wh(register_wh: float) -> int:

@@ -101,10 +101,6 @@ class Vehicle:
     soc: float = 0.3
 
     def __post_init__(self) -> None:
-        for problem in self._problems():
-            raise ValueError(problem)
-
-    def _problems(self) -> list[str]:
         checks = {
             "name: give at least one visible character": bool(self.name.strip()),
             f"battery_wh: give {_LEAST_WH} to {_MOST_WH} Wh": _LEAST_WH <= self.battery_wh <= _MOST_WH,
@@ -113,7 +109,9 @@ class Vehicle:
             f"max_dc_w: give 0 (no such inlet) or {_LEAST_W} to {_MOST_W} W": _is_power(self.max_dc_w),
             "soc: give the state of charge on arrival, 0 to 1": 0 <= self.soc <= 1,
         }
-        return [text for text, is_kept in checks.items() if not is_kept]
+        for text, is_kept in checks.items():
+            if not is_kept:
+                raise ValueError(text)
 
 
 def _is_power(watts: float) -> bool:

@@ -103,17 +103,11 @@ class Kind(NamedTuple):
     make: Callable[[Registry, Any, int], Action]
 
 
-def _vehicle(registry: Registry, name: str | None) -> Vehicle:
-    if name is None:
-        return ANY_VEHICLE
-    if name not in registry.vehicles:
-        known = ", ".join(registry.vehicles) or "none, add one first"
-        raise Invalid([Problem("vehicle", f"{name} is not known; known vehicles: {known}")])
-    return registry.vehicles[name]
-
-
 def _plug(registry: Registry, form: Plug, connector: int) -> Action:
-    vehicle = _vehicle(registry, form.vehicle)
+    vehicle = ANY_VEHICLE if form.vehicle is None else registry.vehicles.get(form.vehicle)
+    if vehicle is None:
+        known = ", ".join(registry.vehicles) or "none, add one first"
+        raise Invalid([Problem("vehicle", f"{form.vehicle} is not known; known vehicles: {known}")])
     return lambda charger, at: charger.plug(connector, vehicle, at)
 
 
@@ -137,21 +131,17 @@ ACTIONS: Final[Mapping[str, Kind]] = {
 
 def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Action:
     """Return the action of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
-    one = ACTIONS[name]
-    form = forms.read(one.form, given)
-    number = _number(form.connector, spec, one.least) if isinstance(form, ConnectorForm) else 0
-    return one.make(registry, form, number)
+    kind = ACTIONS[name]
+    form = forms.read(kind.form, given)
+    if not isinstance(form, ConnectorForm):
+        return kind.make(registry, form, 0)
+    number = 1 if form.connector is None and spec.connectors == 1 else form.connector
+    if number is None or not kind.least <= number <= spec.connectors:
+        raise Invalid([Problem("connector", f"give {kind.least} to {spec.connectors}")])
+    return kind.make(registry, form, number)
 
 
 def demand(given: Mapping[str, object]) -> SendCall:
     """Return the request to send a message. Raises Invalid."""
     form = forms.read(Demand, given)
     return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)
-
-
-def _number(connector: int | None, spec: ChargerSpec, least: int) -> int:
-    if connector is None and spec.connectors == 1:
-        return 1
-    if connector is None or not least <= connector <= spec.connectors:
-        raise Invalid([Problem("connector", f"give {least} to {spec.connectors}")])
-    return connector

@@ -133,22 +133,24 @@ KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
 
 
 def charger_routes(park: Park) -> list[Route]:
-    chargers = _Chargers(park)
-    one = "/api/chargers/{id}"
+    chargers, one = _Chargers(park), "/api/chargers/{id}"
     return [
-        Route("/api/chargers", chargers.all, methods=["GET"]),
-        Route("/api/chargers", chargers.add, methods=["POST"]),
-        Route(one, chargers.show, methods=["GET"]),
-        Route(one, chargers.change, methods=["PATCH"]),
-        Route(one, chargers.remove, methods=["DELETE"]),
-        Route(f"{one}/connect", chargers.connect, methods=["POST"]),
-        Route(f"{one}/disconnect", chargers.disconnect, methods=["POST"]),
-        Route(f"{one}/configuration", chargers.configuration, methods=["GET"]),
-        Route(f"{one}/configuration/{{key}}", chargers.configuration_key, methods=["GET"]),
-        Route(f"{one}/configuration/{{key}}", chargers.configure, methods=["PUT"]),
-        Route(f"{one}/log", chargers.log, methods=["GET"]),
-        Route(f"{one}/send", chargers.send, methods=["POST"]),
-        Route(f"{one}/{{action}}", chargers.act, methods=["POST"]),
+        Route(path, endpoint, methods=[method])
+        for method, path, endpoint in (
+            ("GET", "/api/chargers", chargers.all),
+            ("POST", "/api/chargers", chargers.add),
+            ("GET", one, chargers.show),
+            ("PATCH", one, chargers.change),
+            ("DELETE", one, chargers.remove),
+            ("POST", f"{one}/connect", chargers.connect),
+            ("POST", f"{one}/disconnect", chargers.disconnect),
+            ("GET", f"{one}/configuration", chargers.configuration),
+            ("GET", f"{one}/configuration/{{key}}", chargers.configuration_key),
+            ("PUT", f"{one}/configuration/{{key}}", chargers.configure),
+            ("GET", f"{one}/log", chargers.log),
+            ("POST", f"{one}/send", chargers.send),
+            ("POST", f"{one}/{{action}}", chargers.act),
+        )
     ]
 
 
@@ -200,9 +202,7 @@ class _Chargers:
         name, sent = request.path_params["action"], await given(request)
         stored = self._find(request)
         if name not in ACTIONS:
-            raise Unknown(
-                f"there is no action {name}; give one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
-            )
+            raise Unknown(f"there is no action {name}; give one of {', '.join(KNOWN)}")
         await self._park.perform(stored, action(name, self._park.registry, stored.spec, sent))
         return self._shown(stored)
 
@@ -238,10 +238,12 @@ class _Chargers:
     async def log(self, request: Request) -> Response:
         """The newest `limit` frames, in order of time."""
         stored = self._find(request)
-        limit = _limit(request.query_params.get("limit", "50"))
+        text = request.query_params.get("limit", "50")
+        if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= KEPT_FRAMES:
+            raise Invalid([Problem("limit", f"give 1 to {KEPT_FRAMES}")])
         charger = self._park.running(stored.spec.id)
         frames = (charger.frames if charger else None) or ()
-        newest = islice(frames, max(0, len(frames) - limit), None)
+        newest = islice(frames, max(0, len(frames) - int(text)), None)
         return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
 
     async def _configured(self, stored: StoredCharger, key: str, value: str) -> str:
@@ -279,12 +281,6 @@ def _refusal(error: CallError | None) -> str:
         return "the central system did not respond in time; see the charger's log"
     parts = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
     return f"the central system answered {': '.join(filter(None, parts))}"
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= KEPT_FRAMES:
-        raise Invalid([Problem("limit", f"give 1 to {KEPT_FRAMES}")])
-    return int(text)
 
 
 def record_routes(park: Park) -> list[Route]:
@@ -405,35 +401,23 @@ class NoBrowsers:
             await self._app(scope, receive, send)
 
 
-async def _unknown(_request: Request, error: Exception) -> Response:
-    return problem(404, str(error))
+def _answering(status: int, says: str = "{}", listing: str = "") -> HTTPExceptionHandler:
+    """Return a handler that answers with the error's text, and with the list of its attribute `listing`."""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        extra = {listing: [fault._asdict() for fault in getattr(error, listing)]} if listing else {}
+        return problem(status, says.format(error, len(extra.get(listing, ()))), extra=extra)
+
+    return answer
 
 
-async def _not_now(_request: Request, error: Exception) -> Response:
-    return problem(409, str(error))
-
-
-async def _wrong(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Invalid)  # noqa: S101 - registered for this type only
-    return problem(422, str(error), extra={"problems": [one._asdict() for one in error.problems]})
-
-
-async def _faulty(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Faulty)  # noqa: S101 - registered for this type only
-    text = f"nothing was imported; {len(error.faults)} to correct"
-    return problem(422, text, extra={"faults": [one._asdict() for one in error.faults]})
-
-
-async def _not_saved(_request: Request, error: Exception) -> Response:
-    return problem(503, f"done, but not saved: {error}")
-
-
+_NOT_NOW: Final = _answering(409)
 HANDLERS: Final[Mapping[type[Exception], HTTPExceptionHandler]] = {
-    Unknown: _unknown,
-    Impossible: _not_now,
-    IllegalMove: _not_now,
-    NameInUse: _not_now,
-    Invalid: _wrong,
-    Faulty: _faulty,
-    EnvironmentProblem: _not_saved,
+    Unknown: _answering(404),
+    Impossible: _NOT_NOW,
+    IllegalMove: _NOT_NOW,
+    NameInUse: _NOT_NOW,
+    Invalid: _answering(422, listing="problems"),
+    Faulty: _answering(422, "nothing was imported; {1} to correct", "faults"),
+    EnvironmentProblem: _answering(503, "done, but not saved: {}"),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -48,9 +49,14 @@ class Row(NamedTuple):
 
 def import_chargers(registry: Registry, content: bytes, media_type: str) -> list[str]:
     """Add chargers and return their identifiers. Raises Faulty, and then adds none."""
+
+    def placed(made: list[Any]) -> list[Any]:
+        registry.check(*made)
+        return made
+
     rows = _judged(_rows(content, media_type, CHARGERS), registry.chargers)
-    faults = [fault for row in rows for fault in row.faults or _placement_faults(registry, row)]
-    if faults:
+    rows = [row if row.faults else _row(row.line, partial(placed, row.made)) for row in rows]
+    if faults := [fault for row in rows for fault in row.faults]:
         raise Faulty(faults)
     return [registry.add_charger(*row.made).spec.id for row in rows]
 
@@ -115,14 +121,6 @@ def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
     return judged
 
 
-def _placement_faults(registry: Registry, row: Row) -> list[Fault]:
-    try:
-        registry.check(*row.made)
-    except Invalid as invalid:
-        return [Fault(row.line, *problem) for problem in invalid.problems]
-    return []
-
-
 def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
     first = text.partition("\n")[0]
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
@@ -150,21 +148,22 @@ def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
 def _table_row(header: list[str], cells: list[str], line: int, kinds: tuple[Any, ...]) -> Row:
     if len(cells) > len(header):
         return Row(line, [], [Fault(line, "", f"has {len(cells)} cells for {len(header)} columns; quote commas")])
+    return _row(line, partial(forms.read_cells, kinds, dict(zip(header, cells, strict=False))))
+
+
+def _row(line: int, make: Callable[[], list[Any]]) -> Row:
     try:
-        return Row(line, forms.read_cells(kinds, dict(zip(header, cells, strict=False))), [])
+        return Row(line, make(), [])
     except Invalid as invalid:
         return Row(line, [], [Fault(line, *problem) for problem in invalid.problems])
 
 
 def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
     for line, given in _elements(text):
-        if not isinstance(given, dict):
+        if isinstance(given, dict):
+            yield _row(line, partial(forms.read_all, kinds, given))
+        else:
             yield Row(line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")])
-            continue
-        try:
-            yield Row(line, forms.read_all(kinds, given), [])
-        except Invalid as invalid:
-            yield Row(line, [], [Fault(line, *problem) for problem in invalid.problems])
 
 
 def _elements(text: str) -> Iterator[tuple[int, object]]:

@@ -216,27 +216,19 @@ async def open_park(
         EnvironmentProblem: the file cannot be written, or another simulator has locked it.
     """
     with owned(path):
-        async with _opened(path, fleet, now, make, limits) as park:
-            yield park
-
-
-@asynccontextmanager
-async def _opened(
-    path: Path, fleet: Fleet, now: Callable[[], float], make: Make, limits: Limits
-) -> AsyncIterator[Park]:
-    park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits)
-    await park.save()
-    park.connect_all(park.registry.chargers)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_saving, park, limits.save_seconds)
-        try:
-            yield park
-        finally:
-            nursery.cancel_scope.cancel()
-            for name in set(fleet.chargers) & set(park.registry.chargers):
-                park.disconnect(park.registry.chargers[name])
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.last_save_seconds):
-                await _save_or_tell(park)
+        park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits)
+        await park.save()
+        park.connect_all(park.registry.chargers)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep_saving, park, limits.save_seconds)
+            try:
+                yield park
+            finally:
+                nursery.cancel_scope.cancel()
+                for name in set(fleet.chargers) & set(park.registry.chargers):
+                    park.disconnect(park.registry.chargers[name])
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.last_save_seconds):
+                    await _save_or_tell(park)
 
 
 async def _keep_saving(park: Park, seconds: float) -> None:

@@ -24,18 +24,15 @@ class NowAndThen(Quirk):
     """Minimum and maximum interval, in simulated seconds."""
 
     def power_on(self, charger: State, at: float) -> None:
-        self._plan_next(charger, at)
+        def act(at: float) -> None:
+            if charger.is_linked:
+                self.misbehave(charger, at)
+            self.power_on(charger, at)
+
+        charger.agenda.plan(at + self.random.uniform(*self.pause_seconds), act)
 
     def misbehave(self, charger: State, at: float) -> None:
         """Called at each interval while the charger is connected."""
-
-    def _plan_next(self, charger: State, at: float) -> None:
-        charger.agenda.plan(at + self.random.uniform(*self.pause_seconds), partial(self._act, charger))
-
-    def _act(self, charger: State, at: float) -> None:
-        if charger.is_linked:
-            self.misbehave(charger, at)
-        self._plan_next(charger, at)
 
 
 class NoSubprotocol(Quirk):
@@ -196,33 +193,21 @@ class AnswersGarbage(NowAndThen):
         return ((0.0, self.random.choice(GARBLED)(text)),)
 
 
-def _cut_off(text: str) -> str:
-    return text[: len(text) // 2]
+def _garbled(change: Callable[[Any, Any, Any], Sequence[Any]]) -> Callable[[str], str]:
+    """Return what garbles a response, whose frame is its type, its id, and the rest."""
+
+    def garble(text: str) -> str:
+        kind, message_id, *rest = orjson.loads(text)
+        return orjson.dumps(change(kind, message_id, rest)).decode()
+
+    return garble
 
 
-def _with_other_id(text: str) -> str:
-    kind, message_id, *rest = orjson.loads(text)
-    return _written(kind, f"{message_id}?", *rest)
-
-
-def _of_no_type(text: str) -> str:
-    _, *rest = orjson.loads(text)
-    return _written(5, *rest)
-
-
-def _without_object(text: str) -> str:
-    kind, message_id, *_ = orjson.loads(text)
-    return _written(kind, message_id, "Accepted")
-
-
-def _with_numbers(text: str) -> str:
-    """Set every field of the payload, or of an error's details, to 1."""
-    *head, content = orjson.loads(text)
-    return _written(*head, dict.fromkeys(content or ["status"], 1))
-
-
-def _written(*frame: Any) -> str:
-    return orjson.dumps(frame).decode()
-
-
-GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _with_other_id, _of_no_type, _without_object, _with_numbers)
+GARBLED: Final[Sequence[Callable[[str], str]]] = (
+    lambda text: text[: len(text) // 2],
+    _garbled(lambda kind, message_id, rest: [kind, f"{message_id}?", *rest]),
+    _garbled(lambda _kind, message_id, rest: [5, message_id, *rest]),
+    _garbled(lambda kind, message_id, _rest: [kind, message_id, "Accepted"]),
+    # Every field of the payload, or of an error's details, becomes 1.
+    _garbled(lambda kind, message_id, rest: [kind, message_id, *rest[:-1], dict.fromkeys(rest[-1] or ["status"], 1)]),
+)

@@ -72,7 +72,7 @@ class Turns:
     def is_due(self, charger: State, transaction: Transaction, first: int) -> bool:
         """Count one reading, and return whether the quirk acts now. `first` is the length of the first countdown."""
         left = self._left.get(transaction.local_id, first)
-        self._left = {**of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
+        remember(charger, self._left, transaction, max(0, left - 1))
         return left == 1
 
     def again(self, transaction: Transaction, readings: int) -> None:
@@ -93,7 +93,7 @@ class Misreads(Quirk):
         """Report this register in place of the reading taken at this moment."""
         slips = self._slips.get(transaction.local_id, {})
         slips[charger.timestamp(at), shown_at(charger, transaction, at)] = wh
-        self._slips = {**of_living(charger, self._slips), transaction.local_id: slips}
+        remember(charger, self._slips, transaction, slips)
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         slips = None if transaction is None else self._slips.get(transaction.local_id)
@@ -118,7 +118,7 @@ class RegisterRunsBack(Misreads):
             self.misread(charger, transaction, at, self._lower(transaction, before))
             self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_SLIP))
         shown = shown_at(charger, transaction, at)
-        self._before = {**of_living(charger, self._before), transaction.local_id: shown}
+        remember(charger, self._before, transaction, shown)
 
     def _lower(self, transaction: Transaction, before: int) -> int:
         """Return an earlier register of this transaction; after a reset, one since the reset."""
@@ -135,8 +135,12 @@ class RegisterJumps(Misreads):
         if not self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
             return
         leap_wh = self.random.randint(*JUMP_WH)
+
+        def leap(_at: float) -> None:
+            charger.memory.offsets[transaction.connector] += leap_wh
+
         if self.random.random() < 0.5:
-            charger.agenda.plan(at, partial(_leap, charger, transaction.connector, leap_wh))
+            charger.agenda.plan(at, leap)
         else:
             self.misread(charger, transaction, at, shown_at(charger, transaction, at) + leap_wh)
 
@@ -152,11 +156,7 @@ class RegisterResets(Quirk):
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_LOSS)):
-            charger.agenda.plan(at, partial(notifications.reset, charger, transaction.connector))
-
-
-def _leap(charger: State, connector: int, wh: int, _at: float) -> None:
-    notifications.leap(charger, connector, wh)
+            charger.agenda.plan(at, partial(notifications.set_register, charger, transaction.connector, 0))
 
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
@@ -164,9 +164,11 @@ def shown_at(charger: State, transaction: Transaction, at: float) -> int:
     return notifications.registers(charger, charger.connectors[transaction.connector], at)[1]
 
 
-def of_living(charger: State, kept: dict[int, Kept]) -> dict[int, Kept]:
-    """Return the entries of transactions that still have messages to send."""
-    return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}
+def remember(charger: State, kept: dict[int, Kept], transaction: Transaction, value: Kept) -> None:
+    """Keep a value for a transaction, and forget those of transactions that have no more messages to send."""
+    for local_id in kept.keys() - charger.transactions.keys():
+        del kept[local_id]
+    kept[transaction.local_id] = value
 
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
@@ -211,7 +213,7 @@ class RegisterStandsStill(Misreads):
             self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0)
         elif self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_STILL)):
             reported_wh, left = shown_at(charger, transaction, at), self.random.randint(*READINGS_STILL) + 1
-        self._still = {**of_living(charger, self._still), transaction.local_id: (reported_wh, max(0, left - 1))}
+        remember(charger, self._still, transaction, (reported_wh, max(0, left - 1)))
 
 
 class SharedMeter(Quirk):
@@ -224,13 +226,9 @@ class SharedMeter(Quirk):
         for other in others:
             other.meter.advance(at)
         if connector.transaction is not None and any(other.transaction is not None for other in others):
-            _note(connector.transaction)
+            lies = connector.transaction.entry.lies
+            lies += [] if SHARED_METER in lies else [SHARED_METER]
         return wh + sum(shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others)
-
-
-def _note(transaction: Transaction) -> None:
-    if SHARED_METER not in transaction.entry.lies:
-        transaction.entry.lies.append(SHARED_METER)
 
 
 class StartsOverlap(Quirk):

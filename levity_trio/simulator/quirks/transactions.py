@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from random import Random
 from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.connector import Transaction
 from levity_trio.simulator.charger.notifications import last_reading
 from levity_trio.simulator.charger.outbox import Frame, Payload
-from levity_trio.simulator.charger.spec import Message
 from levity_trio.simulator.charger.state import Quirk, State
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
-from levity_trio.simulator.quirks.registers import PLACES, of_living, shown_at
+from levity_trio.simulator.quirks.registers import PLACES, remember, shown_at
 from levity_trio.wire.times import parse_time, wire_time
 
 NO_ID: Final = -1
@@ -82,12 +80,9 @@ class StopUnreadable(Quirk):
     name = "stop-unreadable"
     does = "sends a meterStop that is not a number in every third StopTransaction"
     seen_in = "no report yet; plausible for chargers whose meter does not respond at the end"
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._stops = 0
-        self._garbled: list[int] = []
-        """Local ids of the last few garbled stops; only the last stop can await its response."""
+    _stops = 0
+    _garbled: Sequence[int] = ()
+    """Local ids of the last few garbled stops; only the last stop can await its response."""
 
     def loses(self, action: str, transaction: Transaction) -> bool:
         self._stops += action == STOP
@@ -113,14 +108,19 @@ class StopEarly(Quirk):
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         shown = shown_at(charger, transaction, at)
-        self._registers = {**of_living(charger, self._registers), transaction.local_id: shown}
+        remember(charger, self._registers, transaction, shown)
 
     def ended(self, charger: State, transaction: Transaction, at: float) -> None:
         message = last_reading(charger, transaction, at)
         if message is not None:
             later = self.random.choice((0.0, 0.0, *LATER_SECONDS))
             transaction.entry.lies.append(KEPT_BACK)
-            charger.agenda.plan(at + later, partial(_send, charger, transaction, message), is_own=False)
+
+            def send(_at: float) -> None:
+                transaction.entry.lies.remove(KEPT_BACK)
+                charger.outbox.keep(message)
+
+            charger.agenda.plan(at + later, send, is_own=False)
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action != STOP or transaction is None:
@@ -129,19 +129,11 @@ class StopEarly(Quirk):
         return {**payload, "meterStop": reported}
 
 
-def _send(charger: State, transaction: Transaction, message: Message, _at: float) -> None:
-    transaction.entry.lies.remove(KEPT_BACK)
-    charger.outbox.keep(message)
-
-
 class StopLost(StopEarly):
     name = "stop-lost"
     does = "sends no StopTransaction for every second transaction; otherwise behaves as stop-early"
     seen_in = "chargers whose transactions never end (no report names the firmware); see stop-early"
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._stops = 0
+    _stops = 0
 
     def loses(self, action: str, _transaction: Transaction) -> bool:
         self._stops += action == STOP
@@ -152,10 +144,7 @@ class StartLost(Quirk):
     name = "start-lost"
     does = "sends no StartTransaction for every third transaction; its readings and stop have a negative id"
     seen_in = "a Wallbox that charges for free and sends the stop only (ConnectorIO/connectorio-addons#199)"
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._starts = 0
+    _starts = 0
 
     def loses(self, action: str, _transaction: Transaction) -> bool:
         self._starts += action == START

@@ -64,26 +64,22 @@ class UnknownValues(Quirk):
 
     def payload(self, action: str, payload: Payload, _transaction: Transaction | None) -> Payload:
         if action == "StatusNotification":
-            return {**payload, **_strange_status(payload)}
+            status = STATUSES.get(payload["status"], payload["status"])
+            error_code = NO_ERROR_RESPELT if payload["errorCode"] == NO_ERROR else ERROR
+            return {**payload, "status": status, "errorCode": error_code}
         if action == "StopTransaction":
             known = payload.get("reason")
             reason = WITHOUT_REASON if known is None else REASONS.get(known, known)
             payload = {**payload, "reason": reason}
-        return with_values(action, payload, _strange_value)
 
+        def strange(value: dict[str, Any]) -> dict[str, Any]:
+            respelt = [
+                {**sample, "measurand": CURRENT_RESPELT} if sample.get("measurand") == CURRENT else sample
+                for sample in value["sampledValue"]
+            ]
+            return {**value, "sampledValue": [*respelt, *STRANGE_SAMPLES]}
 
-def _strange_status(payload: Payload) -> Payload:
-    status = STATUSES.get(payload["status"], payload["status"])
-    error_code = NO_ERROR_RESPELT if payload["errorCode"] == NO_ERROR else ERROR
-    return {"status": status, "errorCode": error_code}
-
-
-def _strange_value(value: dict[str, Any]) -> dict[str, Any]:
-    respelt = [
-        {**sample, "measurand": CURRENT_RESPELT} if sample.get("measurand") == CURRENT else sample
-        for sample in value["sampledValue"]
-    ]
-    return {**value, "sampledValue": [*respelt, *STRANGE_SAMPLES]}
+        return with_values(action, payload, strange)
 
 
 AHEAD_HOURS: Final = (1.0, 9.0)

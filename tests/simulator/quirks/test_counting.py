@@ -57,7 +57,7 @@ def test_a_reading_outside_any_session(name: str) -> None:
 def test_a_register_that_was_reset_begins_its_session_anew() -> None:
     driven = Driven("session-readings")
     driven.session(100, 3_700)
-    driven.later(1_000, lambda at: notifications.reset(driven.charger, 1, at))
+    driven.later(1_000, lambda at: notifications.set_register(driven.charger, 1, 0, at))
     driven.run(5_000)
     told = [int(registers(payload)[0]) for payload in driven.told("MeterValues")]
     falls = [(before, after) for before, after in pairwise(told) if after < before]

@@ -127,7 +127,7 @@ def test_readings_kept_over_an_outage_are_told_like_others(name: str) -> None:
 def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
     driven = Driven()
     driven.session(100, 3_700)
-    driven.later(1_000, lambda at: notifications.reset(driven.charger, 1, at))
+    driven.later(1_000, lambda at: notifications.set_register(driven.charger, 1, 0, at))
     driven.run(5_000)
     (told,), (entry,) = sessions(driven), driven.charger.ledger
     (fall,) = falls(told)
