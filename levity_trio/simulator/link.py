@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf, nextafter
@@ -30,6 +30,7 @@ from levity_trio.simulator.websocket import (
     GONE,
     SEND_SECONDS,
     LineStream,
+    Opened,
     WebSocketConnection,
     open_websocket,
     why,
@@ -259,17 +260,7 @@ class Link:
     async def _converse(self) -> None:
         """Open one connection and read from it until it ends."""
         try:
-            quirks, target = self.charger.quirks, self._server.path + quote(self.charger.spec.id, safe="")
-            async with (
-                LineStream(await self._dial(), answers_pings=quirks.answers_pings) as stream,
-                open_websocket(
-                    stream,
-                    self._server.authority,
-                    target,
-                    self._headers(),
-                    offers_subprotocol=quirks.offers_subprotocol,
-                ) as (websocket, scope),
-            ):
+            async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
                 connection = Connection(websocket, stream, scope, trio.CancelScope(), self._pace.now)
                 self.problem, self._connection = None, connection
                 self.charger.connected(connection.began)
@@ -285,6 +276,19 @@ class Link:
                 if self._pace.now - ended.began >= self._pause_seconds:
                     self._pause_seconds = FIRST_PAUSE_SECONDS
                 self.charger.disconnected(self._pace.now)
+
+    async def _open(self) -> LineStream:
+        """Connect to the central system. A link in memory overrides this and the next."""
+        return LineStream(await self._dial(), answers_pings=self.charger.quirks.answers_pings)
+
+    def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
+        return open_websocket(
+            stream,
+            self._server.authority,
+            self._server.path + quote(self.charger.spec.id, safe=""),
+            self._headers(),
+            offers_subprotocol=self.charger.quirks.offers_subprotocol,
+        )
 
     async def _ping(self, connection: Connection, seconds: int) -> None:
         """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no pong comes."""

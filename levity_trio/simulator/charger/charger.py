@@ -224,13 +224,27 @@ class Charger(State):
         return self.connectors[number]
 
     def plug(self, number: int, vehicle: Vehicle, at: float) -> None:
-        """Raises Impossible."""
-        charging.plug(self, self.connector(number), vehicle, self.agenda.reach(at))
+        """Plug a vehicle in. Raises Impossible if the connector is occupied."""
+        connector, at = self.connector(number), self.agenda.reach(at)
+        if connector.meter.is_plugged:
+            raise Impossible(f"{self.spec.id}: a vehicle is already plugged into connector {number}")
+        connector.meter.plug(vehicle, at)
+        if connector.transaction is None and connector.tag is not None:
+            charging.begin(self, connector, *connector.tag, at)
+        else:
+            power.settle(self, connector, at)
         self.on_change()
 
     def unplug(self, number: int, at: float) -> None:
-        """Raises Impossible."""
-        charging.unplug(self, self.connector(number), self.agenda.reach(at))
+        """Unplug the cable. Raises Impossible if there is none."""
+        connector, at = self.connector(number), self.agenda.reach(at)
+        if not connector.meter.is_plugged:
+            raise Impossible(f"{self.spec.id}: nothing is plugged into connector {number}")
+        connector.meter.unplug(at)
+        connector.is_finishing = connector.is_paused_by_vehicle = False
+        if self.is_on:  # else `resume` does it after power-on
+            charging.end_unplugged(self, connector, at)
+        power.settle(self, connector, at)
         self.on_change()
 
     def present_tag(self, number: int, tag: str, at: float) -> None:
@@ -239,8 +253,14 @@ class Charger(State):
         self.on_change()
 
     def start(self, number: int, tag: str, at: float) -> None:
-        """Begin a transaction without authorisation; a vehicle must be plugged in. Raises Impossible."""
-        charging.start(self, self.connector(number), tag, self.agenda.reach(at))
+        """Begin a transaction without authorisation. Raises Impossible without a vehicle, or if no start is allowed."""
+        connector, at = self.connector(number), self.agenda.reach(at)
+        if not (connector.meter.is_plugged and charging.takes_starts(self, connector)):
+            raise Impossible(
+                f"{self.spec.id}: connector {number} is {connector.status};"
+                " a start needs power and a vehicle, and no transaction, fault or Unavailable"
+            )
+        charging.begin(self, connector, tag, self.tags.parent(tag), at)
         self.on_change()
 
     def stop(self, number: int, at: float, reason: str = charging.LOCAL) -> None:

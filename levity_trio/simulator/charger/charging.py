@@ -15,7 +15,6 @@ from levity_trio.simulator.charger.state import ACCEPTED, Impossible, State
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.payloads import call
 
 LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
@@ -23,29 +22,6 @@ LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
 Profile = dict[str, Any]
 Verdict = Callable[[bool, str | None, float], None]
 """Gets whether a tag may charge, its parent if the central system sent one, and the moment."""
-
-
-def plug(charger: State, connector: Connector, vehicle: Vehicle, at: float) -> None:
-    """Plug a vehicle in. Raises Impossible if the connector is occupied."""
-    if connector.meter.is_plugged:
-        raise Impossible(f"{charger.spec.id}: a vehicle is already plugged into connector {connector.number}")
-    connector.meter.plug(vehicle, at)
-    if connector.transaction is None and connector.tag is not None:
-        tag, parent = connector.tag
-        begin(charger, connector, tag, parent, at)
-    else:
-        settle(charger, connector, at)
-
-
-def unplug(charger: State, connector: Connector, at: float) -> None:
-    """Unplug the cable. Raises Impossible if there is none."""
-    if not connector.meter.is_plugged:
-        raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
-    connector.meter.unplug(at)
-    connector.is_finishing = connector.is_paused_by_vehicle = False
-    if charger.is_on:  # else `resume` does it after power-on
-        _end_unplugged(charger, connector, at)
-    settle(charger, connector, at)
 
 
 def present_tag(charger: State, connector: Connector, tag: str, at: float) -> None:
@@ -64,16 +40,6 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
         end(charger, connector, LOCAL, at, tag)
     else:
         authorise(charger, tag, at, partial(_stop_by_group, charger, transaction, tag))
-
-
-def start(charger: State, connector: Connector, tag: str, at: float) -> None:
-    """Begin a transaction without authorisation. Raises Impossible without a vehicle or if no start is allowed."""
-    if not (connector.meter.is_plugged and takes_starts(charger, connector)):
-        raise Impossible(
-            f"{charger.spec.id}: connector {connector.number} is {connector.status};"
-            " a start needs power and a vehicle, and no transaction, fault or Unavailable"
-        )
-    begin(charger, connector, tag, charger.tags.parent(tag), at)
 
 
 def takes_starts(charger: State, connector: Connector) -> bool:
@@ -179,12 +145,13 @@ def is_busy(charger: State) -> bool:
 
 def resume(charger: State, connector: Connector, at: float) -> None:
     """Continue a transaction after power-on, or end it if its vehicle is gone."""
-    _end_unplugged(charger, connector, at)
+    end_unplugged(charger, connector, at)
     if connector.transaction is not None:
         notifications.plan_samples(charger, connector, connector.transaction, at)
 
 
-def _end_unplugged(charger: State, connector: Connector, at: float) -> None:
+def end_unplugged(charger: State, connector: Connector, at: float) -> None:
+    """End a transaction whose vehicle is gone, if StopTransactionOnEVSideDisconnect says so."""
     is_over = connector.transaction is not None and not connector.meter.is_plugged
     if is_over and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
         end(charger, connector, EV_DISCONNECTED, at)

@@ -6,9 +6,10 @@ This module checks types. A dataclass checks its values itself (ValueError, `fie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
 T = TypeVar("T")
 Kinds = Sequence[Any]
@@ -64,16 +65,13 @@ def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
 def plain(value: Any) -> dict[str, Any]:
     """Return a flat dataclass as a JSON object."""
     assert is_dataclass(value)  # noqa: S101 - for mypy, which has no protocol for dataclasses
-    return {one.name: _listed(getattr(value, one.name)) for one in fields(value)}
+    values = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def names(kinds: Kinds) -> list[str]:
     """Return the names of the fields of these kinds, in order."""
     return [name for kind in kinds for name in _hints(kind)]
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 @cache
@@ -86,10 +84,9 @@ def _make(kind: Any, given: Mapping[str, object], problems: list[Problem]) -> An
     hints, values, before = _hints(kind), {}, len(problems)
     for one in fields(kind):
         if one.name in given:
-            value, text = _READERS[hints[one.name]](given[one.name])
-            values[one.name] = value
+            values[one.name], text = _read(hints[one.name], given[one.name])
             problems += [Problem(one.name, text)] if text else []
-        elif _is_required(one):
+        elif one.default is MISSING and one.default_factory is MISSING:
             problems.append(Problem(one.name, "is missing; give a value"))
     if len(problems) > before:
         return None
@@ -101,58 +98,39 @@ def _make(kind: Any, given: Mapping[str, object], problems: list[Problem]) -> An
         return None
 
 
-def _is_required(one: Field[Any]) -> bool:
-    return one.default is MISSING and one.default_factory is MISSING
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
-Read = tuple[object, str]
-"""A value, and what to give instead; empty if the value is valid."""
+def _is_number(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= LARGEST  # type: ignore[arg-type]  # see is_number; false for NaN
 
 
-def _text(given: object) -> Read:
-    return given, "" if isinstance(given, str) and given.isprintable() else "give a text on one line"
-
-
-def _whole(given: object) -> Read:
-    is_whole = isinstance(given, int) and not isinstance(given, bool) and abs(given) <= LARGEST
-    return given, "" if is_whole else "give a whole number"
-
-
-def _number(given: object) -> Read:
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if is_number and abs(given) <= LARGEST:  # type: ignore[arg-type]  # see is_number; false for NaN
-        return float(given), ""  # type: ignore[arg-type]  # see is_number
-    return given, "give a number"
-
-
-def _switch(given: object) -> Read:
-    return given, "" if isinstance(given, bool) else "give true or false"
-
-
-def _texts(given: object) -> Read:
-    if isinstance(given, list | tuple) and all(isinstance(one, str) and one.isprintable() for one in given):
-        return tuple(given), ""
-    return given, "give a list of texts"
-
-
-def _object(given: object) -> Read:
-    return given, "" if isinstance(given, dict) else "give a JSON object"
-
-
-def _or_nothing(reader: Callable[[object], Read]) -> Callable[[object], Read]:
-    return lambda given: (None, "") if given is None else reader(given)
-
-
-_READERS: Final[Mapping[Any, Callable[[object], Read]]] = {
-    str: _text,
-    str | None: _or_nothing(_text),
-    int: _whole,
-    int | None: _or_nothing(_whole),
-    float: _number,
-    bool: _switch,
-    tuple[str, ...]: _texts,
-    dict[str, Any] | None: _or_nothing(_object),
+_FITS: Final[Mapping[Any, tuple[Callable[[Any], bool], str]]] = {
+    str: (_is_text, "give a text on one line"),
+    int: (lambda value: isinstance(value, int) and _is_number(value), "give a whole number"),
+    float: (_is_number, "give a number"),
+    bool: (lambda value: isinstance(value, bool), "give true or false"),
+    tuple[str, ...]: (
+        lambda texts: isinstance(texts, list | tuple) and all(map(_is_text, texts)),
+        "give a list of texts",
+    ),
+    dict[str, Any]: (lambda value: isinstance(value, dict), "give a JSON object"),
 }
+"""By the type of a field: which values fit, and what to give instead."""
+
+
+def _read(hint: Any, given: object) -> tuple[Any, str]:
+    """Return the value of a field, and what to give instead if it does not fit."""
+    is_optional = NoneType in get_args(hint)
+    if is_optional and given is None:
+        return None, ""
+    kind = get_args(hint)[0] if is_optional else hint
+    is_fit, text = _FITS[kind]
+    if not is_fit(given):
+        return given, text
+    return kind(given) if kind in (float, tuple[str, ...]) else given, ""
 
 
 def _of_cell(hint: Any, text: str) -> object:

@@ -11,59 +11,22 @@ from random import Random
 from typing import Final
 
 from levity_trio.simulator.charger.state import Quirk, Quirks
-from levity_trio.simulator.quirks.connections import (
-    AnswersGarbage,
-    AnswersLate,
-    AvailableAfterBoot,
-    BootsAgain,
-    GrizzlE,
-    HalfClosed,
-    NeverAnswers,
-    NoPings,
-    NoSubprotocol,
-    ReconnectStorm,
-    SilentDeath,
-    StatusFlood,
-    TwoCalls,
-)
-from levity_trio.simulator.quirks.registers import (
-    KwhAsWh,
-    RegisterJumps,
-    RegisterResets,
-    RegisterRollsOver,
-    RegisterRunsBack,
-    RegisterStandsStill,
-    SessionReadings,
-    SharedMeter,
-    SparseReadings,
-    StartsOverlap,
-)
-from levity_trio.simulator.quirks.transactions import (
-    NoIds,
-    OfflineId,
-    RepeatsStart,
-    RepeatsStop,
-    StartLost,
-    StopEarly,
-    StopIdLate,
-    StopLost,
-    StopsTwice,
-    StopUnreadable,
-)
-from levity_trio.simulator.quirks.values import Clock1970, ClockSetLate, ClockWrong, LongStrings, UnknownValues
+from levity_trio.simulator.quirks import connections, registers, transactions, values
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
-    *(NoSubprotocol, NoPings),
-    *(Clock1970, ClockWrong, ClockSetLate),
-    *(RegisterRunsBack, RegisterJumps, RegisterResets),
-    *(SharedMeter, RegisterRollsOver, RegisterStandsStill, StartsOverlap),
-    *(GrizzlE, SessionReadings, KwhAsWh),
-    *(OfflineId, NoIds, StartLost, RepeatsStart, RepeatsStop, StopsTwice),
-    *(TwoCalls, StatusFlood, BootsAgain, AvailableAfterBoot, SparseReadings),
-    *(NeverAnswers, AnswersLate, AnswersGarbage),
-    *(LongStrings, UnknownValues),
-    *(SilentDeath, HalfClosed, ReconnectStorm),
-    *(StopUnreadable, StopIdLate, StopEarly, StopLost),
+    *(connections.NoSubprotocol, connections.NoPings),
+    *(values.Clock1970, values.ClockWrong, values.ClockSetLate),
+    *(registers.RegisterRunsBack, registers.RegisterJumps, registers.RegisterResets),
+    *(registers.SharedMeter, registers.RegisterRollsOver, registers.RegisterStandsStill, registers.StartsOverlap),
+    *(connections.GrizzlE, registers.SessionReadings, registers.KwhAsWh),
+    *(transactions.OfflineId, transactions.NoIds, transactions.StartLost),
+    *(transactions.RepeatsStart, transactions.RepeatsStop, transactions.StopsTwice),
+    *(connections.TwoCalls, connections.StatusFlood, connections.BootsAgain, connections.AvailableAfterBoot),
+    registers.SparseReadings,
+    *(connections.NeverAnswers, connections.AnswersLate, connections.AnswersGarbage),
+    *(values.LongStrings, values.UnknownValues),
+    *(connections.SilentDeath, connections.HalfClosed, connections.ReconnectStorm),
+    *(transactions.StopUnreadable, transactions.StopIdLate, transactions.StopEarly, transactions.StopLost),
 )
 
 QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}
