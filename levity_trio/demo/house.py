@@ -15,7 +15,7 @@ SPACES: Final = 20
 FAULTED: Final = "SPACE-17"
 FAULT: Final = "GroundFailure"
 OWNER: Final = "Clara Berg"
-"""Who runs the site."""
+"""The owner, who runs the site."""
 
 
 class Household(NamedTuple):
@@ -51,11 +51,11 @@ HOUSEHOLDS: Final = (
     Household("Krüger family", "0468F41C", 12, "Van", 77_000, 11_000, 3),
 )
 NEIGHBOUR: Final = HOUSEHOLDS[0]
-"""Whose page the demo opens."""
+"""The demo opens the page of this household."""
 LABELLED: Final = 14
 """The space whose label the demo shows: a shared one, which is mostly free."""
 SHARED: Final = tuple(range(len(HOUSEHOLDS) + 1, SPACES + 1))
-"""The spaces of nobody's own."""
+"""The spaces that belong to no household."""
 
 
 def charger_id(space: int) -> str:

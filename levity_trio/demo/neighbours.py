@@ -5,7 +5,7 @@ Whoever starts a session from a page finds a neighbour at the charger who plugs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -51,13 +51,13 @@ class Neighbours:
         self._hour = hour
         self._dice = dice
         self._away = dice.sample(HOUSEHOLDS, len(HOUSEHOLDS))
-        """Those that are not here, the first of whom comes next."""
+        """The households that are not here; the first comes next."""
         self._stays: dict[str, Stay] = {}
-        """By charger."""
+        """The car at each charger that has one."""
 
     def look(self, at: float) -> None:
         """Let cars leave that are done, plug in where somebody started from a page, and let another car come."""
-        charging = sum(one.connectors[ONLY].status is Status.CHARGING for one in self._chargers.values())
+        charging = sum(charger.connectors[ONLY].status is Status.CHARGING for charger in self._chargers.values())
         for name, charger in self._chargers.items():
             connector = charger.connectors[ONLY]
             if connector.meter.is_plugged:
@@ -67,7 +67,7 @@ class Neighbours:
                     charging -= is_charging
             elif connector.tag is not None:
                 self.plug(charger, self.owner(connector.tag[0]), at)
-        coming = sum(one.is_arriving for one in self._stays.values())
+        coming = sum(stay.is_arriving for stay in self._stays.values())
         if charging + coming < (WANTED_OF_AN_EVENING if self._hour() in EVENING else WANTED):
             self._let_come(at)
 
@@ -86,23 +86,20 @@ class Neighbours:
             self._away.append(who)
 
     def owner(self, tag: str) -> Household:
-        """Return whose car is plugged in for a tag. One that nobody has, or whose car is here, brings a visitor's."""
-        found = next((one for one in self._away if one.tag == tag), None)
-        return found or HOUSEHOLDS[0]._replace(name="A visitor", tag=tag)
+        """Return whose car is plugged in for a tag: a visitor's, if nobody has the tag or the car is here already."""
+        household = next((household for household in self._away if household.tag == tag), None)
+        return household or HOUSEHOLDS[0]._replace(name="A visitor", tag=tag)
 
     def _let_come(self, at: float) -> None:
         """Let the next household come whose own space, or a shared one, is free."""
         for who in self._away:
-            charger = self._free((who.space, *SHARED))
+            there = (self._chargers[charger_id(space)] for space in (who.space, *SHARED))
+            charger = next((free for free in there if free.connectors[ONLY].status is Status.AVAILABLE), None)
             if charger is not None:
                 self.plug(charger, who, at)
                 charger.agenda.plan(at + TAG_SECONDS, partial(_show_tag, charger, who.tag), is_own=False)
                 charger.on_change()
                 return
-
-    def _free(self, spaces: Iterable[int]) -> Charger | None:
-        there = (self._chargers[charger_id(one)] for one in spaces)
-        return next((one for one in there if one.connectors[ONLY].status is Status.AVAILABLE), None)
 
     def plug(self, charger: Charger, who: Household, at: float) -> None:
         """Let a household's car come to a charger."""

@@ -72,7 +72,7 @@ NEW_SECONDS: Final = 60.0
 HISTORY: Final = "history.db.xz"
 HOST: Final = "127.0.0.1"
 USUAL_PORTS: Final = (9000, 9001, 9002)
-"""Those of the chargers, of the dashboard, and of the drivers."""
+"""The ports of the chargers, of the dashboard, and of the drivers."""
 READING_SECONDS: Final = 300
 HEARTBEAT_SECONDS: Final = 600
 LOOK_SECONDS: Final = 0.5
@@ -80,7 +80,7 @@ LOOK_SECONDS: Final = 0.5
 CONNECTED_SECONDS: Final = 10.0
 """The addresses are printed when all chargers are connected, or after this time."""
 SAVED_BEFORE: Final = timedelta(hours=14)
-"""The owner's last backup is as invented as he is: that of the night before."""
+"""The owner's last backup is invented, too: it was made in the night before."""
 SCREENS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 WORDS: Final = """\
 This is a demo: a house with {households} households and {chargers} simulated chargers.
@@ -188,28 +188,25 @@ async def _live(resumed: Resumed, config: ServerConfig) -> None:
         await serving.wait()
         clock = accelerated(SimulatedTime(resumed.begun, SPEED, resumed.started), system_clock)
         await nursery.start(_let_charge, config, resumed, clock)
-        _tell(config, clock)
+        print_line(
+            WORDS.format(
+                households=len(HOUSEHOLDS),
+                chargers=len(CHARGERS),
+                dashboard=config.public_url,
+                drivers=config.drivers_url,
+                neighbour=NEIGHBOUR.name,
+                labelled=charger_id(LABELLED),
+                speed=SPEED,
+                moment=in_zone(clock(), config.time_zone),
+                folder=config.beside.parent,
+            )
+        )
         await _open_browser(f"{config.public_url}/")
 
 
 async def _serve(config: ServerConfig, all_of_it: trio.CancelScope, serving: trio.Event) -> None:
     await server.serve(config, serving=serving)
     all_of_it.cancel()
-
-
-def _tell(config: ServerConfig, clock: Clock) -> None:
-    words = WORDS.format(
-        households=len(HOUSEHOLDS),
-        chargers=len(CHARGERS),
-        dashboard=config.public_url,
-        drivers=config.drivers_url,
-        neighbour=NEIGHBOUR.name,
-        labelled=charger_id(LABELLED),
-        speed=SPEED,
-        moment=in_zone(clock(), config.time_zone),
-        folder=config.beside.parent,
-    )
-    print_line(words)
 
 
 async def _open_browser(url: str) -> None:
@@ -233,7 +230,11 @@ async def _let_charge(
             Random(1),  # noqa: S311 - no secret
         )
         for name in CHARGERS:
-            fleet.add(charger := _charger(name, resumed.registers.get(name, 0)))
+            spec = plate(name, resumed.registers.get(name, 0))
+            memory = Memory.fresh(spec)
+            memory.configuration.update(configuration(READING_SECONDS))
+            charger = Charger(spec, memory, clock_slack_seconds=SPEED / 4)
+            fleet.add(charger)
             go_on(charger, resumed, neighbours)
         with trio.move_on_after(CONNECTED_SECONDS):
             while not all(one.is_linked for one in fleet.chargers.values()):  # noqa: ASYNC110 - for a moment
@@ -244,17 +245,10 @@ async def _let_charge(
             await trio.sleep(LOOK_SECONDS)
 
 
-def _charger(name: str, register_wh: int) -> Charger:
-    spec = plate(name, register_wh)
-    memory = Memory.fresh(spec)
-    memory.configuration.update(configuration(READING_SECONDS))
-    return Charger(spec, memory, clock_slack_seconds=SPEED / 4)
-
-
 def go_on(charger: Charger, resumed: Resumed, neighbours: Neighbours) -> None:
     """Let a charger be as the history left it: it has booted, is faulted, or charges in its open transaction.
 
-    What it says until then the server has heard already, so it is answered here.
+    The server has heard already what the charger says until then, so it is answered here.
     """
     at, name = 0.0, charger.spec.id
     charger.connected(at)

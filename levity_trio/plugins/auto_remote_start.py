@@ -119,14 +119,12 @@ class _Connectors:
         """Re-evaluate after each relevant fact and due time, and send the starts that are due."""
         can_read = await self._evaluate(max(self._delay, SETTLING_SECONDS))
         while True:
-            await signal.wait(self._next_due() if can_read else trio.current_time() + RETRY_READ_SECONDS)
+            next_due = min((due.at for due in self._due.values()), default=math.inf)
+            await signal.wait(next_due if can_read else trio.current_time() + RETRY_READ_SECONDS)
             can_read = await self._evaluate(self._delay)
             ready = [connector for connector, due in self._due.items() if due.at <= trio.current_time()]
             if can_read and ready:
                 await self._start(ready[0])  # only one: the state may have changed during the call
-
-    def _next_due(self) -> float:
-        return min((due.at for due in self._due.values()), default=math.inf)
 
     async def _evaluate(self, delay: float) -> bool:
         """Update the scheduled starts, new ones due after `delay` seconds; False if the database is unreadable."""
@@ -152,14 +150,12 @@ class _Connectors:
         objection = (BLOCKED, self._forbidden) if self._forbidden else _objection(car)
         if objection is not None:
             self._due.pop(car.connector, None)
-            self._object(car, *objection)
+            outcome, reason = objection
+            if self._reported.get(car.connector) not in (_Reported(car.id, reason), _Reported(car.id, None)):
+                self._reported[car.connector] = _Reported(car.id, reason)
+                self._report(car.connector, outcome, reason)
         elif car.connector not in self._due and self._reported.get(car.connector) != _Reported(car.id, None):
             self._due[car.connector] = _Due(trio.current_time() + delay, car.id, car.unanswered)
-
-    def _object(self, car: PlugIn, outcome: str, reason: str) -> None:
-        if self._reported.get(car.connector) not in (_Reported(car.id, reason), _Reported(car.id, None)):
-            self._reported[car.connector] = _Reported(car.id, reason)
-            self._report(car.connector, outcome, reason)
 
     async def _start(self, connector: int) -> None:
         due = self._due.pop(connector)

@@ -46,8 +46,6 @@ ARRIVING = 200
 
 
 class Fleet:
-    """The chargers of one open_fleet."""
-
     def __init__(self, pace: Pace, server: ServerAddress, trust: Trust, tasks: trio.Nursery) -> None:
         self.pace = pace
         self.chargers: dict[str, Charger] = {}

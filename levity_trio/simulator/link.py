@@ -101,8 +101,6 @@ class UnderWay:
 
 
 class Link:
-    """The tasks of one charger."""
-
     __slots__ = (
         *("charger", "problem", "_away_until", "_beside", "_carry", "_connection", "_dial", "_pace"),
         *("_pause_seconds", "_sent", "_server", "_sleeps_until", "_under_way", "_wake", "_wanted"),

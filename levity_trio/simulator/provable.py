@@ -134,11 +134,11 @@ def prove(entry: Entry) -> Proof:
 
 def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
     """Return how much energy two consecutive transactions both claim, in Wh, limited to `wh` (rule 6)."""
-    found = _overlap(first, second)
+    overlap = _overlap(first, second)
     between = [point for point in (*_points(first), *_points(second)) if point.action == METER_VALUES]
-    if found is None or any(found.low < point.register_wh <= found.high for point in between):
+    if overlap is None or any(overlap.low < point.register_wh <= overlap.high for point in between):
         return 0
-    return min(wh, found.high - found.low)
+    return min(wh, overlap.high - overlap.low)
 
 
 def is_overlapping(first: Entry, second: Entry) -> bool:

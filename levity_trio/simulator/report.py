@@ -65,7 +65,6 @@ def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Repor
 
 
 def show(console: Console, summary: Report, *, is_verbose: bool = False) -> None:
-    """Print the summary for people."""
     console.print(_table(summary))
     hidden = len(summary.accounts) - MOST_LINES
     if hidden > 0:

@@ -170,11 +170,11 @@ def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charg
 def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
     """Add the plan's chargers to the fleet, with their visits and incidents scheduled."""
     chargers = []
-    for one in order.plan.chargers if order.plan else ():
-        memory = Memory.fresh(one.spec)
+    for plan in order.plan.chargers if order.plan else ():
+        memory = Memory.fresh(plan.spec)
         memory.configuration.update(order.configuration)
-        charger = make(order, one.spec, memory)
-        schedule(charger, one)
+        charger = make(order, plan.spec, memory)
+        schedule(charger, plan)
         fleet.add(charger)
         chargers.append(charger)
     return chargers
@@ -252,11 +252,11 @@ async def _report_problems(fleet: Fleet, url: str, console: Console, check_inter
     reported: set[str] = set()
     while True:
         await trio.sleep(check_interval_seconds)
-        found = {link.problem for link in fleet.links.values() if link.problem is not None}
-        for problem in sorted(found - reported):
+        problems = {link.problem for link in fleet.links.values() if link.problem is not None}
+        for problem in sorted(problems - reported):
             line = f"a charger is not connected: {problem}; retrying (is a server running at {url}? see --url)"
             await trio.to_thread.run_sync(_print, console, line)
-        reported |= found
+        reported |= problems
 
 
 def _print(console: Console, line: str) -> None:

@@ -50,7 +50,13 @@ class Keys:
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         give = f"give a whole number from {low} to {high}"
-        return self._read(key, default, give, lambda value: _is_whole(value) and low <= value <= high, high)
+        return self._read(
+            key,
+            default,
+            give,
+            lambda value: isinstance(value, int) and _is_number(value) and low <= value <= high,
+            high,
+        )
 
     def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
         """Read two numbers, the minimum and the maximum."""
@@ -103,7 +109,11 @@ class Keys:
     def tables(self, key: str) -> list[Keys]:
         """Read all tables `[[key]]`."""
         give = f"give one or more tables [[{key}]]"
-        tables: list[Any] = self._read(key, [], give, _are_tables, [])
+
+        def are_tables(values: Any) -> bool:
+            return isinstance(values, list) and all(isinstance(value, dict) for value in values)
+
+        tables: list[Any] = self._read(key, [], give, are_tables, [])
         return [self._below(f"{key}[{number}]", table) for number, table in enumerate(tables, 1)]
 
     def peek(self, key: str) -> object:
@@ -150,20 +160,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple) and bool(value)
 
 
 def _are_numbers(values: Any) -> bool:
     return _is_list(values) and all(map(_is_number, values))
-
-
-def _are_tables(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
 
 
 def _is_text(value: object, longest: int) -> bool:
@@ -342,12 +344,12 @@ def _scenario(keys: Keys) -> Scenario:
 
 def _stay_hours(keys: Keys) -> Range:
     """Read the stay in hours; a file may give it in minutes."""
-    given = keys.peek("stay-hours")
+    stay = keys.peek("stay-hours")
     hours = keys.range("stay-hours", SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS, DEFAULT_STAY_HOURS)
     if keys.peek("stay-minutes") is None:
         return hours
-    if given is not None:
-        keys.refuse("stay-hours", given, "give either stay-hours or stay-minutes")
+    if stay is not None:
+        keys.refuse("stay-hours", stay, "give either stay-hours or stay-minutes")
     least, most = keys.range("stay-minutes", SHORTEST_STAY_MINUTES, LONGEST_STAY_HOURS * 60)
     return least / 60, most / 60
 
@@ -367,10 +369,10 @@ def _vehicle(keys: Keys) -> VehicleKind:
 
 
 def _dc_kw(keys: Keys) -> float:
-    given = keys.number("dc-kw", 0, 1000, 0.0)
-    if 0 < given < LEAST_DC_KW:
-        keys.refuse("dc-kw", given, f"give {LEAST_DC_KW:g} to 1000, or 0 for no DC inlet")
-    return given
+    kw = keys.number("dc-kw", 0, 1000, 0.0)
+    if 0 < kw < LEAST_DC_KW:
+        keys.refuse("dc-kw", kw, f"give {LEAST_DC_KW:g} to 1000, or 0 for no DC inlet")
+    return kw
 
 
 def _quirks(keys: Keys) -> Mapping[str, float]:

@@ -109,10 +109,12 @@ def row_of(charger: State) -> Row:
         id=charger.spec.id,
         model=charger.spec.model,
         link=_link(charger),
-        statuses=tuple(one.status for one in connectors if one.number or one.status is not Status.AVAILABLE),
+        statuses=tuple(
+            connector.status for connector in connectors if connector.number or connector.status is not Status.AVAILABLE
+        ),
         tag=" ".join(filter(None, tags)),
-        power_w=sum(one.meter.power_w for one in connectors),
-        session_wh=sum(session_wh(one) for one in connectors),
+        power_w=sum(connector.meter.power_w for connector in connectors),
+        session_wh=sum(session_wh(connector) for connector in connectors),
         delivered_wh=delivered_wh(charger),
         soc=_soc(charger),
         messages=tally.sent + charger.served,
@@ -290,8 +292,6 @@ def _painter(console: Console) -> Iterator[Painter]:
 
 
 class _Canvas:
-    """The live table."""
-
     def __init__(self, console: Console, live: Live) -> None:
         self._console = console
         self._live = live

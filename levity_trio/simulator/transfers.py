@@ -51,12 +51,8 @@ def _request(transfer: Download | Upload) -> urllib.request.Request:
         raise ValueError(f"give a location of {' or '.join(SCHEMES)}, without a user")
     if isinstance(transfer, Download):
         return urllib.request.Request(transfer.url)  # noqa: S310 - the scheme was checked above
-    return urllib.request.Request(_place(transfer), data=transfer.content, method="PUT")  # noqa: S310 - see above
-
-
-def _place(upload: Upload) -> str:
-    """Return the upload's URL. The location is a folder (§5.9), unless it names the file or has a (signed) query."""
-    parts, name = urlsplit(upload.url), quote(upload.name)
-    if parts.query or parts.path.endswith(f"/{name}"):
-        return upload.url
-    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
+    # The location is a folder (§5.9), unless it names the file or has a (signed) query.
+    url, name = transfer.url, quote(transfer.name)
+    if not parts.query and not parts.path.endswith(f"/{name}"):
+        url = parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
+    return urllib.request.Request(url, data=transfer.content, method="PUT")  # noqa: S310 - see above

@@ -52,8 +52,6 @@ _LATE: Final = timedelta(seconds=60)
 
 
 class Kind(StrEnum):
-    """Kinds of faults in the database."""
-
     MISSING = "transaction missing"
     INVENTED = "transaction invented"
     IDENTITY = "wrong connector, tag or register"
@@ -127,20 +125,21 @@ def tolerance(ledger: Ledger) -> timedelta:
 
 def is_on_time(entry: Entry, ledger: Ledger) -> bool:
     """Whether all times that the charger reported are correct."""
-    return all(
-        _is_correct(ledger, moment.at, moment.time)
-        for sent in entry.sent
-        for moment in sent.moments
-        if moment.time is not None
-    )
+    for moment in (moment for sent in entry.sent for moment in sent.moments):
+        true, reported = ledger.wall(moment.at), parse_time(moment.time or "")
+        if moment.time is None or true is None:
+            continue
+        if reported is None or abs(reported - true) > tolerance(ledger):
+            return False
+    return True
 
 
-def fault(entry: Entry, kind: Kind, expected: str, found: str, booking: BookedTransaction | None = None) -> Fault:
+def fault(entry: Entry, kind: Kind, expected: str, actual: str, booking: BookedTransaction | None = None) -> Fault:
     """Make a fault whose line identifies the transaction."""
     transaction = booking.id if booking else entry.transaction_id
     name = "a transaction whose id it never received" if transaction is None else f"transaction {transaction}"
     began = f"connector {entry.connector}, {entry.id_tag!r}, begun {entry.began_at} at {entry.meter_start} Wh"
-    line = f"{entry.charger}: {name} ({began}): expected {expected}, found {found}"
+    line = f"{entry.charger}: {name} ({began}): expected {expected}, found {actual}"
     return Fault(kind, entry.charger, line)
 
 
@@ -217,27 +216,22 @@ def ahead(ledger: Ledger, moment: Moment) -> timedelta:
     return timedelta() if true is None or reported is None else max(timedelta(), reported - true)
 
 
-def _is_correct(ledger: Ledger, at: float, time: str | None) -> bool:
-    true, reported = ledger.wall(at), parse_time(time or "")
-    return true is None or (reported is not None and abs(reported - true) <= tolerance(ledger))
-
-
 # Energy and reviews
 
 
 def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
-    entry, proof, found = case.entry, case.proof, booking.energy_wh
-    if found == entry.energy_wh:
+    entry, proof, booked_wh = case.entry, case.proof, booking.energy_wh
+    if booked_wh == entry.energy_wh:
         return
     most_wh = entry.energy_wh if proof.most_wh is None else proof.most_wh
-    is_within = found is not None and proof.least_wh <= found <= most_wh
+    is_within = booked_wh is not None and proof.least_wh <= booked_wh <= most_wh
     if is_within and (booking.reviews or proof.is_hidden):
         return
     is_range = proof.lost or proof.most_wh is not None
     expected = f"{proof.least_wh} to {most_wh} Wh, for review" if is_range else f"{entry.energy_wh} Wh"
     under_review = Kind.BEYOND if is_range else Kind.FLAGGED
     unseen = UNSEEN if proof.lost and not (proof.is_contradicted or proof.is_refuted) else ""
-    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{found} Wh{unseen}", booking)
+    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{booked_wh} Wh{unseen}", booking)
 
 
 def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
@@ -290,7 +284,6 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the database agrees with the ledger."""
         return not self.faults
 
     @property
@@ -299,7 +292,6 @@ class Verdict:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """The number of faults of each kind."""
         return dict(Counter(fault.kind.value for fault in self.faults).most_common())
 
     def as_dict(self) -> dict[str, Any]:
@@ -458,8 +450,14 @@ def _matched(
     cases: Sequence[Case], transactions: Sequence[BookedTransaction]
 ) -> tuple[list[tuple[Case, BookedTransaction | None]], Collection[BookedTransaction]]:
     """Return each case with its transaction, and the transactions that match none."""
+
+    def certainty(case: Case) -> tuple[bool, bool]:
+        """Cases with an id come first, then those with a start, so that a lost start takes no match."""
+        has_id = case.entry.transaction_id is not None
+        return not has_id, not has_id and case.entry.message(START) is None
+
     unexplained = {booking.id: booking for booking in transactions}
-    matched = [(case, _take(case.entry, unexplained)) for case in sorted(cases, key=_certainty)]
+    matched = [(case, _take(case.entry, unexplained)) for case in sorted(cases, key=certainty)]
     return matched, unexplained.values()
 
 
@@ -479,13 +477,6 @@ def _faults(
         found = f"{booking.energy_wh} Wh on connector {booking.connector} for {booking.id_tag!r}"
         line = f"{booking.charger}: transaction {booking.id}: expected none, found {found}"
         yield Fault(Kind.INVENTED, booking.charger, line)
-
-
-def _certainty(case: Case) -> int:
-    """Sort key: match entries by identifier first, then by start, last by stop, so that a lost start takes no match."""
-    if case.entry.transaction_id is not None:
-        return 0
-    return 1 if case.entry.message(START) is not None else 2
 
 
 def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTransaction | None:

@@ -126,11 +126,11 @@ class PrometheusMetrics(Plugin):
 
     def _know(self, charger: str) -> _Charger:
         """Return the state of a charger that has a row in the database; create its counters at 0."""
-        found = self._chargers.get(charger)
-        if found is None:
-            found = self._chargers[charger] = _Charger(charger, self._metrics.message_at[charger,])
+        state = self._chargers.get(charger)
+        if state is None:
+            state = self._chargers[charger] = _Charger(charger, self._metrics.message_at[charger,])
             self._counters(charger)
-        return found
+        return state
 
     def _counters(self, charger: str) -> list[Counter]:
         metrics, key = self._metrics, (charger,)  # one for all: each would be a new object

@@ -68,20 +68,25 @@ class Gauges:
             metrics.open_review,
             {
                 (
-                    one.charger,
-                    connector_label(one.connector),
-                    str(one.transaction),
-                    one.code,
-                    str(one.id),
-                ): one.opened_at
-                for one in waiting.oldest_reviews
+                    review.charger,
+                    connector_label(review.connector),
+                    str(review.transaction),
+                    review.code,
+                    str(review.id),
+                ): review.opened_at
+                for review in waiting.oldest_reviews
             },
         )
         _set_times(
             metrics.one_set_aside,
             {
-                (one.charger, _label(one.action), _label(one.transaction), str(one.id)): one.received_at
-                for one in waiting.oldest_set_aside
+                (
+                    message.charger,
+                    _label(message.action),
+                    _label(message.transaction),
+                    str(message.id),
+                ): message.received_at
+                for message in waiting.oldest_set_aside
             },
         )
 
@@ -94,13 +99,13 @@ class Gauges:
     def update_lists(self, lists: Sequence[LocalListStatus]) -> None:
         """Set the gauges of the local lists, where they are kept."""
         metrics = self._metrics
-        for one in lists:
-            key = (one.charger,)
-            _set_known(metrics.list_version, key, one.version)
-            metrics.list_behind[key].value = one.behind
-            metrics.list_left_out[key].value = one.left_out
-            metrics.list_failures[key].value = one.failures
-            metrics.list_paused[key].value = int(one.paused_at is not None)
+        for status in lists:
+            key = (status.charger,)
+            _set_known(metrics.list_version, key, status.version)
+            metrics.list_behind[key].value = status.behind
+            metrics.list_left_out[key].value = status.left_out
+            metrics.list_failures[key].value = status.failures
+            metrics.list_paused[key].value = int(status.paused_at is not None)
 
     def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)
@@ -140,22 +145,24 @@ class Gauges:
 
     def _update_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
         metrics = self._metrics
-        present = {(one.charger, connector_label(one.connector)): one for one in transactions}
+        present = {
+            (transaction.charger, connector_label(transaction.connector)): transaction for transaction in transactions
+        }
         for key in metrics.active.known():
             if key not in present:
                 for family in self._transaction_gauges:
                     family[key].value = 0
                 for family in (metrics.limit, metrics.power, metrics.started_at):
                     family.remove(key)
-        for key, one in present.items():
+        for key, transaction in present.items():
             metrics.active[key].value = 1
-            metrics.suspended[key].value = int(one.is_suspended)
-            metrics.energy[key].value = one.energy_wh
-            metrics.current[key].value = one.current_a or 0
-            _set_known(metrics.limit, key, one.limit_a)
-            _set_known(metrics.power, key, one.power_w)
-            _set_time(metrics.started_at, key, one.started_at)
-        opened = {(*key, str(one.id), _label(one.id_tag)) for key, one in present.items()}
+            metrics.suspended[key].value = int(transaction.is_suspended)
+            metrics.energy[key].value = transaction.energy_wh
+            metrics.current[key].value = transaction.current_a or 0
+            _set_known(metrics.limit, key, transaction.limit_a)
+            _set_known(metrics.power, key, transaction.power_w)
+            _set_time(metrics.started_at, key, transaction.started_at)
+        opened = {(*key, str(transaction.id), _label(transaction.id_tag)) for key, transaction in present.items()}
         _keep(metrics.open, opened)
         for series in opened:
             metrics.open[series].value = 1

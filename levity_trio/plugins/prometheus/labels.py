@@ -22,21 +22,9 @@ NO_STATUS_NUMBER: Final = -1
 
 ERRORS: Final = frozenset(
     {
-        "ConnectorLockFailure",
-        "EVCommunicationError",
-        "GroundFailure",
-        "HighTemperature",
-        "InternalError",
-        "LocalListConflict",
-        "OtherError",
-        "OverCurrentFailure",
-        "OverVoltage",
-        "PowerMeterFailure",
-        "PowerSwitchFailure",
-        "ReaderFailure",
-        "ResetFailure",
-        "UnderVoltage",
-        "WeakSignal",
+        *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
+        *("LocalListConflict", "OtherError", "OverCurrentFailure", "OverVoltage", "PowerMeterFailure"),
+        *("PowerSwitchFailure", "ReaderFailure", "ResetFailure", "UnderVoltage", "WeakSignal"),
     }
 )
 """The error codes of OCPP 1.6 §7.6, without NoError."""
@@ -45,46 +33,21 @@ SUCCESS: Final = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked
 """Statuses of successful calls to chargers."""
 REJECTIONS: Final = frozenset(
     {
-        "CertificateNotFound",
-        "Failed",
-        "Faulted",
-        "InvalidCertificate",
-        "NotFound",
-        "NotImplemented",
-        "NotSupported",
-        "Occupied",
-        "Rejected",
-        "RevokedCertificate",
-        "Unavailable",
-        "Unknown",
-        "UnknownMessageId",
-        "UnknownVendorId",
-        "UnlockFailed",
-        "VersionMismatch",
+        *("CertificateNotFound", "Failed", "Faulted", "InvalidCertificate", "NotFound", "NotImplemented"),
+        *("NotSupported", "Occupied", "Rejected", "RevokedCertificate", "Unavailable", "Unknown", "UnknownMessageId"),
+        *("UnknownVendorId", "UnlockFailed", "VersionMismatch"),
     }
 )
 """All other response statuses of OCPP 1.6 §7 and of the security whitepaper."""
 
 SECURITY_EVENTS: Final = frozenset(
     {
-        "AttemptedReplayAttacks",
-        "CentralSystemFailedToAuthenticate",
-        "FailedToAuthenticateAtCentralSystem",
-        "FirmwareUpdated",
-        "InvalidCentralSystemCertificate",
-        "InvalidChargePointCertificate",
-        "InvalidFirmwareSignature",
-        "InvalidFirmwareSigningCertificate",
-        "InvalidMessages",
-        "InvalidTLSCipherSuite",
-        "InvalidTLSVersion",
-        "MemoryExhaustion",
-        "ReconfigurationOfSecurityParameters",
-        "ResetOrReboot",
-        "SecurityLogWasCleared",
-        "SettingSystemTime",
-        "StartupOfTheDevice",
-        "TamperDetectionActivated",
+        *("AttemptedReplayAttacks", "CentralSystemFailedToAuthenticate", "FailedToAuthenticateAtCentralSystem"),
+        *("FirmwareUpdated", "InvalidCentralSystemCertificate", "InvalidChargePointCertificate"),
+        *("InvalidFirmwareSignature", "InvalidFirmwareSigningCertificate", "InvalidMessages"),
+        *("InvalidTLSCipherSuite", "InvalidTLSVersion", "MemoryExhaustion", "ReconfigurationOfSecurityParameters"),
+        *("ResetOrReboot", "SecurityLogWasCleared", "SettingSystemTime", "StartupOfTheDevice"),
+        *("TamperDetectionActivated",),
     }
 )
 """The security events of the whitepaper's appendix."""

@@ -159,7 +159,6 @@ class Agenda:
         self._holds += 1
 
     def release(self) -> None:
-        """Undo one hold."""
         self._holds -= 1
 
     @property

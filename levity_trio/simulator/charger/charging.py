@@ -129,7 +129,8 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
         transaction_data=transaction.data or None,
     )
     notifications.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
-    charger.quirks.ended(charger, transaction, at)
+    for quirk in charger.quirks:
+        quirk.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)
@@ -139,7 +140,6 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
 
 
 def is_busy(charger: State) -> bool:
-    """Return whether a transaction is open."""
     return any(connector.transaction is not None for connector in charger.connectors)
 
 

@@ -182,7 +182,6 @@ class Configuration:
         return self.text(key) == "true"
 
     def listed(self, key: str) -> list[str]:
-        """Return the items of a comma-separated list."""
         return _items(self.text(key))
 
     def read(self, keys: list[str] | None) -> tuple[list[dict[str, str | bool]], list[str]]:

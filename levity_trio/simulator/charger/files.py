@@ -39,7 +39,7 @@ def update_firmware(charger: State, request: call.UpdateFirmware, at: float) -> 
 
 
 def signed_update_firmware(charger: State, request: call.SignedUpdateFirmware, at: float) -> str:
-    """L01: the same, with a signature that is verified before installation, which is at installDateTime or later."""
+    """L01: verify the signature before the installation, which is at installDateTime or later."""
     requested = request.firmware
     update = Update(
         requested["location"],

@@ -6,7 +6,6 @@ A reported register may differ from the true one: it may have been reset, have j
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from levity_trio.simulator.charger.agenda import Timer
@@ -24,7 +23,9 @@ def registers(charger: State, connector: Connector, at: float) -> tuple[int, int
     connector.meter.advance(at)
     true_wh = shown_wh(connector.meter.register_wh)
     shown = true_wh + charger.memory.offsets[connector.number]
-    return true_wh, charger.quirks.shown(charger, connector, shown, at)
+    for quirk in charger.quirks:
+        shown = quirk.shown(charger, connector, shown, at)
+    return true_wh, shown
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
@@ -121,7 +122,8 @@ def sample(
         charger.send_if_allowed(request, is_asked_for=is_asked_for)
         return
     keep(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
-    charger.quirks.sampled(charger, transaction, at)
+    for quirk in charger.quirks:
+        quirk.sampled(charger, transaction, at)
 
 
 def keep(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> None:
@@ -138,7 +140,7 @@ def hold(charger: State, transaction: Transaction, request: Any, moments: list[M
     action = type(request).__name__
     sent = Sent(action=action, moments=moments)
     transaction.entry.sent.append(sent)
-    if charger.quirks.loses(action, transaction):
+    if any(quirk.loses(action, transaction) for quirk in charger.quirks):
         return None
     message = Message(action, write_payload(request), transaction.local_id)
     transaction.under_way[id(message)] = sent
@@ -183,11 +185,11 @@ def plan_aligned(charger: State, at: float) -> None:
         now, interval = charger.clock.read(at), timedelta(seconds=seconds)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         moment = min(midnight + ((now - midnight) // interval + 1) * interval, midnight + DAY)
-        charger.agenda.set_timer(Timer.ALIGNED, charger.clock.due(moment, at), partial(_send_aligned, charger))
 
+        def send(at: float) -> None:
+            for connector in charger.connectors[1:]:
+                sample(charger, connector, "MeterValuesAlignedData", ALIGNED, at)
+                add_data(charger, connector, "StopTxnAlignedData", ALIGNED, at)
+            plan_aligned(charger, at)
 
-def _send_aligned(charger: State, at: float) -> None:
-    for connector in charger.connectors[1:]:
-        sample(charger, connector, "MeterValuesAlignedData", ALIGNED, at)
-        add_data(charger, connector, "StopTxnAlignedData", ALIGNED, at)
-    plan_aligned(charger, at)
+        charger.agenda.set_timer(Timer.ALIGNED, charger.clock.due(moment, at), send)

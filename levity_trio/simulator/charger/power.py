@@ -152,7 +152,7 @@ def set_status(charger: State, connector: Connector, name: str, at: float) -> No
 
 
 def _status(charger: State, connector: Connector, name: str) -> Status:
-    """Return the status of that name. Raises as `set_status`."""
+    """Return the status of that name. Raises Impossible or IllegalMove."""
     if name not in list(Status):
         raise Impossible(f"unknown status {name}; give one of {', '.join(Status)}")
     if not charger.is_on:

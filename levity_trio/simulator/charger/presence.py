@@ -27,7 +27,8 @@ def power_on(charger: State, at: float) -> None:
         charging.resume(charger, connector, at)
     power.settle_all(charger, at)
     power.settle_reservations(charger, at)
-    charger.quirks.power_on(charger, at)
+    for quirk in charger.quirks:
+        quirk.power_on(charger, at)
     charger.on_change()
 
 

@@ -44,7 +44,13 @@ def boot(charger: State) -> None:
 def plan_heartbeat(charger: State, at: float) -> None:
     """Schedule the next Heartbeat, HeartbeatInterval from now, in place of the previous one."""
     seconds = max(1, charger.configuration.integer("HeartbeatInterval"))
-    charger.agenda.set_timer(Timer.HEARTBEAT, at + seconds, partial(_beat, charger))
+
+    def beat(at: float) -> None:
+        ask_time(charger)
+        plan_heartbeat(charger, at)
+        charger.on_change()
+
+    charger.agenda.set_timer(Timer.HEARTBEAT, at + seconds, beat)
 
 
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
@@ -54,7 +60,6 @@ def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
 
 
 def introduction(charger: State) -> call.BootNotification:
-    """Return the charger's BootNotification."""
     spec = charger.spec
     return call.BootNotification(
         charge_point_model=spec.model,
@@ -90,7 +95,8 @@ def _booted(charger: State, answer: Any, at: float) -> None:
 def _begin_service(charger: State, at: float) -> None:
     """Begin to report after the first accepted boot since power-on."""
     notifications.plan_aligned(charger, at)
-    charger.quirks.accepted(charger, at)
+    for quirk in charger.quirks:
+        quirk.accepted(charger, at)
     notifications.report_changes(charger, at)
     after_boot(charger, at)
 
@@ -98,12 +104,6 @@ def _begin_service(charger: State, at: float) -> None:
 def _plan_retry(charger: State, seconds: float, at: float) -> None:
     """Schedule the next BootNotification after the given interval (§4.2)."""
     charger.agenda.set_timer(Timer.BOOT, at + seconds, lambda _: boot(charger))
-
-
-def _beat(charger: State, at: float) -> None:
-    ask_time(charger)
-    plan_heartbeat(charger, at)
-    charger.on_change()
 
 
 def _received_time(charger: State, answer: Any, at: float) -> None:

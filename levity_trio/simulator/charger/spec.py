@@ -97,7 +97,6 @@ class Memory:
 
     @classmethod
     def fresh(cls, spec: ChargerSpec) -> Self:
-        """Return the memory of a new charger."""
         places = spec.connectors + 1
         return cls([float(spec.register_wh)] * places, [0] * places, [True] * places, spec.firmware_version)
 

@@ -33,16 +33,12 @@ Loaded = Callable[[bytes | None, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Download a firmware file."""
-
     url: str
     then: Loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Upload a file: diagnostics or a log."""
-
     url: str
     name: str
     content: bytes
@@ -62,8 +58,6 @@ class ConnectionEffect:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send a text frame of any content."""
-
     text: str
 
 
@@ -110,8 +104,6 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The current update and its stage."""
-
     stage: Stage = Stage.IDLE
     update: Update | None = None
 
@@ -217,40 +209,11 @@ class Quirks(tuple[Quirk, ...]):
     def answers_pings(self) -> bool:
         return all(quirk.answers_pings for quirk in self)
 
-    def power_on(self, charger: State, at: float) -> None:
-        for quirk in self:
-            quirk.power_on(charger, at)
-
-    def accepted(self, charger: State, at: float) -> None:
-        for quirk in self:
-            quirk.accepted(charger, at)
-
-    def clock(self, moment: datetime) -> datetime:
-        for quirk in self:
-            moment = quirk.clock(moment)
-        return moment
-
-    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
-        for quirk in self:
-            wh = quirk.shown(charger, connector, wh, at)
-        return wh
-
-    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        for quirk in self:
-            quirk.sampled(charger, transaction, at)
-
-    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
-        for quirk in self:
-            quirk.ended(charger, transaction, at)
-
-    def loses(self, action: str, transaction: Transaction) -> bool:
-        return any(quirk.loses(action, transaction) for quirk in self)
-
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
         action, payload = frame
         for quirk in self:
             payload = quirk.payload(action, payload, transaction)
-        ahead = [one for quirk in self for one in quirk.ahead((action, payload))]
+        ahead = [sent for quirk in self for sent in quirk.ahead((action, payload))]
         last = (action, payload)
         for quirk in self:
             last = quirk.last(last)
@@ -259,7 +222,7 @@ class Quirks(tuple[Quirk, ...]):
     def replies(self, text: str) -> Sequence[tuple[float, str]]:
         replies = [(0.0, text)]
         for quirk in self:
-            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.replies(one)]
+            replies = [(wait + more, other) for wait, reply in replies for more, other in quirk.replies(reply)]
         return replies
 
 
@@ -349,7 +312,10 @@ class State:
 
     def timestamp(self, at: float) -> str:
         """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
-        return wire_time(self.quirks.clock(self.clock.read(at)))
+        moment = self.clock.read(at)
+        for quirk in self.quirks:
+            moment = quirk.clock(moment)
+        return wire_time(moment)
 
     def id_to_send(self, local_id: int) -> int:
         """Return the central system's id of a transaction; our own negative one while its start is not acknowledged."""

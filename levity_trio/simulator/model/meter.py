@@ -121,7 +121,6 @@ class Meter:
         self._offer(DC, watts, at)
 
     def advance(self, at: float) -> None:
-        """Advance the time to `at`."""
         if not self._at <= at < inf:
             raise ValueError(f"a meter cannot go from {self._at} s to {at} s")
         self._at = at
@@ -163,7 +162,6 @@ class Meter:
 
     @property
     def power_w(self) -> float:
-        """The present power in W."""
         if self._charge is None or self.is_full:
             return 0.0
         return self._charge.power_w(self._at - self._since)

@@ -129,10 +129,10 @@ ACTIONS: Final[Mapping[str, Kind]] = {
 }
 
 
-def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Action:
+def action(name: str, registry: Registry, spec: ChargerSpec, content: Mapping[str, object]) -> Action:
     """Return the action of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
     kind = ACTIONS[name]
-    form = forms.read(kind.form, given)
+    form = forms.read(kind.form, content)
     if not isinstance(form, ConnectorForm):
         return kind.make(registry, form, 0)
     number = 1 if form.connector is None and spec.connectors == 1 else form.connector
@@ -141,7 +141,7 @@ def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str,
     return kind.make(registry, form, number)
 
 
-def demand(given: Mapping[str, object]) -> SendCall:
+def demand(content: Mapping[str, object]) -> SendCall:
     """Return the request to send a message. Raises Invalid."""
-    form = forms.read(Demand, given)
+    form = forms.read(Demand, content)
     return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)

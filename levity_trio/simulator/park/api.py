@@ -50,7 +50,7 @@ def json_reply(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-async def given(request: Request) -> dict[str, Any]:
+async def body_of(request: Request) -> dict[str, Any]:
     """Read the JSON object of a request; an empty body means an empty object. Raises Invalid."""
     body = await request.body()
     try:
@@ -133,23 +133,23 @@ KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
 
 
 def charger_routes(park: Park) -> list[Route]:
-    chargers, one = _Chargers(park), "/api/chargers/{id}"
+    chargers, charger = _Chargers(park), "/api/chargers/{id}"
     return [
         Route(path, endpoint, methods=[method])
         for method, path, endpoint in (
             ("GET", "/api/chargers", chargers.all),
             ("POST", "/api/chargers", chargers.add),
-            ("GET", one, chargers.show),
-            ("PATCH", one, chargers.change),
-            ("DELETE", one, chargers.remove),
-            ("POST", f"{one}/connect", chargers.connect),
-            ("POST", f"{one}/disconnect", chargers.disconnect),
-            ("GET", f"{one}/configuration", chargers.configuration),
-            ("GET", f"{one}/configuration/{{key}}", chargers.configuration_key),
-            ("PUT", f"{one}/configuration/{{key}}", chargers.configure),
-            ("GET", f"{one}/log", chargers.log),
-            ("POST", f"{one}/send", chargers.send),
-            ("POST", f"{one}/{{action}}", chargers.act),
+            ("GET", charger, chargers.show),
+            ("PATCH", charger, chargers.change),
+            ("DELETE", charger, chargers.remove),
+            ("POST", f"{charger}/connect", chargers.connect),
+            ("POST", f"{charger}/disconnect", chargers.disconnect),
+            ("GET", f"{charger}/configuration", chargers.configuration),
+            ("GET", f"{charger}/configuration/{{key}}", chargers.configuration_key),
+            ("PUT", f"{charger}/configuration/{{key}}", chargers.configure),
+            ("GET", f"{charger}/log", chargers.log),
+            ("POST", f"{charger}/send", chargers.send),
+            ("POST", f"{charger}/{{action}}", chargers.act),
         )
     ]
 
@@ -162,7 +162,7 @@ class _Chargers:
         return json_reply([summary(stored, self._park.running(name)) for name, stored in self._park.known().items()])
 
     async def add(self, request: Request) -> Response:
-        stored = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await given(request)))
+        stored = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await body_of(request)))
         if stored.placement.auto_connect:
             self._park.connect(stored)
         await self._park.save()
@@ -172,7 +172,7 @@ class _Chargers:
         return self._shown(self._find(request))
 
     async def change(self, request: Request) -> Response:
-        sent = await given(request)
+        sent = await body_of(request)
         stored = self._park.own(request.path_params["id"])
         keep_name(sent, "id", stored.spec.id)
         spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent)
@@ -199,7 +199,7 @@ class _Chargers:
         return self._shown(stored)
 
     async def act(self, request: Request) -> Response:
-        name, sent = request.path_params["action"], await given(request)
+        name, sent = request.path_params["action"], await body_of(request)
         stored = self._find(request)
         if name not in ACTIONS:
             raise Unknown(f"there is no action {name}; give one of {', '.join(KNOWN)}")
@@ -208,7 +208,7 @@ class _Chargers:
 
     async def send(self, request: Request) -> Response:
         """Send a call on demand, and return the payload of the central system's response."""
-        stored, send = self._find(request), demand(await given(request))
+        stored, send = self._find(request), demand(await body_of(request))
         answer = await self._park.send_call(stored, send)
         if not isinstance(answer, CallResult):
             raise Impossible(f"{stored.spec.id}: {_refusal(answer)}")
@@ -222,8 +222,8 @@ class _Chargers:
         return json_reply(_key(self._find(request), request.path_params["key"]))
 
     async def configure(self, request: Request) -> Response:
-        """As if the central system had changed it."""
-        key, sent = request.path_params["key"], await given(request)
+        """Change a key as the central system does."""
+        key, sent = request.path_params["key"], await body_of(request)
         stored = self._find(request)
         _key(stored, key)
         value = sent.get("value")
@@ -287,12 +287,29 @@ def record_routes(park: Park) -> list[Route]:
     registry = park.registry
     locations = _Records(park, "location", Location, registry.locations, registry.remove_location)
     vehicles = _Records(park, "vehicle", Vehicle, registry.vehicles, registry.vehicles.__delitem__)
-    files = _Files(park)
+
+    async def take(request: Request) -> Response:
+        kind = _kind(request)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in (imports.CSV, imports.JSON):
+            return problem(415, f"give Content-Type: {imports.CSV} or {imports.JSON}")
+        body = await request.body()
+        if kind == imports.CHARGERS:
+            names = imports.import_chargers(registry, body, media_type)
+            park.connect_all(names)
+        else:
+            names = imports.import_vehicles(registry, body, media_type)
+        await park.save()
+        return json_reply({"imported": names}, 201)
+
+    async def template(request: Request) -> Response:
+        return Response(imports.template(_kind(request)), media_type=imports.CSV)
+
     return [
         *locations.routes("/api/locations"),
         *vehicles.routes("/api/vehicles"),
-        Route("/api/import/{kind}", files.take, methods=["POST"]),
-        Route("/api/templates/{kind}", files.template, methods=["GET"]),
+        Route("/api/import/{kind}", take, methods=["POST"]),
+        Route("/api/templates/{kind}", template, methods=["GET"]),
     ]
 
 
@@ -309,20 +326,20 @@ class _Records:
         self._remove = remove
 
     def routes(self, path: str) -> list[Route]:
-        one = f"{path}/{{name:path}}"  # a vehicle may be called A/B
+        record = f"{path}/{{name:path}}"  # a vehicle may be called A/B
         return [
             Route(path, self.all, methods=["GET"]),
             Route(path, self.add, methods=["POST"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(one, self.change, methods=["PATCH"]),
-            Route(one, self.remove, methods=["DELETE"]),
+            Route(record, self.show, methods=["GET"]),
+            Route(record, self.change, methods=["PATCH"]),
+            Route(record, self.remove, methods=["DELETE"]),
         ]
 
     async def all(self, _request: Request) -> Response:
         return json_reply([forms.plain(record) for record in self._table.values()])
 
     async def add(self, request: Request) -> Response:
-        record = forms.read(self._kind, await given(request))
+        record = forms.read(self._kind, await body_of(request))
         if record.name in self._table:
             raise NameInUse(f"{self._what} {record.name} exists already; give another name, or change that one")
         return await self._kept(record, 201)
@@ -331,7 +348,7 @@ class _Records:
         return json_reply(forms.plain(self._find(request)))
 
     async def change(self, request: Request) -> Response:
-        sent = await given(request)
+        sent = await body_of(request)
         present = self._find(request)
         keep_name(sent, "name", present.name)
         return await self._kept(forms.read(self._kind, forms.plain(present) | sent))
@@ -351,28 +368,6 @@ class _Records:
         if name not in self._table:
             raise Unknown(f"there is no {self._what} {name}")
         return self._table[name]
-
-
-class _Files:
-    def __init__(self, park: Park) -> None:
-        self._park = park
-
-    async def take(self, request: Request) -> Response:
-        kind = _kind(request)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in (imports.CSV, imports.JSON):
-            return problem(415, f"give Content-Type: {imports.CSV} or {imports.JSON}")
-        body = await request.body()
-        if kind == imports.CHARGERS:
-            names = imports.import_chargers(self._park.registry, body, media_type)
-            self._park.connect_all(names)
-        else:
-            names = imports.import_vehicles(self._park.registry, body, media_type)
-        await self._park.save()
-        return json_reply({"imported": names}, 201)
-
-    async def template(self, request: Request) -> Response:
-        return Response(imports.template(_kind(request)), media_type=imports.CSV)
 
 
 def _kind(request: Request) -> str:

@@ -39,17 +39,19 @@ class Invalid(ValueError):
         self.problems = problems
 
 
-def read(kind: type[T], given: Mapping[str, object]) -> T:
+def read(kind: type[T], content: Mapping[str, object]) -> T:
     """Build a dataclass from a JSON object. Raises Invalid."""
-    (made,) = read_all([kind], given)
+    (made,) = read_all([kind], content)
     return made  # type: ignore[no-any-return]  # it is of the given kind
 
 
-def read_all(kinds: Kinds, given: Mapping[str, object]) -> list[Any]:
+def read_all(kinds: Kinds, content: Mapping[str, object]) -> list[Any]:
     """Build one object of each kind from one flat JSON object with the fields of all. Raises Invalid."""
     hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
-    problems = [Problem(name, f"is not known; give some of {', '.join(hints)}") for name in given if name not in hints]
-    made = [_make(kind, given, problems) for kind in kinds]
+    problems = [
+        Problem(name, f"is not known; give some of {', '.join(hints)}") for name in content if name not in hints
+    ]
+    made = [_make(kind, content, problems) for kind in kinds]
     if problems:
         raise Invalid(problems)
     return made
@@ -80,21 +82,21 @@ def _hints(kind: Any) -> dict[str, Any]:
     return {one.name: hints[one.name] for one in fields(kind)}
 
 
-def _make(kind: Any, given: Mapping[str, object], problems: list[Problem]) -> Any:
+def _make(kind: Any, content: Mapping[str, object], problems: list[Problem]) -> Any:
     hints, values, before = _hints(kind), {}, len(problems)
-    for one in fields(kind):
-        if one.name in given:
-            values[one.name], text = _read(hints[one.name], given[one.name])
-            problems += [Problem(one.name, text)] if text else []
-        elif one.default is MISSING and one.default_factory is MISSING:
-            problems.append(Problem(one.name, "is missing; give a value"))
+    for field in fields(kind):
+        if field.name in content:
+            values[field.name], text = _read(hints[field.name], content[field.name])
+            problems += [Problem(field.name, text)] if text else []
+        elif field.default is MISSING and field.default_factory is MISSING:
+            problems.append(Problem(field.name, "is missing; give a value"))
     if len(problems) > before:
         return None
     try:
         return kind(**values)
     except ValueError as error:
-        field, _, text = str(error).partition(": ")
-        problems.append(Problem(field, text))
+        name, _, text = str(error).partition(": ")
+        problems.append(Problem(name, text))
         return None
 
 
@@ -121,16 +123,16 @@ _FITS: Final[Mapping[Any, tuple[Callable[[Any], bool], str]]] = {
 """By the type of a field: which values fit, and what to give instead."""
 
 
-def _read(hint: Any, given: object) -> tuple[Any, str]:
+def _read(hint: Any, content: object) -> tuple[Any, str]:
     """Return the value of a field, and what to give instead if it does not fit."""
     is_optional = NoneType in get_args(hint)
-    if is_optional and given is None:
+    if is_optional and content is None:
         return None, ""
     kind = get_args(hint)[0] if is_optional else hint
     is_fit, text = _FITS[kind]
-    if not is_fit(given):
-        return given, text
-    return kind(given) if kind in (float, tuple[str, ...]) else given, ""
+    if not is_fit(content):
+        return content, text
+    return kind(content) if kind in (float, tuple[str, ...]) else content, ""
 
 
 def _of_cell(hint: Any, text: str) -> object:

@@ -159,9 +159,9 @@ def _row(line: int, make: Callable[[], list[Any]]) -> Row:
 
 
 def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
-    for line, given in _elements(text):
-        if isinstance(given, dict):
-            yield _row(line, partial(forms.read_all, kinds, given))
+    for line, element in _elements(text):
+        if isinstance(element, dict):
+            yield _row(line, partial(forms.read_all, kinds, element))
         else:
             yield Row(line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")])
 
@@ -180,13 +180,8 @@ def _elements(text: str) -> Iterator[tuple[int, object]]:
     decoder, position, line = json.JSONDecoder(), text.index("[") + 1, 1
     counted = 0
     for _ in whole:
-        position = _next_element(text, position)
+        while text[position] in " \t\r\n,":
+            position += 1
         line, counted = line + text.count("\n", counted, position), position
-        given, position = decoder.raw_decode(text, position)
-        yield line, given
-
-
-def _next_element(text: str, position: int) -> int:
-    while text[position] in " \t\r\n,":
-        position += 1
-    return position
+        element, position = decoder.raw_decode(text, position)
+        yield line, element

@@ -110,7 +110,6 @@ class Park:
         return stored
 
     def running(self, name: str) -> Charger | None:
-        """Return the charger if it is connected."""
         return self._fleet.chargers.get(name)
 
     def connect(self, stored: StoredCharger) -> None:

@@ -51,8 +51,6 @@ class Placement:
 
 @dataclass(slots=True)
 class StoredCharger:
-    """One charger of the registry."""
-
     spec: ChargerSpec
     placement: Placement
     memory: Memory
@@ -120,11 +118,15 @@ class Registry:
     def to_json(self) -> dict[str, Any]:
         return {
             "version": VERSION,
-            "locations": [forms.plain(one) for one in self.locations.values()],
-            "vehicles": [forms.plain(one) for one in self.vehicles.values()],
+            "locations": [forms.plain(location) for location in self.locations.values()],
+            "vehicles": [forms.plain(vehicle) for vehicle in self.vehicles.values()],
             "chargers": [
-                {"spec": forms.plain(one.spec), **forms.plain(one.placement), "memory": one.memory.to_json()}
-                for one in self.chargers.values()
+                {
+                    "spec": forms.plain(charger.spec),
+                    **forms.plain(charger.placement),
+                    "memory": charger.memory.to_json(),
+                }
+                for charger in self.chargers.values()
             ],
         }
 
@@ -134,15 +136,15 @@ class Registry:
         if stored["version"] != VERSION:
             raise ValueError(f"its version is {stored['version']}, and this program reads version {VERSION}")
         registry = cls()
-        for one in stored["locations"]:
-            registry.locations[one["name"]] = forms.read(Location, one)
-        for one in stored["vehicles"]:
-            registry.vehicles[one["name"]] = forms.read(Vehicle, one)
-        for one in stored["chargers"]:
-            spec = forms.read(ChargerSpec, one["spec"])
-            placement = Placement(location=one["location"], auto_connect=one["auto_connect"])
+        for location in stored["locations"]:
+            registry.locations[location["name"]] = forms.read(Location, location)
+        for vehicle in stored["vehicles"]:
+            registry.vehicles[vehicle["name"]] = forms.read(Vehicle, vehicle)
+        for charger in stored["chargers"]:
+            spec = forms.read(ChargerSpec, charger["spec"])
+            placement = Placement(location=charger["location"], auto_connect=charger["auto_connect"])
             registry.check(spec, placement)
-            registry.chargers[spec.id] = StoredCharger(spec, placement, _memory(spec, one["memory"]))
+            registry.chargers[spec.id] = StoredCharger(spec, placement, _memory(spec, charger["memory"]))
         return registry
 
 
@@ -222,7 +224,6 @@ def read_registry(path: Path) -> Registry:
 
 
 def written(registry: Registry) -> bytes:
-    """Return the registry as the file's content."""
     return orjson.dumps(registry.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

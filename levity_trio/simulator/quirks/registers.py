@@ -34,7 +34,7 @@ def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]]
 
 
 def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], Sample]) -> Payload:
-    """The same for each sampledValue; `change` also gets the timestamp of its meterValue."""
+    """Return a copy with `change` applied to each sampledValue; it also gets the timestamp of the meterValue."""
 
     def changed(value: dict[str, Any]) -> dict[str, Any]:
         timestamp = value["timestamp"]
@@ -44,7 +44,7 @@ def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], 
 
 
 def with_registers(action: str, payload: Payload, change: Callable[[str, int], int]) -> Payload:
-    """The same for each reading of the energy register; `change` gets its timestamp and Wh, and returns Wh."""
+    """Return a copy with `change` applied to each energy register; it gets timestamp and Wh, and returns Wh."""
 
     def changed(timestamp: str, sample: Sample) -> Sample:
         if not is_register(sample):
@@ -62,30 +62,26 @@ READINGS_UNTIL_SLIP: Final = (2, 6)
 Kept = TypeVar("Kept")
 
 
-class Turns:
-    """A countdown of readings for each transaction, to the one at which the quirk acts."""
+class TakesTurns(Quirk):
+    """Acts at some readings of each transaction: it counts them down from one turn to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
         self._left: dict[int, int] = {}
         """Remaining readings by local id; 0 if the quirk does not act again."""
 
-    def is_due(self, charger: State, transaction: Transaction, first: int) -> bool:
-        """Count one reading, and return whether the quirk acts now. `first` is the length of the first countdown."""
-        left = self._left.get(transaction.local_id, first)
+    def is_due(self, charger: State, transaction: Transaction, first: tuple[int, int]) -> bool:
+        """Count one reading, and return whether the quirk acts now. `first` is the range of the first countdown."""
+        left = self._left.get(transaction.local_id, self.random.randint(*first))
         remember(charger, self._left, transaction, max(0, left - 1))
         return left == 1
 
-    def again(self, transaction: Transaction, readings: int) -> None:
-        """Act again after this many readings."""
-        self._left[transaction.local_id] = readings
 
-
-class Misreads(Quirk):
+class Misreads(TakesTurns):
     """Reports single readings wrongly, both in MeterValues and in the stop's transactionData."""
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
-        self._turns = Turns()
         self._slips: dict[int, dict[tuple[str, int], int]] = {}
         """The Wh to report, by transaction, and by timestamp and Wh of the correct reading."""
 
@@ -114,9 +110,9 @@ class RegisterRunsBack(Misreads):
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         before = self._before.get(transaction.local_id, transaction.shown_start_wh)
-        if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
+        if self.is_due(charger, transaction, READINGS_UNTIL_SLIP):
             self.misread(charger, transaction, at, self._lower(transaction, before))
-            self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_SLIP))
+            self._left[transaction.local_id] = self.random.randint(*READINGS_UNTIL_SLIP)
         shown = shown_at(charger, transaction, at)
         remember(charger, self._before, transaction, shown)
 
@@ -132,7 +128,7 @@ class RegisterJumps(Misreads):
     seen_in = "Grizzl-E Smart: the first Levity had to correct jumps above 10 kWh"
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        if not self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
+        if not self.is_due(charger, transaction, READINGS_UNTIL_SLIP):
             return
         leap_wh = self.random.randint(*JUMP_WH)
 
@@ -145,17 +141,13 @@ class RegisterJumps(Misreads):
             self.misread(charger, transaction, at, shown_at(charger, transaction, at) + leap_wh)
 
 
-class RegisterResets(Quirk):
+class RegisterResets(TakesTurns):
     name = "register-resets"
     does = "resets its register to 0 during a transaction, right after a reading"
     seen_in = "chargers that reset the register after a fault or boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
 
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self._turns = Turns()
-
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_LOSS)):
+        if self.is_due(charger, transaction, READINGS_UNTIL_LOSS):
             charger.agenda.plan(at, partial(notifications.set_register, charger, transaction.connector, 0))
 
 
@@ -210,8 +202,8 @@ class RegisterStandsStill(Misreads):
         reported_wh, left = self._still.get(transaction.local_id, (0, 0))
         if left:
             self.misread(charger, transaction, at, reported_wh)
-            self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0)
-        elif self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_STILL)):
+            self._left[transaction.local_id] = self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0
+        elif self.is_due(charger, transaction, READINGS_UNTIL_STILL):
             reported_wh, left = shown_at(charger, transaction, at), self.random.randint(*READINGS_STILL) + 1
         remember(charger, self._still, transaction, (reported_wh, max(0, left - 1)))
 

@@ -43,10 +43,13 @@ def test_the_widths_are_those_that_the_rule_knows() -> None:
 
 def test_it_is_as_full_after_a_restart_of_the_simulator() -> None:
     driven = Driven("register-rolls-over")
-    before = driven.charger.quirks.shown(driven.charger, driven.charger.connectors[1], REGISTER_WH + 1000, 0)
+    (before,) = driven.charger.quirks
     driven.restart()
-    after = driven.charger.quirks.shown(driven.charger, driven.charger.connectors[1], REGISTER_WH + 1000, 0)
-    assert before == after
+    (after,) = driven.charger.quirks
+    charger, connector = driven.charger, driven.charger.connectors[1]
+    assert before.shown(charger, connector, REGISTER_WH + 1000, 0) == after.shown(
+        charger, connector, REGISTER_WH + 1000, 0
+    )
 
 
 def test_a_register_stands_still_and_catches_up() -> None:

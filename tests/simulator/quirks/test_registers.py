@@ -138,6 +138,6 @@ def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
 def test_nothing_is_kept_for_transactions_that_are_over() -> None:
     quirks = day("register-jumps", "register-runs-back", "register-resets").quirks
     kept = [getattr(quirk, slot) for quirk in quirks for slot in ("_slips", "_before") if hasattr(quirk, slot)]
-    kept += [quirk._turns._left for quirk in quirks if isinstance(quirk, Misreads | RegisterResets)]
+    kept += [quirk._left for quirk in quirks if isinstance(quirk, Misreads | RegisterResets)]
     assert len(kept) == 6
     assert all(len(by_transaction) <= 1 for by_transaction in kept)
