@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.store.engine.ceilings import DAILY_FACTS, REPORT_MINUTES
+from levity_trio.store.engine.unit_of_work import DAILY_FACTS, REPORT_MINUTES
 from levity_trio.store.upkeep import event_sums
 from levity_trio.store.writes import rates
 from tests.plugins.metric_runs import Run, live, open_one

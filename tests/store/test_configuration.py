@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations.reading import Before
-from levity_trio.store.engine.ceilings import DAILY_FACTS
+from levity_trio.store.engine.unit_of_work import DAILY_FACTS
 from levity_trio.store.reads import configuration as reads
 from levity_trio.store.reads import situation, templates
 from levity_trio.store.reads.pages import Wanted

@@ -22,9 +22,25 @@ from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.database import Space
-from levity_trio.store.engine.file_identity import is_open_besides
 from levity_trio.store.engine.schema import Version, check_clock_speed, check_ownership, migrate
 from levity_trio.writing import created, mend, opened, place
+
+DESCRIPTORS = Path("/dev/fd")
+
+
+def is_open_besides(descriptor: int) -> bool:
+    """Whether this process has another descriptor of the same file, for example one of SQLite."""
+    ours = os.fstat(descriptor)
+    others = (int(one.name) for one in DESCRIPTORS.iterdir() if int(one.name) != descriptor)
+    return any(_is_file(other, ours) for other in others)
+
+
+def _is_file(descriptor: int, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file)
+    except OSError:  # that of the listing itself is closed by now
+        return False
+
 
 BUSY_MILLISECONDS = 2_000
 PROGRESS_STEPS = 10_000

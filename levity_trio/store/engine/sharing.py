@@ -21,6 +21,7 @@ class Sharing:
     def __init__(self, server: str = "", held_until: Callable[[], float] = lambda: inf) -> None:
         self.server = server
         """Its name among the servers of the database; empty if no other server can use it."""
+        self.is_alone = not server
         self.duties = trio.Event()
         """Set when this server has the duties of the site, which it keeps to its end."""
         if self.is_alone:
@@ -29,11 +30,6 @@ class Sharing:
         self.learn: Callable[[News], None] = self._early.append
         """Takes what other servers have stored, before the callers of the batch after it get their results."""
         self._held_until = held_until
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether no other server can use the database."""
-        return not self.server
 
     def begin_learning(self, learn: Callable[[News], None]) -> None:
         """Let a function take the news from now on, and those since the database was opened."""

@@ -3,21 +3,58 @@
 A write is a plain function of a UnitOfWork. A batch may be retried, so a write must change nothing but the database,
 and receives the time and ids as arguments. Facts that it records are stored in `event` in the same transaction and
 published after the commit.
+
+Facts of one kind have daily ceilings: from one charger, and from all strangers. A charger that boots or changes its
+status continuously would otherwise add gigabytes a day. Facts beyond the ceiling are only counted, and one FactsCounted
+an hour reports their number. Transactions, readings and what an operator asked for have no such ceiling. A stranger is
+a charger that was not adopted and began no transaction until a day ago. Who can reach the port can have any number of
+names, so beyond the first facts of each, all strangers have a ceiling together.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 import outcome
 
-from levity_trio.events import PRESENT_FACTS, Fact
-from levity_trio.store.engine.ceilings import has_ceiling, is_below, is_kept, is_stranger, may_come, only_count
+from levity_trio.events import OWN_FACTS, PRESENT_FACTS, TRANSACTION_FACTS, Fact, FactsCounted
 from levity_trio.store.engine.database import WritingConnection
 from levity_trio.store.engine.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
+from levity_trio.wire.times import minutes_before, shifted_stamp
+
+DAILY_FACTS: Final = 1_000
+FIRST_FACTS, STRANGERS_FACTS = 3, 10_000
+"""The facts of one kind that each stranger has for itself on a day, and those of all strangers beyond them."""
+NEW: Final = timedelta(days=1)
+REPORT_MINUTES: Final = 60
+DATE: Final = slice(10)
+"""The date in a time of the database's format."""
+
+COUNT: Final = (
+    "INSERT INTO fact_count (cp_id, kind, day, facts) VALUES (?, ?, ?, ?) ON CONFLICT (cp_id, kind) DO UPDATE"
+    " SET facts = CASE fact_count.day WHEN excluded.day THEN fact_count.facts ELSE 0 END + excluded.facts,"
+    " day = excluded.day RETURNING facts"
+)
+COUNT_OF_SITE: Final = (
+    "INSERT INTO site_count (kind, day, amount) VALUES (?, ?, ?) ON CONFLICT (kind) DO UPDATE"
+    " SET amount = CASE site_count.day WHEN excluded.day THEN site_count.amount ELSE 0 END + excluded.amount,"
+    " day = excluded.day RETURNING amount"
+)
+ONLY_COUNT: Final = (
+    "UPDATE fact_count SET counted = counted + 1 WHERE cp_id = ? AND kind = ? RETURNING counted - told, told_at"
+)
+IS_KNOWN: Final = (
+    "SELECT 1 FROM cp WHERE id = ?1 AND registration = 'adopted'"
+    " UNION ALL SELECT 1 WHERE EXISTS (SELECT 1 FROM tx WHERE cp_id = ?1 AND created_at < ?2)"
+)
+WITHOUT_CEILING: Final = (*TRANSACTION_FACTS, *OWN_FACTS)
+"""The facts that a charger cannot repeat without end, or that affect a bill."""
+REPORTED: Final = "UPDATE fact_count SET told = counted, told_at = ? WHERE cp_id = ? AND kind = ?"
+
 
 Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
@@ -100,7 +137,7 @@ class UnitOfWork:
         to follow the present state.
         """
         kind, charger = type(fact).__name__, fact.charger
-        is_kept = charger is None or not has_ceiling(fact) or self.is_kept(charger, kind, fact.at)
+        is_kept = charger is None or isinstance(fact, WITHOUT_CEILING) or self.is_kept(charger, kind, fact.at)
         if is_kept:
             values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
             self._connection.send(INSERT_EVENT, values)
@@ -118,23 +155,39 @@ class UnitOfWork:
 
     def is_below(self, charger: str | None, kind: str, at: str, most: int, amount: int = 1) -> bool:
         """Count an amount of a charger, or of the site; return whether it is within the first `most` of this day."""
-        return is_below(self._connection, charger, kind, at, most, amount)
+        if charger is None:
+            ((counted,),) = self.rows(COUNT_OF_SITE, (kind, at[DATE], amount))
+        else:
+            ((counted,),) = self.rows(COUNT, (charger, kind, at[DATE], amount))
+        return bool(counted <= most)
 
     def may_come(self, charger: str, kind: str, at: str, most: int, *, first: int = 0, amount: int = 1) -> bool:
-        """Count what a stranger sends; return whether it is among its first on this day, or the most of all of them."""
-        return may_come(self._connection, charger, kind, at, most, first=first, amount=amount)
+        """Count an amount of a kind, if it is a stranger's; return whether it is among the `first` of this one on this
+        day, or else among the `most` of all strangers."""
+        if not self.is_stranger(charger, at) or (first and self.is_below(charger, f"first {kind}", at, first)):
+            return True
+        return self.is_below(None, f"{kind} of new chargers", at, most, amount)
 
     def is_stranger(self, charger: str, at: str) -> bool:
         """Whether a charger was not adopted, and began no transaction until a day ago."""
-        return is_stranger(self._connection, charger, at)
+        return not self.rows(IS_KNOWN, (charger, shifted_stamp(at, -NEW)))
 
     def is_kept(self, charger: str, kind: str, at: str) -> bool:
         """Count a fact; return whether it is within its daily ceilings and must be stored."""
-        if is_kept(self._connection, charger, kind, at):
-            return True
-        if (counted := only_count(self._connection, charger, kind, at)) is not None:
-            self.record(counted)
-        return False
+        ((facts,),) = self.rows(COUNT, (charger, kind, at[DATE], 1))
+        is_kept: bool = facts <= DAILY_FACTS
+        if FIRST_FACTS < facts <= DAILY_FACTS and self.is_stranger(charger, at):
+            is_kept = self.is_below(None, f"{kind} of strangers", at, STRANGERS_FACTS)
+        if not is_kept:
+            self._only_count(charger, kind, at)
+        return is_kept
+
+    def _only_count(self, charger: str, kind: str, at: str) -> None:
+        """Count a fact that is not stored, and record a report of such facts at most once an hour."""
+        ((count, reported_at),) = self.rows(ONLY_COUNT, (charger, kind))
+        if reported_at is None or reported_at <= minutes_before(at, REPORT_MINUTES):
+            self._connection.execute(REPORTED, (at, charger, kind))
+            self.record(FactsCounted(charger=charger, at=at, kind=kind, count=count))
 
 
 class News(NamedTuple):
@@ -226,14 +279,10 @@ def _each_alone(connection: WritingConnection, writes: Sequence[Write]) -> list[
     while True:
         others = [index for index in range(len(writes)) if index not in damaged]
         results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint)
-        if not results or not _is_damaged(results[-1]):
+        if not results or not isinstance(results[-1].error, DatabaseDamaged):
             found = damaged | dict(zip(others, results, strict=True))
             return [found[index] for index in range(len(writes))]
         damaged[others[len(results) - 1]] = results[-1]
-
-
-def _is_damaged(result: Result) -> bool:
-    return isinstance(result.error, DatabaseDamaged)
 
 
 Run = Callable[[WritingConnection, Write], Result]
@@ -247,7 +296,7 @@ def _in_transaction(connection: WritingConnection, writes: Sequence[Write], run:
         connection.begin()
         for write in writes:
             results.append(run(connection, write))
-            if _is_damaged(results[-1]):
+            if isinstance(results[-1].error, DatabaseDamaged):
                 return results
         connection.commit()
     except sqlite3.Error as error:

@@ -9,8 +9,7 @@ from typing import Final
 import orjson
 
 from levity_trio.operations.configuration import Value, unknown_in, values_in
-from levity_trio.store.engine.ceilings import DAILY_FACTS
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
 

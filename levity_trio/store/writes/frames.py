@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Final, NamedTuple
 
-from levity_trio.store.engine.ceilings import DATE
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.writes.hiding import NEVER_CHARGED
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import CUT, digest

@@ -306,7 +306,7 @@ async def test_a_slow_database_is_not_a_failing_one(
     site: Site, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
 ) -> None:
     """Its callers wait too long, but commits go on: no more chargers must come, and nothing is said to be broken."""
-    monkeypatch.setattr("levity_trio.store.engine.jobs.BATCH_JOBS", 1)
+    monkeypatch.setattr("levity_trio.store.engine.writer.BATCH_JOBS", 1)
     given_up: list[int] = []
 
     async def ask(writer: Writer, number: int) -> None:

@@ -18,8 +18,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases.case import LONGEST_SECONDS
 from levity_trio.store.cases.transaction import COLUMNS, LAST_ID, Known, after, before, known
-from levity_trio.store.engine.ceilings import DATE
-from levity_trio.store.engine.unit_of_work import UnitOfWork
+from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import cut_payload, digest
