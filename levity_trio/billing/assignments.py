@@ -41,7 +41,7 @@ class Assignment(NamedTuple):
 
 def in_force(assignments: Sequence[Assignment], day: date) -> Assignment | None:
     """Return the assignment of one target that holds on a day; they are in the order of days, then of entry."""
-    number = bisect_right(assignments, day, key=lambda one: one.since)
+    number = bisect_right(assignments, day, key=lambda assignment: assignment.since)
     return assignments[number - 1] if number else None
 
 
@@ -50,14 +50,14 @@ def decide(
 ) -> Assignment | None:
     """Return the assignment whose tariff holds on a day: that of the first target for which one does."""
     for target in targets:
-        found = in_force(assignments_of(target), day)
-        if found is not None and found.tariff is not None:
-            return found
+        assignment = in_force(assignments_of(target), day)
+        if assignment is not None and assignment.tariff is not None:
+            return assignment
     return None
 
 
 def targets_of(account: int | None, charger: str | None) -> list[Target]:
     """Return the targets whose tariffs may hold for an account at a charger, in their order."""
-    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
-    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
-    return [*found, SITE]
+    targets = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
+    targets += [] if charger is None else [Target(Scope.CHARGER, charger)]
+    return [*targets, SITE]

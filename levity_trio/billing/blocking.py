@@ -52,8 +52,13 @@ class Counted(NamedTuple):
 
 def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
     """Return what a fee for blocking counts."""
-    since, until = stay.last_energy_at + terms.grace_minutes * _MINUTE, _end(stay, terms)
-    free = _free(since, until, terms, zone) if since < until else []
+    since, until = stay.last_energy_at + terms.grace_minutes * _MINUTE, stay.stopped_at
+    if terms.is_until_available and stay.available_at is not None:  # if it was never seen, only the stop is certain
+        until = max(until, stay.available_at)
+    free: list[Stretch] = []
+    if since < until and terms.free is not None:
+        known = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
+        free = [(span.since, span.until) for span in known if span.holds]
     return Counted(since, until, _union(stay.excused, since, until), free)
 
 
@@ -62,27 +67,13 @@ def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
     return counted(stay, terms, zone).minutes
 
 
-def _end(stay: Stay, terms: Blocking) -> datetime:
-    """Return when the place was free again. If Available was never seen, only the stop is certain."""
-    if not terms.is_until_available or stay.available_at is None:
-        return stay.stopped_at
-    return max(stay.stopped_at, stay.available_at)
-
-
-def _free(since: datetime, until: datetime, terms: Blocking, zone: tzinfo) -> list[Stretch]:
-    if terms.free is None:
-        return []
-    found = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
-    return [(span.since, span.until) for span in found if span.holds]
-
-
 def _union(stretches: Iterable[Stretch], since: datetime, until: datetime) -> list[Stretch]:
     """Return the stretches within a time, each moment once."""
-    found: list[Stretch] = []
+    union: list[Stretch] = []
     reached = since
     for begin, end in sorted(stretches):
         within = max(begin, reached), min(end, until)
         if within[0] < within[1]:
-            found.append(within)
+            union.append(within)
             reached = within[1]
-    return found
+    return union

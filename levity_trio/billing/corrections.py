@@ -31,17 +31,13 @@ def correction(billed: Sequence[Position], now: Position, statement: str, reason
 
 
 def _differences(before: Iterable[Line], now: Iterable[Line]) -> Iterable[Line]:
-    found: dict[Hashable, Line] = {}
+    sums: dict[Hashable, Line] = {}
     for line, sign in [*((line, 1) for line in now), *((line, -1) for line in before)]:
-        key = _key(line)
-        found[key] = _sum(found.get(key), line, sign)
-    return (line for line in found.values() if line.amount or (line.quantity and line.kind not in LIMITS))
-
-
-def _key(line: Line) -> Hashable:
-    """Return what two lines must share to be compared. A limit's price is its amount, so it may differ."""
-    price = None if line.kind in LIMITS else line.price
-    return line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
+        # What two lines must share to be compared. A limit's price is its amount, so it may differ.
+        price = None if line.kind in LIMITS else line.price
+        key = line.kind, line.tariff, line.version, line.window, line.of_days, price, line.tax_rate
+        sums[key] = _sum(sums.get(key), line, sign)
+    return (line for line in sums.values() if line.amount or (line.quantity and line.kind not in LIMITS))
 
 
 def _sum(so_far: Line | None, line: Line, sign: int) -> Line:

@@ -101,20 +101,17 @@ IsReplaced = Callable[[str, str], bool]
 
 def stretches(transactions: Iterable[Metered], is_replaced: IsReplaced = lambda *_: False) -> list[Stretch]:
     """Return the stretches of one register; its transactions are given in order of their beginning."""
-    found: list[Stretch] = []
+    course: list[Stretch] = []
     before: Metered | None = None
-    for one in transactions:
-        if before is not None and one.begin_wh is not None and found[-1].end_wh is not None:
-            gap = _between(found[-1], found[-1].end_wh, before, one, one.begin_wh)
-            if gap.wh or gap.ground is not None:
-                is_other = is_replaced(before.began, one.began)
-                gap = (
-                    gap._replace(wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=one.begin_wh) if is_other else gap
-                )
-            found.append(gap)
-        found.append(_within(found[-1] if found else None, one))
-        before = one
-    return found
+    for now in transactions:
+        if before is not None and now.begin_wh is not None and course[-1].end_wh is not None:
+            gap = _between(course[-1], course[-1].end_wh, before, now, now.begin_wh)
+            if (gap.wh or gap.ground is not None) and is_replaced(before.began, now.began):
+                gap = gap._replace(wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=now.begin_wh)
+            course.append(gap)
+        course.append(_within(course[-1] if course else None, now))
+        before = now
+    return course
 
 
 def share_register(connectors: Sequence[Sequence[Metered]]) -> bool:
@@ -123,8 +120,8 @@ def share_register(connectors: Sequence[Sequence[Metered]]) -> bool:
     Then it counts what flows through all of them. Only a start while no car charges shows it; the whole kWh of two
     registers may be the same once by chance.
     """
-    pairs = list(_handovers([(one, number) for number, found in enumerate(connectors) for one in found]))
-    same = sum(before.end_wh == one.begin_wh is not None and one.begin_wh != 0 for before, one in pairs)
+    pairs = list(_handovers([(metered, number) for number, known in enumerate(connectors) for metered in known]))
+    same = sum(before.end_wh == now.begin_wh is not None and now.begin_wh != 0 for before, now in pairs)
     return same >= LEAST_SHARED and 2 * same > len(pairs)
 
 
@@ -132,55 +129,50 @@ def _handovers(transactions: Sequence[tuple[Metered, int]]) -> Iterator[tuple[Me
     """Yield each transaction that begins while no other is under way, with the last one before, if that is on another
     connector."""
     last: tuple[Metered, int] | None = None
-    for one, number in sorted(transactions, key=lambda pair: (pair[0].began, pair[0].id)):
+    for now, number in sorted(transactions, key=lambda pair: (pair[0].began, pair[0].id)):
         ended = "" if last is None else last[0].ended or _NEVER
-        if last is not None and last[1] != number and ended <= one.began:
-            yield last[0], one
-        if (one.ended or _NEVER) >= ended:
-            last = one, number
+        if last is not None and last[1] != number and ended <= now.began:
+            yield last[0], now
+        if (now.ended or _NEVER) >= ended:
+            last = now, number
 
 
 _NEVER: Final = "9999"
 
 
-def risen(one: Metered) -> int:
+def risen(metered: Metered) -> int:
     """Return what the register rose by in a transaction, as the judge understands it."""
-    if one.begin_wh is None or one.end_wh is None or one.end_wh < one.begin_wh or one.method in (ROLLOVER, SCALED):
-        return one.energy_wh
-    rise = one.end_wh - one.begin_wh
-    return max(rise, one.energy_wh) if one.method == SEGMENTS else rise  # more, where it was reset within
+    begin, end, method = metered.begin_wh, metered.end_wh, metered.method
+    if begin is None or end is None or end < begin or method in (ROLLOVER, SCALED):
+        return metered.energy_wh
+    return max(end - begin, metered.energy_wh if method == SEGMENTS else 0)  # more, where it was reset within
 
 
-def _between(last: Stretch, level: int, before: Metered, one: Metered, begin: int) -> Stretch:
+def _between(last: Stretch, level: int, before: Metered, now: Metered, begin: int) -> Stretch:
     """Return the stretch from the end of a transaction, where the register showed `level`, to the next one."""
-    until = max(last.until, one.began)
+    until = max(last.until, now.began)
     gap = Stretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
     if begin == level:
         return gap
     if before.begin_wh is not None and 0 < begin < level and before.begin_wh <= begin:
         return gap._replace(ground=Ground.OVERLAP, end_wh=level, is_plain=False)
     lasted = seconds(until) - seconds(last.until)
-    found = judge(Case(begun=0.0, ended=lasted, start_wh=level, stop_wh=begin, longest=lasted))
-    if found.code is None and not found.doubts:
-        return gap._replace(wh=found.wh)
-    if found.code is Code.REGISTER_ROLLED_OVER:
-        return gap._replace(wh=found.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False)
-    return gap._replace(ground=_ground(level, begin), is_plain=False)
+    verdict = judge(Case(begun=0.0, ended=lasted, start_wh=level, stop_wh=begin, longest=lasted))
+    if verdict.code is None and not verdict.doubts:
+        return gap._replace(wh=verdict.wh)
+    if verdict.code is Code.REGISTER_ROLLED_OVER:
+        return gap._replace(wh=verdict.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False)
+    ground = Ground.LEAPT if begin > level else Ground.FELL if begin else Ground.COUNTS_ANEW
+    return gap._replace(ground=ground, is_plain=False)
 
 
-def _ground(level: int, begin: int) -> Ground:
-    if begin > level:
-        return Ground.LEAPT
-    return Ground.FELL if begin else Ground.COUNTS_ANEW
-
-
-def _within(last: Stretch | None, one: Metered) -> Stretch:
+def _within(last: Stretch | None, metered: Metered) -> Stretch:
     level = None if last is None else last.end_wh
     is_shared = last is not None and last.ground is Ground.OVERLAP
     base = 0 if last is None else last.base_wh + last.wh
-    since = max(one.began, "" if last is None else last.until)
-    until = max(since, one.ended or one.seen)
-    begin, wh, end = one.begin_wh, risen(one), one.end_wh
+    since = max(metered.began, "" if last is None else last.until)
+    until = max(since, metered.ended or metered.seen)
+    begin, wh, end = metered.begin_wh, risen(metered), metered.end_wh
     if is_shared and begin is not None and level is not None:
         begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
     elif begin is None:
@@ -188,7 +180,7 @@ def _within(last: Stretch | None, one: Metered) -> Stretch:
     if end is None and begin is not None:
         end = begin + wh
     is_plain = begin is not None and end is not None and end - begin == wh
-    return Stretch(since, until, base, wh, begin, end, one.id, is_plain=is_plain)
+    return Stretch(since, until, base, wh, begin, end, metered.id, is_plain=is_plain)
 
 
 def placed(stretch: Stretch, at: str, wh: int, *, is_lifetime: bool = True) -> Point | None:
@@ -209,10 +201,11 @@ _WH: Final = itemgetter(1)
 class Course:
     """The course of one register: its stretches, and points within them."""
 
-    def __init__(self, found: Sequence[Stretch], points: Iterable[Point] = ()) -> None:
-        self.stretches = found
-        ends = [Point(*end) for one in found for end in ((one.since, one.base_wh), (one.until, one.base_wh + one.wh))]
-        ordered = sorted([*ends, *points])
+    def __init__(self, known: Sequence[Stretch], points: Iterable[Point] = ()) -> None:
+        self.stretches = known
+        begins = [Point(stretch.since, stretch.base_wh) for stretch in known]
+        ends = [Point(stretch.until, stretch.base_wh + stretch.wh) for stretch in known]
+        ordered = sorted([*begins, *ends, *points])
         self._at = list(map(_AT, ordered))
         self._wh = list(accumulate(map(_WH, ordered), max))
 
@@ -236,8 +229,8 @@ def energy(since: Bounds, until: Bounds) -> Energy:
 
 def total(bounds: Iterable[Bounds]) -> Bounds:
     """Return the sum of the bounds of several courses."""
-    found = list(bounds)
-    return Bounds(sum(one.low for one in found), sum(one.high for one in found))
+    bounds = list(bounds)
+    return Bounds(sum(each.low for each in bounds), sum(each.high for each in bounds))
 
 
 def share(stretch: Stretch, since: Bounds, until: Bounds) -> int:

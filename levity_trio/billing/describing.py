@@ -1,16 +1,16 @@
-"""A tariff in words, with worked examples, so that its author sees what was understood."""
+"""A tariff in words, with worked examples that show its author what was understood; and the arithmetic of a line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Final
 
 from levity_trio.billing.blocking import Stay
-from levity_trio.billing.money import written
+from levity_trio.billing.money import foot, written
 from levity_trio.billing.pricing import WH_PER_KWH, Evidence, amount, price_session
-from levity_trio.billing.statement import Line, LineKind, Position
-from levity_trio.billing.sums import foot
+from levity_trio.billing.statement import Currency, Line, LineKind, Position
 from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
 from levity_trio.billing.tariff_values import WEEKDAYS, clock
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
@@ -22,6 +22,14 @@ STANDING: Final = timedelta(hours=10)
 """How long the car of the example charges, and stands there afterwards."""
 STARTS_AT: Final = time(20)
 _YEAR: Final = timedelta(days=366)
+_NAMES: Final = {
+    LineKind.ENERGY: "energy",
+    LineKind.SESSION: "fee for the session",
+    LineKind.BLOCKING: "fee for staying after charging",
+    LineKind.BASE: "base fee",
+    LineKind.MINIMUM: "what is missing to the lowest price of a session",
+    LineKind.MAXIMUM: "what is above the highest price of a session",
+}
 
 
 def words(tariff: Tariff) -> Iterator[str]:
@@ -30,7 +38,9 @@ def words(tariff: Tariff) -> Iterator[str]:
     yield f"{tariff.name}, from {tariff.since} on"
     yield f"Prices are {'gross (tax is in them)' if tariff.are_gross else 'net (tax is added)'}, in {code}."
     for window in tariff.windows:
-        yield f"{_name(window)}: {window.price} {code} a kWh, {_when(window, tariff)}."
+        always = "at all other times" if len(tariff.windows) > 1 else "at all times"
+        when = always if window.when is None else _recurrence(window.when)
+        yield f"{_name(window)}: {window.price} {code} a kWh, {when}."
     amounts = {
         "Each session": tariff.session_fee,
         "Each month": tariff.base_fee,
@@ -50,9 +60,9 @@ def in_short(tariff: Tariff) -> str:
     """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00 0.28; 0.50 a session."""
     code = tariff.currency.code
     *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
-    rest = "" if first.when is None else f", {_in_one(first.when)}"
-    parts = [f"{first.price} {code} per kWh{rest}"]
-    parts += [f"{_in_one(window.when)} {window.price}" for window in others if window.when is not None]
+    times = {window: _recurrence(window.when).replace(";", ",") for window in tariff.windows if window.when is not None}
+    parts = [f"{first.price} {code} per kWh" + (f", {times[first]}" if first in times else "")]
+    parts += [f"{times[window]} {window.price}" for window in others]
     fees = {"session": tariff.session_fee, "month": tariff.base_fee}
     parts += [f"{price} a {what}" for what, price in fees.items() if price]
     if tariff.blocking is not None:
@@ -60,18 +70,8 @@ def in_short(tariff: Tariff) -> str:
     return "; ".join(parts)
 
 
-def _in_one(when: Recurrence) -> str:
-    return _recurrence(when).replace(";", ",")
-
-
 def _name(window: Window) -> str:
     return window.name or LineKind.ENERGY.value
-
-
-def _when(window: Window, tariff: Tariff) -> str:
-    if window.when is None:
-        return "at all other times" if len(tariff.windows) > 1 else "at all times"
-    return _recurrence(window.when)
 
 
 def _recurrence(when: Recurrence) -> str:
@@ -124,8 +124,8 @@ def _worked(tariff: Tariff, start: datetime) -> Iterator[str]:
         yield f"{_quantity(line)} × {line.price} = {written(line.amount, tariff.currency)}"
     sums = foot([session], are_gross=tariff.are_gross)
     for tax in sums.taxes:
-        net, of, gross = (written(part, tariff.currency) for part in (tax.net, tax.tax, tax.gross))
-        yield f"net {net} + {tax.rate} % tax {of} = {gross}"
+        net, part, gross = (written(minor, tariff.currency) for minor in (tax.net, tax.tax, tax.gross))
+        yield f"net {net} + {tax.rate} % tax {part} = {gross}"
     yield f"total {written(sums.total, tariff.currency)}"
 
 
@@ -160,3 +160,24 @@ def _energy(wh: int) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{WEEKDAYS[moment.weekday()]} {moment:%Y-%m-%d %H:%M}"
+
+
+def kilowatt_hours(wh: int) -> str:
+    """Return energy in kWh, to the Wh."""
+    return f"{Decimal(wh).scaleb(-3):.3f} kWh"
+
+
+def arithmetic(line: Line, currency: Currency) -> str:
+    """Return what a line is for, and how its amount comes about: quantity × price, rounded once."""
+    name = f"{_NAMES[line.kind]}, {line.window}" if line.window else _NAMES[line.kind]
+    total = written(line.amount, currency)
+    if line.kind in (LineKind.MINIMUM, LineKind.MAXIMUM) or (line.kind is LineKind.SESSION and line.quantity == 1):
+        return f"{name}: {total}"
+    if line.kind is LineKind.ENERGY:
+        quantity = kilowatt_hours(line.quantity)
+    elif line.kind is LineKind.BASE:
+        quantity = f"{line.quantity} of {line.of_days} days"
+    else:
+        quantity = f"{line.quantity} min" if line.kind is LineKind.BLOCKING else str(line.quantity)
+    decimals = max(len(f"{line.price:f}".partition(".")[2]), currency.exponent)
+    return f"{name}: {quantity} × {line.price:.{decimals}f} {currency.code} = {total}"

@@ -1,4 +1,7 @@
-"""Money: currencies, rounding, and tax. Amounts are whole minor units; what is computed on the way is exact."""
+"""Money: currencies, rounding, tax, and the foot of a statement.
+
+Amounts are whole minor units; what is computed on the way is exact.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
-from levity_trio.billing.statement import Currency, Line, TaxSum
+from levity_trio.billing.statement import Currency, Line, Position, TaxSum
 
 PRICE_DECIMALS: Final = 6
 _CODES: Final = {
@@ -59,11 +62,30 @@ def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
     by_rate: dict[Decimal, int] = defaultdict(int)
     for line in lines:
         by_rate[line.tax_rate] += line.amount
-    return tuple(_tax_sum(rate, by_rate[rate], are_gross=are_gross) for rate in sorted(by_rate))
+    sums = []
+    for rate, amount in sorted(by_rate.items()):
+        percent = Fraction(rate)
+        tax = half_up(amount * percent / (100 + percent if are_gross else 100))
+        net = amount - tax if are_gross else amount
+        sums.append(TaxSum(rate=rate, net=net, tax=tax, gross=net + tax))
+    return tuple(sums)
 
 
-def _tax_sum(rate: Decimal, amount: int, *, are_gross: bool) -> TaxSum:
-    percent = Fraction(rate)
-    tax = half_up(amount * percent / (100 + percent if are_gross else 100))
-    net, gross = (amount - tax, amount) if are_gross else (amount, amount + tax)
-    return TaxSum(rate=rate, net=net, tax=tax, gross=gross)
+class Foot(NamedTuple):
+    """The sums of a statement, in minor units. A total of 0 leaves nothing to carry."""
+
+    taxes: tuple[TaxSum, ...]
+    carried_in: int
+    total: int
+    is_carried: bool
+
+
+def foot(positions: Iterable[Position], *, are_gross: bool, carried_in: int = 0, carry_below: int = 0) -> Foot:
+    """Return the foot of a statement. Prepaid positions ask for nothing.
+
+    A negative total is a credit, and is carried (or paid out); so is a total below `carry_below`.
+    """
+    lines = [line for position in positions if not position.is_prepaid for line in position.lines]
+    taxes = tax_sums(lines, are_gross=are_gross)
+    total = sum(tax.gross for tax in taxes) + carried_in
+    return Foot(taxes, carried_in, total, is_carried=total < 0 or 0 < total < carry_below)

@@ -24,10 +24,10 @@ class Month(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the month that is written as 2026-10. Raises ValueError."""
-        found = _WRITTEN.fullmatch(text)
-        if found is None:
+        match = _WRITTEN.fullmatch(text)
+        if match is None:
             raise ValueError("give a month such as 2026-10")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.year}-{self.number:02}"

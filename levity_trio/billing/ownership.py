@@ -90,41 +90,36 @@ def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -
 
     `known` are its periods, in any order. A plan without parts changes nothing.
     """
-    touched = sorted((one for one in known if one.span.overlaps(span)), key=lambda one: one.span.since)
-    if wanted is None and not touched:
+    touched = sorted((period for period in known if period.span.overlaps(span)), key=lambda period: period.span.since)
+    is_so = not touched if wanted is None else _is_so(touched, span, wanted)
+    if is_so:
         return Plan()
-    if wanted is not None and _is_so(touched, span, wanted):
-        return Plan()
-    ended = [one for one in touched if one.span.until is None and one.span.since < span.since]
-    voided = [one for one in touched if one not in ended]
-    begins = [rest for one in touched for rest in _rests(one, span, is_ended=one in ended)]
+    ended = [period for period in touched if period.span.until is None and period.span.since < span.since]
+    voided = [period for period in touched if period not in ended]
+    begins = [rest for period in touched for rest in _rests(period, span, is_ended=period in ended)]
     if wanted is not None:
         begins.append(wanted._replace(span=span))
-    deprived = [one for one in touched if _is_deprived(one, span, wanted, now)]
-    return Plan(tuple(ended), tuple(voided), tuple(begins), deprived[0] if deprived else None)
+    past = (period for period in touched if max(period.span.since, span.since) < now)
+    deprived = next((period for period in past if wanted is None or wanted.account != period.account), None)
+    return Plan(tuple(ended), tuple(voided), tuple(begins), deprived)
 
 
 def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
     """Whether the periods that a span touches say what is wanted, without a gap."""
     reached = span.since
-    for one in touched:
-        if one.span.since > reached or not one.is_like(wanted):
+    for period in touched:
+        if period.span.since > reached or not period.is_like(wanted):
             return False
-        reached = one.span.end
+        reached = period.span.end
     return reached >= span.end
 
 
-def _rests(one: Period, span: Span, *, is_ended: bool) -> Iterator[Period]:
+def _rests(period: Period, span: Span, *, is_ended: bool) -> Iterator[Period]:
     """Yield what stays of a period before and after a span."""
-    if one.span.since < span.since and not is_ended:
-        yield one._replace(span=Span(one.span.since, span.since))
-    if span.end < one.span.end:
-        yield one._replace(span=Span(span.end, one.span.until))
-
-
-def _is_deprived(one: Period, span: Span, wanted: Period | None, now: str) -> bool:
-    is_past = max(one.span.since, span.since) < now
-    return is_past and (wanted is None or wanted.account != one.account)
+    if period.span.since < span.since and not is_ended:
+        yield period._replace(span=Span(period.span.since, span.since))
+    if span.end < period.span.end:
+        yield period._replace(span=Span(span.end, period.span.until))
 
 
 # The choice
@@ -189,19 +184,24 @@ OpenOf = Callable[[int], Span]
 """When an account is open."""
 
 
-def decide(charged: Charged, given: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf) -> Owner:
+def decide(charged: Charged, by_hand: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf) -> Owner:
     """Return whose a transaction is: given by hand, else by its tag or its connector, as `bill_by` says, else nobody's.
 
     A single connector goes before its charger.
     """
-    claims = tuple(_claims(charged, bill_by, periods_of))
-    if given is not None:
-        found, ground = given.account, Ground.HAND
+    claims = tuple(
+        Claim(ground, period)
+        for ground, thing in _things(charged, bill_by)
+        for period in periods_of(thing)
+        if period.span.covers(charged.start)
+    )
+    if by_hand is not None:
+        account, ground = by_hand.account, Ground.HAND
     elif claims:
-        found, ground = claims[0].period.account, claims[0].ground
+        account, ground = claims[0].period.account, claims[0].ground
     else:
         return Owner(None, Ground.NOBODY)
-    return Owner(found, ground, claims, given, is_outside=not open_of(found).covers(charged.start))
+    return Owner(account, ground, claims, by_hand, is_outside=not open_of(account).covers(charged.start))
 
 
 def turns(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> list[str]:
@@ -210,13 +210,6 @@ def turns(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> list[str]
     things = [thing for _, thing in _things(charged, bill_by)]
     spans = [period.span for thing in things for period in periods_of(thing)]
     return sorted({at for span in spans for at in (span.since, span.end)})
-
-
-def _claims(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> Iterator[Claim]:
-    for ground, thing in _things(charged, bill_by):
-        for period in periods_of(thing):
-            if period.span.covers(charged.start):
-                yield Claim(ground, period)
 
 
 def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
@@ -238,9 +231,13 @@ def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[st
     if owner.given is not None:
         yield f"account {owner.account}: given by {owner.given.by}{_because(owner.given.reason)}"
     if owner.ground is Ground.NOBODY:
-        yield f"nobody's: neither {_named(Ground.TAG, charged)} nor {_space(charged)} belonged to an account"
+        space = _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)
+        yield f"nobody's: neither {_named(Ground.TAG, charged)} nor {space} belonged to an account"
     for place, claim in enumerate(owner.claims):
-        yield f"{_claimed(claim, charged, shown)}{_passed_over(owner, bill_by, is_first=place == 0)}"
+        passed_over = f"; passed over: by {bill_by} first, a connector before its charger" if place else ""
+        if owner.given is not None:
+            passed_over = "; passed over: given by hand"
+        yield f"{_claimed(claim, charged, shown)}{passed_over}"
     if owner.is_outside:
         start = shown(charged.start)
         yield f"account {owner.account} was not open at {start}; the transaction belongs to it all the same"
@@ -257,19 +254,9 @@ def _because(reason: str | None) -> str:
     return f": {reason}" if reason else ""
 
 
-def _passed_over(owner: Owner, bill_by: BillBy, *, is_first: bool) -> str:
-    if owner.given is not None:
-        return "; passed over: given by hand"
-    return "" if is_first else f"; passed over: by {bill_by} first, a connector before its charger"
-
-
 def _named(ground: Ground, charged: Charged) -> str:
     if ground is Ground.TAG:
         return f"the tag {charged.tag}" if charged.tag else "its tag (unknown)"
     if ground is Ground.CONNECTOR:
         return f"connector {charged.connector} of {charged.charger}"
     return f"the charger {charged.charger}"
-
-
-def _space(charged: Charged) -> str:
-    return _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)

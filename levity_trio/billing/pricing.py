@@ -98,10 +98,10 @@ def _line(
 
 def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
     """Return what divided the energy, and a line for each version and window in which it flowed, in order of time."""
-    found = pieces(versions, flow.since, flow.until, zone)
-    parts, by = divide(flow, [piece.since for piece in found[1:]])
+    spans_of_time = pieces(versions, flow.since, flow.until, zone)
+    parts, by = divide(flow, [piece.since for piece in spans_of_time[1:]])
     energies: dict[tuple[Tariff, Window], int] = defaultdict(int)
-    for piece, wh in zip(found, parts, strict=True):
+    for piece, wh in zip(spans_of_time, parts, strict=True):
         energies[piece.holds] += wh
     return by, [
         _line(version, LineKind.ENERGY, window.price, wh, window=window.name)
@@ -119,7 +119,7 @@ def _blocking_lines(stay: Stay, versions: Versions, zone: tzinfo) -> Iterator[Li
     fee = _line(version, LineKind.BLOCKING, terms.price, minutes)
     yield fee
     if terms.maximum is not None:
-        yield from _limit(version, LineKind.MAXIMUM, fee.amount, terms.maximum, of=LineKind.BLOCKING)
+        yield from _limit(version, LineKind.MAXIMUM, fee.amount, terms.maximum, limited=LineKind.BLOCKING)
 
 
 def _limit_lines(lines: Sequence[Line], version: Tariff) -> Iterator[Line]:
@@ -132,12 +132,12 @@ def _limit_lines(lines: Sequence[Line], version: Tariff) -> Iterator[Line]:
 
 
 def _limit(
-    version: Tariff, kind: LineKind, total: int, limit: Decimal, *, of: LineKind | None = None
+    version: Tariff, kind: LineKind, total: int, limit: Decimal, *, limited: LineKind | None = None
 ) -> Iterator[Line]:
-    """Yield the line that brings a total to its limit, if it lies beyond; `of` is the kind that the total is of."""
+    """Yield the line that brings a total to its limit, if it lies beyond; `limited` is the kind of its lines."""
     missing = minor_units(limit, version.currency) - total
     if missing > 0 if kind is LineKind.MINIMUM else missing < 0:
-        yield _line(version, kind, units(missing, version.currency), window=of, taxed_as=of)
+        yield _line(version, kind, units(missing, version.currency), window=limited, taxed_as=limited)
 
 
 def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
@@ -152,6 +152,6 @@ def base_fee(versions: Versions, since: date, until: date) -> tuple[Line, ...]:
     fees = [(version, version.base_fee) for version in map(versions.version_at, days)]
     return tuple(
         _line(same[0][0], LineKind.BASE, fee, len(same), of_days=of_days)
-        for (fee, _), found in groupby(fees, key=lambda one: (one[1], one[0].tax_rate(LineKind.BASE)))
-        if fee is not None and (same := list(found))
+        for (fee, _), alike in groupby(fees, key=lambda pair: (pair[1], pair[0].tax_rate(LineKind.BASE)))
+        if fee is not None and (same := list(alike))
     )

@@ -140,53 +140,68 @@ States = Callable[[Sequence[int]], Mapping[int, BillState]]
 
 def reconcile(charger: str, connectors: Sequence[Connector], month: Span, states: States) -> ChargerMonth:
     """Reconcile the month of one charger."""
-    parts = [part for one in connectors for part in _parts(one, month)]
+    parts = [part for connector in connectors for part in _parts(connector, month)]
     counted = [part for part in parts if part.is_counted]
     known = states([part.transaction.metered.id for part in counted if part.transaction is not None])
     differences = tuple(_differences(counted))
-    hidden = [one for connector in connectors for one in _hidden(connector, month)]
+    hidden = [pair for connector in connectors for pair in _hidden(connector, month)]
     missing = sum(part.outside_wh for part, _ in hidden if part.is_counted)
     too_much = sum(part.within_wh for part, _ in hidden if not part.is_counted)
-    seams = [(one.course.bounds(month.since), one.course.bounds(month.end)) for one in connectors]
-    energies = [energy(*one) for one in seams]
+    courses = [connector.course for connector in connectors]
+    energies = [energy(course.bounds(month.since), course.bounds(month.end)) for course in courses]
+    later = [part for part in parts if not part.is_counted and part.transaction is not None]
     between = [part for part in parts if part.transaction is None]
     sums = _sums(
-        registers=Energy(*map(sum, zip(*energies, strict=True))) if energies else Energy(0, 0, 0),
-        states=_merged(_line(part, known) for part in counted),
-        before=sum(part.outside_wh for part in counted if not part.is_open) - missing,
-        later=sum(part.within_wh for part in parts if not part.is_counted and part.transaction is not None) - too_much,
-        between=sum(part.within_wh for part in between),
-        doubtful=sum(part.within_wh for part in between if part.stretch.is_doubtful),
-        explained=sum(abs(one.wh) for one in differences if one.reason),
-        unexplained=sum(abs(one.wh) for one in differences if not one.reason),
-        hidden=missing + too_much,
+        Energy(*map(sum, zip(*energies, strict=True))) if energies else Energy(0, 0, 0),
+        _merged(_line(part, known) for part in counted),
+        before_wh=sum(part.outside_wh for part in counted if not part.is_open) - missing,
+        later_wh=sum(part.within_wh for part in later) - too_much,
+        between_wh=sum(part.within_wh for part in between),
+        between_doubtful_wh=sum(part.within_wh for part in between if part.stretch.is_doubtful),
+        explained_wh=sum(abs(difference.wh) for difference in differences if difference.reason),
+        unexplained_wh=sum(abs(difference.wh) for difference in differences if not difference.reason),
+        hidden_wh=missing + too_much,
     )
-    last = max((at for one in connectors if (at := one.course.ends_at) is not None), default=None)
     return ChargerMonth(
         charger=charger,
         sums=sums,
-        last_register_at=last,
+        last_register_at=max((at for course in courses if (at := course.ends_at) is not None), default=None),
         differences=differences,
         hiding=tuple(_hiding(hidden)),
-        remarks=tuple(remark for one in connectors for remark in _remarks(one, month)),
+        remarks=tuple(remark for connector in connectors for remark in _remarks(connector, month)),
     )
+
+
+_ADDED: Final = (
+    *("before_wh", "later_wh", "between_wh", "between_doubtful_wh", "explained_wh", "unexplained_wh", "hidden_wh"),
+)
 
 
 def site(chargers: Sequence[ChargerMonth]) -> Sums:
     """Return the sums of all chargers."""
-    every = [one.sums for one in chargers]
-    return _sums(
-        registers=Energy(
-            *(sum(getattr(one, name) for one in every) for name in ("register_wh", "least_wh", "most_wh"))
-        ),
-        states=_merged(line for one in every for line in one.states),
-        before=sum(one.before_wh for one in every),
-        later=sum(one.later_wh for one in every),
-        between=sum(one.between_wh for one in every),
-        doubtful=sum(one.between_doubtful_wh for one in every),
-        explained=sum(one.explained_wh for one in every),
-        unexplained=sum(one.unexplained_wh for one in every),
-        hidden=sum(one.hidden_wh for one in every),
+
+    def added(name: str) -> int:
+        return sum(getattr(charger.sums, name) for charger in chargers)
+
+    registers = Energy(added("register_wh"), added("least_wh"), added("most_wh"))
+    states = _merged(line for charger in chargers for line in charger.sums.states)
+    return _sums(registers, states, **{name: added(name) for name in _ADDED})
+
+
+def _sums(registers: Energy, states: tuple[StateLine, ...], **wh: int) -> Sums:
+    """Return the sums of registers and states, and of these energies by the names of _ADDED."""
+    accounted = sum(line.wh for line in states) - wh["before_wh"] + wh["later_wh"] + wh["between_wh"]
+    is_explained = wh["unexplained_wh"] == wh["hidden_wh"] == 0
+    return Sums(
+        register_wh=registers.wh,
+        least_wh=registers.least,
+        most_wh=registers.most,
+        states=states,
+        accounted_wh=accounted,
+        difference_wh=registers.wh - accounted,
+        adds_up=is_explained and wh["explained_wh"] == 0,
+        is_explained=is_explained,
+        **wh,
     )
 
 
@@ -211,22 +226,21 @@ class _Part(NamedTuple):
 def _parts(connector: Connector, month: Span) -> Iterator[_Part]:
     since, until = connector.course.bounds(month.since), connector.course.bounds(month.end)
     for stretch in connector.course.stretches:
-        one = None if stretch.transaction is None else connector.transactions[stretch.transaction]
-        within = share(stretch, since, until)
-        yield _Part(stretch, one, within, one is not None and _is_counted(one.metered, month))
-
-
-def _is_counted(one: Metered, month: Span) -> bool:
-    return one.began < month.end if one.ended is None else month.covers(one.ended)
+        transaction, is_counted = None, False
+        if stretch.transaction is not None:
+            transaction = connector.transactions[stretch.transaction]
+            began, ended = transaction.metered.began, transaction.metered.ended
+            is_counted = began < month.end if ended is None else month.covers(ended)
+        yield _Part(stretch, transaction, share(stretch, since, until), is_counted)
 
 
 def _line(part: _Part, states: Mapping[int, BillState]) -> StateLine:
-    one = part.transaction
-    assert one is not None  # noqa: S101 - only transactions are counted
-    wh = part.within_wh if part.is_open else one.metered.energy_wh
-    is_doubtful = not one.is_certain and not part.is_open
+    transaction = part.transaction
+    assert transaction is not None  # noqa: S101 - only transactions are counted
+    wh = part.within_wh if part.is_open else transaction.metered.energy_wh
+    is_doubtful = not transaction.is_certain and not part.is_open
     return StateLine(
-        state=states[one.metered.id],
+        state=states[transaction.metered.id],
         transactions=1,
         wh=wh,
         doubtful_transactions=int(is_doubtful),
@@ -236,46 +250,14 @@ def _line(part: _Part, states: Mapping[int, BillState]) -> StateLine:
 
 def _merged(lines: Iterable[StateLine]) -> tuple[StateLine, ...]:
     """Return one line for each state, in their order."""
-    found = {state: StateLine(state=state, **dict.fromkeys(_COUNTS, 0)) for state in BillState}
+    merged = {state: StateLine(state=state, **dict.fromkeys(_COUNTS, 0)) for state in BillState}
     for line in lines:
-        sums = {name: getattr(found[line.state], name) + getattr(line, name) for name in _COUNTS}
-        found[line.state] = replace(found[line.state], **sums)
-    return tuple(found.values())
+        sums = {name: getattr(merged[line.state], name) + getattr(line, name) for name in _COUNTS}
+        merged[line.state] = replace(merged[line.state], **sums)
+    return tuple(merged.values())
 
 
 _COUNTS: Final = ("transactions", "wh", "doubtful_transactions", "doubtful_wh")
-
-
-def _sums(
-    *,
-    registers: Energy,
-    states: tuple[StateLine, ...],
-    before: int,
-    later: int,
-    between: int,
-    doubtful: int,
-    explained: int,
-    unexplained: int,
-    hidden: int,
-) -> Sums:
-    accounted = sum(line.wh for line in states) - before + later + between
-    return Sums(
-        register_wh=registers.wh,
-        least_wh=registers.least,
-        most_wh=registers.most,
-        states=states,
-        before_wh=before,
-        later_wh=later,
-        between_wh=between,
-        between_doubtful_wh=doubtful,
-        accounted_wh=accounted,
-        difference_wh=registers.wh - accounted,
-        explained_wh=explained,
-        unexplained_wh=unexplained,
-        hidden_wh=hidden,
-        adds_up=explained == unexplained == hidden == 0,
-        is_explained=unexplained == hidden == 0,
-    )
 
 
 def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]]:
@@ -284,69 +266,65 @@ def _hidden(connector: Connector, month: Span) -> Iterator[tuple[_Part, Metered]
     for part in _parts(connector, month):
         if part.transaction is None:
             continue
-        one, number = part.transaction.metered, part.transaction.connector
+        metered, number = part.transaction.metered, part.transaction.connector
         by = latest.get(number)
-        if by is not None and (by.ended or "") > one.began and _is_elsewhere(part, one, month):
+        if by is not None and (by.ended or "") > metered.began and _is_elsewhere(part, metered, month):
             yield part, by
-        if by is None or (one.ended or "") > (by.ended or ""):
-            latest[number] = one
+        if by is None or (metered.ended or "") > (by.ended or ""):
+            latest[number] = metered
 
 
-def _is_elsewhere(part: _Part, one: Metered, month: Span) -> bool:
+def _is_elsewhere(part: _Part, metered: Metered, month: Span) -> bool:
     if part.is_open:
         return False
     if part.is_counted:
-        return one.began >= month.since and part.outside_wh > 0
-    return (one.ended or "") <= month.since and part.within_wh > 0
+        return metered.began >= month.since and part.outside_wh > 0
+    return (metered.ended or "") <= month.since and part.within_wh > 0
 
 
 def _hiding(hidden: Iterable[tuple[_Part, Metered]]) -> Iterator[HidingTransaction]:
-    found: dict[int, HidingTransaction] = {}
+    hiding: dict[int, HidingTransaction] = {}
     for part, by in hidden:
-        known = found.get(by.id) or HidingTransaction(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
+        known = hiding.get(by.id) or HidingTransaction(transaction=by.id, ended=by.ended or "", transactions=0, wh=0)
         wh = part.outside_wh if part.is_counted else part.within_wh
-        found[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
-    yield from found.values()
+        hiding[by.id] = replace(known, transactions=known.transactions + 1, wh=known.wh + wh)
+    yield from hiding.values()
 
 
 def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:
     for part in parts:
-        one = part.transaction
-        if one is not None and not part.is_open and part.stretch.wh != one.metered.energy_wh:
-            figure = one.metered.energy_wh
-            wh = part.stretch.wh - figure
-            yield RegisterDifference(transaction=one.metered.id, wh=wh, figure_wh=figure, reason=_reason(one))
+        transaction = part.transaction
+        if transaction is not None and not part.is_open and part.stretch.wh != transaction.metered.energy_wh:
+            number, figure = transaction.metered.id, transaction.metered.energy_wh
+            wh, reason = part.stretch.wh - figure, _reason(transaction)
+            yield RegisterDifference(transaction=number, wh=wh, figure_wh=figure, reason=reason)
 
 
-def _reason(one: Transaction) -> str:
+def _reason(transaction: Transaction) -> str:
     """Return why a figure is not what the register rose by; nothing where it should be."""
-    if one.metered.method == CORRECTED:
+    if transaction.metered.method == CORRECTED:
         return "corrected by hand"
-    if one.metered.method == IMPORTED:
+    if transaction.metered.method == IMPORTED:
         return "imported with this figure"
-    if one.settled_by is not None:
-        return f"confirmed by {one.settled_by}"
-    return "" if one.is_certain else "doubtful"
+    if transaction.settled_by is not None:
+        return f"confirmed by {transaction.settled_by}"
+    return "" if transaction.is_certain else "doubtful"
 
 
 def _remarks(connector: Connector, month: Span) -> Iterator[Remark]:
     """Yield the odd steps in the month, those of one kind as one."""
-    found: dict[Ground, Remark] = {}
+    remarks: dict[Ground, Remark] = {}
     for stretch in connector.course.stretches:
         if stretch.ground is None or not month.since < stretch.until <= month.end:
             continue
-        first = found.get(stretch.ground) or _remark(connector.number, stretch, stretch.ground)
-        found[stretch.ground] = replace(first, times=first.times + 1)
-    yield from found.values()
-
-
-def _remark(number: int | None, stretch: Stretch, ground: Ground) -> Remark:
-    return Remark(
-        connector=number,
-        since=stretch.since,
-        until=stretch.until,
-        from_wh=stretch.begin_wh,
-        to_wh=stretch.end_wh,
-        ground=ground,
-        times=0,
-    )
+        first = remarks.get(stretch.ground) or Remark(
+            connector=connector.number,
+            since=stretch.since,
+            until=stretch.until,
+            from_wh=stretch.begin_wh,
+            to_wh=stretch.end_wh,
+            ground=stretch.ground,
+            times=0,
+        )
+        remarks[stretch.ground] = replace(first, times=first.times + 1)
+    yield from remarks.values()

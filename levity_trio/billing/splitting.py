@@ -74,30 +74,26 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
     if not seams:
         return Division((flow.wh,), Split.WHOLE)
     levels = _levels(flow)
-    reached = [crossing.wh for crossing in _crossings(levels, flow.powers, seams)]
+    reached = [_crossing(seam, levels, flow.powers).wh for seam in seams]
     parts = tuple(after - before for before, after in pairwise([0, *reached, flow.wh]))
     if len(levels) > 2:
         return Division(parts, Split.REGISTER)
-    return Division(
-        parts, Split.POWER if _Work(flow.powers, flow.since, flow.until).until(flow.until) else Split.EVENLY
-    )
+    has_power = _Work(flow.powers, flow.since, flow.until).until(flow.until)
+    return Division(parts, Split.POWER if has_power else Split.EVENLY)
 
 
 def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:
     """Return what had flowed until each seam, and the readings around it."""
-    return _crossings(_levels(flow), flow.powers, seams)
-
-
-def _crossings(levels: Sequence[Level], powers: Sequence[Power], seams: Sequence[datetime]) -> list[Crossing]:
-    return [_crossing(seam, levels, powers) for seam in seams]
+    levels = _levels(flow)
+    return [_crossing(seam, levels, flow.powers) for seam in seams]
 
 
 def _levels(flow: Flow) -> list[Level]:
     """Return start and end, and in between the readings within the session unless they contradict the energy."""
     ends = [Level(flow.since, 0), Level(flow.until, flow.wh)]
     within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
-    rises = all(before.wh <= after.wh for before, after in pairwise([ends[0], *within, ends[1]]))
-    return [ends[0], *within, ends[1]] if rises else ends
+    levels = [ends[0], *within, ends[1]]
+    return levels if all(before.wh <= after.wh for before, after in pairwise(levels)) else ends
 
 
 def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> Crossing:
@@ -121,11 +117,11 @@ class _Work:
 
     def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
         """Take of several powers at one time the last, and none below 0."""
-        within = {one.at: one.watts for one in powers if since <= one.at <= until and isfinite(one.watts)}
+        within = {power.at: power.watts for power in powers if since <= power.at <= until and isfinite(power.watts)}
         known = [(at, max(round(watts * 1000), 0)) for at, watts in sorted(within.items())]
         points = [(since, known[0][1]), *known, (until, known[-1][1])] if known else []
         self._at = [at for at, _ in points]
-        self._rates = [one + other for (_, one), (_, other) in pairwise(points)]
+        self._rates = [before + after for (_, before), (_, after) in pairwise(points)]
         lengths = [(end - begin) // _TICK for begin, end in pairwise(self._at)]
         parts = (rate * length for rate, length in zip(self._rates, lengths, strict=True))
         self._done = [0, *accumulate(parts)]

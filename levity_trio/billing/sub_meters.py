@@ -108,27 +108,28 @@ def compare(
     kept, remarks = _without_mistakes(taken, classes)
     series = _Series(kept, classes)
     remarks = sorted([*remarks, *series.remarks()], key=attrgetter("at"))
-    within = _around([one.reading.at for one in kept], month)
+    times = [reading.at for reading, _ in kept]
+    within = _around(times, month)
     if within is None:
-        return _unknown(meter, tuple(one for one in remarks if month.covers(one.at)))
+        return _unknown(meter, tuple(remark for remark in remarks if month.covers(remark.at)))
     first, last = within
-    told = tuple(one for one in remarks if kept[first].reading.at < one.at <= kept[last].reading.at)
-    found = series.between(first, last)
-    since = series.leaves(first, last) if found.side else None
+    told = tuple(remark for remark in remarks if times[first] < remark.at <= times[last])
+    energies = series.between(first, last)
+    leaves = series.leaves(first, last) if energies.side else None
     return Comparison(
         meter=meter[0],
         name=meter[1],
-        since=kept[first].reading.at,
-        until=kept[last].reading.at,
-        meter_wh=found.meter,
-        chargers_wh=found.chargers,
-        least_wh=found.least,
-        most_wh=found.most,
-        difference_wh=found.meter - found.chargers,
-        allowed_wh=found.allowed,
-        differs=found.side != 0,
-        differs_since=None if since is None else kept[since - 1].reading.at,
-        differs_until=None if since is None else kept[since].reading.at,
+        since=times[first],
+        until=times[last],
+        meter_wh=energies.meter,
+        chargers_wh=energies.chargers,
+        least_wh=energies.least,
+        most_wh=energies.most,
+        difference_wh=energies.meter - energies.chargers,
+        allowed_wh=energies.allowed,
+        differs=energies.side != 0,
+        differs_since=None if leaves is None else times[leaves - 1],
+        differs_until=None if leaves is None else times[leaves],
         remarks=told,
     )
 
@@ -278,9 +279,9 @@ def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
 def _spellings(reading: Reading) -> Iterator[tuple[str, int]]:
     other = "Wh" if reading.unit == "kWh" else "kWh"
     spelled = [(reading.value, other)]
-    for place, (one, next_one) in enumerate(pairwise(reading.value)):
-        if one != next_one and (one + next_one).isdecimal():
-            spelled.append((f"{reading.value[:place]}{next_one}{one}{reading.value[place + 2 :]}", reading.unit))
+    for place, (digit, after) in enumerate(pairwise(reading.value)):
+        if digit != after and (digit + after).isdecimal():
+            spelled.append((f"{reading.value[:place]}{after}{digit}{reading.value[place + 2 :]}", reading.unit))
     for value, unit in spelled:
         if (exact := exact_wh(value, unit)) is not None:
             yield f"{value} {unit}", int(exact.quantize(_WHOLE, ROUND_HALF_UP))

@@ -84,8 +84,8 @@ def _repaired(text: str, faults: list[str]) -> Iterator[str]:
 class _Table:
     """A table of the file. It notes the faults of its values, and the keys that nobody asked for."""
 
-    def __init__(self, found: Mapping[str, object], place: str, faults: list[str]) -> None:
-        self._found, self.place, self._faults = found, place, faults
+    def __init__(self, content: Mapping[str, object], place: str, faults: list[str]) -> None:
+        self._content, self.place, self._faults = content, place, faults
         self._known: list[str] = []
 
     def fault(self, text: str, key: str = "") -> None:
@@ -93,7 +93,7 @@ class _Table:
         self._faults.append(f"{place}: {text}" if place else text)
 
     def has(self, key: str) -> bool:
-        return key in self._found
+        return key in self._content
 
     def take(self, key: str, read: Callable[[object], T]) -> T | None:
         """Return what `read` makes of a value; None without it, and after a fault."""
@@ -101,7 +101,7 @@ class _Table:
         if not self.has(key):
             return None
         try:
-            return read(self._found[key])
+            return read(self._content[key])
         except Fault as fault:
             self.fault(str(fault), key)
             return None
@@ -113,17 +113,17 @@ class _Table:
         return self.take(key, read)
 
     def table(self, key: str) -> _Table | None:
-        found = self.take(key, values.table)
-        return None if found is None else _Table(found, ".".join(filter(None, (self.place, key))), self._faults)
+        content = self.take(key, values.table)
+        return None if content is None else _Table(content, ".".join(filter(None, (self.place, key))), self._faults)
 
     def tables(self, key: str) -> list[_Table]:
-        found = self.take(key, values.tables) or []
-        return [_Table(one, f"{key} {number}", self._faults) for number, one in enumerate(found, 1)]
+        contents = self.take(key, values.tables) or []
+        return [_Table(content, f"{key} {number}", self._faults) for number, content in enumerate(contents, 1)]
 
     def end(self) -> None:
         """Note all other keys as faults."""
         known = list(dict.fromkeys(self._known))
-        for key in self._found:
+        for key in self._content:
             if key not in known:
                 near = get_close_matches(key, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
@@ -171,30 +171,29 @@ def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
     if table is None:
         return ()
     energy = table.need("energy", values.percent, "19") or Decimal(0)
-    found = {kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"}
+    rates = {kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"}
     table.end()
-    own = {kind: rate for kind, rate in found.items() if rate is not None}
-    return tuple((kind, own.get(kind, energy)) for kind in TAXED)
+    return tuple((kind, energy if (rate := rates.get(kind)) is None else rate) for kind in TAXED)
 
 
 def _windows(root: _Table) -> tuple[Window, ...]:
     """Return the windows in the order of the file, and last the default."""
     tables = root.tables("window")
-    found = [window for table in tables if (window := _window(table))]
+    windows = [window for table in tables if (window := _window(table))]
     default = root.table("energy")
     if default is not None:
         name = default.take("name", values.text) or ("other times" if tables else None)
         price = default.need("price", values.price, "0.32")
         default.end()
-        found.append(Window(name=name, price=price or Decimal(0)))
+        windows.append(Window(name=name, price=price or Decimal(0)))
     elif not tables:
         root.fault("is missing; write for instance [energy] and below it price = 0.32", "energy")
-    names = [window.name for window in found]
+    names = [window.name for window in windows]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
         root.fault(f"two windows are called {name}; give each a name of its own", "window")
-    if found and len(found) == len(tables) + (default is not None):
-        _check_coverage(root, found)
-    return tuple(found)
+    if windows and len(windows) == len(tables) + (default is not None):
+        _check_coverage(root, windows)
+    return tuple(windows)
 
 
 def _window(table: _Table) -> Window | None:
@@ -212,11 +211,11 @@ def _recurrence(table: _Table) -> Recurrence | None:
     times = table.take("times", values.times)
     weekdays = table.take("weekdays", values.weekdays)
     season = table.take("season", values.season)
-    given = [table.has(key) for key in keys]
-    if not any(given):
+    are_there = list(map(table.has, keys))
+    if not any(are_there):
         table.fault(f"says not when it holds; give one of {', '.join(keys)}, or make it [energy], the default")
         return None
-    if given != [read is not None for read in (times, weekdays, season)]:
+    if are_there != [read is not None for read in (times, weekdays, season)]:
         return None
     return Recurrence(times or ALL_DAY, weekdays or ALL_WEEKDAYS, season)
 

@@ -46,7 +46,7 @@ def tables(value: object) -> Sequence[Mapping[str, object]]:
     """Several tables."""
     if not isinstance(value, list):
         raise Fault("may come several times; write [[window]] with two brackets")
-    return [table(one) for one in value]
+    return list(map(table, value))
 
 
 def text(value: object) -> str:
@@ -58,23 +58,23 @@ def text(value: object) -> str:
 
 def tariff_name(value: object) -> str:
     """A name that is not taken for a number."""
-    found = text(value)
-    if found.isdecimal():
-        raise Fault(f'{shown(found)} would be taken for a number; give words, such as "Tariff {found}"')
-    return found
+    name = text(value)
+    if name.isdecimal():
+        raise Fault(f'{shown(name)} would be taken for a number; give words, such as "Tariff {name}"')
+    return name
 
 
 def day(value: object) -> date:
     """A day."""
     try:
-        found = date.fromisoformat(value) if isinstance(value, str) else value
+        parsed = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        found = None
-    if not isinstance(found, date) or isinstance(found, datetime):
+        parsed = None
+    if not isinstance(parsed, date) or isinstance(parsed, datetime):
         raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
-    if found.year not in YEARS:
-        raise Fault(f"{found} must be a day from {YEARS.start} on, before {YEARS.stop}")
-    return found
+    if parsed.year not in YEARS:
+        raise Fault(f"{parsed} must be a day from {YEARS.start} on, before {YEARS.stop}")
+    return parsed
 
 
 def currency(value: object) -> Currency:
@@ -107,38 +107,34 @@ def number(value: object) -> Decimal:
         raise Fault(f"{shown(value)} must be a number")
     if isinstance(written, str) and not _NUMBER.fullmatch(written):
         raise Fault(f"{shown(value)} must be a number without unit, for instance 0.32")
-    return _bounded(Decimal(written))
-
-
-def _bounded(found: Decimal) -> Decimal:
-    if not found.is_finite() or found.copy_abs() >= HIGHEST_PRICE:
+    exact = Decimal(written)
+    if not exact.is_finite() or exact.copy_abs() >= HIGHEST_PRICE:
         raise Fault(f"must be a number below {HIGHEST_PRICE:,}")
-    if int(found.as_tuple().exponent) < -PRICE_DECIMALS:
+    if int(exact.as_tuple().exponent) < -PRICE_DECIMALS:
         raise Fault(f"has more than {PRICE_DECIMALS} decimals; round it")
-    return found
+    return exact
 
 
-def price(value: object) -> Decimal:
-    """A price per kWh. It may be negative: at noon, energy may cost less than nothing."""
-    return number(value)
+price = number
+"""A price per kWh. It may be negative: at noon, energy may cost less than nothing."""
 
 
 def fee(value: object) -> Decimal:
     """An amount that is not negative."""
-    found = number(value)
-    if found < 0:
-        raise Fault(f"{found:f} must not be negative; only a price of energy may be")
-    return found
+    amount = number(value)
+    if amount < 0:
+        raise Fault(f"{amount:f} must not be negative; only a price of energy may be")
+    return amount
 
 
 def percent(value: object) -> Decimal:
     """A tax rate."""
-    found = number(value)
-    if not 0 <= found < 100:
-        raise Fault(f"{found:f} must be percent, from 0 to below 100")
-    if 0 < found < 1:
-        raise Fault(f"{found:f} would be less than one percent; write {(found * 100).normalize():f} percent")
-    return found
+    rate = number(value)
+    if not 0 <= rate < 100:
+        raise Fault(f"{rate:f} must be percent, from 0 to below 100")
+    if 0 < rate < 1:
+        raise Fault(f"{rate:f} would be less than one percent; write {(rate * 100).normalize():f} percent")
+    return rate
 
 
 def minutes(value: object) -> int:
@@ -159,14 +155,14 @@ def _whole(value: object, highest: int) -> int:
 
 def times(value: object) -> tuple[Times, ...]:
     """Times of day."""
-    return tuple(_times(one) for one in _several(value, '"22:00-06:00"'))
+    return tuple(map(_times, _several(value, '"22:00-06:00"')))
 
 
 def _times(text: str) -> Times:
-    found = _TIMES.fullmatch(text)
-    if not found:
+    match = _TIMES.fullmatch(text)
+    if not match:
         raise Fault(f'{shown(text)} must be two times of day; write for instance "22:00-06:00"')
-    hours, minute, until_hours, until_minute = map(int, found.groups())
+    hours, minute, until_hours, until_minute = map(int, match.groups())
     since, until = hours * 60 + minute, until_hours * 60 + until_minute
     if max(minute, until_minute) >= 60 or since >= DAY_MINUTES or until > DAY_MINUTES:
         raise Fault(f"{shown(text)} must lie between 00:00 and 24:00")
@@ -177,7 +173,7 @@ def _times(text: str) -> Times:
 
 def weekdays(value: object) -> frozenset[int]:
     """Weekdays."""
-    return frozenset(number for one in _several(value, '"Mon-Fri" or ["Sat", "Sun"]') for number in _weekdays(one))
+    return frozenset().union(*map(_weekdays, _several(value, '"Mon-Fri" or ["Sat", "Sun"]')))
 
 
 def _weekdays(text: str) -> frozenset[int]:
@@ -190,10 +186,10 @@ def _weekdays(text: str) -> frozenset[int]:
 
 def season(value: object) -> Season:
     """A season."""
-    found = _SEASON.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _SEASON.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         raise Fault(f'{shown(value)} must be two days (month-day), both included; write "10-01 to 03-31"')
-    first_month, first_day, last_month, last_day = map(int, found.groups())
+    first_month, first_day, last_month, last_day = map(int, match.groups())
     return Season(_day_of_year(first_month, first_day), _day_of_year(last_month, last_day))
 
 
@@ -206,10 +202,10 @@ def _day_of_year(month: int, number: int) -> tuple[int, int]:
 
 
 def _several(value: object, example: str) -> list[str]:
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(part, str) for part in texts):
         raise Fault(f"{shown(value)} must be text in quotes, or a list of it; write for instance {example}")
-    return found
+    return texts
 
 
 def shown(value: object) -> str:

@@ -7,7 +7,7 @@ late evening of Fridays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -90,33 +90,26 @@ def spans(
     `what` says what holds at a local time. It may change at these minutes of the day and at midnight.
     """
     cuts = [since, *sorted(_cuts(since, until, zone, frozenset((0, *minutes)))), until]
-    found = [Span(*pair, what(in_zone(pair[0], zone))) for pair in pairwise(cuts)]
-    return [_joined(list(same)) for _, same in groupby(found, key=lambda span: span.holds)]
-
-
-def _joined(same: list[Span[T]]) -> Span[T]:
-    return same[0]._replace(until=same[-1].until)
+    pieces = [Span(*pair, what(in_zone(pair[0], zone))) for pair in pairwise(cuts)]
+    alike = [list(same) for _, same in groupby(pieces, key=lambda span: span.holds)]
+    return [same[0]._replace(until=same[-1].until) for same in alike]
 
 
 def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> set[datetime]:
     """Return the moments within at which the local clock shows one of the minutes, or is changed."""
-    at_minutes = {moment for moment in _moments(since, until, zone, minutes) if since < moment < until}
+    # A day more at both ends: a clock that is put back over midnight shows the day before again.
+    first, last = (in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY)))
+    days = map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
+    at_minutes = {moment for day in days for moment in _of_day(day, zone, minutes) if since < moment < until}
     stretches = pairwise([since, *sorted(at_minutes), until])
     return at_minutes | {change for begin, end in stretches if (change := _change(begin, end, zone)) is not None}
-
-
-def _moments(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> Iterator[datetime]:
-    # A day more at both ends: a clock that is put back over midnight shows the day before again.
-    day, last = (in_zone(shifted(moment, by), zone).date() for moment, by in ((since, -_DAY), (until, _DAY)))
-    for number in range(day.toordinal(), last.toordinal() + 1):
-        yield from _of_day(date.fromordinal(number), zone, minutes)
 
 
 @lru_cache(maxsize=DAYS_KEPT)
 def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime, ...]:
     """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for the same days."""
     shown = [shifted(datetime.combine(day, time(), zone), timedelta(minutes=minute)) for minute in minutes]
-    return tuple(in_zone(one.replace(fold=fold), UTC) for one in shown for fold in (0, 1))
+    return tuple(in_zone(local.replace(fold=fold), UTC) for local in shown for fold in (0, 1))
 
 
 def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:

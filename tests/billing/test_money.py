@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.billing.money import CURRENCIES, half_up, minor_units, tax_sums, units, written
-from levity_trio.billing.sums import foot
+from levity_trio.billing.money import CURRENCIES, foot, half_up, minor_units, tax_sums, units, written
 from tests.billing.cases import line, prices, session
 
 amounts = st.integers(-(10**9), 10**9)

@@ -10,12 +10,11 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.corrections import correction
-from levity_trio.billing.money import tax_sums
+from levity_trio.billing.money import Foot, foot, tax_sums
 from levity_trio.billing.months import Month
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
-from levity_trio.billing.sums import Foot, foot
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.pricing import Priced, Pricer, vehicle_of

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.billing.arithmetic import arithmetic
 from levity_trio.billing.blocking import Stretch
+from levity_trio.billing.describing import arithmetic
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import Kind
 from levity_trio.billing.splitting import Crossing

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.arithmetic import kilowatt_hours
+from levity_trio.billing.describing import kilowatt_hours
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Split, in_groups
 from levity_trio.billing.states import BillState
