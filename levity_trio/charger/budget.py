@@ -169,7 +169,7 @@ class Budget:
         """Whether other accounts wait ahead of this one."""
         known, strangers = self._waiting
         before = known if account.is_known else chain(known, strangers)
-        return any(one.is_within_share for one in before)
+        return any(account.is_within_share for account in before)
 
     async def wait(self, account: Account) -> None:
         """Wait until the charge that an account requested is paid."""
@@ -196,12 +196,11 @@ class Budget:
             self._unfinished.pop(account, None)
 
     def _make_room(self, more: int) -> None:
-        for account in [one for one in self._unfinished if one.common and not one.is_known]:
-            if more <= 0:
-                break
-            more -= account.common
-            del self._unfinished[account]
-            account.on_refused()
+        for account in [*self._unfinished]:
+            if more > 0 and account.common and not account.is_known:
+                more -= account.common
+                del self._unfinished[account]
+                account.on_refused()
 
     def let_pay(self) -> None:
         """Pay for the waiting accounts in order, as far as the budget allows.

@@ -4,6 +4,10 @@ A command was stored before it comes here, by `Chargers.submit`. This task of th
 as sent, sends it, and stores what came of it; whoever asked may have left. The response is added to the row, however
 late: an Accepted after the time-out still means that the car charges. Some chargers fail when called before their first
 message, so the first CALL waits for that message.
+
+A ChangeConfiguration of AuthorizationKey brings a new password. It is stored before its CALL leaves, and opens the door
+beside the one before, until the charger's answer or its next connection shows which of them it has
+(store/writes/credentials.py).
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from typing import Any, Final, Protocol
 import orjson
 import trio
 
+from levity_trio.access import passwords
+from levity_trio.access.passwords import AUTHORIZATION_KEY, GENERATED, GIVEN
+from levity_trio.charger import turns
 from levity_trio.charger.central import Central
-from levity_trio.charger.passwords import brings_password, expect_password
 from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
@@ -24,16 +30,20 @@ from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.retrying import persist
 from levity_trio.store.reads.commands import Command
-from levity_trio.store.writes import commands, responses
+from levity_trio.store.writes import commands, credentials, responses
 from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.responses import CommandEnd
-from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched, OpenCall
+from levity_trio.wire.dispatch import CallsUnderWay, OpenCall
 from levity_trio.wire.errors import ChargerGone, NoRoom
 from levity_trio.wire.frames import CallError, Response, call_text
-from levity_trio.wire.secrets import masked_fragment, masked_value
+from levity_trio.wire.secrets import MASK, masked_fragment, masked_value
+from levity_trio.wire.times import stamp
 
 FIRST_MESSAGE_SECONDS: Final = 10.0
+ROTATE: Final = {"key": AUTHORIZATION_KEY, "value": MASK}
+"""The payload that asks for a new password: it is made when its CALL is about to leave, and nobody else knows it. So
+such a command may wait for a charger, and survives a restart."""
 
 
 class Line(Protocol):
@@ -115,13 +125,12 @@ class Commands:
 
         Such a response is for `store_late`, which waits for the database, as the reader must not.
         """
-        settled = self._under_way.settle(response)
-        if isinstance(settled, Matched):
+        fault = self._under_way.settle(response)
+        if fault is None:
             self._response = response
             if self._answered is not None:
                 self._answered.set()
-            return None
-        return "late answer" if isinstance(settled, Late) else "unexpected answer"
+        return fault
 
     async def store_late(self, response: Response) -> None:
         """Store a response to a CALL that has expired, or was sent over an earlier connection, or by an earlier run.
@@ -152,15 +161,21 @@ class Commands:
         return await self._central.writer.run(commands.take_whole, origin, registration, known)
 
     async def _exchange(self, taken: Taken) -> None:
-        self._under_way.begin(OpenCall(taken.message_id, taken.action, taken.id))
+        self._under_way.begin(OpenCall(taken.message_id, taken.action))
         self._response, self._answered = None, (answered := trio.Event())
         began, end = trio.current_time(), CommandEnd(taken.id, taken.action, "gone")
         try:
             await self._send(taken)
-            with trio.move_on_after(self._timeout(taken)):
+            default = self._central.config.response_timeout_seconds
+            seconds = default if taken.timeout_seconds is None else taken.timeout_seconds
+            with trio.move_on_after(seconds):
                 await answered.wait()
-            received: Response | None = self._response
-            end = self._timed_out(taken) if received is None else _end(taken.id, taken.action, received)
+            response: Response | None = self._response
+            if response is None:
+                words = f"no answer within {seconds:g} s"
+                end = CommandEnd(taken.id, taken.action, "timed out", error_description=words)
+            else:
+                end = _end(taken.id, taken.action, response)
         finally:  # also when the session ends, whose end is stored with that of this command
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
@@ -172,19 +187,11 @@ class Commands:
 
     async def _send(self, taken: Taken) -> None:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
-        if brings_password(taken.action, payload):
-            payload = await expect_password(self._central, self._line.charger, taken, payload)
+        if _brings_password(taken.action, payload):
+            payload = await _expect_password(self._central, self._line.charger, taken, payload)
         with suppress(ConnectionClosed):  # the session is about to end
             text = call_text(taken.message_id, taken.action, payload)
             await self._line.send(text, taken.message_id, taken.action)
-
-    def _timed_out(self, taken: Taken) -> CommandEnd:
-        words = f"no answer within {self._timeout(taken):g} s"
-        return CommandEnd(taken.id, taken.action, "timed out", error_description=words)
-
-    def _timeout(self, taken: Taken) -> float:
-        default = self._central.config.response_timeout_seconds
-        return default if taken.timeout_seconds is None else taken.timeout_seconds
 
     async def _store(self, end: CommandEnd) -> Command | None:
         settled = await persist(partial(self._central.writer.run, responses.settle, self._line.origin(), end))
@@ -218,3 +225,21 @@ def _end(command: int, action: str, response: Response, *, is_late: bool = False
 def _result(end: CommandEnd, response: Response | None, stored: Command | None) -> CommandResult:
     answer: Any = None if response is None or isinstance(response, CallError) else response.payload
     return CommandResult(end.state, answer, end.error_code, end.error_description, stored)
+
+
+def _brings_password(action: str, payload: Any) -> bool:
+    """Whether a CALL changes the charger's password. A raw call may contain anything."""
+    if action != "ChangeConfiguration" or not isinstance(payload, dict):
+        return False
+    key, value = payload.get("key"), payload.get("value")
+    return isinstance(key, str) and key.casefold() == AUTHORIZATION_KEY.casefold() and isinstance(value, str)
+
+
+async def _expect_password(central: Central, charger: str, taken: Taken, payload: dict[str, Any]) -> dict[str, Any]:
+    """Store the password in the payload of a command that is about to leave; return the payload to send."""
+    is_made = payload["value"] == MASK
+    value = passwords.make() if is_made else str(payload["value"])
+    stored = await turns.stretch(passwords.store, passwords.of_key(value), GENERATED if is_made else GIVEN)
+    at, by = stamp(central.clock()), f"command {taken.id}"
+    await persist(partial(central.writer.run, credentials.expect_password, charger, stored, at, by, taken.id))
+    return {**payload, "value": value}

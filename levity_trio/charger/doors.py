@@ -48,7 +48,7 @@ class Doors:
 
     def load(self, securities: Iterable[Security]) -> None:
         """Take what is stored."""
-        self._known = {one.charger: one for one in securities}
+        self._known = {security.charger: security for security in securities}
 
     def observe(self, event: Event) -> None:
         """Note which charger's doors have changed."""
@@ -67,8 +67,8 @@ class Doors:
     def is_anothers(self, fingerprint: str, charger: str) -> bool:
         """Whether a certificate belongs to another charger, or was revoked."""
         return any(
-            fingerprint in one.revoked or (one.charger != charger and fingerprint in one.certificates)
-            for one in self._known.values()
+            fingerprint in door.revoked or (door.charger != charger and fingerprint in door.certificates)
+            for door in self._known.values()
         )
 
     async def password_of(self, security: Security, password: bytes, is_of: Compare) -> int | None:
@@ -76,13 +76,15 @@ class Doors:
 
         One that somebody gave is stretched by `is_of`, once; afterwards it is found at once.
         """
-        stored = {one.id: one.stored for one in security.passwords}
-        for number, one in stored.items():
-            if self._is_at_once(number, one, password):
+        stored = {known.id: known.stored for known in security.passwords}
+        for number, known in stored.items():
+            if self._is_at_once(number, known, password):
                 return number
-        unknown = {number: one for number, one in stored.items() if one.kind == GIVEN and number not in self._verified}
-        for number, one in unknown.items():
-            if await is_of(one, password):
+        unknown = {
+            number: known for number, known in stored.items() if known.kind == GIVEN and number not in self._verified
+        }
+        for number, known in unknown.items():
+            if await is_of(known, password):
                 self._verified[number] = self._hash(password)
                 return number
         return None

@@ -67,14 +67,14 @@ class Chargers:
     def known(self) -> Collection[str]:
         """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
         registrations = self._central.registrations
-        return [one for one in self._central.known if registrations.status(one) is Status.ACCEPTED]
+        return [charger for charger in self._central.known if registrations.status(charger) is Status.ACCEPTED]
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""
         pending = self._central.pending
         return [
-            LinkState(one.charger, one.silent_seconds, one.answers_pings, pending.count(one.charger))
-            for one in self._central.registry.sessions()
+            LinkState(link.charger, link.silent_seconds, link.answers_pings, pending.count(link.charger))
+            for link in self._central.registry.sessions()
         ]
 
     @property
@@ -89,7 +89,7 @@ class Chargers:
 
     def connected(self) -> Collection[str]:
         """Return the chargers that are connected, to this server or to another one of the site."""
-        return {one.charger for one in self._central.registry.sessions()} | self._central.elsewhere.keys()
+        return {session.charger for session in self._central.registry.sessions()} | self._central.elsewhere.keys()
 
     def is_connected(self, charger: str) -> bool:
         """Whether the charger is connected, to this server or to another one of the site."""
@@ -341,22 +341,17 @@ class ConnectedCharger:
         return self.chargers.objection(self.charger, action)
 
     def _read(self, action: str, result: CommandResult) -> Any:
-        if (failure := _failure(action, result)) is not None:
-            raise failure
+        match result.state:
+            case "error":
+                raise CallRefused(result.error_code or "", result.error_description or "")
+            case "timed out":
+                raise CallTimedOut(f"{action}: {result.error_description}")
+            case "gone" | "expired" | "cancelled":
+                raise ChargerGone(f"{action}: {result.state}")
         try:
             return read_result(action, result.answer, strict=self.strict).message
         except Refused as refused:
             raise CallRefused(refused.code, f"its response is malformed: {refused.description}") from refused
-
-
-def _failure(action: str, result: CommandResult) -> CallFailed | None:
-    if result.state == "error":
-        return CallRefused(result.error_code or "", result.error_description or "")
-    if result.state == "timed out":
-        return CallTimedOut(f"{action}: {result.error_description}")
-    if result.state in ("gone", "expired", "cancelled"):
-        return ChargerGone(f"{action}: {result.state}")
-    return None
 
 
 def _parsed(answer: str) -> Any:

@@ -36,16 +36,13 @@ class Inbox(Generic[T]):
         Raises:
             trio.TooSlowError: the worker took no item for INBOX_SECONDS.
         """
-        while not self.put_nowait(item):
-            await self._wait_for_room()
-
-    def put_nowait(self, item: T) -> bool:
-        """Add an item without waiting; return False if the inbox is full."""
-        if len(self._items) >= INBOX_CALLS:
-            return False
+        while len(self._items) >= INBOX_CALLS:
+            self._room = trio.Event()
+            with trio.fail_after(INBOX_SECONDS):
+                await self._room.wait()
+            self._room = None
         self._items.append(item)
         self._wake_worker()
-        return True
 
     async def take(self) -> T:
         """Return the next item. Raises trio.EndOfChannel after the last item of a closed inbox."""
@@ -68,9 +65,3 @@ class Inbox(Generic[T]):
     def _wake_worker(self) -> None:
         if self._arrived is not None:
             self._arrived.set()
-
-    async def _wait_for_room(self) -> None:
-        self._room = trio.Event()
-        with trio.fail_after(INBOX_SECONDS):
-            await self._room.wait()
-        self._room = None

@@ -6,19 +6,22 @@ Some chargers keep a longer interval of their own, whatever they are told, and a
 it was alive when its connection is closed for silence: it answers. It is known from then on to send nothing for so
 long, and its next connection may be silent for three times that, which is at last longer than its interval. Its
 heartbeats then show the interval itself.
+
+Pings keep the path of a connection through routers open while few frames are sent. Nothing depends on them: some
+chargers cannot handle pings.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import trio
 
-from levity_trio.charger.pings import Pings
 from levity_trio.charger.stream import ChargerStream
-from levity_trio.charger.websocket import WebSocketConnection
+from levity_trio.charger.websocket import ConnectionClosed, WebSocketConnection
 from levity_trio.config import ServerConfig
 from levity_trio.log.output import get_logger
 from levity_trio.store.writes.pings import PingOutcome
@@ -28,16 +31,68 @@ LONGEST_KEPT_SECONDS: Final = 86_400
 """A longer interval is not learned, so that a connection that is dead is closed after three days at the latest."""
 SAME_INTERVAL: Final = 0.05
 """The share by which two intervals between heartbeats may differ."""
+CLOSING_SECONDS: Final = 5.0
+"""A charger that closes its connection within this time after a ping is taken to have closed it because of the ping."""
 
 log = get_logger("ws")
+
+
+class Pings:
+    """The pings of one connection. Its watchdog sends each one when it is due."""
+
+    __slots__ = ("_interval", "_pinged_at", "_stream", "_was_answered", "_websocket", "next_at")
+
+    def __init__(self, websocket: WebSocketConnection, stream: ChargerStream, interval_seconds: float) -> None:
+        self._websocket = websocket
+        self._stream = stream
+        self._interval = interval_seconds
+        self._pinged_at = math.inf
+        """When the outstanding ping was sent, infinity if none is outstanding."""
+        self._was_answered = False
+        self.next_at = trio.current_time() + interval_seconds
+        """When the next ping is due, infinity while one is outstanding, or if there will be no more."""
+
+    @property
+    def are_answered(self) -> bool:
+        """Whether the charger answers pings, so that silence means that it is gone.
+
+        False again when a ping stays unanswered while other bytes arrive.
+        """
+        return self._was_answered and self._stream.last_received <= self._pinged_at + self._interval
+
+    @property
+    def outcome(self) -> PingOutcome | None:
+        """How the charger reacted to pings.
+
+        None if that is unknown: no ping was sent, or the connection ended for another reason soon after one.
+        """
+        if self._was_answered:
+            return PingOutcome.ANSWERED
+        if self._stream.left_at <= self._pinged_at + CLOSING_SECONDS < math.inf:
+            return PingOutcome.CLOSED
+        return PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
+
+    async def send(self, are_off: Callable[[], Awaitable[bool]]) -> None:
+        """Send a ping, unless `are_off` is true before the first one, and wait for its pong.
+
+        The next one is due an interval later. A missing pong stops the pings: some chargers send none, and the library
+        keeps every unanswered ping in memory.
+        """
+        if not self._was_answered and await are_off():
+            return
+        self._pinged_at = trio.current_time()
+        with suppress(ConnectionClosed):
+            await self._websocket.ping()
+            self._pinged_at, self._was_answered = math.inf, True
+            self.next_at = trio.current_time() + self._interval
 
 
 class Liveness:
     """The watch over one connection. `watch` is a task of its session."""
 
     __slots__ = (
-        *("_beat_at", "_gave_up", "_last_gap", "_pings", "_stream", "_watching"),
-        *("heartbeat_interval", "kept_interval", "outlived_seconds"),
+        *("_beat_at", "_gave_up", "_last_gap", "_stream", "_watching"),
+        *("heartbeat_interval", "kept_interval", "outlived_seconds", "pings"),
     )
 
     def __init__(self, config: ServerConfig, stream: ChargerStream, websocket: WebSocketConnection) -> None:
@@ -51,18 +106,8 @@ class Liveness:
         self._beat_at = math.inf
         self._last_gap = math.inf
         self._stream = stream
-        self._pings = Pings(websocket, stream, config.websocket_ping_seconds or math.inf)
+        self.pings = Pings(websocket, stream, config.websocket_ping_seconds or math.inf)
         self._watching = trio.CancelScope()
-
-    @property
-    def answers_pings(self) -> bool:
-        """Whether the charger answers our pings on this connection."""
-        return self._pings.are_answered
-
-    @property
-    def ping_outcome(self) -> PingOutcome | None:
-        """How the charger reacted to pings, None if that is unknown."""
-        return self._pings.outcome
 
     @property
     def silent_seconds(self) -> float:
@@ -102,7 +147,7 @@ class Liveness:
         """Note that the charger answered when its connection was closed, if it did: a reset is no answer, because a
         router may send it for a charger that is gone."""
         has_answered = self._gave_up and self.silent_seconds < self.patience_seconds
-        if has_answered and self.ping_outcome is not PingOutcome.ANSWERED:
+        if has_answered and self.pings.outcome is not PingOutcome.ANSWERED:
             self.outlived_seconds = self._learn(min(self.patience_seconds, LONGEST_KEPT_SECONDS))
 
     def _learn(self, kept: int) -> int:
@@ -123,9 +168,10 @@ class Liveness:
         pong is one of the `tasks`; a task for all pings would cost 3 KB for each charger.
         """
         while await self._is_awaited(recall):
-            if self._pings.take_due():
+            if self.pings.next_at <= trio.current_time():
+                self.pings.next_at = math.inf
                 tasks.start_soon(self._ping, are_pings_off)
-            with trio.move_on_at(min(self._deadline, self._pings.next_at)) as self._watching:
+            with trio.move_on_at(min(self._deadline, self.pings.next_at)) as self._watching:
                 await trio.sleep_forever()
         self._gave_up = True
         end(f"silent for {self.patience_seconds} s")
@@ -144,7 +190,7 @@ class Liveness:
         return self._deadline > trio.current_time()
 
     async def _ping(self, are_off: Callable[[], Awaitable[bool]]) -> None:
-        await self._pings.send(are_off)
+        await self.pings.send(are_off)
         self._watching.cancel()  # because the next one is due earlier than what it waits for
 
 

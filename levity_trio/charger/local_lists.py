@@ -111,17 +111,13 @@ class LocalLists:
         while True:
             self._news, rest = trio.Event(), UNFORESEEN_SECONDS
             with surviving("the local lists could not be kept"):
-                rest = await self._look_or_retry()
+                try:
+                    await self._look()
+                    rest = self._seconds()
+                except (StoreUnavailable, Unreadable):
+                    rest = RETRY_SECONDS
             with trio.move_on_after(rest):
                 await self._news.wait()
-
-    async def _look_or_retry(self) -> float:
-        """Look once; return after how many seconds to look again."""
-        try:
-            await self._look()
-        except (StoreUnavailable, Unreadable):
-            return RETRY_SECONDS
-        return self._seconds()
 
     async def _look(self) -> None:
         now = self._central.clock()

@@ -32,7 +32,10 @@ def learn(central: Central, news: News) -> None:
             central.hooks.learn(fact)
             _follow(central, fact)
     for row in news.commands:
-        _take_over(central, Unfinished(*row))
+        command = Unfinished(*row)
+        central.pending.load([command])
+        if (session := central.registry.find(command.charger)) is not None:
+            session.commands.wake()
 
 
 def _follow(central: Central, fact: Fact) -> None:
@@ -47,9 +50,3 @@ def _follow(central: Central, fact: Fact) -> None:
             central.pending.settle(fact.command)
         case TransactionStarted(charger=str(charger)):
             central.has_charged.add(charger)
-
-
-def _take_over(central: Central, command: Unfinished) -> None:
-    central.pending.load([command])
-    if (session := central.registry.find(command.charger)) is not None:
-        session.commands.wake()

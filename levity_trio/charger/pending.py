@@ -83,13 +83,9 @@ class Pending:
         if (result := self._early.pop(command, None)) is not None:
             self.end(command, message_id, result)
 
-    def discard(self, message_id: str) -> None:
-        """Remove a command that was not stored."""
-        self._forget(message_id)
-
     def give_up(self, message_id: str) -> None:
         """Remove a command whose asker was told that nothing was done: stored all the same, it must not be sent."""
-        self._forget(message_id)
+        self.discard(message_id)
         self._given_up[message_id] = None
         while len(self._given_up) > REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
@@ -98,7 +94,8 @@ class Pending:
         """Whether the asker of a command was told that nothing was done."""
         return message_id in self._given_up
 
-    def _forget(self, message_id: str) -> Waiting | None:
+    def discard(self, message_id: str) -> Waiting | None:
+        """Remove a command, and return it if it was there: it has ended, or was not stored."""
         waiting = self._by_message.pop(message_id, None)
         if waiting is not None:
             self._of_charger[waiting.charger].discard(message_id)
@@ -115,11 +112,12 @@ class Pending:
 
     def with_secrets(self, charger: str) -> Collection[str]:
         """Return the message ids of a charger's commands whose secrets are known here."""
-        return [one for one in self._of_charger.get(charger, ()) if self._by_message[one].payload is not None]
+        return [key for key in self._of_charger.get(charger, ()) if self._by_message[key].payload is not None]
 
     def has_due(self, at: str) -> bool:
         """Whether the deadline of a command has passed; it may have been sent before."""
-        return any(one.deadline_at is not None and one.deadline_at <= at for one in self._by_message.values())
+        deadlines = (waiting.deadline_at for waiting in self._by_message.values())
+        return any(deadline is not None and deadline <= at for deadline in deadlines)
 
     def count(self, charger: str) -> int:
         """Return the number of commands of one charger."""
@@ -133,7 +131,7 @@ class Pending:
     def end(self, command: int, message_id: str, result: CommandResult | None) -> None:
         """Wake those who wait for a command, and forget it."""
         self._message_of.pop(command, None)
-        if (waiting := self._forget(message_id)) is not None:
+        if (waiting := self.discard(message_id)) is not None:
             waiting.end(result)
 
     def observe(self, event: Event) -> None:

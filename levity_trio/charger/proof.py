@@ -106,14 +106,14 @@ async def _password(central: Central, visitor: Visitor, head: Head, security: Se
     except passwords.Unpresented:
         return None
     is_of = partial(_is_of, central, visitor, security.charger)
-    found = await central.doors.password_of(security, presented, is_of)
-    if found is not None:
-        return found
+    number = await central.doors.password_of(security, presented, is_of)
+    if number is not None:
+        return number
     digits = passwords.of_digits(presented)
-    if digits is None or (found := await central.doors.password_of(security, digits, is_of)) is None:
+    if digits is None or (number := await central.doors.password_of(security, digits, is_of)) is None:
         return None
     central.hooks.observe(PasswordInDigits(charger=security.charger))
-    return found
+    return number
 
 
 async def _is_of(central: Central, visitor: Visitor, charger: str, stored: Stored, password: bytes) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -18,8 +17,9 @@ from levity_trio.access.securing import Step
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority import folder as files
 from levity_trio.charger.central import Central
+from levity_trio.charger.commands import ROTATE
 from levity_trio.charger.facade import Chargers, UnknownCharger
-from levity_trio.charger.passwords import ROTATE
+from levity_trio.charger.signing import Signing
 from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan
 from levity_trio.log.output import get_logger
@@ -38,6 +38,17 @@ ANSWER_SECONDS: Final = 60.0
 Payload = Mapping[str, str]
 
 log = get_logger("system")
+
+
+async def keep_security(central: Central) -> None:
+    """Issue certificates and raise security profiles until the server stops. What is not done by then is stored, and
+    the next run does it."""
+    await central.writer.sharing.duties.wait()
+    signing, securing = Signing(central), Securing(central)
+    with central.hooks.listening(signing.observe), central.hooks.listening(securing.observe):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(signing.run)
+            nursery.start_soon(securing.run)
 
 
 class Securing:
@@ -111,24 +122,15 @@ class Securing:
 
     async def _call(self, plan: Plan, step: Step) -> tuple[str, Payload]:
         if step is Step.ROOT:
-            pem = await trio.to_thread.run_sync(_read_root, certificates_folder(self._central.config.beside))
+            root = certificates_folder(self._central.config.beside) / files.ROOT
+            pem = (await trio.to_thread.run_sync(files.read, root)).decode()
             return "InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": pem}
         if step is Step.CERTIFICATE:
             return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
-        if step is Step.PASSWORD:
-            return "ChangeConfiguration", ROTATE
-        key, value = _setting(plan, step)
-        return "ChangeConfiguration", {"key": key, "value": value}
-
-
-def _setting(plan: Plan, step: Step) -> tuple[str, str]:
-    settings = {
-        Step.NAME: ("CpoName", plan.organization or ""),
-        Step.ADDRESS: (plan.address_key or "", plan.address or ""),
-        Step.PROFILE: ("SecurityProfile", str(plan.profile)),
-    }
-    return settings[step]
-
-
-def _read_root(folder: Path) -> str:
-    return files.read(folder / files.ROOT).decode()
+        settings: dict[Step, Payload] = {
+            Step.PASSWORD: ROTATE,
+            Step.NAME: {"key": "CpoName", "value": plan.organization or ""},
+            Step.ADDRESS: {"key": plan.address_key or "", "value": plan.address or ""},
+            Step.PROFILE: {"key": "SecurityProfile", "value": str(plan.profile)},
+        }
+        return "ChangeConfiguration", settings[step]

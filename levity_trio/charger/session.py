@@ -52,6 +52,8 @@ MAX_MALFORMED_FRAMES: Final = 100
 HEARTBEAT: Final = "Heartbeat"
 REFUSAL_SECONDS: Final = 30.0
 NOTHING_VALID: Final = "it sent nothing that is OCPP 1.6"
+TOO_SLOW: Final = "a large message did not arrive in time, or stopped for too long"
+NO_MEMORY: Final = "the memory budget for messages is exhausted"
 
 Ts = TypeVarTuple("Ts")
 
@@ -116,8 +118,8 @@ class Session:
         self._malformed = 0
         self._faults: dict[str, int] = {}
         stream.on_overflow = self._end_too_large
-        stream.on_slow = self._end_too_slow
-        stream.account.on_refused = self._end_without_memory
+        stream.on_slow = partial(self._turn_away, "slow", CloseCode.TRY_AGAIN_LATER, TOO_SLOW)
+        stream.account.on_refused = partial(self._turn_away, "memory", CloseCode.TRY_AGAIN_LATER, NO_MEMORY)
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row!r} closing={self._closing}>"
@@ -125,7 +127,7 @@ class Session:
     @property
     def answers_pings(self) -> bool:
         """Whether the charger answers our pings on this connection."""
-        return self.liveness.answers_pings
+        return self.liveness.pings.are_answered
 
     @property
     def has_begun(self) -> bool:
@@ -168,7 +170,9 @@ class Session:
 
     async def say_goodbye(self) -> None:
         """Send a close frame with the reason, if the peer is still there, and close the connection."""
-        self._closing = self._closing or self._closed_by_peer() or STOPPING
+        if self._closing is None:
+            closed = self._websocket.closed
+            self._closing = Closing(int(closed.code), closed.reason or "") if closed else STOPPING
         self._stream.send_seconds = GOODBYE_SECONDS
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
             self._stream.begin_goodbye(patience.cancel)
@@ -283,11 +287,11 @@ class Session:
     async def _parsed(self, message: str | bytes) -> tuple[Frame, str, bool]:
         """Return the frame of a message, its text without secrets, and whether it was valid UTF-8."""
         if len(message) <= LONG_BYTES:  # nearly all are
-            found = self._read_frame(message)
+            read = self._read_frame(message)
         else:
-            found = await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
-        _log_frame("recv", found[1])
-        return found
+            read = await self.central.budget.in_turn(self.charger, len(message), partial(self._read_frame, message))
+        _log_frame("recv", read[1])
+        return read
 
     def _read_frame(self, message: str | bytes) -> tuple[Frame, str, bool]:
         text, is_utf8 = decoded(message)
@@ -450,17 +454,6 @@ class Session:
         except StoreUnavailable:
             return True  # for this connection, which will be closed soon
 
-    def _end_without_memory(self) -> None:
-        self._turn_away("memory", CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")
-
     def _end_too_large(self, size: int, limit: int) -> None:
         reason = f"a message of {size} bytes, larger than {limit} (--max-message-bytes)"
         self._turn_away("message", CloseCode.MESSAGE_TOO_BIG, reason)
-
-    def _end_too_slow(self) -> None:
-        reason = "a large message did not arrive in time, or stopped for too long"
-        self._turn_away("slow", CloseCode.TRY_AGAIN_LATER, reason)
-
-    def _closed_by_peer(self) -> Closing | None:
-        closed = self._websocket.closed
-        return Closing(int(closed.code), closed.reason or "") if closed else None

@@ -81,10 +81,23 @@ class SessionRow:
         async with self._beginning:
             if self._id is not None:
                 return None
-            central = self._central
+            central, peer = self._central, self._peer
             limits = central.config.max_chargers, central.registrations.mode
+            connection = sessions.Connection(
+                charger=peer.charger,
+                run=central.run,
+                number=self._number,
+                remote_address=peer.remote_address,
+                target=cut(peer.target),
+                subprotocol=peer.subprotocol and cut(peer.subprotocol),
+                clock_trusted=central.clock_trusted,
+                connected_at=stamp(peer.connected_at),
+                received_at=stamp(central.clock()),
+                admission=peer.admission,
+                dialled=peer.dialled,
+            )
             try:
-                begun = await central.writer.run(sessions.begin, self._connection(), *limits)
+                begun = await central.writer.run(sessions.begin, connection, *limits)
             except RateExceeded as error:
                 raise NoRoom(str(error)) from error
             if begun is None:
@@ -104,24 +117,8 @@ class SessionRow:
             await _persist(partial(central.writer.run, sessions.end, ending, is_current))
         if faults and self.is_begun:
             await _persist(partial(central.writer.hand_in, count_faults, self.origin(), faults))
-        if liveness.ping_outcome is not None:
-            await _persist(partial(central.writer.hand_in, pings.note, ending, liveness.ping_outcome))
-
-    def _connection(self) -> sessions.Connection:
-        central, peer = self._central, self._peer
-        return sessions.Connection(
-            charger=peer.charger,
-            run=central.run,
-            number=self._number,
-            remote_address=peer.remote_address,
-            target=cut(peer.target),
-            subprotocol=peer.subprotocol and cut(peer.subprotocol),
-            clock_trusted=central.clock_trusted,
-            connected_at=stamp(peer.connected_at),
-            received_at=stamp(central.clock()),
-            admission=peer.admission,
-            dialled=peer.dialled,
-        )
+        if (outcome := liveness.pings.outcome) is not None:
+            await _persist(partial(central.writer.hand_in, pings.note, ending, outcome))
 
 
 async def _persist(write: Callable[[], Awaitable[object]]) -> None:

@@ -72,7 +72,7 @@ class Signing:
         if not central.clock_trusted:  # a certificate must not be valid at a wrong time
             return True
         work = await central.writer.run(certificates.advance, self._now())
-        done = [await self._issue(one) if one.pem is None else await self._send(one) for one in work]
+        done = [await (self._issue if step.pem is None else self._send)(step) for step in work]
         for charger in await central.writer.run(certificates.due, self._now()):
             await self._renew(charger)
         return not all(done)

@@ -242,7 +242,10 @@ class ChargerStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return ahead
         if self._is_full:
-            await self._rest()
+            # A peer that filled its last read floods the server or sends a large message. Hundreds of empty frames fit
+            # into one read, and the library handles them without yielding to other tasks. So it pauses for twice the
+            # time that the read occupied the event loop.
+            await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
         is_due = self._due < math.inf
         data = await (self._receive_in_time() if is_due else receive_from(self._transport, RECEIVE_BYTES))
         self._is_full = len(data) == RECEIVE_BYTES
@@ -261,14 +264,6 @@ class ChargerStream(trio.abc.Stream):
             return self._framing.is_too_large
         self._farewell_bytes -= received
         return self._farewell_bytes < 0
-
-    async def _rest(self) -> None:
-        """Pause a peer that filled its last read, for twice the time that the read occupied the event loop.
-
-        Such a peer floods the server or sends a large message. Hundreds of empty frames fit into one read, and the
-        library handles them without yielding to other tasks.
-        """
-        await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of the data within `send_seconds`, even while being cancelled, or end the connection.

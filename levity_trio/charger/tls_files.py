@@ -18,22 +18,18 @@ def files_of(config: ServerConfig) -> Files:
 
     Raises EnvironmentProblem.
     """
-    try:
-        return _files_of(config)
-    except PermissionError as problem:
-        text = f"cannot look at {problem.filename}: give it to the user of the server (chown), who alone may read it"
-        raise EnvironmentProblem(text) from problem
-
-
-def _files_of(config: ServerConfig) -> Files:
     keys = config.tls_keys or config.tls_certs  # one file may hold both
     pairs = tuple(Pair(*pair) for pair in zip(config.tls_certs, keys, strict=True))
     folder = certificates_folder(config.beside)
-    if not pairs and config.tls_port is not None:
-        pairs = tuple(Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file())
     authorities = () if config.tls_client_ca is None else (config.tls_client_ca,)
-    own = folder / OWN_ROOT
-    return Files(pairs, (*authorities, own) if pairs and own.is_file() else authorities)
+    try:
+        if not pairs and config.tls_port is not None:
+            pairs = tuple(Pair(path, path) for name in OWN_SERVER if (path := folder / name).is_file())
+        own = (root,) if pairs and (root := folder / OWN_ROOT).is_file() else ()
+    except PermissionError as problem:
+        text = f"cannot look at {problem.filename}: give it to the user of the server (chown), who alone may read it"
+        raise EnvironmentProblem(text) from problem
+    return Files(pairs, authorities + own)
 
 
 def open_tls(config: ServerConfig) -> Tls | None:

@@ -72,12 +72,13 @@ class Turns:
 
     def _make_room(self, address: str) -> None:
         """Displace the last one of an address with several, if the queue is full and this address has none in it."""
-        waiting = [one.address for one in self._queue if not one.scope.cancel_called]
+        strangers = [stranger for stranger in self._queue if not stranger.scope.cancel_called]
+        waiting = [stranger.address for stranger in strangers]
         if waiting.count(address) >= self._most_of_address:
             raise TooManyWait
         if len(waiting) < self._most:
             return
-        several = [one for one in self._queue if not one.scope.cancel_called and waiting.count(one.address) > 1]
+        several = [stranger for stranger in strangers if waiting.count(stranger.address) > 1]
         if address in waiting or not several:
             raise TooManyWait
         several[-1].scope.cancel()

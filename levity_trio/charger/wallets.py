@@ -86,20 +86,20 @@ class Wallets:
 
     async def look(self) -> None:
         """Settle what has changed and what is open, then have the sessions of spent accounts stopped."""
-        while (found := await self._settle(charges.changed, self._revision)) is not None:
-            self._revision = found
+        while (reached := await self._settle(charges.changed, self._revision)) is not None:
+            self._revision = reached
         after = 0
-        while (found := await self._settle(charges.present, after)) is not None:
-            after = found
+        while (reached := await self._settle(charges.present, after)) is not None:
+            after = reached
         if self._central.config.stop_when_spent:
             await self._stop()
 
     async def _settle(self, read: Callable[..., Look], after: int) -> int | None:
         """Settle the next transactions; return whereafter to go on, None at the end."""
-        found = await self._reader.run(partial(read, rule=self._rule, after=after, most=AT_ONCE))
-        if found.used:
-            await self._central.writer.run(settle, found.used, stamp(self._central.clock()))
-        return found.next
+        look = await self._reader.run(partial(read, rule=self._rule, after=after, most=AT_ONCE))
+        if look.used:
+            await self._central.writer.run(settle, look.used, stamp(self._central.clock()))
+        return look.next
 
     async def _stop(self) -> None:
         now = self._central.clock()

@@ -91,19 +91,15 @@ async def _live(
                 hooks.leave(plugin)  # hooks must not run while the plugin closes
     except Exception as error:
         if not is_open:
-            raise _not_opened(name, innermost(error)) from None
+            cause = innermost(error)
+            if isinstance(cause, ConfigError | EnvironmentProblem | Unreadable):
+                raise cause from None
+            raise EnvironmentProblem(f"the plugin {name} does not open: {cause!r}") from None
         log.exception("plugin ended by an error", plugin=name)
         hooks.observe(PluginFailed(charger=None, plugin=name, hook="open"))
     finally:
         if plugin is not None:
             hooks.leave(plugin)
-
-
-def _not_opened(name: str, error: BaseException) -> BaseException:
-    """Return the exception that reports why a plugin did not open."""
-    if isinstance(error, (ConfigError, EnvironmentProblem, Unreadable)):
-        return error
-    return EnvironmentProblem(f"the plugin {name} does not open: {error!r}")
 
 
 def _installed() -> dict[str, EntryPoint]:

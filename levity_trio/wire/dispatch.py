@@ -11,6 +11,7 @@ This module has no clock and does not wait; the session does both.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from secrets import token_hex
 from typing import Final
 
@@ -22,33 +23,19 @@ LATE_REMEMBERED: Final = 64  # expired CALLs per connection; beyond that, the ol
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A CALL that waits, or waited, for its response; `command` is the id of its command."""
+    """A CALL that waits, or waited, for its response."""
 
     message_id: str
     action: str
-    command: int
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """The response to the CALL in flight."""
+class Stray(StrEnum):
+    """The kinds of responses for which no CALL waits: a fixed set, so that it can label a metric."""
 
-    call: OpenCall
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """The response to an expired CALL, for which no one waits."""
-
-    call: OpenCall
-
-
-@dataclass(frozen=True, slots=True)
-class Unexpected:
-    """A response to no CALL of ours, or a second response to one."""
-
-
-Settled = Matched | Late | Unexpected
+    LATE = "late answer"
+    """It belongs to an expired CALL."""
+    UNEXPECTED = "unexpected answer"
+    """It belongs to no CALL of ours, or is a second response to one."""
 
 
 def new_message_id() -> str:
@@ -85,13 +72,12 @@ class CallsUnderWay:
             return self._current
         return self._late.get(message_id)
 
-    def settle(self, response: Response) -> Settled:
-        """Match a response to its CALL and forget that CALL."""
+    def settle(self, response: Response) -> Stray | None:
+        """Match a response to its CALL and forget that CALL; return None if it was in flight."""
         if self._current is not None and self._current.message_id == response.message_id:
-            call, self._current = self._current, None
-            return Matched(call)
-        late = self._late.pop(response.message_id, None)
-        return Unexpected() if late is None else Late(late)
+            self._current = None
+            return None
+        return Stray.UNEXPECTED if self._late.pop(response.message_id, None) is None else Stray.LATE
 
     def expire(self) -> OpenCall | None:
         """Expire the CALL in flight, remember it for a late response, and return it; None if there is none."""

@@ -15,6 +15,7 @@ No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and l
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -248,7 +249,9 @@ def _read_damaged(fault: Fault, text: str, strict: bool) -> Frame:
     if not (is_result or is_error):
         return Malformed(fault, None)
     frame, is_whole = _damaged_elements(text, match)
-    if strict or (is_result and not is_whole and not _has_status(frame)):
+    # Without a status, which was read before its end was lost, a result would count as a refusal.
+    has_status = isinstance(payload := frame[-1], dict) and "status" in payload
+    if strict or (is_result and not is_whole and not has_status):
         return _lost_response(fault, match[1].strip('"'), match[2])
     response = _read_result(frame) if is_result else _read_error(frame if is_whole else [*frame[:3], UNREADABLE])
     return response if isinstance(response, Malformed) else replace(response, is_damaged=True)
@@ -272,11 +275,6 @@ def _read_damaged_call(fault: Fault, text: str, head: re.Match[str], strict: boo
     if strict:
         return Call(head[2], action[1], None)
     return Call(head[2], action[1], _element_after(text, action.end()).value, is_damaged=True)
-
-
-def _has_status(frame: list[Any]) -> bool:
-    """Whether the status of a result was read before its end was lost. Without one it would count as a refusal."""
-    return isinstance(payload := frame[-1], dict) and "status" in payload
 
 
 def _damaged_elements(text: str, head: re.Match[str]) -> tuple[list[Any], bool]:
@@ -319,14 +317,10 @@ def _is_scalar(token: str) -> bool:
 
 def deeper_than(limit: int, value: object) -> bool:
     """Whether a value is nested deeper than `limit` levels. It does not recurse, so no value can exhaust the stack."""
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(limit):
-        inner = [child for container in level for child in _children(container)]
-        level = [child for child in inner if isinstance(child, dict | list)]
+        inner = [container.values() if isinstance(container, dict) else container for container in level]
+        level = [child for child in chain(*inner) if isinstance(child, dict | list)]
         if not level:
             return False
     return True
-
-
-def _children(container: Any) -> Any:
-    return container.values() if isinstance(container, dict) else container

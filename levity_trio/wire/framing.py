@@ -65,8 +65,9 @@ class Framing:
                 at += step
             else:
                 at = self._follow_head(data, at)
-            if not self._left and not self._head:
-                self._end_frame()
+            if self._ends_message and not self._left and not self._head:
+                self.message_bytes = self._fragments = 0
+                self._ends_message = self.is_within_message = False
 
     def _follow_head(self, data: bytearray, at: int) -> int:
         if not self._head and self._text_as_binary and data[at] & _OPCODE == TEXT:
@@ -95,11 +96,6 @@ class Framing:
         self._fragments += 1
         self.message_bytes += self._left if opcode else self._left + size
         self.is_too_large |= self.message_bytes > self.most_bytes or self._fragments > MOST_FRAGMENTS
-
-    def _end_frame(self) -> None:
-        if self._ends_message:
-            self.message_bytes = self._fragments = 0
-            self._ends_message = self.is_within_message = False
 
 
 def _head_size(head: bytes) -> int:

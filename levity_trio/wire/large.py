@@ -115,8 +115,8 @@ class Parts:
             self._spans.append((begun, self._after))
 
     def _is_of_one_time(self, *elements: tuple[int, int]) -> bool:
-        one, other = (_TIME.search(self._text, *span) for span in elements)
-        return one is not None and other is not None and one[1] == other[1]
+        first, second = (_TIME.search(self._text, *span) for span in elements)
+        return first is not None and second is not None and first[1] == second[1]
 
     def _list_begin(self) -> int:
         """Return the position after the bracket that opens the list of readings."""
@@ -179,12 +179,12 @@ class Parts:
 
     def _resume(self, damaged: int) -> int:
         """Return where the element after a damaged one begins, or the list ends."""
-        found = _NEXT_ELEMENT.search(self._text, damaged + 1, damaged + 2 * LONGEST_ELEMENT)
-        if found is None:
+        end = _NEXT_ELEMENT.search(self._text, damaged + 1, damaged + 2 * LONGEST_ELEMENT)
+        if end is None:
             if len(self._text) - damaged > LONGEST_ELEMENT:
                 raise NotCuttable
-            found = _END.search(self._text, max(damaged + 1, len(self._text) - LONGEST_AROUND))
-        return found.start() if found else len(self._text)
+            end = _END.search(self._text, max(damaged + 1, len(self._text) - LONGEST_AROUND))
+        return end.start() if end else len(self._text)
 
     def _list_end(self, at: int, last: int) -> int:
         """Return the position of the bracket that closes the list; it may have closed the last element instead."""
@@ -193,8 +193,8 @@ class Parts:
             raise NotCuttable
         if _is_json(self._text[: self._before] + self._text[end:]):
             return end
-        found = _END.search(self._text, max(last + 1, len(self._text) - LONGEST_AROUND))
-        return found.start() if found else end
+        closing = _END.search(self._text, max(last + 1, len(self._text) - LONGEST_AROUND))
+        return closing.start() if closing else end
 
 
 def elements_of(payload: object) -> list[object]:

@@ -118,7 +118,7 @@ class _Reader:
             container[place] = {}
             self.fill_object(container[place], depth + 1)
 
-    def fill_object(self, found: dict[str, Any], depth: int) -> None:
+    def fill_object(self, members: dict[str, Any], depth: int) -> None:
         """Read members up to the end of an object that has begun. Raises _Broken."""
         last = ""
         while (mark := self._peek()) != "}":
@@ -126,41 +126,41 @@ class _Reader:
                 self._next()
                 continue
             read: dict[str, Any] = {}
-            name, began = self._read_name(found, last), self.at
+            name, began = self._read_name(members, last), self.at
             try:
                 self.read_into(read, name, depth)
                 self._expect_end_of_value("}", began)
             except _Broken:
                 if _is_of_use(read.get(name)):
-                    found |= read
+                    members |= read
                 raise
-            found |= read
+            members |= read
             last = name
         self._next()
 
-    def _fill_list(self, found: list[Any], depth: int) -> None:
+    def _fill_list(self, elements: list[Any], depth: int) -> None:
         while (mark := self._peek()) != "]":
             if mark == ",":
                 self._next()
                 continue
-            found.append(None)
+            elements.append(None)
             began = self.at
             try:
-                self.read_into(found, -1, depth)
+                self.read_into(elements, -1, depth)
                 self._expect_end_of_value("]", began)
             except _Broken:
-                if not _is_of_use(found[-1]):
-                    del found[-1]
+                if not _is_of_use(elements[-1]):
+                    del elements[-1]
                 raise
         self._next()
 
-    def _read_name(self, found: dict[str, Any], last: str) -> str:
+    def _read_name(self, members: dict[str, Any], last: str) -> str:
         """Read a member's name and the colon. What follows a number is perhaps its fraction: 12,5."""
         began = self.at
         string, _, bare = self._next()
         if not _COLON.match(self._text, self.at):
             if bare:
-                found.pop(last, None)
+                members.pop(last, None)
             raise _Broken(began)
         self._next()
         return self._text_of(string) if string else bare or ""
@@ -224,8 +224,8 @@ def _next_member(text: str, fault: int) -> int | None:
     """Return the position of the first member of the payload after a fault."""
     for start in _possible_starts(text, max(fault, len(text) - TAIL)):
         marks = list(_STRING_OR_BRACKET.finditer(text, start))
-        if (found := _first_member(text, marks)) is not None:
-            return found
+        if (member := _first_member(text, marks)) is not None:
+            return member
     return None
 
 
@@ -240,21 +240,21 @@ def _possible_starts(text: str, at: int) -> set[int]:
 
 def _first_member(text: str, marks: Sequence[re.Match[str]]) -> int | None:
     """Return the position of the first member of the payload among these marks, which end with the frame."""
-    found, closing = None, list[str]()
+    first, closing = None, list[str]()
     for mark in reversed(marks):
         character = mark[0][0]
         if character == '"':
             if not mark[1]:
                 return None
             if mark[2] and closing == ["]", "}"]:
-                found = mark.start()
+                first = mark.start()
         elif character in "]}":
             closing.append(character)
         elif closing == ["]", "}"] and character == "{":  # this payload begins before the fault
-            return None if _is_element(text, mark.start()) else found
+            return None if _is_element(text, mark.start()) else first
         elif len(closing) <= 2 or _CLOSES[character] != closing.pop():
-            return found
-    return found
+            return first
+    return first
 
 
 def _is_element(text: str, at: int) -> bool:

@@ -90,7 +90,7 @@ def read_proxy_header(received: bytes) -> ProxyHeader | None:
 def _address(kind: int, data: bytes) -> str:
     if kind not in _ADDRESSES:  # of a Unix socket, or unspecified
         return UNKNOWN
-    of, size, least = _ADDRESSES[kind]
+    family, size, least = _ADDRESSES[kind]
     if len(data) < least:
         raise BadProxyHeader(f"the PROXY header has {len(data)} bytes of addresses")
-    return str(_unmapped(of(data[:size])))
+    return str(_unmapped(family(data[:size])))

@@ -209,13 +209,13 @@ class _Walk:
     def _with_phase(self, properties: Schema, sample: dict[str, Any], where: str) -> dict[str, Any]:
         """Return a sample whose measurand names a phase, as in Current.Import.L1, with that phase; as it is if it has
         another one."""
-        name, given = sample.get("measurand"), sample.get("phase") or None
+        name, own_phase = sample.get("measurand"), sample.get("phase") or None
         named = _WITH_PHASE.fullmatch(name) if isinstance(name, str) else None
         if named is None or not isinstance(name, str) or _folded(name) in map(_folded, properties["measurand"]["enum"]):
             return sample
         measurand = _respellings(tuple(properties["measurand"]["enum"])).get(_folded(named["of"]))
         phase = _respellings(tuple(properties["phase"]["enum"])).get(_folded(named["phase"]))
-        if measurand is None or phase is None or (given is not None and _folded(str(given)) != _folded(phase)):
+        if measurand is None or phase is None or (own_phase is not None and _folded(str(own_phase)) != _folded(phase)):
             return sample
         self._note(f"{where}.measurand", Wrong.WORD_RESPELT, name)
         return sample | {"measurand": measurand, "phase": phase}

@@ -82,7 +82,7 @@ def masked_value(value: Any) -> Any:
     if isinstance(value, str):  # which may be JSON itself
         return masked_frame(value) if '"' in value else masked_url(value)
     if isinstance(value, list):
-        return [masked_value(item) for item in value]
+        return [masked_value(inner) for inner in value]
     if not isinstance(value, dict):
         return value
     names_secret = isinstance(key := value.get("key"), str) and is_secret_key(key)

@@ -58,10 +58,10 @@ def cut_payload(payload: str) -> str:
 def stored_object(text: str | None) -> dict[str, Any] | None:
     """Return the JSON object that a stored text is; None if it is cut, or is anything else that a charger sent."""
     try:
-        found = None if text is None else orjson.loads(text)
+        value = None if text is None else orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def may_be_long(json: str) -> bool:

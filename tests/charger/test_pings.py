@@ -8,7 +8,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.pings import CLOSING_SECONDS
+from levity_trio.charger.liveness import CLOSING_SECONDS
 from levity_trio.events import PingsSwitchedOff
 from levity_trio.store.writes.pings import CLOSINGS
 from tests.charger.parts import InlineWriter, configure, make_central

@@ -57,9 +57,9 @@ class Page(NamedTuple):
         return AuditPosition(self.reached[acknowledged - 1], self.begin.lost, self.begin.lost)
 
 
-def pack(found: LoggedFrames, position: AuditPosition, prefix: str, now: str) -> Page:
+def pack(logged: LoggedFrames, position: AuditPosition, prefix: str, now: str) -> Page:
     """Pack the frames that follow a position. Runs in a thread."""
-    rows, newest, packer = found.frames, found.newest, Packer(prefix)
+    rows, newest, packer = logged.frames, logged.newest, Packer(prefix)
     before = rows[0].id - 1 if rows else max(newest, position.log_id)
     begin = AuditPosition(before, position.lost + before - position.log_id, position.lost_told)
     chunks, reached = [], []
@@ -123,8 +123,8 @@ class FluentdAudit(Plugin):
 
     def begin(self, position: AuditPosition) -> None:
         """Begin after this position. From now on pruned frames are counted."""
-        self._position, self._newest = position, position.log_id
-        self._save()
+        self._newest = position.log_id
+        self._move(position)
 
     async def _send_pages(self, link: Link) -> NoReturn:
         while True:
@@ -164,10 +164,7 @@ class FluentdAudit(Plugin):
 
     def _move(self, position: AuditPosition) -> None:
         self._position = position
-        self._save()
-
-    def _save(self) -> None:
-        self._site.writer.coalesce("audit", audit.move, *self._position)
+        self._site.writer.coalesce("audit", audit.move, *position)
 
     @property
     def _lag(self) -> int:

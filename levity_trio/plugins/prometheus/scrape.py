@@ -125,13 +125,10 @@ class Scrape:
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
-                await self._read_lists()
+                if self._site.config.local_list == "on":
+                    read = partial(statuses, charger=None, now=self._site.clock(), open_lines=(), is_on=True)
+                    self._gauges.update_lists(await self._site.reader.run(read))
                 self._gauges.update_space(await self._site.reader.run(lambda db: db.space()))
-
-    async def _read_lists(self) -> None:
-        if self._site.config.local_list == "on":
-            read = partial(statuses, charger=None, now=self._site.clock(), open_lines=(), is_on=True)
-            self._gauges.update_lists(await self._site.reader.run(read))
 
     def _update_server(self) -> None:
         metrics, statistics = self._metrics, self._site.writer.statistics()

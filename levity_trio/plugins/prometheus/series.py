@@ -176,7 +176,7 @@ def _template(name: str, bounds: Sequence[float], *, is_plain: bool) -> str:
     """
     labels, first = ("", "") if is_plain else (f"{{{LABELS}}}", f"{LABELS},")
     names = [f'{name}_bucket{{{first}le="{bound}"}}' for bound in (*bounds, "+Inf")]
-    return "".join([f"{one} %s\n" for one in (*names, f"{name}_count{labels}", f"{name}_sum{labels}")])
+    return "".join([f"{line} %s\n" for line in (*names, f"{name}_count{labels}", f"{name}_sum{labels}")])
 
 
 @lru_cache(maxsize=64)
