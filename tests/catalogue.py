@@ -3,7 +3,8 @@
 A text that is new is added without a translation, and one that is gone is left out.
 
 In Python, a text is what `_`, `_n` or `N_` get; all words of a table that `N_` gets. In a template, it is what `_` or
-`_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the catalogues.
+`_n` get, and what stands between `trans` and `endtrans`. What looks like words elsewhere bypasses the catalogues. The
+sentences of the rooms below the dashboard are texts as well.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,6 +32,24 @@ MARKS: Final = ("_", "_n", "N_")
 OTHERS: Final = ("log.", "Markup", "re.compile")
 """Calls that get no text that people read here: lines of the log, HTML and patterns."""
 _WORDS: Final = re.compile(r"[A-Za-z]{2}[,:;.]? [A-Za-z(“]|^[A-Z][a-z]+$")
+
+
+OF_PROGRAM: Final = (
+    "refusals.py",
+    "charging",
+    "access",
+    "billing",
+    "operations",
+    "store/writes",
+    "store/reads",
+    "web/api",
+)
+"""What of the package speaks English: its refusals, facts and reviews are translated where the dashboard shows them."""
+_SENTENCE: Final = re.compile(r"[a-z]{2}[,:;.]? [a-z(“{]")
+_CODE: Final = re.compile(
+    r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|ORDER BY|AND|JOIN|SET|NULL)\b|[(<]\w+[>(]|\w_\w+, \w"
+)
+_GAP: Final = re.compile(r"\{[^{}]*\}")
 
 
 class Text(NamedTuple):
@@ -81,6 +101,19 @@ def _inner(node: ast.AST, *, is_table: bool) -> Iterator[Text]:
             yield from _texts(child, is_table=is_table or is_begun)
 
 
+def of_program() -> Iterator[tuple[str, str]]:
+    """Yield the files and the texts that the program has in English, with {1} and {2} for what it fills in."""
+    for room in OF_PROGRAM:
+        place = PACKAGE_FOLDER / room
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else (place,):
+            for text in texts_of(path.read_text(encoding="utf-8")):
+                words = text.words[0]
+                if _SENTENCE.search(words) and not _CODE.search(words):
+                    numbers = count(1)
+                    gaps = _GAP.sub(lambda _gap, numbers=numbers: f"{{{next(numbers)}}}", words)  # type: ignore[misc]
+                    yield str(path.relative_to(PACKAGE_FOLDER)), gaps
+
+
 @cache
 def extracted() -> Catalog:
     """Return a catalogue of all texts of the program, without translations and without lines, which change daily."""
@@ -93,6 +126,8 @@ def extracted() -> Catalog:
                 flags = ["python-format"] if "%(" in text.words[0] else []
                 words = text.words if len(text.words) > 1 else text.words[0]
                 found.add(words, None, [(str(path.relative_to(PACKAGE_FOLDER)), 0)], flags=flags)
+    for name, words in of_program():
+        found.add(words, None, [(name, 0)])
     for path in sorted(PACKAGE_FOLDER.rglob("web/**/*.html")):
         with path.open("rb") as file:
             for _line, words, comments, context in extract("jinja2", file, TEMPLATES, (), OPTIONS):

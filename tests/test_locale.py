@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 import trio
 
-from levity_trio.locale import _, _n, language, languages, speaking
+from levity_trio.locale import _, _n, language, languages, said, speaking
 from tests.catalogue import PACKAGE_FOLDER, invent, update
 
 WHEEL_SECONDS = 60
@@ -45,6 +45,29 @@ def test_a_language_is_that_of_its_block_alone(folder: Path) -> None:
         assert _("Stop %(who)s's session", who="Ada") == "«Stop Ada's session»"
     assert (language(), _("Log in")) == ("en", "Log in")
     assert languages(folder) == ("en", "fr")
+
+
+@pytest.mark.parametrize(
+    ("english", "expected"),
+    [
+        ("give a whole number", "«give a whole number»"),
+        ("give 5 or more", "«give 5 or more»"),
+        ("transaction 7 is of CP-1, the message is of CP-2", "«transaction 7 is of CP-1, the message is of CP-2»"),
+        ("Not ours.", "Not ours."),
+        ("2026-10-01", "2026-10-01"),
+        ("", ""),
+    ],
+)
+def test_a_text_of_the_program_is_translated_where_it_is_shown(folder: Path, english: str, expected: str) -> None:
+    """A refusal, a fact or a review is stored and answered in English, with its figures and names."""
+    assert said(english) == english
+    with speaking("fr", folder):
+        assert said(english) == expected
+
+
+def test_a_text_within_a_text_is_translated_too(folder: Path) -> None:
+    with speaking("fr", folder):
+        assert said("give give a whole number or more") == "«give «give a whole number» or more»"
 
 
 async def test_threads_and_tasks_speak_the_language_in_which_they_began(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 
 
 class Step(NamedTuple):
@@ -69,7 +69,7 @@ def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
         yield Step("busy", _("what comes of it is not seen yet"))
     elif outcome is not None:
         kind = _OUTCOMES.get(outcome, "look")
-        words = _("not seen in time") if outcome == "not seen" else command["outcome_words"] or outcome
+        words = _("not seen in time") if outcome == "not seen" else said(command["outcome_words"] or outcome)
         yield Step(kind, words, command["outcome_at"])
 
 
@@ -182,7 +182,7 @@ def _short_steps(command: Mapping[str, Any]) -> Iterator[str]:
         case "fulfilled":
             yield _(ENDS.get(command["action"], N_("done")))
         case "contradicted":
-            yield command["outcome_words"] or _("it did otherwise")
+            yield said(command["outcome_words"] or "") or _("it did otherwise")
         case "not seen":
             yield _("nothing came of it")
         case _ if state == "sent" or (state, outcome) == ("accepted", "pending"):

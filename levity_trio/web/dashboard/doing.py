@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
@@ -200,7 +200,7 @@ class Form:
             return {"": refused.labelled}
         unit = await self._unit(field, given)
         typed = Typed(unit=unit, choices=field.choices, example=field.example)
-        return {refused.field: plain_words(refused.told, typed)}
+        return {refused.field: said(plain_words(refused.told, typed))}
 
     async def _unit(self, field: Field, given: Mapping[str, str]) -> Callable[[int], str]:
         """Return how a number of the API is written in the unit in which it is typed."""
@@ -268,7 +268,9 @@ async def _problems(form: Form, refused: Refused, content: FormData) -> dict[str
     lines = refused.document.get("lines", ())[:MOST_LINES]
     if not lines:
         return await form.problem_of(refused, given_in(content))
-    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": plain_words(one["detail"]) for one in lines}
+    return {"": refused.words} | {
+        f"{LINE}{one['line']}, {one['field']}": said(plain_words(one["detail"])) for one in lines
+    }
 
 
 def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
@@ -297,7 +299,7 @@ async def _after(form: Form, request: Request, content: FormData, reply: Reply) 
     if (course := _course(content, answer)) is not None:  # which says it all, what the charger answered, too
         return RedirectResponse(form.desk.base + course, HTTPStatus.SEE_OTHER)
     warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
-    told = [Note("warning", sentence(in_words(one))) for one in warnings]
+    told = [Note("warning", sentence(in_words(said(one)))) for one in warnings]
     form.desk.leave_notes(request, [await _done(form, reply), *told])
     return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
 

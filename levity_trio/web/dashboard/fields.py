@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
@@ -264,7 +264,7 @@ def _help(schema: Schema, kind: str) -> str:
     words: str = schema.get("description", "")
     if kind == MONEY:
         return ""
-    return _OF_PROGRAMS.sub("", words) if kind == TIME else words
+    return said(_OF_PROGRAMS.sub("", words) if kind == TIME else words)
 
 
 def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:

@@ -12,6 +12,7 @@ import orjson
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.locale import said
 from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
@@ -51,7 +52,7 @@ class Refused(Exception):
     @property
     def words(self) -> str:
         """What to do about it, in plain words, without the name of the field."""
-        return in_words(plain_words(self.told))
+        return in_words(said(plain_words(self.told)))
 
     @property
     def labelled(self) -> str:

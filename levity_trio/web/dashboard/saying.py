@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
-from levity_trio.locale import N_, _
+from levity_trio.locale import N_, _, said
 from levity_trio.web.dashboard.shapes import MINUTE, UNKNOWN, clock, duration, moment, written
 
 _THINGS: Final = {"transaction": "session", "account": "household"}
@@ -41,7 +41,7 @@ def grounds(bill: Mapping[str, Any] | None, id_tag: str | None) -> Sequence[str]
         return ()
     named = {f"account {bill['account']}": bill["account_name"], f"the tag {id_tag}": id_tag and f"the tag {id_tag}"}
     return [
-        in_words(_with_names(one, {key.lower(): name for key, name in named.items() if name}))
+        in_words(_with_names(said(one), {key.lower(): name for key, name in named.items() if name}))
         for one in bill["grounds"]
     ]
 
@@ -68,7 +68,7 @@ _MEASURED: Final = re.compile(rf"{_NUMBER}(?: to {_NUMBER})? (Wh|W|s)(?!\w)")
 
 def told(words: str, now: datetime, zone: tzinfo) -> str:
     """Return a text with its figures in the units of people."""
-    timed = _TIME.sub(lambda found: _local(found[0], now, zone), words)
+    timed = _TIME.sub(lambda found: _local(found[0], now, zone), said(words))
     named = _REGISTER.sub(_named, timed)
     return in_words(_MEASURED.sub(_measured, named))
 

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from levity_trio.locale import N_, _, _n, language
+from levity_trio.locale import N_, _, _n, language, said
 from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
@@ -163,7 +163,8 @@ def _environment() -> Environment:
         "state_of": state_of,
         "method": method,
         "words": shapes.words,
-        "sentence": lambda words: sentence(in_words(words)),
+        "sentence": lambda words: sentence(in_words(said(words))),
+        "said": said,
         "duration": _duration,
         "period": _period,
         "exactly": _exactly,
