@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.any_count import count
 from tests.house import PACKAGE, Import, Module, circles, functions, imports, is_within, read_modules
 
 ROOT = Path(__file__).parent.parent
 MODULES = read_modules(ROOT / PACKAGE)
 
 FUNCTION_LINES = 50
+LOOSE_FUNCTIONS = 16
 ROOT_MODULES = 7
 
 # From the bottom to the top. A room imports from the levels below its own, and MAY_IMPORT says which of their rooms.
@@ -381,6 +383,12 @@ def test_functions_are_small() -> None:
         if lines > FUNCTION_LINES
     ]
     assert not long
+
+
+def test_the_types_of_the_api_say_what_they_are() -> None:
+    """What is left is the edge where JSON is read, written and described."""
+    loose = count("web.api").loose
+    assert len(loose) <= LOOSE_FUNCTIONS, loose
 
 
 def test_tests_mirror_the_package() -> None:

@@ -21,14 +21,13 @@ from levity_trio.listening.addresses import is_loopback
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
-from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.http import host_name, is_own_host
 from levity_trio.web.logins import Login
 
 FORWARDING: Final = re.compile(
     r"(?:^|[-_])(?:forwarded|via|ip|clientip|client-?addr|remote|cf|cdn|envoy|proxy|proxied)(?:[-_]|$)"
 )
-"""In the name of a header: a proxy tells whose request it passes on, or that it does. Each has its own (X-Real-IP,
+"""The name of a header by which a proxy tells whose request it passes on, or that it does. Each has its own (X-Real-IP,
 CF-Connecting-IP, True-Client-IP, X-Envoy-External-Address, CDN-Loop), and no browser or program of ours sends one."""
 LOCAL_ADMIN: Final = "local admin"
 LOCAL_SOCKET: Final = "local socket"
@@ -73,7 +72,8 @@ def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     text = _presented(headers)
     if text is not None:
-        return _of_token(api.tokens, text, address)
+        token = api.tokens.check(text)
+        return Caller(token.name, Role[token.role.upper()], address, token.id)
     if not needs_nothing(door, api, scope, headers):
         raise _token_needed("send a token: Authorization: Bearer TOKEN")
     if not _is_meant(api, scope, headers):
@@ -118,16 +118,11 @@ def check_url(query: str) -> None:
 
 
 def _presented(headers: Headers) -> str | None:
-    given = headers.get("authorization")
-    if given is None:
+    header = headers.get("authorization")
+    if header is None:
         return None
-    kind, _, text = given.partition(" ")
+    kind, _, text = header.partition(" ")
     return text.strip() if kind.casefold() == "bearer" else ""
-
-
-def _of_token(tokens: Tokens, text: str, address: str) -> Caller:
-    token = tokens.check(text)
-    return Caller(token.name, Role[token.role.upper()], address, token.id)
 
 
 def caller_of(login: Login, address: str) -> Caller:

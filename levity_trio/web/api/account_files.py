@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated, Final, Protocol, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -120,15 +120,15 @@ async def import_lines(
 ) -> ImportedLines:
     """Import a file; return what became of it. Raises Problem."""
     async with request.api.places.wait():
-        found = await read(await content_of(request, MOST_BYTES), sheet)
-        refuse(found.faults)
+        table = await read(await content_of(request, MOST_BYTES), sheet)
+        refuse(table.faults)
         try:
-            results = await request.write(write, found.rows)
+            results = await request.write(write, table.rows)
         except ImportRefused as refused:
-            refuse([Fault(found.lines[place], name, words) for place, name, words in refused.faults])
+            refuse([Fault(table.lines[place], name, words) for place, name, words in refused.faults])
             raise
     counts = Counter(results)
-    told = [ImportedLine(line=line, result=result) for line, result in zip(found.lines, results, strict=True)]
+    told = [ImportedLine(line=line, result=result) for line, result in zip(table.lines, results, strict=True)]
     return ImportedLines(
         lines=len(results),
         added=counts[writes.ADDED],
@@ -141,14 +141,7 @@ async def import_lines(
 # Export
 
 
-class Row(Protocol):
-    """A row of a file that is written: a dataclass with a number."""
-
-    @property
-    def id(self) -> int: ...
-
-
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=stored.Account | Vehicle | Exported)
 
 
 async def _rows(

@@ -133,14 +133,14 @@ def refusals(fields: Mapping[str, str] | None = None) -> Iterator[None]:
         raise Problem(OF_CODE[refused.code], refused.code, words, **members) from None
 
 
-def stored_fields(request: Request, given: Values) -> Values:
+def stored_fields(request: Request, fields: Values) -> Values:
     """Return fields as they are stored: times in the database's format, texts trimmed. Raises Problem."""
     zone = request.zone
-    times: Values = {name: local_moment(given[name], name, zone) for name in ("since", "until") if name in given}
-    texts = {name: value.strip() or None for name, value in given.items() if isinstance(value, str)}
-    if "name" in given and not texts.get("name"):
+    times: Values = {name: local_moment(fields[name], name, zone) for name in ("since", "until") if name in fields}
+    texts = {name: value.strip() or None for name, value in fields.items() if isinstance(value, str)}
+    if "name" in fields and not texts.get("name"):
         raise invalid("name", "give a name")
-    return {**given, **texts, **times}
+    return {**fields, **texts, **times}
 
 
 @ENDPOINTS.get(ACCOUNTS, Role.OPERATOR)

@@ -61,7 +61,7 @@ def _address(scheme: str, host: str, port: int) -> ChargerAddress:
 PLACE: Final = "/d/at"
 """The page of a place, below the address of the drivers' pages."""
 _BILLER: Final = "SELECT name FROM biller ORDER BY id DESC LIMIT 1"
-"""Whose name stands on the labels, where somebody said it: drivers know him from their statements."""
+"""Reads whose name stands on the labels, where somebody said it: drivers know him from their statements."""
 
 
 class CodesQuery(Sent):

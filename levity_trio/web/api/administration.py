@@ -45,8 +45,8 @@ class ProgramVersion(msgspec.Struct):
     version: str
 
 
-class ActionsQuery(Sent):
-    """Which actions: those with an id below `before`."""
+class BelowQuery(Sent):
+    """The newest rows, or those with an id below `before`."""
 
     before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
@@ -87,7 +87,7 @@ async def _revoke_token(request: Request) -> None:
 
 
 @ENDPOINTS.get("/api/admin/audit", Role.ADMIN)
-async def _list_actions(request: Asked[ActionsQuery, None]) -> list[ActionRow]:
+async def _list_actions(request: Asked[BelowQuery, None]) -> list[ActionRow]:
     """List the changes that were asked for and the refused attempts, the newest first"""
     query = request.query
     return await request.read(partial(actions, before=query.before, limit=query.limit))

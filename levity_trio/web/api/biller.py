@@ -71,10 +71,10 @@ async def set_biller(request: Asked[None, BillerBody]) -> BillerRow:
 @ENDPOINTS.get(LOGO, Role.OPERATOR, "not_found", media_type="image/png", other_media_types=("image/jpeg",))
 async def get_logo(request: Request) -> Response:
     """Download the logo."""
-    found = await _newest(request)
-    if found is None or found.owner.logo is None:
+    biller = await _newest(request)
+    if biller is None or biller.owner.logo is None:
         raise not_found("logo")
-    return Response(found.owner.logo, headers=NOSNIFF, media_type=media_type(found.owner.logo))
+    return Response(biller.owner.logo, headers=NOSNIFF, media_type=media_type(biller.owner.logo))
 
 
 @ENDPOINTS.put(
@@ -127,8 +127,7 @@ async def set_template(request: Upload) -> BillerRow:
     except TemplateProblem as problem:
         first, *others = problem.args
         words = f"body: {first}" + (f" (and {len(others)} more faults)" if others else "")
-        members = {"field": "body", "faults": [*problem.args]}
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", words, **members) from None
+        raise Problem(422, "invalid", words, field="body", faults=problem.args) from None
     await _change(request, {"template": text})
     return await get_biller(request)
 

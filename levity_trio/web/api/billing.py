@@ -161,7 +161,7 @@ async def _sums(request: Request, planned: Plan, progress: Progress) -> stored.D
     return await request.read(lambda db: stored.draft_sums(db, progress.draft, planned))
 
 
-async def _prepare(request: Asked[object, TermsBody], seconds: float) -> tuple[Plan, Progress]:
+async def _prepare(request: Asked[None, TermsBody], seconds: float) -> tuple[Plan, Progress]:
     terms = Terms(rule(request), request.body.carry_below)
     with refusals():
         async with request.api.places.wait():

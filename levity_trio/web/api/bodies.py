@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
-from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.problems import Json, Problem, invalid
 from levity_trio.wire.frames import MAX_DEPTH
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
@@ -19,7 +19,7 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 LARGEST: Final = 2**63 - 1
 LARGEST_EXACT: Final = 2**53
-"""Of the floating-point numbers, in which each whole number up to this one is exact."""
+"""Floating-point numbers hold each whole number up to this one exactly."""
 Values = dict[str, Any]
 """Fields of a body, a row or a line of a file, by their names: what is left out is not there."""
 Schema = Mapping[str, Any]
@@ -29,15 +29,15 @@ Components = Callable[[type], Schema]
 Fields = Mapping[str, Schema]
 """JSON schemas by the name of a field."""
 MINOR_UNITS: Final[Values] = {"format": "minor-units"}
-"""In the schema of a whole number: an amount of money in minor units of its currency, such as cents."""
+"""Marks a whole number as an amount of money in minor units of its currency, such as cents."""
 WATT_HOURS: Final[Values] = {"format": "watt-hours"}
-"""In the schema of a whole number: an energy or a register in Wh."""
+"""Marks a whole number as an energy or a register in Wh."""
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-"""Of names in paths."""
+"""The pattern of names in paths."""
 MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
-"""Of months in paths."""
+"""The pattern of months in paths."""
 ABSENT: Final[Schema] = {"type": "null"}
-"""Of a field that a way leaves out."""
+"""The schema of a field that a way leaves out."""
 IDENTITIES: Final[Schema] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
@@ -63,7 +63,10 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
-class StructBody:
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class StructBody(Generic[S]):
     """A JSON body that is read into a struct.
 
     Where a body must fit one of several ways, `ways` returns for each of them the schemas of some fields. It is called
@@ -72,11 +75,11 @@ class StructBody:
 
     media_type = "application/json"
 
-    def __init__(self, kind: type[msgspec.Struct], ways: Callable[[], Sequence[Fields]] | None = None) -> None:
+    def __init__(self, kind: type[S], ways: Callable[[], Sequence[Fields]] | None = None) -> None:
         self.kind = kind
         self._ways = ways
 
-    def read(self, raw: bytes) -> Any:
+    def read(self, raw: bytes) -> S:
         """Return the struct. Raises Problem."""
         try:
             return msgspec.convert(read_json(raw), self.kind)
@@ -91,12 +94,20 @@ class StructBody:
         return {"anyOf": [_variant(described, way) for way in self._ways()]}
 
 
-class SignedBody(StructBody):
+@dataclass(frozen=True, slots=True)
+class SignedBody:
     """A JSON body whose bytes are signed: its endpoint reads it, after it has checked the signature."""
+
+    kind: type[msgspec.Struct]
+    media_type: str = "application/json"
 
     def read(self, raw: bytes) -> bytes:
         """Return the bytes."""
         return raw
+
+    def schema(self, components: Components) -> Schema:
+        """Return the schema of the struct."""
+        return components(self.kind)
 
 
 def _variant(described: Schema, fields: Fields) -> Schema:
@@ -124,7 +135,7 @@ def _may_be_left_out(schema: Schema) -> bool:
     return is_empty or (schema.get("type") == "object" and not schema.get("required"))
 
 
-def read_json(raw: bytes) -> Any:
+def read_json(raw: bytes) -> Json:
     """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema). Raises Problem."""
     try:
         return _with_whole_numbers(msgspec.json.decode(raw or b"{}"), MAX_DEPTH)
@@ -132,7 +143,7 @@ def read_json(raw: bytes) -> Any:
         raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
 
 
-def _with_whole_numbers(value: Any, levels: int) -> Any:
+def _with_whole_numbers(value: Json, levels: int) -> Json:
     if not levels:
         raise invalid("body", f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, float):
@@ -150,7 +161,7 @@ class StreamedBody:
 
     media_type: str = "application/octet-stream"
 
-    def read(self, raw: bytes) -> Any:
+    def read(self, raw: bytes) -> bytes:
         """Return a body that was read already."""
         return raw
 
@@ -159,9 +170,9 @@ class StreamedBody:
         return {"type": "string", "format": "binary"}
 
 
-def read_query(kind: type[msgspec.Struct] | None, given: QueryParams) -> Any:
+def read_query(kind: type[msgspec.Struct] | None, parameters: QueryParams) -> Any:
     """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or wrong."""
-    names = [name for name, _ in given.multi_items()]
+    names = [name for name, _ in parameters.multi_items()]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise invalid(twice, "give it once")
     if kind is None:
@@ -169,7 +180,7 @@ def read_query(kind: type[msgspec.Struct] | None, given: QueryParams) -> Any:
             raise invalid(names[0], "this request takes no such parameter")
         return None
     try:
-        return msgspec.convert(dict(given), kind, strict=False)
+        return msgspec.convert(dict(parameters), kind, strict=False)
     except msgspec.ValidationError as error:
         raise of_validation(error) from None
 

@@ -72,7 +72,7 @@ async def known_charger(request: Request) -> str:
     return named
 
 
-async def whose(request: Asked[Whose | PagedWhose, object]) -> str | None:
+async def whose(request: Asked[Whose | PagedWhose, None]) -> str | None:
     """Return the charger in the path, which must be known, or the one in the query, if any."""
     return await known_charger(request) if "id" in request.path else request.query.charger
 

@@ -60,9 +60,6 @@ class ChargerBody(Sent):
     vendor: Word = None
     model: Word = None
 
-    def data(self) -> ChargerData:
-        return ChargerData(self.name, self.station, self.vendor, self.model)
-
 
 class NewCharger(Sent):
     """A charger that is going to connect. Its identity comes first, as it is asked first: so nothing is inherited."""
@@ -80,9 +77,6 @@ class NewCharger(Sent):
     station: Station = None
     vendor: Word = None
     model: Word = None
-
-    def data(self) -> ChargerData:
-        return ChargerData(self.name, self.station, self.vendor, self.model)
 
 
 PATTERN: Final = "A pattern of the shell (*, ?, [0-9]). Only those that never charged and were not adopted."
@@ -151,7 +145,7 @@ async def create_charger(request: Asked[None, NewCharger]) -> Charger:
     if identity(f"/{quote(body.id)}") != body.id:
         raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
     try:
-        await request.write(add_charger, body.id, body.data())
+        await request.write(add_charger, body.id, _data(body))
     except AlreadyKnown:
         raise conflict(f"there is a charger {body.id} already; if it waits, adopt it") from None
     except UnknownStation:
@@ -170,7 +164,7 @@ async def replace_charger(request: Asked[None, ChargerBody]) -> Charger:
     """Replace the name and the station of a charger."""
     charger, body = request.path["id"], request.body
     try:
-        await request.api.writer.run(change_charger, charger, body.data(), request.api.stamp())
+        await request.api.writer.run(change_charger, charger, _data(body), request.api.stamp())
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
     except UnknownStation:
@@ -215,6 +209,10 @@ async def _hide(api: Api, write: Callable[[UnitOfWork, *Ts], T], *values: *Ts) -
     except StillCharging as charging:
         detail = f"{charging} has an open transaction; hide it after that has ended"
         raise conflict(detail) from None
+
+
+def _data(body: ChargerBody | NewCharger) -> ChargerData:
+    return ChargerData(body.name, body.station, body.vendor, body.model)
 
 
 def _no_station(body: ChargerBody | NewCharger) -> Problem:

@@ -32,6 +32,7 @@ from levity_trio.wire.secrets import MASK, is_secret_key
 ENDPOINTS: Final = Endpoints(TAG)
 
 READ: Final = "GetConfiguration"
+OF_TWO: Final = "The earlier of two times; without it, between the last two readings."
 LAST_TWO: Final = Wanted(limit=2)
 
 
@@ -40,16 +41,7 @@ class ConfigurationQuery(Whose):
 
 
 class ChangesQuery(Sent, rename={"since": "from", "until": "to"}):
-    since: (
-        Annotated[
-            str,
-            Meta(
-                description="The earlier of two times; without it, between the last two readings.",
-                extra_json_schema=FORMATS,
-            ),
-        ]
-        | None
-    ) = None
+    since: Annotated[str, Meta(description=OF_TWO, extra_json_schema=FORMATS)] | None = None
     until: Before = None
 
 
@@ -74,7 +66,7 @@ class Difference:
 
 
 def seen(request: Request, key: str, value: str | None) -> str | None:
-    """Return the value of a key as the caller may see it: of a charger's own keys, a viewer sees none.
+    """Return the value of a key as the caller may see it: a viewer sees no values of a charger's own keys.
 
     A secret is masked at every caller, because it may have been stored before its name was known for one.
     """
@@ -82,15 +74,15 @@ def seen(request: Request, key: str, value: str | None) -> str | None:
     return value if value is None or (is_shown and not is_secret_key(key)) else MASK
 
 
-def _seen(request: Request, entry: Entry) -> Entry:
-    return replace(entry, value=seen(request, entry.key, entry.value))
+def _seen(request: Request, entry: Entry | None) -> Entry | None:
+    return entry if entry is None else replace(entry, value=seen(request, entry.key, entry.value))
 
 
 @both(ENDPOINTS, "configuration", "the configuration")
 async def list_configuration(request: Asked[ConfigurationQuery, None]) -> Page[Entry]:
     charger, at = await whose(request), moment(request.query.at, "at") or ALWAYS
     found = await request.read(lambda db: stored.of_all(db, charger, at))
-    return whole([_seen(request, entry) for entry in found])
+    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
 
 
 @both(ENDPOINTS, "configuration/readings", "the readings, newest first,")
@@ -106,25 +98,18 @@ async def list_changes(request: Asked[ChangesQuery, None]) -> Page[Change]:
     since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
     if since is None:
         since, until = await _last_two(request, charger)
-    found = await request.read(lambda db: stored.changes(db, charger, since, until))
-    return whole(
-        [
-            replace(
-                one, before=one.before and _seen(request, one.before), after=one.after and _seen(request, one.after)
-            )
-            for one in found
-        ]
-    )
+    changes = await request.read(lambda db: stored.changes(db, charger, since, until))
+    return whole([replace(one, before=_seen(request, one.before), after=_seen(request, one.after)) for one in changes])
 
 
 async def _last_two(request: Request, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
-    found = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
-    if len(found) < LAST_TWO.limit:
+    readings = await request.read(lambda db: stored.readings(db, charger, LAST_TWO).data)
+    if len(readings) < LAST_TWO.limit:
         words = f"{charger} was not read twice yet as a whole, which a GetConfiguration alone is not; read it again"
         words += f" (levity-trio configuration {shlex.quote(charger)} --read), or give the time since when (--since)"
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
-    later, earlier = found
+    later, earlier = readings
     return earlier.ended_at, later.ended_at
 
 
@@ -133,19 +118,16 @@ async def list_history(request: Asked[HistoryQuery, None]) -> Page[Entry]:
     """List the values of one key, newest first."""
     charger = await known_charger(request)
     found = await request.read(lambda db: stored.history(db, charger, request.query.key))
-    return whole([_seen(request, entry) for entry in found])
+    return whole([replace(entry, value=seen(request, entry.key, entry.value)) for entry in found])
 
 
 @ENDPOINTS.get(f"{CHARGER}/configuration/differences", Role.VIEWER, "not_found", "invalid")
 async def list_differences(request: Asked[DifferencesQuery, None]) -> Page[Difference]:
     """Compare with another charger."""
     charger, other = await known_charger(request), request.query.other
-    found = await request.read(lambda db: stored.differences(db, charger, other))
+    differences = await request.read(lambda db: stored.differences(db, charger, other))
     return whole(
-        [
-            Difference(key=key, one=one and _seen(request, one), other=theirs and _seen(request, theirs))
-            for key, one, theirs in found
-        ]
+        [Difference(key=key, one=_seen(request, one), other=_seen(request, theirs)) for key, one, theirs in differences]
     )
 
 

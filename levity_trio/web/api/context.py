@@ -81,7 +81,7 @@ class Places:
 
 
 class Refusals:
-    """Which refused attempts are recorded: a few a minute of each address, so that a flood does not fill the disk."""
+    """Decides which refused attempts are recorded: a few a minute of each address. A flood shall not fill the disk."""
 
     def __init__(self) -> None:
         self._recorded: dict[str, tuple[int, float]] = {}

@@ -24,7 +24,6 @@ from levity_trio.store.reads.driving import (
     Household,
     OwnTag,
     OwnTransaction,
-    Place,
     PlacesOfCharger,
     PlaceState,
     UnderWay,
@@ -150,10 +149,10 @@ async def _places(request: Request, charger: str | None = None, tag: str | None 
 async def _charger(request: Request, tag: str | None = None) -> PlacesOfCharger:
     """Return the charger in the path, as seen with a tag. Raises Problem."""
     charger = request.path["id"]
-    found = await _places(request, charger, tag)
-    if not found:
+    places = await _places(request, charger, tag)
+    if not places:
         raise not_found(f"charger {charger}")
-    return found[0]
+    return places[0]
 
 
 # Start
@@ -181,7 +180,11 @@ async def _start(request: Asked[None, StartBody], own: Household) -> int:
     if again is not None:
         return again
     charger = await _charger(request, tag=tag.key)
-    _check_free(next(one for one in charger.connectors if one.id == connector))
+    place = next(one for one in charger.connectors if one.id == connector)
+    if place.transaction is not None:
+        raise conflict(f"your session {place.transaction} is open at this connector")
+    if (words := REFUSED.get(place.state)) is not None:
+        raise conflict(words)
     await _check_tag(request, own, tag)
     pays = partial(stored.would_pay, id_tag=tag.id_tag, place=(charger.id, connector), at=request.api.stamp())
     if not await request.read(partial(pays, household=own)):
@@ -195,14 +198,14 @@ async def tags_of(request: Request) -> list[OwnTag]:
 
 
 def _connector(request: Asked[None, StartBody], charger: PlacesOfCharger) -> int:
-    known, given = [one.id for one in charger.connectors], request.body.connector_id
+    known, chosen = [one.id for one in charger.connectors], request.body.connector_id
     if not known:
         raise conflict(AWAY)
-    if given is None and len(known) == 1:
+    if chosen is None and len(known) == 1:
         return known[0]
-    if given is None or given not in known:
+    if chosen is None or chosen not in known:
         raise invalid("connector_id", f"choose one of {', '.join(map(str, known))}")
-    return given
+    return chosen
 
 
 def _tag(request: Asked[None, StartBody], tags: list[OwnTag]) -> OwnTag:
@@ -235,10 +238,10 @@ def why_not(request: Request, tag: OwnTag) -> str | None:
 async def _same(request: Request, action: str, payload: Payload) -> int | None:
     """Return the command of the same driver that asks for the same and is under way. Raises Problem for another start
     at the same connector: what it begins is not an open transaction yet."""
-    for one in await _under_way(request, request.path["id"], action):
-        if one.asked_by == request.caller.name and one.payload == payload:
-            return one.id
-        if one.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
+    for command in await _under_way(request, request.path["id"], action):
+        if command.asked_by == request.caller.name and command.payload == payload:
+            return command.id
+        if command.payload.get("connectorId", payload["connectorId"]) == payload["connectorId"]:
             raise conflict("somebody is starting a session at this connector just now")
     return None
 
@@ -246,13 +249,6 @@ async def _same(request: Request, action: str, payload: Payload) -> int | None:
 async def _under_way(request: Request, charger: str, action: str) -> list[UnderWay]:
     read = partial(stored.under_way, charger=charger, action=action, now=request.api.now())
     return await request.read(read)
-
-
-def _check_free(place: Place) -> None:
-    if place.transaction is not None:
-        raise conflict(f"your session {place.transaction} is open at this connector")
-    if (words := REFUSED.get(place.state)) is not None:
-        raise conflict(words)
 
 
 async def _check_tag(request: Request, own: Household, tag: OwnTag) -> None:
@@ -280,18 +276,18 @@ async def stop(request: Request) -> DriversCommand | Answer[DriversCommand]:
     return await _respond(request, sent)
 
 
-async def _stop(request: Request, number: int, found: OwnTransaction) -> int:
+async def _stop(request: Request, number: int, transaction: OwnTransaction) -> int:
     """Send a stop, unless it is under way already; return its command. Raises Problem."""
     payload = checked(OPERATIONS[STOP], {"transactionId": number})
-    again = await repeated(request, found.charger, OPERATIONS[STOP], payload)
+    again = await repeated(request, transaction.charger, OPERATIONS[STOP], payload)
     if again is not None:
         return again
-    if not found.is_open:
+    if not transaction.is_open:
         raise not_found(_open_session(number))
-    for one in await _under_way(request, found.charger, STOP):
-        if one.asked_by == request.caller.name and one.payload == payload:
-            return one.id
-    return await _send(request, found.charger, STOP, payload)
+    for command in await _under_way(request, transaction.charger, STOP):
+        if command.asked_by == request.caller.name and command.payload == payload:
+            return command.id
+    return await _send(request, transaction.charger, STOP, payload)
 
 
 def _open_session(number: int) -> str:

@@ -39,7 +39,7 @@ UPLOAD: Final = ("too_large", "too_slow", "unfinished")
 """The problems of a body that is read as it arrives."""
 HIGHEST_ID: Final = 2**62
 CONNECTORS: Final = 2**31
-"""A connector's number is below."""
+"""Connectors have numbers below this one."""
 DIGITS: Final = len(str(HIGHEST_ID))
 
 

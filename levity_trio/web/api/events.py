@@ -24,8 +24,6 @@ LONGEST_ID: Final = 18
 
 
 class EventsQuery(Sent):
-    """Which events."""
-
     charger: Annotated[str, Meta(description="Only of this charger.")] | None = None
     kind: Annotated[str, Meta(description="Only of these kinds, separated by commas.")] | None = None
 
@@ -47,7 +45,7 @@ def _last_id(request: Request) -> int | None:
     return int(text)
 
 
-async def _frames(request: Asked[EventsQuery, object], last: int | None) -> AsyncGenerator[bytes, None]:
+async def _frames(request: Asked[EventsQuery, None], last: int | None) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the server stops."""
     feed = request.api.feed
     joined = await feed.join()
@@ -62,7 +60,7 @@ async def _frames(request: Asked[EventsQuery, object], last: int | None) -> Asyn
         feed.leave(joined)
 
 
-async def _live(request: Asked[EventsQuery, object], frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
+async def _live(request: Asked[EventsQuery, None], frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
     while is_admitted(request.api, request.caller):
         frame = None
         try:

@@ -94,12 +94,12 @@ async def get_file(request: Request) -> StoredFile:
 @ENDPOINTS.get(f"{FILE}/content", Role.OPERATOR, "not_found", media_type=MEDIA_TYPE)
 async def get_content(request: Request) -> Response:
     """Download a file, or a range of it"""
-    found = await _found(request, request.number())
+    file = await _found(request, request.number())
     response = None
-    if found.deleted_at is None:
-        response = await file_response(request.api.shelf, found.name, called=found.title or found.name)
+    if file.deleted_at is None:
+        response = await file_response(request.api.shelf, file.name, called=file.title or file.name)
     if response is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {found.id} is deleted")
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"the content of file {file.id} is deleted")
     return response
 
 

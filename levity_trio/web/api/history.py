@@ -25,7 +25,7 @@ ENDPOINTS: Final = Endpoints("history")
 MOST_DAYS: Final = 400
 MOST_YEARS: Final = 20
 DAYS: Final = 30
-"""Without `from`; months are those of a year."""
+"""Shown without `from`; months are those of a year."""
 
 
 class HistoryQuery(Sent, rename={"since": "from", "before": "to"}):
@@ -53,7 +53,7 @@ async def get_history(request: Asked[HistoryQuery, None]) -> History:
 
 
 def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:
-    """Return the days, or the whole months, from the first wanted day to the last; of too many, the last ones.
+    """Return the days, or the whole months, from the first wanted day to the last; if they are too many, the last ones.
 
     Raises Problem for what is no day.
     """

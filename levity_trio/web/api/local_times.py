@@ -32,21 +32,21 @@ LocalDay = Annotated[str, Meta(description="A day such as 2026-10-01, of the sit
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
     """Return a time in the database's format; one without an offset is in this zone. Raises Problem.
 
-    Of a time that a change of the clock repeats, the first is meant; one that it leaves out is as far after the change.
+    A time that a change of the clock repeats means the first of both; one that it leaves out is as far after it.
     """
     if text is None:
         return None
     try:
-        given = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+        time = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
     except ValueError:  # 30 February
-        given = None
-    if given is None or given.year not in YEARS:
+        time = None
+    if time is None or time.year not in YEARS:
         raise invalid(field, f"give {_MEANT}, from {YEARS.start} on")
-    return stamp(in_zone(given if given.tzinfo is not None else given.replace(tzinfo=zone), UTC))
+    return stamp(in_zone(time if time.tzinfo is not None else time.replace(tzinfo=zone), UTC))
 
 
 def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
-    """Return the same of a time of day; a day alone may be meant from its beginning or to its end. Raises Problem."""
+    """Return a time of day likewise. A day alone is refused: it may mean its beginning or its end. Raises Problem."""
     if text is not None and _DAY.fullmatch(text):
         raise invalid(field, f"give {_EXACT}")
     return local_moment(text, field, zone)
@@ -55,12 +55,12 @@ def local_instant(text: str | None, field: str, zone: ZoneInfo) -> str | None:
 def local_day(text: str, field: str) -> date:
     """Return a day. Raises Problem."""
     try:
-        given = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
-        given = None
-    if given is None or given.year not in YEARS:
+        day = None
+    if day is None or day.year not in YEARS:
         raise invalid(field, f"give a day such as 2026-10-01, from {YEARS.start} on")
-    return given
+    return day
 
 
 def today(now: datetime, zone: ZoneInfo) -> date:
@@ -69,7 +69,7 @@ def today(now: datetime, zone: ZoneInfo) -> date:
 
 
 def begins_at(day: date, zone: ZoneInfo) -> str:
-    """Return when a day of a zone begins, in the database's format. One that it leaves out begins with the next."""
+    """Return when a day of a zone begins, in the database's format. One that it leaves out begins with the next one."""
     return stamp(in_zone(datetime.combine(day, datetime.min.time(), zone), UTC))
 
 

@@ -31,7 +31,9 @@ class NowQuery(Sent):
 async def get_now(request: Asked[NowQuery, None]) -> Now:
     """Show the site as it is now: power and energy, what wants a look, and each charger."""
     api, query = request.api, request.query
-    chosen = None if query.charger is None else frozenset(_named(query.charger))
+    # The text may also be the identity of one charger that has a comma in it.
+    names = None if query.charger is None else [query.charger, *map(str.strip, query.charger.split(","))]
+    chosen = names and frozenset(names)
     is_trusted, terms, at = api.is_clock_trusted(), rule(request), api.now()
 
     def read(db: Database) -> Now:
@@ -43,20 +45,11 @@ async def get_now(request: Asked[NowQuery, None]) -> Now:
             space=db.space(),
             backup=last_backup(api.config.database),
             is_saved_elsewhere=saved_by(api.config.database) is not None,
-            has_address=is_of_this_machine if api.writer.sharing.is_alone else _of_another_server,
+            # One of several servers does not know the addresses of the others' machines.
+            has_address=is_of_this_machine if api.writer.sharing.is_alone else lambda _address: True,
             address=partial(present_address, api.config.host),
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, request.sees_all, chosen), api.sessions)
 
     return await api.reader.run(read)
-
-
-def _of_another_server(_address: str) -> bool:
-    """Of several servers, one does not know the addresses of the others' machines."""
-    return True
-
-
-def _named(text: str) -> list[str]:
-    """Return the chargers that a text names. It may be the identity of one that has a comma in it."""
-    return [text, *(one.strip() for one in text.split(","))]

@@ -99,8 +99,8 @@ async def change_policy(request: Asked[ChangeQuery, PolicyBody]) -> OfflinePolic
     charger, wanted = await known_charger(request), request.body.values()
     if request.query.read:
         await read_keys(request, charger, KEYS)
-    had = await _has(request)
-    told = [KeyResult(key=key, result="", wanted=value, had=_value(had, key)) for key, value in wanted.items()]
+    had = {key: known.value for key, known in (await _has(request)).items()}
+    told = [KeyResult(key=key, result="", wanted=value, had=had.get(key.casefold())) for key, value in wanted.items()]
     results = [await change_key(request, charger, key) for key in told]
     return await _policy(request, await read_back(request, charger, results))
 
@@ -116,11 +116,6 @@ async def _policy(request: Request, changes: list[KeyResult]) -> OfflinePolicy:
 
 async def _has(request: Request) -> Mapping[str, Has]:
     return await request.read(partial(configuration.has, charger=request.path["id"]))
-
-
-def _value(has: Mapping[str, Has], key: str) -> str | None:
-    found = has.get(key.casefold())
-    return None if found is None else found.value
 
 
 def _key(key: str, has: Has | None) -> PolicyKey:

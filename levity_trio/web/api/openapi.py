@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, StructBody, Values
+from levity_trio.web.api.bodies import MONTH_PATTERN, NAME_PATTERN, Schema, SignedBody, StructBody, Values
 from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, Role
+from levity_trio.web.api.problems import Json
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
@@ -114,24 +115,24 @@ class Schemas:
 
     def of(self, kind: Any) -> Schema:
         """Return the schema of a type: most often a reference."""
-        found: Schema = self.plain(self._of_kind[repr(kind)])
-        return found
+        return self.plain(self._of_kind[repr(kind)])
 
     def described(self, schema: Schema) -> Schema:
         """Return the component that a schema refers to, or the schema itself."""
         found: Schema = self._components[_referred(schema)] if "$ref" in schema else schema
         return found
 
-    def plain(self, node: Any) -> Any:
+    def plain(self, schema: Schema) -> Schema:
         """Return a schema with a type beside its values, a kind for the items of a tuple, and references for parts."""
-        if isinstance(node, list):
-            return [self.plain(one) for one in node]
-        if not isinstance(node, Mapping):
-            return node
-        if isinstance(node.get("$ref"), str):
-            return {"$ref": REFERENCE.format(name=_name(_referred(node)))}
-        made = {name: one if name in _VALUES else self.plain(one) for name, one in node.items()}
+        if isinstance(schema.get("$ref"), str):
+            return {"$ref": REFERENCE.format(name=_name(_referred(schema)))}
+        made = {name: part if name in _VALUES else self._plain(part) for name, part in schema.items()}
         return self._referable(_typed(made))
+
+    def _plain(self, node: Json) -> Json:
+        if isinstance(node, list):
+            return [self._plain(part) for part in node]
+        return self.plain(node) if isinstance(node, Mapping) else node
 
     def _referable(self, schema: Values) -> Values:
         name = schema.get("title")
@@ -141,7 +142,7 @@ class Schemas:
             raise ValueError(f"two schemas are called {name}")
         return {"$ref": REFERENCE.format(name=name)}
 
-    def used_by(self, paths: Any) -> Values:
+    def used_by(self, paths: Schema) -> Values:
         """Return the components to which paths refer, and the components to which these refer."""
         used: set[str] = set()
         waiting = _references(paths)
@@ -167,7 +168,7 @@ def _referred(schema: Schema) -> str:
     return str(schema["$ref"]).rpartition("/")[2]
 
 
-def _references(node: Any) -> set[str]:
+def _references(node: Json) -> set[str]:
     if isinstance(node, list):
         return {name for one in node for name in _references(one)}
     if not isinstance(node, Mapping):
@@ -191,45 +192,45 @@ def _typed(schema: Values) -> Values:
     return schema
 
 
-def _either(schemas: list[Any]) -> Any:
+def _either(schemas: Sequence[Schema]) -> Schema:
     """Return what all of these fit: one of them, if it is the only one or the others are whole numbers."""
     kinds = [one for one in schemas if one != _WHOLE or _NUMBER not in schemas]
     distinct = [one for number, one in enumerate(kinds) if one not in kinds[:number]]
     return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
-def _kinds(one: Endpoint) -> list[Any]:
-    body = [one.body.kind] if isinstance(one.body, StructBody) else []
-    return [kind for kind in (one.answer_type, one.query, *body) if kind is not None]
+def _kinds(endpoint: Endpoint) -> list[Any]:
+    body = [endpoint.body.kind] if isinstance(endpoint.body, StructBody | SignedBody) else []
+    return [kind for kind in (endpoint.answer_type, endpoint.query, *body) if kind is not None]
 
 
-def _operation(one: Endpoint, schemas: Schemas) -> Values:
-    found: dict[str, Any] = {
-        "operationId": _identity(one),
-        "tags": [one.tag],
-        "summary": one.summary,
-        "description": _needs(one),
-        "parameters": [*_path_parameters(one), *_query_parameters(one, schemas)],
-        "responses": _responses(one, schemas),
+def _operation(endpoint: Endpoint, schemas: Schemas) -> Values:
+    operation: dict[str, Any] = {
+        "operationId": _identity(endpoint),
+        "tags": [endpoint.tag],
+        "summary": endpoint.summary,
+        "description": _needs(endpoint),
+        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas)],
+        "responses": _responses(endpoint, schemas),
     }
-    if one.role is Role.OUTSIDE:
-        found["security"] = []
-    if one.body is not None:
-        schema = schemas.plain(one.body.schema(schemas.of))
-        content = {one.body.media_type: {"schema": schema}}
-        found["requestBody"] = {"required": _has_required(schema, schemas), "content": content}
-    return found
+    if endpoint.role is Role.OUTSIDE:
+        operation["security"] = []
+    if endpoint.body is not None:
+        schema = schemas.plain(endpoint.body.schema(schemas.of))
+        content = {endpoint.body.media_type: {"schema": schema}}
+        operation["requestBody"] = {"required": _has_required(schema, schemas), "content": content}
+    return operation
 
 
-def _needs(one: Endpoint) -> str:
-    if one.role is Role.OUTSIDE:
+def _needs(endpoint: Endpoint) -> str:
+    if endpoint.role is Role.OUTSIDE:
         return "Needs no token, but a signature: Levity-Signature (levity-trio help payments)."
-    return f"Needs the role {one.role.word}."
+    return f"Needs the role {endpoint.role.word}."
 
 
-def _identity(one: Endpoint) -> str:
-    words = re.sub(r"\W+", "_", one.path.removeprefix("/api/").replace("{", "by_").replace("}", ""))
-    return f"{one.method.lower()}_{words}".strip("_")
+def _identity(endpoint: Endpoint) -> str:
+    words = re.sub(r"\W+", "_", endpoint.path.removeprefix("/api/").replace("{", "by_").replace("}", ""))
+    return f"{endpoint.method.lower()}_{words}".strip("_")
 
 
 def _has_required(schema: Schema, schemas: Schemas) -> bool:
@@ -239,10 +240,10 @@ def _has_required(schema: Schema, schemas: Schemas) -> bool:
     return bool(described.get("required")) or all(one.get("required") for one in ways)
 
 
-def _path_parameters(one: Endpoint) -> list[Values]:
+def _path_parameters(endpoint: Endpoint) -> list[Values]:
     """Identities of chargers, names and months are texts; all others are numbers."""
-    names = _PARAMETER.findall(one.path)
-    return [{"name": name, "in": "path", "required": True, "schema": _kind_of(one.path, name)} for name in names]
+    names = _PARAMETER.findall(endpoint.path)
+    return [{"name": name, "in": "path", "required": True, "schema": _kind_of(endpoint.path, name)} for name in names]
 
 
 def _kind_of(path: str, name: str) -> Schema:
@@ -257,10 +258,10 @@ def _kind_of(path: str, name: str) -> Schema:
     return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
 
 
-def _query_parameters(one: Endpoint, schemas: Schemas) -> list[Values]:
-    if one.query is None:
+def _query_parameters(endpoint: Endpoint, schemas: Schemas) -> list[Values]:
+    if endpoint.query is None:
         return []
-    described = schemas.described(schemas.of(one.query))
+    described = schemas.described(schemas.of(endpoint.query))
     required = described.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": kind}
@@ -268,22 +269,22 @@ def _query_parameters(one: Endpoint, schemas: Schemas) -> list[Values]:
     ]
 
 
-def _responses(one: Endpoint, schemas: Schemas) -> Values:
-    if one.answer is None:
-        found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
+def _responses(endpoint: Endpoint, schemas: Schemas) -> Values:
+    if endpoint.answer is None:
+        responses: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
         content = {
-            media_type: {"schema": _of_media_type(media_type, schemas.of(one.answer_type))}
-            for media_type in (one.media_type, *one.other_media_types)
+            media_type: {"schema": _of_media_type(media_type, schemas.of(endpoint.answer_type))}
+            for media_type in (endpoint.media_type, *endpoint.other_media_types)
         }
-        found = {str(one.status): {"description": "The answer.", "content": content}}
+        responses = {str(endpoint.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
-    for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):
+    for code in (*COMMON, *endpoint.problems, *(("not_storable",) if endpoint.changes else ()), *_of_input(endpoint)):
         codes.setdefault(OF_CODE[code], []).append(code)
     for status, words in sorted(codes.items()):
         content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
-        found[str(status)] = {"description": f"A problem: {', '.join(dict.fromkeys(words))}.", "content": content}
-    return found
+        responses[str(status)] = {"description": f"A problem: {', '.join(dict.fromkeys(words))}.", "content": content}
+    return responses
 
 
 def _of_media_type(media_type: str, answer: Schema) -> Schema:
@@ -294,9 +295,9 @@ def _of_media_type(media_type: str, answer: Schema) -> Schema:
     return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
 
-def _of_input(one: Endpoint) -> tuple[str, ...]:
-    is_list = one.query is not None and "cursor" in one.query.__struct_fields__
-    return ("invalid", *(("not_json",) if one.body is not None else ()), *(("not_found",) if is_list else ()))
+def _of_input(endpoint: Endpoint) -> tuple[str, ...]:
+    is_list = endpoint.query is not None and "cursor" in endpoint.query.__struct_fields__
+    return ("invalid", *(("not_json",) if endpoint.body is not None else ()), *(("not_found",) if is_list else ()))
 
 
 def page(described: Schema, demo: str | None = None) -> str:
@@ -309,29 +310,27 @@ def page(described: Schema, demo: str | None = None) -> str:
     return "".join([*parts, "</main></html>"])
 
 
-def _shown(path: str, method: str, one: Schema, components: Schema) -> str:
-    rows = "".join(
-        f"<tr><td><code>{html.escape(given['name'])}</code><td>{given['in']}<td>{html.escape(_type(given['schema']))}"
-        for given in one["parameters"]
-    )
-    body = one.get("requestBody", {}).get("content", {})
-    schemas = "".join(f"<pre>{html.escape(_text(content['schema'], components))}</pre>" for content in body.values())
-    answers = ", ".join(f"{status} {html.escape(found['description'])}" for status, found in one["responses"].items())
+def _shown(path: str, method: str, operation: Schema, components: Schema) -> str:
+    def row(name: str, place: str, schema: Schema) -> str:
+        return f"<tr><td><code>{html.escape(name)}</code><td>{place}<td>{html.escape(str(schema.get('type') or 'any'))}"
+
+    def text(schema: Schema) -> str:
+        whole = msgspec.json.encode(_whole(schema, components))
+        return f"<pre>{html.escape(msgspec.json.format(whole, indent=1).decode())}</pre>"
+
+    rows = "".join(row(given["name"], given["in"], given["schema"]) for given in operation["parameters"])
+    body = operation.get("requestBody", {}).get("content", {})
+    schemas = "".join(text(content["schema"]) for content in body.values())
+    responses = operation["responses"].items()
+    answers = ", ".join(f"{status} {html.escape(response['description'])}" for status, response in responses)
+    summary, needs = html.escape(operation["summary"]), html.escape(operation["description"])
     return (
-        f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {html.escape(one['summary'])}"
-        f"</summary><p>{html.escape(one['description'])}<table>{rows}</table>{schemas}<p>{answers}</details>"
+        f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {summary}"
+        f"</summary><p>{needs}<table>{rows}</table>{schemas}<p>{answers}</details>"
     )
 
 
-def _type(schema: Schema) -> str:
-    return str(schema.get("type") or "any")
-
-
-def _text(schema: Any, components: Schema) -> str:
-    return msgspec.json.format(msgspec.json.encode(_whole(schema, components)), indent=1).decode()
-
-
-def _whole(node: Any, components: Schema) -> Any:
+def _whole(node: Json, components: Schema) -> Json:
     """Return a schema with what it refers to in its place; no body refers to itself."""
     if isinstance(node, list):
         return [_whole(one, components) for one in node]

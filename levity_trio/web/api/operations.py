@@ -53,7 +53,7 @@ from levity_trio.web.api.charger_facts import PagedWhose, both, whose
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import page, wanted
-from levity_trio.web.api.problems import Problem, busy, conflict, invalid, not_found, not_storable
+from levity_trio.web.api.problems import Json, Problem, busy, conflict, invalid, not_found, not_storable
 from levity_trio.web.api.shown import extended, show
 from levity_trio.web.drivers_address import is_local
 from levity_trio.web.files.urls import SecretUrl
@@ -67,6 +67,7 @@ ENDPOINTS: Final = Endpoints("operations")
 OLDER: Final = ("remote-start", "remote-stop", "change-availability")
 """The routes of the CSMS that this server replaces; its clients expect an error as an HTTP status."""
 T = TypeVar("T")
+S = TypeVar("S", bound=Sent)
 LONGEST_KEY: Final = 200
 RESPOND_ASYNC: Final = "respond-async"
 Timeout = Annotated[float, Meta(gt=0, le=3600, description="Seconds to wait for the response.")]
@@ -96,6 +97,10 @@ Sender = Asked[WaitQuery, object]
 """A request that sends operations."""
 
 
+Operator = Asked[OperationQuery, object]
+"""A request that sends an operation."""
+
+
 class RawCall(Sent):
     """Any CALL; the payload is sent as it is."""
 
@@ -119,13 +124,13 @@ class OperationBody:
         return _payload_of(self.operation)
 
 
-class ActionBody(StructBody):
+class ActionBody(StructBody[S]):
     """A body with an action and its payload, whose schema depends on the action.
 
     `has_others` is whether other actions than those of the declarations are sent, unchecked.
     """
 
-    def __init__(self, kind: type[msgspec.Struct], ways: Sequence[Fields] = ({},), *, has_others: bool = False) -> None:
+    def __init__(self, kind: type[S], ways: Sequence[Fields] = ({},), *, has_others: bool = False) -> None:
         super().__init__(kind, partial(_ways_of, ways, has_others))
 
 
@@ -147,7 +152,7 @@ _OTHER: Final[Fields] = {
 }
 
 
-def checked(operation: Operation, values: Payload) -> Payload:
+def checked(operation: Operation, values: Json) -> Payload:
     """Return the payload that values make. Raises Problem."""
     try:
         return check(operation, values)
@@ -170,7 +175,7 @@ class Order:
     action: str
     payload: Payload
     body: Payload
-    """As it was asked for, without the numbers that the server allots; it tells whether a request is repeated."""
+    """The payload as asked for, without numbers that the server allots. It tells whether a request is repeated."""
     warnings: tuple[str, ...] = ()
     url: NewUrl | None = None
 
@@ -294,7 +299,7 @@ async def order(request: Sender, charger: str, operation: Operation, payload: Pa
         return Sending(await submit(request, prepared, _repeatable(request, prepared)), prepared.warnings)
 
 
-async def respond(request: Asked[OperationQuery, object], sending: Sending, *, errors: str) -> Answer[SentCommand]:
+async def respond(request: Operator, sending: Sending, *, errors: str) -> Answer[SentCommand]:
     """Wait for the end of a command, unless the client does not, and return it."""
     command, warnings = sending
     if not is_waiting(request):

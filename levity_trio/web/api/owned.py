@@ -26,16 +26,7 @@ from levity_trio.store.writes.transactions import decisions
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
-from levity_trio.web.api.lists import (
-    Before,
-    EndedBefore,
-    EndedSince,
-    OfCharger,
-    Since,
-    moment,
-    page,
-    whole,
-)
+from levity_trio.web.api.lists import Before, EndedBefore, EndedSince, OfCharger, Since, moment, page, whole
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.review import DECISION_PROBLEMS, ReviewBody, decide
 from levity_trio.web.api.transactions import TRANSACTIONS
@@ -98,10 +89,7 @@ async def list_transactions_of(request: Asked[EndedQuery, None]) -> Page[OwnedTr
 async def list_unowned(request: Asked[UnownedQuery, None]) -> Page[Transaction]:
     query = request.query
     filters = UnownedFilters(
-        charger=query.charger,
-        since=moment(query.since, "from"),
-        before=moment(query.before, "to"),
-        ended=query.ended(),
+        charger=query.charger, since=moment(query.since, "from"), before=moment(query.before, "to"), ended=query.ended()
     )
     read = partial(unowned, filters=filters, rule=rule_of(request), limit=query.limit, cursor=query.cursor)
     return await page(request, read)

@@ -93,8 +93,11 @@ def archive(api: Api, read: Callable[[], Awaitable[Mapping[str, Paper]]], form: 
         papers = await read()
         with refusals():
             made = await printing.documents([*papers.values()], form, api.config.font)
-        content = _zipped({f"{one}.{form}": file for one, file in zip(papers, made, strict=True)})
-        return _file(content, ZIP, f"{name}.zip", is_shown=False)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
+            for of_paper, file in zip(papers, made, strict=True):
+                zipped.writestr(zipfile.ZipInfo(f"{of_paper}.{form}"), file, zipfile.ZIP_DEFLATED)
+        return _file(content.getvalue(), ZIP, f"{name}.zip", is_shown=False)
 
     return Made(make)
 
@@ -116,12 +119,13 @@ async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
 
 
 async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
-    """Return the covering sheet of statements; of these only what it shows is kept. Raises Problem."""
+    """Return the covering sheet of statements; only what it shows of them is kept. Raises Problem."""
     statements: list[Statement] = []
     templates: tuple[str | None, ...] = (None,)
     for some in parts(statement_ids, AT_ONCE):
         for one in await _read(api, some):
-            statements.append(_summed(one.statement))
+            energy = replace(_ENERGY_ONLY, energy_wh=one.statement.energy_wh)
+            statements.append(replace(one.statement, positions=(energy,)))
             templates = one.templates
     return Paper(tuple(statements), templates, is_cover=True)
 
@@ -129,20 +133,23 @@ async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
 async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
     """Return what would be wrong with the documents of statements: for a preview. Raises Problem."""
     biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
-    found = []
+    problems = []
     if biller is None:
-        found.append("nobody bills: say who with levity-trio bill owner set")
+        problems.append("nobody bills: say who with levity-trio bill owner set")
     elif biller.owner.bank_account is None:
-        found.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
+        problems.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
     if not statement_ids:
-        return found
+        return problems
     (paper,) = await read_papers(api, statement_ids[:1])
     texts = await _texts(api, statement_ids)
     try:
         missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
-        return found + str(problem).splitlines()
-    return found + [_lacks(*one) for one in missing.items()]
+        return problems + str(problem).splitlines()
+    return problems + [
+        f"the font lacks {character} (U+{ord(character):04X}), as in {text!r}: give another with --font"
+        for character, text in missing.items()
+    ]
 
 
 async def _texts(api: Api, statement_ids: Sequence[int]) -> list[str]:
@@ -158,10 +165,6 @@ async def _texts(api: Api, statement_ids: Sequence[int]) -> list[str]:
     return texts
 
 
-def _lacks(character: str, text: str) -> str:
-    return f"the font lacks {character} (U+{ord(character):04X}), as in {text!r}: give another with --font"
-
-
 async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
     def read(db: Database) -> list[Printed]:
         db.execute("BEGIN")
@@ -171,19 +174,6 @@ async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
         return await api.reader.run(read)
     except LookupError:  # a draft is made anew while others read it
         raise Problem(HTTPStatus.CONFLICT, "changed", "this was made anew meanwhile; ask again") from None
-
-
-def _summed(statement: Statement) -> Statement:
-    """Return a statement whose positions are one, with the energy of all."""
-    return replace(statement, positions=(replace(_ENERGY_ONLY, energy_wh=statement.energy_wh),))
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, file in files.items():
-            zipped.writestr(zipfile.ZipInfo(name), file, zipfile.ZIP_DEFLATED)
-    return content.getvalue()
 
 
 def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:

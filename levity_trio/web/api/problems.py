@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -13,11 +14,13 @@ from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.secret_key import NoKey
 from levity_trio.web.problems import BodyRefused, problem
 
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | bool | None"
+
 
 class Problem(Exception):
     """A request that is refused. `members` are added to the problem document."""
 
-    def __init__(self, status: int, code: str, detail: str, **members: object) -> None:
+    def __init__(self, status: int, code: str, detail: str, **members: Json) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -41,7 +44,7 @@ def invalid(field: str, words: str) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{field}: {words}", field=field)
 
 
-def conflict(words: str, **members: object) -> Problem:
+def conflict(words: str, **members: Json) -> Problem:
     """Return the problem for what the present state of something does not allow."""
     return Problem(HTTPStatus.CONFLICT, "conflict", words, **members)
 

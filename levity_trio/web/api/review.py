@@ -201,11 +201,11 @@ async def decide(request: Review, write: Callable[[UnitOfWork, *Ts, Decision], T
 async def _read_again(request: Request, body: AttachmentBody | LostStartBody) -> StopWithData | Batch:
     """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
     number = request.number()
-    found = await request.find(partial(message, number=number), f"message {number} that was set aside")
+    kept = await request.find(partial(message, number=number), f"message {number} that was set aside")
     given = {"meterStop": body.meter_stop_wh, "timestamp": _time(request, body.stop_time, "stop_time")}
     known = {name: value for name, value in given.items() if value is not None}
     try:
-        return read_again(found.frame, datetime.fromisoformat(found.received_at), known)
+        return read_again(kept.frame, datetime.fromisoformat(kept.received_at), known)
     except Unreadable as error:
         raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
 

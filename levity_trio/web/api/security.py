@@ -31,6 +31,12 @@ READMITTED_MINUTES: Final = 10
 ProfileNumber = Annotated[int, Meta(ge=0, le=3, description="Security profile of OCPP 1.6.")]
 
 
+Password = Annotated[
+    str,
+    Meta(pattern=r"^([0-9A-Fa-f]{2}){16,20}$", description="16 to 20 bytes, hexadecimal; left out, one is made."),
+]
+
+
 class ProfileBody(Sent):
     """The security profile that is required of a charger from now on."""
 
@@ -40,19 +46,9 @@ class ProfileBody(Sent):
 class PasswordBody(Sent):
     """A new password, which somebody enters at the charger."""
 
-    password: (
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^([0-9A-Fa-f]{2}){16,20}$",
-                description="16 to 20 bytes, hexadecimal; left out, one is made.",
-            ),
-        ]
-        | None
-    ) = None
+    password: Password | None = None
     keep_old: Annotated[
-        bool,
-        Meta(description="Whether the passwords so far open the door until the new one is used."),
+        bool, Meta(description="Whether the passwords so far open the door until the new one is used.")
     ] = True
 
 

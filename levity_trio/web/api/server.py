@@ -111,7 +111,7 @@ class ApiListeners(NamedTuple):
     port: Sequence[trio.SocketListener]
     tls: PageTls | None
     drivers: Sequence[trio.SocketListener] = ()
-    """Those of the drivers' port."""
+    """The listeners of the drivers' port."""
     drivers_tls: PageTls | None = None
     local: trio.SocketListener | None = None
 
@@ -192,11 +192,10 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
         await serving.enter_async_context(_keeping_certificates(api, listeners))
         if listeners.local is not None:
             await serving.enter_async_context(
-                open_http(_through(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
+                open_http(Doorway(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
             )
         if listeners.port:
-            door = _door(config)
-            inside = await serving.enter_async_context(_beside_pages(app, api, door))
+            inside = await serving.enter_async_context(_beside_pages(app, api))
             served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls, config.api_proxy_from)
             _log(config, await serving.enter_async_context(served), listeners.tls)
         if listeners.drivers:
@@ -238,23 +237,21 @@ async def _keep_people(api: Api) -> None:
             await _read_people(api)
 
 
-def _door(config: ServerConfig) -> Door:
+@asynccontextmanager
+async def _beside_pages(app: ASGIApp, api: Api) -> AsyncIterator[ASGIApp]:
+    """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory: imported only then."""
+    config = api.config
     public = urlsplit(config.public_url or "").hostname
     hosts = (*config.api_allowed_hosts, *([public] if public else ()))
-    return Door(is_loopback=is_loopback(config.api_host), allowed_hosts=hosts)
-
-
-@asynccontextmanager
-async def _beside_pages(app: ASGIApp, api: Api, door: Door) -> AsyncIterator[ASGIApp]:
-    """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory: imported only then."""
-    through, base = _through(app, api, door), base_of(api.config.public_url)
-    if not api.config.dashboard:
+    door = Door(is_loopback=is_loopback(config.api_host), allowed_hosts=hosts)
+    through, base = Doorway(app, api, door), base_of(config.public_url)
+    if not config.dashboard:
         yield Below(base, through, through)
         return
     from levity_trio.web.dashboard.front import Front  # noqa: PLC0415 - see above
     from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - see above
 
-    front = Front(door=door, url=api.config.public_url)
+    front = Front(door=door, url=config.public_url)
     async with open_dashboard(api, app, ENDPOINTS, front, api.streams) as pages:
         yield Below(base, through, pages)
 
@@ -274,20 +271,20 @@ async def _open_drivers(app: ASGIApp, api: Api, listeners: ApiListeners) -> Asyn
         inside, proxies = Below(front.base, pages, pages), config.api_proxy_from
         served = open_http(inside, listeners.drivers, DRIVERS_LIMITS, listeners.drivers_tls, proxies)
         async with served as port:
-            _log_drivers(config, port, listeners.drivers_tls)
+            log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
+            is_private = listeners.drivers_tls is not None or is_loopback(config.drivers_host)
+            if not is_private and not (config.drivers_url or "").startswith("https:"):
+                log.warning(
+                    "the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert"
+                )
             yield
 
 
-def _through(app: ASGIApp, api: Api, door: Door) -> ASGIApp:
-    return Doorway(app, api, door)
-
-
 def _limits(connections: int) -> Limits:
-    return Limits(connections=connections, idle_seconds=60.0, is_streamed=_is_streamed)
+    def is_streamed(scope: Scope) -> bool:
+        return (scope["method"], of_form(scope["path"])) in STREAMED
 
-
-def _is_streamed(scope: Scope) -> bool:
-    return (scope["method"], of_form(scope["path"])) in STREAMED
+    return Limits(connections=connections, idle_seconds=60.0, is_streamed=is_streamed)
 
 
 def _log(config: ServerConfig, port: int, tls: PageTls | None) -> None:
@@ -300,30 +297,16 @@ def _log(config: ServerConfig, port: int, tls: PageTls | None) -> None:
         log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
 
 
-def _log_drivers(config: ServerConfig, port: int, tls: PageTls | None) -> None:
-    log.info("serving the drivers' port", port=port, address=f"{drivers_address(config)}/")
-    is_private = tls is not None or is_loopback(config.drivers_host)
-    if not is_private and not (config.drivers_url or "").startswith("https:"):
-        log.warning("the drivers' port is public without TLS: codes can be read on their way; give --api-tls-cert")
-
-
 def _documentation(guests: Guests | None) -> Iterator[Route]:
     """Yield the routes of the documentation. It is made when somebody asks for it: kept, it would take 3 MB."""
 
     async def show_document(_request: Request) -> Response:
-        return Response(await trio.to_thread.run_sync(_document), media_type="application/json")
+        content = await trio.to_thread.run_sync(lambda: orjson.dumps(document(ENDPOINTS)))
+        return Response(content, media_type="application/json")
 
     async def show_page(_request: Request) -> Response:
-        shown = await trio.to_thread.run_sync(_page, guests and guests.clock)
+        shown = await trio.to_thread.run_sync(lambda: page(document(ENDPOINTS), guests and guests.clock))
         return HTMLResponse(shown, headers={"content-security-policy": POLICY})
 
     yield Route("/api/openapi.json", show_document)
     yield Route("/api/docs", show_page)
-
-
-def _document() -> bytes:
-    return orjson.dumps(document(ENDPOINTS))
-
-
-def _page(demo: str | None) -> str:
-    return page(document(ENDPOINTS), demo)

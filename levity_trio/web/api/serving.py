@@ -6,7 +6,7 @@ Host → CORS → token → place → role → record → query and body → end
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -37,9 +37,9 @@ RECORDED_CHARACTERS: Final = 4000
 REQUEST_ID_BYTES: Final = 8
 CORS_SECONDS: Final = "600"
 CALLER: Final = "levity.caller"
-"""In the scope of a request: who sends it."""
+"""The key in the scope of a request that holds who sends it."""
 HAS_PLACE: Final = "levity.has_place"
-"""In the scope of a request from inside: whether it belongs to a page that holds a place for all its requests."""
+"""The key in the scope of a request from inside: whether its page holds a place for all its requests."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,17 +48,13 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in endpoints:
         by_path.setdefault(one.path, {})[one.method] = one
+    # A tag is the last part of its path. It may contain slashes, because chargers choose its text.
     routes = [
-        Route(_with_slashes(path), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
+        Route(path.replace("/{tag}", "/{tag:path}"), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
         for path, of_path in by_path.items()
     ]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
-
-
-def _with_slashes(path: str) -> str:
-    """Return a path whose last part may contain slashes, if it is a tag: chargers choose the text of these."""
-    return path.replace("/{tag}", "/{tag:path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +68,10 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        send = partial(_send_with, send, self.zone)
+        extra = [self.zone]
         if origin is not None and origin == self.api.config.api_cors_origin:
-            send = partial(_send_allowed, send, origin)
+            extra += [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
+        send = partial(_send_with, send, extra)
         try:
             check_host(self.door, scope, headers)
             check_url(scope["query_string"].decode("latin-1"))
@@ -98,16 +95,9 @@ class Doorway:
         return self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
 
 
-async def _send_with(send: Send, header: tuple[bytes, bytes], message: Message) -> None:
+async def _send_with(send: Send, extra: list[tuple[bytes, bytes]], message: Message) -> None:
     if message["type"] == "http.response.start":
-        message = {**message, "headers": [*message.get("headers", []), header]}
-    await send(message)
-
-
-async def _send_allowed(send: Send, origin: str, message: Message) -> None:
-    if message["type"] == "http.response.start":
-        allowed = [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
-        message = {**message, "headers": [*message.get("headers", []), *allowed]}
+        message = {**message, "headers": [*message.get("headers", []), *extra]}
     await send(message)
 
 
@@ -129,16 +119,11 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
         endpoint = of_path["GET" if request.method == "HEAD" else request.method]
-        async with _place(api, endpoint, request):
+        place = api.places.work() if endpoint.changes else api.places.read()
+        async with nullcontext() if request.scope.get(HAS_PLACE) else place:
             return await _serve(api, endpoint, request)
 
     return handle
-
-
-def _place(api: Api, endpoint: Endpoint, request: Request) -> AbstractAsyncContextManager[None]:
-    if request.scope.get(HAS_PLACE):
-        return nullcontext()
-    return api.places.work() if endpoint.changes else api.places.read()
 
 
 async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
@@ -159,7 +144,7 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
 
 async def _signed(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     """Serve a request that anybody may send and its endpoint checks. What it refuses is recorded as refused tokens are:
-    of a flood only some."""
+    only some of a flood."""
     try:
         response = await _respond(api, endpoint, request, caller)
     except Problem as problem:
@@ -212,15 +197,11 @@ def _masked(text: str) -> str | None:
 
 async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
-    body = await _body(endpoint, request)
-    asked: Asked[Any, Any] = Asked(api, caller, request.path_params, query, body, request.headers)
+    body: Any = endpoint.body
+    if body is not None:
+        body = request.stream() if isinstance(body, StreamedBody) else body.read(await request.body())
+    asked = Asked(api, caller, request.path_params, query, body, request.headers)
     return _response(await endpoint.handle(asked), endpoint.status)
-
-
-async def _body(endpoint: Endpoint, request: Request) -> Any:
-    if isinstance(endpoint.body, StreamedBody):
-        return request.stream()
-    return None if endpoint.body is None else endpoint.body.read(await request.body())
 
 
 def _response(content: Any, status: int) -> Response:
@@ -235,7 +216,7 @@ def _response(content: Any, status: int) -> Response:
 
 
 def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:
-    """Record a refused attempt; of a flood from one address only some."""
+    """Record a refused attempt, but only some of a flood from one address."""
     attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
     if api.refusals.is_recorded(attempt.address):
         api.writer.note(token_writes.record_attempt, attempt)

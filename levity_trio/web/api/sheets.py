@@ -13,7 +13,7 @@ import trio
 
 from levity_trio.documents.cells import plain
 from levity_trio.web.api.bodies import of_validation
-from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.problems import Json, Problem
 
 T = TypeVar("T")
 LINES_AT_ONCE: Final = 100
@@ -47,7 +47,7 @@ class Sheet(Generic[T]):
 
 
 @dataclass(slots=True)
-class Found(Generic[T]):
+class Table(Generic[T]):
     """What was read: the columns, what each line says, the numbers of these lines, and all that is wrong."""
 
     columns: Sequence[str] = ()
@@ -57,25 +57,25 @@ class Found(Generic[T]):
     keys: dict[str, int] = field(default_factory=dict)
 
 
-async def read(content: bytes, sheet: Sheet[T]) -> Found[T]:
+async def read(content: bytes, sheet: Sheet[T]) -> Table[T]:
     """Read a file; whoever asks looks at its faults."""
-    found: Found[T] = Found()
+    table: Table[T] = Table()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        found.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", "save the file as UTF-8"))
-        return found
+        table.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", "save the file as UTF-8"))
+        return table
     # Spreadsheets in countries with decimal commas separate cells with semicolons.
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        found.columns = [name.strip().lower() for name in next(reader, [])]
-        found.faults += _of_header(found.columns, sheet)
-        if not found.faults:
-            await _read_lines(found, ((reader.line_num, cells) for cells in reader), sheet)
+        table.columns = [name.strip().lower() for name in next(reader, [])]
+        table.faults += _of_header(table.columns, sheet)
+        if not table.faults:
+            await _read_lines(table, ((reader.line_num, cells) for cells in reader), sheet)
     except csv.Error as error:
-        found.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
-    return found
+        table.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
+    return table
 
 
 def converted(cells: Cells, kind: type[T]) -> T:
@@ -89,9 +89,9 @@ def converted(cells: Cells, kind: type[T]) -> T:
 def refuse(faults: Sequence[Fault]) -> None:
     """Raise Problem if there are faults."""
     if faults:
-        lines = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
+        lines: list[Json] = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
         count = "1 line is" if len(lines) == 1 else f"{len(lines)} lines are"
-        words = f"nothing was imported: {count} wrong; the first is line {lines[0]['line']}"
+        words = f"nothing was imported: {count} wrong; the first is line {faults[0].line}"
         raise Problem(422, "invalid", words, field="body", lines=lines)
 
 
@@ -104,40 +104,40 @@ def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
     return faults + [Fault(1, name, "this column is missing; add it") for name in sheet.needed if name not in columns]
 
 
-async def _read_lines(found: Found[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
+async def _read_lines(table: Table[T], lines: Iterator[tuple[int, list[str]]], sheet: Sheet[T]) -> None:
     """Read all lines; after each slice the chargers have as much time as it took."""
     began, line = trio.current_time(), 1
     for number, (line, cells) in enumerate(lines):
         if any(cells):
-            _read_line(found, line, cells, sheet)
-        if len(found.faults) >= MOST_FAULTS or len(found.rows) > sheet.most:
+            _read_line(table, line, cells, sheet)
+        if len(table.faults) >= MOST_FAULTS or len(table.rows) > sheet.most:
             break
         if number % LINES_AT_ONCE == 0:
             await trio.sleep(trio.current_time() - began)
             began = trio.current_time()
-    if not found.rows and not found.faults:
-        found.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
-    if len(found.rows) > sheet.most:
-        found.faults.append(Fault(line, "", f"there are more than {sheet.most} lines; divide the file"))
+    if not table.rows and not table.faults:
+        table.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
+    if len(table.rows) > sheet.most:
+        table.faults.append(Fault(line, "", f"there are more than {sheet.most} lines; divide the file"))
 
 
-def _read_line(found: Found[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
-    if len(cells) != len(found.columns):
-        words = f"there are {len(cells)} cells instead of {len(found.columns)}"
-        found.faults.append(Fault(line, "", words))
+def _read_line(table: Table[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
+    if len(cells) != len(table.columns):
+        words = f"there are {len(cells)} cells instead of {len(table.columns)}"
+        table.faults.append(Fault(line, "", words))
         return
     try:
-        row = sheet.read({name: plain(cell.strip()) or None for name, cell in zip(found.columns, cells, strict=True)})
+        row = sheet.read({name: plain(cell.strip()) or None for name, cell in zip(table.columns, cells, strict=True)})
     except Problem as problem:
         name = str(problem.members.get("field", ""))
-        found.faults.append(Fault(line, name, problem.detail.removeprefix(f"{name}: ")))
+        table.faults.append(Fault(line, name, problem.detail.removeprefix(f"{name}: ")))
         return
-    first = line if sheet.key is None else found.keys.setdefault(sheet.key(row), line)
+    first = line if sheet.key is None else table.keys.setdefault(sheet.key(row), line)
     if first != line:
-        found.faults.append(Fault(line, sheet.needed[0], f"line {first} has the same {sheet.noun}; keep one"))
+        table.faults.append(Fault(line, sheet.needed[0], f"line {first} has the same {sheet.noun}; keep one"))
         return
-    found.lines.append(line)
-    found.rows.append(row)
+    table.lines.append(line)
+    table.rows.append(row)
 
 
 def encoded(rows: Iterable[Iterable[object]]) -> bytes:

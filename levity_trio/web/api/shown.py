@@ -38,12 +38,12 @@ class Page(msgspec.Struct, Generic[T], omit_defaults=True):
 def answer(kind: type) -> type[msgspec.Struct]:
     """Return the type of what `show` makes of a dataclass."""
     hints = get_type_hints(kind)
-    given: list[tuple[str, Any]] = []
+    shown: list[tuple[str, Any]] = []
     for field in fields(kind):
-        given.append((field.name, shown_type(hints[field.name])))
+        shown.append((field.name, shown_type(hints[field.name])))
         if (beside := _in_kwh(field.name)) is not None:
-            given.append((beside, float | None))
-    return msgspec.defstruct(kind.__name__, given, kw_only=True, namespace={"__doc__": kind.__doc__})
+            shown.append((beside, float | None))
+    return msgspec.defstruct(kind.__name__, shown, kw_only=True, namespace={"__doc__": kind.__doc__})
 
 
 def shown_type(hint: Any) -> Any:

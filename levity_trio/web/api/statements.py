@@ -81,7 +81,7 @@ class DraftProblems:
     problems: tuple[str, ...]
 
 
-# Closed ones
+# Closed statements
 
 
 @ENDPOINTS.get(STATEMENTS, Role.OPERATOR)
@@ -109,10 +109,10 @@ async def get_document(request: Asked[DocumentQuery, None]) -> Response:
 async def get_cover(request: Asked[CoverQuery, None]) -> Response:
     """Download the covering sheet of a closed month."""
     month = _month(request)
-    found = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
-    if not found:
+    statements = await request.read(partial(stored.closed_after, month=month, number=0, most=MOST))
+    if not statements:
         raise not_found(f"closed statement of {month}")
-    return _cover(request, [row for row, _ in found], f"covering-sheet-{month}")
+    return _cover(request, [row for row, _ in statements], f"covering-sheet-{month}")
 
 
 @ENDPOINTS.get(
@@ -124,15 +124,15 @@ async def get_cover(request: Asked[CoverQuery, None]) -> Response:
 async def get_archive(request: Asked[ArchiveQuery, None]) -> Response:
     month, query = _month(request), request.query
     find = partial(stored.closed_after, month=month, number=query.after, most=AT_ONCE)
-    found = await request.read(find)
-    if not found:
+    statements = await request.read(find)
+    if not statements:
         raise not_found(f"closed statement of {month} after number {query.after}")
 
     async def read() -> Mapping[str, Paper]:
-        papers = await read_papers(request.api, [row for row, _ in found])
-        return {f"statement-{number}": paper for (_, number), paper in zip(found, papers, strict=True)}
+        papers = await read_papers(request.api, [row for row, _ in statements])
+        return {f"statement-{number}": paper for (_, number), paper in zip(statements, papers, strict=True)}
 
-    return archive(request.api, read, query.format, f"statements-{month}-{found[0][1]}-{found[-1][1]}")
+    return archive(request.api, read, query.format, f"statements-{month}-{statements[0][1]}-{statements[-1][1]}")
 
 
 async def _closed(request: Request) -> int:
@@ -140,7 +140,7 @@ async def _closed(request: Request) -> int:
     return await request.find(partial(stored.id_of_number, number=number), f"statement {number}")
 
 
-# Those of a draft
+# Statements of a draft
 
 
 @ENDPOINTS.get(DRAFT, Role.OPERATOR)
@@ -196,7 +196,7 @@ async def _ids_of_draft(request: Request) -> list[int]:
     return [row for _, row in await request.read(read)]
 
 
-# Both
+# Any statement
 
 
 async def _as_json(request: Request, statement_id: int) -> StatementDocument:
@@ -217,7 +217,7 @@ def paper_of(request: Request, statement_id: int) -> Callable[[], Awaitable[Pape
     return read
 
 
-def _cover(request: Asked[CoverQuery, object], ids: Sequence[int], name: str) -> Response:
+def _cover(request: Asked[CoverQuery, None], ids: Sequence[int], name: str) -> Response:
     return document(request.api, partial(read_cover, request.api, ids), Form(request.query.format), name)
 
 

@@ -10,13 +10,7 @@ from msgspec import Meta
 from levity_trio.store.reads import stations as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.stations import Station
-from levity_trio.store.writes.stations import (
-    StationData,
-    UnknownStation,
-    add_station,
-    change_station,
-    remove_station,
-)
+from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.lists import Paged, hidden, hidden_in, page, wanted
@@ -26,7 +20,7 @@ TAG: Final = "stations"
 ENDPOINTS: Final = Endpoints(TAG)
 STATIONS: Final = "/api/admin/stations"
 WHERE: Final = ("address", "latitude", "longitude")
-"""Where people live: not for viewers."""
+"""These fields say where people live, so viewers do not see them."""
 
 
 class StationBody(Sent):

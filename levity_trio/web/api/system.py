@@ -100,7 +100,14 @@ async def get_system(request: Request) -> System:
     database = await api.reader.run(partial(stored_data, path=config.shown_database, now=api.now()))
     backup = await trio.to_thread.run_sync(last_backup, config.database)
     return System(
-        program=await _program(request),
+        program=Program(
+            version=__version__,
+            python=platform.python_version(),
+            sqlite=SQLITE_VERSION,
+            server_name=config.server_name,
+            begun_at=api.begun_at,
+            memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
+        ),
         at=api.stamp(),
         time_zone=str(config.time_zone),
         is_clock_trusted=api.is_clock_trusted(),
@@ -119,17 +126,6 @@ async def get_system(request: Request) -> System:
         ),
         plugins=list(api.plugins()),
         settings=list(_settings(request)) if is_admin else None,
-    )
-
-
-async def _program(request: Request) -> Program:
-    return Program(
-        version=__version__,
-        python=platform.python_version(),
-        sqlite=SQLITE_VERSION,
-        server_name=request.api.config.server_name,
-        begun_at=request.api.begun_at,
-        memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
     )
 
 

@@ -48,10 +48,7 @@ MOST_TAGS: Final = 200_000
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
 TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
-IdTag = Annotated[
-    str,
-    Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference."),
-]
+IdTag = Annotated[str, Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference.")]
 Name = Annotated[str, Meta(max_length=200)] | None
 Notes = Annotated[str, Meta(max_length=2000)] | None
 Most = Annotated[int, Meta(ge=1, le=10_000, description="How many transactions it may have at once; null: any.")] | None
@@ -181,12 +178,12 @@ async def get_tag(request: Request) -> TagWithPeriods:
     """Show a tag as it is and as it was, also one that was removed."""
     policy = request.api.id_tags.policy
     key = policy.key(request.path["tag"])
-    found = hidden(request, await request.read(partial(stored.periods, key=key)), *OF_PEOPLE)
-    if not found:
+    periods = hidden(request, await request.read(partial(stored.periods, key=key)), *OF_PEOPLE)
+    if not periods:
         raise _unknown(request)
     use = await request.read(partial(use_of, key=key, policy=policy, now=request.api.stamp()))
     (shown_use,) = hidden(request, [use], *OF_HOUSEHOLDS)
-    return extended(TagWithPeriods, found[0], periods=found, **asdict(shown_use))
+    return extended(TagWithPeriods, periods[0], periods=periods, **asdict(shown_use))
 
 
 @ENDPOINTS.patch(ID_TAG, Role.OPERATOR, "not_found", personal=OF_PEOPLE)
@@ -273,11 +270,11 @@ async def import_tags(request: Upload) -> TagImport:
         key=lambda tag: api.id_tags.policy.key(tag.id_tag),
     )
     async with api.places.wait():
-        found = await read(await content_of(request, MOST_BYTES), sheet)
-        refuse(found.faults)
-        rows = [[getattr(tag, name) for name in found.columns] for tag in found.rows]
-        report = await api.imports.run(found.columns, rows, request.caller.name)
-    results = zip(found.lines, report.results, strict=False)
+        table = await read(await content_of(request, MOST_BYTES), sheet)
+        refuse(table.faults)
+        rows = [[getattr(tag, name) for name in table.columns] for tag in table.rows]
+        report = await api.imports.run(table.columns, rows, request.caller.name)
+    results = zip(table.lines, report.results, strict=False)
     return TagImport(
         tags=len(rows),
         added=report.counts["added"],

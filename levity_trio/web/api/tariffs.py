@@ -186,10 +186,10 @@ async def list_tariffs(request: Asked[TariffsQuery, None]) -> Page[Tariff]:
 async def add_version(request: Asked[None, VersionBody]) -> VersionAddition:
     """Add a version of a tariff; one that is there already changes nothing."""
     toml, who = request.body.toml, said_by(request)
-    given = Given(toml, await parsed(toml))
+    version = Given(toml, await parsed(toml))
 
     def change(db: UnitOfWork) -> Change:
-        return writes.add(db, given, first_open_day(db.rows), who)
+        return writes.add(db, version, first_open_day(db.rows), who)
 
     with refusals({"valid_from": "toml"}):
         done, corrected = await made(request, change)
@@ -286,10 +286,10 @@ async def assign(request: Asked[None, AssignmentBody]) -> Assignment:
     targets = _targets(body.account, body.charger, is_site=body.site)
     if len(targets) != 1:
         raise invalid("body", "give exactly one of account, charger and site")
-    given = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
+    assigning = Assigning(targets[0], body.tariff, since, begins_at(since, request.zone))
 
     def change(db: UnitOfWork) -> Change:
-        return writes.assign(db, given, first_open_day(db.rows), who)
+        return writes.assign(db, assigning, first_open_day(db.rows), who)
 
     with refusals():
         done, corrected = await made(request, change)
@@ -333,14 +333,14 @@ async def add_price(request: Asked[None, PriceBody]) -> VersionAddition:
         raise invalid("price", "a price below 0 would pay for charging; give 0 if it is free")
     since, name = local_day(body.since, "since"), body.name.strip()
     usual = await request.read(partial(stored.usual_terms, name=name))
-    currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
+    currency, tax = (usual[at] if text is None else text for at, text in enumerate((body.currency, body.tax)))
     price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
     toml = one_price(name, since, currency, tax, price)
-    given, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(request)
+    version, who = Given(toml, await parsed(toml, OF_PRICE)), said_by(request)
 
     def change(db: UnitOfWork) -> Change:
         first_open = first_open_day(db.rows)
-        done = writes.add(db, given, first_open, who)
+        done = writes.add(db, version, first_open, who)
         if body.site:
             begin = begins_at(since, request.zone)
             writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, who)

@@ -30,15 +30,14 @@ ENDPOINTS: Final = Endpoints(TAG)
 TEMPLATES: Final = "/api/admin/configuration-templates"
 MOST_KEYS: Final = 200
 NAME: Final = "created_by"
-"""Not for viewers."""
+"""Viewers do not see this field."""
 
 
 class TemplateBody(Sent):
     """The values that keys must have, at the chargers in a list or at all of a model: exactly one of them is given."""
 
     entries: Annotated[
-        dict[str, str],
-        Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
+        dict[str, str], Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}])
     ]
     model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     chargers: Annotated[list[str], Meta(min_length=1, max_length=10_000)] | None = None
@@ -163,12 +162,12 @@ async def report(request: Asked[ReportQuery, None]) -> TemplateReport:
     only = None if request.query.charger is None else await _among(request, template, [request.query.charger])
     found = await request.read(lambda db: templates.standings(db, template, only))
     counts = dict(Counter(str(one.standing) for one in found))
-    chargers = [replace(one, keys=[_key_seen(request, key) for key in one.keys]) for one in found]
+
+    def key_seen(key: ComparedKey) -> ComparedKey:
+        return replace(key, wanted=seen(request, key.key, key.wanted) or "", has=seen(request, key.key, key.has))
+
+    chargers = [replace(one, keys=[*map(key_seen, one.keys)]) for one in found]
     return TemplateReport(template=template.name, counts=counts, chargers=chargers)
-
-
-def _key_seen(request: Request, key: ComparedKey) -> ComparedKey:
-    return replace(key, wanted=seen(request, key.key, key.wanted) or "", has=seen(request, key.key, key.has))
 
 
 async def _among(request: Request, template: Template, chargers: Iterable[str]) -> list[str]:
@@ -208,12 +207,9 @@ async def apply(request: Asked[WaitQuery, ApplyBody]) -> ApplyReport:
 
 async def _bring_into_line(request: Sender, charger: str, keys: Sequence[ComparedKey]) -> ChargerResult:
     """Change the keys that differ, one after the other, and read back once what the charger accepted."""
-    results = [await _change(request, charger, key) for key in keys]
+    results: list[KeyResult] = []
+    for key in keys:
+        told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
+        differs = key.standing == Standing.DIFFERS
+        results.append(await change_key(request, charger, told) if differs else told)
     return ChargerResult(charger=charger, keys=await read_back(request, charger, results))
-
-
-async def _change(request: Sender, charger: str, key: ComparedKey) -> KeyResult:
-    told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
-    if key.standing != Standing.DIFFERS:
-        return told
-    return await change_key(request, charger, told)

@@ -54,9 +54,9 @@ CSV: Final = "text/csv"
 COLUMNS: Final = (
     *("id", "charger", "connector", "space", "who", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill"),
 )
-"""Those of `levity-trio transactions --csv`, and names."""
+"""The columns of `levity-trio transactions --csv`, and names."""
 PERSONAL: Final = ("who", "space")
-"""What a viewer sees as null."""
+"""Fields that a viewer sees as null."""
 FEWER: Final = "Such a page may have fewer rows than its limit; next_cursor leads on."
 OF_STATE: Final = f"Its state for the bill. {FEWER}"
 OF_ACCOUNT: Final = f"Only of this account. {FEWER}"
@@ -129,10 +129,10 @@ def _reading(request: Listed) -> Read:
     of_bill, is_newest_first = OfBill(query.bill, query.account), query.sort == "newest"
 
     def read(db: Database, wanted: Wanted) -> Page[BilledTransaction]:
-        found = billed_transactions(
+        listed = billed_transactions(
             db, filters, rule(request), wanted, of_bill=of_bill, is_newest_first=is_newest_first
         )
-        return hidden_in(request, found, *PERSONAL)
+        return hidden_in(request, listed, *PERSONAL)
 
     return read
 
@@ -170,10 +170,10 @@ async def get_curve(request: Request) -> Curve:
 async def list_events(request: Request) -> Page[TransactionEvent]:
     """List what happened to a transaction: who did it, why, and the message as sent."""
     number = request.number()
-    found = await request.read(partial(events_of, number=number))
-    if not found:
+    events = await request.read(partial(events_of, number=number))
+    if not events:
         raise not_found(f"transaction {number}")
-    return whole(found if request.sees_all else [anonymous_event(one) for one in found])
+    return whole(events if request.sees_all else [anonymous_event(one) for one in events])
 
 
 @ENDPOINTS.get(f"{TRANSACTIONS}/{{id}}/explain", Role.VIEWER, "not_found")

@@ -86,8 +86,6 @@ class AddedUser(msgspec.Struct):
 
 
 class LoginsQuery(Sent):
-    """Which log-ins."""
-
     ended: Annotated[bool, Meta(description="Also those that were ended.")] = False
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
 

@@ -13,7 +13,7 @@ from levity_trio.events import Fact
 from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
 from levity_trio.store.writes import webhooks as writes
 from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
-from levity_trio.web.api.administration import Name
+from levity_trio.web.api.administration import BelowQuery, Name
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, invalid, needing_key, not_found
@@ -62,13 +62,6 @@ class DeliveryTest(msgspec.Struct):
     problem: str | None
 
 
-class GivenUpQuery(Sent):
-    """Which entries: those with an id below `before`."""
-
-    before: Annotated[int, Meta(ge=1, le=2**62)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 50
-
-
 @ENDPOINTS.get("/api/admin/webhooks", Role.ADMIN)
 async def _list(request: Request) -> list[WebhookRow]:
     """List the webhooks, the newest first"""
@@ -79,7 +72,12 @@ async def _list(request: Request) -> list[WebhookRow]:
 async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
     """Add a webhook, which gets the facts from now on; its secret is shown only in this answer"""
     body = request.body
-    _check(body)
+    try:
+        destination(body.url)
+    except (BadUrl, Refused) as problem:
+        raise invalid("url", str(problem)) from None
+    if unknown := next((kind for kind in body.kinds or [] if kind not in KINDS), None):
+        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(KINDS)}")
     api, secret = request.api, new_secret()
     new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
     with needing_key():
@@ -88,15 +86,6 @@ async def _add(request: Asked[None, NewWebhookBody]) -> AddedWebhook:
         raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
     api.webhooks.note_change()
     return AddedWebhook(added.id, added.name, added.url, secret)
-
-
-def _check(body: NewWebhookBody) -> None:
-    try:
-        destination(body.url)
-    except (BadUrl, Refused) as problem:
-        raise invalid("url", str(problem)) from None
-    if unknown := next((kind for kind in body.kinds or [] if kind not in KINDS), None):
-        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(KINDS)}")
 
 
 @ENDPOINTS.delete("/api/admin/webhooks/{id}", Role.ADMIN, "not_found")
@@ -131,7 +120,7 @@ async def _in_use(request: Request) -> StoredWebhook:
 
 
 @ENDPOINTS.get("/api/admin/webhooks/{id}/given-up", Role.ADMIN)
-async def _list_given_up(request: Asked[GivenUpQuery, None]) -> list[GivenUpRow]:
+async def _list_given_up(request: Asked[BelowQuery, None]) -> list[GivenUpRow]:
     """List the facts that were never delivered, the newest first"""
     query = request.query
     read = partial(given_up, webhook=request.number(), before=query.before, limit=query.limit)
