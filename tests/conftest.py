@@ -63,7 +63,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items[:] = quick.without_twins(items) if quick.is_asked(config) else workers.in_turns(items)
+    items[:] = quick.without_twins(items) if quick.is_asked(config) else workers.in_order(items)
 
 
 @pytest.hookimpl(wrapper=True)

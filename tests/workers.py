@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import cache_from_source
-from itertools import chain, zip_longest
+from itertools import chain
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -28,8 +28,8 @@ from typing import Any, Final
 import pytest
 
 TESTS: Final = Path(__file__).parent
-WAITING_WORKERS: Final = 2
-"""So many more than cores: while tests wait for servers, the others use the cores."""
+WAITING_WORKERS: Final = 3
+"""So many more than cores: they take files that mostly wait for servers, while one for each core takes the others."""
 
 LONG: Final = (
     "integration/test_installed.py",
@@ -43,6 +43,9 @@ LONG: Final = (
 )
 """Files that take a worker half a minute or more, the longest first. Another one takes seconds."""
 
+WAITING: Final = "integration"
+"""The mark of tests that mostly wait."""
+
 _BEGAN: Final = time.monotonic()
 
 Report = pytest.TestReport | dict[str, Any]
@@ -51,7 +54,7 @@ Report = pytest.TestReport | dict[str, Any]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--workers` and `--seconds`."""
-    parser.addoption("--workers", default="0", metavar="N", help="processes for the tests; auto: two more than cores")
+    parser.addoption("--workers", default="0", metavar="N", help="processes for the tests; auto: three more than cores")
     parser.addoption("--seconds", type=int, metavar="N", help="so long after the start, workers begin no further file")
 
 
@@ -83,19 +86,13 @@ def _cores() -> int:
 # The order
 
 
-def in_turns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Let files that mostly wait and files that compute take turns, so that some worker always computes.
-
-    There are more of the latter. Long ones come first: one that came last would leave the other workers idle.
-    """
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Put the files that take long first: one that came last would leave the other workers idle."""
     missing = [name for name in LONG if not (TESTS / name).exists()]
     assert not missing, f"{missing}: take them out of LONG in {__file__}"
     files = _by_file(items)
     first = [files.pop(path) for name in LONG if (path := TESTS / name) in files]
-    waiting = [file for file in files.values() if file[0].get_closest_marker("integration")]
-    computing = [file for file in files.values() if not file[0].get_closest_marker("integration")]
-    turns = chain.from_iterable(zip_longest([*first, *waiting], computing, fillvalue=()))
-    return list(chain.from_iterable(turns))
+    return list(chain.from_iterable([*first, *files.values()]))
 
 
 def _by_file(items: Sequence[pytest.Item]) -> dict[Path, list[pytest.Item]]:
@@ -153,6 +150,8 @@ class _Worker:
     """A forked process. It runs the tests of a file from a place on, or waits for the next file."""
 
     pid: int
+    takes_first: int
+    """The queue that it takes files from, while there are any."""
     file: int = -1
     place: int = 0
 
@@ -164,7 +163,10 @@ class Workers:
         self._session = session
         self._end = _BEGAN + (math.inf if seconds is None else seconds)
         self._files = [*_by_file(session.items).values()]
-        self._waiting = deque((number, 0) for number in range(len(self._files)))
+        self._queues = deque[tuple[int, int]](), deque[tuple[int, int]]()
+        """What computes, and what mostly waits: files, and the places from which on their tests are to be run."""
+        for number in range(len(self._files)):
+            self._queue_of(number).append((number, 0))
         self._workers: dict[Connection, _Worker] = {}
         self._started = 0
 
@@ -173,8 +175,8 @@ class Workers:
         if (terminal := self._session.config.pluginmanager.get_plugin("terminalreporter")) is not None:
             terminal.showfspath = False  # files take turns
         try:
-            for _ in range(min(count, len(self._files))):
-                self._start()
+            for number in range(min(count, len(self._files))):
+                self._start(takes_first=int(number >= _cores()))
             while self._workers and not self._is_over():
                 for connection in wait([*self._workers]):
                     assert isinstance(connection, Connection)
@@ -188,13 +190,17 @@ class Workers:
     def tell_rest(self) -> None:
         """Print what there was no time for."""
         terminal = self._session.config.pluginmanager.get_plugin("terminalreporter")
-        if self._waiting and terminal is not None and not self._is_over():
-            terminal.write_line(f"\nno time was left for {len(self._waiting)} of {len(self._files)} files")
+        left = sum(map(len, self._queues))
+        if left and terminal is not None and not self._is_over():
+            terminal.write_line(f"\nno time was left for {left} of {len(self._files)} files")
+
+    def _queue_of(self, file: int) -> deque[tuple[int, int]]:
+        return self._queues[self._files[file][0].get_closest_marker(WAITING) is not None]
 
     def _is_over(self) -> bool:
         return bool(self._session.shouldfail or self._session.shouldstop)
 
-    def _start(self) -> None:
+    def _start(self, takes_first: int) -> None:
         ours, theirs = Pipe()
         folders = self._session.config._tmp_path_factory  # type: ignore[attr-defined]
         (folder := folders.getbasetemp() / f"worker{self._started}").mkdir()
@@ -205,7 +211,7 @@ class Workers:
             folders._basetemp = folder
             _work(self._session, self._files, theirs)
         theirs.close()
-        self._workers[ours] = _Worker(pid)
+        self._workers[ours] = _Worker(pid, takes_first)
         self._started += 1
 
     def _hear(self, connection: Connection) -> None:
@@ -217,8 +223,9 @@ class Workers:
         if reports == []:
             self._bury(self._workers.pop(connection))
         elif reports is None:
-            goes_on = self._waiting and time.monotonic() < self._end
-            worker.file, worker.place = self._waiting.popleft() if goes_on else (-1, 0)
+            first = self._queues[worker.takes_first]
+            queue = first or self._queues[1 - worker.takes_first]
+            worker.file, worker.place = queue.popleft() if queue and time.monotonic() < self._end else (-1, 0)
             with suppress(BrokenPipeError):
                 connection.send((worker.file, worker.place))
         else:
@@ -234,8 +241,8 @@ class Workers:
                 [_failure(item.nodeid, item.location, f"its worker ended with {os.waitstatus_to_exitcode(ended)}")]
             )
             if worker.place + 1 < len(self._files[worker.file]):
-                self._waiting.appendleft((worker.file, worker.place + 1))
-            self._start()
+                self._queue_of(worker.file).appendleft((worker.file, worker.place + 1))
+            self._start(worker.takes_first)
 
     def _report(self, reports: Sequence[Report]) -> None:
         config = self._session.config

@@ -35,6 +35,8 @@ mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd || mount -t cg
 mount --rbind /dev dev
 """
 BOOT = f"""{LAYERS}
+mount -t tmpfs tmpfs dev/shm  # else systemd looks at each file there when a unit ends
+rm -f etc/systemd/system/multi-user.target.wants/* etc/systemd/system/timers.target.wants/*  # this machine's own
 cp -a "$2"/. .
 chmod 755 root  # some have their Python there
 : > etc/machine-id

@@ -31,8 +31,12 @@ NEW_TABLE = "CREATE TABLE novelty (id INTEGER PRIMARY KEY) STRICT;\n"
 BEGINNING = "async def _begin(central: Central, reader: Reader) -> None:\n"
 SCRIPTS = {"failing": f"{NEW_TABLE}INSERT INTO nowhere VALUES (1);\n"}
 DEFECTS = {
-    "broken": ("server.py", BEGINNING, f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n"),
-    "silent": ("systemd.py", 'b"READY=1"', 'b"STATUS=serving"'),
+    "broken": (
+        "server/__init__.py",
+        BEGINNING,
+        f"{BEGINNING}    raise EnvironmentProblem('this version cannot begin')\n",
+    ),
+    "silent": ("server/systemd.py", 'b"READY=1"', 'b"STATUS=serving"'),
 }
 """What is wrong with a version: in which file, and in whose place."""
 INSTALL = (*PROGRAM, "install", "--yes", "--address", ADDRESS, "--cards", "all", "--site", "Bauhof 12")
@@ -101,7 +105,7 @@ def test_a_machine_from_its_first_start_to_the_end(card: Path, tmp_path: Path) -
         be_backed_up(sandbox)
         with charging(sandbox) as told:
             first = go_nowhere(sandbox, failing, "no such table: nowhere", "Nothing was stopped")
-            assert go_nowhere(sandbox, broken, "this version cannot begin", "serves again") == first
+            assert go_nowhere(sandbox, broken, "it cannot begin", "serves again") == first
             stay(sandbox, silent)
             silence = upgrade(sandbox, good)
         assert told["missing"] == []

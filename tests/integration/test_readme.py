@@ -50,6 +50,9 @@ def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> No
     clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
     command = block(README, "&& .venv/bin/levity-trio serve")
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0", "PIP_COMPILE": "0"}
+    home["PIP_CACHE_DIR"] = os.environ.get(
+        "PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")
+    )  # nothing is fetched anew
     process = subprocess.Popen(["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
