@@ -192,6 +192,21 @@ def test_the_older_program_serves_where_each_migration_says_so(tmp_path: Path, s
         assert pragma(connection, "user_version") == NEWEST + 3
 
 
+def test_a_database_on_which_an_older_program_serves_is_created_and_opened_like_others(
+    tmp_path: Path, second: Path
+) -> None:
+    second.write_text(f"{STILL}\nALTER TABLE cp ADD COLUMN one TEXT;\n")
+    path = tmp_path / "site.db"
+    for _ in range(2):
+        with open_database(path) as connection:
+            assert schema_of(connection) == newest_version() == NEWEST + 1
+            assert Version.kept(int(str(pragma(connection, "user_version")))).oldest <= NEWEST
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {NEWEST + 2}")
+    with pytest.raises(NewerSchema, match=f"schema {NEWEST + 2}, this one knows {NEWEST + 1}"), open_database(path):
+        pytest.fail("it was opened")
+
+
 @pytest.mark.parametrize("heads", [(NOT, STILL), (STILL, NOT), (NOT, NOT), (STILL, SINCE)])
 def test_the_older_program_refuses_where_one_does_not(tmp_path: Path, second: Path, heads: Sequence[str]) -> None:
     path = tmp_path / "site.db"
