@@ -203,17 +203,17 @@ def fleet(scenario: Scenario, chargers: int, seed: int) -> tuple[ChargerSpec, ..
 
 def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
     """Draw the plan of these chargers."""
-    return Plan(scenario.seconds, tuple(_charger_plan(scenario, spec, seed) for spec in specs))
-
-
-def _charger_plan(scenario: Scenario, spec: ChargerSpec, seed: int) -> ChargerPlan:
-    visits = _visits(scenario, spec, dice_of(seed, spec.id, "visits"))
-    incidents = [
-        incident
-        for mishaps in scenario.mishaps
-        for incident in _incidents(scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind))
-    ]
-    return ChargerPlan(spec, tuple(visits), tuple(sorted(incidents, key=lambda incident: incident.at)))
+    plans = []
+    for spec in specs:
+        visits = _visits(scenario, spec, dice_of(seed, spec.id, "visits"))
+        incidents = [
+            incident
+            for mishaps in scenario.mishaps
+            for incident in _incidents(scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind))
+        ]
+        incidents.sort(key=lambda incident: incident.at)
+        plans.append(ChargerPlan(spec, tuple(visits), tuple(incidents)))
+    return Plan(scenario.seconds, tuple(plans))
 
 
 def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:

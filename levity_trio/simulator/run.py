@@ -39,7 +39,7 @@ from levity_trio.simulator.report import Report, report, show
 from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.screen import Console, Scene, open_screen, row_of
 from levity_trio.simulator.server_address import ServerAddress, Trust
-from levity_trio.simulator.verification import Mark, Verdict, baseline, verify
+from levity_trio.simulator.verification import Mark, baseline, verify
 
 if TYPE_CHECKING:
     from levity_trio.simulator.park.park import Park
@@ -130,24 +130,22 @@ async def simulate(order: Order, console: Console, check_interval_seconds: float
             )
             async with _open_control(order, fleet), open_screen(console, scene):
                 try:
-                    await _stay(order, fleet, over)
+                    await _wait_for_end(order, fleet)
+                    over.set()
+                    if order.control is not None:  # then only a signal ends the run
+                        await trio.sleep_forever()
                 finally:
                     chargers = list(fleet.chargers.values())  # before the park removes its own
             watching.cancel_scope.cancel()
+    ledger, verdict = _ledger(order, planned, since), None
     try:
-        verdict = await _compare(order, _ledger(order, planned, since), is_whole=over.is_set())
+        if order.ledger is not None:
+            await trio.to_thread.run_sync(write_ledger, order.ledger, ledger)
+        if order.database is not None and over.is_set():
+            verdict = await trio.to_thread.run_sync(verify, order.database, ledger)
     except EnvironmentProblem as problem:
         return Outcome(report(chargers), over.is_set(), problem)
     return Outcome(report(chargers, verdict), over.is_set())
-
-
-async def _compare(order: Order, ledger: Ledger, *, is_whole: bool) -> Verdict | None:
-    """Write the ledger if --ledger is given. Verify the database if --verify is given and the run is complete."""
-    if order.ledger is not None:
-        await trio.to_thread.run_sync(write_ledger, order.ledger, ledger)
-    if order.database is None or not is_whole:
-        return None
-    return await trio.to_thread.run_sync(verify, order.database, ledger)
 
 
 def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
@@ -199,14 +197,6 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
         port = await stack.enter_async_context(open_http(park_application(park, control.host), listeners))
         log.info("control API listening", host=control.host, port=port, state=str(control.state))
         yield
-
-
-async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
-    """Set `over` at the plan's end. Without a plan, or with a park, only a signal ends the run."""
-    await _wait_for_end(order, fleet)
-    over.set()
-    if order.control is not None:
-        await trio.sleep_forever()
 
 
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+
 import pytest
-from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry, Ledger, Moment, Sent
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import prove
 from levity_trio.simulator.verification import (
     Case,
     Fault,
     Kind,
+    Mark,
+    Unprovable,
+    Verdict,
+    _take,
+    baseline,
     differences,
     is_on_time,
     tolerance,
+    verify,
 )
 from levity_trio.store.reads.books import BookedTransaction
-from levity_trio.wire.times import wire_time
+from levity_trio.wire.times import stamp, wire_time
 from tests.simulator.charger.central import NOON
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
-import pytest
-from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.ledger import SHARED_METER, STOP, Entry, Ledger, Moment, Sent
-from levity_trio.simulator.verification import Kind, Mark, Unprovable, Verdict, _take, baseline, verify
-from levity_trio.store.reads.books import BookedTransaction
-from levity_trio.wire.times import stamp
 from tests.simulator.site import Site
 from tests.store.files import make, make_ours
-
 
 HOUR = 3600.0
 BEGAN, ENDED = 1000.0, 1000.0 + HOUR

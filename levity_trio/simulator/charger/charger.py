@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from levity_trio.simulator.charger import charging, notifications, power, presence, registration
-from levity_trio.simulator.charger.connector import Connector, Transaction
+from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger.connector import NO_ERROR, Connector, Transaction
 from levity_trio.simulator.charger.operations import force_answer, obey
 from levity_trio.simulator.charger.outbox import Frame, Outgoing, Payload, Request, Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory, Message
-from levity_trio.simulator.charger.state import Effect, Impossible, Quirks, State
+from levity_trio.simulator.charger.state import ACCEPTED, Effect, Impossible, Quirks, State
 from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused
@@ -67,12 +68,18 @@ class Charger(State):
         """Lose power without stopping transactions. They continue after power-on, or are forgotten."""
         presence.fail(self, at, keeps_sessions=keeps_sessions)
 
-    def restart(self, at: float, reason: str) -> None:
-        """Shut down in order and start again; `reason` is that of the StopTransactions (§5.14)."""
-        presence.restart(self, at, reason)
-
     def connected(self, at: float) -> None:
-        registration.connected(self, at)
+        """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
+        at = self.agenda.reach(at)
+        if not self.wants_link:  # it is no longer wanted
+            self.act_on_connection("drop")
+            return
+        self.is_linked = True
+        if self.registration == ACCEPTED:
+            notifications.report_changes(self, at)
+        elif self.registration is None or not self.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
+            registration.boot(self)
+        self.on_change()
 
     def disconnected(self, at: float) -> None:
         presence.disconnected(self, at)
@@ -273,7 +280,11 @@ class Charger(State):
         power.fault(self, self._place(number), error_code, self.agenda.reach(at))
 
     def clear_fault(self, number: int, at: float) -> None:
-        power.clear_fault(self, self._place(number), self.agenda.reach(at))
+        """Clear a fault; the connector takes the status that it has without one."""
+        connector, at = self._place(number), self.agenda.reach(at)
+        connector.error_code = NO_ERROR
+        power.settle(self, connector, at)
+        self.on_change()
 
     def set_status(self, number: int, status: str, at: float) -> None:
         """Raises IllegalMove or Impossible."""

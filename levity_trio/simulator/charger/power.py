@@ -115,13 +115,6 @@ def fault(charger: State, connector: Connector, error_code: str, at: float) -> N
     charger.on_change()
 
 
-def clear_fault(charger: State, connector: Connector, at: float) -> None:
-    """Clear a fault; the connector takes the status that it has without one."""
-    connector.error_code = NO_ERROR
-    settle(charger, connector, at)
-    charger.on_change()
-
-
 def make_operative(charger: State, connector: Connector, is_operative: bool, at: float) -> bool:
     """Change the availability. Return False if it takes effect only after the end of a transaction (§5.2)."""
     charger.memory.is_operative[connector.number] = is_operative

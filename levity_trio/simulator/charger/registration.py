@@ -19,20 +19,6 @@ RETRY_SECONDS: Final = 30.0
 """Until the next BootNotification if no response gave an interval."""
 
 
-def connected(charger: State, at: float) -> None:
-    """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
-    at = charger.agenda.reach(at)
-    if not charger.wants_link:  # it is no longer wanted
-        charger.act_on_connection("drop")
-        return
-    charger.is_linked = True
-    if charger.registration == ACCEPTED:
-        notifications.report_changes(charger, at)
-    elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
-        boot(charger)
-    charger.on_change()
-
-
 def boot(charger: State) -> None:
     """Queue a BootNotification if connected and none is queued."""
     charger.agenda.stop_timer(Timer.BOOT)
@@ -56,7 +42,12 @@ def plan_heartbeat(charger: State, at: float) -> None:
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
     """Queue a Heartbeat if none is queued."""
     if not charger.outbox.waits("Heartbeat"):
-        charger.send_if_allowed(call.Heartbeat(), partial(_received_time, charger), is_asked_for=is_asked_for)
+
+        def then(answer: Any, at: float) -> None:
+            if answer is not None:
+                _set_clock(charger, answer.current_time, at)
+
+        charger.send_if_allowed(call.Heartbeat(), then, is_asked_for=is_asked_for)
 
 
 def introduction(charger: State) -> call.BootNotification:
@@ -104,11 +95,6 @@ def _begin_service(charger: State, at: float) -> None:
 def _plan_retry(charger: State, seconds: float, at: float) -> None:
     """Schedule the next BootNotification after the given interval (§4.2)."""
     charger.agenda.set_timer(Timer.BOOT, at + seconds, lambda _: boot(charger))
-
-
-def _received_time(charger: State, answer: Any, at: float) -> None:
-    if answer is not None:
-        _set_clock(charger, answer.current_time, at)
 
 
 def _set_clock(charger: State, received: str, at: float) -> None:

@@ -19,9 +19,8 @@ from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector, Transaction
 from levity_trio.simulator.charger.outbox import Frame, Outbox, Payload, Then
 from levity_trio.simulator.charger.profiles import Profiles
-from levity_trio.simulator.charger.reservations import Reservations
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
-from levity_trio.simulator.charger.tags import Tags
+from levity_trio.simulator.charger.tags import Reservations, Tags
 from levity_trio.simulator.ledger import Entry as LedgerEntry
 from levity_trio.simulator.model.meter import Meter, Supply
 from levity_trio.wire.payloads import write_payload

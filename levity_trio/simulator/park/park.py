@@ -8,11 +8,11 @@ that waits for the response to an Authorize request stops its own time until the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
@@ -22,6 +22,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.charger.state import Impossible
+from levity_trio.simulator.fleet import Fleet
 from levity_trio.simulator.park.registry import Placement, Registry, StoredCharger, owned, read_registry, write, written
 from levity_trio.wire.frames import Response
 
@@ -49,19 +50,6 @@ DEFAULT_LIMITS: Final = Limits()
 
 class Unknown(LookupError):
     """The name is unknown."""
-
-
-class Fleet(Protocol):
-    """The running chargers, as the park sees them."""
-
-    @property
-    def chargers(self) -> Mapping[str, Charger]: ...
-
-    def add(self, charger: Charger, /) -> None:
-        """Power it on and let it connect."""
-
-    def remove(self, name: str, /) -> object:
-        """Cut its power and remove it from `chargers`."""
 
 
 Make = Callable[[ChargerSpec, Memory], Charger]
@@ -218,8 +206,14 @@ async def open_park(
         park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits)
         await park.save()
         park.connect_all(park.registry.chargers)
+
+        async def keep_saving() -> None:
+            while True:
+                await trio.sleep(limits.save_seconds)
+                await _save_or_tell(park)
+
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_saving, park, limits.save_seconds)
+            nursery.start_soon(keep_saving)
             try:
                 yield park
             finally:
@@ -228,12 +222,6 @@ async def open_park(
                     park.disconnect(park.registry.chargers[name])
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.last_save_seconds):
                     await _save_or_tell(park)
-
-
-async def _keep_saving(park: Park, seconds: float) -> None:
-    while True:
-        await trio.sleep(seconds)
-        await _save_or_tell(park)
 
 
 async def _save_or_tell(park: Park) -> None:

@@ -2,14 +2,13 @@
 
 from itertools import pairwise
 from math import exp, isclose, log
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from levity_trio.simulator.model.vehicle import Charge, charge_evenly, charge_tapering, pack_voltage, taper
-from typing import Any
-import pytest
-from levity_trio.simulator.model.vehicle import Vehicle
 
+from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, charge_tapering, pack_voltage, taper
 
 CAPACITY_WH = 60_000.0
 MAX_W = 100_000.0

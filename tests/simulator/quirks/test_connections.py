@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from levity_trio.simulator.charger.state import Quirks
-from levity_trio.simulator.quirks import made
-from tests.simulator.quirks.driven import an_hour
-from itertools import pairwise
-import pytest
-from levity_trio.simulator.provable import prove
-from tests.simulator.quirks.driven import Driven, an_hour
-from tests.simulator.quirks.driven import an_hour
-import pytest
-from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import INTERVALS, SparseReadings
-from tests.simulator.quirks.driven import Driven, an_hour
 from collections import Counter
+from itertools import pairwise
+
 import orjson
+import pytest
+
+from levity_trio.simulator.charger.state import Quirks
+from levity_trio.simulator.provable import prove
+from levity_trio.simulator.quirks import made
 from levity_trio.simulator.quirks.connections import GARBAGE, GARBLED
+from levity_trio.simulator.quirks.registers import INTERVALS, SparseReadings
 from levity_trio.wire.frames import CallResult, parse_frame, result_text
 from tests.simulator.quirks.driven import Driven, an_hour
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-import pytest
-from levity_trio.simulator.charger import notifications
-from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import Misreads, RegisterResets
-from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
-from itertools import pairwise
-import pytest
-from levity_trio.simulator import provable
-from levity_trio.simulator.charger import notifications
-from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.provable import prove
-from levity_trio.simulator.quirks.registers import WIDTHS, RegisterRollsOver
-from tests.simulator.quirks.driven import REGISTER_WH, Driven, registers
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
+
 import pytest
+
+from levity_trio.simulator import provable
 from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.outbox import Frame
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.provable import prove
+from levity_trio.simulator.quirks.registers import WIDTHS, Misreads, RegisterResets, RegisterRollsOver
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
-
 
 HOURS_WH = 7_600
 """More than an hour of 7.36 kW."""

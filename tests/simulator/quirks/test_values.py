@@ -1,21 +1,19 @@
 """Quirks of values: words outside OCPP, and wrong clocks."""
 
-from copy import deepcopy
-import orjson
-import pytest
-from levity_trio.simulator.charger.outbox import Frame
-from levity_trio.wire.errors import Refused
-from levity_trio.wire.payloads import read_request
-from tests.simulator.quirks.driven import TAG, Driven, an_hour, registers
 import re
+from copy import deepcopy
 from datetime import datetime, timedelta
 from itertools import pairwise
+
 import orjson
 import pytest
-from levity_trio.simulator.model.states import Status
-from levity_trio.wire.times import wire_time
-from tests.simulator.quirks.driven import EPOCH, TAG, Driven, an_hour
 
+from levity_trio.simulator.charger.outbox import Frame
+from levity_trio.simulator.model.states import Status
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.payloads import read_request
+from levity_trio.wire.times import wire_time
+from tests.simulator.quirks.driven import EPOCH, TAG, Driven, an_hour, registers
 
 BILLED = ("connectorId", "idTag", "meterStart", "meterStop", "timestamp", "transactionId")
 
