@@ -12,7 +12,7 @@ from levity_trio.events import Event
 from levity_trio.plugins.base import Plugin
 from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SECURITY_EVENTS, SUCCESS, known
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
+from levity_trio.plugins.prometheus.series import Counter, Family, Gauge, Histogram
 from levity_trio.store.reads.links import NO_OUTAGES, STOPPING
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
 from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
@@ -51,29 +51,32 @@ class PrometheusMetrics(Plugin):
             "MessagesRefused": metrics.refused,
         }
         self._energies = {DELIVERED: metrics.delivered, UNBILLED: metrics.unbilled}
+        self._occurrences: dict[type[Event], Family[Counter]] = {
+            events.ChargerBooted: metrics.boots,
+            events.IdentityShared: metrics.shared,
+            events.TransactionStarted: metrics.transactions,
+            events.EnergyJumped: metrics.jumps,
+            events.MessagesRefused: metrics.refused,
+            events.PasswordInDigits: metrics.digits,
+        }
+        """Events that are only counted, for each charger."""
         self._counts: dict[type[Event], Count] = {
             events.MessageHandled: self._message_handled,
             events.ChargerConnected: self._connected,
             events.ChargerDisconnected: self._disconnected,
-            events.ChargerBooted: self._booted,
             events.ErrorOpened: self._error_opened,
-            events.IdentityShared: self._identity_shared,
-            events.TransactionStarted: self._transaction_started,
             events.TransactionSuspended: self._transaction_suspended,
-            events.TransactionStopped: self._transaction_stopped,
+            events.TransactionStopped: self._energy_judged,
             events.TransactionClosed: self._transaction_closed,
-            events.TransactionRejudged: self._transaction_rejudged,
-            events.TransactionCorrected: self._transaction_rejudged,
-            events.EnergyUnbilled: self._energy_unbilled,
-            events.EnergyJumped: self._energy_jumped,
-            events.MessagesRefused: self._messages_refused,
+            events.TransactionRejudged: self._energy_judged,
+            events.TransactionCorrected: self._energy_judged,
+            events.EnergyUnbilled: self._energy_judged,
             events.SecurityEventReported: self._security_event_reported,
             events.FactsCounted: self._facts_counted,
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
             events.PaymentRefused: self._payment_refused,
-            events.PasswordInDigits: self._password_in_digits,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
             events.AutoStart: self._auto_started,
@@ -87,8 +90,9 @@ class PrometheusMetrics(Plugin):
         self._restore(counted)
 
     def observe(self, event: Event) -> None:
-        count = self._counts.get(type(event))
-        if count is not None:
+        if (family := self._occurrences.get(type(event))) is not None:
+            family[str(event.charger),].value += 1
+        elif (count := self._counts.get(type(event))) is not None:
             count(event)
 
     def _restore(self, counted: Totals) -> None:
@@ -163,17 +167,8 @@ class PrometheusMetrics(Plugin):
         if event.reason != STOPPING:
             self._metrics.disconnects[str(event.charger),].value += 1
 
-    def _booted(self, event: events.ChargerBooted) -> None:
-        self._metrics.boots[str(event.charger),].value += 1
-
     def _error_opened(self, event: events.ErrorOpened) -> None:
         self._metrics.errors[str(event.charger), known(event.error_code, ERRORS)].value += 1
-
-    def _identity_shared(self, event: events.IdentityShared) -> None:
-        self._metrics.shared[str(event.charger),].value += 1
-
-    def _transaction_started(self, event: events.TransactionStarted) -> None:
-        self._metrics.transactions[str(event.charger),].value += 1
 
     def _transaction_suspended(self, event: events.TransactionSuspended) -> None:
         """Count an outage once: it suspends all transactions of a charger at the same time."""
@@ -182,19 +177,20 @@ class PrometheusMetrics(Plugin):
             charger.outage_at = event.at
             self._metrics.outages[charger.name,].value += 1
 
-    def _transaction_stopped(self, event: events.TransactionStopped) -> None:
-        self._step(DELIVERED, str(event.charger), event.energy_wh - event.before_wh)
-
     def _transaction_closed(self, event: events.TransactionClosed) -> None:
         charger = str(event.charger)
         self._metrics.orphans[charger, event.reason].value += 1
         self._step(DELIVERED, charger, event.energy_wh - event.before_wh)
 
-    def _transaction_rejudged(self, event: events.TransactionRejudged | events.TransactionCorrected) -> None:
-        self._step(DELIVERED, str(event.charger), event.energy_wh - event.before_wh)
-
-    def _energy_unbilled(self, event: events.EnergyUnbilled) -> None:
-        self._step(UNBILLED, str(event.charger), event.energy_wh - event.before_wh)
+    def _energy_judged(
+        self,
+        event: events.TransactionStopped
+        | events.TransactionRejudged
+        | events.TransactionCorrected
+        | events.EnergyUnbilled,
+    ) -> None:
+        counter = UNBILLED if isinstance(event, events.EnergyUnbilled) else DELIVERED
+        self._step(counter, str(event.charger), event.energy_wh - event.before_wh)
 
     def _step(self, counter: str, charger: str, wh: int) -> None:
         """Add energy; a negative amount is added to `corrected` instead, since counters never decrease."""
@@ -202,12 +198,6 @@ class PrometheusMetrics(Plugin):
             self._metrics.corrected[charger, counter].value -= wh
         else:
             self._energies[counter][charger,].value += wh
-
-    def _energy_jumped(self, event: events.EnergyJumped) -> None:
-        self._metrics.jumps[str(event.charger),].value += 1
-
-    def _messages_refused(self, event: events.MessagesRefused) -> None:
-        self._metrics.refused[str(event.charger),].value += 1
 
     def _security_event_reported(self, event: events.SecurityEventReported) -> None:
         self._metrics.security_events[str(event.charger), known(event.event_type, SECURITY_EVENTS)].value += 1
@@ -246,9 +236,6 @@ class PrometheusMetrics(Plugin):
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
         self._metrics.refused_handshakes[str(event.status), event.kind].value += 1
-
-    def _password_in_digits(self, event: events.PasswordInDigits) -> None:
-        self._metrics.digits[str(event.charger),].value += 1
 
     def _batch_committed(self, event: events.BatchCommitted) -> None:
         self._metrics.commit_seconds[()].observe(event.seconds)
