@@ -6,24 +6,40 @@ besides --max-connections; beyond it the oldest is dropped for the newest.
 
 Some handshakes wait: for this machine's clock to be set, or while another client of the same identity is served. The
 limits are checked again after the wait.
+
+The mode of registration lets in chargers, too; nobody is locked out by a switch of it.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
 from levity_trio.access.admission import Admission
+from levity_trio.access.registration import Mode
 from levity_trio.charger.central import Central
 from levity_trio.charger.draining import REFUSED
-from levity_trio.charger.proof import UNAVAILABLE, UNWRITABLE, prove, prove_again, take_as_long, use_readmission
-from levity_trio.charger.registration import check_registration
+from levity_trio.charger.proof import (
+    CHALLENGE,
+    UNAVAILABLE,
+    UNPROVEN,
+    UNWRITABLE,
+    prove,
+    prove_again,
+    take_as_long,
+    use_readmission,
+)
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
+from levity_trio.config import ConfigError
 from levity_trio.events import HandshakeRefused
 from levity_trio.log.output import get_logger
+from levity_trio.store.writes import registration
+from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.handshake import BadRequest, Head, identity, page_problem, upgrade_problem
 from levity_trio.wire.proxy_header import peer_of
+from levity_trio.wire.times import stamp
 
 HANDSHAKES: Final = 128
 """Maximum number of concurrent handshakes, in addition to --max-connections."""
@@ -37,6 +53,12 @@ MADE_ROOM: Final = "the server is full; the connection was given to a known char
 WAITS_NEWER: Final = "Another client with this identity is being served, and a newer request is already waiting."
 
 SHARED: Final = "another client with its identity is being served"
+RECENT_DAYS: Final = 30
+SHOWN: Final = 10
+"""Chargers that a refused start names."""
+UNKNOWN: Final = "This server serves no charger of this identity to you."
+CLOSED: Final = "registration"
+NOT_REGISTERED: Final = "registration is closed, and it is not registered"
 
 log = get_logger("ws")
 
@@ -103,7 +125,7 @@ def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) 
         raise BadRequest(503, UNWRITABLE, RETRY, UNAVAILABLE)
     if central.writer.is_behind:
         raise BadRequest(503, "The server is busy; try again later.", RETRY, UNAVAILABLE)
-    check_registration(central, head, charger, visitor.address)
+    _check_registration(central, head, charger, visitor.address)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:
@@ -146,3 +168,50 @@ async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
 def _is_loopback(address: str) -> bool:
     peer = peer_of(address)
     return peer is not None and peer.is_loopback
+
+
+def _check_registration(central: Central, head: Head, charger: str, address: str) -> None:
+    """Let in whom the mode of registration lets in.
+
+    Raises:
+        BadRequest: 404, or 401 where the request carries a password, as for one that is wrong.
+    """
+    registrations = central.registrations
+    if registrations.is_registered(charger):
+        return
+    if registrations.mode is Mode.CLOSED:
+        if "authorization" in head.headers:
+            raise BadRequest(401, UNPROVEN, CHALLENGE, CLOSED, NOT_REGISTERED)
+        raise BadRequest(404, UNKNOWN, kind=CLOSED, reason=NOT_REGISTERED)
+    if charger in central.known:
+        return
+    if why := registrations.why_no_room(central.config.max_chargers, central.has_charged, address):
+        raise BadRequest(404, f"There is no room for a new charger: {why}.", kind="room")
+
+
+async def begin_registration(central: Central) -> None:
+    """Prepare a run: with ask or closed, no charger that charged lately may be locked out.
+
+    Raises:
+        ConfigError: such chargers are not adopted, and --adopt-existing was not given.
+    """
+    now = central.clock()
+    if central.registrations.mode is Mode.OPEN:
+        await central.writer.run(registration.forget_waiting)
+        return
+    if central.config.adopt_existing:
+        decided = Decided(stamp(now), "--adopt-existing", "it has a transaction")
+        adopted = await central.writer.run(registration.adopt_existing, decided)
+        get_logger("system").info("existing chargers adopted", chargers=len(adopted))
+    since = stamp(now - timedelta(days=RECENT_DAYS))
+    if lost := await central.writer.run(registration.locked_out, since):
+        raise ConfigError(_words(central.registrations.mode, lost))
+
+
+def _words(mode: Mode, lost: list[str]) -> str:
+    names = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
+    return (
+        f"--registration {mode} would lock out chargers that charged in the last {RECENT_DAYS} days but are not"
+        f" adopted: {names}. Start once with --adopt-existing, or start with --registration open and adopt them:"
+        " levity-trio charger adopt --all"
+    )

@@ -45,13 +45,6 @@ class Files(NamedTuple):
     authorities: tuple[Path, ...]
 
 
-class Certificates(NamedTuple):
-    """What the files hold: certificates, suites, and whether there are authorities of client certificates."""
-
-    context: ssl.SSLContext
-    has_authorities: bool
-
-
 class TlsFailed(Exception):
     """A TLS handshake failed; the peer got an alert if it could read one."""
 
@@ -59,17 +52,17 @@ class TlsFailed(Exception):
 class Tls:
     """How chargers are served by TLS. `replace` changes the certificates of later handshakes."""
 
-    def __init__(self, certificates: Certificates) -> None:
-        self._certificates = certificates
+    def __init__(self, common: ssl.SSLContext) -> None:
+        self._common = common
 
-    def replace(self, certificates: Certificates) -> None:
-        """Use these certificates from now on."""
-        self._certificates = certificates
+    def replace(self, common: ssl.SSLContext) -> None:
+        """Use this context from now on."""
+        self._common = common
 
     @property
     def asks_for_certificates(self) -> bool:
         """Whether chargers may prove themselves by a certificate."""
-        return self._certificates.has_authorities
+        return self._common.verify_mode is not ssl.CERT_NONE
 
     async def secure(self, transport: trio.abc.Stream, ahead: bytes) -> trio.SSLStream[_Beginning]:
         """Perform the handshake; `ahead` was received already.
@@ -77,7 +70,7 @@ class Tls:
         Raises:
             TlsFailed: the peer offered no common version or suite, a certificate that is not valid, or no TLS.
         """
-        offer = _Offer(self._certificates, has_tls_1_3=offers_tls_1_3(ahead))
+        offer = _Offer(self._common, has_tls_1_3=offers_tls_1_3(ahead))
         stream = trio.SSLStream(_Beginning(transport, ahead), offer, server_side=True, https_compatible=True)  # type: ignore[arg-type]  # what it uses of a context
         failed: trio.BrokenResourceError | None = None
         try:
@@ -96,8 +89,11 @@ def fingerprint_of(stream: trio.SSLStream[Any]) -> str | None:
     return None if certificate is None else sha256(certificate).hexdigest()
 
 
-def load(files: Files, *, rsa_suites: bool) -> Certificates:
-    """Read the certificates. Call it in a thread. Raises EnvironmentProblem."""
+def load(files: Files, *, rsa_suites: bool) -> ssl.SSLContext:
+    """Read the certificates, and the authorities of client certificates. Call it in a thread.
+
+    Raises EnvironmentProblem.
+    """
     context = _context(ssl.TLSVersion.TLSv1_3, verifies=bool(files.authorities))
     context.set_ciphers(":".join([*SUITES, *RSA_SUITES] if rsa_suites else SUITES))
     for pair in files.pairs:
@@ -108,7 +104,7 @@ def load(files: Files, *, rsa_suites: bool) -> Certificates:
         except (OSError, ValueError) as problem:
             text = f"cannot use the authority {authority} of client certificates: {problem}; give a PEM file"
             raise EnvironmentProblem(text) from problem
-    return Certificates(context, has_authorities=bool(files.authorities))
+    return context
 
 
 def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
@@ -123,8 +119,8 @@ def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
 class _Offer:
     """What SSLStream uses of a context. For TLS 1.2 it is a fresh one with the certificates of the common one."""
 
-    def __init__(self, certificates: Certificates, *, has_tls_1_3: bool) -> None:
-        self._certificates = certificates
+    def __init__(self, common: ssl.SSLContext, *, has_tls_1_3: bool) -> None:
+        self._common = common
         self._has_tls_1_3 = has_tls_1_3
         self.outgoing: ssl.MemoryBIO | None = None
 
@@ -134,10 +130,10 @@ class _Offer:
         """Begin a connection."""
         del server_hostname  # a server has none
         self.outgoing = outgoing
-        common = self._certificates.context
+        common = self._common
         if self._has_tls_1_3:
             return common.wrap_bio(incoming, outgoing, server_side=server_side)
-        fresh = _context(ssl.TLSVersion.TLSv1_2, verifies=self._certificates.has_authorities)
+        fresh = _context(ssl.TLSVersion.TLSv1_2, verifies=common.verify_mode is not ssl.CERT_NONE)
         begun = fresh.wrap_bio(incoming, outgoing, server_side=server_side)
         begun.context = common
         return begun

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from functools import partial
 from typing import Final
 
-from levity_trio.charger.tls import Certificates, Files, Tls, load
+from levity_trio.charger.tls import Files, Tls, load
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
 from levity_trio.listening.tls_files import LOOK_SECONDS, Pair, stamps, watch_files
 
@@ -39,7 +40,7 @@ def open_tls(config: ServerConfig) -> Tls | None:
     return Tls(_load(config))
 
 
-def _load(config: ServerConfig) -> Certificates:
+def _load(config: ServerConfig) -> ssl.SSLContext:
     if config.tls_keys and len(config.tls_keys) != len(config.tls_certs):
         raise EnvironmentProblem("give --tls-key once for each --tls-cert, in the same order")
     files = files_of(config)

@@ -8,9 +8,10 @@ queue of its own, so that its strangers take no place from those at the port of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple, TypeVar, TypeVarTuple
+from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
@@ -34,13 +35,6 @@ async def stretch(function: Callable[[*Ts], T], *args: *Ts) -> T:
     return await trio.to_thread.run_sync(function, *args, limiter=_ONE)
 
 
-class _Waiting(NamedTuple):
-    """A stranger in the queue. Whoever is displaced from it is cancelled."""
-
-    address: str
-    scope: trio.CancelScope
-
-
 class Turns:
     """Who waits for a turn at one door; `of_all` is held by the one of all doors who has it."""
 
@@ -48,7 +42,8 @@ class Turns:
         self._of_strangers = trio.Lock()
         self._of_all = of_all
         self._most, self._most_of_address = most, most_of_address
-        self._queue: list[_Waiting] = []
+        self._queue: dict[trio.CancelScope, str] = {}
+        """The addresses of strangers, in order of arrival. Whoever is displaced is cancelled."""
         self._known: set[str] = set()
 
     @asynccontextmanager
@@ -56,12 +51,11 @@ class Turns:
         """Wait for a turn and hold it. Raises TooManyWait."""
         self._make_room(address)
         with trio.CancelScope() as scope:
-            waiting = _Waiting(address, scope)
-            self._queue.append(waiting)
+            self._queue[scope] = address
             try:
                 await self._of_strangers.acquire()
             finally:
-                self._queue.remove(waiting)
+                del self._queue[scope]
         if scope.cancelled_caught:
             raise TooManyWait
         try:
@@ -72,16 +66,16 @@ class Turns:
 
     def _make_room(self, address: str) -> None:
         """Displace the last one of an address with several, if the queue is full and this address has none in it."""
-        strangers = [stranger for stranger in self._queue if not stranger.scope.cancel_called]
-        waiting = [stranger.address for stranger in strangers]
-        if waiting.count(address) >= self._most_of_address:
+        waiting = {scope: other for scope, other in self._queue.items() if not scope.cancel_called}
+        addresses = Counter(waiting.values())
+        if addresses[address] >= self._most_of_address:
             raise TooManyWait
         if len(waiting) < self._most:
             return
-        several = [stranger for stranger in strangers if waiting.count(stranger.address) > 1]
-        if address in waiting or not several:
+        several = [scope for scope, other in waiting.items() if addresses[other] > 1]
+        if address in addresses or not several:
             raise TooManyWait
-        several[-1].scope.cancel()
+        several[-1].cancel()
 
     @asynccontextmanager
     async def known(self, browser: str) -> AsyncIterator[None]:

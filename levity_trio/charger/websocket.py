@@ -54,12 +54,12 @@ async def accept(library: trio.Nursery, stream: ChargerStream, head: Head) -> We
     If the client offers only other subprotocols, complete it without one, close the connection at once (OCPP-J §3.2)
     and return None.
     """
-    subprotocol = choose_subprotocol(head)
-    stream.begin_handshake(canonical_head(head, subprotocol.name))
+    subprotocol, is_acceptable = choose_subprotocol(head)
+    stream.begin_handshake(canonical_head(head, subprotocol))
     request = await wrap_server_stream(library, stream, max_message_size=sys.maxsize)
-    websocket = await request.accept(subprotocol=subprotocol.name)
+    websocket = await request.accept(subprotocol=subprotocol)
     stream.end_handshake(partial(_close_frame, websocket))
-    if subprotocol.acceptable:
+    if is_acceptable:
         return websocket
     with trio.move_on_after(GOODBYE_SECONDS):
         await websocket.aclose(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL)

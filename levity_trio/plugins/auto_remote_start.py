@@ -69,35 +69,16 @@ class AutoRemoteStart(Plugin):
 
     async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
         """Start the cars of one charger while it is connected."""
-        signal = _Signal()
+        connectors = _Connectors(self._site, charger)
         async with trio.open_nursery() as tasks:
-            tasks.start_soon(signal.follow, facts)
-            await _Connectors(self._site, charger).run(signal)
+            tasks.start_soon(connectors.follow, facts)
+            await connectors.run()
 
 
 @asynccontextmanager
 async def open_auto_remote_start(site: Site) -> AsyncIterator[Plugin | None]:
     """Open the plugin if `--enable-auto-start` is set."""
     yield AutoRemoteStart(site) if site.config.auto_start else None
-
-
-class _Signal:
-    """Signal that a relevant fact arrived. Facts are taken from the channel even during a long call."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    async def follow(self, facts: trio.MemoryReceiveChannel[Fact]) -> None:
-        """Read facts; status changes, ended transactions and the charger's adoption set the signal."""
-        async for fact in facts:
-            if isinstance(fact, StatusChanged | TransactionClosed | TransactionStopped | ChargerAdopted):
-                self._event.set()
-
-    async def wait(self, until: float) -> None:
-        """Wait for the next signal, or until this time of trio's clock."""
-        with trio.move_on_at(until):
-            await self._event.wait()
-        self._event = trio.Event()
 
 
 class _Connectors:
@@ -111,16 +92,26 @@ class _Connectors:
         """Why the charger's registration forbids a start, when that was last looked at."""
         self._due: dict[int, _Due] = {}
         self._reported: dict[int, _Reported] = {}
+        self._news = trio.Event()
 
     def __repr__(self) -> str:
         return f"<_Connectors charger={self._charger.charger!r} due={self._due}>"
 
-    async def run(self, signal: _Signal) -> None:
+    async def follow(self, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+        """Note status changes, ended transactions and the charger's adoption. Facts are taken even during a long call,
+        because the channel is bounded."""
+        async for fact in facts:
+            if isinstance(fact, StatusChanged | TransactionClosed | TransactionStopped | ChargerAdopted):
+                self._news.set()
+
+    async def run(self) -> None:
         """Re-evaluate after each relevant fact and due time, and send the starts that are due."""
         can_read = await self._evaluate(max(self._delay, SETTLING_SECONDS))
         while True:
             next_due = min((due.at for due in self._due.values()), default=math.inf)
-            await signal.wait(next_due if can_read else trio.current_time() + RETRY_READ_SECONDS)
+            with trio.move_on_at(next_due if can_read else trio.current_time() + RETRY_READ_SECONDS):
+                await self._news.wait()
+            self._news = trio.Event()
             can_read = await self._evaluate(self._delay)
             ready = [connector for connector, due in self._due.items() if due.at <= trio.current_time()]
             if can_read and ready:

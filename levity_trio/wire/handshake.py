@@ -80,18 +80,6 @@ class Head:
     raw: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Subprotocol:
-    """The subprotocol chosen from the client's offer (OCPP-J §3.1.2, RFC 6455 §4.2.2).
-
-    `name` is echoed in the client's spelling; None sends no header. If the client offered only others, the offer is not
-    `acceptable`: the handshake is completed and the connection closed at once.
-    """
-
-    name: str | None
-    acceptable: bool
-
-
 def parse_head(raw: bytes) -> Head:
     """Parse the head of a request, up to the first empty line. Raises BadRequest 400 if it is not HTTP/1."""
     request_line, *lines = _LINE_END.split(raw.decode("latin-1").lstrip("\r\n"))
@@ -121,12 +109,16 @@ def identity(target: str) -> str | None:
     return name if len(name) <= MAX_IDENTITY else None
 
 
-def choose_subprotocol(head: Head) -> Subprotocol:
-    """Choose ocpp1.6, else ocpp1.6j, in any case, from the offered subprotocols. No offer counts as ocpp1.6."""
+def choose_subprotocol(head: Head) -> tuple[str | None, bool]:
+    """Choose ocpp1.6, else ocpp1.6j, in any case, from the offered subprotocols (OCPP-J §3.1.2, RFC 6455 §4.2.2).
+
+    Return its name in the client's spelling, None for no header, and whether the offer is acceptable: it is not if it
+    has only others. No offer is acceptable.
+    """
     offer = head.headers.get("sec-websocket-protocol", "")
     offered = [name for part in offer.split(",") if (name := part.strip())]
     ours = next((name for wanted in SUBPROTOCOLS for name in offered if name.lower() == wanted), None)
-    return Subprotocol(ours, acceptable=ours is not None or not offered)
+    return ours, ours is not None or not offered
 
 
 def upgrade_problem(head: Head) -> BadRequest | None:

@@ -30,8 +30,7 @@ import orjson
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.repair import Repair, repair
-from levity_trio.wire.samples import SampleGate
-from levity_trio.wire.schemas import Schema, complete, gate, sample_of, without_samples
+from levity_trio.wire.schemas import SampleGate, Schema, complete, gate, sample_of, without_samples
 from levity_trio.wire.times import parse_time
 
 

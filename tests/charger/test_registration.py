@@ -10,9 +10,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from levity_trio.access.registration import FORBIDDEN, NEWCOMERS, WAIT_SECONDS, Decision, Mode, Status
 from levity_trio.access.tags import Policy, Unknown
+from levity_trio.charger.admission import begin_registration
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Change, Chargers
-from levity_trio.charger.registration import begin_registration
 from levity_trio.config import ConfigError
 from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.operations import OPERATIONS

@@ -12,7 +12,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.charger.tls import Certificates, Tls
+from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_tls
 from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
 
@@ -51,7 +51,7 @@ def test_a_folder_of_another_user_is_told(config: ServerConfig) -> None:
 async def test_a_folder_that_is_taken_away_later_is_an_error_and_the_server_goes_on(
     config: ServerConfig, log_lines: list[EventDict]
 ) -> None:
-    tls = Tls(Certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), has_authorities=False))
+    tls = Tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch_tls, config, tls, 0.01)
         await trio.sleep(0.05)

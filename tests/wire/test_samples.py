@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
 from levity_trio.wire.payloads import _form
-from levity_trio.wire.samples import KINDS_REMEMBERED, SampleGate
-from levity_trio.wire.schemas import gate
+from levity_trio.wire.schemas import KINDS_REMEMBERED, SampleGate, gate
 
 FORM = _form("MeterValues", False)
 BY_SCHEMA = Draft4Validator(gate(FORM._schema))
