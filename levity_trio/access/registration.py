@@ -51,15 +51,6 @@ FORBIDDEN: Final = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"}
 """What a pending charger may not be asked (§4.2)."""
 
 
-def status_of(mode: Mode, decision: Decision) -> Status:
-    """Return the status of a charger by the decision about it."""
-    if decision is Decision.REFUSED:
-        return Status.REJECTED
-    if decision is Decision.ADOPTED or mode is Mode.OPEN:
-        return Status.ACCEPTED
-    return Status.PENDING
-
-
 def objection(status: Status, action: str) -> str | None:
     """Return why a charger of this status may not be sent a CALL, None if it may."""
     if status is Status.REJECTED:
@@ -114,12 +105,15 @@ class Registrations:
 
     def status(self, charger: str) -> Status:
         """Return the status of a charger."""
-        return status_of(self.mode, self._decided.get(charger, Decision.NEWCOMER))
+        decision = self._decided.get(charger)
+        if decision is Decision.REFUSED:
+            return Status.REJECTED
+        return Status.ACCEPTED if decision is Decision.ADOPTED else self.newcomer_status
 
     @property
     def newcomer_status(self) -> Status:
         """The status of newcomers."""
-        return status_of(self.mode, Decision.NEWCOMER)
+        return Status.ACCEPTED if self.mode is Mode.OPEN else Status.PENDING
 
     def is_registered(self, charger: str) -> bool:
         """Whether a person created or adopted this charger."""

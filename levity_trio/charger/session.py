@@ -38,7 +38,7 @@ from levity_trio.events import MalformedFrame
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.reads import links
-from levity_trio.store.writes import pings, rates, sessions
+from levity_trio.store.writes import frames, pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Frame, Malformed, Response, decoded, error_text, is_error, parse_frame
@@ -397,7 +397,7 @@ class Session:
         """
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
-            await self.central.writer.run(rates.refuse, origin, action, reason)
+            await self.central.writer.run(frames.refuse, origin, action, reason)
         self._stream.account.leave_place()  # others need not wait with it
         await trio.sleep(REFUSAL_SECONDS)
         self._turn_away("messages", CloseCode.TRY_AGAIN_LATER, reason)

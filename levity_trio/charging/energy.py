@@ -63,7 +63,7 @@ class Judgement:
 
 def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
-    if (exchange := exchanged(case)) is not None:
+    if case.beside and (exchange := exchanged(case)) is not None:
         judged = min(map(judge, exchange.cases), key=lambda one: len(one.doubts))
         return replace(judged, doubts=(exchange.doubt, *judged.doubts), code=Code.STOPS_EXCHANGED, is_sole=False)
     if case.lag or (case.before is not None and case.before.is_lagging):

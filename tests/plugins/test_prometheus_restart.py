@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, REPORT_MINUTES
 from levity_trio.store.upkeep import event_sums
-from levity_trio.store.writes import rates
+from levity_trio.store.writes import frames
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import parse
 from tests.store.books import Books, Station
@@ -80,7 +80,7 @@ def test_unacknowledged_messages_are_counted_across_restarts(books: Books, run: 
     station = Station(books)
     assert run.page().get("ocpp_messages_refused_total", cp_id="CP-1") == 0
     for _ in range(2):
-        books.run(rates.refuse, station.origin, "StartTransaction", "more than 3 a day")
+        books.run(frames.refuse, station.origin, "StartTransaction", "more than 3 a day")
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_messages_refused_total", cp_id="CP-1") == 2
     books.run(event_sums.delete, 10**9, 10.0)
@@ -91,7 +91,7 @@ def test_unacknowledged_messages_are_counted_across_restarts(books: Books, run: 
 def test_unacknowledged_messages_are_counted_above_the_ceiling_of_facts(books: Books, run: Run) -> None:
     station = Station(books)
     for _ in range(DAILY_FACTS + 5):
-        books.run(rates.refuse, station.origin, "StartTransaction", "more than 3 a day")
+        books.run(frames.refuse, station.origin, "StartTransaction", "more than 3 a day")
     assert books.count("event WHERE kind = 'MessagesRefused'") == DAILY_FACTS
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_messages_refused_total", cp_id="CP-1") == DAILY_FACTS + 5

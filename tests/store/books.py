@@ -15,7 +15,7 @@ import orjson
 from levity_trio.access.registration import Mode
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy
-from levity_trio.charger.telling import sent_number
+from levity_trio.charger.exchange import sent_number
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import understand
 from levity_trio.events import Fact

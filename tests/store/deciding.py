@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from levity_trio.charger.telling import read_again
+from levity_trio.charger.exchange import read_again
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct

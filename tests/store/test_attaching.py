@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from levity_trio.charger.telling import Unreadable
+from levity_trio.charger.exchange import Unreadable
 from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
 from levity_trio.store.writes.set_aside import set_aside

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from levity_trio.charger.telling import Unreadable
+from levity_trio.charger.exchange import Unreadable
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH
 from levity_trio.store.cases.settled import settled_by
 from levity_trio.store.engine.connection import FileConnection

@@ -7,7 +7,7 @@ import pytest
 
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.keeping.copies import is_contained
-from levity_trio.store.writes import frames, rates, sessions
+from levity_trio.store.writes import frames, sessions
 from levity_trio.store.writes.frames import (
     BEGINNING_BYTES,
     FRAMES,
@@ -121,14 +121,14 @@ def test_strangers_together_have_the_limit_of_one_charger(books: Books) -> None:
     def send(station: Station, size: int = 5_000) -> None:
         message = long(station, "MeterValues", size)
         station.write(set_aside, message, "it cannot be read")
-        station.write(rates.check, message, 1)
+        station.write(frames.check_messages, message, 1)
 
-    for number in range(rates.MESSAGES_OF_STARTS):
+    for number in range(frames.MESSAGES_OF_STARTS):
         send(Station(books, f"NEW-{number}"))
     with pytest.raises(RateExceeded, match="new chargers"):
         send(Station(books, "NEW"))
     honest = Station(books, "HONEST")
-    for _ in range(rates.MESSAGES_OF_STARTS):
+    for _ in range(frames.MESSAGES_OF_STARTS):
         send(honest, 100)
     own = Station(books, "OWN")
     adopt(own)
@@ -144,9 +144,9 @@ def test_readings_and_connections_of_strangers_have_limits_together(
     own, *strangers = (Station(books, name) for name in ("OWN", "NEW-1", "NEW-2"))
     adopt(own)
     for station in (own, own, strangers[0]):
-        station.write(rates.check_readings, rates.READINGS_OF_STRANGERS, 1)
+        station.write(frames.check_readings, frames.READINGS_OF_STRANGERS, 1)
     with pytest.raises(RateExceeded, match="readings of new chargers"):
-        strangers[1].write(rates.check_readings, 1, 1)
+        strangers[1].write(frames.check_readings, 1, 1)
     monkeypatch.setattr(sessions, "STRANGERS_SESSIONS", 4)
     strangers[0].connect()
     with pytest.raises(RateExceeded, match="connections of new chargers"):

@@ -5,8 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from levity_trio.access.tags import Verdict
-from levity_trio.charger.exchange import Exchange, Large, Part, nothing
-from levity_trio.charger.telling import LIVE_AT_ONCE, parts, sent_number, told_by_stop, transaction_data
+from levity_trio.charger.exchange import (
+    LIVE_AT_ONCE,
+    Exchange,
+    Large,
+    Part,
+    nothing,
+    parts,
+    sent_number,
+    told_by_stop,
+    transaction_data,
+)
 from levity_trio.charging.sent import readings
 from levity_trio.charging.sent.readings import Reading, understand
 from levity_trio.events import TagJudged
@@ -14,7 +23,7 @@ from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.cases.transaction import ReadAhead
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.writes import authorization
-from levity_trio.store.writes.rates import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
+from levity_trio.store.writes.frames import READING_BYTES, READINGS_AT_ONCE, READINGS_OF_STARTS, check_readings
 from levity_trio.store.writes.transactions import starts, stops, waiting
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start, Stop, StopWithData
@@ -118,7 +127,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     await _check_rate(exchange, len(found))
     if exchange.part is not None:
         return await _stop_in_parts(exchange, exchange.part, stop, found)
-    *ahead, last = parts(found) or [[]]
+    *ahead, last = parts(found) if found else [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, found, exchange.policy, part)
     verdict = await exchange.write(stops.stop, stop, found, exchange.policy, last)

@@ -65,6 +65,10 @@ class Place(NamedTuple):
     phases: frozenset[str]
 
 
+_TOTAL: Final = frozenset({""})
+_WHOLE: Final = {(OUTLET, "")}
+
+
 def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     """Return the register that counts, of those that a charger sends, each by its location and phase.
 
@@ -72,9 +76,11 @@ def counting(places: Iterable[tuple[str, str]]) -> Place | None:
     if there are several others.
     """
     found = set(places)
+    if found == _WHOLE:  # nearly always
+        return Place(OUTLET, _TOTAL)
     location = OUTLET if not found else min((location for location, _ in found), key=distance_of)
     phases = frozenset(phase_of(phase) for place, phase in found if place == location)
-    for wanted in (frozenset({""}), ALL_PHASES):
+    for wanted in (_TOTAL, ALL_PHASES):
         if wanted <= phases:
             return Place(location, wanted)
     return Place(location, phases) if len(phases) == 1 else None

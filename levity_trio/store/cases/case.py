@@ -72,10 +72,9 @@ from levity_trio.store.cases.transaction import (
     TIMES,
     Known,
     ended_at,
-    maximum_w,
     of_readings,
-    readings,
     register,
+    samples,
     sent_times,
 )
 from levity_trio.store.connectors import Rows, connectors
@@ -283,6 +282,11 @@ _VALID_THEN: Final = (
 """For a moment in the past, with the firmware and the meter of that time; it cannot use the index of valid habits."""
 
 
+_SAID: Final = (
+    "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? AND said_at <= ? ORDER BY id DESC LIMIT 1"
+)
+
+
 class Habits(NamedTuple):
     """The habits of a connector, as a `Case` has them: by code, each with the factor that its registers lack, stored in
     thousandths; `ceiling_w` is the highest power that it is known to deliver."""
@@ -300,18 +304,23 @@ class Habits(NamedTuple):
 NO_HABITS: Final = Habits({}, None, reports_power=False, has_power_too_high=False, shown_factor=None)
 
 
-def habits_of(rows: Rows, charger: str, connector: int, least: int, then: str | None) -> Habits:
-    """Return the habits of a connector that at least so many transactions showed, now or at a moment in the past.
+def habits_of(rows: Rows, tx: Known, until: str) -> Habits:
+    """Return the habits of a transaction's connector that enough others showed, now or at a moment in the past; and its
+    highest power, as a person had said by then.
 
     How often a habit was shown by a past moment is not stored, so it counts from its first transaction on.
     """
-    found = rows(_VALID, (charger, connector)) if then is None else rows(_VALID_THEN, (charger, connector, then))
+    where, is_now = (tx.charger, tx.connector or 0), until == LAST_TIME
+    least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
+    found = rows(_VALID, where) if is_now else rows(_VALID_THEN, (*where, until))
+    said = rows(_SAID, (tx.charger, tx.connector, until))
     shown = {kind: value for kind, value, transactions in found if transactions >= least}
     values = {Code(kind): _factor(value) for kind, value in shown.items() if kind in set(Code)}
     kinds = {kind: value for kind, value, _ in found}
     reports_power, factor = bool(kinds.keys() - {POWER_TOO_HIGH}), kinds.get(Code.WRONG_FACTOR)
     shown_factor = None if factor is None else _factor(factor)
-    return Habits(values, shown.get(CEILING), reports_power, POWER_TOO_HIGH in kinds, shown_factor)
+    ceiling_w = (said[0][0] if said else None) or shown.get(CEILING)
+    return Habits(values, ceiling_w, reports_power, POWER_TOO_HIGH in kinds, shown_factor)
 
 
 def _factor(thousandths: int | None) -> float:
@@ -346,13 +355,13 @@ def case_of(
     `next_begin` is the start register, in Wh, of a transaction that is about to begin on its connector. `clock` is what
     `dating` returns for it, if the caller has that.
     """
-    line = _timeline(rows, tx, readings(rows, tx, until), until, clock := clock or dating(rows, tx, until))
-    booted = boots_during(rows, tx)
-    names = rows(_NAMES, of_readings(tx, until)) if booted and tx.stopped_by == "system" else []
+    where, clock = of_readings(tx, until), clock or dating(rows, tx, until)
+    line = _timeline(rows, tx, samples(rows, where), until, clock)
+    booted = boots(rows, tx.charger, began_at(tx), tx.stop_received_at or tx.own_stop_time or tx.created_at)
+    names = rows(_NAMES, where) if booted and tx.stopped_by == "system" else []
     before, after = preceding(rows, tx, until), following(rows, tx, until)
-    least = tolerances.MANY + (tx.confidence == DOUBTFUL)  # it may itself have shown it
-    habits = habits_of(rows, tx.charger, tx.connector or 0, least, None if until == LAST_TIME else until)
-    habits = habits._replace(ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.ceiling_w)
+    habits = habits_of(rows, tx, until)
+    stop = tx.meter_stop if tx.stopped_by != "system" else None  # one that is 1 Wh below the start is rounded otherwise
     others = beside(rows, own := span_of(tx), until, None if tx.is_start_timed else _behind(tx, line))
     ahead = _ahead(tx, line, clock) if booted else 0
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= CLOCK_SECONDS
@@ -363,7 +372,7 @@ def case_of(
         ended=line.ended,
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
-        stop_wh=_stop(tx),
+        stop_wh=None if stop is None else register(tx.meter_start if stop + 1 == tx.meter_start else stop),
         longest=_longest(rows, tx, line),
         lag=_lag(tx, line),
         is_timed=line.is_timed,
@@ -447,13 +456,6 @@ def span_of(tx: Known) -> Span:
     started = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
     is_still = stopped is not None and stands_still([started, stopped])  # so the charger's clock does not run
     return Span(tx.id, tx.charger, tx.connector, *own_time, begin, stop, stop, *received, tx.start_time, is_still)
-
-
-def _stop(tx: Known) -> int | None:
-    """Return the register of the charger's stop. One that is 1 Wh below the start is the same, rounded otherwise."""
-    if tx.stopped_by == "system" or tx.meter_stop is None:
-        return None
-    return register(tx.meter_start if tx.meter_stop + 1 == tx.meter_start else tx.meter_stop)
 
 
 def _stop_time(tx: Known) -> MessageTime | None:
@@ -561,11 +563,6 @@ def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) 
     return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0) if start else None
 
 
-def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
-    """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
-    return boots(rows, tx.charger, began_at(tx), tx.stop_received_at or tx.own_stop_time or tx.created_at)
-
-
 def began_at(tx: Known) -> str:
     """Return when its start was received; when it began, if the start was queued, perhaps until after a boot."""
     is_queued = (tx.start_skew or 0) < -CLOCK_SECONDS
@@ -648,7 +645,8 @@ def _believed_times(rows: Rows, tx: Known, at: str, received_at: str) -> Iterato
     without the first statuses after a boot."""
     received = tx._replace(stop_received_at=received_at)
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    yield from available_times(rows, received, [at for at, _ in boots_during(rows, received)], since, seconds(at))
+    booted = [at for at, _ in boots(rows, tx.charger, began_at(tx), received_at)]
+    yield from available_times(rows, received, booted, since, seconds(at))
 
 
 _IDLE: Final = (

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from math import inf
 from operator import attrgetter, itemgetter
@@ -35,7 +36,6 @@ from levity_trio.charging.sent.evidence import (
     View,
     gather,
     seconds,
-    timestamp_of,
 )
 from levity_trio.charging.sent.figures import CORRECTED, SCALED, overlap
 from levity_trio.charging.sent.timeline import MessageTime, Timeline, by_receipt, by_unset_clock, message_time
@@ -52,6 +52,7 @@ from levity_trio.store.cases.transaction import (
     sent_times,
 )
 from levity_trio.store.connectors import Rows, connectors
+from levity_trio.wire.times import shifted_stamp
 
 _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 """Doubts that ask by which factor a register may be wrong."""
@@ -115,10 +116,6 @@ class Adjacent(NamedTuple):
     is_doubtful: bool | None
     is_zero: bool | None
 
-    @property
-    def is_empty(self) -> bool:
-        return None not in (self.begin, self.end) and (self.begin == self.end or bool(self.is_zero))
-
 
 Place: TypeAlias = tuple[str, int | None, str, str, int]
 """Charger and connector, the moment until which facts count, and the start time and id of a transaction."""
@@ -171,7 +168,7 @@ def _was_reset(one: Adjacent, last: Adjacent, later: int | None) -> bool:
 
 def _counting(found: list[Adjacent]) -> list[Adjacent]:
     """Leave out the newest that are empty and below another one, up to the newest that is not empty."""
-    empty = [one.is_empty for one in found]
+    empty = [None not in (one.begin, one.end) and (one.begin == one.end or bool(one.is_zero)) for one in found]
     found = found[: empty.index(False) + 1] if False in empty else found
     while len(found) > 1 and empty.pop(0) and (found[0].end or 0) < max(one.end or 0 for one in found[1:]):
         found = found[1:]
@@ -452,7 +449,8 @@ def _elsewhere(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], list[
     """Return the transactions on other chargers that ran at once with one, by our clock. Of one that has just begun,
     its own end will show more."""
     end = (own.begin or 0) + 1 if own.end is None else own.end
-    ended = LAST_TIME if own.own_ended is None else timestamp_of(seconds(own.own_ended) + own.behind)
+    behind = timedelta(seconds=own.behind)
+    ended = LAST_TIME if own.own_ended is None else shifted_stamp(own.own_ended, behind)
     where = own.charger, own.start_time, until, end, own.begin
     running, ended_next, begun = _ELSEWHERE
     found = [*rows(running, where), *rows(ended_next, where), *rows(begun, (*where, ended))]

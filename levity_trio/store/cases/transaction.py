@@ -25,17 +25,6 @@ from levity_trio.charging.sent.readings import watts_of
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, shifted_stamp
 
-_SAID: Final = (
-    "SELECT max_w FROM connector_data WHERE cp_id = ? AND conn_id = ? AND said_at <= ? ORDER BY id DESC LIMIT 1"
-)
-
-
-def maximum_w(rows: Rows, charger: str, connector: int | None, until: str) -> int | None:
-    """Return the highest power of a connector in W, as a person had said by this time; None if nobody had."""
-    found = rows(_SAID, (charger, connector, until))
-    return found[0][0] if found else None
-
-
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
 LAST_ID: Final = 2**63 - 1

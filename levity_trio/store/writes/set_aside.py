@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import orjson
-
 from levity_trio.events import MessageSetAside
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.wire.texts import cut, cut_payload, digest, stored_object
+from levity_trio.wire.texts import cut_payload, digest
 
 _WAITS: Final = "tx_id = NULL, looked_at = NULL, looked_by = NULL, resolution = NULL, resolution_reason = NULL"
 STOP: Final = "StopTransaction"
-HIGHEST = 2**31
-"""Numbers in an unreadable payload are accepted only below this."""
 
 
 def set_aside(
@@ -82,29 +78,6 @@ def resolve_of(db: UnitOfWork, transaction: int, resolution: Resolution) -> None
     waiting = "SELECT id FROM set_aside WHERE tx_id = ? AND looked_at IS NULL"
     for (message,) in db.rows(waiting, (transaction,)):
         resolve(db, message, None, resolution)
-
-
-def number_in(message: Message, name: str) -> int | None:
-    """Return an integer field (a register, a connector, an id) of a payload that is invalid as a whole."""
-    value = fields_of(message).get(name)
-    return value if type(value) is int and 0 <= value < HIGHEST else None
-
-
-def text_in(message: Message, name: str) -> str | None:
-    """Return a text field (a tag, a time) of a payload that is invalid as a whole."""
-    value = fields_of(message).get(name)
-    return cut(value) if isinstance(value, str) and value.strip() else None
-
-
-def raw_in(message: Message, name: str) -> str | None:
-    """Return a field as it was sent."""
-    value = fields_of(message).get(name)
-    return None if value is None else cut(value if isinstance(value, str) else orjson.dumps(value).decode())
-
-
-def fields_of(message: Message) -> dict[str, object]:
-    """Return the payload's fields; empty if it is not an object."""
-    return stored_object(message.payload) or {}
 
 
 def count_repairs(db: UnitOfWork, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:

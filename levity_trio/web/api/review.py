@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeVar, TypeVarTuple
 
 from msgspec import Meta
 
-from levity_trio.charger.telling import Unreadable, read_again
+from levity_trio.charger.exchange import Unreadable, read_again
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import transactions as stored

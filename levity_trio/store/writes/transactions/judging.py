@@ -333,12 +333,13 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     """
     tx = load(db, transaction)
     earlier = before(db.rows, tx.place, AROUND)
-    previous, later = earlier[:1], _following(db, tx)
-    pairs = [*((one, tx) for one in _without_repetition(earlier)), *((tx, one) for one in later[:1])]
+    later, previous, has_several = _following(db, tx), earlier[:1], len(earlier) > 1
+    counted = _without_repetition(earlier) if has_several else previous
+    pairs = [*((one, tx) for one in counted), *((tx, one) for one in later[:1])]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
     shared = [one for one in earlier if one.review is not None and _has_review(db, one.id, Code.SHARED_REGISTER)]
-    doubted = shared + (_in_question(tx, *earlier[:2]) if len(earlier) > 1 else [])
+    doubted = shared + (_in_question(tx, *earlier[:2]) if has_several else [])
     at_once = _judge_beside(db, origin, tx)
     for one in doubted:
         _judge_beside(db, origin, one)

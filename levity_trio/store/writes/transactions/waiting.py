@@ -23,7 +23,7 @@ from levity_trio.store.cases.settled import DISMISSED, SYSTEM
 from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import message_parts, set_aside
-from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.origin import Message, Origin, fields_of, text_in
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.decisions import (
     Correction,
@@ -232,13 +232,13 @@ def store_part(db: UnitOfWork, origin: Origin, message: Message, batch: Batch, c
 
 def _read(message: Message, received_at: str) -> StopWithData | None:
     """Read a stop again; None if a field that is needed cannot be read, or if its transactionData needs a repair."""
-    fields, received = set_aside.fields_of(message), datetime.fromisoformat(received_at)
+    fields, received = fields_of(message), datetime.fromisoformat(received_at)
     transaction, register, data = (fields.get(name) for name in ("transactionId", "meterStop", "transactionData"))
     transaction = WITHOUT_ID if transaction is None else transaction
     data = [] if data is None else data
     if type(transaction) is not int or type(register) is not int or not are_meter_values(data):
         return None
-    moment = understand(set_aside.text_in(message, "timestamp"), received)
-    reason = set_aside.text_in(message, "reason") or LOCAL
-    stop = Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
+    moment = understand(text_in(message, "timestamp"), received)
+    reason = text_in(message, "reason") or LOCAL
+    stop = Stop(transaction, text_in(message, "idTag"), register, moment, reason, message)
     return StopWithData(stop, read(data, received))
