@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.records import record
 
 PATIENCE_SECONDS: Final = 30.0
 JSON: Final = "application/json"
@@ -39,7 +40,7 @@ class Refusal(EnvironmentProblem):
         self.document = document
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Sought:
     """The server that a command expects: its name and what to do if it does not answer, both for error messages."""
 
@@ -47,7 +48,7 @@ class Sought:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Api:
     """The API at one address: `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH`.
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from levity_trio.records import record
 
 NEEDED: Final = "this is needed"
 MOST_CHOICES: Final = 12
@@ -57,7 +58,7 @@ _LIMITS: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Typed:
     """How a value is typed: the unit of a whole number, and what may be chosen or serves as example."""
 

@@ -22,6 +22,7 @@ ROOT_MODULES = 7
 # From the bottom to the top. A room imports from the levels below its own, and MAY_IMPORT says which of their rooms.
 # Rooms of one level do not import each other. The longest name that fits a module is its room.
 LEVELS: tuple[tuple[str, ...], ...] = (
+    ("records",),
     ("clock", "events", "groups", "locale", "refusals", "wire", "writing"),
     ("charging.reviews", "charging.tolerances", "documents.cells"),
     ("config", "manual", "charging.lifecycle", "listening.own_addresses"),
@@ -46,6 +47,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("__main__",),
 )
+
+EVERYBODYS = ("records",)
+"""What every room may import: a way to declare data, not a decision."""
 
 EVERYTHING = (
     *("access", "authority", "charger", "charging", "clock", "config", "events", "groups", "listening", "log"),
@@ -79,6 +83,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "writing",
     ),
     "client": ("config",),
+    "records": (),
     "locale": (),
     "manual": (),
     "demo": (
@@ -257,6 +262,8 @@ def refused(one: Import) -> bool:
     if not is_within(one.imported, [PACKAGE]) or PACKAGE in (one.importer, one.imported):
         return False  # a third party's, or the version
     room, inside = room_of(one.importer), one.imported.removeprefix(f"{PACKAGE}.")
+    if is_within(inside, EVERYBODYS):
+        return False
     if room == "plugins":  # never each other; one may be a package
         own = ".".join(one.importer.split(".")[1:3])
         return not is_within(inside, [own, *MAY_IMPORT["plugins"]])

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Final
+
+from levity_trio.records import record
 
 CLIENT_LIFE: Final = timedelta(days=365)
 SERVER_LIFE: Final = timedelta(days=5 * 365)
@@ -32,7 +33,7 @@ LONGEST_NAME: Final = 64
 """Characters of a CN or O (RFC 5280, upper bounds)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Requested:
     """What stands in a certificate request (CSR).
 
@@ -51,7 +52,7 @@ class Requested:
     is_servers: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Described:
     """A certificate, for people and for the database. `names` are the names and addresses of a server."""
 

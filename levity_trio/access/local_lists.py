@@ -14,11 +14,12 @@ after pauses that double.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.wire.times import wire_time
 
 ASKER: Final = "local list"
@@ -59,7 +60,7 @@ class Content(NamedTuple):
     upto: Place
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Wanted:
     """The list that a charger should have, and how many tags are in it.
 
@@ -79,7 +80,7 @@ class Sent(NamedTuple):
     content: Content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Known:
     """What is known of the list of a charger.
 
@@ -102,7 +103,7 @@ class Known:
     is_paused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Line:
     """The charger at present: whether it may be sent a list, whether one is under way, and when it booted last."""
 
@@ -210,7 +211,7 @@ def part_size(at_once: int | None, failures: int) -> int:
 # What the answers tell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Answer:
     """How one of our messages ended: the state of its command, and what the charger said."""
 

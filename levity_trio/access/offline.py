@@ -8,9 +8,10 @@ AllowOfflineTxForUnknownId is true (§3.5.4). Where a list or a cache is off, it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from levity_trio.records import record
 
 OFFLINE: Final = "LocalAuthorizeOffline"
 PRE_AUTHORIZE: Final = "LocalPreAuthorize"
@@ -40,7 +41,7 @@ class Permission(StrEnum):
     NOT_KNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OfflineTags:
     """Some tags, whether they can charge without us, and why."""
 
@@ -49,7 +50,7 @@ class OfflineTags:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Explanation:
     """Who can charge without us, and what else follows from the keys."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
+
+from levity_trio.records import record
 
 HIGHEST_PROFILE: Final = 3
 MOST_ATTEMPTS: Final = 5
@@ -51,7 +52,7 @@ class Standing(NamedTuple):
     command: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Attempt:
     """A command of a step: its state as in the table `command`, the status of its answer, and the code of an error."""
 
@@ -69,7 +70,7 @@ class Report(NamedTuple):
     received_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Request:
     """The charger's last request for a certificate since the profile was asked for; `result` is None while open."""
 

@@ -6,7 +6,6 @@ import re
 import string
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -14,6 +13,7 @@ from levity_trio.access.wallets import Wallets
 from levity_trio.charging.names import EDGES
 from levity_trio.events import Event
 from levity_trio.events.access import TagChanged, TagsImported
+from levity_trio.records import record
 
 LONGEST_TAG: Final = 20
 """Characters of an idToken (§7.28)."""
@@ -67,7 +67,7 @@ class Tag(NamedTuple):
     most: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Policy:
     """The settings by which tags are judged. `own` is a tag of ours, which counts as known."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from levity_trio.billing.tariff import Blocking, minutes_of
 from levity_trio.billing.windows import spans
+from levity_trio.records import record
 
 Stretch = tuple[datetime, datetime]
 _MINUTE: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stay:
     """What followed the charging.
 

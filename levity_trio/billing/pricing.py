@@ -9,7 +9,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -22,12 +22,13 @@ from levity_trio.billing.splitting import Flow, Level, Power, divide
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Tariff, Versions, Window
 from levity_trio.billing.windows import Span, spans
+from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
 WH_PER_KWH: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Evidence:
     """What is known of the course of a session beside its energy."""
 

@@ -13,12 +13,13 @@ so perhaps in another month. There it is too much, and here it is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from levity_trio.billing.courses import Course, Energy, Ground, Metered, Stretch, energy, share
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.states import BillState
+from levity_trio.records import record
 
 CORRECTED: Final = "corrected"
 IMPORTED: Final = "imported"
@@ -35,7 +36,7 @@ class Transaction(NamedTuple):
     settled_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StateLine:
     """The transactions of one state: how many, and their energy; of these the doubtful ones."""
 
@@ -46,7 +47,7 @@ class StateLine:
     doubtful_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RegisterDifference:
     """A transaction whose register rose by another energy than its figure: by so many Wh more. `reason` is empty where
     nothing explains it."""
@@ -57,7 +58,7 @@ class RegisterDifference:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Remark:
     """A step of a register between two transactions that is no plain difference: when, from and to what, and why.
 
@@ -73,7 +74,7 @@ class Remark:
     times: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HidingTransaction:
     """A transaction that ended after later ones on its connector began, as an earlier system closed some: their energy
     of so many Wh is in another month by the registers than by their times."""
@@ -84,7 +85,7 @@ class HidingTransaction:
     wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sums:
     """The energy of a month by the lifetime registers, each as last read before the seams of the month, and what it is
     accounted for by.
@@ -114,7 +115,7 @@ class Sums:
     is_explained: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerMonth:
     """The sums of one charger, what is odd, and the time of its last known register."""
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -24,6 +23,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.money import half_up
 from levity_trio.billing.statement import Split
+from levity_trio.records import record
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -58,7 +58,7 @@ class Crossing(NamedTuple):
     after: Level
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Flow:
     """What is known of the course of a session's energy. Readings may come in any order, doubled, or not at all."""
 

@@ -7,10 +7,11 @@ documents (HTML, PDF, CSV, JSON) are made from this one shape, so they cannot di
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from levity_trio.records import record
 
 
 class LineKind(StrEnum):
@@ -36,7 +37,7 @@ class Split(StrEnum):
     EVENLY = "evenly"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Currency:
     """A currency (ISO 4217) and the number of its decimals: 0, 2 or 3."""
 
@@ -44,7 +45,7 @@ class Currency:
     exponent: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Line:
     """One amount and how it was computed: quantity × price, rounded half up once.
 
@@ -65,7 +66,7 @@ class Line:
     """In percent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Position:
     """One charging session with its lines, or a base fee (without transaction and times).
 
@@ -98,7 +99,7 @@ class Position:
         return sum(line.amount for line in self.lines)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaxSum:
     """The foot of a statement for one tax rate (in percent); net + tax = gross."""
 
@@ -108,7 +109,7 @@ class TaxSum:
     gross: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Party:
     """Names and addresses as they were when the statement was closed."""
 
@@ -117,7 +118,7 @@ class Party:
     contact: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Owner:
     """Who bills: name, address, bank details, and tax number."""
 
@@ -130,7 +131,7 @@ class Owner:
     """PNG or JPEG."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Statement:
     """What one account owes for one month.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise, zip_longest
 from operator import attrgetter
@@ -18,6 +17,7 @@ from typing import Final, NamedTuple
 from levity_trio.billing.courses import Bounds
 from levity_trio.billing.ownership import Span
 from levity_trio.charging.sent.readings import digit_of, exact_wh
+from levity_trio.records import record
 
 CHARGERS_PERCENT: Final = 2.0
 """The class of a charger's meter, where nobody says otherwise."""
@@ -48,7 +48,7 @@ class Classes(NamedTuple):
     rolls_over_wh: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReadingRemark:
     """What is odd about a reading of the house's meter."""
 
@@ -57,7 +57,7 @@ class ReadingRemark:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Comparison:
     """A meter against its chargers, between its readings around a month. The chargers' energy is between `least_wh` and
     `most_wh`; `allowed_wh` is how far the two may differ. They began to differ in the interval of readings from

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise, product
@@ -15,6 +14,7 @@ from typing import Final
 
 from levity_trio.billing.statement import Currency, LineKind
 from levity_trio.billing.windows import ALL_WEEKDAYS, DAY_MINUTES, Recurrence
+from levity_trio.records import record
 
 LEAST_WH: Final = 100
 """A session with less energy is free, unless the tariff says otherwise."""
@@ -24,7 +24,7 @@ _NEW_YEAR: Final = (1, 1)
 _DAYS_OF_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Window:
     """A price per kWh and when it holds; `when` is None for all times that no other window covers.
 
@@ -36,7 +36,7 @@ class Window:
     when: Recurrence | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Blocking:
     """The fee for a car that stays after charging, per begun minute after the grace.
 
@@ -51,7 +51,7 @@ class Blocking:
     is_until_available: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Tariff:
     """One version of a tariff. Minimum and maximum are for a session, in the kind of the prices (net or gross)."""
 
@@ -123,7 +123,7 @@ class Versions:
 # Coverage: each local time must lie in one window
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Moment:
     """A minute of a weekday in a time of the year."""
 

@@ -8,12 +8,12 @@ late evening of Fridays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from levity_trio.records import record
 from levity_trio.wire.times import in_zone, shifted
 
 DAY_MINUTES: Final = 24 * 60
@@ -55,7 +55,7 @@ class Season(NamedTuple):
 ALL_DAY: Final = (Times(0, DAY_MINUTES),)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Recurrence:
     """Times of day on some weekdays (Monday is 0) in a season, None for the whole year."""
 

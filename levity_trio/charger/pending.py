@@ -10,6 +10,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.events import CallFailed, Event
+from levity_trio.records import record
 from levity_trio.store.reads.commands import Command
 from levity_trio.store.writes.commands import Unfinished
 
@@ -19,7 +20,7 @@ REMEMBERED: Final = 1_000
 """The given-up commands that are remembered: as many as may be stored at once. Older ones were cancelled since."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CommandResult:
     """How a command ended; `state` as in the table `command`, `answer` the payload of the CALLRESULT.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import trio
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.liveness import Liveness
+from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged, RateExceeded
 from levity_trio.store.engine.retrying import persist
 from levity_trio.store.writes import pings, sessions
@@ -31,7 +31,7 @@ class Closing(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Peer:
     """The peer of a connection, as the handshake identified it."""
 

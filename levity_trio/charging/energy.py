@@ -12,7 +12,7 @@ old. One is looked at afterwards: what a charger always does makes a proposed fi
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -27,6 +27,7 @@ from levity_trio.charging.sent.evidence import Beside, Case, Neighbour, View
 from levity_trio.charging.sent.figures import SEGMENTS, UNKNOWN, Chain, Chosen, Figure, ends_alone
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.tolerances import CLOCK_SECONDS, ROUNDED_WH
+from levity_trio.records import record
 
 RULES: Final = 23
 """The version of these rules. Version 1 was a set of thresholds."""
@@ -34,7 +35,7 @@ CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Judgement:
     """A figure in Wh with its doubts. `billed_from` and `billed_until` are the registers on which it is based."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from levity_trio.charging.energy import Judgement, judge
@@ -15,11 +15,12 @@ from levity_trio.charging.refute.table import REFUTATIONS, Weight, refute
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Case
 from levity_trio.charging.sent.figures import Candidate, Chain, Figure
+from levity_trio.records import record
 
 AS_REPORTED: Final = "as reported"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Interpretation:
     """One explanation of the messages: its figure in Wh, and the two pieces of evidence that contradict it, if any do.
 

@@ -7,11 +7,11 @@ of the row which the step adds to `tx_event`; None if it adds none. `just manual
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from levity_trio.charging.reviews import DISMISSIBLE
+from levity_trio.records import record
 
 
 class State(StrEnum):
@@ -76,7 +76,7 @@ class Kind(StrEnum):
     IMPORT = "import"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Step:
     """The next state, and the row that records it."""
 

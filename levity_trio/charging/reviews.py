@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from levity_trio.records import record
 
 
 class Code(StrEnum):
@@ -72,7 +74,7 @@ DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_
 a correction of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Doubt:
     """One review: `figures` has the Wh of each candidate, `evidence` the two pieces that do not agree."""
 

@@ -7,7 +7,7 @@ settings.py validates the values.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -43,6 +43,7 @@ from levity_trio.config.settings import (
     whole,
 )
 from levity_trio.config.web import WebConfig
+from levity_trio.records import record
 
 REGISTRATION_MODES = ("open", "ask", "closed")
 UNKNOWN_TAGS = ("accept", "refuse", "ask")
@@ -93,7 +94,7 @@ class Guests(NamedTuple):
     clock: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServerConfig(WebConfig):
     """All settings except those of the log. Times are in seconds and sizes in bytes unless the name says otherwise."""
 

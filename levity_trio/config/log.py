@@ -1,15 +1,15 @@
 """The settings of the log."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from levity_trio.config.settings import FILE, one_of, setting
+from levity_trio.records import record
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogConfig:
     """The settings of the log."""
 

@@ -6,7 +6,7 @@ says in its error what to give instead. The only I/O here is the check of a path
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from levity_trio.config import time_zones
+from levity_trio.records import record
 
 PREFIX = "LEVITY_"
 """Prefix of the environment variables of settings."""
@@ -38,7 +39,7 @@ class UnusableSecret(Unusable):
     """Raised for a value that contains a secret, and is not shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Kind:
     """The placeholder of a setting's value in `--help`, and the function that parses it."""
 
@@ -51,7 +52,7 @@ class Kind:
     """Whether the flag may be given several times."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Setting:
     """One setting, for the command line, the environment, the TOML file and `--help`."""
 
@@ -84,7 +85,7 @@ class Setting:
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class InForce:
     """A setting in force: its text as it was given, or that of its default, and where it came from.
 

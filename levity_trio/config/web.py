@@ -1,6 +1,5 @@
 """The settings of the listeners for people, programs and files: API, dashboard, drivers' port, files port."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from levity_trio.config.settings import (
     setting,
     whole,
 )
+from levity_trio.records import record
 
 API_PORT: Final = 9001
 DRIVERS_CONNECTIONS: Final = 256
@@ -24,7 +24,7 @@ FTP_DATA_PORTS: Final = range(61000, 61016)
 """Above those that Linux gives to connections that programs open."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WebConfig:
     """The settings of these listeners, a part of those of the server (config.py)."""
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from levity_trio.config import SETTINGS, ConfigError, ServerConfig
 from levity_trio.config.log import LogConfig
 from levity_trio.config.settings import DATABASE, FILE, FILES, Setting, Unusable, has_secret
 from levity_trio.config.sources import load, parse_toml, read_toml
+from levity_trio.records import record
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 BACKUPS: Final = Path("/var/backups/levity-trio")
@@ -81,7 +82,7 @@ class Configuration(NamedTuple):
     in_file: tuple[ServerConfig, LogConfig]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Installation:
     """Values for the templates that are not settings of the server."""
 

@@ -6,8 +6,10 @@ dashboard.py lays them out and converts them for Grafana.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from levity_trio.records import record
 
 Colour = str
 Steps = tuple[tuple[float, Colour], ...]
@@ -16,7 +18,7 @@ CP: Final = "{{cp_id}}"
 CONNECTOR: Final = "{{cp_id}} {{connector_id}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Column:
     """A column of a table."""
 
@@ -28,7 +30,7 @@ class Column:
     """The colours of certain values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Panel:
     """One panel of the dashboard."""
 
@@ -49,7 +51,7 @@ class Panel:
     height: int = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Row:
     """A group of panels under a heading. It is collapsed unless `is_open`."""
 

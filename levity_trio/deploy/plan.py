@@ -11,7 +11,6 @@ import re
 import socket
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -47,6 +46,7 @@ from levity_trio.deploy.steps import (
     packages,
     run,
 )
+from levity_trio.records import record
 
 USER: Final = "levity"
 DATABASE: Final = STATE_FOLDER / "levity.db"
@@ -93,7 +93,7 @@ _HEAD: Final = """\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Answers:
     """The answers to the four questions."""
 
@@ -200,7 +200,7 @@ def changes_of(present: bytes | None, answers: Answers) -> Mapping[str, object]:
     return {key: wanted[key] for name in changed for key in of_answer[name]}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Certificates:
     """The step that makes the authority of the chargers, and the certificates for all names of this machine."""
 
@@ -339,7 +339,7 @@ MORE: Final = {"alerts": _alerts, "litestream": _litestream}
 """What is installed only if somebody asks for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class KeptVersions:
     """The step that puts the versions and hashes of the program in a folder beside its unit."""
 

@@ -15,7 +15,6 @@ import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
@@ -25,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 from levity_trio import __version__, writing
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.deploy.steps import PROGRAM, PUBLIC, Machine, run
+from levity_trio.records import record
 
 OPT: Final = Path("/opt/levity-trio")
 CURRENT: Final = OPT / "current"
@@ -99,7 +99,7 @@ def read_pinned(path: Path, wheel: Wheel) -> Pinned:
     return Pinned(text, ours[2])
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Program:
     """The step that installs a wheel."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.steps import Machine, run
+from levity_trio.records import record
 
 STOP_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.2
@@ -64,7 +64,7 @@ def _last_lines(since: float) -> str:
     return f": {' / '.join(lines)}" if lines else f"; see journalctl -u {UNIT}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Started:
     """The step that starts the server, or starts it again with what was changed. Then the mark of the change goes."""
 

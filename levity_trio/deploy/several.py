@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from levity_trio.deploy.installation import (
     target,
     unit_values,
 )
+from levity_trio.records import record
 
 STEP: Final = 1000
 LAST_PORT: Final = 65535
@@ -108,7 +109,7 @@ _SEVERAL: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Several:
     """The values of the templates: those of all files, and those of each server's unit."""
 
@@ -116,7 +117,7 @@ class Several:
     servers: Sequence[Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Way:
     """What HAProxy passes on: from a port of its own to the same one of each server."""
 

@@ -12,12 +12,12 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from levity_trio import writing
 from levity_trio.config import EnvironmentProblem
+from levity_trio.records import record
 
 SYSTEMD: Final = Path("/run/systemd/system")
 PUBLIC: Final = 0o644
@@ -25,7 +25,7 @@ PROGRAM: Final = 0o755
 SHOWN_LINES: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Machine:
     """The machine that is changed: this one, or one whose files lie below a folder and which does not run."""
 
@@ -58,7 +58,7 @@ class Step(Protocol):
         """Do it. Raises EnvironmentProblem, OSError."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class File:
     """A file. With `holder`, it is left as it is once it has that word, because its owner edits it; and what was there
     before is kept beside it.
@@ -98,7 +98,7 @@ class File:
             shutil.chown(path, group=self.group)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Link:
     """A link, which is changed in one step."""
 
@@ -124,7 +124,7 @@ class Link:
         writing.sync_folder(path.parent)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Removal:
     """Something that goes, a folder with all that is in it."""
 
@@ -146,7 +146,7 @@ class Removal:
             path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Command:
     """A command of the machine, which is left out where the machine does not run."""
 

@@ -20,7 +20,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from levity_trio.deploy.files import UNIT
 from levity_trio.deploy.installation import BACKUPS, read_elsewhere
 from levity_trio.deploy.program import CURRENT, OPT, Pinned, Program, Wheel, check_room
 from levity_trio.deploy.steps import PUBLIC, File, Link, Machine, Removal, missing, run
+from levity_trio.records import record
 
 HEALTHY_SECONDS: Final = 60.0
 TRIAL_SHARE: Final = 2
@@ -51,7 +52,7 @@ class Stays(EnvironmentProblem):
     """The new version did not serve in time, and one cannot go back. The text says why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnderWay:
     """An upgrade that has begun: what to put back. `copy` is None if the old version serves on the new schema too."""
 
@@ -62,7 +63,7 @@ class UnderWay:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Upgrade:
     """What an upgrade is going to do. `database` is None on PostgreSQL, which is neither copied nor put back."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -20,6 +19,7 @@ from levity_trio.billing.statement import Line, LineKind, Position, Statement
 from levity_trio.documents.cells import inert
 from levity_trio.documents.sheet import tidy
 from levity_trio.documents.template import Template
+from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
 COLUMNS: Final = (
@@ -44,7 +44,7 @@ def csv_text(statement: Statement, template: Template) -> str:
     return file.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Form:
     statement: Statement
     zone: ZoneInfo

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.statement import Statement
+from levity_trio.records import record
 
 WORDS: Final = "Scan to charge"
 """On each label."""
@@ -37,7 +37,7 @@ class Paper(NamedTuple):
         return self.statements[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Label:
     """A label: the names of its site and of its charger, which connector ("" where there is one only), and its URL."""
 
@@ -47,7 +47,7 @@ class Label:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CodeSheet:
     """The codes that are fixed at chargers: labels in the order in which they are printed, to be cut.
 

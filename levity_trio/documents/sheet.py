@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from levity_trio.documents import DocumentProblem
+from levity_trio.records import record
 
 LARGEST_LOGO_BYTES: Final = 1_000_000
 _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -22,7 +22,7 @@ def tidy(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in kept).split())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Column:
     """A column's head, its share of the width, and whether it holds numbers (aligned to the right)."""
 
@@ -31,7 +31,7 @@ class Column:
     is_number: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Row:
     """A row of a table, and what stands beneath it over the whole width."""
 
@@ -39,7 +39,7 @@ class Row:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Table:
     """A table; its last row may be a sum."""
 
@@ -51,7 +51,7 @@ class Table:
     """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two lines."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Facts:
     """Labels and their values, with a QR code beside them: its rows of dark ("1") and light modules."""
 
@@ -63,7 +63,7 @@ class Facts:
     code_label: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sheet:
     """A whole document. `mark` stands on every page ("Draft"); `figure` is the one large number."""
 

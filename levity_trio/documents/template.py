@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -20,6 +19,7 @@ from levity_trio.billing.money import units
 from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.sheet import tidy
+from levity_trio.records import record
 from levity_trio.wire.times import in_zone
 
 DATE_FIELDS: Final = frozenset(("day", "day2", "month", "short", "number", "number2", "year"))
@@ -40,7 +40,7 @@ class TemplateProblem(DocumentProblem):
         return "\n".join(self.args)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Template:
     """A checked template."""
 

@@ -7,7 +7,6 @@ readings are not facts. Observations are not stored; they describe the state of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.events.access import StartRefused as StartRefused
@@ -76,9 +75,10 @@ from levity_trio.events.wallets import WalletEntered as WalletEntered
 from levity_trio.events.wallets import WalletSpent as WalletSpent
 from levity_trio.events.wallets import WalletTermsChanged as WalletTermsChanged
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServerStarted(Fact):
     """A run of a server began; `clean` is whether the run before it was shut down cleanly."""
 
@@ -88,7 +88,7 @@ class ServerStarted(Fact):
     clean: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServerLost(Fact):
     """A server was silent for too long: killed, frozen, or cut off from the database. Its chargers may connect to any
     other server of the site; their transactions are suspended until then."""
@@ -96,7 +96,7 @@ class ServerLost(Fact):
     server: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClockLeapt(Fact):
     """This machine's clock leapt by `seconds`, ahead or back, while the server ran.
 
@@ -107,7 +107,7 @@ class ClockLeapt(Fact):
     believed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerConnected(Fact):
     """A connection became a session, with its first valid CALL or with our first CALL to it."""
 
@@ -116,7 +116,7 @@ class ChargerConnected(Fact):
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerDisconnected(Fact):
     """A connection ended. `replaced` is whether a newer connection of the same charger had replaced it."""
 
@@ -127,7 +127,7 @@ class ChargerDisconnected(Fact):
     during_transaction: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerHidden(Fact):
     """A charger is hidden until it charges again. `retired_on` is the day of its removal, if it was removed;
     `made_room_for` is the new one for which a stranger was hidden, None if a person hid it."""
@@ -136,19 +136,19 @@ class ChargerHidden(Fact):
     made_room_for: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerShown(Fact):
     """A hidden charger is visible again: it charged, or a person added it again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class IdentityShared(Fact):
     """Two chargers seem to use one identity, because its serial number or its address alternates."""
 
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerBooted(Fact):
     """A charger sent a BootNotification."""
 
@@ -159,14 +159,14 @@ class ChargerBooted(Fact):
     during_transaction: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PingsSwitchedOff(Fact):
     """A charger closed three consecutive connections just after a WebSocket ping; this firmware gets no more pings."""
 
     firmware_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagPresented(Fact):
     """A charger asked to authorize an ID tag; `verdict` is the status returned."""
 
@@ -174,7 +174,7 @@ class TagPresented(Fact):
     verdict: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionStarted(Fact):
     """A transaction began. Repeats of its StartTransaction add no fact."""
 
@@ -184,7 +184,7 @@ class TransactionStarted(Fact):
     meter_start_wh: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionSuspended(Fact):
     """An open transaction lost its charger (boot, lost connection, server shutdown). It stays open and unbilled."""
 
@@ -193,7 +193,7 @@ class TransactionSuspended(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionResumed(Fact):
     """A suspended transaction continued."""
 
@@ -202,7 +202,7 @@ class TransactionResumed(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionStopped(Fact):
     """A transaction was stopped by its charger. `before_wh` is its energy as reported by facts until then."""
 
@@ -215,7 +215,7 @@ class TransactionStopped(Fact):
     review: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionClosed(Fact):
     """A transaction was closed by the system or by an operator, with the energy that its readings show.
 
@@ -233,7 +233,7 @@ class TransactionClosed(Fact):
     review: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionRejudged(Fact):
     """Later facts changed the energy of an ended transaction, or its confidence; `cause` names these facts."""
 
@@ -246,14 +246,14 @@ class TransactionRejudged(Fact):
     review: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StopConflicted(Fact):
     """A charger sent a second StopTransaction with other values; the first one stays valid."""
 
     transaction: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EnergyUnbilled(Fact):
     """A transaction began above the register value at which the one before it on that connector ended.
 
@@ -266,7 +266,7 @@ class EnergyUnbilled(Fact):
     before_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EnergyJumped(Fact):
     """The register stepped between two readings of a transaction.
 
@@ -280,7 +280,7 @@ class EnergyJumped(Fact):
     to_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageSetAside(Fact):
     """A message could not be linked or handled; it is kept raw for the operator."""
 
@@ -289,7 +289,7 @@ class MessageSetAside(Fact):
     transaction: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DataTransferred(Fact):
     """A charger sent a DataTransfer."""
 
@@ -298,14 +298,14 @@ class DataTransferred(Fact):
     data: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DiagnosticsStatusChanged(Fact):
     """A charger reported the status of a diagnostics upload."""
 
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FirmwareStatusChanged(Fact):
     """A charger reported the status of a firmware update. Only signed updates have a `request_id`."""
 
@@ -313,7 +313,7 @@ class FirmwareStatusChanged(Fact):
     request_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogStatusChanged(Fact):
     """A charger reported the status of a log upload."""
 
@@ -321,7 +321,7 @@ class LogStatusChanged(Fact):
     request_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecurityEventReported(Fact):
     """A charger reported a security event. `timestamp` is the charger's own time as sent."""
 
@@ -334,7 +334,7 @@ ROUTINE_EVENTS: Final = frozenset({"FirmwareUpdated", "ResetOrReboot", "SettingS
 """Security events of ordinary operation (OCPP 1.6 security whitepaper, §5)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
 
@@ -345,7 +345,7 @@ class FactsCounted(Fact):
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessagesRefused(Fact):
     """A charger exceeded the rate of transaction messages. This one was not acknowledged, and the connection is closed
     with 1013.
@@ -355,7 +355,7 @@ class MessagesRefused(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EventsPruned(Fact):
     """Retention deleted `count` facts from `event` that are older than `before`; their sums are kept for counters."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagChanged(Fact):
     """An operator, `by`, added, changed or removed a tag; the other fields are what holds from now on.
 
@@ -23,7 +22,7 @@ class TagChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagsImported(Fact):
     """An import is complete: `count` tags of a file that `by` sent were added or changed."""
 
@@ -31,7 +30,7 @@ class TagsImported(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StartRefused(Fact):
     """A transaction began with a tag that may not charge. It is stored with its energy; the charger was told."""
 

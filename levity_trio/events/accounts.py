@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AccountChanged(Fact):
     """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`.
 
@@ -21,7 +20,7 @@ class AccountChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OwnershipChanged(Fact):
     """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, or no longer does.
 
@@ -42,7 +41,7 @@ class OwnershipChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionGiven(Fact):
     """An operator gave a transaction to an account by hand, or (`account` null) took it back."""
 
@@ -51,7 +50,7 @@ class TransactionGiven(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VehicleChanged(Fact):
     """An operator added, changed or removed a vehicle, or had its name forgotten with that of its account."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillingBegun(Fact):
     """An operator, `by`, said from which local day on this system bills."""
 
@@ -15,7 +14,7 @@ class BillingBegun(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MonthClosed(Fact):
     """An operator closed a month (`account` null), or it for one account that moved out.
 

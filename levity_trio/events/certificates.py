@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateRequested(Fact):
     """A charger requested a signed certificate."""
 
     csr: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateRefused(Fact):
     """A charger's request for a certificate was answered with Rejected."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateDelivered(Fact):
     """What became of a certificate that was sent to its charger: installed, refused or undelivered."""
 
@@ -29,7 +28,7 @@ class CertificateDelivered(Fact):
     result: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecuringBegan(Fact):
     """An operator wants this security profile for a charger."""
 
@@ -38,7 +37,7 @@ class SecuringBegan(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecuringStopped(Fact):
     """A step towards a security profile failed; `words` say why and what to do. The charger's old door stays open."""
 
@@ -48,7 +47,7 @@ class SecuringStopped(Fact):
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecuringEnded(Fact):
     """The way to a security profile is done, replaced by a newer one, or cancelled."""
 

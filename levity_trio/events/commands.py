@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallAnswered(Fact):
     """A charger answered a command: `state` is accepted or rejected, by the status of the response."""
 
@@ -18,7 +17,7 @@ class CallAnswered(Fact):
     late: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallFailed(Fact):
     """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or cancelled."""
 
@@ -28,7 +27,7 @@ class CallFailed(Fact):
     error_code: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OutcomeKnown(Fact):
     """What came of a command: `outcome` is fulfilled, contradicted or not seen, `words` says it for people."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionConfirmed(Fact):
     """An operator confirmed the energy of an ended transaction, so it is certain. `reviews` are the codes of the doubts
     that this resolved."""
@@ -20,7 +19,7 @@ class TransactionConfirmed(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionCorrected(Fact):
     """An operator set the energy of an ended transaction. `before_wh` is its energy as reported by facts until then."""
 
@@ -33,7 +32,7 @@ class TransactionCorrected(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReviewDismissed(Fact):
     """An operator dismissed a doubt about a transaction; its figure did not change."""
 
@@ -45,7 +44,7 @@ class ReviewDismissed(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageAttached(Fact):
     """An operator linked a message that was set aside to a transaction, perhaps one that was made for it."""
 
@@ -56,7 +55,7 @@ class MessageAttached(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageDismissed(Fact):
     """An operator looked at a message that was set aside; it affects no bill."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PasswordChanged(Fact):
     """A password of a charger was stored (`expected`), is the only one from now on (`confirmed`), or was `ended`."""
 
@@ -16,7 +15,7 @@ class PasswordChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ProfileChanged(Fact):
     """The security profile that is required of a charger changed.
 
@@ -28,7 +27,7 @@ class ProfileChanged(Fact):
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerReadmitted(Fact):
     """An operator lets a charger in once below its required profile, until `until`."""
 
@@ -37,7 +36,7 @@ class ChargerReadmitted(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReadmissionUsed(Fact):
     """A handshake from this address was let in below the profile that is required of the charger."""
 
@@ -45,7 +44,7 @@ class ReadmissionUsed(Fact):
     remote_address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerTurnedAway(Fact):
     """A known charger began to be turned away: its handshake is refused, or its connection is closed on it.
 
@@ -57,7 +56,7 @@ class ChargerTurnedAway(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateIssued(Fact):
     """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
 
@@ -67,7 +66,7 @@ class CertificateIssued(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateRevoked(Fact):
     """An operator revoked a certificate; it opens no door any more."""
 
@@ -77,7 +76,7 @@ class CertificateRevoked(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateNameAllowed(Fact):
     """An operator lets the certificate requests of a charger have this name (CN), as the rejected `request` had it."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LocalListPaused(Fact):
     """A list was sent to a charger by hand (`command`, asked for by `by`), so its local list is no longer kept."""
 
@@ -15,14 +14,14 @@ class LocalListPaused(Fact):
     by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LocalListResumed(Fact):
     """An operator (`by`) had the local list of a charger kept again."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LocalListFailing(Fact):
     """A charger failed twice to take its local list. It is tried again after pauses; `problem` is the last answer."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MeterChanged(Fact):
     """An operator added or changed a meter of the house."""
 
@@ -16,7 +15,7 @@ class MeterChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MeterRead(Fact):
     """An operator entered a reading of a meter of the house (`change` is added), or voided one that was wrong (voided).
     `read_at` is the time of the reading."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from levity_trio.records import record
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record
 class Observation:
     """An event that is not stored."""
 
     charger: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MessageHandled(Observation):
     """A CALL of a charger was answered after `seconds`. `code` is that of the CALLERROR, None for a CALLRESULT.
 
@@ -28,7 +29,7 @@ class MessageHandled(Observation):
     """The kinds of the repairs made to it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallEnded(Observation):
     """A CALL of ours ended after `seconds`: `state` is accepted, rejected, error, timed out or gone (as in `command`).
 
@@ -43,14 +44,14 @@ class CallEnded(Observation):
     late: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MalformedFrame(Observation):
     """A malformed frame, or a response that belongs to no CALL in flight; `kind` is one of a fixed set."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HandshakeRefused(Observation):
     """A handshake was refused. The peer is not identified, so `charger` is None.
 
@@ -63,12 +64,12 @@ class HandshakeRefused(Observation):
     kind: str = "malformed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PasswordInDigits(Observation):
     """A charger presented the hexadecimal digits of its password instead of its bytes; it was let in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BatchCommitted(Observation):
     """The writer committed a batch."""
 
@@ -76,7 +77,7 @@ class BatchCommitted(Observation):
     writes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PluginFailed(Observation):
     """A hook of a plugin raised, or took too long."""
 
@@ -84,7 +85,7 @@ class PluginFailed(Observation):
     hook: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AuditProgress(Observation):
     """The progress of the audit to Fluentd; `lag` is the number of log ids that are not acknowledged yet."""
 
@@ -92,14 +93,14 @@ class AuditProgress(Observation):
     connected: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AuditLost(Observation):
     """`count` frames were pruned before Fluentd had acknowledged them."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagJudged(Observation):
     """A charger was told the `status` of a tag, in its response to `action`."""
 
@@ -107,7 +108,7 @@ class TagJudged(Observation):
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AutoStart(Observation):
     """The outcome of an automatic start: started, rejected, timed out, not sent, given up, withdrawn, blocked or over.
 
@@ -118,7 +119,7 @@ class AutoStart(Observation):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PaymentRefused(Observation):
     """A request of a payment service was refused; `code` is that of the problem."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.observations import Observation
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReadingReceived(Observation):
     """A charger sent values of a connector: each as (measurand, phase, value, unit), as sent."""
 

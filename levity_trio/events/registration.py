@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewcomerWaiting(Fact):
     """A charger that nobody adopted connected for the first time, and waits for a person (--registration ask).
 
@@ -18,7 +17,7 @@ class NewcomerWaiting(Fact):
     resembles: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerAdopted(Fact):
     """A person registered a charger: it is served in every mode of --registration."""
 
@@ -26,7 +25,7 @@ class ChargerAdopted(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerRefused(Fact):
     """A person refused a charger: it is answered Rejected, and is sent nothing."""
 

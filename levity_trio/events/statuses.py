@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StatusChanged(Fact):
     """The status of a connector changed (connector 0 is the charger itself)."""
 
@@ -16,7 +15,7 @@ class StatusChanged(Fact):
     error_code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AvailabilityDiffers(Fact):
     """A connector reports a status against what it was told to be: `wanted` is Operative or Inoperative."""
 
@@ -25,7 +24,7 @@ class AvailabilityDiffers(Fact):
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ErrorOpened(Fact):
     """A charger reported an errorCode other than NoError. It is a warning if the status is not Faulted."""
 
@@ -35,7 +34,7 @@ class ErrorOpened(Fact):
     is_warning: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ErrorsResolved(Fact):
     """A charger reported NoError for a connector with open errors."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TariffChanged(Fact):
     """An operator, `by`, added or withdrew (`change`) a version of a tariff that holds from the local day `since`."""
 
@@ -18,7 +17,7 @@ class TariffChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TariffAssigned(Fact):
     """From the local day `since` a tariff, or (`tariff` null) none, holds for an account, a charger or the site.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletEntered(Fact):
     """Something was entered in the ledger of an account: `kind` is payment, top-up, charge, statement and so on.
 
@@ -21,7 +20,7 @@ class WalletEntered(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletTermsChanged(Fact):
     """An operator made an account prepaid or postpaid (`terms`), or changed the limit at which it is spent."""
 
@@ -30,14 +29,14 @@ class WalletTermsChanged(Fact):
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletSpent(Fact):
     """What a prepaid account has available reached its limit: its tags are Blocked."""
 
     account: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletCovered(Fact):
     """An account that was spent may charge again: it has more available than its limit, or is postpaid."""
 

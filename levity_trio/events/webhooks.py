@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from levity_trio.events.fact import Fact
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WebhookGivenUp(Fact):
     """Facts of a charger were never delivered to a webhook, because its receiver failed for three days.
 

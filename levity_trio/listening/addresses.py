@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
@@ -12,6 +11,7 @@ import trio
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.listening.own_addresses import is_of_this_machine
+from levity_trio.records import record
 
 ALL_ADDRESSES: Final = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}  # noqa: S104
 """The wildcard addresses, each with its family and a remote address from a documentation range (RFC 5737, RFC 3849)."""
@@ -19,7 +19,7 @@ DISCARD_PORT: Final = 9
 NOT_OURS: Final = (socket.EAI_NONAME, errno.EADDRNOTAVAIL)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Flags:
     """The names of the flags that set an address and its port, for error messages."""
 

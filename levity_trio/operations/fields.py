@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from levity_trio.records import record
 from levity_trio.wire.times import parse_time, wire_time
 
 MAX_NUMBER: Final = 2**53
@@ -47,7 +47,7 @@ class Allotted(StrEnum):
     ROOT = "the root of this server's certificate authority"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Text:
     """A text, with the schema's limit in characters, if it has one."""
 
@@ -105,7 +105,7 @@ class Decimal:
         return {"type": "number", "multipleOf": STEP, "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Choice:
     """One word of an enumeration, in OCPP's spelling."""
 
@@ -144,7 +144,7 @@ class DateTime:
         return {"type": "string", "format": "date-time"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ListOf:
     """A list whose items have one kind."""
 
@@ -169,7 +169,7 @@ class ListOf:
         return {"type": "array", "items": self.items.json_schema()}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Object:
     """An object with fields of its own. A whole payload is one too."""
 
@@ -214,7 +214,7 @@ class Object:
 Kind: TypeAlias = Text | Integer | Decimal | Choice | DateTime | ListOf | Object
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Field:
     """One field of a payload. `name` is OCPP's own.
 

@@ -9,11 +9,12 @@ for all connectors together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from levity_trio.operations.limits import PHASES, VOLTS, Profile, changes_after, period_at
+from levity_trio.records import record
 
 CHARGER: Final = "ChargePointMaxProfile"
 DEFAULT: Final = "TxDefaultProfile"
@@ -39,7 +40,7 @@ class Charging(NamedTuple):
     began_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limit:
     """A limit in A for each phase, or in W; `profile` is the chargingProfileId of the profile that sets it."""
 
@@ -54,7 +55,7 @@ class Limit:
         return self.limit if self.unit == "W" else self.limit * VOLTS * phases
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Rules:
     """The profiles of a charger that concern one connector, at one time. Connector 0 is the charger as a whole.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from levity_trio.operations.fields import Allotted, Field, FieldProblem, Object
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED, OutcomeRule
 from levity_trio.operations.situation import OpenTransaction, Situation
+from levity_trio.records import record
 
 Payload = Mapping[str, Any]
 Warner = Callable[[Payload, Situation], Iterator[str]]
@@ -46,7 +46,7 @@ def no_warnings(payload: Payload, situation: Situation) -> Iterator[str]:  # noq
     return iter(())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Operation:
     """One CALL to a charger. `path` is the end of its HTTP route, `section` where OCPP defines it.
 

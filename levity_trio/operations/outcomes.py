@@ -8,13 +8,14 @@ follows on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.seen import Seen
+from levity_trio.records import record
 
 USUAL: Final = timedelta(seconds=120)
 """How long a charger may take for what it can do at once."""
@@ -33,7 +34,7 @@ class State(StrEnum):
     NOT_SEEN = "not seen"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Asked:
     """A command that may have reached its charger, with a payload that `check` accepted: a raw call has no outcome.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from levity_trio.operations.configuration import OPTIONAL, REQUIRED, unknown_in, values_in
+from levity_trio.records import record
 
 MAX_KEYS: Final = "getconfigurationmaxkeys"
 LONGEST_NUMBER: Final = 4
@@ -22,7 +23,7 @@ MOST_MISSES: Final = 5
 """Single keys without an answer, one after the other: the charger does not answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Before:
     """What is known of a charger before a reading: keys that it reported or was sent, and those that it denied."""
 

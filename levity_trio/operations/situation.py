@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.operations.fields import FieldProblem
+from levity_trio.records import record
 
 LONGEST_NUMBER: Final = 9
 """Digits of a configuration value that is read as a number."""
@@ -39,7 +40,7 @@ class Reservation(NamedTuple):
     members: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Situation:
     """A charger at one moment.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from levity_trio.operations.configuration import is_same
+from levity_trio.records import record
 
 
 class Standing(StrEnum):
@@ -31,7 +31,7 @@ class Has(NamedTuple):
     read_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ComparedKey:
     """A key of a template at one charger: what is wanted, what the charger has, and when that was last read."""
 

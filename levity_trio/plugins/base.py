@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Final, Protocol
 
 import trio
@@ -19,6 +19,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.events import Event, Fact, PluginFailed
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
@@ -27,7 +28,7 @@ from levity_trio.store.writes.origin import Origin
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limits:
     """Limits on plugins."""
 
@@ -82,7 +83,7 @@ class Plugin:
         """Run for the duration of a charger's connection; `facts` receives the facts about that charger."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Page:
     """A page served at a path of `--metrics-port`. Requests for the same page are handled one at a time.
 
@@ -94,7 +95,7 @@ class Page:
     prepare: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class LinkState:
     """The present state of a connected charger's connection.
 
@@ -108,7 +109,7 @@ class LinkState:
     waiting_calls: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PluginState:
     """A plugin that was opened: running, slow (its `observe` is no longer called) or ended, by an error of its own.
 
@@ -178,7 +179,7 @@ class PluginSettings(dict[str, object]):
         raise ConfigError(f"the plugin {self._plugin} needs {key}: set it in the table {table} of the file of --config")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Site:
     """What the server provides to a plugin."""
 

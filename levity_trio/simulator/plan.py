@@ -9,12 +9,12 @@ has fewer chargers than there are quirks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, exp, floor
 from random import Random
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
@@ -125,7 +125,7 @@ class Ending(StrEnum):
     UNPLUG = "unplug"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Visit:
     """One vehicle on one connector. `at` is the visitor's first action, in simulated seconds from the start."""
 
@@ -158,7 +158,7 @@ class Visit:
         return self.at + self.stay_seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Incident:
     """Something that goes wrong from `at` on for `seconds`, both in simulated seconds.
 
@@ -175,7 +175,7 @@ class Incident:
     register_wh: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ChargerPlan:
     """One charger with its visits and incidents, each in order of time."""
 
@@ -184,7 +184,7 @@ class ChargerPlan:
     incidents: tuple[Incident, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Plan:
     """A whole run; `seconds` is its simulated length."""
 

@@ -36,12 +36,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
@@ -75,7 +75,7 @@ class Lost(NamedTuple):
     wh: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Proof:
     """The energy of a transaction that can be proved, in Wh.
 

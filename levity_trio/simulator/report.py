@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.state import Tally
 from levity_trio.simulator.screen import delivered_wh
@@ -33,7 +34,7 @@ class Account(Tally):
         return self.refused + self.unanswered + self.unreadable + self.discarded
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Report:
     """All accounts by charger, and the verdict on the central system's database if it was verified."""
 

@@ -14,7 +14,6 @@ import json
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +27,7 @@ from levity_trio.groups import unwrapped
 from levity_trio.listening.addresses import Flags, listen
 from levity_trio.log.output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
+from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet, raise_file_limit
@@ -62,7 +62,7 @@ CONTROL_FLAGS: Final = Flags("--control", "--control")
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Control:
     """The park's file, and the address at which its HTTP API listens."""
 
@@ -71,7 +71,7 @@ class Control:
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Order:
     """What to simulate: a plan, a park, or both, at `speed` simulated seconds for each real second."""
 
@@ -93,7 +93,7 @@ class Order:
         return max(1.0, STALE_SECONDS * self.speed)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Outcome:
     """The result of a run. `is_whole` means that it reached the plan's end.
 

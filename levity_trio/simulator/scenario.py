@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from levity_trio.config import ConfigError
+from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.model.states import ERROR_CODES
@@ -194,7 +195,7 @@ class Kind(StrEnum):
     METER_SWAP = "meter-swaps"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VehicleKind:
     """One kind of vehicle. 0 kW means no such inlet.
 
@@ -224,7 +225,7 @@ class VehicleKind:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Mishaps:
     """How often one kind of incident happens to a charger, and how long it lasts. Only faults have error codes."""
 
@@ -240,7 +241,7 @@ TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Scenario:
     """The contents of a scenario file. `first_hour` is the hour of day at which it begins."""
 

@@ -12,7 +12,6 @@ import heapq
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 import trio
@@ -24,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levity_trio.output import output_errors
+from levity_trio.records import record
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import DC
 from levity_trio.simulator.charger.state import State
@@ -33,7 +33,7 @@ from levity_trio.simulator.model.states import Status
 _DAY_SECONDS: Final = 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Row:
     """One charger. Power in W, energy in Wh, state of charge from 0 to 1."""
 
@@ -56,7 +56,7 @@ class Row:
     quirks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class View:
     """The fleet at one moment, in simulated seconds. `seconds` is the run's length, None for a run without an end."""
 
@@ -77,7 +77,7 @@ class View:
         return f"day {day + 1}, {second // 3600:02}:{second % 3600 // 60:02}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Scene:
     """The source of views: the simulated time, the current rows, and the run's length as in View.
 

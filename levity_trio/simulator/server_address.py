@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import trio
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 
 CENTRAL_SYSTEM = "CentralSystemRootCertificate"
@@ -24,7 +24,7 @@ TLS_PROFILE = 2
 CERTIFICATE_PROFILE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Trust:
     """What an installer gave to all chargers; `{id}` in the path of `certificate` stands for a charger's identifier."""
 
@@ -59,7 +59,7 @@ _shared = cache(_context)
 DIAL_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ServerAddress:
     """The central system's address. `path` precedes the charger's identifier."""
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -39,6 +39,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.records import record
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import Loss, Proof, is_overlapping, prove, without_overlaps, without_start
 from levity_trio.store.reads import look
@@ -65,7 +66,7 @@ class Kind(StrEnum):
     THROWN_AWAY = "message refused until it was thrown away"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Fault:
     """One fault in the database, with a line for people."""
 
@@ -74,7 +75,7 @@ class Fault:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Case:
     """One transaction with all that is needed to judge it.
 
@@ -264,7 +265,7 @@ class Unprovable(NamedTuple):
     wh: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Verdict:
     """The content of the database about the chargers since the mark, and its faults.
 

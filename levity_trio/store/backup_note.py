@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import orjson
 
 from levity_trio.config.settings import DatabaseAddress, PostgresqlAddress
+from levity_trio.records import record
 from levity_trio.writing import give, replacing
 
 LITESTREAM: Final = "litestream"
 POSTGRESQL: Final = "postgresql"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class LastBackup:
     """The last complete backup: of which moment, in which file (null for those who may not know it), and its size."""
 

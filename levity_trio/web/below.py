@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from levity_trio.records import record
 
 API: Final = "/api"
 FORM: Final = "/do/post/"
 """In the path of the form of a POST."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Below:
     """ASGI middleware: takes the path of the proxy away, and hands on to the API or to the pages."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.records import record
 from levity_trio.web.problems import BodyRefused, problem
 
 DISCARD_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ def is_never_streamed(_scope: Scope) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class StreamLimits:
     """Limits on streamed bodies: their size, the time without progress, and the time in all."""
 
@@ -49,7 +49,7 @@ class StreamLimits:
 DEFAULT_STREAM_LIMITS: Final = StreamLimits()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Bodies:
     """ASGI middleware that passes bodies to `app`. `cut` closes the connection at once.
 

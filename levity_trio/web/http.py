@@ -16,7 +16,6 @@ import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
@@ -34,6 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.listening.addresses import is_loopback
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import application, problem
 from levity_trio.web.proxied import client_of
@@ -51,7 +51,7 @@ AMBIGUOUS: Final = frozenset((b"content-length", b"transfer-encoding"))
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limits:
     """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen queue."""
 
@@ -125,7 +125,7 @@ def is_own_host(scope: Scope, host: str, names: Collection[str] = ()) -> bool:
     return is_loopback(name) or name in names or (bool(name) and name == str((scope.get("server") or [""])[0]))
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class OwnHosts:
     """ASGI middleware that refuses requests to names that are not ours. `words` say what to do about one that is.
 

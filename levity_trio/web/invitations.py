@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from secrets import randbelow, token_urlsafe
 from typing import Final, Literal
@@ -16,6 +15,7 @@ from typing import Final, Literal
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Stored
 from levity_trio.access.user_passwords import MOST_TRIES
+from levity_trio.records import record
 from levity_trio.store.writes.logins import StoredInvitation
 
 Kind = Literal["link", "pin"]
@@ -30,7 +30,7 @@ _CODE: Final = re.compile(
 _BLANKS: Final = re.compile(r"\s+")
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Presented:
     """An open invitation that a code names. A link is right; whether a PIN is, remains to be seen."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -13,6 +12,7 @@ import h11
 import trio
 
 from levity_trio import __version__
+from levity_trio.records import record
 
 HEAD_BYTES: Final = 16 * 1024
 RECEIVE_BYTES: Final = 4096
@@ -23,7 +23,7 @@ class Unanswered(Exception):
     """The server gave no usable response; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Destination:
     """The parts of a URL that a request needs. `authority` is that of the Host header."""
 

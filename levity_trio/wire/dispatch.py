@@ -10,18 +10,18 @@ its id to another CALL.
 This module has no clock and does not wait; the session does both.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from secrets import token_hex
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.wire.frames import Response
 
 MESSAGE_ID_BYTES: Final = 8
 LATE_REMEMBERED: Final = 64  # expired CALLs per connection; beyond that, the oldest is forgotten
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class OpenCall:
     """A CALL that waits, or waited, for its response."""
 

@@ -13,13 +13,14 @@ No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and l
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from itertools import chain
 from typing import Any, Final
 
 import orjson
 
+from levity_trio.records import record
 from levity_trio.wire.errors import ErrorCode
 from levity_trio.wire.lenient import Element, element_at, without_surrogates
 from levity_trio.wire.secrets import TRIMMED, is_too_wide
@@ -56,7 +57,7 @@ class Fault(StrEnum):
     NOT_EXACT = "its elements are not those of OCPP-J 4.2"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Call:
     """A CALL. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included.
 
@@ -71,7 +72,7 @@ class Call:
     """Whether its text is not quite JSON; its payload holds what could be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CallResult:
     """The result of one of our CALLs."""
 
@@ -80,7 +81,7 @@ class CallResult:
     is_damaged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CallError:
     """The error response to one of our CALLs, as received: the code may be unknown, and no text is bounded."""
 
@@ -93,7 +94,7 @@ class CallError:
     """Whether it was a result that cannot be read: the charger may have done what it was asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Malformed:
     """A malformed frame. `kind` is a `Fault`; `answer` is the CALLERROR to send to `raw_id`, if one is due."""
 

@@ -9,12 +9,13 @@ The identity of the charger is the last segment of the path, percent-decoded (OC
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from levity_trio.records import record
 from levity_trio.wire.secrets import masked_url
 
 SUBPROTOCOLS: Final = ("ocpp1.6", "ocpp1.6j")
@@ -70,7 +71,7 @@ class BadRequest(Exception):
         self.reason = reason or text
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Head:
     """A request head. Header names are in lower case, repeated ones joined by commas; `raw` is the head as received."""
 

@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from types import ModuleType
@@ -28,6 +28,7 @@ import fastjsonschema
 import ocpp
 import orjson
 
+from levity_trio.records import record
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.repair import Repair, repair
 from levity_trio.wire.schemas import SampleGate, Schema, complete, gate, sample_of, without_samples
@@ -103,7 +104,7 @@ _CODES: Final[Mapping[str, ErrorCode]] = {
 }  # other faults concern a value of the right type, also an unreadable time, whose type is text
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Read:
     """A payload that was read: an object of `ocpp.v16`, and the repairs that this took."""
 

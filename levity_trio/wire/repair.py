@@ -16,7 +16,6 @@ makes the object that contains it unreadable, and so on up to the message, which
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import cache
@@ -24,6 +23,7 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.records import record
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import NOTHING
 from levity_trio.wire.numbers import decimal, has_comma
@@ -115,7 +115,7 @@ _CODES: Final[Mapping[Wrong, ErrorCode]] = {
 }  # every other fault that makes a message unreadable is one of type
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Repair:
     """One kind of fault in one message, and its first example (JSON text with secrets masked)."""
 

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.sent.evidence import Case, View
+from levity_trio.records import record
 
 REGISTER: Final = "register"
 SEGMENTS: Final = "segments"
@@ -82,7 +82,7 @@ def chain_of_other_counter(case: Case, view: View, energy: int) -> Chain:
     return session_chain(case, View(view.at, counted, view.digit), energy)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Candidate:
     """One explanation. `begin` and `end` are the range of the register that its figure is based on, in Wh."""
 

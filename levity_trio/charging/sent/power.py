@@ -8,7 +8,7 @@ factor, in most gaps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from operator import itemgetter, sub
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import Measurements, Power, Steps, is_strictly_rising
 from levity_trio.charging.sent.figures import Chain
+from levity_trio.records import record
 
 HOUR: Final = 3600.0
 
@@ -41,7 +42,7 @@ class Gap(NamedTuple):
         return self.low * HOUR < tolerances.LEAST_CHARGING_W * self.seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Gaps:
     """The gaps of a chain between the times with power, a column for each field. The last one may have no rise."""
 

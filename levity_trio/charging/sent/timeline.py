@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, pairwise
 from math import inf
@@ -32,6 +31,7 @@ from levity_trio.charging.tolerances import (
     SEVERAL,
     SPAN_SECONDS,
 )
+from levity_trio.records import record
 from levity_trio.wire.times import clock_time
 
 
@@ -230,7 +230,7 @@ def by_steps(
     return Timeline(begun, last.understood, rows)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Clock:
     """The time from one message to the next in seconds: if the clock was set between them, the longest possible one,
     but at least `usual`.

@@ -6,10 +6,10 @@ change could be "in 0 s" endlessly.
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from levity_trio.records import record
 from levity_trio.wire.times import parse_time
 
 Unit = Literal["A", "W"]
@@ -24,7 +24,7 @@ _SECOND = 1_000_000
 _ROUNDS = {"Daily": 86_400 * _SECOND, "Weekly": 7 * 86_400 * _SECOND}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Limit:
     """A limit in amperes per phase, or in watts over all phases."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Self
 
+from levity_trio.records import record
 from levity_trio.wire.handshake import MAX_IDENTITY
 
 AC, DC = "AC", "DC"
 _MOST_CONNECTORS: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerSpec:
     """One charger. Current in A per phase (AC), power in W (DC), initial register in Wh.
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any, ClassVar, Final
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.agenda import Action, Agenda, ChargerClock
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector, Transaction
@@ -30,13 +31,13 @@ Loaded = Callable[[bytes | None, float], None]
 """Gets the content (for an upload: the response body) or None on failure, and the moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Download:
     url: str
     then: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Upload:
     url: str
     name: str
@@ -44,7 +45,7 @@ class Upload:
     then: Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ConnectionEffect:
     """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop reading and sending).
 
@@ -55,7 +56,7 @@ class ConnectionEffect:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class SendText:
     text: str
 
@@ -101,7 +102,7 @@ class Update:
     certificate: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Progress:
     stage: Stage = Stage.IDLE
     update: Update | None = None

@@ -12,10 +12,10 @@ counts, even before `expire` is called.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.wire.times import parse_time
 
@@ -152,7 +152,7 @@ class Tags:
 ANY_CONNECTOR: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Reservation:
     """One reservation; connector 0 means any one."""
 

@@ -5,10 +5,10 @@ At each change (vehicle, contactor, limit) the meter stores its register and com
 advanced in one step or in a million.
 """
 
-from dataclasses import dataclass
 from math import floor, inf
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.simulator.model.vehicle import Charge, Vehicle, charge_evenly, charge_tapering, pack_voltage
 
 AC: Final = "AC"
@@ -18,7 +18,7 @@ LEAST_AC_A: Final = 6.0  # IEC 61851-1: the pilot's duty cycle cannot express a 
 _NOISE_WH: Final = 1e-6  # more than rounding errors add to a register, less than any display shows
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Supply:
     """The supply of a connector: A per phase for AC, W for DC."""
 
@@ -28,7 +28,7 @@ class Supply:
     max_power_w: float = 50_000.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Snapshot:
     """The measurements at one moment in Wh, W, V and A: per phase for AC, one value each for DC.
 

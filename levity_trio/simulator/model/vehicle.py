@@ -8,9 +8,10 @@ delivered energy is stored; losses are not modelled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, expm1, log, tanh
 from typing import Final
+
+from levity_trio.records import record
 
 TAPER_BEGINS: Final = 0.8  # state of charge up to which the battery takes full power
 TAPER_ENDS: Final = 0.05  # share of full power just before 100 %
@@ -34,7 +35,7 @@ def taper(soc: float) -> float:
     return min(1.0, 1.0 - _SLOPE * (soc - TAPER_BEGINS))
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Charge:
     """Charging from one moment on without further changes: first at constant power, then tapering.
 
@@ -86,7 +87,7 @@ _LEAST_W: Final = 100
 _MOST_W: Final = 10_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Vehicle:
     """One vehicle. Energy in Wh, power in W, `soc` on arrival from 0 to 1. A maximum of 0 W means no such inlet.
 

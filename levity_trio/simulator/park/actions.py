@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.states import ERROR_CODES, Status
 from levity_trio.simulator.model.vehicle import Vehicle
@@ -19,21 +19,21 @@ LONGEST_ACTION: Final = 50
 ANY_VEHICLE: Final = Vehicle(name="any vehicle")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ConnectorForm:
     """A connector; optional if the charger has only one."""
 
     connector: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Plug(ConnectorForm):
     """The name of a vehicle of the park; None for a default vehicle."""
 
     vehicle: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WithTag(ConnectorForm):
     tag: str
 
@@ -42,7 +42,7 @@ class WithTag(ConnectorForm):
             raise ValueError(f"tag: give 1 to {LONGEST_TAG} characters")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Failure(ConnectorForm):
     error_code: str = "OtherError"
 
@@ -51,7 +51,7 @@ class Failure(ConnectorForm):
             raise ValueError(f"error_code: give one of {', '.join(ERROR_CODES)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bring(ConnectorForm):
     status: str
 
@@ -60,7 +60,7 @@ class Bring(ConnectorForm):
             raise ValueError(f"status: give one of {', '.join(Status)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Register(ConnectorForm):
     wh: int
 
@@ -69,7 +69,7 @@ class Register(ConnectorForm):
             raise ValueError("wh: give 0 or more")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Forced:
     """The status with which to answer calls of an action from now on; None restores normal responses."""
 
@@ -77,7 +77,7 @@ class Forced:
     status: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Demand:
     """A call to send. Without a payload the charger composes one for this connector."""
 
@@ -90,7 +90,7 @@ class Demand:
             raise ValueError(f"action: give 1 to {LONGEST_ACTION} characters")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerForm:
     """The whole charger; no fields."""
 

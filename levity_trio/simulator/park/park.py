@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ import trio
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
@@ -32,7 +32,7 @@ KEPT_FRAMES: Final = 500
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limits:
     """Intervals and time-outs, in seconds of real time."""
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.records import record
 from levity_trio.simulator.charger.spec import ChargerSpec, Memory
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
@@ -29,7 +30,7 @@ DEFAULT_LOCATION: Final = "Garage"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Location:
     """Where chargers stand. Raises ValueError whose message says what to give."""
 
@@ -41,7 +42,7 @@ class Location:
             raise ValueError("name: give at least one visible character")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Placement:
     """Where a charger stands, and whether it connects by itself when it is added and at each start."""
 

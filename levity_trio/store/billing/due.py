@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from levity_trio.billing.months import Month, beginning
+from levity_trio.records import record
 from levity_trio.store.billing.months import Begun
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.connectors import Rows
@@ -63,7 +63,7 @@ class Terms(NamedTuple):
         return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Plan:
     """The statements of a month that are to be made. `until` is its end, or that of the account that moves out."""
 

@@ -4,7 +4,6 @@ minutes a fee for blocking counts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from levity_trio.billing.splitting import Crossing, Flow, crossings
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
 from levity_trio.billing.windows import Span
+from levity_trio.records import record
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
@@ -24,7 +24,7 @@ from levity_trio.wire.times import in_zone
 Piece = Span[tuple[Tariff, Window]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Blocked:
     """A stay under a tariff with a fee for blocking. `counted` is None if the end of the charging is not known."""
 
@@ -33,7 +33,7 @@ class Blocked:
     counted: Counted | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reasoned:
     """A price and its reasons. `pieces` are the versions and windows that held, in order; `crossings` lie between
     them."""

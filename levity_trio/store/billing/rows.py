@@ -7,7 +7,7 @@ are texts with the decimals that they were given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 
 from levity_trio.billing.statement import Line, LineKind, Party, TaxSum
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Names:
     """The names on a statement: of the household, and of the places and vehicles of its charging sessions."""
 

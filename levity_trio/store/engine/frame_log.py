@@ -7,13 +7,13 @@ commit that included frames, the next commits leave them out for a while. While 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
 import trio
 
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 
@@ -41,7 +41,7 @@ INSERTS: Final = tuple(
 the interpreter lock each time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class FrameLogStatistics:
     """Counts of the frame log: rows in the table, waiting frames, and frames dropped and pruned since the start."""
 

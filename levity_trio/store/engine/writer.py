@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, TypeVarTuple, cast
 
@@ -24,6 +23,7 @@ import trio
 
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.store.engine.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.engine.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics, store_frames
 from levity_trio.store.engine.sharing import Sharing
@@ -110,7 +110,7 @@ Publish = Callable[[Event], None]
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limits:
     """Limits of the queue, and time-outs."""
 
@@ -128,7 +128,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WriterStatistics:
     """Statistics of the writer: queued writes, committed batches and writes, failed commits, and writes that met
     a damaged page.

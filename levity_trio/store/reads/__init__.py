@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
@@ -18,6 +17,7 @@ from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import Unreadable, advice
 from levity_trio.store.engine.opening import open_known, open_reader
@@ -86,7 +86,7 @@ def look(address: DatabaseAddress, read: Callable[[Database], T]) -> T:
         raise EnvironmentProblem(f"cannot read the database {address}: {error}{advice(error)}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Beginning:
     """What a server reads from its database before it serves."""
 

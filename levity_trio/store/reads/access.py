@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class TokenRow:
     """A token, without what would let it be used."""
 
@@ -21,7 +20,7 @@ class TokenRow:
     revoked_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ActionRow:
     """A change that was asked for, or a refused attempt; `status` is that of the response."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Account:
     """A household, open from `since` until `until`."""
 
@@ -27,7 +27,7 @@ class Account:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Vehicle:
     """A vehicle; `battery_wh` is the capacity of its battery."""
 
@@ -41,7 +41,7 @@ class Vehicle:
     removed_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AccountFilters:
     """Which accounts; None means all. `is_open` is whether they are open now; `search` is a part of the name."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
 
@@ -17,7 +17,7 @@ class OwnedTag(NamedTuple):
     id_tag: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnlistedTag:
     """A tag that belongs to an account now, and that nobody added to the tags: it has no label, nothing blocks it."""
 
@@ -26,7 +26,7 @@ class UnlistedTag:
     account_name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Belonging:
     """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if that is known.
 
@@ -55,7 +55,7 @@ class Belonging:
     void_reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Exported(Belonging):
     """What belongs to an account, as a line of a file."""
 

@@ -6,10 +6,11 @@ Indexes give candidates, and what is stored of each decides (store/billing/state
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
+from levity_trio.records import record
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
@@ -43,7 +44,7 @@ class OfBill(NamedTuple):
 EVERY: Final = OfBill()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BilledTransaction(Transaction):
     """A transaction as it is known now, and its state for the bill (`bill`).
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.billing.closable import Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
@@ -12,7 +12,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Closing:
     """A closed month, or (`account` given) one that was closed for an account that moved out."""
 
@@ -24,7 +24,7 @@ class Closing:
     closed_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Billing:
     """Since which local day this system bills, the month to close next, the number of the next statement, and the
     closings, the newest first."""
@@ -35,7 +35,7 @@ class Billing:
     closings: tuple[Closing, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DraftSums:
     """What a draft comes to, in minor units of the currency.
 

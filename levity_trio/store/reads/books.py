@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.charging.lifecycle import DECISIONS, rows
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 
 _TRANSACTIONS: Final = (
@@ -19,7 +19,7 @@ _STEPS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Mark:
     """A position in the books: the highest transaction id, and when the last message was set aside."""
 
@@ -30,7 +30,7 @@ class Mark:
 NOTHING: Final = Mark()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BookedTransaction:
     """A transaction as it would be billed: registers and energy in Wh, billed times; None for missing values.
 
@@ -68,7 +68,7 @@ class LifecycleRow(NamedTuple):
     """Whether the cause can occur in a simulation: nobody decides in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Booked:
     """The books after a mark: transactions by id, and the charger of each message that was set aside."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Boot:
     """A BootNotification, and our answer to it."""
 
@@ -32,7 +32,7 @@ class Boot:
     heartbeat_interval: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StatusReport:
     """A change of a status; `count` is how often it was reported. Connector 0 is the charger itself."""
 
@@ -52,7 +52,7 @@ class StatusReport:
     last_received_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Fault:
     """An error code that a charger reported. A warning had a status other than Faulted (§4.9)."""
 
@@ -69,7 +69,7 @@ class Fault:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Repair:
     """Messages of one kind that violated OCPP and were repaired, with the first as a sample."""
 
@@ -82,7 +82,7 @@ class Repair:
     sample: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Habit:
     """What a charger always does with one firmware and one meter. `kind` is a review code, ceiling (its W),
     or power_too_high."""
@@ -102,7 +102,7 @@ class Habit:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SetAsideMessage:
     """A message that could not be matched or handled, as sent."""
 

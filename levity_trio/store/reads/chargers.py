@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Connector:
     """A connector: its status, its open transaction, and what a person said about it: current in A, power in W.
 
@@ -33,7 +34,7 @@ class Connector:
     said_by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Charger:
     """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its removal.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Command:
     """A CALL of ours. `payload` and `answer` are OCPP's JSON; secrets in them are masked.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from levity_trio.operations.reading import MAX_KEYS, Before, limit
 from levity_trio.operations.templates import Has
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Entry:
     """The value of a key, when it was first read and when last. `is_known`: whether the charger knows the key."""
 
@@ -25,7 +25,7 @@ class Entry:
     is_known: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Change:
     """A key whose value differs between two times. None: it had not been read, or the charger did not know it."""
 
@@ -34,7 +34,7 @@ class Change:
     after: Entry | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ConfigurationReading:
     """A reading of the whole configuration. `keys` is how many were reported, `unknown_keys` how many were denied.
 

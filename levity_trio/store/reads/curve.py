@@ -7,7 +7,6 @@ that no peak is lost and 100,000 readings make a short answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -15,6 +14,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.sent.evidence import POWER, seconds, timestamp_of
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import AT_BEGIN, BILLED, whole_wh
+from levity_trio.records import record
 from levity_trio.store.cases.transaction import Known, by_our_clock, known, span
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -28,7 +28,7 @@ Register = tuple[float, int]
 """Seconds since the beginning, and Wh."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Curve:
     """The power and the register of a transaction from `since` to `until`, at most one point for each 240th of it.
 

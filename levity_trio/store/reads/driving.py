@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ import orjson
 
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.operations.situation import Reservation
+from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners, periods_of
@@ -61,7 +61,7 @@ _STATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Place:
     """A connector. `transaction` is the open one of the household there."""
 
@@ -70,7 +70,7 @@ class Place:
     transaction: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PlacesOfCharger:
     """A charger with its connectors."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from levity_trio.access.tags import Policy
+from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts, users, wallets
@@ -18,7 +18,7 @@ from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.reads.wallets import TermsRow, WalletRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class About:
     """An account, what belonged to it and when, and what its tags were while they were its own. Its drivers, and their
     log-ins."""

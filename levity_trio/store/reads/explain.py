@@ -7,7 +7,7 @@ older.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final
@@ -17,6 +17,7 @@ from levity_trio.charging.explain import Interpretation, weigh
 from levity_trio.charging.lifecycle import State
 from levity_trio.charging.refute.shared import counted
 from levity_trio.charging.sent.evidence import Case
+from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.neighbours import AFTER, BEFORE, Adjacent, place_of
@@ -31,7 +32,7 @@ from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReadingSummary:
     """The readings of one kind: how many, since when, until when, and the smallest and the largest value as sent.
 
@@ -52,7 +53,7 @@ class ReadingSummary:
     last_wh: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Neighbour:
     """The previous or next transaction on the connector. `gap_wh` is the energy between the two; negative: overlap."""
 
@@ -63,7 +64,7 @@ class Neighbour:
     gap_wh: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ParallelTransaction:
     """A transaction on another connector, perhaps of another charger, that ran at the same time and tells the same
     register: both are one meter.
@@ -81,7 +82,7 @@ class ParallelTransaction:
     most_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TodaysFigure:
     """What today's rules give for today's facts."""
 
@@ -92,7 +93,7 @@ class TodaysFigure:
     is_as_stored: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Explanation:
     """What is known of a transaction. An open one has no candidates yet, an imported one has none and no neighbours.
 

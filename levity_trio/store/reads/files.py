@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from levity_trio.operations.transfers import is_url_valid
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StoredFile:
     """A file: `kind` is diagnostics, log or firmware, `state` stored or deleted, `name` that of the file on disk.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.billing.months import begun
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FirstBill:
     """What the first bill needs, and what of it is there.
 

@@ -6,19 +6,19 @@ bounded by ids, which have no gaps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
 from levity_trio.clock import accelerated, system_clock
 from levity_trio.config.settings import DatabaseAddress
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import LoggedFrame, look, simulated_time
 from levity_trio.wire.times import in_zone, stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Piece:
     """The limits of one read."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.energy import Ended, ended_between, ended_by_charger
 from levity_trio.store.reads.owned import Rule
@@ -32,7 +32,7 @@ class Grouping(StrEnum):
     ACCOUNT = "account"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Period:
     """A local day (2026-11-21) or month (2026-11), and its beginning and end."""
 
@@ -41,7 +41,7 @@ class Period:
     before: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Figures:
     """What ended in a period: the energy, how many sessions, and how many of these have a doubtful figure."""
 
@@ -50,7 +50,7 @@ class Figures:
     doubtful: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Series:
     """The figures of the site, of a charger or of an account, in the order of the periods.
 
@@ -65,7 +65,7 @@ class Series:
     figures: list[Figures]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class History:
     """Energy by period.
 

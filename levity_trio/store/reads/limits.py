@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.plans import TRANSACTION
 from levity_trio.wire.texts import stored_object
@@ -30,7 +30,7 @@ _REPORTED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReportedSchedule:
     """The last composite schedule that the charger reported, and its limit at present, None outside of it."""
 
@@ -40,7 +40,7 @@ class ReportedSchedule:
     unit: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ConnectorLimit:
     """What a connector should obey now, and until when; connector 0 is the charger as a whole.
 

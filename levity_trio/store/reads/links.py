@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.sent.evidence import seconds
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -23,7 +23,7 @@ NO_OUTAGES: Final = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Causes of a suspension other than the charger's absence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Link:
     """A connection. `is_end_known` is False if the server died first: it ended at some time before `ended_at`."""
 
@@ -40,7 +40,7 @@ class Link:
     is_clock_trusted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Uptime:
     """How long a charger was connected between two times, in seconds.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from levity_trio.access.local_lists import ASKER, Known, Line, State, plan
+from levity_trio.records import record
 from levity_trio.store import local_lists as stored
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -48,7 +49,7 @@ _UNDER_WAY: Final = (
 _PAUSED: Final = "SELECT paused_at, paused_by, paused_command_id FROM local_list_upkeep WHERE cp_id = ?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LocalListStatus:
     """The local list of a charger, as it is kept.
 
@@ -74,7 +75,7 @@ class LocalListStatus:
     paused_command: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LeftOutTag:
     """A tag for which a charger's list has no room."""
 

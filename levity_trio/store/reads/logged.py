@@ -7,9 +7,9 @@ it found few or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Page, cursor_of, key_of
 
@@ -31,7 +31,7 @@ class FrameFilters(NamedTuple):
     before: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Frame:
     """A frame exchanged with a charger. `message_id` is as sent by the charger, with its quotes."""
 

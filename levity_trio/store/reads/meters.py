@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Meter:
     """A meter of the house, in use from `since` until `until`, with its class and that of its chargers in per cent.
 
@@ -30,7 +31,7 @@ class Meter:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MeterReading:
     """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand or csv."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.billing.states import BillState
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.billed import (
     BilledTransaction,
@@ -32,7 +32,7 @@ class DriversState(StrEnum):
     """A closed statement lists it without a price."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriversTransaction:
     """A session of a household. `energy_wh` is what was delivered so far, or what a bill takes; null while in review.
 

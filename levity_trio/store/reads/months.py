@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.months import Month, beginning
 from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.records import record
 from levity_trio.store.billing.months import Begun, begun
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -29,7 +29,7 @@ class MonthState(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillMonth:
     """A month, and what it comes to so far. `amount` is in minor units of `currency`.
 
@@ -56,7 +56,7 @@ class BillMonth:
     held_back: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HeldBackTransaction:
     """A charging session that its statement does not ask for, and why: it waits for a review, or no tariff is known."""
 

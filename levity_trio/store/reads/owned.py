@@ -6,11 +6,11 @@ Indexes give candidates, and periods decide (billing/ownership.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Ground, Owner
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, given, sift
@@ -26,7 +26,7 @@ _FORMS: Final = (
 _BY_HAND: Final = "(SELECT tx.*, account_id FROM tx_account JOIN tx ON tx.id = tx_account.tx_id)"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Rule:
     """By what transactions belong to accounts: the normal form of tags, and what comes first."""
 
@@ -50,7 +50,7 @@ class Ends(NamedTuple):
 ANY_END: Final = Ends()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OwnedTransaction:
     """A transaction of an account. `ground` is hand, tag, connector or charger; `outside` is whether the account was
     not open at its start."""
@@ -60,7 +60,7 @@ class OwnedTransaction:
     transaction: Transaction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Ownership:
     """Whose a transaction is (null: nobody's), and why."""
 
@@ -71,7 +71,7 @@ class Ownership:
     grounds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnownedFilters:
     """Which transactions of nobody; None means all. Times in the database's format: started since, and before."""
 
@@ -168,7 +168,7 @@ class _Wanted(NamedTuple):
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Found:
     """Transactions in order, each with its owner."""
 

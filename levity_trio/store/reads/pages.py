@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
+from levity_trio.records import record
 from levity_trio.store.engine.among import marks
 from levity_trio.store.engine.database import Database
 
@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Page(Generic[T]):
     """A page of a list. Beyond MOST_COUNTED rows, `total_at_least` is known instead of `total`."""
 
@@ -78,7 +78,7 @@ class Branch(NamedTuple):
     conditions: Sequence[Condition] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Listing:
     """The keys of a list: `order` are their columns, which every branch has; no two rows have the same.
 

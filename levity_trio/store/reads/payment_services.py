@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.secret_key import SecretKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServiceRow:
     """A payment service, without its secret."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.months import Month
+from levity_trio.records import record
 from levity_trio.store.billing.drafting import Drafter
 from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import begun
@@ -45,7 +46,7 @@ class _Moment(NamedTuple):
     zone: ZoneInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PersonalDeletion:
     """What was personal of an account was deleted, by whom and why.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.wire.times import parse_time, stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reservation:
     """A reservation that a charger accepted.
 
@@ -33,7 +34,7 @@ class Reservation:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargingProfile:
     """A charging profile that a charger accepted and should obey while its `state` is active.
 
@@ -55,7 +56,7 @@ class ChargingProfile:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LocalList:
     """A version of a charger's local list. `entries` is null where only the version is known, or where the list is kept
     by the server."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.cases.transaction import known, span
 from levity_trio.store.connectors import connectors
 from levity_trio.store.engine.database import Database
@@ -12,7 +12,7 @@ from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Want
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reading:
     """One sampled value: as sent, and in Wh if it is the billed register."""
 

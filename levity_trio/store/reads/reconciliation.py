@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -12,6 +11,7 @@ from levity_trio.billing.courses import Bounds, total
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import ChargerMonth, Sums, reconcile, site
 from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
+from levity_trio.records import record
 from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
@@ -28,7 +28,7 @@ HISTORY: Final = timedelta(days=366)
 WH_PER_KWH: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reconciliation:
     """Whether the energy of a month adds up: of the site, of each charger, and of each meter of the house that was read
     around it. One that is not `over` yet goes on. It `is_explained` if each difference has a reason."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Newcomer:
     """A charger that nobody adopted or refused. `waiting_since` is when it began to wait for that.
 
@@ -31,7 +31,7 @@ class Newcomer:
     last_seen_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RegistrationDecision:
     """What a person decided about a charger: adopted or refused."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.charger_facts import SetAsideMessage
@@ -13,7 +14,7 @@ from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Review:
     """Why a person should look at a transaction: the Wh of each candidate, and the two pieces that disagree."""
 
@@ -31,7 +32,7 @@ class Review:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Waiting:
     """An item of the queue. `kind` is transaction, with its open reviews, or message. `at` is the time of either."""
 

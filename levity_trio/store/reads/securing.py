@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.access.securing import State, next_step, with_report
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.security import CertificateRow
@@ -13,7 +13,7 @@ from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.securing import Plan, last_report, newest_plan, plan_in, profile_of, standings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Certificate(CertificateRow):
     """A client certificate with its charger. It opens that one's door between its times, until it is revoked.
 
@@ -24,7 +24,7 @@ class Certificate(CertificateRow):
     pem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateRequest:
     """A charger's request for a certificate (SignCertificate).
 
@@ -44,7 +44,7 @@ class CertificateRequest:
     result: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecuringStep:
     """A step towards a security profile: to do, under way, done, skipped, waits (for the charger), or failed."""
 
@@ -54,7 +54,7 @@ class SecuringStep:
     command: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Securing:
     """The raising of a charger's security profile.
 
@@ -147,7 +147,7 @@ def _shown(db: Database, plan: Plan) -> Securing:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Secured:
     """What the way to a security profile depends on; `target` is that of the charger's last connection."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import is_known
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PasswordRow:
     """A password that opens the door. Until it is confirmed, the one before does too."""
 
@@ -20,7 +20,7 @@ class PasswordRow:
     confirmed_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CertificateRow:
     """A client certificate of a charger; `serial` and `fingerprint` (SHA-256) are hexadecimal."""
 
@@ -37,7 +37,7 @@ class CertificateRow:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LastUse:
     """How a charger proved itself at its newest connection with a message."""
 
@@ -48,7 +48,7 @@ class LastUse:
     proof: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecurityOfCharger:
     """Who may connect as a charger.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StatementSums:
     """What a statement comes to, in minor units of its currency.
 
@@ -33,7 +33,7 @@ class StatementSums:
     held_back: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClosedStatement(StatementSums):
     """A closed statement."""
 
@@ -42,7 +42,7 @@ class ClosedStatement(StatementSums):
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DraftStatement(StatementSums):
     """A statement of a draft. `unpriced` are its sessions without a tariff."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -12,7 +12,7 @@ from levity_trio.store.reads.shapes import Shape
 VISIBLE: Final = Condition("hidden_at IS NULL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Station:
     """A place; its position in degrees (WGS 84). `chargers` is the number of its visible chargers."""
 

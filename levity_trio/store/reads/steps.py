@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from levity_trio.records import record
 from levity_trio.store.cases.case import clock_words
 from levity_trio.store.cases.transaction import LAST_TIME, Known
 from levity_trio.store.engine.database import Database
@@ -22,7 +23,7 @@ MOST: Final = 500
 """Rows of one kind, so that a charger that floods does not make a story endless."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Step:
     """Something that happened: when it was received, what kind it is, in words, and its row. `frame` is the id of its
     frame in `evidence`."""

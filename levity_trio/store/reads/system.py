@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 
 DAY_SECONDS: Final = 86_400.0
 _FRAMES: Final = "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id LIMIT 1)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StoredData:
     """The database: its files, the free space on its disk and the space that is free within it, in bytes.
 

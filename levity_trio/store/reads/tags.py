@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Tag
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
@@ -20,7 +20,7 @@ class KeyedTag(NamedTuple):
     tag: Tag
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagRow:
     """A tag, for the time in which it was valid as it stands here: from `created_at` until `ended_at`, if it has ended.
 
@@ -40,7 +40,7 @@ class TagRow:
     ended_by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AskedTag:
     """An unknown tag that waits for an operator: where it was presented last (`charger`), and whose it is now."""
 
@@ -53,7 +53,7 @@ class AskedTag:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Filters:
     """Which tags; None means all. `search` is a part of the tag, or of its name for those who see names."""
 

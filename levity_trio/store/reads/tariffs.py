@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Literal
 
@@ -11,6 +11,7 @@ from levity_trio.billing.assignments import Target
 from levity_trio.billing.describing import in_short, words
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion
+from levity_trio.records import record
 from levity_trio.store.billing.tariffs import Tariffs, first_open_day, parsed
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
@@ -18,7 +19,7 @@ from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing,
 from levity_trio.store.reads.shapes import Shape, rows_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Tariff:
     """A tariff; `since` are the days from which its versions hold, without those that were withdrawn.
 
@@ -36,7 +37,7 @@ class Tariff:
     next_says: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TariffVersion:
     """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it says.
 
@@ -57,7 +58,7 @@ class TariffVersion:
     words: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AssignedTariff:
     """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the site (`scope`).
 
@@ -80,7 +81,7 @@ class AssignedTariff:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TariffInForce:
     """The tariff for an account at a charger on a local day, and why: the assignment. Null if none holds.
 

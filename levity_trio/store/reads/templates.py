@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from levity_trio.operations.templates import ComparedKey, compare, together
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Template:
     """The values that keys must have, at the chargers that are named or at all of a model."""
 
@@ -24,7 +24,7 @@ class Template:
     created_by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerStanding:
     """One charger beside a template: same, differs, or not known; and each key of the template."""
 

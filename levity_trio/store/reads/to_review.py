@@ -3,10 +3,10 @@ that was set aside may belong, and its frame, to read it again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.charging.lifecycle import Answer, State, about_message, about_transaction, state_of, takes
+from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Page, Wanted
@@ -31,7 +31,7 @@ _NEWEST: Final = (
 """The newest one of each connector that had begun by a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Unlinked:
     """A message that was set aside, with its frame as received."""
 
@@ -43,7 +43,7 @@ class Unlinked:
     frame: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class FittingTransaction:
     """A transaction to which a message can be attached. Times in the database's format, registers and energy in Wh."""
 
@@ -58,7 +58,7 @@ class FittingTransaction:
     energy_wh: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class OfferedDecision:
     """A decision that is possible: about one of the transactions, reviews or messages (set-aside)."""
 
@@ -67,7 +67,7 @@ class OfferedDecision:
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReviewItem(Waiting):
     """An item of the queue: with the newest event of its transaction, by which a decision knows what was seen, the
     possible answers, and the transactions to which its message can be attached."""

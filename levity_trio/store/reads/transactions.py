@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from levity_trio.charging.lifecycle import state_of
+from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.engine.among import marks
 from levity_trio.store.engine.database import Database
@@ -23,7 +24,7 @@ ON_ANOTHER: Final = Condition("conn_id <> 1")
 """So that SQLite may use the index of the few transactions that are not on connector 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Filters:
     """Which transactions; None means all. Times in the database's format: started since, and before, ended since, and
     before.
@@ -52,7 +53,7 @@ class Filters:
         return ("stop_time" if self.is_by_end else "start_time"), "id"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Transaction:
     """A transaction as it is known now. Registers and energy in Wh.
 
@@ -181,7 +182,7 @@ def _with_state(one: Transaction, now: OpenTransaction | None) -> Transaction:
 # Events
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionEvent:
     """What happened to a transaction: who, why, when by our clock, by the charger's and as sent, and the payload."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Final
 
 from levity_trio.access.tags import Policy
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.owned import forms_as_sent
 from levity_trio.store.reads.tags import TagRow
@@ -17,7 +18,7 @@ _OWNER: Final = (
 _LAST: Final = "SELECT max(start_time) FROM tx INDEXED BY tx_by_tag WHERE id_tag = ?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UsedTag(TagRow):
     """A tag with the account that it belongs to now, and the start of its last transaction."""
 
@@ -26,7 +27,7 @@ class UsedTag(TagRow):
     last_used_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Use:
     """How a tag is used. `sent_as` are its forms in transactions: with other letter cases, or before `--tag-strip`."""
 

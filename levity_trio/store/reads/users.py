@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.access.user_passwords import MOST_TRIES
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UserRow:
     """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`, unless
     it `is_used_up`: a PIN that was guessed at as often as it may be tried.
@@ -30,7 +30,7 @@ class UserRow:
     removed_by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LoginRow:
     """A browser that logged in, as a user or with a token. `ended_by` is null if the browser itself ended it."""
 

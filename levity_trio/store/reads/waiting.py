@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 
 NEWEST: Final = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Kind:
     """How many there are. `newest` are the times since when they wait, the newest first, 50 at most."""
 
@@ -18,7 +18,7 @@ class Kind:
     newest: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Counts:
     """What waits for a person, without what hidden chargers left."""
 

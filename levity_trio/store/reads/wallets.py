@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.access.wallets import OwnedTag
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import currency_of, standing_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletRow:
     """The wallet of an account. Amounts are minor units of `currency`, null while nothing is entered on this site.
 
@@ -33,7 +33,7 @@ class WalletRow:
     spent_since: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EntryRow:
     """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave which id to it,
     `statement` the number of a statement as it stands on the paper."""
@@ -51,7 +51,7 @@ class EntryRow:
     entered_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReservationRow:
     """What a transaction has used so far, which its account was not charged for yet."""
 
@@ -61,7 +61,7 @@ class ReservationRow:
     stop_asked_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TermsRow:
     """How an account was to pay from `since` on, and who said so."""
 
@@ -72,7 +72,7 @@ class TermsRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletFilters:
     """Which wallets; None means all."""
 

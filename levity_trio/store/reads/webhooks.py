@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.events import StoredFact
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WebhookRow:
     """A webhook, without its secret. `failing` counts the chargers whose facts wait behind a failed delivery."""
 
@@ -32,7 +32,7 @@ class WebhookRow:
     removed_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class GivenUpRow:
     """Facts of one charger that were never delivered; `charger` is None for facts of no charger."""
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
@@ -29,6 +28,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import EventsPruned
 from levity_trio.log.output import get_logger
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.engine.frame_log import FrameLog
 from levity_trio.store.engine.opening import days_of
@@ -61,7 +61,7 @@ Ts = TypeVarTuple("Ts")
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Limits:
     """How often the log is looked at, how much of the writer's time a step takes, and what it leaves."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -16,6 +15,7 @@ from levity_trio.events import (
     CertificateRequested,
     CertificateRevoked,
 )
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import LONGEST_OF, cut
@@ -32,7 +32,7 @@ TOO_MANY: Final = f"more than {DAILY_CERTIFICATES} requests a day"
 UNASKED: Final = "nobody asked for it, and at security profile 0 anyone may claim to be this charger"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewCertificate:
     """A certificate to be stored. Times in the database's format."""
 

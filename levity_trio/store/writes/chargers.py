@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS, SAME_BEHIND_SECONDS
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
+from levity_trio.records import record
 from levity_trio.store.cases.case import CHARGING
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.seen import NEWEST_STATUSES
@@ -41,7 +42,7 @@ def note_labels(db: UnitOfWork, address: str | None, labels: Mapping[str, int]) 
         db.execute("UPDATE cp SET labelled = ?, labels = ? WHERE id = ?", (address, count, charger))
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Identification:
     """The fields of a BootNotification.req (§6.7); blank ones are None."""
 
@@ -59,7 +60,7 @@ class Identification:
 IDENTIFICATION = tuple(field.name for field in fields(Identification))
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Status:
     """A StatusNotification.req (§6.47)."""
 
@@ -257,7 +258,7 @@ def _add(db: UnitOfWork, origin: Origin, report: Status, is_late: bool) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Present:
     status: str
     error_code: str | None

@@ -7,13 +7,13 @@ so after a crash it is never sent twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
 from levity_trio.access.registration import Status, objection
 from levity_trio.events import CallFailed
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, UnitOfWork
 from levity_trio.store.writes import files, outcomes
 from levity_trio.store.writes.files import NewUrl
@@ -42,7 +42,7 @@ class Repeatable(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewCommand:
     """A command as it was asked for; `payload` is JSON text with its secrets masked, `url` one that it names."""
 

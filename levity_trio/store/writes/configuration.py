@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from levity_trio.operations.configuration import Value, unknown_in, values_in
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import stored_object
@@ -22,7 +22,7 @@ class UnknownTemplate(Exception):
     """There is no template of this name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewReading:
     """A reading of a whole configuration: how many keys were answered, those that were not, and its commands."""
 
@@ -36,7 +36,7 @@ class NewReading:
     commands: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewTemplate:
     """What the configuration of some chargers must be: those that are named, or all of a model."""
 

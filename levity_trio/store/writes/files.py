@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from levity_trio.events import FileReceived
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 RETENTION = "retention"
@@ -19,7 +19,7 @@ class NewUrl(NamedTuple):
     wanted_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewFile:
     """A file that is on disk. Firmware has a title, everything else a charger and a command."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from levity_trio.access.user_passwords import Stretched
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 
 KEPT: Final = 50
@@ -56,7 +56,7 @@ class Stored(NamedTuple):
     invitations: list[StoredInvitation]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewLogin:
     """A log-in of a user, or with a token. `before` is the digest of the id that the browser had."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from levity_trio.events import CallAnswered
 from levity_trio.operations.answers import status_of, succeeded
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.commands import Command, command_in
 from levity_trio.store.writes import configuration, credentials, effects, outcomes
@@ -19,7 +19,7 @@ from levity_trio.wire.texts import cut, cut_payload, cut_texts
 CHANGED: Final = ("Accepted", "RebootRequired")
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CommandEnd:
     """How a command ended, `payload` being the response as JSON text.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
 
 from levity_trio.access.securing import State, Step, next_step
 from levity_trio.events import SecuringBegan, SecuringEnded, SecuringStopped
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.securing import Plan, open_plan, standings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewPlan:
     """A security profile that is wanted, and the steps to it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.access.admission import Admission
@@ -18,6 +17,7 @@ from levity_trio.events import (
     ServerLost,
     ServerStarted,
 )
+from levity_trio.records import record
 from levity_trio.store.engine.faults import RateExceeded
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads.links import ABNORMAL, SERVER_ENDED, STOPPING
@@ -60,7 +60,7 @@ CONNECTED_ELSEWHERE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Connection:
     """A connection at the time of its first valid CALL. `number` identifies it within its run. Times are in the
     database's format."""
@@ -88,7 +88,7 @@ class Intervals(NamedTuple):
     kept: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Begun:
     """A session's id, and the heartbeat intervals of its charger."""
 
@@ -96,7 +96,7 @@ class Begun:
     intervals: Intervals
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Ending:
     """How a connection ended. Run and number identify it, because it may end before the id of its row is known."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from levity_trio.billing.money import CURRENCIES, signed
+from levity_trio.records import record
 from levity_trio.store.billing.early import corrections
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.unit_of_work import UnitOfWork
@@ -20,7 +20,7 @@ _OF: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CorrectedStatement:
     """A closed statement that a change corrects, and by how much, in minor units with tax."""
 

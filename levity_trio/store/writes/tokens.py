@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class NewToken:
     """A token as it is stored: never itself, only its salted digest."""
 
@@ -59,7 +59,7 @@ def stored(db: UnitOfWork) -> list[StoredToken]:
     return [StoredToken(*row) for row in found]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Attempt:
     """A request that changes something, or that was refused. `body` is JSON text with its secrets masked."""
 

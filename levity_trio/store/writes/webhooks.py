@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from levity_trio.events import WebhookGivenUp
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.secret_key import SecretKey
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class NewWebhook:
     """A webhook as it is asked for. `kinds` and `charger` are the facts that it wants, None for all."""
 
@@ -22,7 +23,7 @@ class NewWebhook:
     charger: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class StoredWebhook:
     """A webhook in use, for delivering. `position` is the last fact that was read for it. An unknown secret is None."""
 
@@ -35,7 +36,7 @@ class StoredWebhook:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Waiting:
     """The facts of one charger that wait behind a failed delivery: those after `position`.
 
@@ -50,7 +51,7 @@ class Waiting:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class GivenUp:
     """Facts that are not delivered: their number and the ids of the first and last one."""
 

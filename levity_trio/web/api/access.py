@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from levity_trio.listening.addresses import is_loopback
+from levity_trio.records import record
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem, invalid
@@ -39,7 +39,7 @@ TOKEN_PARAMETERS: Final = frozenset({"token", "access_token", "api_key", "apikey
 Scope = Any
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Door:
     """A listener of the API. `is_socket`: the local Unix socket, which only its owner can open.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Final, TypeVar
 
@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.billing.ownership import Thing, What
 from levity_trio.documents.cells import inert
+from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import accounts as stored
@@ -65,7 +66,7 @@ class OfVehicle(PeriodLine):
     account: Named | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ImportedLines:
     """What became of a file. `results` has its first 1,000 lines."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
@@ -12,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import accounts as stored
@@ -114,7 +114,7 @@ class AccountsQuery(Paged):
     open: Annotated[bool, Meta(description="Only those that are open now, or are not.")] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AccountWithBelongings(Account):
     """An account, and what belongs to it or did, the newest first."""
 
@@ -302,7 +302,7 @@ class VehiclesQuery(Paged):
     search: Annotated[str, Meta(description="A part of the name or of the plate.")] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VehicleWithPeriods(Vehicle):
     """A vehicle, and whose it is and was, the newest first."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -14,6 +13,7 @@ from msgspec import Meta
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
+from levity_trio.records import record
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import billing as stored
@@ -72,7 +72,7 @@ class MonthClosingBody(TermsBody):
     charged: Annotated[int, Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Draft:
     """How far the draft of a month is: accounts that are done, of all. `sums` are there when it is ready."""
 
@@ -84,7 +84,7 @@ class Draft:
     sums: stored.DraftSums | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClosedMonth:
     """What was closed: the first and the last number of its statements are null if there are none."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
+from levity_trio.records import record
 from levity_trio.web.api.problems import Json, Problem, invalid
 from levity_trio.wire.frames import MAX_DEPTH
 
@@ -94,7 +94,7 @@ class StructBody(Generic[S]):
         return {"anyOf": [_variant(described, way) for way in self._ways()]}
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class SignedBody:
     """A JSON body whose bytes are signed: its endpoint reads it, after it has checked the signature."""
 
@@ -155,7 +155,7 @@ def _with_whole_numbers(value: Json, levels: int) -> Json:
     return [_with_whole_numbers(one, levels - 1) for one in value] if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class StreamedBody:
     """A body of any size, which the endpoint reads as it arrives: `Asked.body` yields its parts."""
 

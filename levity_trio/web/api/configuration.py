@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -16,6 +16,7 @@ from levity_trio.operations import OPERATIONS
 from levity_trio.operations.answers import status_of
 from levity_trio.operations.configuration import is_standard, unknown_in, values_in
 from levity_trio.operations.reading import USUAL_PART, Reading
+from levity_trio.records import record
 from levity_trio.store.reads import configuration as stored
 from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
 from levity_trio.store.reads.pages import Page, Wanted
@@ -53,7 +54,7 @@ class DifferencesQuery(Sent):
     other: Annotated[str, Meta(description="Another charger.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Difference:
     """A key for which two chargers have different values; None: it was never read there."""
 
@@ -199,7 +200,7 @@ WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not suppor
 CHANGED: Final = ("accepted", "reboot required")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KeyResult:
     """What came of one key: the charger's answer, or why nothing was sent. `has` is its value afterwards, as read."""
 

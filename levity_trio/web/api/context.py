@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
 from levity_trio.plugins.base import PluginState
+from levity_trio.records import record
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.now.sessions import OpenSessions
@@ -97,7 +98,7 @@ class Refusals:
         return count < RECORDED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Api:
     """The parts of the server that endpoints use."""
 

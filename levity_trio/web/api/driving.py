@@ -7,7 +7,6 @@ and warnings for operators stay theirs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -17,6 +16,7 @@ from levity_trio.access.tags import Status
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import Payload
 from levity_trio.operations.outcomes import State
+from levity_trio.records import record
 from levity_trio.store.reads import driving as stored
 from levity_trio.store.reads.driving import (
     START,
@@ -93,7 +93,7 @@ class StartBody(Sent):
     id_tag: Annotated[str, Meta(max_length=LONGEST_TAG)] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriversCommand:
     """A start or a stop that a driver asked for. `words` tell what came of it so far.
 

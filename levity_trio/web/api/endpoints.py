@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from http import HTTPStatus
 from types import NoneType, UnionType
@@ -26,6 +26,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.web.api.bodies import Body, StructBody
@@ -61,7 +62,7 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Caller:
     """Who sends a request: name and role of the token or user, and the address.
 
@@ -83,7 +84,7 @@ Body_co = TypeVar("Body_co", covariant=True)
 Content_co = TypeVar("Content_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Asked(Generic[Query_co, Body_co]):
     """A request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""
 
@@ -145,7 +146,7 @@ async def content_of(request: Upload, most: int) -> bytes:
     return bytes(content)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Answer(Generic[Content_co]):
     """A response other than the usual: with its own status or headers."""
 
@@ -158,7 +159,7 @@ Handler = Callable[[Asked[Any, Any]], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Endpoint:
     """One endpoint. `answer` is the type of what `handle` returns, None for an empty response (204).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -10,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.sub_meters import CHARGERS_PERCENT
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import meters as stored
 from levity_trio.store.reads.meters import Meter, MeterReading
@@ -108,7 +108,7 @@ class ReadingsQuery(Paged):
     valid: Annotated[bool, Meta(description="Only those that hold, or that were voided.")] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EnteredReading(MeterReading):
     """A reading; `result` is added, or same if it was known. `contradicts` are the readings next to it that it
     contradicts: higher before, or lower after. Unless the meter was replaced or went on at 0, one of them is wrong."""

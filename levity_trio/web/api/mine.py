@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import mine as stored
 from levity_trio.store.reads.curve import Curve
@@ -50,7 +50,7 @@ class Listing(msgspec.Struct, Generic[T]):
     next: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriversTag:
     """A tag of the household. `note` is what it is called, `why_not` why it may not charge now."""
 
@@ -60,7 +60,7 @@ class DriversTag:
     why_not: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DriversStatement:
     """A closed statement of the household. `total` is in minor units of its currency, `date` the day of its closing.
 

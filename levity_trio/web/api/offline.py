@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
@@ -13,6 +12,7 @@ from msgspec import Meta
 from levity_trio.access import offline
 from levity_trio.access.offline import KEYS, OfflineTags, Switch, explain, switch
 from levity_trio.operations.templates import Has
+from levity_trio.records import record
 from levity_trio.store.reads import configuration
 from levity_trio.store.reads import local_lists as stored
 from levity_trio.store.reads.local_lists import LeftOutTag, LocalListStatus
@@ -62,7 +62,7 @@ class PolicyBody(
         return {key: str(value).lower() for key, value in given.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PolicyKey:
     """A key as the charger last told it: `value` is true, false, not supported or not known."""
 
@@ -72,7 +72,7 @@ class PolicyKey:
     read_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OfflinePolicy:
     """Who can charge at a charger without us (`who`), by its keys; `notes` say what else follows.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
@@ -28,6 +27,7 @@ from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import Payload, filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
 from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
@@ -108,7 +108,7 @@ class RawCall(Sent):
     payload: Values = {}  # noqa: RUF012 - msgspec copies it
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class OperationBody:
     """The body of an operation: the payload of its CALL."""
 
@@ -160,14 +160,14 @@ def checked(operation: Operation, values: Json) -> Payload:
         raise invalid(problem.field or "body", problem.words) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SentCommand(Command):
     """A command, and why the charger may not do what it was asked."""
 
     warnings: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Order:
     """An operation for one charger, ready to be sent."""
 

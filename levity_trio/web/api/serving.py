@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import Attempt
@@ -57,7 +58,7 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
     return application([*routes, *others], handlers)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Doorway:
     """ASGI middleware for one listener: it checks the Host and finds the caller before anything else happens."""
 

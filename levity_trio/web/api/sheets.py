@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from levity_trio.documents.cells import plain
+from levity_trio.records import record
 from levity_trio.web.api.bodies import of_validation
 from levity_trio.web.api.problems import Json, Problem
 
@@ -23,7 +24,7 @@ Cells = Mapping[str, str | None]
 """The cells of a line by their columns; None for an empty one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Fault:
     """What is wrong with a line."""
 
@@ -32,7 +33,7 @@ class Fault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Sheet(Generic[T]):
     """A kind of file: its columns, those that it needs, how many lines it may have, and what a line is."""
 

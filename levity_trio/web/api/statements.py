@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.json_file import StatementDocument
 from levity_trio.documents.paper import Form, Paper
+from levity_trio.records import record
 from levity_trio.store.billing.statements import statement
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import statements as stored
@@ -74,7 +74,7 @@ class ArchiveQuery(Sent):
     after: Annotated[int, Meta(ge=0, lt=2**62, description="Those with a higher number.")] = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DraftProblems:
     """What would be wrong with the documents of a draft: what its biller or its font lacks."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from levity_trio import __version__
 from levity_trio.plugins.base import PluginState
+from levity_trio.records import record
 from levity_trio.store.backup_note import LastBackup, last_backup, saved_by
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
@@ -27,7 +28,7 @@ ENDPOINTS: Final = Endpoints("server")
 STATUS: Final = Path("/proc/self/status")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SettingRow:
     """A setting in force: as it was given, or its default; null: none. `origin` is flag, environment, file or default.
 
@@ -41,7 +42,7 @@ class SettingRow:
     help: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Retention:
     """How long data is kept, in days, and the maximum size of the frames."""
 
@@ -50,7 +51,7 @@ class Retention:
     events_days: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Program:
     """The program that runs: since when, on what, and its memory (VmRSS) in bytes, where the system tells it."""
 
@@ -62,7 +63,7 @@ class Program:
     memory_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Load:
     """What the server serves now: connected chargers, event streams, and writes that wait."""
 
@@ -71,7 +72,7 @@ class Load:
     waiting_writes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class System:
     """The server. Its settings and the paths of its database and of the last backup are for admins: null for others."""
 
@@ -158,7 +159,7 @@ class DrainBody(Sent):
     seconds: Annotated[float, Meta(ge=0, le=3600)] = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DrainState:
     """Whether the server is being drained, and how many chargers are still connected to it."""
 

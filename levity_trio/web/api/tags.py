@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.documents.cells import inert
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
@@ -105,7 +106,7 @@ class TagsQuery(Paged):
     search: Annotated[str, Meta(description="A part of the tag, or of its name (operators).")] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagWithPeriods(UsedTag):
     """A tag, what was valid for it and when, the newest first, and its forms in transactions."""
 
@@ -113,14 +114,14 @@ class TagWithPeriods(UsedTag):
     periods: list[TagRow]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChangedTag(TagRow):
     """A tag as it is now. `commands` clear the caches of the connected chargers, if it may not charge any longer."""
 
     commands: list[int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ImportedLine:
     """What became of a line: added, changed or same."""
 
@@ -128,7 +129,7 @@ class ImportedLine:
     result: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TagImport:
     """What became of a file. `lines` has its first 1,000 lines."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Annotated, Final, TypeVar
@@ -15,6 +14,7 @@ from levity_trio.billing.assignments import SITE, Scope, Target
 from levity_trio.billing.examples import FLAT, one_price
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.records import record
 from levity_trio.store.billing.tariffs import first_open_day
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import tariffs as stored
@@ -141,7 +141,7 @@ class InForceQuery(Sent):
     day: Annotated[str, Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TariffWithVersions(Tariff):
     """A tariff, its versions, the newest day first, and its newest assignments (500 at most)."""
 
@@ -149,7 +149,7 @@ class TariffWithVersions(Tariff):
     assignments: list[AssignedTariff]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VersionAddition(TariffWithVersions):
     """The tariff of a version. `result` is added, or same: then this version was there before."""
 
@@ -157,7 +157,7 @@ class VersionAddition(TariffWithVersions):
     corrected: list[CorrectedStatement]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Assignment(AssignedTariff):
     """An assignment. `result` is added, or same: then it was there before."""
 
@@ -165,7 +165,7 @@ class Assignment(AssignedTariff):
     corrected: list[CorrectedStatement]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class VersionWithdrawal(TariffWithVersions):
     """The tariff of a version that was withdrawn."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from levity_trio.operations.operation import role_for
 from levity_trio.operations.templates import ComparedKey, Standing
+from levity_trio.records import record
 from levity_trio.store.reads import templates
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.templates import ChargerStanding, Template
@@ -66,7 +67,7 @@ APPLY_WAYS: Final[Sequence[Fields]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TemplateReport:
     """The chargers of a template, and how many are the same, differ, or are not known."""
 
@@ -75,7 +76,7 @@ class TemplateReport:
     chargers: list[ChargerStanding]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerResult:
     """What came of each key of the template at one charger."""
 
@@ -83,7 +84,7 @@ class ChargerResult:
     keys: list[KeyResult]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ApplyReport:
     """What came of the template at each charger, and how many keys had each result."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -13,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from levity_trio.billing.states import BillState
 from levity_trio.documents.cells import inert
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import readings
 from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
@@ -96,7 +96,7 @@ class ExplainQuery(Sent):
     weighed: Annotated[bool, Meta(description=OF_WEIGHED)] = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TransactionExplanation(Explanation):
     """All that is known of a transaction, as data and in plain English."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final, Literal
 
@@ -10,6 +9,7 @@ from msgspec import Meta
 
 from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import wallets as stored
@@ -88,7 +88,7 @@ class EntriesQuery(Paged):
     kind: Literal["statement", "payment", "top-up", "charge", "refund", "chargeback", "correction"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WalletWithTerms(WalletRow):
     """A wallet, what its transactions have used and were not charged for yet, and how it paid, the newest first."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -18,6 +17,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from levity_trio.records import record
 from levity_trio.web.negotiation import accepts_gzip
 
 DIGITS: Final = 12
@@ -35,7 +35,7 @@ GROUND: Final = "#f6f7f9"
 """Behind the pages while they load, as in base.css."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Asset:
     """A file as it is served."""
 

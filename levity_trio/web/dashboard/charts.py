@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import count, pairwise
 from statistics import median
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 import orjson
 from markupsafe import Markup
 
+from levity_trio.records import record
 from levity_trio.web.dashboard.shapes import written
 from levity_trio.wire.times import in_zone, shifted
 
@@ -32,7 +32,7 @@ MIDDLE: Final = 96.0
 """A label of a time beyond this per cent is written inwards. On the left there is room: that of the levels' labels."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Band:
     """A stretch of time in which a price holds. Bands of one `shade` look the same."""
 
@@ -42,7 +42,7 @@ class Band:
     shade: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Curve:
     """A curve from `since` to `until`. Its points are seconds after `since` and values in `unit`, in order of time.
 
@@ -62,7 +62,7 @@ class Curve:
     longest_step: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Bar:
     """A bar: its label, its value (None: unknown), and where it leads."""
 

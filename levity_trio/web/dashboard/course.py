@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, _, said
+from levity_trio.records import record
 
 
 class Step(NamedTuple):
@@ -81,7 +81,7 @@ DONE: Final[Mapping[str, str]] = N_({"start": N_("charging"), "stop": N_("stoppe
 """What came of what a driver asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Course:
     """How far a command is."""
 

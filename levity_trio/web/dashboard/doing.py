@@ -7,7 +7,7 @@ request. What the API refuses is shown at the field and at the top, with all tha
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from starlette.types import Message, Receive, Scope, Send
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.config import ServerConfig
 from levity_trio.locale import N_, _, said
+from levity_trio.records import record
 from levity_trio.refusals import Typed, plain_words
 from levity_trio.web.api.bodies import StreamedBody
 from levity_trio.web.api.endpoints import Endpoint, Role
@@ -78,7 +79,7 @@ KEY_BYTES: Final = 12
 FILE_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Form:
     """A form for one request, as its reader filled it in."""
 

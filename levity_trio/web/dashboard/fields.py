@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ import msgspec
 import orjson
 
 from levity_trio.locale import N_, _, said
+from levity_trio.records import record
 from levity_trio.web.api.bodies import MINOR_UNITS, WATT_HOURS, Body, StructBody
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.dashboard.money import minor_of
@@ -97,7 +98,7 @@ class Offer(NamedTuple):
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Field:
     """A field of a form. `value` is what it shows, `inner` the fields of a group."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from levity_trio.locale import FOLDER
+from levity_trio.records import record
 from levity_trio.web.api.access import Door, is_of_own_page
 from levity_trio.web.below import base_of
 
@@ -22,7 +22,7 @@ OWN: Final = "/api/me/"
 """Below it stands what drivers may ask the API for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Front:
     """One address of the dashboard. `url` is the one by which a proxy before it is reached.
 

@@ -13,6 +13,7 @@ import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.locale import said
+from levity_trio.records import record
 from levity_trio.refusals import plain_words
 from levity_trio.web.api.endpoints import Caller
 from levity_trio.web.api.serving import CALLER, HAS_PLACE
@@ -65,7 +66,7 @@ class Refused(Exception):
         return sentence(self.labelled)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Question:
     """A request to be asked. `receive` yields its body, if that is streamed."""
 

@@ -4,11 +4,12 @@ and what it is about."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_, _
+from levity_trio.records import record
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.dashboard import shapes
 from levity_trio.web.dashboard.desk import Desk
@@ -58,7 +59,7 @@ REASONS: Final[Mapping[str, str]] = N_(
 LOCAL_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Circumstances:
     """What is known of what a form is about. `sessions` are the open ones that it would end."""
 
@@ -66,7 +67,7 @@ class Circumstances:
     sessions: Sequence[Mapping[str, Any]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Offers:
     """What a form for one request offers its reader."""
 

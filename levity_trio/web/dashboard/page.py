@@ -4,7 +4,7 @@ And the sections, in the order of how often they are needed."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -13,6 +13,7 @@ import orjson
 from starlette.types import ASGIApp
 
 from levity_trio.locale import N_, _
+from levity_trio.records import record
 from levity_trio.web.api.endpoints import Caller, Endpoint, Role
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.inside import Question, ask
@@ -22,7 +23,7 @@ EVERYTHING: Final = None
 """As `changed` of a live page: no matter which chargers facts were about."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Api:
     """The API as a page sees it: its application, and which endpoints need which role."""
 
@@ -32,7 +33,7 @@ class Api:
     """Of the site."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class View:
     """One look at a page: who looks, and with which parameters of its path and query."""
 
@@ -67,7 +68,7 @@ class View:
         return self.caller.role >= self.api.endpoints[method, path].role
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Part:
     """A piece of a page that changes while it is open. `id` is that of its element, `template` makes its content."""
 
@@ -87,7 +88,7 @@ Changed = frozenset[str] | None
 Live = Callable[[View, Changed], Awaitable[Sequence[Part]]]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Page:
     """A page. `read` returns the values of its template; `live` returns those of its parts that may have changed."""
 

@@ -7,13 +7,13 @@ one port of a host to all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from levity_trio.records import record
 from levity_trio.web.api.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
@@ -23,7 +23,7 @@ LONGEST_ID: Final = 100
 KEPT_SECONDS: Final = 180 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Reader:
     """A browser. `caller` is None where nobody has logged in."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -22,6 +22,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 
 from levity_trio.locale import N_, _, languages, speaking
+from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.web.api.access import check_host, check_url
 from levity_trio.web.api.context import Api
@@ -222,7 +223,7 @@ async def _bug(desk: Desk, inner: InnerApi, request: Request, _error: Exception)
 # The entrance
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _Entrance:
     """ASGI middleware: it checks the Host, finds the reader, and leads those without a log-in to the form for it."""
 

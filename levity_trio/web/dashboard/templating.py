@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, tzinfo
 from secrets import token_hex
 from typing import Any, Final
@@ -20,6 +20,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from levity_trio.locale import N_, _, _n, language, said
+from levity_trio.records import record
 from levity_trio.web.dashboard import charts, money, saying, shapes
 from levity_trio.web.dashboard.page import Part, Values, View
 from levity_trio.web.dashboard.saying import in_words, method, sentence, state_of
@@ -187,7 +188,7 @@ def _environment() -> Environment:
     return made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Templates:
     """Renders templates of one site. `base` is the path below which a proxy serves the dashboard, mostly ""."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 from secrets import token_hex
@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, Response
 from levity_trio.clock import Clock
 from levity_trio.log.output import get_logger
 from levity_trio.operations.transfers import KIND_OF
+from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import DiskRefuses, Folder, Parts, Written
@@ -51,7 +52,7 @@ FAILURES: Final = (BodyRefused, ClientDisconnect, DiskRefuses, NoPlace, NotMulti
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Shelf:
     """The files of one server. `base_url` and `ftp_place` are None while no listener of that kind serves them."""
 
@@ -86,7 +87,7 @@ class Shelf:
         return None if base is None else make(base)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Transfers:
     """What the listeners do for whoever knows a secret."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
@@ -22,6 +22,7 @@ from levity_trio.clock import Clock
 from levity_trio.events import Event, Fact, WebhookGivenUp
 from levity_trio.log.output import get_logger
 from levity_trio.plugins.base import Hooks
+from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
@@ -46,7 +47,7 @@ NOT_SIGNABLE: Final = "its secret is unknown here; add the same webhook again, w
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Parts:
     """What deliveries work with. While facts wait, they are looked at each `look_seconds`."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.web.post import Unanswered, post
 from levity_trio.web.webhooks.destination import Refused, check_address, destination
 
@@ -22,7 +22,7 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - of Standard Webhooks
 SECRET_BYTES: Final = 24
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Message:
     """What is delivered. `id` is the same for each attempt; `at` is the time of this one, in seconds since 1970."""
 

@@ -6,10 +6,10 @@ closed statements comes from their rows; `price` is that of today's facts, and `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from levity_trio.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillLine:
     """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for blocking, else 1."""
 
@@ -24,7 +24,7 @@ class BillLine:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillSeam:
     """Where one price ended and another began: what had flowed until then, and the readings around it."""
 
@@ -39,7 +39,7 @@ class BillSeam:
     after_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillStretch:
     """A stretch of time that does not count."""
 
@@ -47,7 +47,7 @@ class BillStretch:
     until: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillBlocking:
     """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused` and without the
     `free` hours of the tariff. All are null or empty if the end of the charging is not known: then there is no fee."""
@@ -61,7 +61,7 @@ class BillBlocking:
     minutes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillPrice:
     """What the transaction costs by today's facts and tariffs; an open one by what it has used so far.
 
@@ -79,7 +79,7 @@ class BillPrice:
     lines: tuple[BillLine, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillTariff:
     """The assignment by which a tariff holds: for whom (`scope`, `key`), since which local day, and who entered it."""
 
@@ -92,7 +92,7 @@ class BillTariff:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillPosition:
     """A line of a closed statement, as it is stored. A correction names the statement that it corrects."""
 
@@ -113,7 +113,7 @@ class BillPosition:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillCharge:
     """What a wallet was charged."""
 
@@ -123,7 +123,7 @@ class BillCharge:
     at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BillAdjustment:
     """What the next statement of an account adds (negative: gives back), because something changed since.
 
@@ -135,7 +135,7 @@ class BillAdjustment:
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bill:
     """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is that of all local days
     and of the times in `grounds`. `billed_wh` and `billed_amount` are what all statements together come to, null if

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.reads.levity.registers import Registers, registers_of
 from levity_trio.store.reads.levity.rows import ChargerRow, ErrorRow, ReadingRow, TransactionRow
 from levity_trio.store.reads.levity.values import (
@@ -39,7 +40,7 @@ class Odd(NamedTuple):
     is_left_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Part:
     """Some rows of one kind, `read` from the old database, and what was odd about them."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
@@ -29,7 +29,7 @@ FAILURE_SHOWN: Final = timedelta(days=7)
 CHARGING: Final = "Charging"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Now:
     """The site, what wants a look (the worst first), and its chargers in the order of their identities."""
 

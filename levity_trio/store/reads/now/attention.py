@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
+from levity_trio.records import record
 from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
@@ -63,7 +64,7 @@ BROKEN_LEVEL: Final = "broken"
 BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.ADDRESS, Kind.FAULTED, Kind.OFFLINE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Attention:
     """Something that wants a look. `level` is broken or look; `count` is of how many the words tell.
 

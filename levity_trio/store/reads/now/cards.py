@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.among import marks
 from levity_trio.store.engine.database import Database
@@ -19,7 +19,7 @@ from levity_trio.store.reads.shapes import rows_of
 NO_ERROR: Final = "NoError"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SessionNow:
     """An open session. `who` is the name of the account that would be billed, else that of the tag; viewers see none.
 
@@ -44,7 +44,7 @@ class SessionNow:
     curve: list[tuple[int, float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ConnectorNow:
     """A connector, its status since when, and its open session. `info` and the vendor's code are those of its error.
 
@@ -61,7 +61,7 @@ class ConnectorNow:
     transaction: SessionNow | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChargerNow:
     """A charger that is served. `since` is since when it is connected or away; null: it never connected.
 
@@ -85,7 +85,7 @@ class ChargerNow:
     command: LastCommand | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Sessions:
     """The open sessions as cards show them, from one read."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.chargers import Connector, connectors
 from levity_trio.store.reads.present import AWAY_SINCE, OMITTED
@@ -57,7 +57,7 @@ class Fault(NamedTuple):
     since: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LastCommand:
     """The newest command of a charger; `transaction` is the one that it began or ended."""
 

@@ -8,12 +8,13 @@ are added to its curve. A reading that arrives late, with a time before the newe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
 from levity_trio.charging.sent.evidence import POWER, seconds
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
 
@@ -32,7 +33,7 @@ MOST_POINTS: Final = 60
 SHORTEST_SECONDS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Curve:
     """The power of a transaction over its time, short enough to be drawn: `highest` is the highest power in W by the
     number of the stretch, each of `step` seconds. A curve grows with the transaction: of too many stretches, each two
@@ -63,7 +64,7 @@ def _halved(highest: Mapping[int, float]) -> dict[int, float]:
     return halved
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class OpenSession:
     """An open transaction with its curve, and what both were made from. `version` is what had been received by then;
     `read_to` and `register` are the time of the last reading of the curve, and its last time and register."""

@@ -8,18 +8,18 @@ where one began before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.months import Month, beginning
+from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.energy import delivered_wh
 from levity_trio.wire.times import in_zone, stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Energy:
     """Energy today, this month, and the last month up to the same local moment and as a whole.
 
@@ -36,7 +36,7 @@ class Energy:
     last_month_wh: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SiteNow:
     """The site. `sessions` are the open ones, `charging` those in which energy flows.
 

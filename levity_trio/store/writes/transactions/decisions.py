@@ -9,7 +9,7 @@ open a new review (rules.md, Energy). A repeated decision changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from levity_trio.charging.sent.figures import CORRECTED
 from levity_trio.charging.sent.readings import HIGHEST_WH
 from levity_trio.charging.tolerances import CLOCK, FASTEST_W, INTERVAL
 from levity_trio.events import ReviewDismissed, TransactionConfirmed, TransactionCorrected, TransactionGiven
+from levity_trio.records import record
 from levity_trio.store.cases.case import case_of
 from levity_trio.store.cases.settled import DISMISSED, NO_PERSONS, OPEN_REVIEWS, settled_by
 from levity_trio.store.cases.transaction import Known, by_our_clock, known
@@ -89,7 +90,7 @@ class DecisionRefused(Exception):
         self.problem, self.words, self.field = problem, words, field
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Decision:
     """Who decides, why and when. `seen_event` is the newest row of tx_event that the operator saw, None if any will do.
 
@@ -290,7 +291,7 @@ def _check_stop_time(tx: Known, stop_time: str | None, at: str) -> None:
         raise DecisionRefused(Problem.INVALID, words, "stop_time")
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Correction:
     """The corrected values; None for those that stay. Energy and registers in Wh, times in the database's format.
 

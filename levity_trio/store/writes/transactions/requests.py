@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Verdict
 from levity_trio.charging.sent.readings import Moment, Reading
+from levity_trio.records import record
 from levity_trio.store.writes.origin import Message
 
 LOCAL = "Local"
@@ -17,7 +17,7 @@ WITHOUT_ID: Final = -1
 """The transactionId of a stop that has none, as when it arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Opening:
     """The fields that identify a repeated start. The register is in Wh."""
 
@@ -27,7 +27,7 @@ class Opening:
     moment: Moment
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Start(Opening):
     """A StartTransaction.req (§6.45). `sent_meter_start` is the register as sent if it was not an integer."""
 
@@ -36,7 +36,7 @@ class Start(Opening):
     sent_meter_start: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Started:
     """The response to a start, the same for each repetition: the transactionId and the first verdict on its tag.
 
@@ -48,7 +48,7 @@ class Started:
     is_asked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Stop:
     """A StopTransaction.req (§6.49) without its transactionData. The register is in Wh; `sent_meter_stop` is the
     register as sent if it was not an integer."""

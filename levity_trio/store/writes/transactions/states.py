@@ -6,7 +6,6 @@ not added."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -16,6 +15,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
+from levity_trio.records import record
 from levity_trio.store.cases.case import LONGEST_SECONDS
 from levity_trio.store.cases.transaction import COLUMNS, LAST_ID, Known, after, before, known
 from levity_trio.store.engine.unit_of_work import DATE, UnitOfWork
@@ -42,7 +42,7 @@ LOST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Sign:
     """A sign that a transaction goes on: the cause, the reason in the charger's words, and the time."""
 
@@ -206,7 +206,7 @@ def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign)
         resume(db, origin, tx, sign)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Entry:
     """A row for tx_event: what happened in which state, who did it, and why."""
 

@@ -8,7 +8,7 @@ start was lost, before the readings that show its energy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from levity_trio.charging.sent.evidence import seconds
 from levity_trio.charging.sent.readings import Moment, are_meter_values, read, understand
 from levity_trio.charging.tolerances import CLOCK_SECONDS
 from levity_trio.events import MessageAttached, MessageDismissed
+from levity_trio.records import record
 from levity_trio.store.cases.evidence import evidence_of
 from levity_trio.store.cases.settled import DISMISSED, SYSTEM
 from levity_trio.store.cases.transaction import Known
@@ -72,7 +73,7 @@ class Waiting(NamedTuple):
         return Origin(self.charger, self.session, self.received_at)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Made:
     """What an operator knows about a transaction of which only the stop arrived; None is found by the readings.
 

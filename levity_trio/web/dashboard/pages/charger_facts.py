@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from levity_trio.locale import N_
+from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Page, Read, Values, View
@@ -26,7 +26,7 @@ class Column(NamedTuple):
     kind: str = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Table:
     """A table of rows as the API answers them. `empty` is what stands there without rows."""
 

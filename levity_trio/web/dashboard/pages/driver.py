@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from levity_trio.locale import N_, _
+from levity_trio.records import record
 from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.charts import sparkline
 from levity_trio.web.dashboard.course import course
@@ -207,7 +207,7 @@ class Connector(NamedTuple):
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Place:
     """A charger, and one or all of its connectors."""
 

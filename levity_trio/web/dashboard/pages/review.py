@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from levity_trio.locale import N_, _
+from levity_trio.records import record
 from levity_trio.web.dashboard.doubts import Doubt, doubt
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.page import Changed, Page, Part, View, names_of_chargers
@@ -23,7 +23,7 @@ EXACT: Final = 3
 Item = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Found:
     """Entries of one kind, the oldest first."""
 
@@ -31,7 +31,7 @@ class Found:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Kind:
     """A kind of entries. `counted` is its name in the counts of the API."""
 
@@ -41,7 +41,7 @@ class Kind:
     read: Callable[[View, int], Awaitable[Found]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Section:
     """What is shown of a kind."""
 
@@ -50,7 +50,7 @@ class Section:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Names:
     """What people call chargers and tags."""
 
@@ -64,7 +64,7 @@ class Names:
         return self.tags.get(id_tag or "") or id_tag
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Figure:
     """Another figure that a session may have, and the explanation that gives it."""
 
@@ -72,7 +72,7 @@ class Figure:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Session:
     """A doubtful session. `answers` are those that the API offers about it; `digits` tell its figures apart."""
 
@@ -92,7 +92,7 @@ class Session:
         return "; ".join(dict.fromkeys(_("looked at: %(doubt)s", doubt=one.title.lower()) for __, one in self.reviews))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Message:
     """A message that is not linked to a session, and those to which it can be."""
 

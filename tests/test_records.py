@@ -1,0 +1,93 @@
+"""A record is a frozen dataclass with slots, also where its methods are not generated."""
+
+from __future__ import annotations
+
+import pickle
+from copy import copy
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from typing import Any, ClassVar
+
+import orjson
+import pytest
+
+from levity_trio.records import record
+
+
+@record
+class Reading:
+    """What a meter said."""
+
+    KIND: ClassVar[str] = "register"
+    wh: int
+    unit: str = "Wh"
+    note: str = field(default="", repr=False, compare=False)
+
+
+@record(kw_only=False)
+class Pair:
+    left: int
+    right: int = 0
+
+    def __repr__(self) -> str:
+        return "a pair"
+
+
+@record
+class Estimate(Reading):
+    """One that nobody measured."""
+
+    error: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """The same as Reading, by the standard library's decorator."""
+
+    wh: int
+    unit: str = "Wh"
+    note: str = field(default="", repr=False, compare=False)
+
+
+def test_it_is_compared_by_its_fields() -> None:
+    assert Reading(wh=1, note="a") == Reading(wh=1, note="b")
+    assert Reading(wh=1) != Reading(wh=2)
+    other: object = Plain(wh=1)
+    assert Reading(wh=1) != other
+    assert Reading(wh=1) != Estimate(wh=1)
+    assert Estimate(wh=1, error=1) != Estimate(wh=1, error=2)
+    assert {Reading(wh=1, note="a"), Reading(wh=1, note="b"), Estimate(wh=1)} == {Reading(wh=1), Estimate(wh=1)}
+
+
+def test_it_looks_as_a_dataclass_does() -> None:
+    assert repr(Reading(wh=1, note="a")) == repr(Plain(wh=1, note="a")).replace("Plain", "Reading")
+    assert repr(Pair(1)) == "a pair"
+    assert orjson.dumps(Reading(wh=1)) == orjson.dumps(Plain(wh=1))
+
+
+def test_it_cannot_be_changed() -> None:
+    reading = Reading(wh=1)
+    for name in ("wh", "volts"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(reading, name, 2)
+        with pytest.raises(FrozenInstanceError):
+            delattr(reading, name)
+    assert not hasattr(reading, "__dict__")
+
+
+def test_it_can_be_copied() -> None:
+    reading: Any = Estimate(wh=1, note="a", error=3)
+    assert replace(reading, wh=2) == Estimate(wh=2, error=3)
+    assert pickle.loads(pickle.dumps(reading)) == reading == copy(reading)  # noqa: S301 - our own
+    assert [part.name for part in fields(reading)] == ["wh", "unit", "note", "error"]
+
+
+def test_its_fields_are_given_by_name_unless_it_says_otherwise() -> None:
+    assert Pair(1, 2) == Pair(left=1, right=2)
+    with pytest.raises(TypeError):
+        Reading(1)  # type: ignore[call-arg]  # by place
+
+
+def test_it_has_no_methods_of_its_own_but_init() -> None:
+    """This is what it is for."""
+    for name in ("__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"):
+        assert getattr(Reading, name) is getattr(Estimate, name)
