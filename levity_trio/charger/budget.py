@@ -31,7 +31,7 @@ WEIGHT: Final = 100
 MESSAGE_BYTES: Final = 50
 """Fixed overhead of a message, added to its size."""
 LARGE_WEIGHT: Final = 3
-"""The same of a large message beside its part: its pieces as they arrive, the whole, and the text of rows."""
+"""Bytes of memory per byte of a large message beside its part: its pieces, the whole, and the text of rows."""
 BUDGET_BYTES: Final = 64 * 2**20
 SHARES: Final = 8
 """One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no responses therefore blocks
@@ -73,7 +73,7 @@ class Place:
         self._known = known
         self._is_taken = False
         self._waiting: tuple[dict[trio.Event, None], dict[trio.Event, None]] = ({}, {})
-        """Those of known chargers, then those of strangers."""
+        """The turns of known chargers, then those of strangers."""
 
     @property
     def is_free(self) -> bool:

@@ -58,25 +58,25 @@ class Central:
     connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
     """Numbers that identify a connection of this run before it has a row."""
     readings: dict[str, tuple[date, int]] = field(default_factory=dict)
-    """By charger: the last day with readings, and their number on that day."""
+    """The last day with readings, and their number on that day, by charger."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
     elsewhere: dict[str, int] = field(default_factory=dict)
-    """By charger that is connected to another server of the site: its session."""
+    """The sessions of chargers that are connected to another server of the site, by charger."""
     draining: Draining = field(default_factory=Draining)
     ending: trio.CapacityLimiter = field(default_factory=partial(trio.CapacityLimiter, ENDS_AT_ONCE))
-    """For sessions whose ends are being stored."""
+    """Limits how many sessions store their end at a time."""
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""
     turns: Turns = field(default_factory=partial(Turns, trio.Lock(), MOST_CHARGERS_WAITING, MOST_CHARGERS_WAITING))
-    """Of handshakes whose password takes long to compare."""
+    """The turns of handshakes whose password takes long to compare."""
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
     turned_away: TurnedAway = field(init=False)
     decided: dict[str, Decision] = field(default_factory=dict)
-    """By charger: what a person decided about its registration."""
+    """What a person decided about the registration of a charger, by charger."""
     registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
     tags: Index = field(init=False)

@@ -183,7 +183,11 @@ class Commands:
         try:
             stored = await self._store(end)
         finally:  # a charger may leave right after its response, which is stored all the same
-            self._central.pending.end(taken.id, taken.message_id, _result(end, self._response, stored))
+            received, answer = self._response, None
+            if received is not None and not isinstance(received, CallError):
+                answer = received.payload
+            result = CommandResult(end.state, answer, end.error_code, end.error_description, stored)
+            self._central.pending.end(taken.id, taken.message_id, result)
 
     async def _send(self, taken: Taken) -> None:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
@@ -220,11 +224,6 @@ def _end(command: int, action: str, response: Response, *, is_late: bool = False
         return CommandEnd(command, action, "error", is_late, None, code, description, is_unreadable=unread)
     text = orjson.dumps(masked_value(response.payload)).decode()
     return CommandEnd(command, action, responses.state_for(action, response.payload), is_late, text)
-
-
-def _result(end: CommandEnd, response: Response | None, stored: Command | None) -> CommandResult:
-    answer: Any = None if response is None or isinstance(response, CallError) else response.payload
-    return CommandResult(end.state, answer, end.error_code, end.error_description, stored)
 
 
 def _brings_password(action: str, payload: Any) -> bool:

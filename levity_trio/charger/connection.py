@@ -43,9 +43,9 @@ from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import stamp
 
 HANDSHAKE_SECONDS: Final = 10.0
-"""For the request, and before it for the TLS handshake."""
+"""The time for a request, and the time before it for the TLS handshake."""
 BESIDE_SECONDS: Final = 0.02
-"""More, for each handshake that is under way beside it: when all chargers return at once, they wait for us."""
+"""More time for each other handshake under way: when all chargers return at once, they wait for us."""
 TOO_SLOW: Final = "The request was not complete in time."
 LIMIT: Final = "limit"
 NO_TLS: Final = "A TLS handshake arrived, but TLS is not configured here (--tls-port, --tls-cert)."

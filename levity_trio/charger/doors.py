@@ -44,7 +44,7 @@ class Doors:
         """The chargers whose doors have changed since they were read; each change is an object of its own."""
         self._key = token_bytes(32)
         self._verified: dict[int, bytes] = {}
-        """By password, of those that somebody gave: a keyed hash, so that scrypt runs once for each."""
+        """Keyed hashes of the passwords that somebody gave, by password, so that scrypt runs once for each."""
 
     def load(self, securities: Iterable[Security]) -> None:
         """Take what is stored."""

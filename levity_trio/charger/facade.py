@@ -141,7 +141,8 @@ class Chargers:
         )
         if repeatable is not None and (repeated := await self.repeated(charger, asked_by, repeatable)) is not None:
             return repeated
-        self._check_registration(charger, action)
+        if words := self.objection(charger, action):
+            raise NotRegistered(f"{action} was not sent to {charger}: {words}")
         await self._check(charger, can_wait=deadline_seconds is not None, is_masked=new.is_masked)
         return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
 
@@ -252,10 +253,6 @@ class Chargers:
             return await self.submit(charger, "TriggerMessage", BOOT, asked_by=asked_by)
         except (CallFailed, StoreUnavailable):
             return None
-
-    def _check_registration(self, charger: str, action: str) -> None:
-        if words := self.objection(charger, action):
-            raise NotRegistered(f"{action} was not sent to {charger}: {words}")
 
     async def _check(self, charger: str, *, can_wait: bool, is_masked: bool) -> None:
         session = self._central.registry.find(charger)

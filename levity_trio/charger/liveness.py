@@ -47,10 +47,10 @@ class Pings:
         self._stream = stream
         self._interval = interval_seconds
         self._pinged_at = math.inf
-        """When the outstanding ping was sent, infinity if none is outstanding."""
+        """The time at which the outstanding ping was sent; infinity if none is outstanding."""
         self._was_answered = False
         self.next_at = trio.current_time() + interval_seconds
-        """When the next ping is due, infinity while one is outstanding, or if there will be no more."""
+        """The time of the next ping; infinity while one is outstanding, or if there will be no more."""
 
     @property
     def are_answered(self) -> bool:
@@ -97,11 +97,11 @@ class Liveness:
 
     def __init__(self, config: ServerConfig, stream: ChargerStream, websocket: WebSocketConnection) -> None:
         self.heartbeat_interval = config.heartbeat_interval_seconds
-        """As last sent to the charger or reported by it, in seconds."""
+        """The interval that was last sent to the charger or reported by it, in seconds."""
         self.kept_interval = 0
         """The longer interval that it keeps all the same, 0 if none is known."""
         self.outlived_seconds: int | None = None
-        """For how long it was silent and yet alive, if its connection was closed for that."""
+        """The seconds for which the charger was silent and yet alive, if its connection was closed for that."""
         self._gave_up = False
         self._beat_at = math.inf
         self._last_gap = math.inf

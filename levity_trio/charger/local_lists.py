@@ -50,7 +50,7 @@ GATHER_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0
 UNFORESEEN_SECONDS: Final = 60.0
 FULL_PAUSE: Final = timedelta(seconds=10)
-"""After this time a charger whose queue of commands is full is looked at again."""
+"""The pause before a charger is looked at again whose queue of commands was full."""
 TAGS_AT_ONCE: Final = 500
 """Tags of one write, which takes a few milliseconds; chargers wait for it."""
 ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
@@ -89,9 +89,9 @@ class LocalLists:
         """Chargers to be looked at, in order."""
         self._again: dict[str, datetime] = {}
         self._renew_at = -math.inf
-        """When the tags are looked at next, by trio's clock."""
+        """The time of the next look at the tags, by trio's clock."""
         self._turns_at: datetime | None = None
-        """When time alone changes the lists."""
+        """The next moment at which time alone changes a list."""
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:

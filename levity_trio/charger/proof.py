@@ -64,10 +64,10 @@ async def prove_again(central: Central, visitor: Visitor, head: Head, before: Pr
     return before if is_same else await prove(central, visitor, head, charger)
 
 
-async def use_readmission(central: Central, visitor: Visitor, given: Proven) -> None:
+async def use_readmission(central: Central, visitor: Visitor, handshake: Proven) -> None:
     """Use up the readmission of a charger that is let in below its profile. Raises BadRequest if another one did."""
-    proven = given.admission
-    if proven.profile >= given.security.profile:
+    proven = handshake.admission
+    if proven.profile >= handshake.security.profile:
         return
     at = stamp(central.clock())
     try:

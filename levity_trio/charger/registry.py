@@ -39,7 +39,7 @@ class RegisteredSession(Protocol):
 
     @property
     def commands(self) -> Sender:
-        """Its sender of commands."""
+        """The task that sends the charger its commands."""
 
     async def prepare_for_commands(self) -> None:
         """Make its charger known, if it is not."""
@@ -124,10 +124,10 @@ class Registry:
 
     def __init__(self) -> None:
         self._visitors: dict[Visitor, None] = {}
-        """In order of arrival."""
+        """The open connections, in order of arrival."""
         self._sessions: dict[str, RegisteredSession] = {}
         self._turns: dict[str, trio.CancelScope] = {}
-        """By charger: the newest handshake that waits until the current connection is no longer held."""
+        """The newest handshake that waits until the current connection is no longer held, by charger."""
         self.is_ending = False
         """Whether all connections are being ended, because the server stops."""
 

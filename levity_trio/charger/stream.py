@@ -29,14 +29,14 @@ from levity_trio.wire.proxy_header import read_proxy_header
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
 LAST_SEND_SECONDS: Final = 1.0
-"""For a frame that is half sent when the server stops. A peer that reads it then has its goodbye."""
+"""The time for a frame that is half sent when the server stops. A peer that reads it then has its goodbye."""
 GOODBYE_SECONDS: Final = 1.5
 RECEIVE_BYTES: Final = 2 * 1024
 LONGEST_REST_SECONDS: Final = 0.05
 ARRIVAL_SECONDS: Final = 600.0
-"""Within which a large message must arrive, 2 KB/s for one of 1.1 MB; the others wait for it meanwhile."""
+"""The time in which a large message must arrive: 2 KB/s for 1.1 MB. The others wait for it meanwhile."""
 STALL_SECONDS: Final = 60.0
-"""Without a byte of a large message."""
+"""The longest pause between two bytes of a large message."""
 STRANGERS_SHARE: Final = 10
 """A large message of a charger that has never charged here must arrive in 1/STRANGERS_SHARE of these times."""
 FAREWELL_BYTES: Final = 16 * 1024
@@ -82,7 +82,7 @@ class ChargerStream(trio.abc.Stream):
         self._most_bytes = max_message_bytes
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._due = math.inf
-        """When the large message that is arriving must be complete."""
+        """The time at which the large message that is arriving must be complete."""
         self._request = b""
         self._accepted: trio.Event | None = trio.Event()
         """Set and forgotten when the handshake is complete."""
@@ -93,7 +93,7 @@ class ChargerStream(trio.abc.Stream):
         self._sending: trio.CancelScope | None = None
         self.last_received = trio.current_time()
         self.left_at = math.inf
-        """When the peer closed the connection with a close frame or the end of its stream; a reset does not count."""
+        """The time at which the peer sent a close frame or ended its stream; a reset does not count."""
         self.on_overflow: Callable[[int, int], None] = _ignore
         """Called with the size of a message that is too large, as far as it is known, and the limit."""
         self.on_slow: Callable[[], None] = _ignore

@@ -33,7 +33,7 @@ SUITES: Final = (
     *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
     *("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"),
 )
-"""For TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA certificates."""
+"""The suites of TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA certificates."""
 RSA_SUITES: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
 """TLS_RSA_WITH_AES_*_GCM_*, which the whitepaper also asks for: without forward secrecy, and off in Python."""
 

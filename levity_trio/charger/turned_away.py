@@ -32,7 +32,7 @@ class TurnedAway:
         self._clock = clock
         self._known = known
         self._noted: dict[str, tuple[str, float]] = {}
-        """By subject: the kind of its last refusal, and when one of that kind was written."""
+        """The kind of the last refusal, and when one of that kind was written, by subject."""
         self._places = cycle(range(MOST))
 
     def note(self, charger: str | None, address: str, kind: str, reason: str) -> None:

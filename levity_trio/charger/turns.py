@@ -18,9 +18,9 @@ import trio
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MOST_WAITING: Final = 4
-"""Beside the one whose turn it is, or who is next at its door: ten at the two doors of people together."""
+"""The longest queue behind the one whose turn is next at a door: ten people at both doors together."""
 MOST_CHARGERS_WAITING: Final = 9
-"""All may be of one address: the chargers of a site come back at the same time."""
+"""The longest queue of chargers. All may have one address: those of a site come back at the same time."""
 MOST_OF_ADDRESS: Final = 2
 RETRY_SECONDS: Final = 3
 _ONE: Final = trio.CapacityLimiter(1)
@@ -79,7 +79,7 @@ class Turns:
 
     @asynccontextmanager
     async def known(self, browser: str) -> AsyncIterator[None]:
-        """The same for a known browser, which has one place. Raises TooManyWait."""
+        """Wait for a turn of a known browser, which has one place, and hold it. Raises TooManyWait."""
         if browser in self._known:
             raise TooManyWait
         self._known.add(browser)

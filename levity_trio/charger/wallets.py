@@ -30,7 +30,7 @@ ASKER: Final = "stop when spent"
 AT_ONCE: Final = 100
 """Transactions of one look and one write; chargers wait for it."""
 PAUSE_SECONDS: Final = 0.2
-"""At least this long between two looks: facts come in bursts."""
+"""The shortest time between two looks: facts come in bursts."""
 NEW_PRICES: Final = (events.TariffAssigned, events.TariffChanged)
 """Facts after which all transactions may cost something else, which no revision tells."""
 NEWS: Final = (

@@ -53,12 +53,14 @@ async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
         Unreadable: a plugin could not read the database.
     """
     check_plugins(site.config)
-    chosen = _chosen(site.config.plugins)
-    for name in site.config.plugin_settings.keys() - dict(chosen).keys():
+    installed = _installed()
+    ours = sorted(name for name, point in installed.items() if point.value.startswith(OURS))
+    chosen = {name: _loaded(installed[name]) for name in (*ours, *site.config.plugins)}
+    for name in site.config.plugin_settings.keys() - chosen.keys():
         log.warning("plugin has settings but is not enabled; add it to --plugins", plugin=name)
     closing = trio.Event()
     async with trio.open_nursery() as living:
-        for name, open_one in chosen:
+        for name, open_one in chosen.items():
             own_site = replace(site, settings=PluginSettings(name, site.config.plugin_settings.get(name, {})))
             with trio.move_on_after(OPENING_SECONDS) as scope:
                 await living.start(_live, hooks, name, open_one, own_site, closing)
@@ -104,12 +106,6 @@ async def _live(
 
 def _installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _chosen(wanted: tuple[str, ...]) -> list[tuple[str, Open]]:
-    installed = _installed()
-    ours = sorted(name for name, point in installed.items() if point.value.startswith(OURS))
-    return [(name, _loaded(installed[name])) for name in dict.fromkeys([*ours, *wanted])]
 
 
 def _loaded(point: EntryPoint) -> Open:

@@ -33,9 +33,9 @@ class Stray(StrEnum):
     """The kinds of responses for which no CALL waits: a fixed set, so that it can label a metric."""
 
     LATE = "late answer"
-    """It belongs to an expired CALL."""
+    """A response to an expired CALL."""
     UNEXPECTED = "unexpected answer"
-    """It belongs to no CALL of ours, or is a second response to one."""
+    """A response to no CALL of ours, or a second response to one."""
 
 
 def new_message_id() -> str:

@@ -91,7 +91,7 @@ def parse_head(raw: bytes) -> Head:
 
 
 DOTS: Final = (".", "..")
-"""In a path they are places, not names."""
+"""Segments that are places in a path, not names."""
 
 
 def identity(target: str) -> str | None:

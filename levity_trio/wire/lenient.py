@@ -47,7 +47,7 @@ _NOT_FINITE = re.compile(r"[+-]?+(?:nan|inf(?:inity)?)", re.IGNORECASE)
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _CLOSES: Final = {"[": "]", "{": "}"}
 _INTEGERS: Final = range(-(2**63), 2**64)
-"""Beyond these, an integer becomes a float, as in orjson."""
+"""The range of integers; one beyond it becomes a float, as in orjson."""
 
 
 class Element(NamedTuple):

@@ -174,7 +174,11 @@ class _Form:
         self._samples = SampleGate(_compiled(sample)) if sample else None
         self._fields = {name: _HUMP.sub(r"_\1", name).lower() for name in schema["properties"]}
         self._properties = {field: name for name, field in self._fields.items()}
-        self._absent = {field.name: None for field in fields(message) if _is_demanded(field)}
+        self._absent = {
+            field.name: None
+            for field in fields(message)
+            if field.default is MISSING and field.default_factory is MISSING
+        }
 
     @cached_property
     def _complete(self) -> Callable[[object], object]:
@@ -244,10 +248,6 @@ def _compiled(schema: Schema) -> Callable[[object], bool]:
         return True
 
     return passes
-
-
-def _is_demanded(field: Any) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
 
 
 _FORMATS: Final = {"date-time": lambda text: parse_time(text) is not None}

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 FIXED_BYTES: Final = 16
 MOST_BYTES: Final = 4096
-"""Of addresses and extensions, which are ignored; real proxies send less than 600."""
+"""The longest addresses and extensions, which are ignored; real proxies send less than 600 bytes."""
 VERSION: Final = 0x20
 UNKNOWN: Final = "unknown"
 """The address of a peer that a proxy does not name. It is nobody's, and least of all this machine's."""
@@ -19,7 +19,7 @@ _ADDRESSES: Final[Mapping[int, tuple[type[IPv4Address | IPv6Address], int, int]]
     TCP4: (IPv4Address, 4, 12),
     TCP6: (IPv6Address, 16, 36),
 }
-"""By family and transport: the type and size of an address, and the size of both addresses with their ports."""
+"""The type and size of an address, and the size of both addresses with their ports, by family and transport."""
 
 Proxies = Sequence[IPv4Network | IPv6Network]
 

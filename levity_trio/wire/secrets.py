@@ -29,7 +29,7 @@ _LONG_NAME = re.compile(
 )
 _SHORT_NAMES: Final = frozenset(("pin", "pins", "simpin", "pass", "pwd", "psk", "apn", "apns", "apninfo"))
 _WORD = re.compile(r"[A-Z]+(?:s(?![a-z])|(?![a-z]))|[A-Z]?[a-z]+")
-"""Of a name that is split at case, digits and punctuation."""
+"""One word of a name, which is split at case, digits and punctuation."""
 _KEY_OF_PIECE = re.compile(r'"key"\s*+:\s*+"([^"]{0,200})"')
 _VALUE_OF_PIECE = re.compile(r'("value"\s*+:)\s*+(?:"(?:[^"\\]++|\\.)*+"?|[^,}\]]*+)', re.DOTALL)
 _PIECE = re.compile(r"[^{}]++")

@@ -35,7 +35,7 @@ _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CALENDAR_SECONDS: Final = 1e12
-"""More than the calendar has on either side."""
+"""More seconds than the calendar has before 1970 or after it."""
 
 
 def parse_time(text: str) -> datetime | None:

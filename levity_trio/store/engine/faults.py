@@ -29,7 +29,7 @@ THE_DATABASES = frozenset(
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 POSTGRESQLS = ("08", "25006", "40", "53", "55P03", "57P", "58")
-"""The same on PostgreSQL: the connection, a standby, conflicts with others, no room, a lock, a shutdown, its files."""
+"""Faults of PostgreSQL: the connection, a standby, conflicts, no room, a lock, a shutdown, its files."""
 
 _NOT_ALLOWED: Final = "42501"
 """What PostgreSQL says where a user has no right."""

@@ -20,7 +20,7 @@ class Sharing:
 
     def __init__(self, server: str = "", held_until: Callable[[], float] = lambda: inf) -> None:
         self.server = server
-        """Its name among the servers of the database; empty if no other server can use it."""
+        """The name of this server among those of the database; empty if no other server can use that."""
         self.is_alone = not server
         self.duties = trio.Event()
         """Set when this server has the duties of the site, which it keeps to its end."""
