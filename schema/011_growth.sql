@@ -14,7 +14,7 @@ CREATE TABLE fact_count (
     PRIMARY KEY (cp_id, kind)
 ) STRICT;
 
--- Sums of pruned events: their number or Wh, by charger and counter (see levity_trio/store/upkeep/event_sums.py).
+-- Sums of pruned events: their number or Wh, by charger and counter (see levity_trio/store/upkeep/pruning.py).
 CREATE TABLE event_sum (
     cp_id TEXT NOT NULL REFERENCES cp (id),
     counter TEXT NOT NULL,

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from levity_trio.config.settings import PostgresqlAddress
 from levity_trio.store.engine.database import Parameters
 from levity_trio.store.postgresql.connection import PostgresqlConnection, Result, connect
-from levity_trio.store.postgresql.definitions import migration
+from levity_trio.store.postgresql.dialect import migration
 from levity_trio.store.postgresql.schema import migrate
 
 FOLDERS: Final = "/usr/lib/postgresql/*/bin"

@@ -29,7 +29,7 @@ from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.engine.faults import DatabaseDamaged
 from levity_trio.store.engine.retrying import persist
-from levity_trio.store.reads.commands import Command
+from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.writes import commands, credentials, responses
 from levity_trio.store.writes.commands import Taken
 from levity_trio.store.writes.origin import Origin

@@ -13,7 +13,7 @@ from levity_trio.events import CallAnswered, CallFailed, ChargerConnected, Charg
 from levity_trio.events.stored import read_fact
 from levity_trio.store.engine.unit_of_work import News
 from levity_trio.store.reads import Reader
-from levity_trio.store.reads.elsewhere import sessions_elsewhere
+from levity_trio.store.reads.links import sessions_elsewhere
 from levity_trio.store.writes.commands import Unfinished
 
 

@@ -11,7 +11,7 @@ import trio
 
 from levity_trio.events import CallFailed, Event
 from levity_trio.records import record
-from levity_trio.store.reads.commands import Command
+from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.writes.commands import Unfinished
 
 UNSETTLED: Final = ("gone", "expired", "cancelled")

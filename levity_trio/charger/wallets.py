@@ -22,8 +22,8 @@ from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.reads import Reader, charges
 from levity_trio.store.reads.charges import Look
-from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.commands import TooMany
+from levity_trio.store.writes.wallets import ASK_AGAIN, settle, stop
 from levity_trio.wire.times import stamp
 
 ASKER: Final = "stop when spent"

@@ -62,8 +62,7 @@ from levity_trio.store.reads.charges import rule_of
 from levity_trio.store.secret_key import open_key
 from levity_trio.store.upkeep.duties import open_duties
 from levity_trio.store.upkeep.following import open_following
-from levity_trio.store.upkeep.forgetting import open_forgetting
-from levity_trio.store.upkeep.pruning import open_pruning
+from levity_trio.store.upkeep.pruning import open_forgetting, open_pruning
 from levity_trio.store.upkeep.rejudging import open_rejudging
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.web.authorizer import Authorizer

@@ -20,7 +20,7 @@ from levity_trio.billing.ownership import (
     turns,
 )
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 
 _PERIODS: Final = (
     "SELECT account_id, since, until, vehicle_id, id, given_by, reason FROM ownership"

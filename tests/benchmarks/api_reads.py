@@ -32,10 +32,9 @@ from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines as lines_of
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
-from levity_trio.store.reads.readings import of_charger, of_transaction
 from levity_trio.store.reads.reconciliation import reconciliation
 from levity_trio.store.reads.review_queue import queue
-from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, transaction
+from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, of_charger, of_transaction, transaction
 
 from .filled import amount_in, fill
 from .report import table

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.billing.sealing import BEGINNING
+from levity_trio.store.billing.statements import BEGINNING
 from tests.benchmarks.filled_bills import BERLIN, Site, fill
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving

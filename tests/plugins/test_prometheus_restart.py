@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.store.engine.unit_of_work import DAILY_FACTS, REPORT_MINUTES
-from levity_trio.store.upkeep import event_sums
+from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes import frames
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import parse
@@ -83,7 +83,7 @@ def test_unacknowledged_messages_are_counted_across_restarts(books: Books, run: 
         books.run(frames.refuse, station.origin, "StartTransaction", "more than 3 a day")
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_messages_refused_total", cp_id="CP-1") == 2
-    books.run(event_sums.delete, 10**9, 10.0)
+    books.run(pruning.delete_events, 10**9, 10.0)
     assert books.count("event") == 0
     assert Run(books).page().get("ocpp_messages_refused_total", cp_id="CP-1") == 2
 

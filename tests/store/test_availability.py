@@ -3,7 +3,7 @@
 import pytest
 
 from levity_trio.events import AvailabilityDiffers, OutcomeKnown
-from levity_trio.store.availability import Differing, differing
+from levity_trio.store.connectors import Differing, differing
 from levity_trio.store.reads.chargers import connectors
 from tests.store.books import Books, Station
 from tests.store.reading import reading

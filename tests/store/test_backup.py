@@ -12,7 +12,7 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.backup_note import last_backup
 from levity_trio.store.engine.connection import connect, open_database
-from levity_trio.store.keeping import copying
+from levity_trio.store.keeping import copies
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
@@ -171,7 +171,7 @@ def test_a_damaged_database_gives_no_backup(tmp_path: Path, site: Path) -> None:
 
 
 def test_a_wal_that_grows_too_much_ends_the_backup(tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "WAL_BYTES", 1_000_000)
+    monkeypatch.setattr(copies, "WAL_BYTES", 1_000_000)
     grow = "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(300000)))"
     with closing(connect(site)) as server:
         server.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', hex(zeroblob(3000000)))")

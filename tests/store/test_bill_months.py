@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.billing.months import Month
-from levity_trio.store.reads.first_bill import FirstBill, first_bill
+from levity_trio.store.reads.billing import FirstBill, first_bill
 from levity_trio.store.reads.months import (
     BillMonth,
     HeldBackTransaction,

@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.store.engine.frame_log import store_frames
 from levity_trio.store.reads import logged
-from levity_trio.store.reads.commands import command, commands
+from levity_trio.store.reads.charger_facts import command, commands
 from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
 from levity_trio.store.reads.links import Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames

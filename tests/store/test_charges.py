@@ -11,7 +11,7 @@ import pytest
 from levity_trio.billing.ledger import Kind, Standing, Terms
 from levity_trio.store.reads import charges as reads
 from levity_trio.store.reads.charges import Look, Used
-from levity_trio.store.writes import charges
+from levity_trio.store.writes import wallets
 from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.decisions import Decision
 from tests.store.bills import Biller
@@ -54,7 +54,7 @@ class Charging(Purses):
         return found
 
     def settle(self, used: list[Used]) -> None:
-        self.books.run(charges.settle, used, self.books.at)
+        self.books.run(wallets.settle, used, self.books.at)
 
     def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:
         """The entries of an account after its top-up."""
@@ -229,28 +229,28 @@ def test_hundreds_of_sessions_of_one_account(house: Charging, station: Station) 
 def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, station: Station) -> None:
     transaction = station.start(1000, 1, "Card")
     station.tell(station.register(35_000), transaction=transaction)
-    assert house.books.run(charges.stop, transaction, house.books.now) == (None, None)
+    assert house.books.run(wallets.stop, transaction, house.books.now) == (None, None)
     house.look()
     assert to_stop(house) == [(transaction, "CP-1")]
-    message, _ = house.books.run(charges.stop, transaction, house.books.now)
+    message, _ = house.books.run(wallets.stop, transaction, house.books.now)
     assert message == ("RemoteStopTransaction", {"transactionId": transaction})
     house.books.wait(59)
-    assert (house.books.run(charges.stop, transaction, house.books.now)[0], to_stop(house)) == (None, [])
+    assert (house.books.run(wallets.stop, transaction, house.books.now)[0], to_stop(house)) == (None, [])
     station.tell(station.register(36_000), transaction=transaction)
     house.look()
     house.books.wait(1)
     assert len(to_stop(house)) == 1
-    assert house.books.run(charges.stop, transaction, house.books.now)[0] is not None
+    assert house.books.run(wallets.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
     house.enter(Kind.TOP_UP, 1000)
-    assert (to_stop(house), house.books.run(charges.stop, transaction, house.books.now)[0]) == ([], None)
+    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == ([], None)
     house.enter(Kind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
-    assert (to_stop(house), house.books.run(charges.stop, transaction, house.books.now)[0]) == ([], None)
+    assert (to_stop(house), house.books.run(wallets.stop, transaction, house.books.now)[0]) == ([], None)
 
 
 def to_stop(house: Charging) -> list[tuple[int, str]]:
-    before = house.books.now - charges.ASK_AGAIN
+    before = house.books.now - wallets.ASK_AGAIN
     with reading(house.books) as db:
         return reads.to_stop(db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 

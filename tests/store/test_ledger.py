@@ -12,8 +12,8 @@ from levity_trio.billing.ledger import LARGEST, Kind
 from levity_trio.events import WalletEntered
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.wallets import WalletFilters, entries, wallet, wallets
-from levity_trio.store.writes import ledger
 from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.writes.wallets import enter, statement_with
 from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 from tests.store.wallets import ANNA, BEN, Purses
@@ -82,7 +82,7 @@ def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
         purses.entry(Kind.TOP_UP, 500, currency="CHF"),
     ):
         with pytest.raises(Refused) as caught:
-            purses.books.run(ledger.enter, other._replace(service_id="pay/1"))
+            purses.books.run(enter, other._replace(service_id="pay/1"))
         assert (caught.value.code, caught.value.field) == ("conflict", "id")
     assert purses.standing().balance == 500
     assert [fact.entry for fact in purses.books.recorded(WalletEntered)] == [first.id]
@@ -171,7 +171,7 @@ def test_a_statement_is_named_by_the_number_on_its_paper(purses: Purses) -> None
     with reading(purses.books) as db:
         (entry,) = entries(db, ANNA, None, Wanted()).data
     assert (entry.statement, entry.statement == own) == (9, False)
-    assert purses.books.run(ledger.statement_with, ANNA, 9) == own
+    assert purses.books.run(statement_with, ANNA, 9) == own
     for wrong in (own, foreign, 7):
         with pytest.raises(Refused, match=f"account {ANNA} has no statement {wrong}"):
-            purses.books.run(ledger.statement_with, ANNA, wrong)
+            purses.books.run(statement_with, ANNA, wrong)

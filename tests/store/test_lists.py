@@ -10,9 +10,16 @@ import pytest
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.charger_facts import boots, faults, habits, repairs, set_aside, statuses
 from levity_trio.store.reads.pages import NoPage, Wanted
-from levity_trio.store.reads.readings import of_charger, of_transaction
 from levity_trio.store.reads.review_queue import queue, reviews_of
-from levity_trio.store.reads.transactions import Filters, Transaction, events_of, transaction, transactions
+from levity_trio.store.reads.transactions import (
+    Filters,
+    Transaction,
+    events_of,
+    of_charger,
+    of_transaction,
+    transaction,
+    transactions,
+)
 from levity_trio.store.writes.set_aside import count_repairs
 from levity_trio.store.writes.set_aside import set_aside as put_aside
 from levity_trio.wire.times import stamp

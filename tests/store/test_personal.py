@@ -16,8 +16,8 @@ from levity_trio.billing.ownership import Thing, What
 from levity_trio.store.engine.connection import open_database
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
-from levity_trio.store.upkeep import forgetting
-from levity_trio.store.writes import accounts, ledger, ownership, personal, tags, vehicles, wallets
+from levity_trio.store.upkeep import pruning
+from levity_trio.store.writes import accounts, ownership, personal, tags, vehicles, wallets
 from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.tags import TagData
@@ -91,8 +91,8 @@ class Leaving(Biller):
         books.run(wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo"))
 
     def enter(self, amount: int, kind: Kind = Kind.PAYMENT) -> None:
-        entry = ledger.Entry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
-        self.books.run(ledger.enter, entry)
+        entry = wallets.Entry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
+        self.books.run(wallets.enter, entry)
 
     def obstacles(self) -> list[Obstacle]:
         with reading(self.books) as db:
@@ -104,10 +104,10 @@ class Leaving(Biller):
     def forget(self, year: int, month: int = 4, day: int = 2) -> int:
         """Run the daily task on a day."""
         now = datetime(year, month, day, 9, tzinfo=UTC)
-        return trio.run(forgetting.forget_due, self._writer, lambda: now, BERLIN)
+        return trio.run(pruning.forget_due, self._writer, lambda: now, BERLIN)
 
     def scrub(self) -> None:
-        trio.run(forgetting.scrub, self._writer)
+        trio.run(pruning.scrub, self._writer)
 
     def party(self) -> Any:
         return self.books.value("SELECT party FROM statement_party")
@@ -169,7 +169,7 @@ def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
         books.run(accounts.add, data, books.at, "cleo")
     for account in range(1, len(names) + 1):
         books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))
-    trio.run(forgetting.scrub, Writer(books))  # type: ignore[arg-type]
+    trio.run(pruning.scrub, Writer(books))  # type: ignore[arg-type]
     assert left(path, books, names) == []
 
 

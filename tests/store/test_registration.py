@@ -16,7 +16,7 @@ from levity_trio.store.reads import beginning
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.present import present, waiting
-from levity_trio.store.reads.registration import Newcomer, decisions, newcomers
+from levity_trio.store.reads.security import Newcomer, decisions, newcomers
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import (
     Decided,

@@ -101,7 +101,7 @@ def test_a_repeat_of_every_message_changes_nothing(steps: list[tuple[str, int, i
 @settings(max_examples=size(60, 24), deadline=None)
 @given(conversations)
 def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> None:
-    """Readings are not compared: without a time two equal ones may be one (store/writes/readings.py)."""
+    """Readings are not compared: without a time two equal ones may be one (store/writes/transactions/readings.py)."""
     ids, bills, told, _, aside = books_after(steps, "unset", times=1)
     again = books_after(steps, "unset", times=2)
     assert (ids, bills, told, aside) == (again[0], again[1], again[2], again[4])

@@ -8,10 +8,9 @@ import pytest
 
 from levity_trio.events import ChargerShown
 from levity_trio.store.cases.transaction import COLUMNS, Known
-from levity_trio.store.reads.chargers import Connector, charger, chargers, connectors
+from levity_trio.store.reads.chargers import Connector, charger, chargers, connectors, station, stations
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.recheck import Cause, compare
-from levity_trio.store.reads.stations import station, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.stations import (
     AlreadyKnown,

@@ -10,9 +10,8 @@ from levity_trio.billing.ownership import BillBy
 from levity_trio.events import WalletCovered, WalletSpent
 from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
 from levity_trio.store.wallets import standing_of
-from levity_trio.store.writes import ledger, wallets
-from levity_trio.store.writes.ledger import Entered, Entry
-from levity_trio.store.writes.wallets import NewTerms
+from levity_trio.store.writes import wallets
+from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from tests.store.books import Books
 from tests.store.owning import House
 from tests.store.reading import reading
@@ -32,7 +31,7 @@ class Purses(House):
         return Entry(account, kind, amount, **named)
 
     def enter(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> Entered:
-        return self.books.run(ledger.enter, self.entry(kind, amount, account, **given))
+        return self.books.run(wallets.enter, self.entry(kind, amount, account, **given))
 
     def prepay(self, account: int = ANNA, limit: int = 0, terms: Terms = Terms.PREPAID) -> bool:
         new = NewTerms(terms, limit, "why", self.books.at, "cleo")

@@ -11,10 +11,8 @@ import trio
 from levity_trio.access import user_passwords
 from levity_trio.store.reads import users as reads
 from levity_trio.store.reads.users import UserRow
-from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes import users
-from levity_trio.store.writes.tokens import NewToken
-from levity_trio.store.writes.users import Manager, NewInvitation, UserData
+from levity_trio.store.writes.users import Manager, NewInvitation, NewToken, UserData
 from levity_trio.web.api.tokens import Tokens, make, written
 from levity_trio.web.invitations import LASTS, Kind, make_secret, stored_link
 from levity_trio.web.invitations import written as written_code
@@ -69,8 +67,8 @@ class House:
 
     def token(self, name: str, role: str) -> str:
         made = make()
-        number = self.books.run(token_writes.create, NewToken(name, role, made.salt, made.digest, self.books.at, ""))
-        self.tokens.load(self.books.run(token_writes.stored))
+        number = self.books.run(users.create, NewToken(name, role, made.salt, made.digest, self.books.at, ""))
+        self.tokens.load(self.books.run(users.stored))
         assert number is not None
         return written(number, made.secret)
 

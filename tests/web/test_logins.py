@@ -11,9 +11,8 @@ import pytest
 import trio
 
 from levity_trio.access.admission import network_of
-from levity_trio.store.upkeep import forgetting
+from levity_trio.store.upkeep import pruning
 from levity_trio.store.writes import logins as writes
-from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes import users
 from levity_trio.store.writes.accounts import AccountData
 from levity_trio.store.writes.accounts import add as add_account
@@ -160,13 +159,13 @@ async def test_a_tokens_use_is_stored_once_an_hour(house: House) -> None:
     stored = []
     for _ in range(59):
         if house.tokens.uses.note(1, house.books.now):
-            house.books.run(token_writes.note_use, 1, house.books.at)
+            house.books.run(users.note_use, 1, house.books.at)
             stored.append(house.books.at)
-            house.tokens.load(house.books.run(token_writes.stored))  # as a server beside others does
+            house.tokens.load(house.books.run(users.stored))  # as a server beside others does
         house.wait(minutes=5)
     assert len(stored) == 5
     after = Tokens()
-    after.load(house.books.run(token_writes.stored))
+    after.load(house.books.run(users.stored))
     assert not after.uses.note(1, house.books.now)  # after a start, it is not stored again
 
 
@@ -190,9 +189,9 @@ async def test_the_log_ins_of_a_user_are_bounded_and_old_ones_are_forgotten(hous
     assert house.logins.find(kept.cookie)
     writer: Any = InlineWriter(house.books.connection)
     house.wait(days=365)
-    assert await forgetting.forget_due(writer, lambda: house.books.now, UTC) == 0
+    assert await pruning.forget_due(writer, lambda: house.books.now, UTC) == 0
     house.wait(days=1)
-    assert await forgetting.forget_due(writer, lambda: house.books.now, UTC) == KEPT + 1
+    assert await pruning.forget_due(writer, lambda: house.books.now, UTC) == KEPT + 1
     assert house.books.rows("SELECT * FROM login") == []
 
 
@@ -231,8 +230,8 @@ async def test_a_log_in_with_a_token_ends_with_it(house: House) -> None:
         attempt = house.logins.enter_by_token(wrong, address=HOME, cookie=None, browser="")
         assert await refused(attempt) == "wrong_token"
     await house.logins.enter_by_token(text, address=HOME, cookie=None, browser="")  # not delayed by wrong ones
-    house.books.run(token_writes.revoke, 1, house.books.at, "root")
-    house.tokens.load(house.books.run(token_writes.stored))
+    house.books.run(users.revoke, 1, house.books.at, "root")
+    house.tokens.load(house.books.run(users.stored))
     assert not house.logins.is_valid(entered.login.id)
 
 

@@ -24,7 +24,7 @@ from levity_trio.plugins.fluentd.forward import Broken, Chunk, Connect, Link, Pa
 from levity_trio.plugins.fluentd.records import entry, lost
 from levity_trio.store.engine.faults import Unreadable
 from levity_trio.store.reads import AuditPosition, LoggedFrames, audit_position, frames_after
-from levity_trio.store.writes import audit
+from levity_trio.store.writes import frames
 from levity_trio.wire.times import stamp
 
 PAGE_FRAMES: Final = 500
@@ -164,7 +164,7 @@ class FluentdAudit(Plugin):
 
     def _move(self, position: AuditPosition) -> None:
         self._position = position
-        self._site.writer.coalesce("audit", audit.move, *position)
+        self._site.writer.coalesce("audit", frames.move, *position)
 
     @property
     def _lag(self) -> int:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.store.billing.rows import names_text
-from levity_trio.store.billing.sealing import party_digest
-from levity_trio.store.billing.statements import names_now
+from levity_trio.store.billing.statements import names_now, party_digest
 from levity_trio.store.connectors import Rows
 
 _REVISION: Final = "SELECT revision FROM draft WHERE id = ? AND ready_at IS NOT NULL"

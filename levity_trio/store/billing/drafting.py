@@ -16,12 +16,13 @@ from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.tariff import NoVersion, Versions
-from levity_trio.store.billing.due import Plan
-from levity_trio.store.billing.pricing import Priced, Pricer, vehicle_of
+from levity_trio.store.billing.due import Plan, Terms, newest_revision
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.billing.pricing import Priced, Pricer, Rule, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
-from levity_trio.store.billing.sealing import content_of
+from levity_trio.store.billing.statements import content_of
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.wallets import is_prepaid
 from levity_trio.wire.times import in_zone, shifted, stamp
 
@@ -278,3 +279,34 @@ def _row(item: _Item) -> tuple[Any, ...]:
         *(one.energy_wh, None if one.split is None else one.split.value, int(one.is_prepaid)),
         *(lines_text(one.lines), one.amount),
     )
+
+
+_EARLY: Final = (
+    "SELECT statement.account_id, statement.month, tx_id FROM statement"
+    " CROSS JOIN closing ON closing.id = closing_id CROSS JOIN position ON statement_id = statement.id"
+    " WHERE statement.month >= ? AND number IS NOT NULL AND closing.account_id IS NOT NULL"
+)
+
+
+def corrections(rows: Rows, rule: Rule) -> dict[int, int]:
+    """Return by how much the closed statements of months that are still open would be corrected, by their numbers.
+
+    Amounts are in minor units, tax included.
+    """
+    known = begun(rows)
+    if known is None:
+        return {}
+    sums: dict[int, int] = defaultdict(int)
+    for (account, month), transactions in _billed_early(rows, known).items():
+        plan = Plan(known, Month.parse(month), account, Terms(rule, 0), "", newest_revision(rows))
+        for statement, amount in Drafter(rows, plan).corrections(account, transactions):
+            sums[statement] += amount
+    return dict(sums)
+
+
+def _billed_early(rows: Rows, known: Begun) -> dict[tuple[int, str], list[int]]:
+    """Return the transactions on the statements that were closed early, by account and month."""
+    found: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for account, month, transaction in rows(_EARLY, (str(known.open_month),)):
+        found[account, month] |= set() if transaction is None else {transaction}
+    return {key: sorted(transactions) for key, transactions in found.items()}

@@ -14,7 +14,7 @@ from levity_trio.records import record
 from levity_trio.store.billing.months import Begun
 from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 from levity_trio.wire.times import stamp
 
 _REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"

@@ -20,7 +20,7 @@ from levity_trio.store.billing.months import bills_since
 from levity_trio.store.billing.tariffs import Tariffs
 from levity_trio.store.cases.so_far import energies_so_far
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.ownership import Owners
 from levity_trio.wire.times import in_zone, shifted_stamp, stamp
 

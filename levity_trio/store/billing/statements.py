@@ -2,15 +2,22 @@
 
 On a statement, lines are numbered from 1: those that ask, in the order of their rows, then what is held back. So a
 `Position` here has the number of its line where the database has the id of a row (`line_of_position`).
+
+A seal is a digest over a statement and the seal before, so that changed rows are found by comparing paper. A content is
+a digest over the figures and positions of a statement; its seal adds the number, the digest of its names, and the seal
+before. All are SHA-256 over JSON with sorted keys, in hexadecimal digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from levity_trio.billing.money import CURRENCIES
 from levity_trio.billing.positions import Kind
@@ -184,3 +191,35 @@ def _moment(text: str | None) -> datetime | None:
 def _local_day(text: str | None, zone: str) -> date | None:
     moment = _moment(text)
     return in_zone(moment, ZoneInfo(zone)).date() if moment else None
+
+
+BEGINNING: Final = ""
+"""What stands before the first statement."""
+FIGURES: Final = ("account_id", "month", "zone", "currency", "prices", "taxes", "charged", "carried_in", "total") + (
+    "is_carried",
+)
+"""The columns of a statement that its content covers."""
+OF_POSITION: Final = (
+    *("kind", "tx_id", "month", "corrects", "reason", "cp_id", "conn_id", "id_tag", "vehicle_id", "started_at"),
+    *("ended_at", "energy_wh", "split", "is_prepaid", "lines", "amount"),
+)
+"""The columns of a position that the content of its statement covers, in the order of the rows."""
+
+
+def content_of(figures: Sequence[Any], positions: Iterable[Sequence[Any]]) -> str:
+    """Return the digest over the FIGURES of a statement and OF_POSITION of each of its positions."""
+    return _digest({"figures": list(figures), "positions": [list(row) for row in positions]})
+
+
+def seal_of(number: int, content: str, party_digest: str, previous: str) -> str:
+    """Return the seal of a statement."""
+    return _digest({"number": number, "content": content, "party": party_digest, "previous": previous})
+
+
+def party_digest(party: str) -> str:
+    """Return the digest over the text of `statement_party.party`. It has salt: else names could be guessed."""
+    return hashlib.sha256(party.encode()).hexdigest()
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()

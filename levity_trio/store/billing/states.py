@@ -10,7 +10,7 @@ from levity_trio.billing.ownership import Ground, Owner
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import doubt
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.ownership import Owners
 
 _FACTS: Final = (

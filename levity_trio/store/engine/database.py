@@ -5,10 +5,10 @@ All statements are written for SQLite. Errors are those of the module sqlite3, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -89,3 +89,17 @@ class Database(Protocol):
 
     def now(self) -> datetime | None:
         """Return the time of its own clock, by which several servers are compared; a file has none."""
+
+
+T = TypeVar("T")
+AT_ONCE: Final = 500
+
+
+def parts(values: Sequence[T], most: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """Yield the values in parts of at most so many, in their order."""
+    return (values[begin : begin + most] for begin in range(0, len(values), most))
+
+
+def marks(values: Sized) -> str:
+    """Return a placeholder for each value."""
+    return ", ".join("?" * len(values))

@@ -13,8 +13,19 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.engine.connection import FileDatabase, open_reader
 from levity_trio.store.engine.schema import check_ownership
-from levity_trio.store.keeping.copies import Content, content, is_contained, open_copy, prepared
-from levity_trio.store.keeping.copying import Progress, WalWatch, check_room, copy, open_finished, open_partial
+from levity_trio.store.keeping.copies import (
+    Content,
+    Progress,
+    WalWatch,
+    check_room,
+    content,
+    copy,
+    is_contained,
+    open_copy,
+    open_finished,
+    open_partial,
+    prepared,
+)
 from levity_trio.wire.times import stamp
 from levity_trio.writing import place
 

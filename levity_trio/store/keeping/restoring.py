@@ -22,8 +22,19 @@ from levity_trio.store.engine.connection import FileDatabase, InUse, lock_held
 from levity_trio.store.engine.opening import of_postgresql
 from levity_trio.store.engine.schema import NewerSchema, Unreadable, check_ownership, look
 from levity_trio.store.keeping.checking import check_schema
-from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
-from levity_trio.store.keeping.copying import Partial, Progress, check_room, copy, open_partial
+from levity_trio.store.keeping.copies import (
+    Content,
+    Partial,
+    Progress,
+    check_room,
+    content,
+    copy,
+    is_contained,
+    is_in_use,
+    open_copy,
+    open_partial,
+    used_by_nobody_else,
+)
 from levity_trio.store.keeping.examined import numbered
 from levity_trio.store.keeping.file_checking import ExaminedFile
 from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements

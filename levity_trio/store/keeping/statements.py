@@ -11,7 +11,7 @@ import orjson
 
 from levity_trio.billing.money import tax_sums
 from levity_trio.store.billing.rows import lines_of, taxes_text
-from levity_trio.store.billing.sealing import BEGINNING, FIGURES, OF_POSITION, content_of, party_digest, seal_of
+from levity_trio.store.billing.statements import BEGINNING, FIGURES, OF_POSITION, content_of, party_digest, seal_of
 from levity_trio.store.engine.database import Database
 
 STATEMENTS_VERSION: Final = 29

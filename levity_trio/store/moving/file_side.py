@@ -19,7 +19,7 @@ from levity_trio.store.engine.schema import (
     newest_version,
 )
 from levity_trio.store.keeping.copies import prepared
-from levity_trio.store.moving.lines import Lines, read
+from levity_trio.store.moving.proof import Lines, read
 from levity_trio.store.moving.sides import Mark
 from levity_trio.store.moving.tables import Column, Table, is_filled, triggers
 

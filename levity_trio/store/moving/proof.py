@@ -1,10 +1,20 @@
-"""The proof of a move: both databases are read to the end, and must have the same rows, next ids and sums."""
+"""The proof of a move: both databases are read to the end, and must have the same rows, next ids and sums.
+
+Rows are moved and compared as lines of bytes, the text format of PostgreSQL's COPY
+(https://www.postgresql.org/docs/current/sql-copy.html), so PostgreSQL reads and writes it itself. Two rows are equal if
+their lines are:
+
+- A NUL in a text becomes its symbol, U+2400, because no text of PostgreSQL can have one.
+- A float is the shortest number that is read back as the same float. -0.0 becomes 0.0, because SQLite stores it so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from itertools import starmap
+from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.moving.sides import Reading
@@ -92,3 +102,94 @@ def _sums(reading: Reading) -> Sums:
     ((transactions, energy_wh),) = reading.rows(_ENERGY)
     statements, ledger = ([(one, int(count), int(total)) for one, count, total in reading.rows(sql)] for sql in _MONEY)
     return Sums(int(transactions), int(energy_wh), statements, ledger)
+
+
+Encode = Callable[[Any], bytes]
+Decode = Callable[[bytes], object]
+
+NULL: Final = b"\\N"
+_SIGN_OF_NUL: Final = "\N{SYMBOL FOR NULL}".encode()
+_ESCAPES: Final = {
+    b"\\": b"\\\\",
+    b"\b": b"\\b",
+    b"\f": b"\\f",
+    b"\n": b"\\n",
+    b"\r": b"\\r",
+    b"\t": b"\\t",
+    b"\v": b"\\v",
+    b"\0": _SIGN_OF_NUL,
+}
+_ESCAPED: Final = re.compile(rb"[\\\x08-\x0d\0]")
+_SIGNS: Final = {escape: sign for sign, escape in _ESCAPES.items() if sign != b"\0"}
+_ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
+
+
+class Lines:
+    """Writes the rows of SQLite as lines, and counts the texts that had a NUL."""
+
+    def __init__(self) -> None:
+        self.nuls = 0
+
+    def written(self, table: Table, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+        """Yield rows as lines. Their texts are given as bytes."""
+        ways: dict[str, Encode] = {"INTEGER": _integer, "REAL": _float, "TEXT": self._text, "BLOB": _blob}
+        encodes = [ways[column.kind] for column in table.columns]
+        for row in rows:
+            fields = [NULL if value is None else encode(value) for encode, value in zip(encodes, row, strict=True)]
+            yield b"\t".join(fields) + b"\n"
+
+    def _text(self, value: bytes) -> bytes:
+        if not _ESCAPED.search(value):
+            return value
+        self.nuls += b"\0" in value
+        return _ESCAPED.sub(lambda match: _ESCAPES[match[0]], value)
+
+
+def _integer(value: int) -> bytes:
+    return b"%d" % value
+
+
+def _float(value: float) -> bytes:
+    return repr(value + 0.0).encode()  # -0.0 + 0.0 is 0.0
+
+
+def _blob(value: bytes) -> bytes:
+    return b"\\\\x" + value.hex().encode()
+
+
+def read(table: Table, lines: Iterable[bytes]) -> Iterator[list[object]]:
+    """Yield lines as rows for SQLite."""
+    decodes = [_DECODES[column.kind] for column in table.columns]
+    for line in lines:
+        fields = zip(decodes, line[:-1].split(b"\t"), strict=True)
+        yield list(starmap(_value, fields))
+
+
+def _value(decode: Decode, field: bytes) -> object:
+    return None if field == NULL else decode(field)
+
+
+def _read_text(field: bytes) -> str:
+    return (_ESCAPE.sub(lambda match: _SIGNS[match[0]], field) if b"\\" in field else field).decode()
+
+
+_DECODES: Final[dict[str, Decode]] = {
+    "INTEGER": int,
+    "REAL": float,
+    "TEXT": _read_text,
+    "BLOB": lambda field: bytes.fromhex(field[3:].decode()),
+}
+
+
+def from_postgresql(table: Table, lines: Iterable[bytes]) -> Iterable[bytes]:
+    """Return lines that PostgreSQL wrote in the form above: it writes floats in another way."""
+    places = [place for place, column in enumerate(table.columns) if column.kind == "REAL"]
+    return (_with_floats(line, places) for line in lines) if places else lines
+
+
+def _with_floats(line: bytes, places: Sequence[int]) -> bytes:
+    fields = line[:-1].split(b"\t")
+    for place in places:
+        if fields[place] != NULL:
+            fields[place] = _float(float(fields[place]))
+    return b"\t".join(fields) + b"\n"

@@ -16,8 +16,7 @@ from typing import Any, Final
 from levity_trio.store.engine.database import Parameters
 from levity_trio.store.keeping.examined import Definitions, GivenIds, tables_of
 from levity_trio.store.postgresql.connection import PostgresqlDatabase, Result, Row, open_reader
-from levity_trio.store.postgresql.definitions import COUNTED, migration
-from levity_trio.store.postgresql.dialect import TYPES
+from levity_trio.store.postgresql.dialect import COUNTED, TYPES, migration
 from levity_trio.store.postgresql.schema import check_known
 
 SESSION: Final = {

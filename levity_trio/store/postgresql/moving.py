@@ -11,12 +11,12 @@ from typing import Any, Final
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.engine.schema import UNFINISHED_MOVE, UnfinishedMove
 from levity_trio.store.moving.file_side import check_version, not_empty
-from levity_trio.store.moving.lines import from_postgresql
+from levity_trio.store.moving.proof import from_postgresql
 from levity_trio.store.moving.sides import MOVER, Mark
 from levity_trio.store.moving.tables import Table, is_filled, tables
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect, open_reader
-from levity_trio.store.postgresql.definitions import COUNTED
+from levity_trio.store.postgresql.dialect import COUNTED
 from levity_trio.store.postgresql.schema import check_ownership, check_server, migrate
 
 _TAKEN: Final = "a server has started on the database meanwhile; stop it, and run levity-trio move again"

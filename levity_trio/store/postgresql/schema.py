@@ -27,7 +27,7 @@ from levity_trio.store.engine.schema import (
 )
 from levity_trio.store.postgresql.connection import PostgresqlConnection, PostgresqlDatabase, open_reader
 from levity_trio.store.postgresql.days import divide
-from levity_trio.store.postgresql.definitions import migration
+from levity_trio.store.postgresql.dialect import migration
 from levity_trio.store.postgresql.servers import keep_alone
 
 OLDEST_SERVER: Final = 150000

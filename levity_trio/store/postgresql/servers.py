@@ -7,17 +7,23 @@ of the commits, and no two batches can contradict each other or wait for each ot
 A lease is prolonged by each batch, by the database's clock. When it has run out, any other server may end it; then its
 token grows, and the server stores nothing more. Who has stored nothing itself for a while cannot tell who is gone:
 after an outage of the database, or a long batch of one server, the leases of the others may have run out.
+
+A server hears that another one has stored something. It is a hint: whoever misses it finds it at its next batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import orjson
+import trio
+from psycopg import OperationalError, pq
 
 from levity_trio.store.engine.connection import InUse
-from levity_trio.store.postgresql.connection import PostgresqlConnection
+from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 
 LEASE_SECONDS: Final = 15.0
 """How long after its last commit a server still counts as running."""
@@ -178,3 +184,32 @@ def _running(server: str) -> str:
     return (
         f"the server {server} runs on this database, or was killed less than {LEASE_SECONDS:g} s ago; stop it or wait"
     )
+
+
+CHANNEL: Final = "levity"
+RETRY_SECONDS: Final = 1.0
+REST_SECONDS: Final = 0.1
+"""Between two hints. A busy server learns with each of its own batches anyway, and its own hints wake it, too."""
+
+
+async def listen(address: str, server: str, wake: Callable[[], None]) -> None:
+    """Call `wake` when a server other than this one has stored something, until cancelled."""
+    while True:
+        try:
+            pgconn = await trio.to_thread.run_sync(_listening, address)
+            with closing(PostgresqlConnection(pgconn)):
+                wake()  # for what was missed
+                while True:
+                    await trio.lowlevel.wait_readable(pgconn.socket)
+                    pgconn.consume_input()
+                    if {told.extra for told in iter(pgconn.notifies, None)} - {server.encode()}:
+                        wake()
+                    await trio.sleep(REST_SECONDS)
+        except (sqlite3.Error, OperationalError, OSError):
+            await trio.sleep(RETRY_SECONDS)
+
+
+def _listening(address: str) -> pq.abc.PGconn:
+    pgconn = connect(address)
+    PostgresqlConnection(pgconn).run(f"LISTEN {CHANNEL}")
+    return pgconn

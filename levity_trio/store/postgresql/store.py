@@ -27,9 +27,8 @@ from levity_trio.store.engine.faults import is_not_allowed
 from levity_trio.store.engine.unit_of_work import INSERT_COMMAND, INSERT_EVENT, News, Result, Write, commit
 from levity_trio.store.postgresql import servers
 from levity_trio.store.postgresql.connection import Bound, PostgresqlConnection, connect
-from levity_trio.store.postgresql.listening import CHANNEL
 from levity_trio.store.postgresql.schema import check_clock_speed, check_server, migrate
-from levity_trio.store.postgresql.servers import LEASE_SECONDS
+from levity_trio.store.postgresql.servers import CHANNEL, LEASE_SECONDS
 
 PAUSE_SECONDS: Final = 0.2
 OWNER_ADVICE: Final = (

@@ -1,4 +1,4 @@
-"""Chargers for people: a list, and one with its connectors."""
+"""Chargers for people: a list, one with its connectors, and the stations where they are."""
 
 from __future__ import annotations
 
@@ -161,3 +161,38 @@ def of_model(db: Database, model: str) -> list[str]:
     """
     found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {SERVED} ORDER BY id", (model,))  # noqa: S608
     return [charger for (charger,) in found.fetchall()]
+
+
+VISIBLE: Final = Condition("hidden_at IS NULL")
+
+
+@record
+class Station:
+    """A place; its position in degrees (WGS 84). `chargers` is the number of its visible chargers."""
+
+    id: int
+    name: str
+    address: str | None
+    latitude: float | None
+    longitude: float | None
+    chargers: int
+    created_at: str
+    updated_at: str
+
+
+_STATION: Final = Shape(
+    Station,
+    chargers="(SELECT count(*) FROM cp WHERE station_id = station.id AND cp.id NOT IN (SELECT id FROM hidden_cp))",
+)
+
+
+def stations(db: Database, wanted: Wanted) -> Page[Station]:
+    """Return a page of stations, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    return read_page(db, Listing([Branch("station", [VISIBLE])]), wanted, _STATION.by_id(db, "station"))
+
+
+def station(db: Database, number: int) -> Station | None:
+    """Return a station; None if there is none, or if it was deleted."""
+    found = _STATION.every(db, "FROM station WHERE id = ? AND hidden_at IS NULL", (number,))
+    return found[0] if found else None

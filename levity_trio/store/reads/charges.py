@@ -12,8 +12,7 @@ from levity_trio.billing.positions import Kind
 from levity_trio.config import ServerConfig
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 

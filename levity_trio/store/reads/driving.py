@@ -19,9 +19,9 @@ from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners, periods_of
-from levity_trio.store.reads import commands as stored
+from levity_trio.store.reads import charger_facts
+from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.reads.chargers import SERVED
-from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.now.chargers import connectors_of
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.situation import reservations_in_force
@@ -283,7 +283,7 @@ class OwnCommand(NamedTuple):
 def own_command(db: Database, household: Household, asked_by: str, number: int) -> OwnCommand | None:
     """Return a command that somebody asked for and that concerns the household, None for all others."""
     db.execute("BEGIN")
-    found = stored.command(db, number)
+    found = charger_facts.command(db, number)
     if found is None or found.asked_by != asked_by or not isinstance(found.payload, dict):
         return None
     return next(_concerned(db, household, found), None)

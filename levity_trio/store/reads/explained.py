@@ -9,7 +9,7 @@ from typing import Final
 
 from levity_trio.charging.explain import Interpretation
 from levity_trio.charging.sent.plain import plain
-from levity_trio.store.reads.bill.local_times import to_the_minute
+from levity_trio.store.reads.bill.shape import to_the_minute
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explanation, Neighbour, ParallelTransaction, ReadingSummary
 from levity_trio.store.reads.transactions import Transaction

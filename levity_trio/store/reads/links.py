@@ -1,8 +1,8 @@
-"""Links: the connections of chargers, and for how much of the time a charger was connected."""
+"""Links: the connections of chargers, here and at other servers, and how much of the time a charger was connected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -117,3 +117,14 @@ def _covered(spans: Iterable[tuple[str, str]]) -> float:
         covered += max(0.0, ended - max(begun, reached))
         reached = max(reached, ended)
     return covered
+
+
+_ELSEWHERE: Final = (
+    "SELECT cp.id, session.id FROM cp JOIN session ON session.id = cp.session_id JOIN run ON run.id = session.run_id"
+    " WHERE cp.is_connected = 1 AND session.ended_at IS NULL AND run.server <> ? ORDER BY cp.id"
+)
+
+
+def sessions_elsewhere(db: Database, server: str) -> Mapping[str, int]:
+    """Return the sessions of chargers that are connected to servers other than this one, by charger."""
+    return dict(db.execute(_ELSEWHERE, (server,)).fetchall())

@@ -16,8 +16,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import orjson
 
 from levity_trio.records import record
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 
 T = TypeVar("T")
 U = TypeVar("U")

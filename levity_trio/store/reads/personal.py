@@ -1,4 +1,6 @@
-"""What is still to be done before what is personal of an account may be deleted, and what is left of it afterwards."""
+"""What is known of an account besides its transactions, entries and statements, and what stands in the way of deleting
+it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.months import Month
 from levity_trio.records import record
@@ -15,11 +18,19 @@ from levity_trio.store.billing.drafting import Drafter
 from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
 from levity_trio.store.billing.months import begun
 from levity_trio.store.billing.pricing import Rule as PricingRule
+from levity_trio.store.cases.settled import NO_PERSONS
 from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
+from levity_trio.store.reads import accounts, users, wallets
+from levity_trio.store.reads.accounts import Account, Vehicle
+from levity_trio.store.reads.belongings import Belonging, belongings_of
 from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.reads.tags import TagRow, periods
+from levity_trio.store.reads.transactions import TransactionEvent, events_of
+from levity_trio.store.reads.users import LoginRow, UserRow
+from levity_trio.store.reads.wallets import TermsRow, WalletRow
 from levity_trio.store.wallets import currency_of, standing_of
 from levity_trio.wire.times import in_zone, stamp
 
@@ -159,3 +170,54 @@ def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
 
 def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:
     return [number for number, owner in owners.decide(transactions).items() if owner.account == account]
+
+
+@record
+class About:
+    """An account, what belonged to it and when, and what its tags were while they were its own. Its drivers, and their
+    log-ins."""
+
+    account: Account
+    belongings: list[Belonging]
+    tags: list[TagRow]
+    vehicles: list[Vehicle]
+    wallet: WalletRow | None
+    terms: list[TermsRow]
+    drivers: list[UserRow]
+    logins: list[LoginRow]
+    deletion: PersonalDeletion | None
+
+
+def about(db: Database, account: int, policy: Policy) -> About | None:
+    """Return what is known about an account, None if there is none."""
+    db.execute("BEGIN")
+    found = accounts.account(db, account)
+    if found is None:
+        return None
+    belongings = belongings_of(db, account)
+    vehicles = [accounts.vehicle(db, one) for one in sorted({one.vehicle for one in belongings if one.vehicle})]
+    return About(
+        account=found,
+        belongings=belongings,
+        tags=list(_tags(db, belongings, policy)),
+        vehicles=[one for one in vehicles if one is not None],
+        wallet=wallets.wallet(db, account),
+        terms=wallets.terms(db, account),
+        drivers=users.drivers_of(db, account),
+        logins=users.logins_of(db, account),
+        deletion=deletion(db, account),
+    )
+
+
+def _tags(db: Database, belongings: Sequence[Belonging], policy: Policy) -> Iterator[TagRow]:
+    owned = [one for one in belongings if one.tag is not None and one.voided_at is None]
+    for key in sorted({policy.key(one.tag) for one in owned if one.tag is not None}):
+        spans = [(one.since, one.until or "9999") for one in owned if one.tag and policy.key(one.tag) == key]
+        for row in periods(db, key):
+            if any(row.created_at < until and (row.ended_at or "9999") > since for since, until in spans):
+                yield row
+
+
+def decided(db: Database, transactions: Sequence[int]) -> list[tuple[int, TransactionEvent]]:
+    """Return what people decided about some transactions."""
+    return [(tx, one) for tx in transactions for one in events_of(db, tx) if one.who not in NO_PERSONS]

@@ -1,4 +1,4 @@
-"""What operations left at chargers: reservations, charging profiles and local lists, newest first."""
+"""What operations left at chargers: reservations, profiles and local lists, newest first; and limits to obey now."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
+from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp
 
 
@@ -117,3 +121,90 @@ def local_lists(db: Database, charger: str | None, wanted: Wanted) -> Page[Local
 def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> Page[Any]:
     db.execute("BEGIN")
     return read_page(db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table))
+
+
+_PROFILES: Final = (
+    f"SELECT conn_id, profile, created_at, {TRANSACTION} FROM charging_profile"  # noqa: S608 - our own text
+    " WHERE cp_id = ? AND ended_at IS NULL ORDER BY id"
+)
+_CHARGING: Final = (
+    "SELECT conn_id, id, start_time FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"
+    " AND conn_id IS NOT NULL ORDER BY id"
+)
+_CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? ORDER BY conn_id"
+_REPORTED: Final = (
+    "SELECT answer, answered_at FROM command WHERE cp_id = ? AND action = 'GetCompositeSchedule'"
+    " AND state = 'accepted' AND json_valid(payload) AND CAST(json_extract(payload, '$.connectorId') AS INTEGER) = ?"
+    " ORDER BY id DESC LIMIT 1"
+)
+
+
+@record
+class ReportedSchedule:
+    """The last composite schedule that the charger reported, and its limit at present, None outside of it."""
+
+    at: str
+    schedule: Any
+    limit: float | None
+    unit: str | None
+
+
+@record
+class ConnectorLimit:
+    """What a connector should obey now, and until when; connector 0 is the charger as a whole.
+
+    Without an open transaction it is what one that begins now should obey. `in_force` is None if no profile sets a
+    limit, `until` if it does not change within a week.
+    """
+
+    connector: int
+    transaction: int | None
+    in_force: Limit | None
+    until: str | None
+    reported: ReportedSchedule | None
+
+
+def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
+    """Return the limits of the charger and of its connectors."""
+    db.execute("BEGIN")
+    profiles = [_installed(*row) for row in db.execute(_PROFILES, (charger,)).fetchall()]
+    charging = {row[0]: Charging(row[1], _time(row[2])) for row in db.execute(_CHARGING, (charger,)).fetchall()}
+    known = {connector for (connector,) in db.execute(_CONNECTORS, (charger,)).fetchall()}
+    return [
+        _shown(Rules(profiles, connector, now, charging.get(connector)), _reported(db, charger, connector, now))
+        for connector in sorted({0} | known | charging.keys() | {one.connector for one in profiles})
+    ]
+
+
+def _installed(connector: int, profile: str, created_at: str, transaction: int | None) -> Installed:
+    return Installed(connector, orjson.loads(profile), _time(created_at), transaction)
+
+
+def _time(text: str) -> datetime:
+    found = parse_time(text)
+    assert found is not None  # noqa: S101 - our own format
+    return found
+
+
+def _reported(db: Database, charger: str, connector: int, now: datetime) -> ReportedSchedule | None:
+    found = db.execute(_REPORTED, (charger, connector)).fetchall()
+    told = stored_object(found[0][0]) if found else None
+    if told is None or "chargingSchedule" not in told:
+        return None
+    schedule, at = told["chargingSchedule"], found[0][1]
+    start = told.get("scheduleStart")
+    began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
+    unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None
+    unit = unit if isinstance(unit, str) else None
+    return ReportedSchedule(at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit)
+
+
+def _shown(rules: Rules, reported: ReportedSchedule | None) -> ConnectorLimit:
+    until = rules.until()
+    return ConnectorLimit(
+        connector=rules.connector,
+        transaction=None if rules.charging is None else rules.charging.id,
+        in_force=rules.limit(rules.now),
+        until=None if until is None else stamp(until),
+        reported=reported,
+    )

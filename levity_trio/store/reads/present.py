@@ -14,10 +14,9 @@ from typing import Final, NamedTuple
 from levity_trio.charging.sent.evidence import CHARGE, CURRENT, POWER, seconds
 from levity_trio.charging.sent.power import HOUR
 from levity_trio.charging.sent.readings import watts_of
-from levity_trio.store.availability import Differing, differing
 from levity_trio.store.cases.so_far import energies_so_far
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.connectors import Differing, differing
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.away import counted
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import shifted, stamp

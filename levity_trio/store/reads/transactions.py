@@ -1,4 +1,4 @@
-"""Transactions for people: lists by any filters, one transaction, its events and its readings."""
+"""Transactions for people: lists by any filters, one transaction, its events, and its readings as sent."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, Final
 from levity_trio.charging.lifecycle import state_of
 from levity_trio.records import record
 from levity_trio.store.cases.settled import NO_PERSONS
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.cases.transaction import known, span
+from levity_trio.store.connectors import connectors
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.shapes import Shape, rows_of
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
@@ -217,3 +218,56 @@ def anonymous_event(event: TransactionEvent) -> TransactionEvent:
 def events_of(db: Database, number: int) -> list[TransactionEvent]:
     """Return the events of a transaction, in order of receipt."""
     return _EVENTS.every(db, "FROM tx_event WHERE tx_id = ? ORDER BY id", (number,))
+
+
+@record
+class Reading:
+    """One sampled value: as sent, and in Wh if it is the billed register."""
+
+    id: int
+    transaction: int | None
+    charger: str
+    connector: int
+    timestamp: str
+    sent_timestamp: str | None
+    received_at: str
+    measurand: str
+    value: str
+    unit: str
+    context: str
+    location: str
+    phase: str
+    format: str
+    source: str
+    wh: int | None
+
+
+_READING: Final = Shape(Reading)
+_ORDER: Final = ("timestamp", "id")
+
+
+def of_transaction(db: Database, number: int, measurand: str | None, wanted: Wanted) -> Page[Reading] | None:
+    """Return a page of the readings of a transaction, the oldest first; None if it does not exist. Raises NoPage."""
+    db.execute("BEGIN")
+    tx = known(rows_of(db), number)
+    if tx is None:
+        return None
+    of_it = "cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+    conditions = [
+        Condition(of_it, (tx.charger, tx.connector or 0, *span(tx), tx.id)),
+        *given(("measurand = ?", measurand)),
+    ]
+    listing = Listing([Branch("meter_val", conditions)], _ORDER, is_newest_first=False)
+    return read_page(db, listing, wanted, _READING.by_id(db, "meter_val"))
+
+
+def of_charger(
+    db: Database, charger: str, connector: int | None, since: str | None, before: str | None, wanted: Wanted
+) -> Page[Reading]:
+    """Return a page of the readings of a charger, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    numbers = connectors(rows_of(db), charger, "meter_val") if connector is None else [connector]
+    within = given(("timestamp >= ?", since), ("timestamp < ?", before))
+    of_each = [[Condition("cp_id = ? AND conn_id = ?", (charger, number)), *within] for number in numbers]
+    branches = [Branch("meter_val", conditions) for conditions in of_each]
+    return read_page(db, Listing(branches, _ORDER), wanted, _READING.by_id(db, "meter_val"))

@@ -1,4 +1,4 @@
-"""Lists users and the log-ins of browsers, the newest first."""
+"""Who may use the API: users, their log-ins, and tokens, newest first; and what was done over it."""
 
 from __future__ import annotations
 
@@ -94,3 +94,52 @@ def logins(db: Database, limit: int, *, is_ended: bool) -> list[LoginRow]:
 def logins_of(db: Database, account: int) -> list[LoginRow]:
     """Return the log-ins of the drivers of an account."""
     return _LOGIN.every(db, f"{_LOGINS} WHERE person.account_id = ? ORDER BY login.id DESC", (account,))
+
+
+@record(kw_only=False)
+class TokenRow:
+    """A token, without what would let it be used."""
+
+    id: int
+    name: str
+    role: str
+    created_at: str
+    created_by: str
+    last_used_at: str | None
+    revoked_at: str | None
+    revoked_by: str | None
+
+
+@record(kw_only=False)
+class ActionRow:
+    """A change that was asked for, or a refused attempt; `status` is that of the response."""
+
+    id: int
+    at: str
+    who: str | None
+    role: str | None
+    address: str
+    method: str
+    path: str
+    body: str | None
+    status: int | None
+    code: str | None
+
+
+def tokens(db: Database) -> list[TokenRow]:
+    """Return all tokens, the newest first."""
+    rows = db.execute(
+        "SELECT id, name, role, created_at, created_by, last_used_at, revoked_at, revoked_by"
+        " FROM token ORDER BY id DESC"
+    )
+    return [TokenRow(*row) for row in rows.fetchall()]
+
+
+def actions(db: Database, before: int | None, limit: int) -> list[ActionRow]:
+    """Return the actions with an id below `before`, the newest first."""
+    rows = db.execute(
+        "SELECT id, at, who, role, address, method, path, body, status, code FROM operator_action"
+        " WHERE CAST(?1 AS INTEGER) IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
+        (before, limit),
+    )
+    return [ActionRow(*row) for row in rows.fetchall()]

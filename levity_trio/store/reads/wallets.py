@@ -1,4 +1,4 @@
-"""The wallets of accounts: what they have, what was entered, and what their charging has used so far."""
+"""The wallets of accounts: what they have, what was entered by whom, and what their charging has used so far."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.secret_key import SecretKey
 from levity_trio.store.wallets import currency_of, standing_of
 
 
@@ -168,3 +169,29 @@ def tags_owned_after(db: Database, last: int, most: int, at: str) -> Sequence[Ow
         (last, at, most),
     )
     return [OwnedTag(*row) for row in found.fetchall()]
+
+
+@record
+class ServiceRow:
+    """A payment service, without its secret."""
+
+    id: int
+    name: str
+    added_at: str
+    added_by: str
+    revoked_at: str | None
+    revoked_by: str | None
+
+
+_SERVICE: Final = Shape(ServiceRow)
+
+
+def services(db: Database) -> list[ServiceRow]:
+    """Return the payment services, the newest first."""
+    return _SERVICE.every(db, "FROM payment_service ORDER BY id DESC")
+
+
+def secret_of(db: Database, name: str, key: SecretKey) -> str | None:
+    """Return the secret of a service in use, None if there is none of this name, or its secret is unknown."""
+    found = db.execute("SELECT secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,)).fetchall()
+    return key.opened(found[0][0]) if found else None

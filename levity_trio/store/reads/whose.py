@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.shapes import rows_of
 

@@ -10,6 +10,12 @@ deleted by rows.
 
 When the disk runs low, the evidence of strangers is deleted, then the oldest frames. When none is left, frame logging
 pauses until there is space again, because billing data must always fit.
+
+Names whose years of keeping are over and log-ins of long ago are deleted at a start and once a day, with what SQLite
+leaves of deleted texts. SQLite writes zeros over what it deletes within a page. A page that becomes free keeps its
+content, so free pages are released, and the next checkpoint truncates the file. The unused space of a page may keep
+rows that SQLite moved to another page long ago; in the indexes of names that happens soon, so they are written anew. In
+tables of PostgreSQL, its own VACUUM does that later.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from math import inf
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
@@ -37,9 +43,9 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.file_folder import ENOUGH_BYTES
 from levity_trio.store.reads import Reader
-from levity_trio.store.upkeep import event_sums
-from levity_trio.store.writes import frames
-from levity_trio.wire.times import stamp
+from levity_trio.store.reads.totals import COUNTED, sums_of
+from levity_trio.store.writes import frames, logins, personal
+from levity_trio.wire.times import in_zone, stamp
 
 ROWS_AT_ONCE: Final = 200
 AGED_ROWS: Final = 20_000
@@ -295,7 +301,7 @@ class Pruning:
         while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
             is_all = False
             while not is_all:
-                deleted, is_all = await self._step(event_sums.delete, last, self._limits.step_seconds)
+                deleted, is_all = await self._step(delete_events, last, self._limits.step_seconds)
                 rows += deleted
         if rows:
             await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
@@ -357,3 +363,78 @@ async def open_pruning(
         nursery.start_soon(Pruning(writer, reader, config, clock, is_clock_trusted, limits).keep_on)
         yield
         nursery.cancel_scope.cancel()
+
+
+ADD: Final = (
+    "INSERT INTO event_sum (cp_id, counter, what, amount)"  # noqa: S608 - our own words
+    f" SELECT * FROM ({sums_of(f'event NOT INDEXED WHERE id BETWEEN ?1 AND ?2 AND kind IN {COUNTED}')}) WHERE true"
+    " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = event_sum.amount + excluded.amount"
+)
+
+
+def delete_events(db: UnitOfWork, last: int, seconds: float) -> tuple[int, bool]:
+    """Sum and delete the oldest events up to this id, for at most `seconds`.
+
+    Return the number of deleted events, and whether none is left to delete.
+    """
+    until, rows = time.monotonic() + seconds, 0
+    while True:
+        ((first,),) = db.rows("SELECT min(id) FROM event")
+        is_all = first is None or first > last
+        if is_all or (rows and time.monotonic() > until):
+            return rows, is_all
+        span = (first, min(last, first + ROWS_AT_ONCE - 1))
+        db.execute(ADD, span)
+        rows += db.changed("DELETE FROM event WHERE id BETWEEN ? AND ?", span)
+
+
+AT_ONCE: Final = 100
+STEP_SECONDS: Final = 0.004
+REST_TIMES: Final = 6
+LOOK_SECONDS: Final = 24 * 3600.0
+RETRY_SECONDS: Final = 60.0
+LOGINS_KEPT: Final = timedelta(days=365)
+"""After the last use of a log-in: for so long its address and browser are kept."""
+
+
+@asynccontextmanager
+async def open_forgetting(
+    writer: Writer, clock: Clock, zone: tzinfo, is_clock_trusted: Callable[[], bool]
+) -> AsyncIterator[None]:
+    """Run a task that deletes names until the block is left."""
+
+    async def keep_on() -> None:
+        await writer.sharing.duties.wait()
+        while True:
+            rest = RETRY_SECONDS
+            with surviving("names could not be deleted"):
+                if is_clock_trusted():  # one that is years ahead would delete everything
+                    await forget_due(writer, clock, zone)
+                    rest = LOOK_SECONDS
+            await trio.sleep(rest)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_on)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
+    """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises StoreUnavailable."""
+    now = clock()
+    forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
+    while done := await writer.run(personal.forget_due, in_zone(now, zone).date(), stamp(now), AT_ONCE):
+        forgotten += done
+    if forgotten:
+        await scrub(writer)
+    return forgotten
+
+
+async def scrub(writer: Writer) -> None:
+    """Leave no deleted text in free pages, and no name in indexes. Raises StoreUnavailable."""
+    await writer.run(personal.rebuild_indexes)
+    is_done = False
+    while not is_done:
+        began = trio.current_time()
+        is_done = await writer.run(shrink, 0, STEP_SECONDS)
+        await trio.sleep(REST_TIMES * (trio.current_time() - began))

@@ -19,7 +19,7 @@ from levity_trio.access.tags import Index, Unknown
 from levity_trio.clock import Clock
 from levity_trio.config import ConfigError
 from levity_trio.log.output import get_logger
-from levity_trio.store.engine.among import parts
+from levity_trio.store.engine.database import parts
 from levity_trio.store.engine.retrying import surviving
 from levity_trio.store.engine.writer import Writer
 from levity_trio.store.reads import Reader

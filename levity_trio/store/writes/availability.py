@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.events import AvailabilityDiffers
-from levity_trio.store.availability import differs
+from levity_trio.store.connectors import differs
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import outcomes
 from levity_trio.store.writes.origin import Origin

@@ -198,3 +198,12 @@ def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
     """
     db.record(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason))
     db.execute(_ADD, (origin.charger, FACT, MessagesRefused.__name__))  # no index finds its events later
+
+
+def move(db: UnitOfWork, log_id: int, lost: int, lost_told: int) -> None:
+    """Store the progress of the audit."""
+    db.execute(
+        "INSERT INTO audit_cursor (id, log_id, lost, lost_told) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET log_id = excluded.log_id, lost = excluded.lost, lost_told = excluded.lost_told",
+        (log_id, lost, lost_told),
+    )

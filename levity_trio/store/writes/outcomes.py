@@ -16,7 +16,7 @@ from levity_trio.operations.operation import as_declared, is_followed
 from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
 from levity_trio.operations.transfers import TRANSFERS
 from levity_trio.store.connectors import connectors
-from levity_trio.store.engine.among import marks
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.writes.origin import Origin

@@ -10,7 +10,7 @@ from levity_trio.events import CallAnswered
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.records import record
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads.commands import Command, command_in
+from levity_trio.store.reads.charger_facts import Command, command_in
 from levity_trio.store.writes import configuration, credentials, effects, outcomes
 from levity_trio.store.writes.commands import give_up
 from levity_trio.store.writes.origin import Origin

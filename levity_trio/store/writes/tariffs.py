@@ -2,17 +2,24 @@
 
 Nothing that would change a closed month is entered. `first_open` is the first day of the first month that is not
 closed, None if no day is closed; compute it within the same write.
+
+A change may reach back to statements that were closed early. They are corrected, but not unsaid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.money import CURRENCIES, signed
 from levity_trio.billing.tariff import Tariff
 from levity_trio.events import TariffAssigned, TariffChanged
+from levity_trio.records import record
+from levity_trio.store.billing.drafting import corrections
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes import accounts
 from levity_trio.store.writes.accounts import Change, Code, Refused
@@ -214,3 +221,56 @@ def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
     if str(since) < first:
         words = f"{name} holds from {first} on; choose that or a later day, or add a version for {since}"
         raise Refused(Code.CONFLICT, words, "since")
+
+
+T = TypeVar("T")
+NAMED: Final = 5
+_OF: Final = (
+    "SELECT statement.month, statement.currency, account.id, account.name FROM statement"
+    " JOIN account ON account.id = statement.account_id WHERE number = ?"
+)
+
+
+@record
+class CorrectedStatement:
+    """A closed statement that a change corrects, and by how much, in minor units with tax."""
+
+    statement: int
+    month: str
+    account: int
+    name: str
+    amount: int
+    currency: str
+
+    @property
+    def words(self) -> str:
+        amount = signed(self.amount, CURRENCIES[self.currency])
+        return f"statement {self.statement} ({self.name}, {self.month}) by {amount}"
+
+
+def correcting(
+    db: UnitOfWork, rule: Rule, change: Callable[[], T], *, may_correct: bool
+) -> tuple[T, list[CorrectedStatement]]:
+    """Make a change of tariffs, and return what it corrects. Raises Refused if it may not."""
+    before = corrections(db.rows, rule)
+    result = change()
+    after = corrections(db.rows, rule)
+    every = sorted(before.keys() | after.keys())
+    amounts = {number: after.get(number, 0) - before.get(number, 0) for number in every}
+    found = [_corrected(db, number, amount) for number, amount in amounts.items() if amount]
+    if found and not may_correct:
+        raise Refused(Code.CORRECTS_STATEMENTS, _refusal(found), "correct_statements")
+    return result, found
+
+
+def _corrected(db: UnitOfWork, number: int, amount: int) -> CorrectedStatement:
+    ((month, currency, account, name),) = db.rows(_OF, (number,))
+    return CorrectedStatement(
+        statement=number, month=month, account=account, name=name, amount=amount, currency=currency
+    )
+
+
+def _refusal(found: Sequence[CorrectedStatement]) -> str:
+    named = ", ".join(one.words for one in found[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"this is needed, because what is closed is corrected: {named}{more}; or choose a later day"

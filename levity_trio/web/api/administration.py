@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio import __version__
-from levity_trio.store.reads.access import ActionRow, TokenRow, actions, tokens
-from levity_trio.store.writes import tokens as token_writes
-from levity_trio.store.writes.tokens import NewToken
+from levity_trio.store.reads.users import ActionRow, TokenRow, actions, tokens
+from levity_trio.store.writes import users
+from levity_trio.store.writes.users import NewToken
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
 from levity_trio.web.api.problems import Problem, not_found
@@ -70,10 +70,10 @@ async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
     body = request.body
     made, api = make(), request.api
     new = NewToken(body.name, body.role, made.salt, made.digest, api.stamp(), request.caller.name)
-    token = await api.writer.run(token_writes.create, new)
+    token = await api.writer.run(users.create, new)
     if token is None:
         raise Problem(409, "in_use", f"a token named {body.name} is in use; revoke it first, or choose another name")
-    api.tokens.load(await api.writer.run(token_writes.stored))
+    api.tokens.load(await api.writer.run(users.stored))
     return MadeToken(token, body.name, body.role, written(token, made.secret))
 
 
@@ -81,9 +81,9 @@ async def _create_token(request: Asked[None, NewTokenBody]) -> MadeToken:
 async def _revoke_token(request: Request) -> None:
     """Revoke a token"""
     api, token = request.api, request.number()
-    if not await request.write(token_writes.revoke, token):
+    if not await request.write(users.revoke, token):
         raise not_found(f"token {token} in use")
-    api.tokens.load(await api.writer.run(token_writes.stored))
+    api.tokens.load(await api.writer.run(users.stored))
 
 
 @ENDPOINTS.get("/api/admin/audit", Role.ADMIN)

@@ -14,8 +14,8 @@ from levity_trio.documents import DocumentProblem, NotInstalled, printing
 from levity_trio.documents.sheet import LARGEST_LOGO_BYTES, media_type
 from levity_trio.documents.template import ENGLISH_TEXT, TemplateProblem, parse
 from levity_trio.store.billing.biller import Biller, newest_biller
-from levity_trio.store.reads import biller as stored
-from levity_trio.store.reads.biller import BillerRow
+from levity_trio.store.reads import billing
+from levity_trio.store.reads.billing import BillerRow
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import biller as writes
 from levity_trio.store.writes.biller import BillerRefused
@@ -51,7 +51,7 @@ class BillerBody(Sent):
 @ENDPOINTS.get(BILLER, Role.OPERATOR, "not_found")
 async def get_biller(request: Request) -> BillerRow:
     """Show who bills."""
-    return await request.find(stored.biller, "owner yet who bills; say who with levity-trio bill owner set")
+    return await request.find(billing.biller, "owner yet who bills; say who with levity-trio bill owner set")
 
 
 @ENDPOINTS.put(BILLER, Role.ADMIN, "not_found", personal=OF_PEOPLE)

@@ -18,7 +18,7 @@ from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.reads import months
-from levity_trio.store.reads.first_bill import FirstBill, first_bill
+from levity_trio.store.reads.billing import FirstBill, first_bill
 from levity_trio.store.reads.months import BillMonth, HeldBackTransaction
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.statements import draft_of

@@ -14,7 +14,7 @@ from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import chargers as stored
 from levity_trio.store.reads.chargers import Charger, Connector
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.readings import Reading, of_charger
+from levity_trio.store.reads.transactions import Reading, of_charger
 from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide, hide_each
 from levity_trio.store.writes.stations import (
     AlreadyKnown,

@@ -30,9 +30,9 @@ from levity_trio.operations.transfers import FIRMWARE_AT, wanted_at
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.engine.faults import StoreUnavailable
-from levity_trio.store.reads import commands as stored
+from levity_trio.store.reads import charger_facts
+from levity_trio.store.reads.charger_facts import Command
 from levity_trio.store.reads.chargers import of_model
-from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.files import firmware
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.situation import next_number, situation
@@ -325,7 +325,7 @@ async def show_command(
     request: Request, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
 ) -> SentCommand:
     """Return a command as the API shows it; it is read, unless its row is given."""
-    row = stored_one or await request.read(partial(stored.command, number=command))
+    row = stored_one or await request.read(partial(charger_facts.command, number=command))
     if row is None:  # it was committed, so a reader sees it
         raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
     return extended(SentCommand, row, warnings=list(warnings))
@@ -398,7 +398,7 @@ async def _cancel(request: Request) -> SentCommand:
     command = request.number()
     if await request.api.chargers.cancel(command):
         return await show_command(request, command)
-    found = await request.find(partial(stored.command, number=command), f"command {command}")
+    found = await request.find(partial(charger_facts.command, number=command), f"command {command}")
     words = f"command {command} is {found.state}; only a queued one can be cancelled"
     raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
 
@@ -505,14 +505,16 @@ async def _ask_charger(request: Sender, operation: Operation, payload: Payload, 
 
 @both(ENDPOINTS, "commands", "the commands, newest first,", Role.OPERATOR)
 async def list_commands(request: Asked[PagedWhose, None]) -> Page[Command]:
-    return await page(request, partial(stored.commands, charger=await whose(request), wanted=wanted(request.query)))
+    return await page(
+        request, partial(charger_facts.commands, charger=await whose(request), wanted=wanted(request.query))
+    )
 
 
 @ENDPOINTS.get("/api/admin/commands/{id}", Role.OPERATOR, "not_found", tag="commands")
 async def get_command(request: Request) -> Command:
     """Show a command: its state, its answer, and its outcome so far."""
     number = request.number()
-    return await request.find(partial(stored.command, number=number), f"command {number}")
+    return await request.find(partial(charger_facts.command, number=number), f"command {number}")
 
 
 # What is ours in operations: URLs where a charger sends its files or fetches firmware, and our root

@@ -21,8 +21,7 @@ from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.paper import CodeSheet, Form, Paper
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
-from levity_trio.store.engine.among import parts
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, parts
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, busy

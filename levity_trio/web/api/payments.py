@@ -14,15 +14,13 @@ from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind
 from levity_trio.events import PaymentRefused
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.reads import payment_services as stored
 from levity_trio.store.reads import wallets as stored_wallets
-from levity_trio.store.reads.payment_services import ServiceRow
+from levity_trio.store.reads.wallets import ServiceRow
 from levity_trio.store.wallets import currency_of
-from levity_trio.store.writes import ledger
-from levity_trio.store.writes import payment_services as writes
+from levity_trio.store.writes import biller, wallets
 from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.ledger import Entered, Entry
-from levity_trio.store.writes.payment_services import NewService
+from levity_trio.store.writes.biller import NewService
+from levity_trio.store.writes.wallets import Entered, Entry
 from levity_trio.web.api.access import SIGNED
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import NAME_PATTERN, Sent, SignedBody, StructBody
@@ -81,7 +79,7 @@ _BODY: Final = StructBody(PaymentBody)
 @ENDPOINTS.get(SERVICES, Role.ADMIN)
 async def _list(request: Request) -> list[ServiceRow]:
     """List the payment services, the newest first."""
-    return await request.read(stored.services)
+    return await request.read(stored_wallets.services)
 
 
 @ENDPOINTS.post(SERVICES, Role.ADMIN, "in_use", "conflict", status=CREATED)
@@ -90,7 +88,7 @@ async def _add(request: Asked[None, NewServiceBody]) -> AddedService:
     body, secret = request.body, token_urlsafe(SECRET_BYTES)
     new = NewService(body.name, secret, request.api.stamp(), request.caller.name)
     with needing_key():
-        number = await request.api.writer.run(writes.add, new, request.api.key)
+        number = await request.api.writer.run(biller.add, new, request.api.key)
     if number is None:
         words = f"a payment service named {body.name} is in use; revoke it first, or choose another name"
         raise Problem(HTTPStatus.CONFLICT, "in_use", words)
@@ -101,7 +99,7 @@ async def _add(request: Asked[None, NewServiceBody]) -> AddedService:
 async def _revoke(request: Request) -> None:
     """Revoke a payment service; its requests are refused from then on."""
     number = request.number()
-    if not await request.write(writes.revoke, number):
+    if not await request.write(biller.revoke, number):
         raise not_found(f"payment service {number} in use")
 
 
@@ -154,7 +152,7 @@ async def _take(request: Asked[None, bytes]) -> EnteredPayment:
 
 async def _check_signature(request: Request, name: str, raw: bytes) -> None:
     """Raise Problem unless the service signed the body lately. One that does not exist is refused the same."""
-    known = await request.read(partial(stored.secret_of, name=name, key=request.api.key))
+    known = await request.read(partial(stored_wallets.secret_of, name=name, key=request.api.key))
     secret = known or token_urlsafe(SECRET_BYTES)
     try:
         check(request.headers.get(HEADER), secret, raw, request.api.now().timestamp())
@@ -170,4 +168,4 @@ def _in_a_known_currency(db: UnitOfWork, entry: Entry) -> Entered:
     """Enter something; a service does not decide what the currency of the site is. Raises Refused."""
     if currency_of(db.rows) is None:
         raise Refused(Code.CONFLICT, "this site has no currency yet; add a tariff first", "currency")
-    return ledger.enter(db, entry)
+    return wallets.enter(db, entry)

@@ -20,14 +20,12 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads import statements as closed
 from levity_trio.store.reads import wallets
-from levity_trio.store.reads.everything import About, about, decided
 from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
 from levity_trio.store.reads.pages import Page, Wanted
-from levity_trio.store.reads.personal import Obstacle, PersonalDeletion, deletion, obstacles
-from levity_trio.store.reads.readings import Reading, of_transaction
-from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.personal import About, Obstacle, PersonalDeletion, about, decided, deletion, obstacles
+from levity_trio.store.reads.transactions import Reading, Transaction, of_transaction
 from levity_trio.store.reads.wallets import EntryRow
-from levity_trio.store.upkeep.forgetting import forget_due, scrub
+from levity_trio.store.upkeep.pruning import forget_due, scrub
 from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
 from levity_trio.web.api.bodies import Sent

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from levity_trio.store.reads import limits, plans
-from levity_trio.store.reads.limits import ConnectorLimit
+from levity_trio.store.reads import plans
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.plans import ChargingProfile, LocalList, Reservation
+from levity_trio.store.reads.plans import ChargingProfile, ConnectorLimit, LocalList, Reservation
 from levity_trio.web.api.charger_facts import PagedWhose, both, known_charger, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoints, Request, Role
@@ -33,7 +32,7 @@ async def list_profiles(request: Asked[PagedWhose, None]) -> Page[ChargingProfil
 async def list_limits(request: Request) -> Page[ConnectorLimit]:
     """Show what each connector should obey now, beside the last composite schedule."""
     charger, now = await known_charger(request), request.api.now()
-    return whole(await request.read(partial(limits.limits, charger=charger, now=now)))
+    return whole(await request.read(partial(plans.limits, charger=charger, now=now)))
 
 
 @both(ENDPOINTS, "local-lists", "the versions of the local list")

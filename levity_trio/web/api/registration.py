@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from levity_trio.charger.facade import Change
-from levity_trio.store.reads import registration as stored
+from levity_trio.store.reads import security
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.registration import Newcomer
-from levity_trio.store.reads.registration import RegistrationDecision as Decision
+from levity_trio.store.reads.security import Newcomer
+from levity_trio.store.reads.security import RegistrationDecision as Decision
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided, Otherwise
 from levity_trio.web.api.bodies import Sent
@@ -64,7 +64,7 @@ class AdoptionReport(msgspec.Struct):
 async def list_newcomers(request: Asked[NewcomersQuery, None]) -> Page[Newcomer]:
     """List the chargers that nobody adopted or refused, in the order of their identities."""
     query = request.query
-    read = partial(stored.newcomers, wanted=wanted(query), is_waiting=query.waiting)
+    read = partial(security.newcomers, wanted=wanted(query), is_waiting=query.waiting)
     return await page(request, lambda db: hidden_in(request, read(db), "remote_address"))
 
 
@@ -114,7 +114,7 @@ async def list_decisions_about(request: Asked[Paged, None]) -> Page[Decision]:
 
 
 async def _decisions(request: Asked[Paged, None], charger: str | None) -> Page[Decision]:
-    read = partial(stored.decisions, charger=charger, wanted=wanted(request.query))
+    read = partial(security.decisions, charger=charger, wanted=wanted(request.query))
     return await page(request, lambda db: hidden_in(request, read(db), "decided_by", "reason"))
 
 

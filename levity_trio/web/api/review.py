@@ -18,9 +18,8 @@ from levity_trio.store.cases.transaction import Known
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.to_review import ReviewItem, message, to_review
+from levity_trio.store.reads.review_queue import Counts, ReviewItem, counts, message, to_review
 from levity_trio.store.reads.transactions import Transaction
-from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.writes.transactions import decisions, waiting
 from levity_trio.store.writes.transactions.decisions import Correction, Decision, DecisionRefused, correct
 from levity_trio.store.writes.transactions.decisions import Problem as Refusal

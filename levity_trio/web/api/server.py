@@ -25,7 +25,7 @@ from levity_trio.config.web import API_PORT, DRIVERS_CONNECTIONS
 from levity_trio.listening.addresses import Flags, is_loopback, listen, reachable
 from levity_trio.log.output import get_logger
 from levity_trio.store.engine.retrying import surviving
-from levity_trio.store.writes import tokens as token_writes
+from levity_trio.store.writes import users as user_writes
 from levity_trio.web.api import (
     account_files,
     accounts,
@@ -205,7 +205,7 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
 
 async def _read_people(api: Api) -> None:
     """Read who may ask. Raises StoreUnavailable."""
-    api.tokens.load(await api.writer.run(token_writes.stored))
+    api.tokens.load(await api.writer.run(user_writes.stored))
     await api.logins.open()
 
 

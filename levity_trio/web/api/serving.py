@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from levity_trio.records import record
 from levity_trio.store.engine.faults import StoreUnavailable, Unreadable
-from levity_trio.store.writes import tokens as token_writes
-from levity_trio.store.writes.tokens import Attempt
+from levity_trio.store.writes import users
+from levity_trio.store.writes.users import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.bodies import StreamedBody, read_query
 from levity_trio.web.api.context import Api
@@ -137,7 +137,7 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
     if endpoint.role is Role.OUTSIDE:
         return await _signed(api, endpoint, request, caller)
     if caller.token is not None and api.tokens.uses.note(caller.token, api.clock()):
-        api.writer.coalesce(("token", caller.token), token_writes.note_use, caller.token, api.stamp())
+        api.writer.coalesce(("token", caller.token), users.note_use, caller.token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
     return await _recorded(api, endpoint, request, caller)
@@ -153,7 +153,7 @@ async def _signed(api: Api, endpoint: Endpoint, request: Request, caller: Caller
         raise
     body = (await request.body()).decode(errors="replace")
     attempt = _attempt(api, caller, request.scope, token_hex(REQUEST_ID_BYTES), _masked(body[:RECORDED_CHARACTERS]))
-    api.writer.note(token_writes.record_attempt, replace(attempt, status=response.status_code))
+    api.writer.note(users.record_attempt, replace(attempt, status=response.status_code))
     return response
 
 
@@ -162,7 +162,7 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
     body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
     identity, text = token_hex(REQUEST_ID_BYTES), _anonymous(body.decode(errors="replace"), endpoint.personal)
     attempt = _attempt(api, caller, request.scope, identity, _masked(text[:RECORDED_CHARACTERS]))
-    api.writer.note(token_writes.record_attempt, attempt)
+    api.writer.note(users.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
     try:
         response = await _respond(api, endpoint, request, caller)
@@ -175,7 +175,7 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
         raise
     finally:  # also when the client has left
         with suppress(StoreUnavailable):
-            api.writer.note(token_writes.record_response, identity, status, code)
+            api.writer.note(users.record_response, identity, status, code)
     return response
 
 
@@ -220,7 +220,7 @@ def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Prob
     """Record a refused attempt, but only some of a flood from one address."""
     attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
     if api.refusals.is_recorded(attempt.address):
-        api.writer.note(token_writes.record_attempt, attempt)
+        api.writer.note(users.record_attempt, attempt)
 
 
 def _attempt(

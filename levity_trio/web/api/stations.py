@@ -7,9 +7,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from levity_trio.store.reads import stations as stored
+from levity_trio.store.reads import chargers
+from levity_trio.store.reads.chargers import Station
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.stations import Station
 from levity_trio.store.writes.stations import StationData, UnknownStation, add_station, change_station, remove_station
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Endpoints, Request, Role
@@ -38,7 +38,7 @@ class StationBody(Sent):
 @ENDPOINTS.get(STATIONS, Role.VIEWER, "invalid")
 async def list_stations(request: Asked[Paged, None]) -> Page[Station]:
     """List stations, the newest first."""
-    read = partial(stored.stations, wanted=wanted(request.query))
+    read = partial(chargers.stations, wanted=wanted(request.query))
     return await page(request, lambda db: hidden_in(request, read(db), *WHERE))
 
 
@@ -76,4 +76,4 @@ async def delete_station(request: Request) -> None:
 
 
 async def _shown(request: Request, number: int) -> Station:
-    return await request.find(partial(stored.station, number=number), f"station {number}")
+    return await request.find(partial(chargers.station, number=number), f"station {number}")

@@ -21,8 +21,7 @@ from levity_trio.store.engine.database import Database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads import tags as stored
 from levity_trio.store.reads.pages import Page
-from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, tags_from
-from levity_trio.store.reads.used_tags import UsedTag, use_of, with_use
+from levity_trio.store.reads.tags import AskedTag, Filters, TagRow, UsedTag, tags_from, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api.bodies import Sent, StreamedBody, Values

@@ -23,8 +23,7 @@ from levity_trio.store.reads.tariffs import AssignedTariff, Tariff, TariffInForc
 from levity_trio.store.writes import tariffs as writes
 from levity_trio.store.writes.accounts import Change
 from levity_trio.store.writes.ownership import Said
-from levity_trio.store.writes.tariff_corrections import CorrectedStatement, correcting
-from levity_trio.store.writes.tariffs import Assigning, Given
+from levity_trio.store.writes.tariffs import Assigning, CorrectedStatement, Given, correcting
 from levity_trio.web.api.accounts import Id, refusals, said
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import ABSENT, Fields, Sent, StructBody

@@ -14,14 +14,13 @@ from levity_trio.billing.states import BillState
 from levity_trio.documents.cells import inert
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads import readings
+from levity_trio.store.reads import transactions
 from levity_trio.store.reads.billed import BilledTransaction, OfBill, billed_transaction, billed_transactions
 from levity_trio.store.reads.curve import Curve, curve
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.pages import MOST_ROWS, Page, Wanted
-from levity_trio.store.reads.readings import Reading
-from levity_trio.store.reads.transactions import Filters, TransactionEvent, anonymous_event, events_of
+from levity_trio.store.reads.transactions import Filters, Reading, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.billing import rule
 from levity_trio.web.api.bodies import Sent
 from levity_trio.web.api.context import Api
@@ -151,7 +150,7 @@ async def list_readings(request: Asked[ReadingsQuery, None]) -> Page[Reading]:
     number, query = request.number(), request.query
 
     def read(db: Database) -> Page[Reading]:
-        listed = readings.of_transaction(db, number, query.measurand, wanted(query))
+        listed = transactions.of_transaction(db, number, query.measurand, wanted(query))
         if listed is None:
             raise not_found(f"transaction {number}")
         return listed
@@ -192,8 +191,8 @@ async def explain_transaction(request: Asked[ExplainQuery, None]) -> Transaction
 async def _file(api: Api, read: Read) -> AsyncIterator[bytes]:
     """Yield a file of all transactions that `read` reads, page by page, with times of the site."""
     yield encoded([COLUMNS])
-    async for transactions in every_page(api.reader, read, MOST_ROWS):
-        yield encoded(_cells(transaction, api.config.time_zone) for transaction in transactions)
+    async for rows in every_page(api.reader, read, MOST_ROWS):
+        yield encoded(_cells(transaction, api.config.time_zone) for transaction in rows)
 
 
 def _cells(transaction: BilledTransaction, zone: tzinfo) -> list[object]:

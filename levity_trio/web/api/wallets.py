@@ -16,11 +16,10 @@ from levity_trio.store.reads import wallets as stored
 from levity_trio.store.reads.pages import Page
 from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
 from levity_trio.store.wallets import currency_of
-from levity_trio.store.writes import ledger
+from levity_trio.store.writes import wallets
 from levity_trio.store.writes import wallets as writes
 from levity_trio.store.writes.accounts import Code, Refused
-from levity_trio.store.writes.ledger import Entered, Entry
-from levity_trio.store.writes.wallets import NewTerms
+from levity_trio.store.writes.wallets import Entered, Entry, NewTerms
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.bodies import MINOR_UNITS, Sent
 from levity_trio.web.api.endpoints import CREATED, Asked, Declared, Endpoints, Request, Role
@@ -185,8 +184,8 @@ def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
     currency = entry.currency or currency_of(db.rows)
     if currency is None:
         raise Refused(Code.CONFLICT, "this site has no currency yet; give it, such as EUR", "currency")
-    statement = None if entry.statement is None else ledger.statement_with(db, entry.account, entry.statement)
-    return ledger.enter(db, entry._replace(currency=currency, statement=statement))
+    statement = None if entry.statement is None else wallets.statement_with(db, entry.account, entry.statement)
+    return wallets.enter(db, entry._replace(currency=currency, statement=statement))
 
 
 @ENDPOINTS.post(f"{WALLET}/terms", Role.ADMIN, *PROBLEMS, personal=("reason",))

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from levity_trio.store.engine.among import AT_ONCE, marks, parts
+from levity_trio.store.engine.database import AT_ONCE, marks, parts
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (3, [3]), (4, [3, 1]), (6, [3, 3])])

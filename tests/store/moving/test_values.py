@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from levity_trio.store.moving.file_side import FileReading
-from levity_trio.store.moving.lines import read
+from levity_trio.store.moving.proof import read
 from levity_trio.store.moving.tables import Column, Table
 from levity_trio.store.postgresql.connection import PostgresqlConnection, connect
 from levity_trio.store.postgresql.moving import PostgresqlReading

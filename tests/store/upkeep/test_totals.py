@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from levity_trio.store.reads import totals
-from levity_trio.store.upkeep import event_sums
+from levity_trio.store.upkeep import pruning
 from tests.store.books import Books, Station
 
 
@@ -42,12 +42,12 @@ def test_what_is_counted_stays_the_same_when_its_events_go(books: Books, station
     assert before["CP-1", totals.FACT, "EnergyUnbilled"] == 1
     ids = [number for (number,) in books.rows("SELECT id FROM event ORDER BY id")]
     for last in ids[:: len(ids) // 5]:
-        books.run(event_sums.delete, last, 10.0)
+        books.run(pruning.delete_events, last, 10.0)
         assert books.value("SELECT count(*) FROM event WHERE id <= ?", last) == 0
         assert summed(books) == before
     charge(station)
     more = summed(books)
-    books.run(event_sums.delete, 10**9, 10.0)
+    books.run(pruning.delete_events, 10**9, 10.0)
     assert books.count("event") == 0
     assert summed(books) == more
 
@@ -55,7 +55,7 @@ def test_what_is_counted_stays_the_same_when_its_events_go(books: Books, station
 def test_what_follows_on_an_event_that_is_gone_counts_its_step_only(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     station.orphan(transaction, 5000)
-    books.run(event_sums.delete, 10**9, 10.0)
+    books.run(pruning.delete_events, 10**9, 10.0)
     books.wait(20)
     station.stop(transaction, 5200)
     assert summed(books)["CP-1", totals.REPORTED, totals.DELIVERED] == 4200
@@ -64,5 +64,5 @@ def test_what_follows_on_an_event_that_is_gone_counts_its_step_only(books: Books
 def test_no_more_are_deleted_than_should_be(books: Books, station: Station) -> None:
     charge(station)
     ids = [number for (number,) in books.rows("SELECT id FROM event ORDER BY id")]
-    assert books.run(event_sums.delete, ids[2], 0.0) == (3, True)
+    assert books.run(pruning.delete_events, ids[2], 0.0) == (3, True)
     assert [number for (number,) in books.rows("SELECT id FROM event ORDER BY id")] == ids[3:]

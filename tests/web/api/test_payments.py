@@ -8,8 +8,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from levity_trio.events import PaymentRefused
-from levity_trio.store.writes import payment_services
-from levity_trio.store.writes.payment_services import NewService
+from levity_trio.store.writes import biller
+from levity_trio.store.writes.biller import NewService
 from levity_trio.web.api.endpoints import Asked, Caller, Role
 from levity_trio.web.api.payments import take_payment
 from levity_trio.web.api.problems import Problem
@@ -20,7 +20,7 @@ from tests.web.api.conftest import Site
 @pytest.mark.parametrize(("is_trusted", "code", "status"), [(False, "busy", 503), (True, "wrong_time", 401)])
 async def test_a_clock_that_is_not_set(site: Site, is_trusted: bool, code: str, status: int) -> None:
     """A service that is told to send again loses no payment; one that is told that it is wrong may give up."""
-    site.books.run(payment_services.add, NewService("shop", "s", site.books.at, "anna"), site.api.key)
+    site.books.run(biller.add, NewService("shop", "s", site.books.at, "anna"), site.api.key)
     parts: Any = site.api
     seen: list[object] = []
     parts.publish, parts.is_clock_trusted = seen.append, lambda: is_trusted

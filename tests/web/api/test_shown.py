@@ -9,8 +9,7 @@ import msgspec
 
 from levity_trio.store.reads.chargers import Charger
 from levity_trio.store.reads.explain import Explanation
-from levity_trio.store.reads.readings import Reading
-from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.transactions import Reading, Transaction
 from levity_trio.web.api.shown import answer, show
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from levity_trio.store.postgresql.connection import PostgresqlConnection
-from levity_trio.store.postgresql.definitions import COUNTED
-from levity_trio.store.postgresql.dialect import translated
+from levity_trio.store.postgresql.dialect import COUNTED, translated
 
 STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 EDGES: Final = ("9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z", None)

@@ -24,7 +24,6 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.engine.database import Database
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.bill.advice import advice
-from levity_trio.store.reads.bill.local_times import local
 from levity_trio.store.reads.bill.shape import (
     Bill,
     BillAdjustment,
@@ -36,6 +35,7 @@ from levity_trio.store.reads.bill.shape import (
     BillSeam,
     BillStretch,
     BillTariff,
+    local,
 )
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.shapes import rows_of

@@ -11,7 +11,6 @@ from levity_trio.billing.describing import kilowatt_hours
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Split, in_groups
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.bill.local_times import local
 from levity_trio.store.reads.bill.shape import (
     Bill,
     BillBlocking,
@@ -20,6 +19,7 @@ from levity_trio.store.reads.bill.shape import (
     BillSeam,
     BillStretch,
     BillTariff,
+    local,
 )
 
 _STATES: Final = {

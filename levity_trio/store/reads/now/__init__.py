@@ -18,8 +18,7 @@ from levity_trio.store.reads.now.chargers import (
     served,
     statuses,
 )
-from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions
-from levity_trio.store.reads.now.silence import Silence
+from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions, Silence
 from levity_trio.store.reads.now.site import SiteNow, energy_now, name_of_site
 from levity_trio.wire.times import stamp
 

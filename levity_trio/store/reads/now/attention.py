@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from levity_trio.access.turned_away import OUTLASTING, TOLD_FOR, advice
 from levity_trio.records import record
-from levity_trio.store.availability import differing
 from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.cases.case import length
+from levity_trio.store.connectors import differing
 from levity_trio.store.engine.database import Database, Space
 from levity_trio.store.reads.away import listed, together
 from levity_trio.store.reads.now.chargers import FAULTED, Fault, KnownCharger, Place, StatusNow, holds_since

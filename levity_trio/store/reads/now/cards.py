@@ -7,13 +7,11 @@ from typing import Final
 
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
-from levity_trio.store.engine.among import marks
-from levity_trio.store.engine.database import Database
+from levity_trio.store.engine.database import Database, marks
 from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.chargers import Connector
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place, holds_since
-from levity_trio.store.reads.now.sessions import OpenSession
-from levity_trio.store.reads.now.silence import Silence
+from levity_trio.store.reads.now.sessions import OpenSession, Silence
 from levity_trio.store.reads.shapes import rows_of
 
 NO_ERROR: Final = "NoError"

@@ -1,4 +1,4 @@
-"""The open transactions with their curves, read again only where something new was told.
+"""The open transactions with their curves, read again only where something new was told; which are silent.
 
 A page asks for the present state again and again, and a curve is made of all readings of its transaction. So what was
 read is kept, and a transaction that was told nothing since is not read again; of one that was, only the new readings
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -17,6 +18,7 @@ from levity_trio.charging.sent.evidence import POWER, seconds
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
 from levity_trio.store.reads.present import OpenTransaction, open_transactions, rate_w, reported_w
+from levity_trio.wire.times import stamp
 
 _VERSIONS: Final = (
     "SELECT tx.id, tx.cp_id, conn_id, tx.updated_at, last_reading_at, suspended_at, clock_skew_seconds,"
@@ -119,3 +121,48 @@ def _samples(
         )
         registers = [wh for *_, wh in samples if wh is not None]
         yield seconds(timestamp), watts, registers[-1] if registers else None
+
+
+INTERVALS: Final = 3
+"""A session is silent when it has told nothing for so many sampling intervals."""
+UNKNOWN_SECONDS: Final = 300.0
+"""The sampling interval of a charger that did not tell it, and whose readings show none yet."""
+LEAST_SECONDS: Final = 60.0
+"""No session is silent before: a network may take a while."""
+
+
+class Silence:
+    """Judges the age of readings at one time. `intervals` are the MeterValueSampleIntervals of chargers, as read.
+
+    The interval of a charger that did not tell it, or tells 0, is the usual time between the readings of its session.
+    """
+
+    def __init__(self, now: datetime, intervals: Mapping[str, str | None]) -> None:
+        self._now = now
+        self._intervals = intervals
+        self._times: dict[float, str] = {}
+
+    def is_silent(self, one: OpenTransaction) -> bool:
+        """Whether a session has told nothing for three intervals; one that is suspended is, for now, over."""
+        return not one.is_suspended and (one.read_at or one.started_at) < self._oldest(one)
+
+    def power_w(self, one: OpenTransaction) -> float | None:
+        """Return the power of a session if it is that of now."""
+        return one.power_w if one.power_at is not None and one.power_at >= self._oldest(one) else None
+
+    def is_beginning(self, one: OpenTransaction) -> bool:
+        """Whether a session is so young that its first power need not have come."""
+        return one.power_at is None and one.started_at >= self._before(max(LEAST_SECONDS, self._interval(one)))
+
+    def _oldest(self, one: OpenTransaction) -> str:
+        return self._before(max(LEAST_SECONDS, INTERVALS * self._interval(one)))
+
+    def _interval(self, one: OpenTransaction) -> float:
+        told = self._intervals.get(one.charger) or ""
+        interval = int(told) if told.isascii() and told.isdecimal() and len(told) < 7 else 0
+        return interval or one.pace_seconds or UNKNOWN_SECONDS
+
+    def _before(self, seconds: float) -> str:
+        if seconds not in self._times:
+            self._times[seconds] = stamp(self._now - timedelta(seconds=seconds))
+        return self._times[seconds]

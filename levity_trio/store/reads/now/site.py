@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from levity_trio.billing.months import Month, beginning
 from levity_trio.records import record
 from levity_trio.store.engine.database import Database
-from levity_trio.store.reads.energy import delivered_wh
+from levity_trio.store.reads.history import delivered_wh
 from levity_trio.wire.times import in_zone, stamp
 
 

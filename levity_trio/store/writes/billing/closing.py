@@ -13,9 +13,9 @@ from levity_trio.events import BillingBegun, MonthClosed
 from levity_trio.store.billing.closable import Closable, Closables
 from levity_trio.store.billing.due import CHANGED, Plan
 from levity_trio.store.billing.months import Begun, begun
-from levity_trio.store.billing.sealing import BEGINNING, seal_of
+from levity_trio.store.billing.statements import BEGINNING, seal_of
 from levity_trio.store.engine.unit_of_work import UnitOfWork
-from levity_trio.store.writes.ledger import Entry, enter_statement
+from levity_trio.store.writes.wallets import Entry, enter_statement
 
 _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
 _LAST: Final = "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"

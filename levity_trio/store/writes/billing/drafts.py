@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.positions import Kind
 from levity_trio.store.billing.drafting import Drafted
-from levity_trio.store.billing.sealing import FIGURES, OF_POSITION
-from levity_trio.store.engine.among import marks
+from levity_trio.store.billing.statements import FIGURES, OF_POSITION
+from levity_trio.store.engine.database import marks
 from levity_trio.store.engine.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions.judging import MAKE_DUE
 

@@ -25,7 +25,7 @@ from levity_trio.charging.tolerances import CLOCK_SECONDS, FASTEST_W, FEW, LATE_
 from levity_trio.events import EnergyJumped
 from levity_trio.store.cases.case import idle_since_boot, was_available
 from levity_trio.store.cases.transaction import SAMPLED, Known, after, before, by_our_clock
-from levity_trio.store.engine.among import marks, parts
+from levity_trio.store.engine.database import marks, parts
 from levity_trio.store.engine.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now, tell_neighbours
