@@ -108,7 +108,7 @@ class Registrations:
         decision = self._decided.get(charger)
         if decision is Decision.REFUSED:
             return Status.REJECTED
-        return Status.ACCEPTED if decision is Decision.ADOPTED else self.newcomer_status
+        return Status.ACCEPTED if decision is Decision.ADOPTED or self.mode is Mode.OPEN else Status.PENDING
 
     @property
     def newcomer_status(self) -> Status:

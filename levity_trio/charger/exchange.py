@@ -130,7 +130,7 @@ class Exchange:
     def policy(self) -> Policy:
         """The settings by which tags are judged at this charger."""
         policy = self.central.tags.policy
-        if self.central.registrations.status(self.charger) is Status.ACCEPTED:
+        if self.central.registrations.status(self.origin.charger) is Status.ACCEPTED:
             return policy
         return replace(policy, is_registered=False)
 

@@ -171,18 +171,18 @@ def _data_of(exchange: Exchange, large: Large) -> list[Reading]:
 async def _check_rate(exchange: Exchange, count: int) -> None:
     """Count a charger's readings of this day, and the length of its messages, in memory: a row would slow down every
     message. Raises RateExceeded."""
-    counts, today = exchange.central.readings, exchange.at.date()
+    counts, today, charger = exchange.central.readings, exchange.at.date(), exchange.origin.charger
     count = max(count, len(exchange.text) // READING_BYTES)
-    day, before = counts.get(exchange.charger, (today, 0))
-    counts[exchange.charger] = (today, before + count if day == today else count)
+    day, before = counts.get(charger, (today, 0))
+    counts[charger] = (today, before + count if day == today else count)
     max_starts = exchange.central.config.max_starts
     most = READINGS_OF_STARTS * max_starts
-    if counts[exchange.charger][1] > most:
+    if counts[charger][1] > most:
         raise RateExceeded(f"more than {most} readings a day")
     since = before if day == today else 0
     if times := (since + count) // READINGS_AT_ONCE - since // READINGS_AT_ONCE:
         try:
             await exchange.central.writer.run(check_readings, exchange.origin, times * READINGS_AT_ONCE, max_starts)
         except RateExceeded:
-            counts[exchange.charger] = (day, before)  # sent again, it counts again
+            counts[charger] = (day, before)  # sent again, it counts again
             raise

@@ -7,7 +7,7 @@ candidate's figure at the stop. A conflict refutes the candidate. What the state
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from math import inf
@@ -33,12 +33,12 @@ Evidence = tuple[str, str]
 """Two pieces of evidence that do not agree."""
 
 
+@dataclass(eq=False)
 class Bounds:
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self._paced: Paces | None = None
-        self._refused: list[tuple[Chain, int | None]] = []
-        self._gaps: list[tuple[Chain, Gaps]] = []
+    case: Case
+    _paced: Paces | None = field(default=None, init=False)
+    _refused: list[tuple[Chain, int | None]] = field(default_factory=list, init=False)
+    _gaps: list[tuple[Chain, Gaps]] = field(default_factory=list, init=False)
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Evidence | None:
         """Return the first conflict of a chain with the evidence; None if it may be true.
@@ -140,15 +140,15 @@ class Bounds:
     def _first_refused(self, chain: Chain) -> int | None:
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
-        fast, percents = self.fast_w / HOUR, self.percents
+        fast, slack = self.fast_w / HOUR, digit + digit
         for number, (now, value) in enumerate(zip(at, wh, strict=True)):
             rise = value - level
             if rise < -digit:
                 return number
             if rise > 0:
-                if rise > fast * (now - before) + chain.slack and not self._is_step(chain, number, level_at):
+                if rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at):
                     return number
-                if percents and rise > chain.slack and rise > self.most_by_charge(level_at, now):
+                if self.case.charges and rise > slack and rise > self.most_by_charge(level_at, now):
                     return number
                 level, level_at = value, now
             before = now

@@ -62,7 +62,6 @@ from levity_trio.store.cases.neighbours import (
     counted_until,
     earlier,
     following,
-    place_of,
     preceding,
 )
 from levity_trio.store.cases.settled import SYSTEM
@@ -393,7 +392,7 @@ def case_of(
         boundaries=boundaries(rows, own, until) if others else (),
         swapped_at=swapped_at,
         booted_at=[seconds(at) + ahead for at, _ in booted],
-        begin_of_new_meter=begin_after(rows, place_of(tx, until), tx.stop_received_at) if swapped_at else None,
+        begin_of_new_meter=begin_after(rows, (*tx.place, until), tx.stop_received_at) if swapped_at else None,
         available_at=_available_at(rows, tx, [at for at, _ in booted]),
         **habits._asdict(),
     )
@@ -560,7 +559,7 @@ def _counted_until(rows: Rows, tx: Known, until: str, before: Neighbour | None) 
     """Return the register up to which its range was counted before, by a clock that may not run. A start at 0 says
     nothing, as some registers count each transaction."""
     start = register(tx.meter_start)
-    return counted_until(rows, place_of(tx, until), start, (before and before.end) or 0) if start else None
+    return counted_until(rows, (*tx.place, until), start, (before and before.end) or 0) if start else None
 
 
 def began_at(tx: Known) -> str:

@@ -59,29 +59,29 @@ _OF_SCALE: Final = frozenset({Code.READINGS_UNIT, Code.WRONG_FACTOR})
 _OF_ANOTHER_REGISTER: Final = frozenset({Code.STOPS_EXCHANGED, Code.SESSION_COUNT, Code.UNKNOWN_START})
 """Doubts in which the stop as sent may be of another register than the one that the figure is based on."""
 
-# The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
+# The neighbour as of the moment ?5: one that was judged later then still had the registers as sent.
 _NEIGHBOUR: Final = (
-    "SELECT id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
-    " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
+    "SELECT id, CASE WHEN judged_at > ?5 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
+    " END, CASE WHEN judged_at > ?5 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
+    " CASE WHEN stop_received_at > ?5 THEN 'Active' ELSE status END, stopped_by, created_at, own_start_time,"
     " coalesce(own_stop_time, last_reading_at, own_start_time),"
     " energy_method, energy_delivered, early_reading_at,"
     " start_skew_seconds, stop_received_at, CASE WHEN told_id IS NULL THEN coalesce(meter_start, 0) END,"
-    " CASE WHEN judged_at <= ?3 AND stopped_by <> 'system' AND meter_stop <> billed_until_wh THEN meter_stop END,"
-    " judged_at <= ?3 AND confidence = 'doubtful', judged_at <= ?3 AND energy_delivered = 0"
-    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+    " CASE WHEN judged_at <= ?5 AND stopped_by <> 'system' AND meter_stop <> billed_until_wh THEN meter_stop END,"
+    " judged_at <= ?5 AND confidence = 'doubtful', judged_at <= ?5 AND energy_delivered = 0"
+    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5"
 )
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 5"
-AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?3, ?4) ORDER BY own_start_time DESC, id DESC LIMIT 5"
+AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?3, ?4) ORDER BY own_start_time, id LIMIT 1"
 STARTS: Final = (
-    "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?3 THEN billed_until_wh END, meter_stop) FROM tx"
-    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3 AND (own_start_time, id) < (?4, ?5)"
+    "SELECT meter_start, coalesce(CASE WHEN judged_at <= ?5 THEN billed_until_wh END, meter_stop) FROM tx"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5 AND (own_start_time, id) < (?3, ?4)"
     " ORDER BY own_start_time DESC, id DESC LIMIT ?6"
 )
 
 NEXT_START: Final = (
-    "SELECT meter_start, created_at, id FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
-    " AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
+    "SELECT meter_start, created_at, id FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?5"
+    " AND (own_start_time, id) > (?3, ?4) ORDER BY own_start_time, id LIMIT 1"
 )
 
 
@@ -117,12 +117,8 @@ class Adjacent(NamedTuple):
     is_zero: bool | None
 
 
-Place: TypeAlias = tuple[str, int | None, str, str, int]
-"""Charger and connector, the moment until which facts count, and the start time and id of a transaction."""
-
-
-def place_of(tx: Known, until: str) -> Place:
-    return tx.charger, tx.connector, until, tx.own_start_time, tx.id
+Place: TypeAlias = tuple[str, int | None, str, int, str]
+"""Charger and connector, the start time and id of a transaction there, and the moment until which facts count."""
 
 
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
@@ -130,7 +126,7 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
     An empty one below those before it had a wrong clock, or the register was reset, or it was sent again: the one
     before counts."""
-    place = place_of(tx, until)
+    place = (*tx.place, until)
     found = [Adjacent(*row) for row in rows(BEFORE, place)]
     counting = _counting(found)
     before = _neighbour(rows, tx, counting[0]) if counting else None
@@ -145,7 +141,7 @@ def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
     """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
-    found = rows(AFTER, place_of(tx, until))
+    found = rows(AFTER, (*tx.place, until))
     return _neighbour(rows, tx, Adjacent(*found[0])) if found else None
 
 
@@ -282,7 +278,7 @@ def counted_until(rows: Rows, place: Place, start: int, ended: int) -> int | Non
     None if the register was reset: it is lower at the next start, which is none that was sent again. `place` is that of
     `begin_after`.
     """
-    charger, _, until, _, transaction = place
+    charger, _, _, transaction, until = place
     same = rows(SAME_START, (until, transaction, tolerances.COMPARED_STARTS))
     highest, *times = max((one for one in same if one[0] is not None), default=(0, "", ""))
     if highest <= start or is_other_meter(rows, charger, *times):
@@ -441,20 +437,18 @@ def spans_beside(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], lis
     if own.connector is None or own.begin is None:
         return {}
     others = [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
-    found = {(own.charger, number): _of_connector(rows, own, number, until) for number in others}
-    return found | (_elsewhere(rows, own, until) if not own.is_by_receipt else {})
-
-
-def _elsewhere(rows: Rows, own: Span, until: str) -> dict[tuple[str, int], list[Span]]:
-    """Return the transactions on other chargers that ran at once with one, by our clock. Of one that has just begun,
-    its own end will show more."""
-    end = (own.begin or 0) + 1 if own.end is None else own.end
+    places = defaultdict[tuple[str, int], list[Span]](list)
+    for number in others:
+        places[own.charger, number] = _of_connector(rows, own, number, until)
+    if own.is_by_receipt:
+        return places
+    # On other chargers by our clock. Of one that has just begun, its own end will show more.
+    end = own.begin + 1 if own.end is None else own.end
     behind = timedelta(seconds=own.behind)
     ended = LAST_TIME if own.own_ended is None else shifted_stamp(own.own_ended, behind)
     where = own.charger, own.start_time, until, end, own.begin
     running, ended_next, begun = _ELSEWHERE
     found = [*rows(running, where), *rows(ended_next, where), *rows(begun, (*where, ended))]
-    places = defaultdict[tuple[str, int], list[Span]](list)
     for span in sorted((Span(*row) for row in found), key=attrgetter("own_began", "id")):
         if span.begin is not None and span.connector is not None:
             places[span.place].append(span)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -71,16 +72,14 @@ class UnitOfWorkLost(Exception):
     """SQLite rolled back the whole transaction with an interrupted statement; the same batch runs again."""
 
 
+@dataclass(eq=False, slots=True)
 class UnitOfWork:
     """Statements inside the present transaction, and the facts recorded in it. Created only by `commit`."""
 
-    __slots__ = ("_connection", "evidence", "facts")
-
-    def __init__(self, connection: WritingConnection) -> None:
-        self._connection = connection
-        self.facts: list[Fact] = []
-        self.evidence: Callable[[str, Sequence[object]], list[Row]] | None = None
-        """Reads what the judge asks for, if an earlier write has read a part of it."""
+    _connection: WritingConnection
+    facts: list[Fact] = field(default_factory=list)
+    evidence: Callable[[str, Sequence[object]], list[Row]] | None = None
+    """Reads what the judge asks for, if an earlier write has read a part of it."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement whose outcome nobody asks for. Its error may come with a later statement of the write."""

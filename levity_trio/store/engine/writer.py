@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, TypeVarTuple, cast
 
@@ -39,16 +40,14 @@ GATHER_SECONDS = 0.005
 log = get_logger("system")
 
 
+@dataclass(eq=False, slots=True)
 class Job:
     """A queued write, and its result."""
 
-    __slots__ = ("done", "is_given_up", "result", "write")
-
-    def __init__(self, write: Write) -> None:
-        self.write = write
-        self.done = trio.Event()
-        self.result: Result | None = None
-        self.is_given_up = False
+    write: Write
+    done: trio.Event = field(default_factory=trio.Event)
+    result: Result | None = None
+    is_given_up: bool = False
 
     def finish(self, result: Result) -> None:
         self.result = result
@@ -277,10 +276,6 @@ class Writer:
         self._coalescing = trio.Event()
         return [Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
 
-    def _take_notes(self) -> list[Job]:
-        notes, self._notes = self._notes, []
-        return notes
-
     async def _flush_notes(self) -> None:
         while True:
             await self._noting.wait()
@@ -298,8 +293,9 @@ class Writer:
                 await self._jobs.send(job)
 
     def _flush_nowait(self) -> None:
+        notes, self._notes = self._notes, []
         with suppress(trio.WouldBlock):  # coalesced writes carry no promise
-            for job in [*self._take_coalesced(), *self._take_notes()]:
+            for job in [*self._take_coalesced(), *notes]:
                 self._jobs.send_nowait(job)
 
     async def _work(self, jobs: trio.MemoryReceiveChannel[Job], drain: trio.CancelScope) -> None:
@@ -307,7 +303,7 @@ class Writer:
         with drain:
             async for job in jobs:
                 gathered, results = await gather(jobs, job, self._store.gather_seconds), None
-                batch = [*self._take_notes(), *gathered]
+                batch, self._notes = [*self._notes, *gathered], []
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on a full disk must
                     # not block all others.

@@ -20,7 +20,7 @@ from levity_trio.charging.sent.evidence import Case
 from levity_trio.records import record
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases.case import case_of
-from levity_trio.store.cases.neighbours import AFTER, BEFORE, Adjacent, place_of
+from levity_trio.store.cases.neighbours import AFTER, BEFORE, Adjacent
 from levity_trio.store.cases.settled import SYSTEM
 from levity_trio.store.cases.transaction import LAST_TIME, Known, by_our_clock, known, span
 from levity_trio.store.engine.database import Database
@@ -204,7 +204,7 @@ def _with_register(db: Database, of_it: tuple[object, ...], one: ReadingSummary)
 
 
 def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
-    found = db.execute(which, place_of(tx, LAST_TIME)).fetchone()
+    found = db.execute(which, (*tx.place, LAST_TIME)).fetchone()
     if found is None:
         return None
     row = Adjacent(*found)

@@ -372,7 +372,8 @@ def _without_repetition(earlier: Sequence[Known]) -> Sequence[Known]:
 def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> list[Span]:
     """Judge the transactions on other connectors again that tell the same register, or were held to. Return all that
     ran at once with it."""
-    own, at_once = span_of(tx), _at_once(db, tx)
+    own = span_of(tx)
+    at_once = list(chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()))
     for span in at_once:
         if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
             judge_again(db, origin, span.id, Cause.LATER)

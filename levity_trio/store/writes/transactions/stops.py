@@ -285,7 +285,10 @@ def find(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading],
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
     if named is None and unknown_starts.is_named(db, origin, request):
         return Match(None, None)
-    others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
+    charger, until = origin.charger, request.moment.understood
+    begun = [newest(db, charger, connector, until) for connector in connectors(db.rows, charger, "tx")]
+    waited = [tx for tx in open_ones(db, charger) if not tx.is_start_timed]  # their starts may have been sent after it
+    others = [tx for tx in (*begun, *waited) if tx is not None and state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
     stopping = _stopping(request, data)
@@ -339,17 +342,6 @@ def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, named: Known 
             is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
             return None if is_back and not request.moment.is_believable else tx.id
     return None
-
-
-def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
-    """Return the newest transaction of each connector that began before this stop, and open ones without a start time.
-
-    The start of the latter may have been queued until after the stop.
-    """
-    until = request.moment.understood
-    found = [newest(db, origin.charger, connector, until) for connector in connectors(db.rows, origin.charger, "tx")]
-    waited = [tx for tx in open_ones(db, origin.charger) if not tx.is_start_timed]
-    return [*(tx for tx in found if tx is not None), *waited]
 
 
 def _stopping(request: Stop, data: Sequence[Reading]) -> Stopping:
